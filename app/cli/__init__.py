@@ -1,0 +1,1 @@
+"""The command line: the same core, services and children as the window, without widgets."""

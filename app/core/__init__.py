@@ -1,0 +1,1 @@
+"""Rules and records without Qt, torch or llama.cpp."""

@@ -1,0 +1,1 @@
+"""QtCore objects between the window (or the command line) and the children, files and threads."""

@@ -1,0 +1,1 @@
+"""The window: widgets that are given what they need and emit what happened."""
