@@ -10,15 +10,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
+from app.core.prompt import Segment
+
 PROTOCOL = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A piece of a prompt. In `markup` the text of control tokens is read as such; elsewhere it stays plain text."""
-
-    text: str
-    markup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,87 @@
+"""Where Kotae keeps things, and where it finds what it ships."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from app.core.errors import AppError
+
+DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders and files below one data folder. Nothing is written anywhere else."""
+
+    data: Path
+
+    @property
+    def database(self) -> Path:
+        return self.data / "kotae.sqlite"
+
+    @property
+    def settings(self) -> Path:
+        return self.data / "settings.json"
+
+    @property
+    def backups(self) -> Path:
+        return self.data / "backups"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "window.lock"
+
+    @property
+    def raise_request(self) -> Path:
+        """Touched by a second instance; the first one watches it and comes to the front."""
+        return self.data / "window.raise"
+
+
+def locate(data_dir: str | None = None) -> Paths:
+    """The data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own. Created, for this user alone (0700).
+
+    Raises AppError("data_dir_unusable") when it cannot be created or written.
+    """
+    chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE) or platformdirs.user_data_dir("Kotae", appauthor=False)
+    paths = Paths(Path(chosen).expanduser().absolute())
+    try:
+        for folder in (paths.data, paths.models, paths.logs, paths.backups):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A folder can exist and still refuse writing (read-only home, wrong owner): try, do not guess.
+        with tempfile.TemporaryFile(dir=paths.data):
+            pass
+    except OSError as error:
+        raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
+    return paths
+
+
+def resources() -> Path:
+    """The shipped resources: beside the sources in a checkout, inside the package when installed."""
+    package = Path(__file__).resolve().parent.parent
+    checkout = package.parent / "resources"
+    return checkout if (checkout / "models.toml").is_file() else package / "_resources"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces `path` whole or not at all: temporary name in the same folder, fsync, rename."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

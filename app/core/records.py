@@ -1,0 +1,68 @@
+"""What the database holds, as frozen values. Times are seconds since 1970 (UTC)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDetails:
+    """How an answer came about. Unknown until it ends: zeros, and `stop_reason` "".
+
+    `stop_reason`: end | stop | length | context | cancelled | interrupted | failed.
+    """
+
+    model_id: str = ""
+    model_name: str = ""
+    stop_reason: str = ""
+    error_code: str = ""
+    seed: int | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+    tokens_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: int
+    title: str
+    created_at: float
+    updated_at: float
+    leaf_id: int | None  # the last message of the branch that is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One question or answer. Every message has a parent, so edits and repeats make branches; nothing is overwritten.
+
+    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done).
+    """
+
+    id: int
+    conversation_id: int
+    parent_id: int | None
+    role: str
+    text: str
+    status: str
+    created_at: float
+    details: AnswerDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model file on this machine. The file stays where it is; this row only points at it."""
+
+    id: str
+    name: str
+    path: str
+    size_bytes: int
+    architecture: str
+    quantization: str
+    context_tokens: int  # what it was trained with; 0: unknown
+    added_at: float
+    card_id: str | None = None
+    form_id: str | None = None  # our own prompt form; None: the file's own template, or plain question and answer
+    template_allowed: bool = False  # the user let the file's own template run, isolated
+    speeds: dict[str, Any] | None = None  # {"repack" | "plain": {"prompt": tok/s, "answer": tok/s}}

@@ -1,0 +1,77 @@
+"""What the user has chosen, as one frozen value in one small file."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.paths import write_atomically
+
+TEXT_SCALES = (90, 100, 115, 130, 150)  # percent
+CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Choices and their defaults. `None` and "auto" leave the decision to measurement."""
+
+    theme: str = "system"  # system | light | dark
+    text_scale_percent: int = 100
+    send_key: str = "enter"  # enter | ctrl_enter
+    model_id: str | None = None
+    context_tokens: int = 4096
+    max_tokens: int = 1024
+    system_prompt: str = ""
+    temperature: float | None = None  # None: as the model card recommends
+    threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
+    repack: str = "auto"  # auto | on | off
+    kv_type: str = "f16"  # f16 | q8_0
+    show_details: bool = False
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "theme": ("system", "light", "dark"),
+    "text_scale_percent": TEXT_SCALES,
+    "send_key": ("enter", "ctrl_enter"),
+    "repack": ("auto", "on", "off"),
+    "kv_type": ("f16", "q8_0"),
+}
+
+
+def load(path: Path) -> Settings:
+    """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (ValueError, OSError):
+        path.replace(path.with_suffix(".bad"))
+        return Settings()
+    return _sanitized(data) if isinstance(data, dict) else Settings()
+
+
+def save(path: Path, settings: Settings) -> None:
+    text = json.dumps(dataclasses.asdict(settings), ensure_ascii=False, indent=1)
+    write_atomically(path, text.encode("utf-8"))
+
+
+def _sanitized(data: dict[str, Any]) -> Settings:
+    """Takes what is valid and leaves the rest at its default, so that one bad value costs only itself."""
+    defaults = dataclasses.asdict(Settings())
+    valid = {key: value for key, value in data.items() if key in defaults and _is_valid(key, value, defaults[key])}
+    return Settings(**valid)
+
+
+def _is_valid(key: str, value: Any, default: Any) -> bool:
+    if key in _CHOICES:
+        return value in _CHOICES[key]
+    if key in ("context_tokens", "max_tokens"):
+        return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20
+    if key == "threads":
+        return value is None or (isinstance(value, int) and 1 <= value <= 1024)
+    if key == "temperature":
+        return value is None or (isinstance(value, int | float) and 0 <= value <= 5)
+    if key == "model_id":
+        return value is None or isinstance(value, str)
+    return isinstance(value, type(default))

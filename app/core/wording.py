@@ -1,0 +1,84 @@
+"""Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
+
+import functools
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.errors import AppError
+from app.core.paths import resources
+
+LANGUAGES = ("ja", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence on what happened and one on the next step, in the user's language."""
+
+    message: str
+    next: str
+
+    def __str__(self) -> str:
+        return f"{self.message}{self.next}" if self.message.endswith("。") else f"{self.message} {self.next}"
+
+
+def describe(code: str, facts: Mapping[str, Any], language: str = "ja") -> Sentence:
+    """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one."""
+    entry = _entries().get(code)
+    if entry is None:
+        return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
+    shown = _Facts(_with_units(facts))
+    return Sentence(
+        _formatter.vformat(entry[language], (), shown),
+        _formatter.vformat(entry[f"{language}_next"], (), shown),
+    )
+
+
+def describe_error(error: AppError, language: str = "ja") -> Sentence:
+    return describe(error.code, error.facts, language)
+
+
+def phrase(key: str, language: str = "ja", /, **facts: Any) -> str:
+    """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
+    entry: dict[str, str] = _document()["text"][key]
+    return _formatter.vformat(entry[language], (), _Facts(_with_units(facts)))
+
+
+def codes() -> frozenset[str]:
+    return frozenset(_entries())
+
+
+def _with_units(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`."""
+    shown = dict(facts)
+    for key, value in facts.items():
+        if key.endswith("_bytes") and isinstance(value, int | float):
+            shown[key.removesuffix("_bytes") + "_gb"] = f"{value / 1e9:.1f}" if value >= 1e8 else f"{value / 1e9:.3g}"
+    return shown
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+class _PlainFormatter(string.Formatter):
+    """Fills `{name}` only: no attribute or item access, whatever a fact's text holds."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+        return kwargs[field_name], field_name
+
+
+_formatter = _PlainFormatter()
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads((resources() / "wording.toml").read_text("utf-8"))
+
+
+def _entries() -> dict[str, dict[str, str]]:
+    entries: dict[str, dict[str, str]] = _document()["error"]
+    return entries
