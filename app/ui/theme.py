@@ -1,0 +1,184 @@
+"""Colours, sizes, fonts and icons of the window, from `resources/themes/kotae.toml` and `kotae.qss`.
+
+Widgets ask a `Theme` and repaint on `changed`. What a style sheet can express, it does, by dynamic properties:
+
+    QLabel       type = caption | ui | reading | heading1 … | mono      tone = text2 | muted | accent | success | …
+    QPushButton  kind = primary | quiet | danger | danger_fill          compact = true (26 px high)
+    QWidget      surface = base | side | raised | sunken | card | success | warning | danger
+"""
+
+import functools
+import re
+import sys
+import tomllib
+from typing import Any
+
+from PySide6.QtCore import QLocale, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QApplication
+
+from app.core.paths import resources
+from app.core.settings import Settings
+
+PIXEL_RATIOS = (1.0, 2.0)  # icons are kept at these; Qt scales the larger one down for ratios in between
+
+
+class Theme(QObject):
+    """One for the whole window. Until `apply` it is the light theme at 100 %."""
+
+    changed = Signal()  # another theme, text size or font: ask again for what was taken from here
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._data = tomllib.loads((resources() / "themes" / "kotae.toml").read_text("utf-8"))
+        self._settings = Settings()
+        self._is_dark = False
+        self._icons: dict[tuple[str, str, int], QIcon] = {}
+        self._app: QApplication | None = None
+
+    @property
+    def is_dark(self) -> bool:
+        return self._is_dark
+
+    def color(self, token: str) -> QColor:
+        """A colour of kotae.toml. Raises KeyError for one that is not there."""
+        return QColor(self._hex(token))
+
+    def px(self, n: float) -> int:
+        """`n` pixels at 100 %, at the user's text size."""
+        return round(n * self._settings.text_scale_percent / 100)
+
+    def metric(self, name: str) -> int:
+        """A size under [metrics], at the user's text size."""
+        return self.px(self._data["metrics"][name])
+
+    def font(self, role: str, weight: int | None = None) -> QFont:
+        """`role`: caption, ui, reading, reading_table, heading1 to 3, mono. `weight`: 400 or 600."""
+        kind = self._data["type"][role]
+        font = QFont()
+        font.setFamilies(self._families(kind.get("family", "ui")))
+        font.setPixelSize(self.px(kind["px"]))
+        font.setWeight(QFont.Weight(weight or kind.get("weight", 400)))
+        if kind.get("proportional_kana"):
+            font.setFeature(QFont.Tag("palt"), 1)
+        return font
+
+    def line_height(self, role: str) -> int:
+        """Pixels from one base line to the next."""
+        return self.px(self._data["type"][role]["line"])
+
+    def icon(self, name: str, token: str = "text2", size: int = 16) -> QIcon:  # noqa: S107 (a colour's name)
+        """A lucide icon of `resources/icons` in a colour, `size` px at 100 %. Ask again after `changed`."""
+        key = (name, token, self.px(size))
+        if key not in self._icons:
+            self._icons[key] = self._render(*key)
+        return self._icons[key]
+
+    def apply(self, app: QApplication, settings: Settings) -> None:
+        """Makes the whole application look as `settings` say; follows the system when they leave it to the system."""
+        if self._app is None:
+            self._app = app
+            app.setStyle("Fusion")
+            QLocale.setDefault(QLocale("ja_JP"))
+            register_fonts()
+            app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
+        self._settings = settings
+        scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
+        if scheme is None:
+            app.styleHints().unsetColorScheme()
+        else:
+            app.styleHints().setColorScheme(scheme)
+        self._refresh(app)
+
+    def palette(self) -> QPalette:
+        """Inactive windows look like the active one; what is disabled is written in the outline colour."""
+        palette = QPalette()
+        for role, token in self._data["palette"].items():
+            palette.setColor(QPalette.ColorGroup.All, QPalette.ColorRole[role], self.color(token))
+        for role in (QPalette.ColorRole.Text, QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
+            palette.setColor(QPalette.ColorGroup.Disabled, role, self.color("control"))
+        palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, self.color("sunken"))
+        return palette
+
+    def style_sheet(self) -> str:
+        """kotae.qss with `$token`, `$px(n)`, `$size(role)`, `$weight(role)`, `$family(name)` and `$icons` filled."""
+        return re.sub(r"\$([a-z]\w*)(?:\((\w+)\))?", self._filled, _style_template())
+
+    def _filled(self, match: re.Match[str]) -> str:
+        name, argument = match.groups()
+        if argument is None:
+            if name == "icons":
+                return (resources() / "icons" / ("dark" if self._is_dark else "light")).as_posix()
+            return self._hex(name)
+        if name == "px":
+            return f"{self.px(int(argument))}px"
+        if name == "size":
+            return f"{self.px(self._data['type'][argument]['px'])}px"
+        if name == "weight":
+            return str(self._data["type"][argument].get("weight", 400))
+        return ", ".join(f'"{family}"' for family in self._families(argument))
+
+    def _hex(self, token: str) -> str:
+        value: str = self._data["colors"][token]["dark" if self._is_dark else "light"]
+        return value
+
+    def _families(self, use: str) -> list[str]:
+        return [*_by_platform(self._data["families"][use]), "BIZ UDPGothic"]
+
+    def _render(self, name: str, token: str, size: int) -> QIcon:
+        icon = QIcon()
+        for mode, color in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "control")):
+            for ratio in PIXEL_RATIOS:
+                icon.addPixmap(render_svg(name, self._hex(color), size, ratio), mode)
+        return icon
+
+    def _refresh(self, app: QApplication) -> None:
+        # Platforms without a scheme of their own (offscreen, bare X11) do not take up `setColorScheme`.
+        is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
+        self._icons.clear()
+        app.setPalette(self.palette())
+        app.setFont(self.font("ui"))
+        app.setStyleSheet(self.style_sheet())
+        self.changed.emit()
+
+    def _on_system_changed(self, scheme: Qt.ColorScheme) -> None:
+        follows = self._settings.theme == "system" and (scheme == Qt.ColorScheme.Dark) != self._is_dark
+        if follows and self._app is not None:
+            self._refresh(self._app)
+
+
+def register_fonts() -> None:
+    """Adds the shipped Japanese font where the system has none: without one every character is an empty box."""
+    if not QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
+        for file in sorted((resources() / "fonts").glob("*.ttf")):
+            QFontDatabase.addApplicationFont(str(file))
+
+
+def render_svg(name: str, color: str, size: int, ratio: float = 1.0) -> QPixmap:
+    """`resources/icons/<name>.svg` with `currentColor` replaced, `size` px square at a device pixel ratio."""
+    renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
+    pixmap = QPixmap(QSize(size, size) * ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    renderer.render(painter, QRectF(0, 0, pixmap.width(), pixmap.height()))
+    painter.end()
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+@functools.cache
+def _svg(name: str) -> str:
+    return (resources() / "icons" / f"{name}.svg").read_text("utf-8")
+
+
+@functools.cache
+def _style_template() -> str:
+    text = (resources() / "themes" / "kotae.qss").read_text("utf-8")
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def _by_platform(families: dict[str, Any]) -> list[str]:
+    platform = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    return list(families[platform])
