@@ -1,0 +1,35 @@
+"""One program, several roles, chosen by the first argument.
+
+Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. Anything else: the
+command line. Heavy imports wait until the role is known.
+"""
+
+import os
+import sys
+
+from app.core import offline
+
+
+def main() -> int:
+    # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    os.environ.setdefault("PYTHONUTF8", "1")  # for the children
+    offline.enforce()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--engine"]:
+        from app.engine import worker
+
+        return worker.main(arguments[1] if len(arguments) > 1 else "llama")
+    if arguments[:1] == ["--render-template"]:
+        from app.engine import template
+
+        return template.main()
+    from app.cli import main as cli
+
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

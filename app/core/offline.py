@@ -1,0 +1,58 @@
+"""Nothing leaves this machine: called first in every process that has no business with the network.
+
+Sets the switches that libraries look at before they are imported, and refuses every connection that is not local to
+the machine's own files (AF_UNIX: display, D-Bus). Refusals are counted and logged; the window shows the count.
+What native code does past Python is not seen here: no part of Kotae's own native code opens sockets
+(`strace` in the fault tests).
+"""
+
+import os
+import socket
+import sys
+from typing import Any
+
+SWITCHES = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "DO_NOT_TRACK": "1",
+    "WANDB_MODE": "disabled",
+}
+
+_REFUSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
+_refusals: list[str] = []
+_is_on = False
+
+
+class NetworkRefusedError(PermissionError):
+    """A connection that this process must not make. It was not made."""
+
+
+def enforce() -> None:
+    """Turns the guard on for the rest of this process; there is no way back."""
+    global _is_on
+    if not _is_on:
+        _is_on = True
+        os.environ.update(SWITCHES)
+        sys.addaudithook(_watch)
+
+
+def refusals() -> tuple[str, ...]:
+    """What was refused since the start, oldest first. Empty on a machine where nothing tried."""
+    return tuple(_refusals)
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _REFUSED:
+        endpoint, address = arguments[0], arguments[1]
+        if getattr(endpoint, "family", None) != getattr(socket, "AF_UNIX", None):
+            _refuse(f"{event} {address!r}")
+    elif event == "socket.getaddrinfo":
+        _refuse(f"{event} {arguments[0]!r}")
+
+
+def _refuse(what: str) -> None:
+    _refusals.append(what)
+    print(f"network refused: {what}", file=sys.stderr)  # noqa: T201  stderr is the log
+    raise NetworkRefusedError(f"Kotae does not use the network here: {what}")
