@@ -1,0 +1,292 @@
+"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|setup`.
+
+    run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
+    test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
+    check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
+    setup                    everything that run and test need, and nothing more
+
+Needs only Python 3.11 or newer and its standard library. Everything goes into .venv and the user's cache folder;
+system packages are installed only as root on Debian-like systems.
+"""
+
+import platform
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  said in a sentence, before newer syntax or a new module fails
+    sys.exit(
+        f"Kotae には Python 3.11 以上が必要です（今は {platform.python_version()}） / Kotae needs Python 3.11 or newer."
+    )
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_build
+import system_packages
+from steps import SetupError, run_step
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "kotae-setup.json"
+RUN_EXTRAS = ("starter",)
+TEST_EXTRAS = ("starter", "dev")
+ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
+
+
+def main(arguments: Sequence[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):  # a console in another encoding shows ?, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", line_buffering=True)
+    commands = {"run": run, "test": test, "check": check, "setup": setup}
+    command = commands.get(arguments[0]) if arguments else None
+    if command is None:
+        print(__doc__)
+        return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
+    try:
+        return command(list(arguments[1:]))
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\n中断しました / interrupted", file=sys.stderr)
+        return 130
+
+
+def setup(_arguments: list[str]) -> int:
+    missing = install_system_packages(for_tests=True)
+    prepare_environment(TEST_EXTRAS, needs_build_folder=True)
+    if missing:
+        print(f"残り / still missing: {' '.join(missing)}")
+        return 1
+    print("準備ができました / ready: python3 packaging/dev.py run")
+    return 0
+
+
+def run(arguments: list[str]) -> int:
+    install_system_packages(for_tests=False)
+    prepare_environment(RUN_EXTRAS)
+    # Also when it is there already: quick, and it alone knows the data folder in use.
+    code = subprocess.call(app_command("models", "add", "starter"))
+    if arguments[:1] == ["--"]:
+        del arguments[0]
+    if not arguments and not has_display():
+        print_no_display()
+        return code
+    return become(app_command(*arguments))  # even without the trial model: other models work
+
+
+def test(arguments: list[str]) -> int:
+    missing = install_system_packages(for_tests=True)
+    code = check(arguments)
+    if missing:
+        print(f"これらを使う試験は確かめていません / not covered, for want of: {' '.join(missing)}")
+    return code
+
+
+def check(arguments: list[str]) -> int:
+    """Runs every tool even when one fails, and tells each one's time and outcome."""
+    prepare_environment(TEST_EXTRAS)
+    results = []
+    for argv in check_commands(arguments):
+        title = "pytest" if argv[0] == "pytest" else " ".join(argv)
+        print(f"\n== {title}", flush=True)
+        started = time.monotonic()
+        code = subprocess.call([BIN / argv[0], *argv[1:]], cwd=ROOT, env=check_environment())
+        results.append((title, time.monotonic() - started, code))
+    return summarize(results)
+
+
+def check_commands(arguments: Sequence[str]) -> list[list[str]]:
+    """The tools with their arguments; `arguments` are for pytest, except for our own --all."""
+    pytest_arguments = [word for word in arguments if word not in ("--all", "--")]
+    selection = [] if "--all" in arguments else ["-m", "not slow"]
+    return [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports"],
+        ["pytest", *selection, *pytest_arguments],  # the last -m wins, so the caller may give another
+    ]
+
+
+def check_environment() -> dict[str, str]:
+    """Windows under test stay off the developer's screen; a test that needs a real one starts its own Xvfb."""
+    return {"QT_QPA_PLATFORM": "offscreen", **os.environ}
+
+
+def summarize(results: Sequence[tuple[str, float, int]]) -> int:
+    print()
+    for title, seconds, code in results:
+        print(f"{title:<24}{seconds:7.1f} s  {'ok' if code == 0 else f'失敗 / failed ({code})'}")
+    print(f"{'':<24}{sum(seconds for _, seconds, _ in results):7.1f} s", flush=True)
+    return 0 if all(code == 0 for *_, code in results) else 1
+
+
+def install_system_packages(*, for_tests: bool) -> list[str]:
+    """Returns what is still missing; that stops nobody here, because the rest of set-up is of use without it."""
+    wanted = system_packages.packages_for_window()
+    if for_tests:
+        wanted += system_packages.packages_for_tests()
+    return system_packages.install(wanted)
+
+
+def app_command(*arguments: str) -> list[str]:
+    """-P: a folder named `app` where the caller happens to stand must not be taken for ours."""
+    return [str(PYTHON), "-P", "-m", "app", *arguments]
+
+
+def become(argv: list[str]) -> int:
+    """Gives this process to the app, so that signals and the exit code are the app's own."""
+    if os.name != "nt":  # there exec returns to the prompt at once
+        os.execv(argv[0], argv)
+    return subprocess.call(argv)
+
+
+def has_display() -> bool:
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in names)
+
+
+def print_no_display() -> None:
+    print("画面がないため窓を開けません。コマンドで質問できます / no display; ask from the command line:")
+    print(f'    {os.path.relpath(PYTHON)} -m app ask "日本の首都はどこですか？"')
+
+
+# --- the virtual environment ---------------------------------------------------------------------------------
+
+
+def prepare_environment(extras: Sequence[str], *, needs_build_folder: bool = False) -> None:
+    """Brings .venv to what pyproject.toml and these scripts ask for; does nothing when its stamp says so already."""
+    stamp = read_stamp()
+    if is_current(stamp, extras, needs_build_folder=needs_build_folder):
+        return
+    STAMP.unlink(missing_ok=True)  # whatever is interrupted from here on is done again
+    tag = venv_tag(stamp) or create_venv()
+    extras = sorted({*extras, *stamp.get("extras", ())})  # `run` must not forget what `test` installed
+    wanted = wanted_stamp(extras, tag)
+    folder = Path(wanted["build"])
+    llama_build.ensure(folder, llama_build.pinned_version(PYPROJECT), PYTHON)
+    if stamp.get("build") != wanted["build"]:
+        install_native(folder)
+    install_project(extras, folder)
+    write_stamp(wanted)
+
+
+def is_current(stamp: dict[str, Any], extras: Sequence[str], *, needs_build_folder: bool) -> bool:
+    """Whether pip has nothing to do.
+
+    The build folder itself is asked for only by `setup`: an emptied cache must not stop an installed Kotae from
+    starting on a machine without a network.
+    """
+    installed = stamp.get("extras", [])
+    if not PYTHON.exists() or not set(extras) <= set(installed):
+        return False
+    wanted = wanted_stamp(installed, stamp.get("tag", ""))
+    return stamp == wanted and (Path(wanted["build"]).is_dir() or not needs_build_folder)
+
+
+def wanted_stamp(extras: Sequence[str], tag: str) -> dict[str, Any]:
+    """What a finished set-up records; `tag` is that of .venv's Python, like cp311."""
+    return {
+        "inputs": inputs_digest(),
+        "root": str(ROOT),
+        "python": str(PYTHON.resolve()),  # another one after an upgrade of the system
+        "tag": tag,
+        "extras": list(extras),
+        "build": str(llama_build.build_folder(llama_build.pinned_version(PYPROJECT), tag)),
+    }
+
+
+def inputs_digest() -> str:
+    """Changes with everything that decides what is installed."""
+    sources = [PYPROJECT, *sorted(Path(__file__).resolve().parent.glob("*.py"))]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def read_stamp() -> dict[str, Any]:
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # absent, or cut short by a crash: set up again
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(stamp: dict[str, Any]) -> None:
+    part = STAMP.with_suffix(".part")
+    part.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+    part.replace(STAMP)
+
+
+def venv_tag(stamp: dict[str, Any]) -> str | None:
+    """The tag of .venv's Python, which may be another than the one running this script.
+
+    None when .venv cannot be used: its creation was interrupted, its Python is gone or too old, or the folder
+    was moved or copied, in which case it would still import the old folder's code.
+    """
+    if stamp.get("root", str(ROOT)) != str(ROOT) or not PYTHON.exists():
+        return None
+    code = "import pip, sys; sys.version_info >= (3, 11) and print('cp%d%d' % sys.version_info[:2])"
+    query = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=False)
+    return query.stdout.strip() or None
+
+
+def create_venv() -> str:
+    """Makes .venv anew and returns its tag."""
+    system_packages.require(
+        system_packages.packages_for_venv(), "Python の venv が使えません / this Python cannot make a venv"
+    )
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    # Not sys.executable: started from .venv's own Python, it was deleted a line above.
+    base_python = getattr(sys, "_base_executable", sys.executable)
+    run_step(
+        ".venv の作成 / creating .venv",
+        [base_python, "-m", "venv", VENV],
+        log_name="venv",
+        next_step="次に: 空き容量と書き込み権限を確かめてください / check free space and permissions.",
+    )
+    return f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
+def install_native(folder: Path) -> None:
+    """Forced, because pip sees no difference between two builds of one version."""
+    run_step(
+        "llama.cpp の取り付け / installing llama.cpp",
+        [PYTHON, "-m", "pip", "install", "--force-reinstall", "--no-deps", llama_build.wheel_in(folder)],
+        log_name="pip-native",
+        next_step=ONLINE_HINT,
+    )
+
+
+def install_project(extras: Sequence[str], folder: Path) -> None:
+    run_step(
+        f"部品の取り付け / installing dependencies ({', '.join(extras)})",
+        [
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "--editable",
+            f"{ROOT}[{','.join(extras)}]",
+            "--find-links",
+            folder,
+            "--only-binary",
+            llama_build.DISTRIBUTION,
+        ],
+        log_name="pip-install",
+        next_step=ONLINE_HINT,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

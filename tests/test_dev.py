@@ -1,0 +1,215 @@
+"""dev.py's commands and its environment: when pip must run, what is started, and exit codes.
+
+The children are real processes: a stand-in for .venv's Python and tools writes down how it was called.
+"""
+
+import ast
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from dev_scripts import ROOT, SCRIPTS, STAND_IN, isolate, llama_build, steps, write_script
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    isolate(tmp_path, monkeypatch)
+
+
+class Repository:
+    """A copy of the scripts beside a stand-in .venv, with the compiled wheel already in the cache."""
+
+    def __init__(self, root, monkeypatch):
+        self.root = root
+        self.calls_file = root.parent / "calls.txt"
+        monkeypatch.setenv("CALLS", str(self.calls_file))
+        monkeypatch.setenv("FAILING", "nothing fails")
+        shutil.copytree(SCRIPTS, root / "packaging", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", root)
+        for name in ("python", "ruff", "mypy", "lint-imports", "pytest"):
+            write_script(root / ".venv/bin" / name, STAND_IN)
+        self.dev = self.load()
+        self.folder = llama_build.build_folder(llama_build.pinned_version(root / "pyproject.toml"), "cp311")
+        self.folder.mkdir(parents=True)
+        (self.folder / "llama.whl").touch()
+
+    def load(self, root=None):
+        path = (root or self.root) / "packaging/dev.py"
+        spec = importlib.util.spec_from_file_location("dev_of_a_copy", path)
+        dev = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(dev)
+        return dev
+
+    def calls(self):
+        """What was started since the last look."""
+        lines = self.calls_file.read_text(encoding="utf-8").splitlines() if self.calls_file.exists() else []
+        self.calls_file.unlink(missing_ok=True)
+        return lines
+
+    def is_current(self, extras=("starter",), **kwargs):
+        return self.dev.is_current(self.dev.read_stamp(), extras, **{"needs_build_folder": False, **kwargs})
+
+    def command(self, *arguments, **environment):
+        """Runs dev.py as a person would, where there is no display unless `environment` gives one."""
+        hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+        kept = {name: value for name, value in os.environ.items() if name not in hidden}
+        argv = [sys.executable, self.root / "packaging/dev.py", *arguments]
+        return subprocess.run(
+            argv, cwd=self.root, env={**kept, **environment}, capture_output=True, encoding="utf-8", check=False
+        )
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    return Repository(tmp_path / "repository", monkeypatch)
+
+
+@pytest.fixture
+def ready(repository):
+    repository.dev.prepare_environment(("starter", "dev"))
+    repository.calls()
+    return repository
+
+
+def test_the_first_set_up_installs_and_the_second_starts_nothing(repository):
+    repository.dev.prepare_environment(("starter",))
+    query, native, project = repository.calls()
+    assert query.startswith("python -c import pip")
+    assert native.endswith(f"--force-reinstall --no-deps {repository.folder / 'llama.whl'}")
+    assert f"--editable {repository.root}[starter] --find-links {repository.folder}" in project
+    repository.dev.prepare_environment(("starter",))
+    assert repository.calls() == []
+
+
+def test_a_failed_installation_is_done_again(repository, monkeypatch):
+    monkeypatch.setenv("FAILING", "--editable")
+    with pytest.raises(steps.SetupError, match="終了コード 7"):
+        repository.dev.prepare_environment(("starter",))
+    assert not repository.is_current()
+    monkeypatch.setenv("FAILING", "nothing fails")
+    repository.dev.prepare_environment(("starter",))
+    assert repository.is_current()
+
+
+def test_running_does_not_forget_what_testing_installed(ready):
+    with (ready.root / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write("\n# changed\n")
+    assert not ready.is_current()
+    ready.dev.prepare_environment(("starter",))
+    assert "[dev,starter]" in ready.calls()[-1]
+    assert ready.is_current(("starter", "dev"))
+
+
+def test_an_extra_that_was_never_installed_is_noticed(repository):
+    repository.dev.prepare_environment(("starter",))
+    assert repository.is_current(("starter",))
+    assert not repository.is_current(("starter", "dev"))
+
+
+def test_a_changed_script_is_noticed(ready):
+    with (ready.root / "packaging/llama_build.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert not ready.is_current()
+
+
+def test_other_compiler_flags_are_noticed(ready, monkeypatch):
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
+    assert not ready.is_current()
+
+
+def test_a_stamp_cut_short_is_no_stamp(ready):
+    ready.dev.STAMP.write_text(ready.dev.STAMP.read_text(encoding="utf-8")[:40], encoding="utf-8")
+    assert ready.dev.read_stamp() == {}
+    assert not ready.is_current()
+
+
+def test_a_copied_folder_does_not_use_the_old_code(ready):
+    copy = ready.root.parent / "copy"
+    shutil.copytree(ready.root, copy)
+    dev = ready.load(copy)
+    assert not dev.is_current(dev.read_stamp(), ("starter",), needs_build_folder=False)
+    assert dev.venv_tag(dev.read_stamp()) is None
+    assert ready.dev.venv_tag(ready.dev.read_stamp()) == "cp311"
+
+
+def test_an_emptied_cache_stops_set_up_only(ready):
+    shutil.rmtree(ready.folder)
+    assert ready.is_current()
+    assert not ready.is_current(needs_build_folder=True)
+
+
+def test_a_venv_whose_python_is_gone_is_not_used(ready):
+    ready.dev.PYTHON.unlink()
+    ready.dev.PYTHON.symlink_to("/nowhere/python3")
+    assert not ready.is_current()
+    assert ready.dev.venv_tag(ready.dev.read_stamp()) is None
+
+
+def test_without_a_display_run_shows_the_command_line(ready):
+    run = ready.command("run")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "画面がない" in run.stdout
+    assert '.venv/bin/python -m app ask "日本の首都はどこですか？"' in run.stdout
+    assert ready.calls() == ["python -P -m app models add starter"]
+
+
+@pytest.mark.parametrize("name", ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"])
+def test_with_a_display_run_opens_the_window(ready, name):
+    run = ready.command("run", **{name: "x"})
+    assert run.returncode == 0
+    assert ready.calls() == ["python -P -m app models add starter", "python -P -m app"]
+
+
+def test_run_hands_arguments_and_exit_code_through(ready):
+    run = ready.command("run", "--", "ask", "--json", FAILING="ask")
+    assert run.returncode == 7
+    assert ready.calls()[-1] == "python -P -m app ask --json"
+
+
+def test_a_failed_trial_model_is_not_called_success(ready):
+    assert ready.command("run", FAILING="starter").returncode == 7
+
+
+def test_the_japanese_sentence_survives_a_c_locale(ready):
+    run = ready.command("run", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert run.returncode == 0
+    assert "no display" in run.stdout
+
+
+def test_check_runs_every_tool_and_fails_when_one_does(ready):
+    run = ready.command("check", FAILING="format")
+    assert run.returncode == 1
+    tools = ["ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest -m not slow"]
+    assert ready.calls() == tools
+    summary = run.stdout.splitlines()[-6:]
+    assert [line.split()[0] for line in summary[:-1]] == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
+    assert ["failed (7)" in line for line in summary[:-1]] == [False, True, False, False, False]
+
+
+def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
+    assert ready.command("test", "tests/core", "-k", "gguf").returncode == 0
+    assert ready.calls()[-1] == "pytest -m not slow tests/core -k gguf"
+    assert ready.command("test", "--all").returncode == 0
+    assert ready.calls()[-1] == "pytest"
+
+
+def test_an_unknown_command_prints_the_usage(ready):
+    assert ready.command("start").returncode == 2
+    assert ready.command().returncode == 2
+    help_run = ready.command("--help")
+    assert help_run.returncode == 0
+    assert "run|test|check|setup" in help_run.stdout
+
+
+def test_an_older_python_is_told_in_one_sentence():
+    ast.parse((SCRIPTS / "dev.py").read_text(encoding="utf-8"), feature_version=(3, 7))
+    code = f"import runpy, sys; sys.version_info = (3, 9, 1); runpy.run_path({str(SCRIPTS / 'dev.py')!r})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert run.returncode == 1
+    assert "Python 3.11" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
