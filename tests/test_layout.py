@@ -1,0 +1,184 @@
+"""The house rules that a tool cannot see: folders that must not be packages, who may import what, and sizes.
+
+import-linter guards the layers; it cannot see inside PySide6, and it does not read packaging/.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, Signal
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT_FOLDERS = ("app", "trainer", "packaging")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+TRAINING_LIBRARIES = {"torch", "transformers", "peft", "bitsandbytes"}
+
+
+def product_files() -> list[Path]:
+    return sorted(path for folder in PRODUCT_FOLDERS for path in (ROOT / folder).rglob("*.py"))
+
+
+def imported_modules(source: str) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of all that is imported, at any depth; `from a import b` yields `a.b`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def forbidden_imports(path: str, source: str) -> list[str]:
+    """Imports that the file at `path` (relative to the repository, with slashes) may not make."""
+    return [
+        f"{path}:{line} imports {module}"
+        for line, module in imported_modules(source)
+        if not is_allowed(path, module.split("."))
+    ]
+
+
+def is_allowed(path: str, module: list[str]) -> bool:
+    if module[0] == "PySide6":
+        if path.startswith("app/ui/"):
+            return True
+        may_use_qt = path.startswith("app/services/") or path == "app/application.py"
+        return may_use_qt and not {"QtWidgets", "QtGui"} & set(module)
+    if module[0] == "llama_cpp":
+        return path == "app/engine/llama.py"
+    return module[0] not in TRAINING_LIBRARIES or path.startswith("trainer/")
+
+
+def swallowed_errors(path: str, source: str) -> list[str]:
+    """Handlers of everything that do nothing: they turn a bug into silence."""
+    return [
+        f"{path}:{node.lineno} swallows every error"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ExceptHandler) and catches_everything(node.type) and does_nothing(node.body)
+    ]
+
+
+def catches_everything(caught: ast.expr | None) -> bool:
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(
+        name is None or (isinstance(name, ast.Name) and name.id in ("Exception", "BaseException")) for name in names
+    )
+
+
+def does_nothing(body: list[ast.stmt]) -> bool:
+    return all(
+        isinstance(statement, ast.Pass | ast.Continue)
+        or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for statement in body
+    )
+
+
+def oversized(path: str, source: str) -> list[str]:
+    found = []
+    lines = len(source.splitlines())
+    if lines > MAX_FILE_LINES:
+        found.append(f"{path} has {lines} lines")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > MAX_FUNCTION_LINES:
+                found.append(f"{path}:{node.lineno} {node.name} has {length} lines")
+    return found
+
+
+@pytest.mark.parametrize("rule", [forbidden_imports, swallowed_errors, oversized])
+def test_the_product_keeps_the_rule(rule):
+    files = product_files()
+    assert files
+    breaches = [
+        breach for path in files for breach in rule(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    ]
+    assert not breaches, "\n".join(breaches)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("app/core/paths.py", "from PySide6.QtCore import QObject"),
+        ("app/cli/ask.py", "import PySide6.QtCore"),
+        ("app/services/engine.py", "from PySide6.QtWidgets import QWidget"),
+        ("app/services/engine.py", "from PySide6 import QtCore, QtGui"),
+        ("app/application.py", "def build():\n    from PySide6.QtWidgets import QApplication"),
+        ("app/engine/worker.py", "import llama_cpp"),
+        ("trainer/export.py", "from llama_cpp import Llama"),
+        ("app/core/plan.py", "import torch.nn as nn"),
+        ("packaging/dev.py", "from transformers import AutoConfig"),
+    ],
+)
+def test_a_forbidden_import_is_found(path, source):
+    assert len(forbidden_imports(path, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("app/ui/chat/view.py", "from PySide6.QtWidgets import QWidget\nfrom PySide6 import QtGui"),
+        ("app/services/process.py", "from PySide6.QtCore import QProcess, Signal"),
+        ("app/application.py", "from PySide6.QtCore import QObject\nfrom app.ui import window"),
+        ("app/engine/llama.py", "import llama_cpp"),
+        ("trainer/model.py", "import torch\nfrom peft import LoraConfig"),
+        ("app/core/text.py", "from . import torch"),
+    ],
+)
+def test_an_allowed_import_is_not_reported(path, source):
+    assert forbidden_imports(path, source) == []
+
+
+@pytest.mark.parametrize("caught", ["", " Exception", " BaseException", " (OSError, Exception)", " Exception as error"])
+@pytest.mark.parametrize("body", ["pass", "...", "continue"])
+def test_a_swallowed_error_is_found(caught, body):
+    source = f"for x in y:\n    try:\n        f()\n    except{caught}:\n        {body}\n"
+    assert len(swallowed_errors("x.py", source)) == 1
+
+
+@pytest.mark.parametrize("handler", ["except OSError: pass", "except Exception: log()", "except Exception: raise"])
+def test_a_narrow_or_useful_handler_is_not_reported(handler):
+    assert swallowed_errors("x.py", f"try:\n    f()\n{handler}\n") == []
+
+
+def test_long_files_and_functions_are_found():
+    long_function = "def f():\n" + "    x = 1\n" * MAX_FUNCTION_LINES
+    assert oversized("x.py", long_function) == [f"x.py:1 f has {MAX_FUNCTION_LINES + 1} lines"]
+    assert oversized("x.py", "x = 1\n" * (MAX_FILE_LINES + 1)) == [f"x.py has {MAX_FILE_LINES + 1} lines"]
+    assert oversized("x.py", "x = 1\n" * MAX_FILE_LINES) == []
+
+
+@pytest.mark.parametrize("folder", ["packaging", "resources"])
+def test_the_folder_is_not_a_package(folder):
+    """A `packaging` of ours would hide the library that torch, transformers and accelerate import."""
+    assert (ROOT / folder).is_dir()
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+def test_the_packaging_library_is_found_from_the_repository_root():
+    """The root comes first on the path of `python -c`, as it does for `python -m app`."""
+    code = "import packaging.version, sys; print(sys.path[0] == '', packaging.version.__file__)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    root_is_first, file = run.stdout.strip().split(" ", 1)
+    assert root_is_first == "True"
+    assert "site-packages" in Path(file).parts
+
+
+class Sender(QObject):
+    happened = Signal(bool)
+
+
+def test_emitting_a_signal_keeps_the_references_to_true():
+    """PySide6 6.12.0 on Python 3.11 loses one at each emit and aborts within about 1,000."""
+    sender = Sender()
+    received = []
+    sender.happened.connect(received.append)
+    before = sys.getrefcount(True)
+    for _ in range(100):
+        sender.happened.emit(False)
+    after = sys.getrefcount(True)
+    assert len(received) == 100
+    assert abs(after - before) < 20
