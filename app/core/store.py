@@ -109,6 +109,13 @@ class Store:
                 question.conversation_id, question_id, "answer", "", "streaming", details, self._clock()
             )
 
+    def restart_answer(self, answer_id: int, details: AnswerDetails) -> Message:
+        """Takes up again an answer that never had text, instead of putting a new branch beside nothing."""
+        answer = self.finish_answer(answer_id, "", "streaming", details)
+        with self._transaction():
+            self._db.execute("UPDATE conversation SET leaf_id = ? WHERE id = ?", (answer_id, answer.conversation_id))
+        return answer
+
     def update_answer(self, answer_id: int, text: str) -> None:
         """The text so far of an answer that is being streamed."""
         with self._transaction():

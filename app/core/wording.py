@@ -67,7 +67,7 @@ class _Facts(dict[str, Any]):
 class _PlainFormatter(string.Formatter):
     """Fills `{name}` only: no attribute or item access, whatever a fact's text holds."""
 
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+    def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
         return kwargs[field_name], field_name
 
 

@@ -149,6 +149,7 @@ def _facts(command: Load, load_s: float) -> EngineFacts:
         backend="CPU",
         embedding_dimensions=2,
         has_chat_template=False,
+        end_text="</s>",
         resident_bytes=psutil.Process().memory_info().rss,
         load_s=load_s,
         warm_up_s=0.0,

@@ -215,10 +215,15 @@ class LlamaBackend:
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
             has_chat_template=self._header.chat_template is not None,
+            end_text=self._text_of(api.llama_vocab_eos(self._vocabulary)),
             resident_bytes=psutil.Process().memory_info().rss,
             load_s=load_s,
             warm_up_s=warm_up_s,
         )
+
+    def _text_of(self, token: int) -> str:
+        raw = api.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else b""
+        return (raw or b"").decode("utf-8", "replace")
 
     # ---------------------------------------------------------------------- ask
 

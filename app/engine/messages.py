@@ -157,6 +157,7 @@ class EngineFacts:
     backend: str  # "CPU", "CUDA0 …"
     embedding_dimensions: int
     has_chat_template: bool
+    end_text: str  # the end-of-text token as a chat template writes it, "</s>"
     resident_bytes: int
     load_s: float
     warm_up_s: float

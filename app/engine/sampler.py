@@ -68,7 +68,7 @@ class Sampler:
         return accepted
 
     def _likely(self, logits: Logits) -> Ids:
-        """With top-k: the smallest of a few nested sets that holds the k most likely. Without: all but the negligible."""
+        """With top-k: the smallest of nested sets that holds the k most likely. Without: all but the negligible."""
         best = logits.max()
         if self._sampling.top_k > 0:
             for gap in (4.0, 8.0, 16.0):

@@ -1,0 +1,66 @@
+"""How a model is loaded on this machine: what fits, and whether repacking its weights pays.
+
+Repacking copies the weights into a layout the processor multiplies faster one token at a time: answers came 30 %
+faster and prompts 1.6 times slower on an 8B model, at 8.2 instead of 5.0 GB. Which is better depends on the machine,
+so both are tried once and the measured one that answers a typical question sooner is kept.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from app.core import fit, gguf
+from app.core.errors import AppError
+from app.core.records import LocalModel
+from app.core.settings import Settings
+
+# A question over documents: this many tokens are read and written.
+TYPICAL_PROMPT_TOKENS = 1000
+TYPICAL_ANSWER_TOKENS = 200
+
+
+def plan(model: LocalModel, settings: Settings, reclaimable_bytes: int = 0, force: bool = False) -> dict[str, Any]:
+    """The fields of a `Load` for this model. `reclaimable_bytes`: what unloading the present model gives back.
+
+    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.read_header` raises.
+    """
+    header = gguf.read_header(Path(model.path))
+    context = min(settings.context_tokens, header.context_length or settings.context_tokens)
+    available = fit.available_memory_bytes() + reclaimable_bytes
+    plain = fit.estimate(header, context, kv_type=settings.kv_type)
+    if plain.total_bytes > available and not force:
+        raise AppError("memory_short", need_bytes=plain.total_bytes, free_bytes=available)
+    repacked = fit.estimate(header, context, kv_type=settings.kv_type, repack=True)
+    fits_twice = fit.verdict(repacked, available) == "comfortable"
+    return {
+        "path": model.path,
+        "context_tokens": context,
+        "threads": settings.threads,
+        "kv_type": settings.kv_type,
+        "flash_attention": True if settings.kv_type != "f16" else None,
+        "repack": choose_repack(settings.repack, fits_twice, model.speeds or {}),
+    }
+
+
+def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool:
+    """`choice`: auto | on | off. `speeds`: what `note_speed` has collected, tokens per second."""
+    if choice != "auto":
+        return choice == "on"
+    if not fits_twice or "plain" not in speeds:
+        return False  # loads ten times faster, in half the memory
+    if "repacked" not in speeds:
+        return True  # measured once, so that there is something to compare
+    return _question_s(speeds["repacked"]) < _question_s(speeds["plain"])
+
+
+def note_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
+    """Adds one measurement (tokens per second) to a model's speeds; old ones fade by half."""
+    key = "repacked" if repack else "plain"
+    old = (speeds or {}).get(key)
+    new = {"prompt": prompt, "answer": answer}
+    if old is not None:
+        new = {name: (old[name] + value) / 2 for name, value in new.items()}
+    return {**(speeds or {}), key: new}
+
+
+def _question_s(speed: dict[str, float]) -> float:
+    return TYPICAL_PROMPT_TOKENS / speed["prompt"] + TYPICAL_ANSWER_TOKENS / speed["answer"]

@@ -1,0 +1,76 @@
+"""A GGUF file as a local model: recognized, named, and given the prompt form it was trained with."""
+
+import re
+import time
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+from app.core import catalogue, gguf
+from app.core.catalogue import PromptForm
+from app.core.records import LocalModel
+
+FALLBACK_FORM = "question_answer"
+
+
+def describe(path: Path, taken_ids: Collection[str] = ()) -> LocalModel:
+    """Checks the file and describes it. The id is made from the file's name and is not one of `taken_ids`.
+
+    Raises AppError, as `gguf.check_model` does.
+    """
+    path = path.expanduser().absolute()
+    header = gguf.check_model(path)
+    book = catalogue.load()
+    card = book.recognize(header.name)
+    form = book.forms[card.form] if card else book.form_of_template(header.chat_template)
+    return LocalModel(
+        id=_free_id(path.stem, taken_ids),
+        name=_name(header.name, header.quantization, path)
+        if card is None
+        else f"{card.name} {header.quantization}".strip(),
+        path=str(path),
+        size_bytes=path.stat().st_size,
+        architecture=header.architecture,
+        quantization=header.quantization,
+        context_tokens=header.context_length,
+        added_at=time.time(),
+        card_id=card.id if card else None,
+        form_id=form.id if form else None,
+    )
+
+
+def needs_template_consent(model: LocalModel) -> bool:
+    """Whether the file brings a chat template that is none of ours, and the user has not let it run."""
+    if model.form_id is not None or model.template_allowed:
+        return False
+    return gguf.read_header(Path(model.path)).chat_template is not None
+
+
+def form_of(model: LocalModel) -> PromptForm | None:
+    """Our own form, or None when the file's template is to be rendered. Without either: plain question and answer."""
+    forms = catalogue.load().forms
+    if model.form_id is not None and model.form_id in forms:
+        return forms[model.form_id]
+    return None if model.template_allowed else forms[FALLBACK_FORM]
+
+
+def find(models: Collection[LocalModel], wanted: str) -> LocalModel | None:
+    """By id, by card id, or by a part of the name that only one model has."""
+    exact = [model for model in models if wanted in (model.id, model.card_id, model.path)]
+    if exact:
+        return exact[0]
+    partial = [model for model in models if wanted.casefold() in f"{model.id} {model.name}".casefold()]
+    return partial[0] if len(partial) == 1 else None
+
+
+def _free_id(stem: str, taken: Collection[str]) -> str:
+    base = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFKC", stem).casefold()).strip("-.") or "model"
+    candidate, number = base, 2
+    while candidate in taken:
+        candidate, number = f"{base}-{number}", number + 1
+    return candidate
+
+
+def _name(general_name: str, quantization: str, path: Path) -> str:
+    name = " ".join(general_name.split())[:80]
+    return f"{name} {quantization}".strip() if name else path.stem

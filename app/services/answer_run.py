@@ -1,0 +1,223 @@
+"""One answer from question to end, for the window and for the command line: plan, load, build the prompt, ask."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core import catalogue, gguf, load_plan, local_models, prompt
+from app.core.catalogue import CardSampling, PromptForm
+from app.core.errors import AppError
+from app.core.prompt import Segment, Turn
+from app.core.records import LocalModel
+from app.core.settings import Settings
+from app.engine.messages import (
+    AdapterUse,
+    Ask,
+    Done,
+    Event,
+    Failed,
+    Load,
+    LoadProgress,
+    PromptProgress,
+    Ready,
+    Sampling,
+    Token,
+)
+from app.services import background
+from app.services.engine import EngineClient, EngineDeath
+from app.services.events import Stage
+from app.services.template import TemplateRenderer
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """What to answer with what. `turns`: the conversation, its last turn without an answer."""
+
+    model: LocalModel
+    turns: tuple[Turn, ...]
+    settings: Settings
+    seed: int | None = None
+    max_tokens: int | None = None  # None: the card's and the settings' smaller one
+    adapters: tuple[AdapterUse, ...] = ()
+    force_load: bool = False  # load although the memory seems too small
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already."""
+
+    done: Done
+    load_s: float
+    total_s: float
+
+
+class AnswerRun(QObject):
+    """Ends with exactly one of `finished` and `failed`, unless it is stopped before it asked: then with `stopped`."""
+
+    stage_changed = Signal(object)  # Stage
+    text_received = Signal(str)
+    finished = Signal(object)  # Outcome
+    failed = Signal(object)  # AppError
+    stopped = Signal()
+
+    def __init__(
+        self, engine: EngineClient, template_command: list[str], request: AnswerRequest, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._template_command = template_command
+        self.request = request
+        self._load_id = self._ask_id = ""
+        self._load_s = self._started_at = 0.0
+        self._task: background.Task | None = None
+        self._renderer: TemplateRenderer | None = None
+        self._is_over = False
+        self._kind = ""
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._engine.event_received.connect(self._on_event)
+        self._engine.died.connect(self._on_died)
+        facts = self._engine.facts
+        reclaimable = facts.resident_bytes if facts else 0
+        request = self.request
+        self._stage("loading")
+        self._task = background.run(
+            lambda: load_plan.plan(request.model, request.settings, reclaimable, request.force_load),
+            self._on_planned,
+            self._fail,
+        )
+
+    def stop(self) -> None:
+        """Ends the answer. After the first token it finishes with stop reason "cancelled"; before, with `stopped`."""
+        if self._is_over:
+            return
+        if self._ask_id:
+            self._engine.cancel(self._ask_id)
+            return
+        if self._load_id:
+            self._engine.cancel(self._load_id)
+        self._end()
+        self.stopped.emit()
+
+    # ------------------------------------------------------------------- stages
+
+    def _on_planned(self, plan: dict[str, Any]) -> None:
+        if self._is_over:
+            return
+        if _is_loaded(self._engine, plan):
+            self._build_prompt()
+            return
+        self._load_id = self._engine.new_id()
+        self._engine.name_model(self.request.model.name)
+        self._engine.send(Load(id=self._load_id, **plan))
+
+    def _build_prompt(self) -> None:
+        request = self.request
+        form = local_models.form_of(request.model)
+        if form is not None:
+            self._ask(prompt.build(form, request.turns, self._system()), form)
+            return
+        header = gguf.read_header(Path(request.model.path))
+        facts = self._engine.facts
+        body = {
+            "template": header.chat_template,
+            "messages": _messages(request.turns, self._system()),
+            "end": facts.end_text if facts else "",
+        }
+        self._renderer = TemplateRenderer(
+            self._template_command, body, lambda segments: self._ask(segments, None), self._fail
+        )
+
+    def _system(self) -> str:
+        card = catalogue.load().card(self.request.model.card_id)
+        return self.request.settings.system_prompt or (card.system_prompt if card else "")
+
+    def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
+        request = self.request
+        card = catalogue.load().card(request.model.card_id)
+        limit = request.max_tokens or min(request.settings.max_tokens, card.max_tokens if card else 1 << 20)
+        self._ask_id = self._engine.new_id()
+        self._stage("reading")
+        self._engine.send(
+            Ask(
+                id=self._ask_id,
+                prompt=segments,
+                max_tokens=limit,
+                stop=form.stop if form else (),
+                sampling=_sampling(card.sampling if card else CardSampling(), request),
+                adapters=request.adapters,
+            )
+        )
+
+    # ------------------------------------------------------------------- events
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case LoadProgress(id=self._load_id, fraction=fraction):
+                self._stage("loading", fraction)
+            case Ready(id=self._load_id, facts=facts):
+                self._load_s = facts.load_s + facts.warm_up_s
+                self._build_prompt()
+            case PromptProgress(id=self._ask_id):
+                self._stage("reading", event.done_tokens / max(1, event.total_tokens))
+            case Token(id=self._ask_id, text=text):
+                if self._kind != "answering":
+                    self._stage("answering")
+                self.text_received.emit(text)
+            case Done(id=self._ask_id):
+                self._end()
+                self.finished.emit(Outcome(event, self._load_s, time.monotonic() - self._started_at))
+            case Failed() if event.id in (self._load_id, self._ask_id):
+                self._fail(AppError(event.code, **event.facts))
+
+    def _on_died(self, death: EngineDeath) -> None:
+        code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(death.cause, "engine_died")
+        self._fail(AppError(code, cause=death.detail or death.cause))
+
+    def _fail(self, error: AppError) -> None:
+        if not self._is_over:
+            self._end()
+            self.failed.emit(error)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._engine.event_received.disconnect(self._on_event)
+        self._engine.died.disconnect(self._on_died)
+        if self._renderer is not None:
+            self._renderer.cancel()
+
+    def _stage(self, kind: str, fraction: float | None = None) -> None:
+        self._kind = kind
+        self.stage_changed.emit(Stage(kind, fraction, self._started_at))
+
+
+def _is_loaded(engine: EngineClient, plan: dict[str, Any]) -> bool:
+    """Whether the engine holds this model as planned. A different wish for repacking alone is no reason to reload."""
+    facts = engine.facts
+    return (
+        facts is not None
+        and facts.path == plan["path"]
+        and plan["context_tokens"] <= facts.context_tokens < plan["context_tokens"] + 256  # llama.cpp rounds up
+        and facts.kv_type == plan["kv_type"]
+        and plan["threads"] in (None, facts.threads)
+    )
+
+
+def _sampling(card: CardSampling, request: AnswerRequest) -> Sampling:
+    recommended = Sampling(seed=request.seed, **dataclasses.asdict(card))
+    chosen = request.settings.temperature
+    return recommended if chosen is None else dataclasses.replace(recommended, temperature=chosen)
+
+
+def _messages(turns: tuple[Turn, ...], system: str) -> list[dict[str, str]]:
+    messages = [{"role": "system", "content": system}] if system else []
+    for turn in turns:
+        messages.append({"role": "user", "content": turn.question})
+        if turn.answer is not None:
+            messages.append({"role": "assistant", "content": turn.answer})
+    return messages

@@ -1,0 +1,215 @@
+"""The engine child, supervised: started when needed, watched by its heartbeat, restarted once when it dies."""
+
+import dataclasses
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.engine import messages
+from app.engine.messages import (
+    Ask,
+    Cancel,
+    Command,
+    Done,
+    EngineFacts,
+    Failed,
+    Heartbeat,
+    Hello,
+    Load,
+    LoadProgress,
+    PromptProgress,
+    Ready,
+    Token,
+    Unload,
+    Unloaded,
+)
+from app.services.events import EngineStatus
+from app.services.process import ChildProcess, Exit
+
+HEARTBEAT_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
+STALL_LIMIT_S = 600.0  # the longest a single batch may take; a slow disk pages an 8B model in
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDeath:
+    """The child is gone. `cause`: killed | crashed | finished | not_started | hung | garbled.
+
+    `is_restarting`: it comes back by itself with the same model; otherwise the next request starts it.
+    """
+
+    cause: str
+    detail: str
+    log_tail: str
+    is_restarting: bool
+
+
+class EngineClient(QObject):
+    """Commands down, events up. Every event of the protocol but the heartbeat is passed on by `event_received`."""
+
+    event_received = Signal(object)  # app.engine.messages.Event
+    died = Signal(object)  # EngineDeath
+    status_changed = Signal(object)  # EngineStatus
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        parent: QObject | None = None,
+        *,
+        heartbeat_limit_s: float = HEARTBEAT_LIMIT_S,
+        stall_limit_s: float = STALL_LIMIT_S,
+    ) -> None:
+        super().__init__(parent)
+        self._child = ChildProcess(command, log, self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        self._heartbeat_limit_s = heartbeat_limit_s
+        self._stall_limit_s = stall_limit_s
+        self._ids = itertools.count(1)
+        self._last_load: Load | None = None
+        self._running: str | None = None  # the id of the Ask or Load that is being computed
+        self._may_restart = True
+        self._verdict = ""  # why we killed the child ourselves
+        self._heard_at = self._moved_at = time.monotonic()
+        self._progress = -1
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._check_life)
+        self.status = EngineStatus()
+
+    # ------------------------------------------------------------------ requests
+
+    def new_id(self) -> str:
+        return str(next(self._ids))
+
+    def send(self, command: Command) -> None:
+        """Sends a command, starting the child first if need be."""
+        if not self._child.is_running:
+            self._start()
+        if isinstance(command, Load):
+            self._last_load = command
+            self._set_status(EngineStatus("loading", model_name=self.status.model_name))
+        if isinstance(command, Load | Ask):
+            self._running = command.id
+            self._moved_at = time.monotonic()
+        if isinstance(command, Unload):
+            self._last_load = None
+        self._child.send(messages.to_line(command))
+
+    def cancel(self, command_id: str) -> None:
+        self._child.send(messages.to_line(Cancel(command_id)))
+
+    def name_model(self, name: str) -> None:
+        """The name that the status shows for the model being loaded."""
+        self.status = dataclasses.replace(self.status, model_name=name)
+
+    @property
+    def facts(self) -> EngineFacts | None:
+        """Of the loaded model; None while none is."""
+        return self.status.facts
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def shut_down(self) -> None:
+        """Ends the child and gives its memory back. Blocks for a moment."""
+        self._watch.stop()
+        self._last_load = self._running = None
+        self._child.stop()
+
+    def log_tail(self) -> str:
+        return self._child.log_tail()
+
+    # -------------------------------------------------------------------- events
+
+    def _start(self) -> None:
+        self._verdict = ""
+        self._heard_at = self._moved_at = time.monotonic()
+        self._child.start()
+        self._watch.start()
+        self._set_status(EngineStatus("starting", model_name=self.status.model_name))
+
+    def _on_line(self, line: bytes) -> None:
+        self._heard_at = time.monotonic()
+        try:
+            event = messages.event_from_json(json.loads(line))
+        except ValueError:
+            self._kill("garbled")
+            return
+        if isinstance(event, Heartbeat):
+            if event.progress != self._progress:
+                self._progress = event.progress
+                self._moved_at = self._heard_at
+            return
+        self._moved_at = self._heard_at
+        self._update_status(event)
+        self.event_received.emit(event)
+
+    def _update_status(self, event: messages.Event) -> None:
+        status = self.status
+        match event:
+            case Hello() if self._running is None:
+                self._set_status(dataclasses.replace(status, state="off"))
+            case LoadProgress():
+                self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
+            case Ready():
+                self._running = None
+                self._set_status(EngineStatus("ready", status.model_name, event.facts))
+            case PromptProgress():
+                self._set_status(dataclasses.replace(status, state="reading"))
+            case Token() if status.state != "answering":
+                self._set_status(dataclasses.replace(status, state="answering"))
+            case Done():
+                self._running = None
+                self._may_restart = True
+                self._set_status(_after_answer(status, event))
+            case Failed():
+                self._running = None
+                state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
+                self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
+            case Unloaded():
+                self._set_status(EngineStatus())
+
+    def _set_status(self, status: EngineStatus) -> None:
+        self.status = status
+        self.status_changed.emit(status)
+
+    def _check_life(self) -> None:
+        now = time.monotonic()
+        is_silent = now - self._heard_at > self._heartbeat_limit_s
+        is_stalled = self._running is not None and now - self._moved_at > self._stall_limit_s
+        if self._child.is_running and (is_silent or is_stalled):
+            self._kill("hung")
+
+    def _kill(self, verdict: str) -> None:
+        self._verdict = verdict
+        self._child.kill()
+
+    def _on_exited(self, how: Exit) -> None:
+        self._watch.stop()
+        self._running = None
+        if how.cause == "stopped":
+            self._set_status(EngineStatus())
+            return
+        load, self._may_restart, may_restart = self._last_load, False, self._may_restart
+        is_restarting = may_restart and load is not None and how.cause != "not_started"
+        name = self.status.model_name
+        self._set_status(EngineStatus("failed", name))
+        self.died.emit(EngineDeath(self._verdict or how.cause, how.detail, how.log_tail, is_restarting))
+        if is_restarting and load is not None and not self._child.is_running:
+            self.send(dataclasses.replace(load, id=self.new_id()))
+
+
+def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
+    usage, timings = done.usage, done.timings
+    return dataclasses.replace(
+        status,
+        state="ready",
+        used_tokens=usage.prompt_tokens + usage.answer_tokens,
+        tokens_per_s=usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0,
+        first_token_s=timings.first_token_s,
+    )

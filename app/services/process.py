@@ -1,0 +1,123 @@
+"""A child process that speaks JSON lines: start, send, receive, and the cause when it ends."""
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+
+LOG_TAIL_LINES = 60
+STOP_GRACE_MS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a child ended. `cause`: stopped (by us) | finished | killed | crashed | not_started.
+
+    `detail`: the signal's name or the exit code, for the log; `log_tail`: the last lines of its standard error.
+    """
+
+    cause: str
+    detail: str = ""
+    log_tail: str = ""
+
+
+class ChildProcess(QObject):
+    """One child at a time. Its standard error goes to a file; lines of its standard output arrive whole."""
+
+    line_received = Signal(bytes)
+    exited = Signal(object)  # Exit
+
+    def __init__(self, command: list[str], log: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._command = command
+        self._log = log
+        self._is_stopping = False
+        self._process: QProcess | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.state() != QProcess.ProcessState.NotRunning
+
+    @property
+    def pid(self) -> int:
+        """0 while nothing runs."""
+        return int(self._process.processId()) if self._process else 0
+
+    def start(self) -> None:
+        assert not self.is_running
+        self._is_stopping = False
+        process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("GGML_NO_BACKTRACE", "1")  # a crash must not start a debugger
+        environment.insert("PYTHONUNBUFFERED", "1")
+        process.setProcessEnvironment(environment)
+        process.setStandardErrorFile(str(self._log))
+        process.readyReadStandardOutput.connect(self._on_ready_read)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_error)
+        self._process = process
+        process.start(self._command[0], self._command[1:])
+
+    def send(self, line: bytes) -> None:
+        """Writes one line. Lost without a word when the child is gone: its exit is reported by `exited`."""
+        if self._process is not None and self.is_running:
+            self._process.write(line)
+
+    def kill(self) -> None:
+        """Ends the child now; `exited` tells the cause "killed"."""
+        if self._process is not None:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """Closes the child's input, which ends it; kills it after a grace period. Blocks until it is gone."""
+        if self._process is None or not self.is_running:
+            return
+        self._is_stopping = True
+        self._process.closeWriteChannel()
+        if not self._process.waitForFinished(STOP_GRACE_MS):
+            self._process.kill()
+            self._process.waitForFinished(STOP_GRACE_MS)
+
+    def log_tail(self) -> str:
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - 16_384))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
+
+    def _on_ready_read(self) -> None:
+        process = self._process
+        while process is not None and process is self._process and process.canReadLine():
+            self.line_received.emit(process.readLine().data())
+
+    def _on_error(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self._end(Exit("not_started", self._command[0]))
+
+    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        self._on_ready_read()
+        if self._is_stopping:
+            self._end(Exit("stopped"))
+        elif status == QProcess.ExitStatus.CrashExit:
+            self._end(Exit("killed" if code == _SIGKILL else "crashed", _signal_name(code), self.log_tail()))
+        else:
+            self._end(Exit("finished" if code == 0 else "crashed", f"exit code {code}", self.log_tail()))
+
+    def _end(self, how: Exit) -> None:
+        if self._process is not None:
+            self._process.deleteLater()
+            self._process = None
+        self.exited.emit(how)
+
+
+_SIGKILL = 9  # signal.SIGKILL does not exist on Windows
+
+
+def _signal_name(code: int) -> str:
+    try:
+        return signal.Signals(code).name
+    except ValueError:
+        return f"code {code:#x}"
