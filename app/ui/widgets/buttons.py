@@ -1,0 +1,58 @@
+"""Buttons that keep their icon in the colours of the theme."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+
+from app.ui.theme import Theme
+from app.ui.widgets.labels import tip
+
+_ICON_TONES = {"primary": "on_accent", "danger_fill": "on_accent", "danger": "danger", "link": "accent", "": "text"}
+
+
+class Button(QPushButton):
+    """A button with a word. `kind`: "" (secondary), primary, quiet, danger, danger_fill, link."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        text: str,
+        kind: str = "",
+        icon: str = "",
+        *,
+        compact: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self._theme = theme
+        self._icon = icon
+        self.setProperty("kind", kind)
+        self.setProperty("compact", compact)
+        self.setAutoDefault(False)
+        if kind == "link":
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.changed.connect(self._retint)
+        self._retint()
+
+    def _retint(self) -> None:
+        if self._icon:
+            token = _ICON_TONES.get(self.property("kind"), "text2")
+            self.setIcon(self._theme.icon(self._icon, token))
+            self.setIconSize(QSize(self._theme.px(16), self._theme.px(16)))
+
+
+class IconButton(QToolButton):
+    """A button with an icon alone; its name is the tooltip and what screen readers say."""
+
+    def __init__(self, theme: Theme, icon: str, name: str, shortcut: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon = icon
+        self.setAccessibleName(name)
+        self.setToolTip(tip(f"{name}　{shortcut}" if shortcut else name))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.changed.connect(self._retint)
+        self._retint()
+
+    def _retint(self) -> None:
+        self.setIcon(self._theme.icon(self._icon))
+        self.setIconSize(QSize(self._theme.px(16), self._theme.px(16)))

@@ -1,0 +1,61 @@
+"""Drawing for list delegates: grounds, focus, elided text, badges."""
+
+from PySide6.QtCore import QRect, QRectF, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
+
+from app.ui.theme import Theme
+
+BAR_PX = 3
+
+
+def draw_ground(
+    painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem, radius: int = 6
+) -> None:
+    """The soft ground and the accent bar of the chosen row, a quiet ground under the mouse, the keyboard's ring."""
+    state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(area), radius, radius)
+    if is_chosen:
+        painter.fillPath(shape, theme.color("accent_soft"))
+        bar = QPainterPath()
+        bar.addRoundedRect(QRectF(area.left(), area.top() + 6, BAR_PX, area.height() - 12), 1.5, 1.5)
+        painter.fillPath(bar, theme.color("accent"))
+    elif state & QStyle.StateFlag.State_MouseOver:
+        painter.fillPath(shape, theme.color("sunken"))
+    if state & QStyle.StateFlag.State_HasFocus:
+        painter.setPen(QPen(theme.color("accent"), theme.metric("focus_ring")))
+        painter.drawRoundedRect(QRectF(area).adjusted(1, 1, -1, -1), radius, radius)
+
+
+def draw_text(
+    painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
+) -> int:
+    """One line, ending in … where the room ends. Returns the width it took."""
+    font = theme.font(role, weight)
+    shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
+    painter.setFont(font)
+    painter.setPen(theme.color(tone))
+    painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), shown)
+    return QFontMetrics(font).horizontalAdvance(shown)
+
+
+def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
+    """A badge whose right upper corner is given. `tone`: success, warning, danger or accent. Returns its left edge."""
+    font = theme.font("caption", 600 if tone == "accent" else 400)
+    size = theme.px(13) if icon else 0
+    gap = theme.px(4) if icon else 0
+    width = QFontMetrics(font).horizontalAdvance(text) + size + gap + theme.px(16)
+    area = QRect(right - width, top, width, theme.px(20))
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(area), theme.px(4), theme.px(4))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillPath(shape, theme.color(f"{tone}_soft"))
+    if icon:
+        theme.icon(icon, tone, 13).paint(painter, QRect(area.left() + theme.px(8), area.top(), size, area.height()))
+    painter.setFont(font)
+    painter.setPen(theme.color(tone))
+    words = area.adjusted(theme.px(8) + size + gap, 0, 0, 0)
+    painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
+    return area.left()
