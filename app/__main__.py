@@ -1,7 +1,7 @@
 """One program, several roles, chosen by the first argument.
 
-Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. Anything else: the
-command line. Heavy imports wait until the role is known.
+Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
+yardstick of the benchmark. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import os
@@ -26,6 +26,10 @@ def main() -> int:
         from app.engine import template
 
         return template.main()
+    if arguments[:1] == ["--bare-loop"]:
+        from app.engine import bare
+
+        return bare.main(arguments[1:])
     from app.cli import main as cli
 
     return cli.main(arguments)

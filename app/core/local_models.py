@@ -1,5 +1,6 @@
 """A GGUF file as a local model: recognized, named, and given the prompt form it was trained with."""
 
+import dataclasses
 import re
 import time
 import unicodedata
@@ -13,8 +14,8 @@ from app.core.records import LocalModel
 FALLBACK_FORM = "question_answer"
 
 
-def describe(path: Path, taken_ids: Collection[str] = ()) -> LocalModel:
-    """Checks the file and describes it. The id is made from the file's name and is not one of `taken_ids`.
+def describe(path: Path) -> LocalModel:
+    """Checks the file and describes it. The id is made from the file's name; `merged` makes it unique.
 
     Raises AppError, as `gguf.check_model` does.
     """
@@ -24,7 +25,7 @@ def describe(path: Path, taken_ids: Collection[str] = ()) -> LocalModel:
     card = book.recognize(header.name)
     form = book.forms[card.form] if card else book.form_of_template(header.chat_template)
     return LocalModel(
-        id=_free_id(path.stem, taken_ids),
+        id=_free_id(path.stem, ()),
         name=_name(header.name, header.quantization, path)
         if card is None
         else f"{card.name} {header.quantization}".strip(),
@@ -37,6 +38,15 @@ def describe(path: Path, taken_ids: Collection[str] = ()) -> LocalModel:
         card_id=card.id if card else None,
         form_id=form.id if form else None,
     )
+
+
+def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
+    """A freshly described file beside those in the list: one that is there already keeps its id and its history."""
+    old = next((other for other in known if other.path == model.path), None)
+    if old is None:
+        return dataclasses.replace(model, id=_free_id(model.id, {other.id for other in known}))
+    allowed = old.template_allowed or model.template_allowed
+    return dataclasses.replace(model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed)
 
 
 def needs_template_consent(model: LocalModel) -> bool:

@@ -33,7 +33,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, backups: Path, clock: Callable[[], float] = time.time) -> "Store":
-        """Opens or creates the database: checks it, migrates it (after a backup), ends what a crash left streaming."""
+        """Opens or creates the database: checks it, then migrates it, after a backup."""
         try:
             db = sqlite3.connect(path, isolation_level=None)
             db.row_factory = sqlite3.Row
@@ -48,7 +48,6 @@ class Store:
             raise AppError("database_damaged", path=str(path))
         store = cls(db, path, clock)
         store._migrate(backups)
-        store._end_interrupted_answers()
         return store
 
     def close(self) -> None:
@@ -130,6 +129,15 @@ class Store:
             )
         return self.message(answer_id)
 
+    def end_interrupted_answers(self) -> None:
+        """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
+        rows = self._db.execute("SELECT id, text, details FROM message WHERE status = 'streaming'").fetchall()
+        for row in rows:
+            details = _details(row["details"]) or AnswerDetails()
+            self.finish_answer(
+                row["id"], row["text"], "stopped", dataclasses.replace(details, stop_reason="interrupted")
+            )
+
     def rename(self, conversation_id: int, title: str) -> None:
         with self._transaction():
             self._db.execute("UPDATE conversation SET title = ? WHERE id = ?", (_title(title), conversation_id))
@@ -178,14 +186,6 @@ class Store:
             for migrate in MIGRATIONS[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-    def _end_interrupted_answers(self) -> None:
-        rows = self._db.execute("SELECT id, text, details FROM message WHERE status = 'streaming'").fetchall()
-        for row in rows:
-            details = _details(row["details"]) or AnswerDetails()
-            self.finish_answer(
-                row["id"], row["text"], "stopped", dataclasses.replace(details, stop_reason="interrupted")
-            )
 
     # ------------------------------------------------------------------ private
 

@@ -1,0 +1,186 @@
+"""`kotae ask`: one question, one answer, streamed or as JSON."""
+
+import argparse
+import dataclasses
+import signal
+from pathlib import Path
+from typing import Any
+
+from app.cli.loop import Waiting, application
+from app.cli.output import Output
+from app.core import children, local_models, settings
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.prompt import Turn
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.engine.messages import AdapterUse
+from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.engine import EngineClient
+from app.services.events import Stage
+
+VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(commands, shared, "ask", "質問する", run)
+    parser.add_argument("question", metavar="QUESTION", help="質問の文")
+    parser.add_argument("--model", metavar="ID|FILE", help="モデルの名前か GGUF ファイル")
+    parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help="LoRA アダプタ（GGUF）と強さ 0〜2")
+    parser.add_argument("--system", metavar="TEXT", help="システムプロンプト")
+    parser.add_argument("--max-tokens", metavar="N", type=int, help="回答の最大トークン数")
+    parser.add_argument("--temperature", metavar="T", type=float, help="0 で毎回同じ答え。大きいほど多様（0〜5）")
+    parser.add_argument("--seed", metavar="N", type=int, help="乱数の種")
+    parser.add_argument("--context", metavar="N", type=int, help="文脈の長さ（トークン）")
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
+    request = _request(options, where)
+    app = application()
+    engine = EngineClient(children.engine(), where.logs / "engine-ask.log")
+    asking = _Asking(AnswerRun(engine, children.template(), request), output)
+    try:
+        asking.wait()
+    finally:
+        engine.shut_down()
+        del app
+    if asking.error is not None:
+        raise asking.error
+    if asking.outcome is None:
+        raise KeyboardInterrupt
+    _print(asking, request, output)
+    return 128 + signal.SIGINT if asking.waiting.was_interrupted else 0
+
+
+def choose_model(wanted: str | None, where: Paths) -> LocalModel:
+    """A GGUF file, a model of the list, or without a wish the one the window uses.
+
+    Raises AppError: "no_model", "unknown_model", and what a damaged file or database gives.
+    """
+    if wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file()):
+        return local_models.describe(Path(wanted))
+    store = Store.open(where.database, where.backups)
+    models = store.local_models()
+    store.close()
+    chosen = wanted or settings.load(where.settings).model_id
+    found = local_models.find(models, chosen) if chosen else None
+    if found is None and wanted is not None:
+        raise AppError("unknown_model", wanted=wanted)
+    if found is None and not models:
+        raise AppError("no_model")
+    return found or models[0]
+
+
+def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
+    if not options.question.strip():
+        raise AppError("empty_question")
+    _check("--max-tokens", options.max_tokens, 1, 1 << 20)
+    _check("--temperature", options.temperature, 0, 5)
+    _check("--seed", options.seed, 0, (1 << 32) - 1)
+    _check("--context", options.context, 256, 1 << 20)
+    chosen = {
+        "system_prompt": options.system,
+        "temperature": options.temperature,
+        "context_tokens": options.context,
+        "max_tokens": options.max_tokens,
+    }
+    wishes = {key: value for key, value in chosen.items() if value is not None}
+    return AnswerRequest(
+        model=choose_model(options.model, where),
+        turns=(Turn(options.question),),
+        settings=dataclasses.replace(settings.load(where.settings), **wishes),
+        seed=options.seed,
+        max_tokens=options.max_tokens,
+        adapters=(_adapter(options.adapter),) if options.adapter else (),
+    )
+
+
+def _check(option: str, value: float | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise AppError("bad_option", option=option, value=value, expected=f"{low}〜{high}")
+
+
+def _adapter(text: str) -> AdapterUse:
+    """FILE or FILE:STRENGTH. A colon inside the path (C:\\…) is no strength."""
+    path, colon, strength = text.rpartition(":")
+    try:
+        value = float(strength) if colon else 1.0
+    except ValueError:
+        path, value = text, 1.0
+    if not 0 <= value <= 2:
+        raise AppError("bad_option", option="--adapter", value=strength, expected="0〜2")
+    return AdapterUse(str(Path(path if colon and path else text).expanduser().absolute()), value)
+
+
+class _Asking:
+    """Runs one AnswerRun to its end and collects what it says."""
+
+    def __init__(self, run: AnswerRun, output: Output) -> None:
+        self._run = run
+        self._output = output
+        self.text = ""
+        self.outcome: Outcome | None = None
+        self.error: AppError | None = None
+        self.waiting = Waiting(run.stop)
+        run.stage_changed.connect(self._on_stage)
+        run.text_received.connect(self._on_text)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self.waiting.stop)
+
+    def wait(self) -> None:
+        self._run.start()
+        self.waiting.run()
+
+    def _on_stage(self, stage: Stage) -> None:
+        if stage.kind in ("loading", "reading"):
+            self._output.progress(stage.kind, percent=round(100 * (stage.fraction or 0)))
+
+    def _on_text(self, text: str) -> None:
+        shown = text if self.text else text.lstrip()
+        if not self.text and shown:
+            self._output.end_progress()
+        self.text += shown
+        self._output.stream(shown)
+
+    def _on_finished(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+
+def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
+    outcome = asking.outcome
+    assert outcome is not None
+    done = outcome.done
+    speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
+    result = {
+        "answer": asking.text.strip(),
+        "verdict": VERDICTS[done.stop_reason],
+        "sources": [],
+        "claims": [],
+        "model": request.model.id,
+        "usage": dataclasses.asdict(done.usage),
+        "seed": done.seed,
+        "timings": {
+            "load_s": round(outcome.load_s, 4),
+            "retrieval_s": 0.0,
+            "first_token_s": round(done.timings.first_token_s, 4),
+            "total_s": round(outcome.total_s, 4),
+            "tokens_per_s": round(speed, 2),
+        },
+    }
+    output.result(result, "")
+    if not output.is_json:
+        output.note(
+            "answer_summary",
+            model=request.model.name,
+            total_s=f"{outcome.total_s:.1f}",
+            tokens_per_s=f"{speed:.1f}",
+        )

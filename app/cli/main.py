@@ -1,0 +1,129 @@
+"""The `kotae` command: arguments in, exit status out.
+
+0 done; 1 done and the answer is "no"; 2 wrong usage; 3 an expected error; 130 interrupted.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from app import __version__
+from app.cli.output import Output
+from app.core import paths, wording
+from app.core.errors import AppError
+from app.core.paths import Paths
+
+Command = Callable[[argparse.Namespace, Paths, Output], int]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; without one, the window."""
+    output = Output("--json" in arguments, _language(arguments))
+    try:
+        options = _parser(output).parse_args(_options_last(arguments))
+        where = paths.locate(options.data_dir)
+        if options.command is None:
+            return _open_window(where, output)
+        run: Command = options.run
+        return run(options, where, output)
+    except AppError as error:
+        output.error(error)
+        return 3
+    except KeyboardInterrupt:
+        output.end_progress()
+        output.note("interrupted")
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output has gone (`kotae … | head`). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _open_window(where: Paths, output: Output) -> int:
+    is_headless = sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
+    )
+    if is_headless:
+        output.note("no_display")
+        return 3
+    from app import application  # the widgets load only for the window
+
+    return application.run(where)
+
+
+def _language(arguments: Sequence[str]) -> str:
+    """Needed before the arguments are parsed: errors in them are said in this language."""
+    for at, argument in enumerate(arguments):
+        value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
+        if argument == "--lang" and at + 1 < len(arguments):
+            value = arguments[at + 1]
+        if value in wording.LANGUAGES:
+            return value
+    return "ja"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says wrong usage in the user's language."""
+
+    output: Output
+
+    def error(self, message: str) -> NoReturn:
+        phrase = self.output.phrase
+        self.print_usage(sys.stderr)
+        self.output.failure(
+            "usage", wording.Sentence(phrase("usage_error", detail=message) + " ", phrase("usage_next"))
+        )
+        sys.exit(2)
+
+
+def _parser(output: Output) -> argparse.ArgumentParser:
+    from app.cli import ask, bench, models
+
+    class Parser(_Parser):
+        pass
+
+    Parser.output = output
+    shared = _shared_options()
+    parser = Parser(prog="kotae", description=_DESCRIPTION, parents=[shared])
+    parser.add_argument("--version", action="version", version=f"kotae {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (ask, models, bench):
+        module.add_parser(commands, shared)
+    return parser
+
+
+_DESCRIPTION = "自分の資料について、この PC の中だけで質問する。引数なしで窓を開く。"
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    """Options that every command takes, before or after its name."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-dir", metavar="DIR", help="データの保存先（既定はユーザーのデータフォルダ）")
+    shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help="表示の言語")
+    shared.add_argument("--json", action="store_true", help="結果を JSON で出力する")
+    return shared
+
+
+def _options_last(arguments: Sequence[str]) -> list[str]:
+    """Moves the shared options behind the command, where its parser would otherwise reset them to their defaults."""
+    rest, shared = list(arguments), []
+    while rest and rest[0].startswith("-"):
+        option = rest[0].partition("=")[0]
+        if option == "--json" or (option in ("--data-dir", "--lang") and "=" in rest[0]):
+            shared += [rest.pop(0)]
+        elif option in ("--data-dir", "--lang") and len(rest) > 1:
+            shared += [rest.pop(0), rest.pop(0)]
+        else:
+            break
+    return [*rest, *shared]
+
+
+def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:
+    """A subcommand with the shared options; `run` None for one that only groups others."""
+    parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+    if run is not None:
+        parser.set_defaults(run=run)
+    return parser
