@@ -23,7 +23,10 @@ class EventWriter:
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Writes one event. Raises BrokenPipeError when the parent has closed its end."""
-        line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        self.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
+
+    def write(self, line: bytes) -> None:
+        """Writes one encoded line, line feed included."""
         with self._lock:
             view = memoryview(line)
             while view:

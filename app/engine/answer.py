@@ -23,6 +23,7 @@ class Decoder(Protocol):
     threads: int
     batch_tokens: int
     context_tokens: int
+    decode_s: float  # seconds inside llama_decode so far
 
     def append(self, tokens: list[int]) -> None: ...
     def logits(self) -> npt.NDArray[np.float32]: ...
@@ -64,7 +65,7 @@ class Answer:
     def write(self) -> str:
         """Streams the answer. Returns why it ended: end | stop | length | context | cancelled."""
         decoder = self._decoder
-        started = time.perf_counter()
+        started, decoded_s = time.perf_counter(), decoder.decode_s
         try:
             while True:
                 token = self._sampler.choose(decoder.logits(), decoder.tokens)
@@ -74,11 +75,10 @@ class Answer:
                 reason = self._reason_to_end()
                 if reason:
                     return reason
-                before = time.perf_counter()
                 decoder.append([token])
-                self._decode_s += time.perf_counter() - before
         finally:
             self._answer_s = time.perf_counter() - started
+            self._decode_s = decoder.decode_s - decoded_s
             self._send(self._stream.flush())
 
     def done(self, reason: str, prompt_tokens: int, cached_tokens: int, seed: int) -> Done:

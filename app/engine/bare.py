@@ -76,4 +76,3 @@ class _Loop:
         array: Any = (api.llama_token * len(tokens))(*tokens)
         status = api.llama_decode(self._context, api.llama_batch_get_one(array, len(tokens)))
         assert status == 0, status
-

@@ -75,6 +75,8 @@ class LlamaBackend:
         self.progress = 0
         self._log = _EngineLog()
         self._meter = LoadMeter()
+        self._cores = physical_cores()
+        self.decode_s = 0.0  # inside llama_decode, since the start
         self._model: Any = None
         self._context: Any = None
         self._memory: Any = None
@@ -86,6 +88,7 @@ class LlamaBackend:
         self.batch_tokens = self.context_tokens = 0
         self.tokens: list[int] = []  # what the KV cache holds, position by position
         self._pieces: dict[int, bytes] = {}
+        self._logits: npt.NDArray[np.float32] | None = None
         self._adapters: dict[str, Any] = {}
         self._adapters_in_use: tuple[AdapterUse, ...] = ()
         self._header: gguf.GgufHeader | None = None
@@ -312,8 +315,11 @@ class LlamaBackend:
 
     def logits(self) -> npt.NDArray[np.float32]:
         """The last token's logits, [vocabulary]; a view into llama.cpp's buffer, valid until the next decode."""
-        raw = api.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(raw, shape=(self._vocabulary_size,))
+        address = ctypes.addressof(api.llama_get_logits_ith(self._context, -1).contents)
+        if self._logits is None or self._logits.ctypes.data != address:
+            row = (ctypes.c_float * self._vocabulary_size).from_address(address)
+            self._logits = np.frombuffer(row, dtype=np.float32)
+        return self._logits
 
     def is_end(self, token: int) -> bool:
         return bool(api.llama_vocab_is_eog(self._vocabulary, token))
@@ -321,7 +327,10 @@ class LlamaBackend:
     def _decode(self, tokens: list[int]) -> None:
         count = len(tokens)
         self._input[:count] = tokens
-        status = api.llama_decode(self._context, api.llama_batch_get_one(self._input, count))
+        batch = api.llama_batch_get_one(self._input, count)
+        began = time.perf_counter()
+        status = api.llama_decode(self._context, batch)
+        self.decode_s += time.perf_counter() - began
         self.progress += 1
         if status == _ABORTED:
             raise Aborted
@@ -332,7 +341,7 @@ class LlamaBackend:
             raise AppError("decode_failed", status=status)
 
     def _adapt_threads(self) -> None:
-        wanted = threads_for(self._requested_threads, self._meter.busy_cores(), physical_cores())
+        wanted = threads_for(self._requested_threads, self._meter.busy_cores(), self._cores)
         if wanted != self.threads:
             self.threads = wanted
             api.llama_set_n_threads(self._context, wanted, wanted)

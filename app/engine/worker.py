@@ -54,7 +54,7 @@ class Worker:
 
     def _send(self, event: messages.Event) -> None:
         try:
-            self._writer.send(messages.to_json(event))
+            self._writer.write(messages.to_line(event))
         except BrokenPipeError:
             os._exit(0)  # the parent is gone; nobody is left to tell
 

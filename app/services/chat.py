@@ -329,4 +329,3 @@ def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:
         total_s=outcome.total_s,
         tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
     )
-

@@ -48,8 +48,7 @@ class ModelLibrary(QObject):
 
     def import_file(self, path: str) -> None:
         """Adds a GGUF file where it is; nothing is copied. A file that is there already is described anew."""
-        taken = {model.id for model in self._models if model.path != str(Path(path).absolute())}
-        self._run(lambda: local_models.describe(Path(path), taken))
+        self._run(lambda: local_models.describe(Path(path)))
 
     def add_starter(self) -> None:
         """Puts the trial model together in the models folder, with progress, and adds it."""
@@ -59,8 +58,7 @@ class ModelLibrary(QObject):
             self.progressed.emit(starter.card().name, fraction)
             return not self._is_cancelled
 
-        taken = {model.id for model in self._models if Path(model.path).name != starter.FILE_NAME}
-        self._run(lambda: local_models.describe(starter.assemble(self._folder, report), taken))
+        self._run(lambda: local_models.describe(starter.assemble(self._folder, report)))
 
     def cancel(self) -> None:
         """The running work ends soon with `failed`, AppError("cancelled")."""
@@ -87,11 +85,7 @@ class ModelLibrary(QObject):
 
     def _on_described(self, model: LocalModel) -> None:
         self._task = None
-        old = next((known for known in self._models if known.path == model.path), None)
-        if old is not None:
-            model = dataclasses.replace(
-                model, id=old.id, added_at=old.added_at, template_allowed=old.template_allowed, speeds=old.speeds
-            )
+        model = local_models.merged(model, self._models)
         self.update(model)
         self.imported.emit(model)
 
