@@ -290,7 +290,7 @@ def to_line(message: Command | Event) -> bytes:
 
 
 def _shallow(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass; `dataclasses.asdict` copies deeply, which costs more than the rest of a token's way."""
+    """The fields of a dataclass. `dataclasses.asdict` copies deeply: more work than the rest of a token's way."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 

@@ -33,7 +33,7 @@ def _make_backend(name: str) -> Backend:
         from app.engine.echo import EchoBackend
 
         return EchoBackend()
-    from app.engine.llama import LlamaBackend
+    from app.engine.llama_backend import LlamaBackend
 
     return LlamaBackend()
 
