@@ -70,6 +70,11 @@ class Store:
         ).fetchone()
         return Conversation(*row) if row else None
 
+    def leaf_id(self, conversation_id: int) -> int | None:
+        """The last message of the branch that is shown."""
+        found = self.conversation(conversation_id)
+        return found.leaf_id if found else None
+
     def thread(self, conversation_id: int) -> list[Message]:
         """The shown branch, from its first question to its leaf."""
         rows = self._db.execute(

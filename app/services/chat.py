@@ -133,8 +133,9 @@ class ChatSession(QObject):
         try:
             if not text.strip():
                 raise AppError("empty_question")
-            leaf = self.conversation.leaf_id if self.conversation else None
-            question = self._store.add_question(text, self.conversation.id if self.conversation else None, leaf)
+            here = self.conversation.id if self.conversation else None
+            leaf = self._store.leaf_id(here) if here is not None else None
+            question = self._store.add_question(text, here, leaf)
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
