@@ -38,6 +38,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "kotae-setup.json"
+OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
@@ -63,8 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def setup(_arguments: list[str]) -> int:
-    missing = install_system_packages(for_tests=True)
-    prepare_environment(TEST_EXTRAS, needs_build_folder=True)
+    missing = set_up(TEST_EXTRAS, system_packages.packages_for_tests(), needs_build_folder=True)
     if missing:
         print(f"残り / still missing: {' '.join(missing)}")
         return 1
@@ -73,8 +73,7 @@ def setup(_arguments: list[str]) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    install_system_packages(for_tests=False)
-    prepare_environment(RUN_EXTRAS)
+    set_up(RUN_EXTRAS)
     # Also when it is there already: quick, and it alone knows the data folder in use.
     code = subprocess.call(app_command("models", "add", "starter"))
     if arguments[:1] == ["--"]:
@@ -86,7 +85,7 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    missing = install_system_packages(for_tests=True)
+    missing = set_up(TEST_EXTRAS, system_packages.packages_for_tests())
     code = check(arguments)
     if missing:
         print(f"これらを使う試験は確かめていません / not covered, for want of: {' '.join(missing)}")
@@ -132,14 +131,6 @@ def summarize(results: Sequence[tuple[str, float, int]]) -> int:
     return 0 if all(code == 0 for *_, code in results) else 1
 
 
-def install_system_packages(*, for_tests: bool) -> list[str]:
-    """Returns what is still missing; that stops nobody here, because the rest of set-up is of use without it."""
-    wanted = system_packages.packages_for_window()
-    if for_tests:
-        wanted += system_packages.packages_for_tests()
-    return system_packages.install(wanted)
-
-
 def app_command(*arguments: str) -> list[str]:
     """-P: a folder named `app` where the caller happens to stand must not be taken for ours."""
     return [str(PYTHON), "-P", "-m", "app", *arguments]
@@ -162,7 +153,31 @@ def print_no_display() -> None:
     print(f'    {os.path.relpath(PYTHON)} -m app ask "日本の首都はどこですか？"')
 
 
-# --- the virtual environment ---------------------------------------------------------------------------------
+# --- set-up ----------------------------------------------------------------------------------------------------
+
+
+def set_up(extras: Sequence[str], more_packages: Sequence[str] = (), *, needs_build_folder: bool = False) -> list[str]:
+    """Everything a command needs, the system's part in one go. Returns the packages that are still missing.
+
+    Without Qt's libraries or the tests' tools the rest is of use; without a compiler or venv it would only fail.
+    """
+    wanted = [*system_packages.packages_for_window(), *more_packages]
+    essential = []
+    if not is_current(read_stamp(), extras, needs_build_folder=needs_build_folder):
+        essential = packages_for_building()
+    missing = system_packages.install(essential + wanted)
+    if missing and set(essential) & set(missing):
+        raise SetupError("先にこれらを入れて、もう一度実行してください / install these first, then run this again.")
+    prepare_environment(extras, needs_build_folder=needs_build_folder)
+    return missing
+
+
+def packages_for_building() -> list[str]:
+    wanted = [] if PYTHON.exists() else system_packages.packages_for_venv()
+    tag = read_stamp().get("tag", OWN_TAG)
+    if not llama_build.build_folder(llama_build.pinned_version(PYPROJECT), tag).is_dir():
+        wanted += system_packages.packages_for_compiling()
+    return wanted
 
 
 def prepare_environment(extras: Sequence[str], *, needs_build_folder: bool = False) -> None:
@@ -255,7 +270,7 @@ def create_venv() -> str:
         log_name="venv",
         next_step="次に: 空き容量と書き込み権限を確かめてください / check free space and permissions.",
     )
-    return f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return OWN_TAG
 
 
 def install_native(folder: Path) -> None:

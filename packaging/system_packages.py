@@ -96,10 +96,10 @@ def install_line(packages: Sequence[str]) -> str:
 
 def install(packages: Sequence[str]) -> list[str]:
     """Installs `packages` where it may; returns those that are still missing, after saying how to get them."""
-    if not packages:
-        return []
+    if not packages or not is_debian_like():
+        return list(packages)
     if os.geteuid() != 0:
-        print("次のものが足りません。管理者に頼むか、次を実行してください / missing system packages; run:")
+        print("足りないシステム部品があります。次で入れられます / missing system packages; to install them:")
         print(f"    {install_line(packages)}", flush=True)
         return list(packages)
     try:
@@ -111,34 +111,32 @@ def install(packages: Sequence[str]) -> list[str]:
 
 
 def require(packages: Sequence[str], reason: str) -> None:
-    """Installs what the next step cannot do without, or stops with the line to type."""
-    if not packages:
-        return
-    if not is_debian_like():
-        raise SetupError(f"{reason}: {' '.join(packages)} を入れてください / please install it and try again.")
-    if install(packages):
+    """Stops with the line to type when the next step cannot do without `packages`."""
+    if packages and is_debian_like():
         raise SetupError(f"{reason}\n次に / next: {install_line(packages)}")
+    if packages:
+        raise SetupError(
+            f"{reason}\n次に: {' '.join(packages)} を入れて、もう一度実行してください / install it, run this again."
+        )
 
 
 def _apt_get(packages: Sequence[str]) -> None:
-    # A freshly started machine is often still updating itself and holds dpkg's lock.
-    apt_get = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    next_step = f"次に / next: {install_line(packages)}"
-    run_step(
-        "パッケージ一覧の更新 / apt-get update",
-        [*apt_get, "update"],
-        log_name="apt-update",
-        next_step=next_step,
-        env=env,
-    )
-    run_step(
+    try:
+        _run_apt_get("パッケージ一覧の更新 / apt-get update", ["update"], "次に / next: apt-get update")
+    except SetupError as error:  # one broken third-party source is enough; Debian's own may have been read
+        print(f"{error}\n続けます / going on", flush=True)
+    _run_apt_get(
         f"システム部品 / system packages ({len(packages)})",
-        [*apt_get, "install", "-y", "--no-install-recommends", *packages],
-        log_name="apt-install",
-        next_step=next_step,
-        env=env,
+        ["install", "-y", "--no-install-recommends", *packages],
+        f"次に / next: {install_line(packages)}",
     )
+
+
+def _run_apt_get(title: str, arguments: Sequence[str], next_step: str) -> None:
+    # A freshly started machine is often still updating itself and holds dpkg's lock.
+    argv = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    run_step(title, argv, log_name=f"apt-{arguments[0]}", next_step=next_step, env=env)
 
 
 def _output(command: str, *arguments: str) -> str:

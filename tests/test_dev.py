@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from dev_scripts import ROOT, SCRIPTS, STAND_IN, isolate, llama_build, steps, write_script
+from dev_scripts import ROOT, SCRIPTS, STAND_IN, isolate, llama_build, steps, system_packages, write_script
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
@@ -26,6 +26,7 @@ class Repository:
 
     def __init__(self, root, monkeypatch):
         self.root = root
+        self.commands = root.parent / "commands"
         self.calls_file = root.parent / "calls.txt"
         monkeypatch.setenv("CALLS", str(self.calls_file))
         monkeypatch.setenv("FAILING", "nothing fails")
@@ -84,6 +85,30 @@ def test_the_first_set_up_installs_and_the_second_starts_nothing(repository):
     assert f"--editable {repository.root}[starter] --find-links {repository.folder}" in project
     repository.dev.prepare_environment(("starter",))
     assert repository.calls() == []
+
+
+def test_an_ordinary_user_gets_one_line_with_everything_and_nothing_is_half_done(repository, monkeypatch, capsys):
+    shutil.rmtree(repository.root / ".venv")
+    shutil.rmtree(repository.folder)
+    write_script(repository.commands / "apt-get", STAND_IN)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(system_packages, "packages_for_venv", lambda: ["python3.13-venv"])
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(steps.SetupError, match="先にこれら"):
+        repository.dev.set_up(("starter",))
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "apt-get" in line]
+    assert line.startswith("    sudo apt-get install -y --no-install-recommends python3.13-venv g++ libegl1 ")
+    assert line.endswith(" fonts-noto-cjk")
+    assert repository.calls() == []
+    assert not (repository.root / ".venv").exists()
+
+
+def test_with_the_compiled_wheel_in_the_cache_no_compiler_is_asked_for(repository, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(repository.dev, "OWN_TAG", "cp311")
+    assert repository.dev.packages_for_building() == []
+    shutil.rmtree(repository.folder)
+    assert repository.dev.packages_for_building() == ["g++"]
 
 
 def test_a_failed_installation_is_done_again(repository, monkeypatch):
