@@ -21,7 +21,7 @@ def main() -> int:
     if arguments[:1] == ["--engine"]:
         from app.engine import worker
 
-        return worker.main(arguments[1] if len(arguments) > 1 else "llama")
+        worker.main(arguments[1] if len(arguments) > 1 else "llama")
     if arguments[:1] == ["--render-template"]:
         from app.engine import template
 

@@ -350,9 +350,8 @@ class LlamaBackend:
                 if not loaded:  # a null pointer is falsy, but not None
                     raise AppError("adapter_unreadable", path=use.path, reason=log_facts.last_error(self._log.lines))
                 self._adapters[use.path] = loaded
-        pointers = (ctypes.c_void_p * len(adapters))(*(self._adapters[use.path] for use in adapters))
+        pointers = (api.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[use.path] for use in adapters))
         strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))
-        array = ctypes.cast(pointers, ctypes.POINTER(api.llama_adapter_lora_p_ctypes))
-        api.llama_set_adapters_lora(self._context, array, len(adapters), strengths)
+        api.llama_set_adapters_lora(self._context, pointers, len(adapters), strengths)
         self._adapters_in_use = adapters
         self._clear()  # what the cache holds was computed with the adapters before

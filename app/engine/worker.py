@@ -8,7 +8,8 @@ import os
 import queue
 import sys
 import threading
-from typing import Any
+import traceback
+from typing import Any, NoReturn
 
 from app.core.errors import AppError
 from app.engine import messages
@@ -19,12 +20,17 @@ from trainer.wire import EventWriter, claim_stdout, read_lines
 HEARTBEAT_S = 1.0
 
 
-def main(backend_name: str) -> int:
-    """Runs until standard input closes. `backend_name`: llama | echo."""
+def main(backend_name: str) -> NoReturn:
+    """Runs until standard input closes; then the process ends at once. `backend_name`: llama | echo."""
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    Worker(_make_backend(backend_name), writer).run()
-    return 0
+    try:
+        Worker(_make_backend(backend_name), writer).run()
+    except BaseException:
+        # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _make_backend(name: str) -> Backend:
@@ -45,7 +51,7 @@ class Worker:
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._cancellation = Cancellation()
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid(), self._backend.name))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         threading.Thread(target=self._beat, name="heart", daemon=True).start()

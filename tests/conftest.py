@@ -1,0 +1,78 @@
+"""Fixtures that every test may use, and the checks that no test leaves something behind."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+os.environ.pop("KOTAE_DATA_DIR", None)
+
+from PySide6.QtCore import QtMsgType, qInstallMessageHandler
+
+from app.core import paths, starter
+from app.core.paths import Paths
+from app.core.store import Store
+from tests import models
+
+# Qt says these in surroundings without a desktop; they tell nothing about the program.
+_HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")
+
+
+@pytest.fixture(autouse=True)
+def qt_is_silent() -> Iterator[None]:
+    """Fails a test during which Qt warned: a warning is a mistake that has not crashed yet."""
+    warnings: list[str] = []
+
+    def note(kind: QtMsgType, _context: object, text: str) -> None:
+        if kind != QtMsgType.QtDebugMsg and not text.startswith(_HARMLESS):
+            warnings.append(text)
+
+    before = qInstallMessageHandler(note)
+    yield
+    qInstallMessageHandler(before)
+    assert warnings == []
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left() -> Iterator[None]:
+    """Fails a test that leaves a process running."""
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    gone, alive = psutil.wait_procs(left, timeout=3)
+    for child in alive:
+        child.kill()
+    logging.getLogger(__name__).debug("ended by themselves: %s", gone)
+    assert alive == []
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Paths:
+    return paths.locate(str(tmp_path / "データ"))
+
+
+@pytest.fixture
+def store(where: Paths) -> Iterator[Store]:
+    store = Store.open(where.database, where.backups)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of 470 kB with random weights that loads and generates."""
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    models.tiny_llama(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def starter_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real trial model, put together from its package."""
+    if not starter.is_available():
+        pytest.skip("the starter's package is not installed")
+    return starter.assemble(tmp_path_factory.mktemp("starter"))

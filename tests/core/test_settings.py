@@ -1,0 +1,52 @@
+"""Settings survive damage one value at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core import settings
+from app.core.settings import Settings
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    chosen = Settings(
+        theme="dark", text_scale_percent=150, context_tokens=8192, temperature=0.2, system_prompt="短く。"
+    )
+    settings.save(tmp_path / "settings.json", chosen)
+    assert settings.load(tmp_path / "settings.json") == chosen
+
+
+def test_no_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert settings.load(tmp_path / "settings.json") == Settings()
+
+
+@pytest.mark.parametrize("content", [b"\x00" * 400, b"{", b"[1]", b'"text"', b"\xff\xfe", b""])
+def test_a_damaged_file_gives_the_defaults_and_never_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "settings.json"
+    path.write_bytes(content)
+    assert settings.load(path) == Settings()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ['"theme": "pink"', '"context_tokens": -1', '"context_tokens": true', '"temperature": "hot"', '"nonsense": 1'],
+)
+def test_one_bad_value_costs_only_itself(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(f'{{"text_scale_percent": 130, {bad}}}', "utf-8")
+    assert settings.load(path) == Settings(text_scale_percent=130)
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    settings.save(path, Settings(theme="dark"))
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        settings.save(path, Settings(theme="light"))
+    monkeypatch.undo()
+    assert settings.load(path).theme == "dark"
+    assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]

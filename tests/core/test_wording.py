@@ -1,0 +1,46 @@
+"""Every error has a sentence and a next step, in both languages."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.core import wording
+
+SOURCES = [path for folder in ("app", "trainer") for path in Path(folder).rglob("*.py")]
+
+
+def test_every_code_that_is_raised_has_a_sentence() -> None:
+    raised = set()
+    for path in SOURCES:
+        raised |= set(
+            re.findall(r'(?:AppError|Failed)\(\s*(?:command\.id,\s*)?"([a-z_0-9]+)"', path.read_text("utf-8"))
+        )
+    assert len(raised) > 15
+    assert raised - wording.codes() == set()
+
+
+@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_a_sentence_says_what_happened_and_what_to_do(code: str, language: str) -> None:
+    sentence = wording.describe(code, {}, language)
+    end = "。" if language == "ja" else "."
+    assert sentence.message.rstrip("）)").endswith((end, "？", "?"))
+    assert sentence.next.endswith((end, "）。", ")."))
+    has_japanese = re.search(r"[ぁ-んァ-ヶ]", sentence.message + sentence.next) is not None
+    assert has_japanese == (language == "ja")
+
+
+def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
+    sentence = wording.describe("memory_short", {"need_bytes": 6_600_000_000, "free_bytes": 4_100_000_000})
+    assert "6.6 GB" in sentence.message
+    assert "4.1 GB" in sentence.message
+
+
+def test_a_hostile_fact_is_only_text() -> None:
+    sentence = wording.describe("unknown_model", {"wanted": "{wanted.__class__} {0} %s"})
+    assert "{wanted.__class__} {0} %s" in sentence.message
+
+
+def test_an_unknown_code_is_said_to_be_a_bug() -> None:
+    assert "予期しない" in wording.describe("no_such_code", {"x": 1}).message
