@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from dev_scripts import ROOT, SCRIPTS, STAND_IN, isolate, llama_build, steps, system_packages, write_script
+
+from tests.dev_scripts import ROOT, SCRIPTS, STAND_IN, isolate, llama_build, steps, system_packages, write_script
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
