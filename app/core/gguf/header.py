@@ -76,7 +76,7 @@ class GgufHeader:
     def per_layer(self, name: str, default: int = 0) -> tuple[int, ...]:
         """One of the architecture's own numbers for each layer, whether stored once or as a list."""
         array = self.array(self.key(name))
-        if array is not None and len(array.values) == self.block_count:
+        if array is not None and len(array.values) == self.block_count and array.element_type not in ("f32", "f64"):
             return tuple(int(value) for value in array.values)
         # A file that has not been checked claims any number of layers.
         return (self.number(name, default),) * min(self.block_count, tables.MAX_LAYERS)
