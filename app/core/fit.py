@@ -134,7 +134,7 @@ def _recurrent_bytes(header: GgufHeader) -> int:
 
 
 def _activations_bytes(header: GgufHeader, context: int, batch: int) -> int:
-    """llama.cpp's compute buffer: where a block is widest, 3 rows as long as its feed-forward and 4 as its embedding."""
+    """llama.cpp's compute buffer: at its widest, a block holds 3 rows of its feed-forward and 4 of its embedding."""
     wide = _feed_forward(header)
     rows = batch * 4 * (3 * wide + 4 * header.embedding_length)
     masks = 2 if header.number("attention.sliding_window") else 1
@@ -182,7 +182,7 @@ def cgroup_free_bytes(root: Path = Path("/sys/fs/cgroup"), membership: Path = Pa
 
 
 def _room(mount: Path, path: str, limit_file: str, usage_file: str, cache_key: str) -> list[int]:
-    """A group is bound by its ancestors' limits too. A container may name the host's path: then only the root is here."""
+    """A group is bound by its ancestors' limits too. A container may be given its host's path: the root then counts."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     folders = [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
     room = []
