@@ -243,12 +243,14 @@ class Store:
 
 
 def backup(database: Path, target: Path) -> None:
-    """Copies a database that may be in use, whole or not at all."""
+    """Copies a database that may be in use, whole or not at all. Raises AppError("disk_full" | "database_unusable")."""
     temporary = target.with_suffix(".tmp")
     source = sqlite3.connect(database)
     copy = sqlite3.connect(temporary)
     try:
         source.backup(copy)
+    except sqlite3.Error as error:
+        raise _damaged_or_unusable(error, database) from error
     finally:
         copy.close()
         source.close()

@@ -104,6 +104,11 @@ class AnswerRun(QObject):
         self._end()
         self.stopped.emit()
 
+    def abandon(self) -> None:
+        """Says nothing more, whatever the engine still does."""
+        if not self._is_over:
+            self._end()
+
     # ------------------------------------------------------------------- stages
 
     def _on_planned(self, plan: dict[str, Any]) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.core import catalogue, local_models, prompt
 from app.core.errors import AppError
 from app.core.load_plan import note_speed
-from app.core.prompt import Segment, Turn
+from app.core.prompt import Turn
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.core.settings import CONTEXT_CHOICES
 from app.core.store import Store
@@ -145,6 +146,12 @@ class ChatSession(QObject):
         self._answer(question.id)
         return True
 
+    def close(self) -> None:
+        """Keeps what was written so far; the engine is about to end."""
+        if self._writing is not None:
+            self._writing.run.abandon()
+            self._on_stopped()
+
     def stop(self) -> None:
         if self._writing is not None:
             self._writing.run.stop()
@@ -276,19 +283,21 @@ class ChatSession(QObject):
     def _note_speed(self, model: LocalModel, done: Done) -> None:
         facts, usage, timings = self._engine.facts, done.usage, done.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
-        if facts is None or evaluated < _MEASURED_PROMPT_TOKENS or usage.answer_tokens < _MEASURED_ANSWER_TOKENS:
+        is_long = evaluated >= _MEASURED_PROMPT_TOKENS and usage.answer_tokens >= _MEASURED_ANSWER_TOKENS
+        if facts is None or not is_long or timings.prompt_s <= 0 or timings.answer_s <= 0:
             return
-        prompt, answer = evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s
-        self._library.update(dataclasses.replace(model, speeds=note_speed(model.speeds, facts.repack, prompt, answer)))
+        speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
+        self._library.update(dataclasses.replace(model, speeds=note_speed(model.speeds, facts.repack, *speed)))
 
     # ------------------------------------------------------------------ overflow
 
     def _count_turns(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Asks the engine how long each turn is, so that the user is told what leaving out would cost."""
+        """Asks the engine how long the prompt would be without its oldest turns: one, two, … up to all but the last."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error.facts["prompt_tokens"], error.facts["context_tokens"])
-        prompts = tuple((Segment(f"{turn.question}{turn.answer or ''}"),) for turn in request.turns)
-        self._engine.send(Tokenize(request_id, prompts))
+        form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
+        shorter = (request.turns[count:] for count in range(1, len(request.turns)))
+        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns) for turns in shorter)))
 
     def _on_engine_event(self, event: Event) -> None:
         if self._counting is None or not isinstance(event, Tokenized) or event.id != self._counting[0]:
@@ -302,19 +311,14 @@ class ChatSession(QObject):
         return self._engine.facts.trained_context_tokens if self._engine.facts else 0
 
 
-def _overflow(turn_tokens: tuple[int, ...], needed: int, context: int, trained: int) -> Overflow:
-    """What would help. A quarter of the context is kept free for the answer."""
+def _overflow(shorter: tuple[int, ...], needed: int, context: int, trained: int) -> Overflow:
+    """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
     room = context * 3 // 4
-    left, dropped = needed, 0
-    for count in turn_tokens[:-1]:
-        if left <= room:
-            break
-        left -= count
-        dropped += 1
+    dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
     wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
     if wider is not None and wider > trained > 0:
-        wider = trained if trained > needed * 4 // 3 else None
-    return Overflow(needed, context, dropped if left <= room else 0, wider)
+        wider = trained if trained * 3 // 4 >= needed else None
+    return Overflow(needed, context, dropped, wider)
 
 
 def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:

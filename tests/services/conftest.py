@@ -1,0 +1,78 @@
+"""The services with the fake engine, as a real child process."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import children
+from app.core.paths import Paths
+from app.core.records import LocalModel, Message
+from app.core.store import Store
+from app.services.chat import ChatSession
+from app.services.engine import EngineClient
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from tests import models
+
+ECHO = [*children.program(), "--engine", "echo"]
+
+
+@dataclass
+class Scene:
+    """A chat session with everything under it."""
+
+    where: Paths
+    store: Store
+    engine: EngineClient
+    library: ModelLibrary
+    preferences: Preferences
+    session: ChatSession
+    qtbot: QtBot
+
+    def ask(self, text: str, timeout_ms: int = 20_000) -> Message:
+        """Asks and waits for the end of the answer."""
+        with self.qtbot.waitSignal(self.session.answer_finished, timeout=timeout_ms) as signal:
+            assert self.session.ask(text)
+        message: Message = signal.args[0]
+        return message
+
+    def thread(self) -> list[Message]:
+        assert self.session.conversation is not None
+        return self.store.thread(self.session.conversation.id)
+
+
+@pytest.fixture(scope="session")
+def long_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, said to be trained for 32,768 tokens as the fake engine is."""
+    return models.tiny_llama(tmp_path_factory.mktemp("models") / "long.gguf", metadata={"llama.context_length": 32768})
+
+
+@pytest.fixture
+def model(long_model: Path) -> LocalModel:
+    return LocalModel("tiny", "小さなモデル", str(long_model), 1, "llama", "F32", 32768, 1.0, form_id="llama3")
+
+
+@pytest.fixture
+def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> Iterator[Callable[..., Scene]]:
+    engines: list[EngineClient] = []
+
+    def make(**limits: float) -> Scene:
+        store.put_local_model(model)
+        engine = EngineClient(ECHO, where.logs / "engine.log", **limits)
+        engines.append(engine)
+        library = ModelLibrary(store, where.models)
+        preferences = Preferences(where.settings)
+        session = ChatSession(store, engine, library, preferences, children.template())
+        return Scene(where, store, engine, library, preferences, session, qtbot)
+
+    yield make
+    for engine in engines:
+        engine.shut_down()
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene()

@@ -1,0 +1,199 @@
+"""The open conversation, with the fake engine: nothing that was said is lost."""
+
+from collections.abc import Callable
+
+from app.core.records import Message
+from app.services.events import Overflow
+from tests.services.conftest import Scene
+
+
+def test_the_question_is_stored_before_the_engine_is_asked(scene: Scene) -> None:
+    stored: list[list[Message]] = []
+    scene.session.stage_changed.connect(lambda _stage: stored or stored.append(scene.thread()))
+    scene.ask("橋脚は？")
+    assert [(m.role, m.text, m.status) for m in stored[0]] == [
+        ("question", "橋脚は？", "done"),
+        ("answer", "", "streaming"),
+    ]
+
+
+def test_an_answer_streams_and_ends_with_its_details(scene: Scene) -> None:
+    pieces: list[str] = []
+    scene.session.text_received.connect(lambda _id, piece: pieces.append(piece))
+    answer = scene.ask("配筋は？")
+    assert "".join(pieces) == answer.text == "配筋は？"
+    assert answer.status == "done"
+    assert answer.details is not None
+    assert answer.details.model_name == "小さなモデル"
+    assert answer.details.stop_reason == "end"
+    assert answer.details.answer_tokens == 4
+    assert answer.details.total_s > 0
+    assert answer.details.tokens_per_s > 0
+
+
+def test_a_follow_up_continues_the_branch_and_carries_what_was_said(scene: Scene) -> None:
+    scene.ask("一")
+    first = scene.engine.status.used_tokens
+    scene.ask("二")
+    assert [m.text for m in scene.thread()] == ["一", "一", "二", "二"]
+    assert scene.engine.status.used_tokens > 2 * first
+
+
+def test_stopping_keeps_what_was_written(scene: Scene) -> None:
+    session = scene.session
+    with scene.qtbot.waitSignal(session.text_received, timeout=20_000):
+        session.ask("!slow 長い答え")
+    with scene.qtbot.waitSignal(session.answer_finished, timeout=5_000) as signal:
+        session.stop()
+    answer = signal.args[0]
+    assert answer.status == "stopped"
+    assert answer.details.stop_reason == "cancelled"
+    assert 0 < len(answer.text) < len("!slow 長い答え")
+    assert scene.store.message(answer.id).text == answer.text
+
+
+def test_streamed_text_is_in_the_database_while_it_streams(scene: Scene) -> None:
+    scene.session.ask("!slow " + "あ" * 40)
+
+    def is_saved() -> None:
+        text = scene.thread()[-1].text
+        assert len(text) > 3
+
+    scene.qtbot.waitUntil(is_saved, timeout=20_000)
+    assert scene.thread()[-1].status == "streaming"
+    with scene.qtbot.waitSignal(scene.session.answer_finished):
+        scene.session.stop()
+
+
+def test_an_empty_question_is_not_taken(scene: Scene) -> None:
+    with scene.qtbot.waitSignal(scene.session.problem_occurred) as signal:
+        assert not scene.session.ask(" \n　")
+    assert signal.args[0].code == "empty_question"
+    assert scene.session.conversations() == []
+
+
+def test_a_second_question_while_one_is_answered_is_not_taken(scene: Scene) -> None:
+    scene.session.ask("!slow 一二三")
+    assert not scene.session.ask("二")
+    with scene.qtbot.waitSignal(scene.session.answer_finished):
+        scene.session.stop()
+
+
+def test_without_a_model_the_question_is_kept_and_the_way_out_said(scene: Scene) -> None:
+    scene.library.remove("tiny")
+    with scene.qtbot.waitSignal(scene.session.problem_occurred) as signal:
+        scene.session.ask("問い")
+    assert signal.args[0].code == "no_model"
+    assert scene.thread()[0].text == "問い"
+    assert not scene.session.is_busy
+
+
+def test_regenerating_makes_a_branch_and_keeps_the_first_answer(scene: Scene) -> None:
+    first = scene.ask("問い")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.regenerate(first.id)
+    assert signal.args[0].id != first.id
+    assert scene.store.message(first.id).text == "問い"
+    assert len(scene.thread()) == 2
+
+
+def test_an_answer_that_never_had_text_is_taken_up_again(scene: Scene) -> None:
+    failed = scene.ask("!memory")
+    assert failed.status == "failed"
+    assert failed.details is not None
+    assert failed.details.error_code == "out_of_memory"
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.regenerate(failed.id)
+    assert signal.args[0].id == failed.id
+    assert [m.text for m in scene.thread()] == ["!memory", ""]
+
+
+def test_a_conversation_opens_again_as_it_was_left(scene: Scene) -> None:
+    scene.ask("一")
+    assert scene.session.conversation is not None
+    first = scene.session.conversation.id
+    scene.session.new()
+    scene.ask("二")
+    with scene.qtbot.waitSignal(scene.session.conversation_opened) as signal:
+        scene.session.open(first)
+    assert [m.text for m in signal.args[1]] == ["一", "一"]
+    assert [c.title for c in scene.session.conversations()] == ["二", "一"]
+
+
+def test_leaving_a_conversation_stops_its_answer_and_keeps_it(scene: Scene) -> None:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六七八")
+    assert scene.session.conversation is not None
+    left = scene.session.conversation.id
+    with scene.qtbot.waitSignal(scene.session.answer_finished):
+        scene.session.new()
+    assert scene.store.thread(left)[-1].status == "stopped"
+    assert scene.store.thread(left)[-1].text != ""
+
+
+def _fill(make_scene: Callable[..., Scene]) -> tuple[Scene, Overflow]:
+    """A conversation that no longer fits 512 tokens (the fake counts characters)."""
+    scene = make_scene()
+    scene.preferences.change(context_tokens=512)
+    for number in range(2):
+        scene.ask(f"{number}" * 60)
+    with scene.qtbot.waitSignal(scene.session.overflowed, timeout=20_000) as signal:
+        scene.session.ask("今" * 120)
+    return scene, signal.args[0]
+
+
+def test_a_full_context_is_told_with_what_would_be_dropped_and_nothing_is_cut(make_scene: Callable[..., Scene]) -> None:
+    scene, overflow = _fill(make_scene)
+    assert overflow.prompt_tokens > overflow.context_tokens == 512
+    assert overflow.droppable_turns in (1, 2)
+    assert overflow.wider_context_tokens == 2048
+    assert scene.thread()[-1].details is not None
+    assert [m.text for m in scene.thread() if m.role == "question"] == ["0" * 60, "1" * 60, "今" * 120]
+
+
+def test_dropping_the_oldest_turns_answers_and_keeps_them_in_the_conversation(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.resolve_overflow("drop")
+    assert signal.args[0].text == "今" * 120
+    assert len(scene.thread()) == 6
+
+
+def test_a_wider_context_answers_with_everything(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.resolve_overflow("widen")
+    assert signal.args[0].text == "今" * 120
+    assert scene.preferences.value.context_tokens == 2048
+
+
+def test_a_new_conversation_asks_the_same_question(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.resolve_overflow("new")
+    assert signal.args[0].text == "今" * 120
+    assert len(scene.thread()) == 2
+    assert len(scene.session.conversations()) == 2
+
+
+def test_the_binned_open_conversation_is_closed_and_comes_back(scene: Scene) -> None:
+    scene.ask("一")
+    assert scene.session.conversation is not None
+    kept = scene.session.conversation.id
+    scene.session.bin(kept)
+    assert scene.session.conversation is None
+    scene.session.restore(kept)
+    assert [c.id for c in scene.session.conversations()] == [kept]
+
+
+def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六")
+    scene.session.close()
+    assert scene.thread()[-1].status == "stopped"
+    assert scene.thread()[-1].text
+
+
+def test_a_short_answer_is_no_measurement_of_speed(scene: Scene) -> None:
+    scene.ask("短い")
+    assert scene.library.models()[0].speeds is None

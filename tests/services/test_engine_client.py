@@ -1,0 +1,100 @@
+"""The supervisor: a dying, hanging or babbling engine never takes more with it than its own answer."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from app.core.records import Message
+from app.services.engine import EngineDeath
+from tests.services.conftest import Scene
+
+
+def _deaths(scene: Scene) -> list[EngineDeath]:
+    deaths: list[EngineDeath] = []
+    scene.engine.died.connect(deaths.append)
+    return deaths
+
+
+def _ask_and_kill(scene: Scene) -> Message:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六七八九十")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+        os.kill(scene.engine.pid, signal.SIGKILL)
+    answer: Message = finished.args[0]
+    return answer
+
+
+def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = _ask_and_kill(scene)
+    assert answer.status == "failed"
+    assert answer.text
+    assert [(d.cause, d.detail, d.is_restarting) for d in deaths] == [("killed", "SIGKILL", True)]
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    assert scene.ask("次").text == "次"
+
+
+def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is_answered(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    _ask_and_kill(scene)
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    with scene.qtbot.waitSignal(scene.engine.died, timeout=10_000):
+        os.kill(scene.engine.pid, signal.SIGKILL)
+    assert [d.is_restarting for d in deaths] == [True, False]
+    assert scene.engine.status.state == "failed"
+    assert scene.ask("それでも").text == "それでも"
+
+
+def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = scene.ask("落ちる !crash 途中")
+    assert answer.text.endswith("!crash")
+    assert (deaths[0].cause, deaths[0].detail) == ("crashed", "SIGABRT")
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_died"
+
+
+def test_an_engine_that_stops_beating_is_ended(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(heartbeat_limit_s=2.5)
+    deaths = _deaths(scene)
+    answer = scene.ask("!hang")
+    assert deaths[0].cause == "hung"
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_hung"
+
+
+def test_an_engine_that_writes_nonsense_is_ended(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    answer = scene.ask("!garbage")
+    assert deaths[0].cause == "garbled"
+    assert answer.status == "failed"
+
+
+def test_an_engine_that_cannot_start_is_said_to_be_missing(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene()
+    scene.engine._child._command = ["/nonexistent/エンジン"]
+    answer = scene.ask("問い")
+    assert answer.details is not None
+    assert answer.details.error_code == "engine_missing"
+
+
+def test_thirty_kills_at_random_moments_lose_nothing(scene: Scene) -> None:
+    """Committed messages: every question, and every answer as far as its finished signal told."""
+    import random
+
+    rng = random.Random(20261125)
+    told: dict[int, str] = {}
+    scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message.text))
+    for number in range(30):
+        question = f"!slow {number} " + "橋" * 12
+        with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+            assert scene.session.ask(question)
+            scene.qtbot.wait(rng.randint(0, 900))
+            if scene.engine.pid and scene.session.is_busy:
+                os.kill(scene.engine.pid, signal.SIGKILL)
+        if number % 5 == 4:
+            checked = scene.ask(f"確認 {number}")
+            assert checked.text == f"確認 {number}", checked
+    stored = {message.id: message for message in scene.thread()}
+    assert len([m for m in stored.values() if m.role == "question"]) == 36
+    assert {key: stored[key].text for key in told} == told
