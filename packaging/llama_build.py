@@ -131,7 +131,7 @@ def converter_path(member_name: str) -> str | None:
 
 def _download(version: str, python: Path, folder: Path) -> Path:
     run_step(
-        "llama.cpp の入手 / fetching llama.cpp (77 MB)",
+        "llama.cpp の入手 / fetching (77 MB)",
         [
             python,
             "-m",
@@ -152,7 +152,7 @@ def _download(version: str, python: Path, folder: Path) -> Path:
 
 def _compile(archive: Path, python: Path, folder: Path) -> None:
     run_step(
-        "llama.cpp の組み立て（初回のみ） / compiling llama.cpp (once, 3-8 min)",
+        "llama.cpp の組み立て（初回のみ） / compiling (once, 3-8 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
         next_step="次に: 記録の error の行を確かめてください / read the lines with 'error' in the log.",
