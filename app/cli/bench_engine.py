@@ -200,7 +200,7 @@ class _Engine:
         return last_s, end_s, prompt_end_s
 
     def _cancel_after(self, text: str, trigger: Any) -> tuple[float, float]:
-        """Cancels at the first event that `trigger` accepts, or after 20 ms. Seconds to the last token and to the end."""
+        """Cancels at the first event that `trigger` accepts, or after 20 ms. Seconds to last token and to the end."""
         cancelled_at = last_token_at = 0.0
         request = ""
 

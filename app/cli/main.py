@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         return run(options, where, output)
     except AppError as error:
         output.error(error)
-        return 3
+        return 2 if error.code == "bad_option" else 3
     except KeyboardInterrupt:
         output.end_progress()
         output.note("interrupted")
@@ -65,17 +65,26 @@ def _language(arguments: Sequence[str]) -> str:
     return "ja"
 
 
+class _Formatter(argparse.HelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, "使い方: " if prefix is None else prefix)
+
+
 class _Parser(argparse.ArgumentParser):
-    """Says wrong usage in the user's language."""
+    """argparse with its own words in Japanese, and its complaints in the user's language."""
 
     output: Output
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, add_help=False, formatter_class=_Formatter)
+        self._positionals.title, self._optionals.title = "引数", "オプション"
+        self.add_argument("-h", "--help", action="help", help="この説明を表示する")
+
     def error(self, message: str) -> NoReturn:
         phrase = self.output.phrase
+        detail = wording.usage_problem(message, self.output.language)
         self.print_usage(sys.stderr)
-        self.output.failure(
-            "usage", wording.Sentence(phrase("usage_error", detail=message) + " ", phrase("usage_next"))
-        )
+        self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), phrase("usage_next")))
         sys.exit(2)
 
 
@@ -88,8 +97,8 @@ def _parser(output: Output) -> argparse.ArgumentParser:
     Parser.output = output
     shared = _shared_options()
     parser = Parser(prog="kotae", description=_DESCRIPTION, parents=[shared])
-    parser.add_argument("--version", action="version", version=f"kotae {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"kotae {__version__}", help="版を表示する")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="命令")
     for module in (ask, models, bench):
         module.add_parser(commands, shared)
     return parser

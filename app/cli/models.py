@@ -18,12 +18,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     group = add_command(commands, shared, "models", "モデルの一覧、追加、確認", None)
-    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title="命令", required=True)
     add_command(actions, shared, "list", "この PC のモデルを並べる", _list)
     show = add_command(actions, shared, "show", "モデルの詳細を表示する", _show)
     show.add_argument("model", metavar="ID|FILE")
     add = add_command(actions, shared, "add", "お試し用モデルを追加する", _add)
-    add.add_argument("what", choices=["starter"])
+    add.add_argument("what", metavar="starter", choices=["starter"], help="お試し用モデル（Gemma 3 270M）")
     importing = add_command(actions, shared, "import", "GGUF ファイルを取り込む（複製しない）", _import)
     importing.add_argument("file", metavar="FILE.gguf")
     importing.add_argument("--trust-template", action="store_true", help="ファイルの会話書式を隔離して使う")
@@ -47,7 +47,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = choose_model(options.model, where)
     header = gguf.check_model(Path(model.path))
     data = _described(model) | {
-        "parameters": header.parameter_count,
+        "parameters": header.parameters,
         "layers": header.block_count,
         "vocabulary": header.vocab_size,
         "has_chat_template": header.chat_template is not None,

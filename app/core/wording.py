@@ -1,6 +1,7 @@
 """Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
 
 import functools
+import re
 import string
 import tomllib
 from collections.abc import Mapping
@@ -44,6 +45,16 @@ def phrase(key: str, language: str = "ja", /, **facts: Any) -> str:
     """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
     entry: dict[str, str] = _document()["text"][key]
     return _formatter.vformat(entry[language], (), _Facts(_with_units(facts)))
+
+
+def usage_problem(message: str, language: str = "ja") -> str:
+    """argparse's own English complaint in Japanese; unchanged where it is one we do not know, or in English."""
+    if language == "ja":
+        for pattern, japanese in _document()["usage"]:
+            found = re.fullmatch(pattern, message, re.DOTALL)
+            if found:
+                return str(found.expand(japanese))
+    return message
 
 
 def codes() -> frozenset[str]:

@@ -1,0 +1,189 @@
+"""The command line as people and scripts call it: whole processes, real models, real exit statuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import starter
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def kotae(tmp_path: Path) -> Run:
+    """Runs `kotae ARGUMENTS` with a data folder of its own."""
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ　😀")} | environment,
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def kotae_with_starter(kotae: Run) -> Run:
+    if not starter.is_available():
+        pytest.skip("the starter's package is not installed")
+    assert kotae("models", "add", "starter").returncode == 0
+    return kotae
+
+
+def _json(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1, done.stdout
+    data: dict[str, Any] = json.loads(lines[0])
+    return data
+
+
+@pytest.mark.model
+def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(kotae_with_starter: Run) -> None:
+    done = kotae_with_starter("ask", "日本の首都はどこですか？", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = _json(done)
+    assert "東京" in answer["answer"]
+    assert answer["verdict"] == "answered"
+    assert answer["usage"]["answer_tokens"] > 0
+    timings = answer["timings"]
+    assert 0 < timings["first_token_s"] <= timings["total_s"]
+    assert timings["load_s"] <= timings["total_s"]
+    assert timings["tokens_per_s"] > 0
+
+
+@pytest.mark.model
+def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae_with_starter: Run) -> None:
+    done = kotae_with_starter("ask", "日本の首都はどこですか？")
+    assert done.stdout.strip() == "首都は、東京です。"
+    assert "tok/s" in done.stderr
+
+
+@pytest.mark.model
+def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae_with_starter: Run) -> None:
+    arguments = ("ask", "富士山について", "--json", "--max-tokens", "3", "--temperature", "1.2", "--seed", "5")
+    first, second = (_json(kotae_with_starter(*arguments)) for _ in range(2))
+    assert first["verdict"] == "length"
+    assert first["usage"]["answer_tokens"] == 3
+    assert first["answer"] == second["answer"]
+
+
+@pytest.mark.model
+def test_models_are_listed_shown_judged_and_removed(kotae_with_starter: Run) -> None:
+    listed = _json(kotae_with_starter("models", "list", "--json"))["models"]
+    assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [("Gemma Terms of Use", True, True)]
+    shown = _json(kotae_with_starter("--json", "models", "show", "gemma-3-270m"))
+    assert shown["parameters"] == 268_098_176
+    fit = _json(kotae_with_starter("models", "fit", "270m", "--context", "2048", "--json"))
+    assert fit["total_bytes"] == fit["weights_bytes"] + fit["kv_bytes"] + fit["compute_bytes"]
+    assert fit["verdict"] in ("comfortable", "tight", "insufficient")
+    assert kotae_with_starter("models", "remove", "270m").returncode == 0
+    assert _json(kotae_with_starter("models", "list", "--json")) == {"models": []}
+
+
+def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
+    imported = _json(kotae("models", "import", str(tiny_model), "--json"))
+    assert imported["path"] == str(tiny_model)
+    done = kotae("ask", "abc", "--model", str(tiny_model), "--max-tokens", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    assert _json(done)["usage"]["answer_tokens"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("ask",), 2, "QUESTION"),
+        (("ask", "x", "--temperature", "9"), 2, "--temperature"),
+        (("ask", "x", "--seed", "二"), 2, "整数"),
+        (("nonsense",), 2, "nonsense"),
+        (("ask", " "), 3, "空"),
+        (("ask", "x"), 3, "モデルがありません"),
+        (("ask", "x", "--model", "なし"), 3, "なし"),
+        (("ask", "x", "--model", "/nowhere/x.gguf"), 3, "見つかりません"),
+        (("models", "import", "/etc/hostname"), 3, "GGUF"),
+        (("models", "show", "\u202egnp"), 3, "見つかりません"),
+    ],
+)
+def test_bad_input_gets_one_japanese_sentence_and_its_status(
+    kotae: Run, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == status
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    with_json = kotae(*arguments, "--json")
+    error = _json(with_json)["error"]
+    assert with_json.returncode == status
+    assert error["code"]
+    assert error["message"]
+    assert error["next"].endswith(("。", "）。"))
+
+
+def test_english_on_request(kotae: Run) -> None:
+    assert "no model" in kotae("ask", "x", "--lang", "en").stderr
+    assert "no model" in kotae("--lang", "en", "ask", "x").stderr
+
+
+def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
+    done = kotae(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
+    assert done.returncode == 3
+    assert "kotae ask" in done.stderr
+
+
+def test_an_unusable_data_folder_is_named(kotae: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    done = kotae("models", "list", "--data-dir", str(tmp_path / "file" / "below"))
+    assert done.returncode == 3
+    assert "below" in done.stderr
+
+
+def test_the_c_locale_changes_nothing(kotae: Run, tiny_model: Path) -> None:
+    done = kotae("models", "import", str(tiny_model), LC_ALL="C", LANG="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert "使えるようにしました" in done.stdout
+
+
+def test_a_closed_pipe_ends_quietly(kotae: Run, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "models", "list"],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(30) in (0, 1)
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "ask", "!slow " + "あ" * 100, "--model", str(tiny_model)],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.read(1)  # the answer has begun
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
