@@ -31,8 +31,11 @@ def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
     """
     tokens: list[bytes] | None = [] if every_token else None
     header = read_header(path, tokens=tokens)
+    is_split = header.metadata.get("split.count", 0) not in (0, 1)
+    if is_split:
+        _check_is_first(header)  # the others hold next to no metadata
     _check_kind(header)
-    if header.metadata.get("split.count", 0) not in (0, 1):
+    if is_split:
         header = _with_parts(header)
     if not header.tensors:
         raise AppError("model_without_weights", path=str(path))
@@ -76,20 +79,28 @@ def _short(text: str) -> str:
 # ------------------------------------------------------------------- parts
 
 
+def _check_is_first(header: GgufHeader) -> None:
+    number, paths = _part_number(header, "split.no"), _part_paths(header)
+    if number != 0:
+        raise AppError("split_not_first", first=paths[0].name, number=number + 1, count=len(paths))
+
+
+def _part_paths(part: GgufHeader) -> list[Path]:
+    """All files of a split model, named as llama.cpp looks for them, from one of them."""
+    count = _part_number(part, "split.count")
+    name = _PART_NAME.fullmatch(part.path.name)
+    stem = name["stem"] if name else part.path.stem
+    return [part.path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
+
+
 def _with_parts(first: GgufHeader) -> GgufHeader:
-    """Adds the tensors of the other files, which llama.cpp finds by name beside the first."""
-    count = _part_number(first, "split.count")
-    own = _part_number(first, "split.no")
-    name = _PART_NAME.fullmatch(first.path.name)
-    stem = name["stem"] if name else first.path.stem
-    parts = [first.path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
-    if own != 0:
-        raise AppError("split_not_first", first=parts[0].name, number=own + 1, count=count)
+    """Adds the tensors of the other files. The first must have the name that theirs are made from."""
+    paths = _part_paths(first)
     tensors = dict(first.tensors)
     file_bytes = first.file_bytes
-    for number, part in enumerate(parts[1:], start=1):
-        if name is None or not part.is_file():
-            raise AppError("split_part_missing", missing=part.name, count=count)
+    for number, part in enumerate(paths[1:], start=1):
+        if first.path != paths[0] or not part.is_file():
+            raise AppError("split_part_missing", missing=part.name, count=len(paths))
         other = read_header(part)
         if _part_number(other, "split.no") != number or not tensors.keys().isdisjoint(other.tensors):
             damaged(part.name, "wrong_part")
@@ -97,7 +108,7 @@ def _with_parts(first: GgufHeader) -> GgufHeader:
         file_bytes += other.file_bytes
     if first.integer("split.tensors.count") not in (None, len(tensors)):
         damaged("split.tensors.count", "inconsistent", value=len(tensors))
-    return replace(first, tensors=tensors, file_bytes=file_bytes, parts=tuple(parts[1:]))
+    return replace(first, tensors=tensors, file_bytes=file_bytes, parts=tuple(paths[1:]))
 
 
 def _part_number(header: GgufHeader, key: str) -> int:

@@ -1,0 +1,304 @@
+"""Models for tests: a tiny one that loads and generates, adapters for it, and one with Llama-3.1-8B's shape.
+
+All weights are random from a fixed seed. Nothing here is imported by the program.
+"""
+
+import ctypes
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+Weights = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TinyShape:
+    """The tiny model: llama, 470 kB, F32, 260 tokens (4 control, then one for each byte)."""
+
+    layers: int = 2
+    embedding: int = 64
+    heads: int = 4
+    heads_kv: int = 2
+    feed_forward: int = 128
+    context: int = 512
+    vocabulary: int = 260
+
+    @property
+    def head(self) -> int:
+        return self.embedding // self.heads
+
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """Name -> (out, in), numpy's order; GGUF's ne order is the reverse."""
+        embedding, kv = self.embedding, self.head * self.heads_kv
+        shapes = {"token_embd.weight": (self.vocabulary, embedding), "output.weight": (self.vocabulary, embedding)}
+        for layer in range(self.layers):
+            block = f"blk.{layer}."
+            shapes[block + "attn_q.weight"] = (embedding, embedding)
+            shapes[block + "attn_k.weight"] = (kv, embedding)
+            shapes[block + "attn_v.weight"] = (kv, embedding)
+            shapes[block + "attn_output.weight"] = (embedding, embedding)
+            shapes[block + "ffn_gate.weight"] = (self.feed_forward, embedding)
+            shapes[block + "ffn_up.weight"] = (self.feed_forward, embedding)
+            shapes[block + "ffn_down.weight"] = (embedding, self.feed_forward)
+        return shapes
+
+    def vectors(self) -> list[str]:
+        blocks = (f"blk.{layer}.{name}.weight" for layer in range(self.layers) for name in ("attn_norm", "ffn_norm"))
+        return ["output_norm.weight", *blocks]
+
+
+TINY = TinyShape()
+
+
+def tiny_llama(
+    path: Path,
+    *,
+    shape: TinyShape = TINY,
+    metadata: Mapping[str, Any] | None = None,
+    chat_template: str | None = None,
+    seed: int = 1,
+) -> Path:
+    """Writes the tiny model. `metadata` replaces or adds keys (int: u32, float: f32); None removes one."""
+    writer = gguf.GGUFWriter(path, "llama")
+    values: dict[str, Any] = {
+        "general.type": "model",
+        "general.name": "Tiny",
+        "general.license": "apache-2.0",
+        "general.file_type": 0,
+        "llama.context_length": shape.context,
+        "llama.embedding_length": shape.embedding,
+        "llama.block_count": shape.layers,
+        "llama.feed_forward_length": shape.feed_forward,
+        "llama.attention.head_count": shape.heads,
+        "llama.attention.head_count_kv": shape.heads_kv,
+        "llama.attention.layer_norm_rms_epsilon": 1e-5,
+        "llama.rope.dimension_count": shape.head,
+        "llama.rope.freq_base": 10000.0,
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+        "tokenizer.ggml.add_bos_token": True,
+    }
+    if chat_template is not None:
+        values["tokenizer.chat_template"] = chat_template
+    add_metadata(writer, values | dict(metadata or {}))
+    _add_byte_vocabulary(writer, shape.vocabulary)
+    random = np.random.default_rng(seed)
+    for name in shape.vectors():
+        writer.add_tensor(name, np.ones(shape.embedding, np.float32))
+    for name, (rows, columns) in shape.matrices().items():
+        writer.add_tensor(name, (random.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32))
+    return finish(writer, path)
+
+
+def add_metadata(writer: gguf.GGUFWriter, values: Mapping[str, Any]) -> None:
+    add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+    for key, value in values.items():
+        if value is not None:
+            add[type(value)](key, value)
+
+
+def _add_byte_vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
+    """<unk>, <s>, </s>, a space, one token a byte; more tokens are unused."""
+    tokens = [b"<unk>", b"<s>", b"</s>", "▁".encode(), *(b"<0x%02X>" % byte for byte in range(256))]
+    kinds = [gguf.TokenType.UNKNOWN, *[gguf.TokenType.CONTROL] * 2, gguf.TokenType.NORMAL, *[gguf.TokenType.BYTE] * 256]
+    extra = range(count - len(tokens))
+    writer.add_token_list([*tokens, *(b"<unused%d>" % number for number in extra)][:count])
+    writer.add_token_scores([0.0] * count)
+    writer.add_token_types([*kinds, *[gguf.TokenType.UNUSED] * len(extra)][:count])
+
+
+def finish(writer: gguf.GGUFWriter, path: Path) -> Path:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+# ----------------------------------------------------------------- adapters
+
+
+def tiny_adapter(
+    path: Path,
+    *,
+    shape: TinyShape = TINY,
+    rank: int = 4,
+    architecture: str = "llama",
+    without: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    size: float = 1.0,
+    seed: int = 2,
+) -> Path:
+    """Writes a LoRA for the query and value matrices of a tiny model; `shape` and `architecture` may be another's.
+
+    `without` leaves out the tensors whose names end so; `size` is the deviation of its weights.
+    """
+    writer = gguf.GGUFWriter(path, architecture)
+    values: dict[str, Any] = {
+        "general.type": "adapter",
+        "general.name": "Tiny adapter",
+        "general.base_model.0.name": "Tiny",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": float(rank),
+    }
+    add_metadata(writer, values | dict(metadata or {}))
+    random = np.random.default_rng(seed)
+    for name, (rows, columns) in shape.matrices().items():
+        if not name.endswith(("attn_q.weight", "attn_v.weight")):
+            continue
+        for suffix, pair_shape in ((".lora_a", (rank, columns)), (".lora_b", (rows, rank))):
+            if not (without and (name + suffix).endswith(without)):
+                writer.add_tensor(name + suffix, (random.standard_normal(pair_shape) * size).astype(np.float32))
+    return finish(writer, path)
+
+
+def wrong_shape_adapter(path: Path) -> Path:
+    return tiny_adapter(path, shape=replace(TINY, embedding=128))
+
+
+def wrong_architecture_adapter(path: Path) -> Path:
+    return tiny_adapter(path, architecture="gemma3")
+
+
+def unpaired_adapter(path: Path) -> Path:
+    return tiny_adapter(path, without="blk.1.attn_v.weight.lora_b")
+
+
+# ------------------------------------------------------ Llama-3.1-8B's shape
+
+
+def synthetic_8b(path: Path, *, layers: int = 32) -> Path:
+    """Writes a random model with Llama-3.1-8B's shape and Q4_K_M's mix: 4.58 GiB in 15 s. Fewer layers make it smaller.
+
+    One pool of random numbers is quantized once for each type and tiled over all tensors: the weights mean nothing, but
+    size, memory traffic and header are those of the real file.
+    """
+    vocabulary, embedding, feed_forward, kv = 128_256, 4096, 14_336, 1024
+    writer = gguf.GGUFWriter(path, "llama")
+    add_metadata(
+        writer,
+        {
+            "general.type": "model",
+            "general.name": "Synthetic 8B",
+            "general.file_type": 15,
+            "llama.vocab_size": vocabulary,
+            "llama.context_length": 131_072,
+            "llama.embedding_length": embedding,
+            "llama.block_count": layers,
+            "llama.feed_forward_length": feed_forward,
+            "llama.attention.head_count": 32,
+            "llama.attention.head_count_kv": 8,
+            "llama.attention.layer_norm_rms_epsilon": 1e-5,
+            "llama.rope.dimension_count": 128,
+            "llama.rope.freq_base": 500_000.0,
+            "tokenizer.ggml.model": "gpt2",
+            "tokenizer.ggml.pre": "llama-bpe",
+            "tokenizer.ggml.bos_token_id": 128_000,
+            "tokenizer.ggml.eos_token_id": 128_001,
+        },
+    )
+    _add_llama3_sized_vocabulary(writer, vocabulary)
+    pool = _QuantizedPool(embedding)
+    big, small = gguf.GGMLQuantizationType.Q6_K, gguf.GGMLQuantizationType.Q4_K
+    matrices = [("token_embd", embedding, vocabulary, small), ("output", embedding, vocabulary, big)]
+    for layer in range(layers):
+        # llama.cpp's use_more_bits(): the first and last eighth, and every third layer between.
+        more = layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+        mixed = big if more else small
+        block = f"blk.{layer}."
+        matrices += [
+            (block + "attn_q", embedding, embedding, small),
+            (block + "attn_k", embedding, kv, small),
+            (block + "attn_v", embedding, kv, mixed),
+            (block + "attn_output", embedding, embedding, small),
+            (block + "ffn_gate", embedding, feed_forward, small),
+            (block + "ffn_up", embedding, feed_forward, small),
+            (block + "ffn_down", feed_forward, embedding, mixed),
+        ]
+    norms = ["output_norm", *(f"blk.{i}.{name}" for i in range(layers) for name in ("attn_norm", "ffn_norm"))]
+    for name in norms:
+        writer.add_tensor_info(f"{name}.weight", (embedding,), np.dtype(np.float32), embedding * 4)
+    for name, columns, rows, kind in matrices:
+        shape = (rows, pool.row_bytes(columns, kind))
+        writer.add_tensor_info(f"{name}.weight", shape, np.dtype(np.uint8), shape[0] * shape[1], raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    ones = np.ones(embedding, np.float32)
+    for _ in norms:
+        writer.write_tensor_data(ones)
+    for _, columns, rows, kind in matrices:
+        _write_tiled(writer, pool.rows(columns, kind), rows)
+    writer.close()
+    return path
+
+
+class _QuantizedPool:
+    """A few rows of random numbers in each needed type and length, made by ggml's own quantizer."""
+
+    ROWS = 512
+
+    def __init__(self, columns: int) -> None:
+        folder = Path(llama_cpp.__file__).parent / "lib"
+        self._ggml = ctypes.CDLL(str(next(folder.glob("*ggml-base*"))))
+        self._ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
+        self._ggml.ggml_quantize_chunk.argtypes = [
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+            ctypes.c_int64,
+            ctypes.c_int64,
+            ctypes.c_int64,
+            ctypes.c_void_p,
+        ]
+        self._columns = columns
+        self._made: dict[tuple[int, gguf.GGMLQuantizationType], npt.NDArray[np.uint8]] = {}
+
+    @staticmethod
+    def row_bytes(columns: int, kind: gguf.GGMLQuantizationType) -> int:
+        elements, size = gguf.GGML_QUANT_SIZES[kind]
+        return columns // elements * size
+
+    def rows(self, columns: int, kind: gguf.GGMLQuantizationType) -> npt.NDArray[np.uint8]:
+        key = (columns, kind)
+        if key not in self._made:
+            numbers = np.random.default_rng(columns).standard_normal((self.ROWS, columns), np.float32)
+            numbers /= np.float32(np.sqrt(columns))
+            out = np.empty((self.ROWS, self.row_bytes(columns, kind)), np.uint8)
+            written = self._ggml.ggml_quantize_chunk(
+                int(kind), numbers.ctypes.data, out.ctypes.data, 0, self.ROWS, columns, None
+            )
+            assert written == out.nbytes
+            self._made[key] = out
+        return self._made[key]
+
+
+def _write_tiled(writer: gguf.GGUFWriter, rows: npt.NDArray[np.uint8], count: int) -> None:
+    tiles = -(-count // len(rows))
+    writer.write_tensor_data(np.tile(rows, (tiles, 1))[:count])
+
+
+def _add_llama3_sized_vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
+    """256 byte tokens as GPT-2 writes them, then made-up words; and as many merges as Llama 3 has."""
+    words = (b"w%06d" % number for number in itertools.count())
+    tokens = [*_gpt2_bytes(), *itertools.islice(words, count - 256 - 256)]
+    special = [b"<|begin_of_text|>", b"<|end_of_text|>", *(b"<|reserved_%d|>" % number for number in range(254))]
+    writer.add_token_list(tokens + special)
+    writer.add_token_types([gguf.TokenType.NORMAL] * len(tokens) + [gguf.TokenType.CONTROL] * len(special))
+    writer.add_token_merges([f"x{number:05x} y{number % 97}" for number in range(280_147)])
+
+
+def _gpt2_bytes() -> Iterator[bytes]:
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = itertools.count(256)
+    for byte in range(256):
+        yield chr(byte if byte in printable else next(others)).encode()
