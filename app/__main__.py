@@ -8,6 +8,7 @@ import os
 import sys
 
 from app.core import offline
+from app.core.paths import Paths
 
 
 def main() -> int:
@@ -32,7 +33,13 @@ def main() -> int:
         return bare.main(arguments[1:])
     from app.cli import main as cli
 
-    return cli.main(arguments)
+    return cli.main(arguments, _open_window)
+
+
+def _open_window(where: Paths) -> int:
+    from app import application  # the widgets load only for the window
+
+    return application.run(where)
 
 
 if __name__ == "__main__":

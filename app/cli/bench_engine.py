@@ -233,7 +233,7 @@ class _Engine:
     def _wait(self, kind: type[Kind]) -> Kind:
         """The next event of that kind. Raises AppError when the request fails, the engine dies or nothing comes."""
         loop = QEventLoop()
-        outcome: list[Any] = []
+        outcome: list[Kind | Failed] = []
 
         def note(event: Any) -> None:
             if isinstance(event, kind | Failed):
@@ -248,9 +248,10 @@ class _Engine:
         self._client.died.disconnect(loop.quit)
         if not outcome:
             raise AppError("engine_died", cause="benchmark")
-        if isinstance(outcome[0], Failed):
-            raise AppError(outcome[0].code, **outcome[0].facts)
-        return outcome[0]
+        first = outcome[0]
+        if isinstance(first, Failed):
+            raise AppError(first.code, **first.facts)
+        return first
 
 
 class _Bare:

@@ -19,14 +19,14 @@ from app.core.paths import Paths
 Command = Callable[[argparse.Namespace, Paths, Output], int]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs one command; without one, the window."""
+def main(arguments: Sequence[str], open_window: Callable[[Paths], int]) -> int:
+    """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
     output = Output("--json" in arguments, _language(arguments))
     try:
         options = _parser(output).parse_args(_options_last(arguments))
         where = paths.locate(options.data_dir)
         if options.command is None:
-            return _open_window(where, output)
+            return _open_window(where, output, open_window)
         run: Command = options.run
         return run(options, where, output)
     except AppError as error:
@@ -42,16 +42,14 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def _open_window(where: Paths, output: Output) -> int:
+def _open_window(where: Paths, output: Output, open_window: Callable[[Paths], int]) -> int:
     is_headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
         output.note("no_display")
         return 3
-    from app import application  # the widgets load only for the window
-
-    return application.run(where)
+    return open_window(where)
 
 
 def _language(arguments: Sequence[str]) -> str:

@@ -60,6 +60,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     card = starter.card()
+    is_new = not (where.models / starter.FILE_NAME).is_file()
 
     def report(fraction: float) -> bool:
         output.progress("adding", name=card.name, percent=round(fraction * 100))
@@ -67,8 +68,9 @@ def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
     model = _stored(local_models.describe(starter.assemble(where.models, report)), where)
     output.end_progress()
-    notice = card.licence_notice_en if output.language == "en" else card.licence_notice_ja
-    output.note("licence", licence=card.licence, notice=notice)
+    if is_new:
+        notice = card.licence_notice_en if output.language == "en" else card.licence_notice_ja
+        output.note("licence", licence=card.licence, notice=notice)
     output.result(_described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 

@@ -129,7 +129,7 @@ class AnswerRun(QObject):
             return
         header = gguf.read_header(Path(request.model.path))
         facts = self._engine.facts
-        body = {
+        body: dict[str, object] = {
             "template": header.chat_template,
             "messages": _messages(request.turns, self._system()),
             "end": facts.end_text if facts else "",
