@@ -36,6 +36,7 @@ class Theme(QObject):
         self._is_dark = False
         self._icons: dict[tuple[str, str, int], QIcon] = {}
         self._app: QApplication | None = None
+        self._applied: tuple[str, int] | None = None
 
     @property
     def is_dark(self) -> bool:
@@ -84,6 +85,9 @@ class Theme(QObject):
             register_fonts()
             app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self._settings = settings
+        if self._applied == (settings.theme, settings.text_scale_percent):
+            return  # another setting changed: a style sheet costs too much to be set for that
+        self._applied = (settings.theme, settings.text_scale_percent)
         scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
         if scheme is None:
             app.styleHints().unsetColorScheme()

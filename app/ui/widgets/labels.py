@@ -77,3 +77,9 @@ def repolish(widget: QWidget) -> None:
     widget.style().unpolish(widget)
     widget.style().polish(widget)
     widget.update()
+
+
+def set_surface(widget: QWidget, surface: str) -> None:
+    """Gives a widget one of the grounds of the style sheet, which plain QWidgets do not draw by themselves."""
+    widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    widget.setProperty("surface", surface)

@@ -13,7 +13,7 @@ def draw_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem, radius: int = 6
 ) -> None:
     """The soft ground and the accent bar of the chosen row, a quiet ground under the mouse, the keyboard's ring."""
-    state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+    state: QStyle.StateFlag = option.state
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shape = QPainterPath()
     shape.addRoundedRect(QRectF(area), radius, radius)
@@ -59,3 +59,18 @@ def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str,
     words = area.adjusted(theme.px(8) + size + gap, 0, 0, 0)
     painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
     return area.left()
+
+
+def draw_row_ground(
+    painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem
+) -> None:
+    """As `draw_ground`, for rows that fill a framed list from edge to edge."""
+    state: QStyle.StateFlag = option.state
+    if is_chosen:
+        painter.fillRect(area, theme.color("accent_soft"))
+        painter.fillRect(QRect(area.left(), area.top(), BAR_PX, area.height()), theme.color("accent"))
+    elif state & QStyle.StateFlag.State_MouseOver:
+        painter.fillRect(area, theme.color("raised"))
+    if state & QStyle.StateFlag.State_HasFocus:
+        painter.setPen(QPen(theme.color("accent"), theme.metric("focus_ring")))
+        painter.drawRect(area.adjusted(1, 1, -1, -2))

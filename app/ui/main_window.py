@@ -1,0 +1,304 @@
+"""The window: sidebar, pages, status line, and the keys that work everywhere."""
+
+import functools
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import Conversation, Message
+from app.core.settings import TEXT_SCALES, Settings
+from app.services.chat import ChatSession
+from app.services.engine import EngineClient
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.ui import app_icon, dialogs
+from app.ui.models.page import ModelsPage
+from app.ui.settings.page import SettingsPage
+from app.ui.sidebar import Sidebar
+from app.ui.status_line import StatusLine
+from app.ui.theme import Theme
+from app.ui.widgets.buttons import IconButton
+from app.ui.widgets.labels import Rule
+from app.ui.widgets.toast import Toast
+from app.ui.window_place import WindowPlace
+
+DEFAULT_SIZE = (1280, 800)
+MINIMUM_SIZE = (560, 420)
+MENU_INSET_PX = 52
+
+
+class MainWindow(QMainWindow):
+    """Pages other than 質問 are built when they are first shown: most starts never need them."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        preferences: Preferences,
+        library: ModelLibrary,
+        session: ChatSession,
+        engine: EngineClient,
+        chat_page: QWidget,
+        paths: Paths,
+        outside_connections: Callable[[], int],
+    ) -> None:
+        """`outside_connections` counts the connections to other machines since the start of the program."""
+        super().__init__()
+        self.theme = theme
+        self._preferences = preferences
+        self._library = library
+        self._session = session
+        self._engine = engine
+        self._paths = paths
+        self._place = WindowPlace(paths.data / "window.json")
+        self._pages: dict[str, QWidget] = {"ask": chat_page}
+        self._is_sidebar_wanted = False  # in a narrow window
+        self._build(outside_connections)
+        self._connect()
+        self._add_shortcuts()
+        self._on_conversations_changed()
+        self.sidebar.show_open(session.conversation.id if session.conversation else None)
+        self.status_line.show_status(engine.status)
+        self.show_page("ask")
+        if not self._place.restore(self):
+            self.resize(*DEFAULT_SIZE)
+
+    @property
+    def current_page(self) -> str:
+        return self._current_page
+
+    def page(self, key: str) -> QWidget:
+        """`key`: ask, models or settings."""
+        if key not in self._pages:
+            page = self._models_page() if key == "models" else self._settings_page()
+            self._pages[key] = page
+            self.stack.addWidget(page)
+            self._lay_out()
+        return self._pages[key]
+
+    def show_page(self, key: str) -> None:
+        self._current_page = key
+        self.stack.setCurrentWidget(self.page(key))
+        self.sidebar.show_page(key)
+
+    def import_model(self) -> None:
+        """Lets the user choose a GGUF file on the page モデル."""
+        page = self._show_models()
+        page.choose_file()
+
+    def add_starter(self) -> None:
+        """Adds the trial model, with progress on the page モデル."""
+        page = self._show_models()
+        page.add_starter()
+
+    def come_to_front(self) -> None:
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def show_problem(self, error: AppError) -> dialogs.Dialog:
+        dialog = dialogs.problem(self.theme, error, self)
+        dialog.open()
+        return dialog
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._place.save(self)
+        super().closeEvent(event)
+
+    # ------------------------------------------------------------------- building
+
+    def _build(self, outside_connections: Callable[[], int]) -> None:
+        self.setWindowTitle("Kotae")
+        self.setWindowIcon(app_icon.icon())
+        self.setMinimumSize(*MINIMUM_SIZE)
+        self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self._pages["ask"])
+        self.status_line = StatusLine(self.theme)
+        self._side_rule = Rule("vertical")
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self.sidebar)
+        body.addWidget(self._side_rule)
+        body.addWidget(self.stack, 1)
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(body, 1)
+        column.addWidget(Rule())
+        column.addWidget(self.status_line)
+        self.setCentralWidget(centre)
+        self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
+        self.toast = Toast(self.theme, self.stack)
+
+    def _page_list(self) -> tuple[tuple[str, str, str], ...]:
+        return (
+            ("ask", "message-circle-question-mark", self.tr("質問")),
+            ("models", "box", self.tr("モデル")),
+            ("settings", "settings", self.tr("設定")),
+        )
+
+    def models_page(self) -> ModelsPage:
+        """Shows the page モデル and gives it, for what other pages ask of it."""
+        self.show_page("models")
+        page = self.page("models")
+        assert isinstance(page, ModelsPage)
+        return page
+
+    def _models_page(self) -> ModelsPage:
+        page = ModelsPage(self.theme, self._library, self._preferences, self._engine, self._paths)
+        page.ask_requested.connect(lambda: self._on_page_chosen("ask"))
+        return page
+
+    def _show_models(self) -> ModelsPage:
+        self.show_page("models")
+        page = self._pages["models"]
+        assert isinstance(page, ModelsPage)
+        return page
+
+    def _settings_page(self) -> SettingsPage:
+        return SettingsPage(self.theme, self._preferences, self._paths)
+
+    def _connect(self) -> None:
+        self.sidebar.page_chosen.connect(self._on_page_chosen)
+        self.sidebar.new_requested.connect(self._on_new_requested)
+        self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
+        self.sidebar.rename_requested.connect(self._session.rename)
+        self.sidebar.bin_requested.connect(self._on_bin_requested)
+        self.menu_button.clicked.connect(self.toggle_sidebar)
+        self._session.conversations_changed.connect(self._on_conversations_changed)
+        self._session.conversation_opened.connect(self._on_conversation_opened)
+        self._session.message_added.connect(self._on_message_added)
+        self._engine.status_changed.connect(self.status_line.show_status)
+        self._preferences.changed.connect(self._on_preferences_changed)
+        self.theme.changed.connect(self._lay_out)
+
+    def _add_shortcuts(self) -> None:
+        keys: list[tuple[str, Callable[[], object]]] = [
+            ("Ctrl+N", self._on_new_requested),
+            ("Ctrl+K", self._on_search_requested),
+            ("Ctrl+B", self.toggle_sidebar),
+            ("F6", lambda: self._move_region(1)),
+            ("Shift+F6", lambda: self._move_region(-1)),
+            ("Ctrl++", lambda: self._step_text_size(1)),
+            ("Ctrl+=", lambda: self._step_text_size(1)),
+            ("Ctrl+;", lambda: self._step_text_size(1)),  # the + key of a Japanese keyboard, without Shift
+            ("Ctrl+-", lambda: self._step_text_size(-1)),
+            ("Ctrl+0", lambda: self._preferences.change(text_scale_percent=100)),
+        ]
+        for number, (key, _, _) in enumerate(self._page_list(), start=1):
+            keys.append((f"Ctrl+{number}", functools.partial(self._on_page_chosen, key)))
+        for sequence, act in keys:
+            QShortcut(QKeySequence(sequence), self, act)
+
+    # --------------------------------------------------------------------- layout
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.width() < self.theme.metric("sidebar_collapse_below")
+
+    def toggle_sidebar(self) -> None:
+        """In a narrow window the sidebar is shown on request only."""
+        if self.is_narrow:
+            self._is_sidebar_wanted = not self._is_sidebar_wanted
+            self._lay_out()
+            if self._is_sidebar_wanted:
+                self.sidebar.list.setFocus()
+
+    def _lay_out(self) -> None:
+        is_shown = not self.is_narrow or self._is_sidebar_wanted
+        self.sidebar.setVisible(is_shown)
+        self._side_rule.setVisible(is_shown)
+        self.menu_button.setVisible(self.is_narrow)
+        self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
+        self.menu_button.raise_()
+        for page in self._pages.values():
+            if hasattr(page, "set_header_inset"):
+                page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
+
+    def _move_region(self, step: int) -> None:
+        """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
+        regions: list[QWidget] = [self.sidebar.nav, self.sidebar.list, self.page(self._current_page)]
+        regions = [region for region in regions if region.isVisible()]
+        focus = QApplication.focusWidget()
+        inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
+        here = inside.index(True) if True in inside else -step
+        _focus_first(regions[(here + step) % len(regions)])
+
+    # ---------------------------------------------------------------------- slots
+
+    def _on_page_chosen(self, key: str) -> None:
+        self.show_page(key)
+        self._hide_drawer()
+        if key == "ask":
+            self._focus_composer()
+
+    def _on_new_requested(self) -> None:
+        self._session.new()
+        self._on_page_chosen("ask")
+
+    def _on_search_requested(self) -> None:
+        if self.is_narrow and not self._is_sidebar_wanted:
+            self.toggle_sidebar()
+        self.sidebar.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.sidebar.filter.selectAll()
+
+    def _on_conversation_chosen(self, conversation_id: int) -> None:
+        self._session.open(conversation_id)
+        self._on_page_chosen("ask")
+
+    def _on_bin_requested(self, conversation_id: int) -> None:
+        title = next((c.title for c in self._session.conversations() if c.id == conversation_id), "")
+        self._session.bin(conversation_id)
+        text = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。").format(title=title)
+        self.toast.offer(text, lambda: self._session.restore(conversation_id))
+
+    def _on_conversations_changed(self) -> None:
+        self.sidebar.set_conversations(self._session.conversations())
+        self.sidebar.show_traffic()
+
+    def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
+        self.sidebar.show_open(conversation.id if conversation else None)
+
+    def _on_message_added(self, message: Message) -> None:
+        self.sidebar.show_open(message.conversation_id)
+
+    def _on_preferences_changed(self, settings: Settings) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        self.theme.apply(app, settings)
+
+    def _hide_drawer(self) -> None:
+        if self.is_narrow and self._is_sidebar_wanted:
+            self._is_sidebar_wanted = False
+            self._lay_out()
+
+    def _focus_composer(self) -> None:
+        page = self._pages["ask"]
+        if hasattr(page, "focus_composer"):
+            page.focus_composer()
+
+    def _step_text_size(self, step: int) -> None:
+        place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step
+        if 0 <= place < len(TEXT_SCALES):
+            self._preferences.change(text_scale_percent=TEXT_SCALES[place])
+
+
+def _focus_first(region: QWidget) -> None:
+    """The region itself, or the first widget in it that takes the keyboard."""
+    if region.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        region.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        return
+    for widget in region.findChildren(QWidget):
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.isEnabled():
+            widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            return

@@ -1,0 +1,70 @@
+"""The models of this machine and those of the catalogue, as one list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
+
+from app.core.catalogue import ModelCard
+from app.core.records import LocalModel
+
+EntryRole = Qt.ItemDataRole.UserRole + 1
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A local model (with its card, if it has one), a card without a file, or a heading (neither)."""
+
+    title: str
+    model: LocalModel | None = None
+    card: ModelCard | None = None
+    is_used: bool = False  # questions go to this model
+    fit: str = ""  # comfortable | runs | insufficient; "": not known
+
+    @property
+    def key(self) -> str:
+        """Tells entries apart while the list changes."""
+        if self.model is not None:
+            return f"model:{self.model.id}"
+        return f"card:{self.card.id}" if self.card is not None else ""
+
+
+class ModelList(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: list[Entry] = []
+
+    def set_entries(self, local: Sequence[Entry], cards: Sequence[Entry]) -> None:
+        self.beginResetModel()
+        self._entries = []
+        if local:
+            self._entries += [Entry(self.tr("この PC のモデル")), *local]
+        if cards:
+            self._entries += [Entry(self.tr("追加できるモデル")), *cards]
+        self.endResetModel()
+
+    def entry(self, index: Index) -> Entry | None:
+        return self._entries[index.row()] if index.isValid() else None
+
+    def index_of(self, key: str) -> QModelIndex:
+        """The entry of that key, else the first that is no heading; invalid in an empty list."""
+        rows = [row for row, entry in enumerate(self._entries) if entry.key]
+        row = next((row for row in rows if self._entries[row].key == key), rows[0] if rows else -1)
+        return self.index(row) if row >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._entries)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        entry = self._entries[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return entry.title
+        return entry if role == EntryRole else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not self._entries[index.row()].key:
+            return Qt.ItemFlag.NoItemFlags
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable

@@ -1,0 +1,346 @@
+"""The page モデル: import, add the trial model, choose which model answers."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QListView, QVBoxLayout, QWidget
+
+from app.core import catalogue, local_models
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.wording import describe_error
+from app.services import background
+from app.services.engine import EngineClient
+from app.services.events import EngineStatus
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.ui.dialogs import Choice, Dialog
+from app.ui.models.delegate import ModelDelegate
+from app.ui.models.detail import ModelDetail
+from app.ui.models.entries import Entry, ModelList
+from app.ui.models.fits import Fits
+from app.ui.models.machine import MachineLine
+from app.ui.theme import Theme
+from app.ui.widgets.banner import Banner
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.header import Header
+from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.progress_row import ProgressRow
+
+STACK_BELOW_PX = 860
+
+
+class ModelsPage(QWidget):
+    ask_requested = Signal()  # a model was chosen for questions
+
+    def __init__(
+        self, theme: Theme, library: ModelLibrary, preferences: Preferences, engine: EngineClient, paths: Paths
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._library = library
+        self._preferences = preferences
+        self._engine = engine
+        self._paths = paths
+        self._fits = Fits(preferences, self)
+        self._chosen_key = ""
+        self._is_detail_shown = False  # where list and detail do not fit side by side
+        self._consent_task: background.Task | None = None
+        self._asked_model: LocalModel | None = None
+        self._build()
+        self._connect()
+        self._refill()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def import_path(self, path: str) -> None:
+        """Adds a GGUF file where it lies."""
+        self.banner.hide()
+        self.progress.start(self.tr("取り込んでいます：{name}").format(name=Path(path).name))
+        self._library.import_file(path)
+        self._show_detail()
+
+    def choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, self.tr("GGUF ファイルを選ぶ"), "", self.tr("GGUF ファイル (*.gguf);;すべてのファイル (*)")
+        )
+        if path:
+            self.import_path(path)
+
+    def add_starter(self) -> None:
+        self.banner.hide()
+        self.progress.start(self.tr("お試し用モデルを追加しています"))
+        self._library.add_starter()
+        self._show_detail()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_files(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = _dropped_files(event)
+        if files:
+            event.acceptProposedAction()
+            self.import_path(files[0])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ------------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        self._header = Header(self._theme, self.tr("モデル"))
+        self.import_button = Button(self._theme, self.tr("GGUF ファイルを取り込む"), icon="folder-open")
+        self._header.add_action(self.import_button)
+        self.banner = Banner(self._theme)
+        self.progress = ProgressRow(self._theme)
+        self.models = ModelList()
+        self.list = self._build_list()
+        self.detail = ModelDetail(self._theme)
+        self._drop_hint = Label(
+            self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted", wraps=True
+        )
+        self._list_side = QWidget()
+        side = QVBoxLayout(self._list_side)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.setSpacing(8)
+        side.addWidget(self.list, 1)
+        side.addWidget(self._drop_hint)
+        columns = QHBoxLayout()
+        columns.setSpacing(16)
+        columns.addWidget(self._list_side, 10)
+        columns.addWidget(self.detail, 11)
+        content = QVBoxLayout()
+        content.setContentsMargins(24, 14, 24, 16)
+        content.setSpacing(12)
+        content.addWidget(MachineLine(self._theme, self._paths.models))
+        content.addWidget(self.banner)
+        content.addWidget(self.progress)
+        content.addLayout(columns, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(content, 1)
+
+    def _build_list(self) -> QListView:
+        view = QListView()
+        view.setModel(self.models)
+        view.setItemDelegate(ModelDelegate(self._theme, view))
+        view.setProperty("framed", True)
+        view.setAccessibleName(self.tr("モデルの一覧"))
+        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setMouseTracking(True)
+        return view
+
+    def _connect(self) -> None:
+        self.import_button.clicked.connect(self.choose_file)
+        self.banner.action_requested.connect(self.choose_file)
+        self.progress.cancelled.connect(self._library.cancel)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.clicked.connect(self._on_clicked)
+        self.list.activated.connect(self._on_clicked)
+        self.detail.use_requested.connect(self._on_use_requested)
+        self.detail.starter_requested.connect(self.add_starter)
+        self.detail.folder_requested.connect(self._on_folder_requested)
+        self.detail.remove_requested.connect(self._on_remove_requested)
+        self.detail.licence_requested.connect(self._on_licence_requested)
+        self.detail.back_requested.connect(self._on_back_requested)
+        self._library.changed.connect(self._refill)
+        self._library.progressed.connect(self._on_progressed)
+        self._library.imported.connect(self._on_imported)
+        self._library.failed.connect(self._on_failed)
+        self._preferences.changed.connect(self._refill)
+        self._engine.status_changed.connect(self._on_status_changed)
+        self._fits.changed.connect(self._refill)
+        self._theme.changed.connect(self._on_theme_changed)
+
+    # -------------------------------------------------------------------- showing
+
+    @property
+    def _entry(self) -> Entry | None:
+        return self.models.entry(self.list.currentIndex())
+
+    def _refill(self) -> None:
+        local = self._library.models()
+        used = self._used_id(local)
+        entries = [
+            Entry(model.name, model, self._library.card(model), model.id == used, self._fits.of(model))
+            for model in local
+        ]
+        here = {model.card_id for model in local}
+        cards = [Entry(card.name, card=card) for card in catalogue.load().cards if card.id not in here]
+        key = self._chosen_key
+        self.models.set_entries(entries, cards)
+        self.list.setCurrentIndex(self.models.index_of(key))
+        self._show_detail()
+
+    def _used_id(self, local: list[LocalModel]) -> str | None:
+        """The chosen model, else the first there is: as the session of questions decides."""
+        chosen = self._preferences.value.model_id
+        if any(model.id == chosen for model in local):
+            return chosen
+        return local[0].id if local else None
+
+    def _show_detail(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.key:
+            self.detail.show_entry(
+                entry, self._engine.status.facts, self._library.is_starter_available(), self._library.is_working
+            )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
+        self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
+        self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
+        self.detail.set_back_visible(is_stacked)
+
+    # ---------------------------------------------------------------------- slots
+
+    def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        entry = self.models.entry(current)
+        if entry is not None and entry.key:
+            self._chosen_key = entry.key
+            self._show_detail()
+
+    def _on_clicked(self, _index: QModelIndex) -> None:
+        self._is_detail_shown = True
+        self._lay_out()
+
+    def _on_back_requested(self) -> None:
+        self._is_detail_shown = False
+        self._lay_out()
+        self.list.setFocus()
+
+    def _on_status_changed(self, status: EngineStatus) -> None:
+        if status.state in ("ready", "off", "failed"):
+            self._show_detail()
+
+    def _on_theme_changed(self) -> None:
+        self.list.scheduleDelayedItemsLayout()
+        self._show_detail()
+
+    def _on_progressed(self, what: str, fraction: float) -> None:
+        self.progress.set_fraction(self.tr("{name} を追加しています").format(name=what), fraction)
+
+    def _on_imported(self, model: LocalModel) -> None:
+        self.progress.finish()
+        self._chosen_key = f"model:{model.id}"
+        self._refill()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._show_detail()
+        if error.code != "cancelled":
+            sentence = describe_error(error)
+            actions = (("import", self.tr("別のファイルを選ぶ")),)
+            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+
+    def _on_use_requested(self) -> None:
+        """A file that brings its own chat template asks first; whether it does stands in its header."""
+        entry = self._entry
+        if entry is None or entry.model is None:
+            return
+        model = self._asked_model = entry.model
+        self._consent_task = background.run(
+            lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed
+        )
+
+    def _on_consent_known(self, is_needed: bool) -> None:
+        if self._asked_model is None:
+            return
+        if not is_needed:
+            self._use(self._asked_model)
+            return
+        self.consent_dialog().open()
+
+    def consent_dialog(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("このファイルには作成者の会話書式（プログラム）が入っています"),
+            self.tr(
+                "隔離して使うと、時間とメモリを限った別の処理で書式を作り、作成者の想定した形で質問します。"
+                "使わないときは、質問と回答だけの単純な形で質問します。"
+            ),
+            (
+                Choice("plain", self.tr("使わない")),
+                Choice("allow", self.tr("隔離して使う"), "primary", is_default=True),
+            ),
+            self,
+            icon=("file-text", "text2"),
+        )
+        dialog.chosen.connect(self._on_consent_given)
+        return dialog
+
+    def _on_consent_given(self, key: str) -> None:
+        model = self._asked_model
+        if model is None or key == "cancel":
+            return
+        if key == "allow":
+            self._library.allow_template(model.id)
+        self._use(model)
+
+    def _use(self, model: LocalModel) -> None:
+        self._asked_model = None
+        self._preferences.change(model_id=model.id)
+        self.ask_requested.emit()
+
+    def _on_folder_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.model is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(entry.model.path).parent)))
+
+    def _on_remove_requested(self) -> None:
+        entry = self._entry
+        if entry is None or entry.model is None:
+            return
+        dialog = self.removal_dialog(entry.model)
+        dialog.open()
+
+    def removal_dialog(self, model: LocalModel) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("{name} を一覧から外しますか").format(name=model.name),
+            self.tr("ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。").format(
+                path=model.path
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("remove", self.tr("一覧から外す"), "danger_fill"),
+            ),
+            self,
+        )
+        dialog.chosen.connect(lambda key: self._library.remove(model.id) if key == "remove" else None)
+        return dialog
+
+    def _on_licence_requested(self) -> None:
+        entry = self._entry
+        if entry is None or entry.card is None:
+            return
+        url = entry.card.licence_url
+        dialog = Dialog(
+            self._theme,
+            self.tr("ブラウザーで使用条件を開きますか"),
+            self.tr("Kotae の外で、インターネットに接続します：\n{url}").format(url=url),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("open", self.tr("ブラウザーで開く")),
+            ),
+            self,
+        )
+        dialog.chosen.connect(lambda key: QDesktopServices.openUrl(QUrl(url)) if key == "open" else None)
+        dialog.open()
+
+
+def _dropped_files(event: QDropEvent) -> list[str]:
+    """The GGUF files among what is dragged."""
+    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+    return [path for path in paths if path.casefold().endswith(".gguf")]

@@ -1,0 +1,72 @@
+"""The pages of the window, as buttons with icon and word."""
+
+from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyle, QStyleOptionViewItem, QVBoxLayout, QWidget
+
+from app.ui.theme import Theme
+from app.ui.widgets import rows
+from app.ui.widgets.labels import tip
+
+
+class NavButton(QAbstractButton):
+    """A page of the window; the one that is shown has the soft ground, the bar and weight 600."""
+
+    def __init__(self, theme: Theme, icon: str, text: str, shortcut: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._icon = icon
+        self.setText(text)
+        self.setAccessibleName(text)
+        self.setToolTip(tip(f"{text}　{shortcut}"))
+        self.setCheckable(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.changed.connect(self.updateGeometry)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(120), self._theme.metric("row_list"))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        theme = self._theme
+        painter = QPainter(self)
+        area = self.rect().adjusted(8, 0, -8, 0)
+        rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
+        size = theme.px(16)
+        token = "accent" if self.isChecked() else "text2"
+        theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
+        words = area.adjusted(10 + size + theme.px(10), 0, -8, 0)
+        rows.draw_text(painter, theme, words, self.text(), "ui", "text", weight=600 if self.isChecked() else 400)
+
+    def _option(self) -> QStyleOptionViewItem:
+        option = QStyleOptionViewItem()
+        state = QStyle.StateFlag.State_None
+        if self.underMouse():
+            state |= QStyle.StateFlag.State_MouseOver
+        if self.hasFocus():
+            state |= QStyle.StateFlag.State_HasFocus
+        option.state = state
+        return option
+
+
+class Nav(QWidget):
+    """`pages`: (key, icon, word) from top to bottom; Ctrl+1 is the first."""
+
+    chosen = Signal(str)  # the key of a page
+
+    def __init__(self, theme: Theme, pages: tuple[tuple[str, str, str], ...]) -> None:
+        super().__init__()
+        self._buttons: dict[str, NavButton] = {}
+        self._group = QButtonGroup(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 8, 0, 8)
+        column.setSpacing(0)
+        for number, (key, icon, word) in enumerate(pages, start=1):
+            button = NavButton(theme, icon, word, f"Ctrl+{number}")
+            button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
+            self._group.addButton(button)
+            self._buttons[key] = button
+            column.addWidget(button)
+
+    def show_page(self, key: str) -> None:
+        self._buttons[key].setChecked(True)

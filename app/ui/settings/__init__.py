@@ -1,0 +1,1 @@
+"""The page 設定: what the user may decide, applied at once."""

@@ -1,0 +1,133 @@
+"""The page 設定: sections at the left, their rows at the right."""
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
+from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListView,
+    QScrollArea,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.core.paths import Paths
+from app.services.preferences import Preferences
+from app.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
+from app.ui.theme import Theme
+from app.ui.widgets import rows
+from app.ui.widgets.header import Header
+from app.ui.widgets.labels import Rule, set_surface
+
+LIST_WIDTH_PX = 188
+ROWS_WIDTH_PX = 760
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class SectionDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_list"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        area: QRect = option.rect.adjusted(8, 0, -8, 0)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        rows.draw_ground(painter, self._theme, area, is_chosen=is_chosen, option=option)
+        words = area.adjusted(12, 0, -8, 0)
+        rows.draw_text(painter, self._theme, words, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+        painter.restore()
+
+
+class SettingsPage(QWidget):
+    def __init__(self, theme: Theme, preferences: Preferences, paths: Paths) -> None:
+        super().__init__()
+        self._theme = theme
+        self.sections: tuple[tuple[str, Section], ...] = (
+            (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
+            (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
+            (self.tr("モデルと保存先"), ModelSection(theme, preferences, paths, self.tr("モデルと保存先"))),
+            (self.tr("データ"), DataSection(theme, preferences, paths, self.tr("データ"))),
+        )
+        self._build()
+        self._connect()
+        self.list.setCurrentIndex(self.list.model().index(0, 0))
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def show_section(self, place: int) -> None:
+        self.list.setCurrentIndex(self.list.model().index(place, 0))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resize()
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._header = Header(self._theme, self.tr("設定"))
+        self.list = QListView()
+        self.list.setModel(QStringListModel([name for name, _ in self.sections], self))
+        self.list.setItemDelegate(SectionDelegate(self._theme, self.list))
+        self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.list.setAccessibleName(self.tr("設定の項目"))
+        self.list.setMouseTracking(True)
+        self.stack = QStackedWidget()
+        for _, section in self.sections:
+            self.stack.addWidget(self._scrolled(section))
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self._padded(self.list))
+        body.addWidget(Rule("vertical"))
+        body.addWidget(self.stack, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(body, 1)
+        self._resize()
+
+    def _padded(self, view: QWidget) -> QWidget:
+        self._list_side = QWidget()
+        column = QVBoxLayout(self._list_side)
+        column.setContentsMargins(0, 12, 0, 0)
+        column.addWidget(view)
+        return self._list_side
+
+    def _scrolled(self, section: Section) -> QScrollArea:
+        """Rows keep a readable width and stay at the left."""
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(section, 1)
+        row.addStretch()
+        section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
+        scroll.setWidget(holder)
+        return scroll
+
+    def _connect(self) -> None:
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self._theme.changed.connect(self._resize)
+
+    def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        self.stack.setCurrentIndex(current.row())
+
+    def _resize(self) -> None:
+        room = self.width() or LIST_WIDTH_PX * 4
+        self._list_side.setFixedWidth(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20))
+        self.list.scheduleDelayedItemsLayout()
+        for _, section in self.sections:
+            section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))

@@ -1,0 +1,198 @@
+"""The sections of the settings. Each follows `Preferences` and changes it at once."""
+
+from typing import Any
+
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.core.paths import Paths
+from app.core.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
+from app.services.preferences import Preferences
+from app.ui.settings.auto_spin import AutoSpin
+from app.ui.settings.rows import Chooser, SettingRow
+from app.ui.theme import Theme
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.labels import Label, Rule
+
+ANSWER_LENGTHS = (256, 512, 1024, 2048, 4096)
+TYPING_PAUSE_MS = 600
+MAX_THREADS = 64
+
+
+class Section(QWidget):
+    """A heading and rows. Subclasses add rows in `_fill` and follow the settings in `show_settings`."""
+
+    def __init__(self, theme: Theme, preferences: Preferences, paths: Paths, title: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._preferences = preferences
+        self._paths = paths
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(32, 24, 32, 24)
+        self._column.setSpacing(16)
+        self._column.addWidget(Label(title, "heading2"))
+        self._fill()
+        self._column.addStretch(1)
+        preferences.changed.connect(self.show_settings)
+        self.show_settings(preferences.value)
+
+    def show_settings(self, settings: Settings) -> None:
+        """Shows what is in force."""
+
+    def _fill(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> None:
+        if self._column.count() > 1:
+            self._column.addWidget(Rule())
+        self._column.addWidget(SettingRow(self._theme, label, control, sentence, is_wide=is_wide))
+
+    def _chooser(self, field: str, choices: list[tuple[str, Any]]) -> Chooser:
+        return Chooser(choices, lambda value: self._preferences.change(**{field: value}))
+
+    def _open_button(self, words: str, folder: str) -> Button:
+        button = Button(self._theme, words, icon="folder-open")
+        button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))
+        return button
+
+
+class AppearanceSection(Section):
+    def _fill(self) -> None:
+        self.theme_choice = self._chooser(
+            "theme",
+            [(self.tr("OS に合わせる"), "system"), (self.tr("明るい"), "light"), (self.tr("暗い"), "dark")],
+        )
+        self.text_size = self._chooser("text_scale_percent", [(f"{percent} %", percent) for percent in TEXT_SCALES])
+        self._add(self.tr("テーマ"), self.theme_choice, self.tr("「OS に合わせる」では、OS の明るさの設定に従います。"))
+        self._add(
+            self.tr("文字の大きさ"),
+            self.text_size,
+            self.tr("画面全体の文字と余白が変わります。Ctrl と + または − でも変えられます。"),
+        )
+
+    def show_settings(self, settings: Settings) -> None:
+        self.theme_choice.show_value(settings.theme)
+        self.text_size.show_value(settings.text_scale_percent)
+
+
+class QuestionSection(Section):
+    def _fill(self) -> None:
+        self.send_key = self._chooser(
+            "send_key", [(self.tr("Enter で送信"), "enter"), (self.tr("Ctrl + Enter で送信"), "ctrl_enter")]
+        )
+        tokens = self.tr("{n} トークン")
+        self.context = self._chooser("context_tokens", [(tokens.format(n=f"{n:,}"), n) for n in CONTEXT_CHOICES])
+        self.answer_length = self._chooser("max_tokens", [(tokens.format(n=f"{n:,}"), n) for n in ANSWER_LENGTHS])
+        self.temperature = AutoSpin(0.0, 2.0, 0.1, 1, "", lambda number: self._preferences.change(temperature=number))
+        self.system_prompt = self._prompt_field()
+        self._add(
+            self.tr("送信キー"),
+            self.send_key,
+            self.tr("変換中の Enter では送信しません。Shift + Enter はいつも改行です。"),
+        )
+        self._add(
+            self.tr("文脈の長さ"),
+            self.context,
+            self.tr("一度に読める量です。長くするとメモリを多く使い、次の質問でモデルを読み込み直します。"),
+        )
+        self._add(self.tr("回答の最大の長さ"), self.answer_length, self.tr("この長さで回答を止めます。"))
+        self._add(
+            self.tr("温度"),
+            self.temperature,
+            self.tr("0 では毎回同じ回答になり、大きいほど言い回しが変わります。「自動」はモデルの推奨値です。"),
+        )
+        self._add(
+            self.tr("システムプロンプト"),
+            self.system_prompt,
+            self.tr("毎回の質問の前にモデルへ渡す指示です。空のときは、モデルごとの推奨文を使います。"),
+            is_wide=True,
+        )
+
+    def show_settings(self, settings: Settings) -> None:
+        self.send_key.show_value(settings.send_key)
+        self.context.show_value(settings.context_tokens)
+        self.answer_length.show_value(settings.max_tokens)
+        self.temperature.show_number(settings.temperature)
+        # The field is left alone while it is being written in: a new text would end a conversion.
+        if not self.system_prompt.hasFocus() and self.system_prompt.toPlainText() != settings.system_prompt:
+            self.system_prompt.setPlainText(settings.system_prompt)
+
+    def _prompt_field(self) -> QPlainTextEdit:
+        field = QPlainTextEdit()
+        field.setProperty("field", True)
+        field.setTabChangesFocus(True)
+        field.setPlaceholderText(self.tr("例：専門用語は略さず、箇条書きで答えてください。"))
+        field.setFixedHeight(self._theme.px(96))
+        pause = QTimer(field, singleShot=True, interval=TYPING_PAUSE_MS)
+        pause.timeout.connect(self._store_prompt)
+        field.textChanged.connect(pause.start)
+        return field
+
+    def _store_prompt(self) -> None:
+        self._preferences.change(system_prompt=self.system_prompt.toPlainText())
+
+
+class ModelSection(Section):
+    def _fill(self) -> None:
+        self.threads = AutoSpin(
+            1,
+            MAX_THREADS,
+            1,
+            0,
+            self.tr(" スレッド"),
+            lambda n: self._preferences.change(threads=int(n) if n else None),
+        )
+        self.repack = self._chooser(
+            "repack", [(self.tr("自動"), "auto"), (self.tr("する"), "on"), (self.tr("しない"), "off")]
+        )
+        self.kv_type = self._chooser(
+            "kv_type", [(self.tr("標準（f16）"), "f16"), (self.tr("省メモリ（q8_0）"), "q8_0")]
+        )
+        self._add(
+            self.tr("スレッド数"),
+            self.threads,
+            self.tr("「自動」は物理コア数から 1 を引いた数です。ほかのプログラムが忙しいときは減らします。"),
+        )
+        self._add(
+            self.tr("重みの並べ替え"),
+            self.repack,
+            self.tr(
+                "すると回答が速くなりますが、メモリを 1.6 倍ほど使い、長い文章の読み込みは遅くなります。"
+                "「自動」は両方を測って速いほうを選びます。"
+            ),
+        )
+        self._add(
+            self.tr("KV の精度"),
+            self.kv_type,
+            self.tr("省メモリにすると文脈に使うメモリがほぼ半分になります。"),
+        )
+        self._add(
+            self.tr("モデルの保存先"),
+            self._open_button(self.tr("フォルダを開く"), str(self._paths.models)),
+            str(self._paths.models),
+        )
+
+    def show_settings(self, settings: Settings) -> None:
+        self.threads.show_number(settings.threads)
+        self.repack.show_value(settings.repack)
+        self.kv_type.show_value(settings.kv_type)
+
+
+class DataSection(Section):
+    def _fill(self) -> None:
+        self._add(
+            self.tr("データの場所"),
+            self._open_button(self.tr("データの場所を開く"), str(self._paths.data)),
+            self.tr("会話と設定はここにだけ保存します：{path}").format(path=self._paths.data),
+        )
+        self._add(
+            self.tr("記録"),
+            self._open_button(self.tr("記録を見る"), str(self._paths.logs)),
+            self.tr("困ったときに見る記録です。質問や回答の文章は書き込みません：{path}").format(path=self._paths.logs),
+        )
+        self._add(
+            self.tr("バックアップ"),
+            self._open_button(self.tr("フォルダを開く"), str(self._paths.backups)),
+            self.tr("会話は 1 日 1 回、自動で控えを取り、新しい 7 日分を残します。"),
+        )

@@ -1,0 +1,43 @@
+"""Names and values in two columns."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+
+from app.ui.theme import Theme
+from app.ui.widgets.labels import Label
+
+NAME_WIDTH_PX = 104
+
+
+class FactList(QWidget):
+    """Values wrap and can be copied."""
+
+    def __init__(self, theme: Theme, *, is_compact: bool = False) -> None:
+        super().__init__()
+        self._theme = theme
+        self._role = "caption" if is_compact else "ui"
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+
+    def set_facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Leaves out facts without a value."""
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._grid.setColumnMinimumWidth(0, self._theme.px(NAME_WIDTH_PX))
+        for row, (name, value) in enumerate((name, value) for name, value in facts if value):
+            self._grid.addWidget(Label(name, self._role, "muted"), row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(_value(value, self._role), row, 1)
+
+
+def _value(text: str, role: str) -> Label:
+    label = Label(text, role, wraps=True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
