@@ -1,18 +1,20 @@
 """The composition root: builds every object of the window and hands each what it needs."""
 
+import json
 import logging
 import os
 import sys
 import time
-from pathlib import Path
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from types import TracebackType
 
-from PySide6.QtCore import QLibraryInfo, QLocale, QTimer, QTranslator
-from PySide6.QtWidgets import QApplication
+import psutil
+from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app import __version__
 from app.core import children, offline, store
 from app.core.errors import AppError
-from app.core.paths import Paths, resources
+from app.core.paths import Paths
 from app.core.store import Store
 from app.services import background
 from app.services.chat import ChatSession
@@ -20,34 +22,129 @@ from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.single_instance import SingleInstance
-from app.ui import dialogs
+from app.ui import desktop, dialogs
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
 
+# Set by `kotae bench start`: the window prints when it takes input, and closes.
+REPORT_VARIABLE = "KOTAE_REPORT_START"
+BACKUP_AFTER_MS = 10_000
+
 log = logging.getLogger("kotae")
 
 
-def run(paths: Paths) -> int:
+@dataclass
+class Parts:
+    """What lives as long as the window."""
+
+    theme: Theme
+    store: Store
+    preferences: Preferences
+    engine: EngineClient
+    library: ModelLibrary
+    session: ChatSession
+    window: MainWindow
+
+    def close(self) -> None:
+        """Ends the answer that is being written, keeps its text, and gives the engine's memory back."""
+        self.session.close()
+        self.engine.shut_down()
+        self.store.close()
+
+
+def run(where: Paths) -> int:
     """Shows the window and runs until it is closed. Returns the exit status."""
-    _keep_log(paths)
-    app = QApplication(sys.argv[:1])
-    app.setApplicationName("Kotae")
-    app.setApplicationVersion(__version__)
-    _speak_japanese(app)
-    instance = SingleInstance(paths.lock, paths.raise_request)
+    _keep_log(where)
+    app = desktop.make_application()
+    theme = Theme()
+    preferences = Preferences(where.settings)
+    theme.apply(app, preferences.value)
+    instance = SingleInstance(where.lock, where.raise_request)
     if not instance.acquire():
         return 0
-    database = _open_store(paths)
+    database = _open_store(where, theme)
     if database is None:
         return 3
-    window, engine = _build(app, paths, database)
-    instance.raise_requested.connect(window.come_to_front)
-    window.show()
-    _report_start(window)
-    backup = background.run(lambda: store.daily_backup(paths.database, paths.backups, time.time()), log.info, log.warning)
+    database.end_interrupted_answers()
+    parts = build(where, theme, preferences, database)
+    _report_bugs(parts, where)
+    instance.raise_requested.connect(parts.window.come_to_front)
+    parts.window.show()
+    parts.window.show_questions()
+    if REPORT_VARIABLE in os.environ:
+        QTimer.singleShot(0, lambda: _report_start(parts.window))
+    QTimer.singleShot(BACKUP_AFTER_MS, parts.window, lambda: _back_up(where))
     status = app.exec()
-    engine.shut_down()
-    backup.blockSignals(True)
-    database.close()
+    parts.close()
     return status
+
+
+def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> Parts:
+    """Every object of the window, connected. Nothing is shown and no child is started yet."""
+    engine = EngineClient(children.engine(), where.logs / "engine.log")
+    library = ModelLibrary(database, where.models)
+    session = ChatSession(database, engine, library, preferences, children.template())
+    page = ChatPage(theme, session, library, preferences)
+    window = MainWindow(theme, preferences, library, session, engine, page, where, lambda: len(offline.refusals()))
+    page.models_requested.connect(lambda: window.show_page("models"))
+    page.import_requested.connect(lambda: window.models_page().choose_file())
+    page.starter_requested.connect(lambda: _start_with_trial(window, library))
+    page.log_requested.connect(lambda: desktop.open_folder(where.logs))
+    return Parts(theme, database, preferences, engine, library, session, window)
+
+
+def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
+    """Adds the trial model where its progress and licence show, then returns to the question."""
+    library.imported.connect(window.show_questions, Qt.ConnectionType.SingleShotConnection)
+    window.models_page().add_starter()
+
+
+def _open_store(where: Paths, theme: Theme) -> Store | None:
+    """The database; a damaged one is replaced by its newest backup if the user says so. None: the user quits."""
+    try:
+        return Store.open(where.database, where.backups)
+    except AppError as error:
+        log.warning("database: %s", error)
+        restore = dialogs.Choice("restore", QCoreApplication.translate("Dialog", "バックアップから戻す"), "primary")
+        quit_choice = dialogs.Choice("cancel", QCoreApplication.translate("Dialog", "終了"), is_default=True)
+        choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
+        dialog = dialogs.problem(theme, error, choices=choices)
+        if not dialog.exec():
+            return None
+    store.restore_newest_backup(where.database, where.backups)
+    return Store.open(where.database, where.backups)
+
+
+def _keep_log(where: Paths) -> None:
+    """Our own log, without any text of questions, answers or documents; two files of 1 MB."""
+    handler = RotatingFileHandler(where.logs / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
+
+
+def _report_bugs(parts: Parts, where: Paths) -> None:
+    """Bugs rise to here: logged, and shown once for each distinct traceback. The window goes on."""
+    reporter = dialogs.BugReporter(parts.theme, parts.window, lambda: desktop.open_folder(where.logs))
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            parts.window.close()
+            return
+        log.error("bug", exc_info=(kind, error, trace))
+        reporter.report(kind, error, trace)
+
+    sys.excepthook = report
+
+
+def _back_up(where: Paths) -> None:
+    """Once a day, off the GUI thread; a full disk is told in the log, not in the user's way."""
+    background.run(
+        lambda: store.daily_backup(where.database, where.backups, time.time()),
+        lambda made: log.info("backup: %s", made),
+        lambda error: log.warning("no backup: %s", error),
+    )
+
+
+def _report_start(window: MainWindow) -> None:
+    print(json.dumps({"resident_bytes": psutil.Process().memory_info().rss}), flush=True)  # noqa: T201
+    window.close()

@@ -67,7 +67,8 @@ def test_the_starter_is_added_and_answers_tokyo_as_one_json_object(kotae_with_st
 @pytest.mark.model
 def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae_with_starter: Run) -> None:
     done = kotae_with_starter("ask", "日本の首都はどこですか？")
-    assert done.stdout.strip() == "首都は、東京です。"
+    assert "東京" in done.stdout
+    assert "tok/s" not in done.stdout
     assert "tok/s" in done.stderr
 
 

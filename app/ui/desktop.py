@@ -1,0 +1,26 @@
+"""The QApplication and what concerns the desktop around the window."""
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from app import __version__
+from app.ui.language import speak_japanese
+
+
+def make_application() -> QApplication:
+    """The one QApplication, in Japanese, under the name that desktops match with the installed entry."""
+    QGuiApplication.setDesktopFileName("kotae")
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("Kotae")
+    app.setApplicationVersion(__version__)
+    speak_japanese(app)
+    return app
+
+
+def open_folder(folder: Path) -> None:
+    """Shows a folder of this machine in the file manager."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
