@@ -174,6 +174,8 @@ _HOSTILE = {
     "a key of a gigabyte": header([struct.pack("<Q", 1 << 30) + b"x"]),
     "a key of 2^63 bytes": header([struct.pack("<Q", 1 << 63) + b"x"]),
     "an empty key": header([pair("", U32, bytes(4))]),
+    "a key with a NUL, which llama.cpp reads as another": header([pair("llama.block_count\0", U32, bytes(4))]),
+    "a tensor name with a NUL": header(tensors=[tensor("w\0x", (1,))]),
     "the same key twice": header([pair("a", U32, bytes(4))] * 2),
     "an unknown value type": header([pair("a", 99, bytes(8))]),
     "a list of lists": header([pair("a", ARRAY, struct.pack("<IQ", ARRAY, 1) + bytes(12))]),
@@ -226,6 +228,18 @@ def test_millions_of_empty_strings_do_not_keep_it_busy(tmp_path: Path) -> None:
     read_header(path)
     assert time.perf_counter() - started < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+
+
+def test_texts_that_are_not_utf8_can_still_be_stored_and_shown(tmp_path: Path) -> None:
+    key = b"general.\xff\xfe"
+    path = write(
+        tmp_path / "odd.gguf", header([pair("general.name", STRING, text(b"\x93\xfa\x96{")), pair(key, U32, b"")])
+    )
+    with pytest.raises(AppError) as caught:
+        read_header(path)
+    caught.value.facts["where"].encode()
+    path = write(tmp_path / "name.gguf", header([pair("general.name", STRING, text(b"\x93\xfa\x96{"))]))
+    assert read_header(path).name.encode()
 
 
 @pytest.mark.parametrize("seed", range(4))

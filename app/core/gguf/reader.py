@@ -48,7 +48,7 @@ _U64 = struct.Struct("<Q")
 
 def damaged(where: str, problem: str, **facts: Any) -> NoReturn:
     """`where` names the key or tensor, `problem` what is wrong with it, for the log and the details line."""
-    raise AppError("gguf_damaged", where=_printable(where), problem=problem, **facts)
+    raise AppError("gguf_damaged", where=printable(where), problem=problem, **facts)
 
 
 def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
@@ -66,7 +66,7 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
             raise AppError("file_unreadable", path=str(path), reason="not a regular file")
         with path.open("rb") as file:
             return _Parser(file, status.st_size, path, tokens).parse()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise AppError("file_missing", path=str(path)) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise AppError(
@@ -95,7 +95,7 @@ class _Window:
 
     def _ends_at(self, size: int) -> NoReturn:
         """A length field that is damaged looks the same as a file that was cut: both are named in the sentence."""
-        raise AppError("truncated_header", have_bytes=size, where=_printable(self.where))
+        raise AppError("truncated_header", have_bytes=size, where=printable(self.where))
 
     def _refill(self, count: int) -> None:
         if count > self.remaining:
@@ -221,18 +221,20 @@ class _Parser:
             damaged(where, "count_too_large", value=count)
         return count
 
-    def _string(self, where: str, limit: int) -> bytes:
+    def _name(self, where: str, limit: int) -> str:
+        """llama.cpp compares names as C strings: surrogateescape keeps different bytes different, a NUL is refused."""
         length: int = self.window.unpack(_U64)
         if length > limit:
             damaged(where, "string_too_long", value=length)
-        return self.window.take(length)
+        name = self.window.take(length).decode("utf-8", "surrogateescape")
+        if not name or "\0" in name:
+            damaged(where, "bad_name")
+        return name
 
     # -------------------------------------------------------------- metadata
 
     def _pair(self, number: int) -> None:
-        key = _decoded(self._string(f"key {number}", MAX_KEY_BYTES))
-        if not key:
-            damaged(f"key {number}", "empty_name")
+        key = self._name(f"key {number}", MAX_KEY_BYTES)
         if key in self.metadata:
             damaged(key, "duplicate_name")
         self.window.where = key
@@ -256,7 +258,7 @@ class _Parser:
             self.window.skip(length)
             self.metadata[key] = Array("char", length)
             return
-        self.metadata[key] = _decoded(self.window.take(length))
+        self.metadata[key] = self.window.take(length).decode("utf-8", "replace")
         self.types[key] = "str"
 
     def _array(self, key: str) -> Array:
@@ -302,14 +304,14 @@ class _Parser:
 
     def _tensor(self, number: int) -> TensorInfo:
         self.window.where = where = f"tensor {number}"
-        name = _decoded(self._string(where, MAX_TENSOR_NAME_BYTES))
+        name = self._name(where, MAX_TENSOR_NAME_BYTES)
         rank: int = self.window.unpack(_U32)
         if rank > MAX_RANK:
-            damaged(name or where, "too_many_dimensions", value=rank)
+            damaged(name, "too_many_dimensions", value=rank)
         shape = tuple(self.window.unpack(_U64) for _ in range(rank))
         type_number: int = self.window.unpack(_U32)
         offset: int = self.window.unpack(_U64)
-        return TensorInfo(name, shape, *_sized(name or where, shape, type_number, offset))
+        return TensorInfo(name, shape, *_sized(name, shape, type_number, offset))
 
 
 def _sized(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> tuple[str, int, int]:
@@ -317,7 +319,7 @@ def _sized(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> 
     kind = tables.TENSOR_TYPES.get(type_number)
     if kind is None:
         if type_number < 256:  # a newer llama.cpp may well know it
-            raise AppError("unknown_tensor_type", where=_printable(name), type=type_number)
+            raise AppError("unknown_tensor_type", where=printable(name), type=type_number)
         damaged(name, "unknown_tensor_type", value=type_number)
     elements = 1
     for length in shape:
@@ -350,10 +352,6 @@ def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int
     return tensors
 
 
-def _decoded(raw: bytes) -> str:
-    """Names are compared as bytes by llama.cpp; surrogateescape keeps two different byte strings different."""
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A name from a file as a fact of an error: short, and without the surrogates that no output takes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:80]

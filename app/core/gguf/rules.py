@@ -11,7 +11,7 @@ from pathlib import Path
 from app.core.errors import AppError
 from app.core.gguf import rules_tokenizer, tables
 from app.core.gguf.header import Array, GgufHeader, TensorInfo
-from app.core.gguf.reader import damaged, read_header
+from app.core.gguf.reader import damaged, printable, read_header
 
 _MAX_LENGTH = 1 << 20  # of an embedding, a head, a count of heads; the largest known embedding has 18,432
 _MAX_U31 = (1 << 31) - 1
@@ -60,20 +60,16 @@ def _check_kind(header: GgufHeader) -> None:
     if header.is_projector:
         raise AppError("projector_as_model")
     if kind not in (None, "model"):
-        raise AppError("not_a_model", kind=_short(kind or ""))
+        raise AppError("not_a_model", kind=printable(kind or ""))
     if header.text("general.architecture") is None:
         damaged("general.architecture", "missing")
     if header.architecture not in tables.ARCHITECTURES:
-        raise AppError("unknown_architecture", architecture=_short(header.architecture))
+        raise AppError("unknown_architecture", architecture=printable(header.architecture))
 
 
 def base_of(adapter: GgufHeader) -> str:
     """What an adapter says it was made for, as well as it says it."""
-    return _short(adapter.text("general.base_model.0.name") or adapter.architecture or "?")
-
-
-def _short(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()[:60]
+    return printable(adapter.text("general.base_model.0.name") or adapter.architecture or "?")
 
 
 # ------------------------------------------------------------------- parts
@@ -219,7 +215,7 @@ def _check_heads(header: GgufHeader) -> None:
 def _check_rotary(header: GgufHeader) -> None:
     scaling = header.metadata.get(header.key("rope.scaling.type"), "none")
     if scaling not in tables.ROPE_SCALING_TYPES:
-        damaged(header.key("rope.scaling.type"), "unknown_value", value=_short(str(scaling)))
+        damaged(header.key("rope.scaling.type"), "unknown_value", value=printable(str(scaling)))
     for suffix in ("", "_swa"):
         key = header.key("rope.dimension_count" + suffix)
         value = header.integer(key)

@@ -6,7 +6,7 @@ from pathlib import Path
 from app.core.errors import AppError
 from app.core.gguf import tables
 from app.core.gguf.header import GgufHeader, TensorInfo
-from app.core.gguf.reader import damaged, read_header
+from app.core.gguf.reader import damaged, printable, read_header
 from app.core.gguf.rules import base_of
 
 _A, _B = ".lora_a", ".lora_b"
@@ -35,7 +35,7 @@ def _check_metadata(header: GgufHeader) -> None:
         if header.text(key) is None:
             damaged(key, "missing" if key not in header.metadata else "wrong_type")
     if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
-        raise AppError("adapter_unsupported", kind=(header.text("adapter.type") or "?")[:60])
+        raise AppError("adapter_unsupported", kind=printable(header.text("adapter.type") or "?"))
     alpha = header.metadata.get("adapter.lora.alpha", 0.0)
     if header.types.get("adapter.lora.alpha", "f32") != "f32" or not isinstance(alpha, float):
         damaged("adapter.lora.alpha", "wrong_type")
@@ -67,7 +67,7 @@ def _check_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
     if a is None or b is None:
         damaged(name + (_A if a is None else _B), "missing")
     if weight is None:
-        raise AppError("adapter_mismatch", base=base_of(header), where=name[:80])
+        raise AppError("adapter_mismatch", base=base_of(header), where=printable(name))
     a_in, a_out = _matrix(a)
     b_in, b_out = _matrix(b)
     w_in, w_out = _matrix(weight)
@@ -76,7 +76,7 @@ def _check_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
     else:
         fits = (a_in, b_out) == (w_in, w_out) and a_out == b_in
     if not fits or not weight.shape[2:] == a.shape[2:] == b.shape[2:]:
-        raise AppError("adapter_mismatch", base=base_of(header), where=name[:80])
+        raise AppError("adapter_mismatch", base=base_of(header), where=printable(name))
 
 
 def _matrix(tensor: TensorInfo) -> tuple[int, int]:

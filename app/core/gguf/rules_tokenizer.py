@@ -3,7 +3,7 @@
 from app.core.errors import AppError
 from app.core.gguf import tables
 from app.core.gguf.header import GgufHeader
-from app.core.gguf.reader import damaged
+from app.core.gguf.reader import damaged, printable
 
 MAX_TOKENS = 1 << 21  # the largest known vocabulary has 1 M
 _TOKENS = "tokenizer.ggml.tokens"
@@ -15,10 +15,10 @@ def check(header: GgufHeader) -> None:
     if model is None:
         damaged("tokenizer.ggml.model", "missing")
     if model not in tables.TOKENIZERS:
-        raise AppError("unknown_tokenizer", tokenizer=model[:60])
+        raise AppError("unknown_tokenizer", tokenizer=printable(model))
     pre = header.metadata.get("tokenizer.ggml.pre", "")
     if model in tables.BPE_TOKENIZERS - {"gemma4"} and pre not in tables.PRE_TOKENIZERS | {""}:
-        raise AppError("unknown_tokenizer", tokenizer=str(pre)[:60])
+        raise AppError("unknown_tokenizer", tokenizer=printable(str(pre)))
     tokens = header.array(_TOKENS)
     if tokens is None or tokens.element_type != "str":
         damaged(_TOKENS, "missing" if tokens is None else "wrong_type")

@@ -139,14 +139,14 @@ EQUAL_HEAD_LENGTHS = _names(
     smallthinker smollm3 spark2_5 stablelm starcoder starcoder2 t5 xverse
     """
 )
-# And these, that rotary positions cover the whole head.
+# And these, that rotary positions cover the whole head. (In Nemotron and MiniMax that assertion is commented out.)
 ROTARY_COVERS_HEAD = _names(
     """
     apertus arcee arctic baichuan chameleon codeshell cogvlm cohere2moe dbrx deci deepseek dots1 dream
     ernie4_5-moe ernie4_5 exaone-moe exaone exaone4 falcon granite_swa graniteswitch granite granitemoe grok
     grovemoe hunyuan-moe hunyuan_vl hunyuan-dense hy_v3 internlm2 jais2 llada-moe llada llama llama4 maincoder
-    mellum minimax-01 mistral3 nemotron olmo olmo2 olmoe orion paddleocr pangu-embedded plamo qwen2 qwen2moe
-    qwen2vl qwen3 qwen3moe qwen3vl qwen3vlmoe rnd1 seed_oss smallthinker smollm3 starcoder2 talkie xverse
+    mellum mistral3 olmo olmo2 olmoe orion paddleocr pangu-embedded plamo qwen2 qwen2moe qwen2vl qwen3 qwen3moe
+    qwen3vl qwen3vlmoe rnd1 seed_oss smallthinker smollm3 starcoder2 talkie xverse
     """
 )
 
