@@ -117,9 +117,7 @@ class AnswerRun(QObject):
         if _is_loaded(self._engine, plan):
             self._build_prompt()
             return
-        self._load_id = self._engine.new_id()
-        self._engine.name_model(self.request.model.name)
-        self._engine.send(Load(id=self._load_id, **plan))
+        self._load_id = load(self._engine, self.request.model.name, plan)
 
     def _build_prompt(self) -> None:
         request = self.request
@@ -199,6 +197,16 @@ class AnswerRun(QObject):
     def _stage(self, kind: str, fraction: float | None = None) -> None:
         self._kind = kind
         self.stage_changed.emit(Stage(kind, fraction, self._started_at))
+
+
+def load(engine: EngineClient, name: str, plan: dict[str, Any]) -> str:
+    """Sends a planned load and gives its id; that of the one under way if it is the same."""
+    wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan)
+    if wanted != engine.loading:
+        wanted = dataclasses.replace(wanted, id=engine.new_id())
+        engine.name_model(name)
+        engine.send(wanted)
+    return wanted.id
 
 
 def _is_loaded(engine: EngineClient, plan: dict[str, Any]) -> bool:

@@ -2,17 +2,18 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.core import catalogue, local_models, prompt
+from app.core import catalogue, load_plan, local_models, prompt
 from app.core.errors import AppError
-from app.core.load_plan import note_speed
 from app.core.prompt import Turn
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.core.settings import CONTEXT_CHOICES
 from app.core.store import Store
 from app.engine.messages import Done, Event, Tokenize, Tokenized
+from app.services import answer_run, background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.services.engine import EngineClient
 from app.services.events import Overflow, Stage
@@ -66,6 +67,8 @@ class ChatSession(QObject):
         self._left_out: dict[int, int] = {}  # conversation id -> oldest turns the user chose to leave out
         self._overflow: tuple[Message, Overflow] | None = None  # the answer that did not fit
         self._counting: tuple[str, Message, int, int] | None = None  # request id, answer, tokens needed, context
+        self._preparing: background.Task | None = None
+        self._prepared_id = ""
         self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
         self._save_timer.timeout.connect(self._save_text)
         engine.event_received.connect(self._on_engine_event)
@@ -151,6 +154,21 @@ class ChatSession(QObject):
         if self._writing is not None:
             self._writing.run.abandon()
             self._on_stopped()
+
+    def prepare(self) -> None:
+        """Loads the model ahead, while the question is being typed. What goes wrong is said when it is asked."""
+        model = self.model
+        is_needed = self._engine.facts is None and self._engine.loading is None and not self.is_busy
+        if model is None or not is_needed or self._prepared_id == model.id:
+            return
+        self._prepared_id = model.id  # once: this is called at every key
+        settings = self._preferences.value
+
+        def send(plan: dict[str, Any]) -> None:
+            if not self.is_busy and self._engine.facts is None:
+                answer_run.load(self._engine, model.name, plan)
+
+        self._preparing = background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
 
     def stop(self) -> None:
         if self._writing is not None:
@@ -287,7 +305,9 @@ class ChatSession(QObject):
         if facts is None or not is_long or timings.prompt_s <= 0 or timings.answer_s <= 0:
             return
         speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
-        self._library.update(dataclasses.replace(model, speeds=note_speed(model.speeds, facts.repack, *speed)))
+        self._library.update(
+            dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, facts.repack, *speed))
+        )
 
     # ------------------------------------------------------------------ overflow
 

@@ -72,6 +72,7 @@ class EngineClient(QObject):
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
         self._running: str | None = None  # the id of the Ask or Load that is being computed
+        self.loading: Load | None = None  # the load that has been sent and not been answered
         self._may_restart = True
         self._verdict = ""  # why we killed the child ourselves
         self._heard_at = self._moved_at = time.monotonic()
@@ -90,7 +91,7 @@ class EngineClient(QObject):
         if not self._child.is_running:
             self._start()
         if isinstance(command, Load):
-            self._last_load = command
+            self._last_load = self.loading = command
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
         if isinstance(command, Load | Ask):
             self._running = command.id
@@ -118,7 +119,7 @@ class EngineClient(QObject):
     def shut_down(self) -> None:
         """Ends the child and gives its memory back. Blocks for a moment."""
         self._watch.stop()
-        self._last_load = self._running = None
+        self._last_load = self._running = self.loading = None
         self._child.stop()
 
     def log_tail(self) -> str:
@@ -157,7 +158,7 @@ class EngineClient(QObject):
             case LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
             case Ready():
-                self._running = None
+                self._running = self.loading = None
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
             case PromptProgress():
                 self._set_status(dataclasses.replace(status, state="reading"))
@@ -168,7 +169,7 @@ class EngineClient(QObject):
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
             case Failed():
-                self._running = None
+                self._running = self.loading = None
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
                 self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
             case Unloaded():
@@ -191,7 +192,7 @@ class EngineClient(QObject):
 
     def _on_exited(self, how: Exit) -> None:
         self._watch.stop()
-        self._running = None
+        self._running = self.loading = None
         if how.cause == "stopped":
             self._set_status(EngineStatus())
             return

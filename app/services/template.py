@@ -45,7 +45,7 @@ class TemplateRenderer(QObject):
     def _on_finished(self) -> None:
         self._deadline.stop()
         try:
-            answer = json.loads(self._process.readAllStandardOutput().data())
+            answer = json.loads(bytes(self._process.readAllStandardOutput().data()))
         except ValueError:
             self._fail(f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB")
             return

@@ -197,3 +197,18 @@ def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
 def test_a_short_answer_is_no_measurement_of_speed(scene: Scene) -> None:
     scene.ask("短い")
     assert scene.library.models()[0].speeds is None
+
+
+def test_a_model_loaded_while_typing_is_not_loaded_again_for_the_question(scene: Scene) -> None:
+    loads: list[str] = []
+    scene.engine.status_changed.connect(lambda status: loads.append(status.state))
+    scene.session.prepare()
+    scene.qtbot.waitUntil(lambda: scene.engine.loading is not None, timeout=10_000)
+    assert scene.ask("問い").text == "問い"
+    assert loads.count("starting") == 1
+    with scene.qtbot.waitSignal(
+        scene.engine.event_received, check_params_cb=lambda event: isinstance(event, StateReport)
+    ):
+        scene.engine.send(State("s"))
+    ready = [state for state, before in zip(loads[1:], loads, strict=False) if state == "ready" and before == "loading"]
+    assert len(ready) == 1
