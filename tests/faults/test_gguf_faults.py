@@ -115,6 +115,16 @@ def test_a_cut_model_says_how_much_is_there(share: float, tmp_path: Path, tiny_m
         assert caught.value.facts["need_bytes"] == len(data)
 
 
+def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path: Path, tiny_model: Path) -> None:
+    """A server that ignores the range sends everything again, behind what was there."""
+    data = tiny_model.read_bytes()
+    path = tmp_path / "resumed.gguf"
+    path.write_bytes(data[:300_000] + data)
+    assert_refused(path, "oversized", "余分")
+    path.write_bytes(data + b"\n")
+    assert_refused(path, "oversized", "余分")
+
+
 @pytest.mark.model
 def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path: Path, starter_model: Path) -> None:
     path = tmp_path / "half.gguf"

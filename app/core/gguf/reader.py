@@ -55,7 +55,7 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
     """The header of one file. With `tokens`, its vocabulary is added to that list as raw texts (25 ms for 262,144).
 
     Raises AppError: file_missing, file_is_directory, file_unreadable, file_empty; not_gguf_… (see `foreign`);
-    gguf_old_version, gguf_new_version, gguf_byte_order; truncated, truncated_header; gguf_damaged;
+    gguf_old_version, gguf_new_version, gguf_byte_order; truncated, truncated_header, oversized; gguf_damaged;
     unknown_tensor_type.
     """
     try:
@@ -349,6 +349,10 @@ def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int
         expected = -(-end // alignment) * alignment
     if infos and data_offset + end > size:
         raise AppError("truncated", have_bytes=size, need_bytes=data_offset + end)
+    # llama.cpp would not mind. But a download that was resumed wrongly is longer than the model, as is one whose last
+    # tensor's type or whose count is damaged: all would load, and answer nonsense.
+    if infos and size > data_offset + expected:
+        raise AppError("oversized", have_bytes=size, need_bytes=data_offset + expected)
     return tensors
 
 

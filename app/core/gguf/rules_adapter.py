@@ -1,6 +1,5 @@
 """What must hold before llama.cpp is given a LoRA adapter for a model. It takes what does not fit, and then crashes."""
 
-import math
 from pathlib import Path
 
 from app.core.errors import AppError
@@ -10,6 +9,7 @@ from app.core.gguf.reader import damaged, printable, read_header
 from app.core.gguf.rules import base_of
 
 _A, _B = ".lora_a", ".lora_b"
+_MAX_ALPHA = 1e6  # the strength is alpha / rank; real ones are below 1,000
 
 
 def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
@@ -39,8 +39,8 @@ def _check_metadata(header: GgufHeader) -> None:
     alpha = header.metadata.get("adapter.lora.alpha", 0.0)
     if header.types.get("adapter.lora.alpha", "f32") != "f32" or not isinstance(alpha, float):
         damaged("adapter.lora.alpha", "wrong_type")
-    if not math.isfinite(alpha):
-        damaged("adapter.lora.alpha", "not_finite")
+    if not abs(alpha) <= _MAX_ALPHA:  # also when it is not a number
+        damaged("adapter.lora.alpha", "out_of_range", value=repr(alpha))
     invocation = header.metadata.get("adapter.alora.invocation_tokens")
     if invocation is not None:  # "activated" adapters are for a part of the text only; the engine knows no such part
         raise AppError("adapter_unsupported", kind="alora")
