@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
@@ -58,6 +59,13 @@ class Dialog(QDialog):
         self.buttons: dict[str, Button] = {}
         self._build(question, body, choices, icon, content)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as the wrapped text needs: Qt's first guess is made for other widths."""
+        layout = self.layout()
+        if layout is not None:
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
+        super().showEvent(event)
+
     def reject(self) -> None:
         self.chosen.emit(self.result_key)
         super().reject()
@@ -74,7 +82,7 @@ class Dialog(QDialog):
         heading.setSpacing(10)
         if icon is not None:
             heading.addWidget(Icon(self._theme, *icon, 20), 0, Qt.AlignmentFlag.AlignTop)
-        heading.addWidget(Label(question, "heading3", wraps=True), 1)
+        heading.addWidget(Label(question, "heading3", wraps=True), 1, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(12)
@@ -85,6 +93,9 @@ class Dialog(QDialog):
         column.addSpacing(8)
         column.addLayout(self._button_row(choices))
         self.setFixedWidth(self._theme.px(WIDTH_PX))
+        default = next((choice.key for choice in choices if choice.is_default), None)
+        if default is not None:
+            self.buttons[default].setFocus()
 
     def _button_row(self, choices: Sequence[Choice]) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -96,8 +107,6 @@ class Dialog(QDialog):
             button.clicked.connect(lambda _=False, key=choice.key: self._choose(key))
             self.buttons[choice.key] = button
             row.addWidget(button)
-            if choice.is_default:
-                button.setFocus()
         return row
 
     def _choose(self, key: str) -> None:

@@ -29,6 +29,7 @@ from app.ui.window_place import WindowPlace
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
 MENU_INSET_PX = 52
+TOAST_TITLE_CHARACTERS = 20
 
 
 class MainWindow(QMainWindow):
@@ -62,7 +63,7 @@ class MainWindow(QMainWindow):
         self._on_conversations_changed()
         self.sidebar.show_open(session.conversation.id if session.conversation else None)
         self.status_line.show_status(engine.status)
-        self.show_page("ask")
+        self._on_page_chosen("ask")
         if not self._place.restore(self):
             self.resize(*DEFAULT_SIZE)
 
@@ -76,13 +77,13 @@ class MainWindow(QMainWindow):
             page = self._models_page() if key == "models" else self._settings_page()
             self._pages[key] = page
             self.stack.addWidget(page)
-            self._lay_out()
         return self._pages[key]
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page(key)
+        self._lay_out()  # the page that is shown comes to the front, over the menu button
 
     def import_model(self) -> None:
         """Lets the user choose a GGUF file on the page モデル."""
@@ -93,6 +94,10 @@ class MainWindow(QMainWindow):
         """Adds the trial model, with progress on the page モデル."""
         page = self._show_models()
         page.add_starter()
+
+    def show_questions(self) -> None:
+        """The page 質問, ready for typing."""
+        self._on_page_chosen("ask")
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -219,6 +224,7 @@ class MainWindow(QMainWindow):
         self.sidebar.setVisible(is_shown)
         self._side_rule.setVisible(is_shown)
         self.menu_button.setVisible(self.is_narrow)
+        self.menu_button.resize(self.menu_button.sizeHint())
         self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
         self.menu_button.raise_()
         for page in self._pages.values():
@@ -239,8 +245,11 @@ class MainWindow(QMainWindow):
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
         self._hide_drawer()
-        if key == "ask":
-            self._focus_composer()
+        page = self.page(key)
+        if hasattr(page, "focus_composer"):
+            page.focus_composer()
+        else:
+            _focus_first(page.list if isinstance(page, ModelsPage | SettingsPage) else page)
 
     def _on_new_requested(self) -> None:
         self._session.new()
@@ -259,7 +268,8 @@ class MainWindow(QMainWindow):
     def _on_bin_requested(self, conversation_id: int) -> None:
         title = next((c.title for c in self._session.conversations() if c.id == conversation_id), "")
         self._session.bin(conversation_id)
-        text = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。").format(title=title)
+        short = title if len(title) <= TOAST_TITLE_CHARACTERS else title[: TOAST_TITLE_CHARACTERS - 1] + "…"
+        text = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。").format(title=short)
         self.toast.offer(text, lambda: self._session.restore(conversation_id))
 
     def _on_conversations_changed(self) -> None:
@@ -281,11 +291,6 @@ class MainWindow(QMainWindow):
         if self.is_narrow and self._is_sidebar_wanted:
             self._is_sidebar_wanted = False
             self._lay_out()
-
-    def _focus_composer(self) -> None:
-        page = self._pages["ask"]
-        if hasattr(page, "focus_composer"):
-            page.focus_composer()
 
     def _step_text_size(self, step: int) -> None:
         place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step

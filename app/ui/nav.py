@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyle, QStyleOptionViewItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyleOptionViewItem, QVBoxLayout, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets import rows
@@ -40,12 +40,7 @@ class NavButton(QAbstractButton):
 
     def _option(self) -> QStyleOptionViewItem:
         option = QStyleOptionViewItem()
-        state = QStyle.StateFlag.State_None
-        if self.underMouse():
-            state |= QStyle.StateFlag.State_MouseOver
-        if self.hasFocus():
-            state |= QStyle.StateFlag.State_HasFocus
-        option.state = state
+        option.initFrom(self)  # focus, mouse and whether the keyboard moved the focus
         return option
 
 

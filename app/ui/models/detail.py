@@ -1,7 +1,7 @@
 """One model in full: what it is, what its licence asks, what is in force, and what can be done with it."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
@@ -12,6 +12,7 @@ from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.fact_list import FactList
 from app.ui.widgets.labels import Label, Rule
+from app.ui.widgets.scroll import scrolled
 
 
 class ModelDetail(QFrame):
@@ -35,7 +36,6 @@ class ModelDetail(QFrame):
         self._summary.setText(card.summary_ja if card else "")
         self._summary.setVisible(card is not None)
         self._show_fit(entry)
-        self._trial.setVisible(card is not None and card.is_trial)
         self._facts.set_facts(self._described(model, card))
         self.licence_button.setVisible(bool(card and card.licence_url))
         is_loaded = model is not None and facts is not None and facts.path == model.path
@@ -50,12 +50,7 @@ class ModelDetail(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(self._build_content())
-        column.addWidget(scroll, 1)
+        column.addWidget(scrolled(self._build_content()), 1)
         column.addWidget(Rule())
         column.addLayout(self._build_actions())
 
@@ -64,9 +59,6 @@ class ModelDetail(QFrame):
         self._title = Label(role="heading2", wraps=True)
         self._fit = Label(role="caption", strong=True)
         self._summary = Label(tone="text2", wraps=True)
-        self._trial = Label(
-            self.tr("お試し用の小さなモデルです。業務には 8B 以上をお使いください。"), "caption", "warning", wraps=True
-        )
         self._facts = FactList(self._theme)
         self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
         self._effective_title = Label(self.tr("詳細（読み込み後の実際の値）"), strong=True)
@@ -77,7 +69,7 @@ class ModelDetail(QFrame):
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(8)
         column.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
-        for widget in (self._title, self._fit, self._summary, self._trial, self._facts):
+        for widget in (self._title, self._fit, self._summary, self._facts):
             column.addWidget(widget)
         column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addSpacing(12)

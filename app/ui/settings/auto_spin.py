@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox
 
+TEXT_MARGIN_PX = 7
+
 
 class AutoSpin(QDoubleSpinBox):
     """The lowest position is 自動 and stands for None."""
@@ -19,6 +21,7 @@ class AutoSpin(QDoubleSpinBox):
         self.setRange(low - step, high)
         self.setSingleStep(step)
         self.setSuffix(suffix)
+        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
         self.setSpecialValueText(self.tr("自動"))
         self.setKeyboardTracking(False)  # a number counts when it is complete
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -1,9 +1,8 @@
 """The page 設定: sections at the left, their rows at the right."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel
 from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QListView,
     QScrollArea,
@@ -22,9 +21,11 @@ from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import Rule, set_surface
+from app.ui.widgets.scroll import scrolled
 
 LIST_WIDTH_PX = 188
 ROWS_WIDTH_PX = 760
+STACK_BELOW_PX = 500
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -82,7 +83,7 @@ class SettingsPage(QWidget):
         self.list.setMouseTracking(True)
         self.stack = QStackedWidget()
         for _, section in self.sections:
-            self.stack.addWidget(self._scrolled(section))
+            self.stack.addWidget(self._page_of(section))
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addWidget(self._padded(self.list))
@@ -102,21 +103,15 @@ class SettingsPage(QWidget):
         column.addWidget(view)
         return self._list_side
 
-    def _scrolled(self, section: Section) -> QScrollArea:
+    def _page_of(self, section: Section) -> QScrollArea:
         """Rows keep a readable width and stay at the left."""
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(section, 1)
         row.addStretch()
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
-        scroll.setWidget(holder)
-        return scroll
+        return scrolled(holder)
 
     def _connect(self) -> None:
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
@@ -129,5 +124,7 @@ class SettingsPage(QWidget):
         room = self.width() or LIST_WIDTH_PX * 4
         self._list_side.setFixedWidth(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20))
         self.list.scheduleDelayedItemsLayout()
+        is_stacked = room - self._list_side.width() < self._theme.px(STACK_BELOW_PX)
         for _, section in self.sections:
             section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
+            section.set_stacked(is_stacked)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
@@ -31,6 +31,12 @@ class SettingRow(QWidget):
         self._build(sentence)
         theme.changed.connect(self._resize)
 
+    def set_stacked(self, is_stacked: bool) -> None:
+        """Puts the label above the control, where there is no room beside it."""
+        directions = QBoxLayout.Direction
+        self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        self._row.setSpacing(4 if is_stacked else 16)
+
     def _build(self, sentence: str) -> None:
         explained = QVBoxLayout()
         explained.setSpacing(4)
@@ -42,11 +48,11 @@ class SettingRow(QWidget):
             words = Label(sentence, "caption", "muted", wraps=True)
             words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             explained.addWidget(words)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
-        row.addWidget(self._label, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(explained, 1)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(16)
+        self._row.addWidget(self._label, 0, Qt.AlignmentFlag.AlignTop)
+        self._row.addLayout(explained, 1)
         self._resize()
 
     def _resize(self) -> None:

@@ -28,6 +28,7 @@ class Section(QWidget):
         self._theme = theme
         self._preferences = preferences
         self._paths = paths
+        self._rows: list[SettingRow] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(32, 24, 32, 24)
         self._column.setSpacing(16)
@@ -36,6 +37,10 @@ class Section(QWidget):
         self._column.addStretch(1)
         preferences.changed.connect(self.show_settings)
         self.show_settings(preferences.value)
+
+    def set_stacked(self, is_stacked: bool) -> None:
+        for row in self._rows:
+            row.set_stacked(is_stacked)
 
     def show_settings(self, settings: Settings) -> None:
         """Shows what is in force."""
@@ -46,7 +51,9 @@ class Section(QWidget):
     def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> None:
         if self._column.count() > 1:
             self._column.addWidget(Rule())
-        self._column.addWidget(SettingRow(self._theme, label, control, sentence, is_wide=is_wide))
+        row = SettingRow(self._theme, label, control, sentence, is_wide=is_wide)
+        self._rows.append(row)
+        self._column.addWidget(row)
 
     def _chooser(self, field: str, choices: list[tuple[str, Any]]) -> Chooser:
         return Chooser(choices, lambda value: self._preferences.change(**{field: value}))
@@ -100,7 +107,7 @@ class QuestionSection(Section):
         self._add(
             self.tr("温度"),
             self.temperature,
-            self.tr("0 では毎回同じ回答になり、大きいほど言い回しが変わります。「自動」はモデルの推奨値です。"),
+            self.tr("大きいほど言い回しが変わり、0 では毎回同じ回答です。「自動」はモデルの推奨値です。"),
         )
         self._add(
             self.tr("システムプロンプト"),

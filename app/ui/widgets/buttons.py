@@ -6,6 +6,8 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 from app.ui.theme import Theme
 from app.ui.widgets.labels import tip
 
+LEADING_GAP_PX = 4
+
 _ICON_TONES = {"primary": "on_accent", "danger_fill": "on_accent", "danger": "danger", "link": "accent", "": "text"}
 
 
@@ -36,8 +38,8 @@ class Button(QPushButton):
     def _retint(self) -> None:
         if self._icon:
             token = _ICON_TONES.get(self.property("kind"), "text2")
-            self.setIcon(self._theme.icon(self._icon, token))
-            self.setIconSize(QSize(self._theme.px(16), self._theme.px(16)))
+            self.setIcon(self._theme.leading_icon(self._icon, token, gap=LEADING_GAP_PX))
+            self.setIconSize(QSize(self._theme.px(16) + self._theme.px(LEADING_GAP_PX), self._theme.px(16)))
 
 
 class IconButton(QToolButton):

@@ -1,5 +1,6 @@
 """The upper edge of a page: its title and what can be done there."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.theme import Theme
@@ -30,7 +31,8 @@ class Header(QWidget):
 
     def add_action(self, widget: QWidget) -> None:
         """Adds a button at the right."""
-        self._row.addWidget(widget)
+        # Aligned, so that the fixed height of a button does not limit the row's.
+        self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def set_inset(self, inset_px: int) -> None:
         self._row.setContentsMargins(max(MARGIN, inset_px), 0, MARGIN if inset_px == 0 else 12, 0)

@@ -24,7 +24,7 @@ def draw_ground(
         painter.fillPath(bar, theme.color("accent"))
     elif state & QStyle.StateFlag.State_MouseOver:
         painter.fillPath(shape, theme.color("sunken"))
-    if state & QStyle.StateFlag.State_HasFocus:
+    if _has_ring(state, is_chosen):
         painter.setPen(QPen(theme.color("accent"), theme.metric("focus_ring")))
         painter.drawRoundedRect(QRectF(area).adjusted(1, 1, -1, -1), radius, radius)
 
@@ -71,6 +71,12 @@ def draw_row_ground(
         painter.fillRect(QRect(area.left(), area.top(), BAR_PX, area.height()), theme.color("accent"))
     elif state & QStyle.StateFlag.State_MouseOver:
         painter.fillRect(area, theme.color("raised"))
-    if state & QStyle.StateFlag.State_HasFocus:
+    if _has_ring(state, is_chosen):
         painter.setPen(QPen(theme.color("accent"), theme.metric("focus_ring")))
         painter.drawRect(area.adjusted(1, 1, -1, -2))
+
+
+def _has_ring(state: QStyle.StateFlag, is_chosen: bool) -> bool:
+    """The ring shows where the keyboard is. A row chosen by a click shows that by its ground already."""
+    has_focus = bool(state & QStyle.StateFlag.State_HasFocus)
+    return has_focus and (not is_chosen or bool(state & QStyle.StateFlag.State_KeyboardFocusChange))

@@ -15,7 +15,7 @@ MARGIN = 24
 
 
 class Toast(QFrame):
-    """Floats above the foot of its parent. A new offer replaces the one shown."""
+    """Floats below the header of the page, clear of the field one writes in. A new offer replaces the one shown."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -70,4 +70,5 @@ class Toast(QFrame):
         self.ensurePolished()
         width = min(self.sizeHint().width(), room.width() - 2 * MARGIN)
         height = self.sizeHint().height()
-        self.setGeometry((room.width() - width) // 2, room.height() - height - MARGIN, width, height)
+        top = self._theme.metric("header_height") + MARGIN // 2
+        self.setGeometry((room.width() - width) // 2, top, width, height)
