@@ -147,5 +147,10 @@ def _back_up(where: Paths) -> None:
 
 
 def _report_start(window: MainWindow) -> None:
+    """Waits until the window is on the screen and painted; then it takes input."""
+    handle = window.windowHandle()
+    if handle is None or not handle.isExposed():
+        QTimer.singleShot(1, window, lambda: _report_start(window))
+        return
     print(json.dumps({"resident_bytes": psutil.Process().memory_info().rss}), flush=True)  # noqa: T201
     window.close()
