@@ -1,0 +1,78 @@
+"""An answer: bare text on the page, and below it what it is waiting for or how it ended."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from app.core.records import Message
+from app.services.events import Stage
+from app.ui.chat.answer_end import AnswerEnd
+from app.ui.chat.markdown import PAGE_CHARACTERS
+from app.ui.chat.message_view import MessageView, clock_time
+from app.ui.chat.stage_line import StageLine
+from app.ui.theme import Theme
+
+
+class AnswerView(MessageView):
+    """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
+
+    regenerate_requested = Signal(int)
+    log_requested = Signal()
+
+    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(message, theme, parent)
+        self._column.setSpacing(theme.px(6))
+        self._column.addWidget(self.text)
+        self._stage_line: StageLine | None = None
+        self._end: AnswerEnd | None = None
+        if message.status == "streaming":
+            self._stage_line = StageLine(theme, self)
+            self._column.addWidget(self._stage_line)
+            self.grow(message.text)
+            self._describe()
+        else:
+            self._show_ended()
+
+    def grow(self, text: str) -> None:
+        """What is shown while streaming is bounded; the rest can be seen when the answer has ended."""
+        self.text.show_growing(text[:PAGE_CHARACTERS])
+        self.text.setVisible(bool(text))
+
+    def show_stage(self, stage: Stage) -> None:
+        if self._stage_line is not None:
+            self._stage_line.show_stage(stage)
+
+    def finish(self, message: Message) -> None:
+        self.message = message
+        if self._stage_line is not None:
+            self._column.removeWidget(self._stage_line)
+            self._stage_line.deleteLater()
+            self._stage_line = None
+        self._show_ended()
+
+    def explain(self, sentence: str) -> None:
+        """Why it failed, with facts that are not stored."""
+        if self._end is not None:
+            self._end.explain(sentence)
+
+    def _show_ended(self) -> None:
+        self._show_text(as_markdown=True)
+        end = AnswerEnd(self.message, self._theme, self)
+        end.copy_requested.connect(self._copy)
+        end.copy_shown_requested.connect(self._copy_shown)
+        end.regenerate_requested.connect(lambda: self.regenerate_requested.emit(self.message.id))
+        end.log_requested.connect(self.log_requested)
+        self._column.addWidget(end)
+        end.show()  # at once: a child that comes later counts for no height before it is shown
+        self._end = end
+        self._describe()
+
+    def _describe(self) -> None:
+        self._name(self.tr("回答　{time}").format(time=clock_time(self.message.created_at)))
+
+    def _copy(self) -> None:
+        """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
+        QGuiApplication.clipboard().setText(self.message.text)
+
+    def _copy_shown(self) -> None:
+        QGuiApplication.clipboard().setText(self.text.plain_text())

@@ -1,0 +1,78 @@
+"""What the page says before the first question: one sentence and what to do."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.ui.chat.words import icon_button
+from app.ui.theme import Theme
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.labels import Label, set_surface
+
+
+class EmptyView(QWidget):
+    """With a model: example questions. Without one: the two ways to get one that need no network."""
+
+    example_chosen = Signal(str)
+    starter_requested = Signal()
+    import_requested = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        set_surface(self, "base")
+        column = QVBoxLayout(self)
+        column.addStretch(2)
+        self._ready = self._build_ready()
+        self._without_model = self._build_without_model()
+        column.addWidget(self._ready)
+        column.addWidget(self._without_model)
+        column.addStretch(3)
+
+    def show_state(self, *, has_model: bool, is_starter_available: bool) -> None:
+        self._ready.setVisible(has_model)
+        self._without_model.setVisible(not has_model)
+        self.starter_button.setVisible(is_starter_available)
+
+    def _build_ready(self) -> QWidget:
+        self.example_buttons = [
+            self._example(self.tr("日本の首都はどこですか？")),
+            self._example(self.tr("会議の日程を尋ねるメールの文面を書いてください。")),
+        ]
+        return _centred(
+            Label(self.tr("質問してみましょう。"), "heading2"),
+            Label(self.tr("入力した内容は、この PC の中だけで扱います。"), tone="text2"),
+            *self.example_buttons,
+        )
+
+    def _example(self, words: str) -> Button:
+        button = Button(self._theme, words)
+        button.clicked.connect(lambda: self.example_chosen.emit(words))
+        return button
+
+    def _build_without_model(self) -> QWidget:
+        self.starter_button = Button(self._theme, self.tr("お試し用ではじめる"), "primary")
+        self.starter_button.clicked.connect(self.starter_requested)
+        self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
+        self.import_button.clicked.connect(self.import_requested)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.starter_button)
+        row.addWidget(self.import_button)
+        return _centred(
+            Label(self.tr("モデルがまだありません。"), "heading2"),
+            Label(self.tr("どちらもネットワークを使いません。"), tone="text2"),
+            buttons,
+        )
+
+
+def _centred(*widgets: QWidget) -> QWidget:
+    group = QWidget()
+    column = QVBoxLayout(group)
+    column.setSpacing(10)
+    for number, widget in enumerate(widgets):
+        column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        if number == 1:
+            column.addSpacing(8)
+    return group

@@ -1,0 +1,201 @@
+"""The text of one message: selectable by mouse and keyboard, as high as its document, never scrolling by itself."""
+
+from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, QUrl, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QTextBlock, QTextCursor, QTextDocument, QWheelEvent
+from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
+
+from app.ui.chat import characters, formats, markdown
+from app.ui.chat.characters import without_helpers
+from app.ui.chat.stream import StreamedDocument
+from app.ui.theme import Theme
+
+_SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+
+
+class RichText(QTextBrowser):
+    """`show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
+
+    link_chosen = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._stream: StreamedDocument | None = None
+        self._shown: markdown.SafeDocument | None = None
+        self._width = theme.metric("column_width")
+        self._build()
+        self.anchorClicked.connect(self._on_anchor_clicked)
+
+    def _build(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setOpenLinks(False)
+        self.setOpenExternalLinks(False)
+        self.setUndoRedoEnabled(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # The width is told, not taken from the viewport: a document is then laid out once instead of three times.
+        self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
+        self.setLineWrapColumnOrWidth(self._width)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.viewport().setAutoFillBackground(False)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextBrowserInteraction | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.setFont(self._theme.font("reading"))
+
+    def show_markdown(self, text: str) -> None:
+        self._stream = None
+        self._show(markdown.parse(text))
+
+    def show_plain(self, text: str) -> None:
+        self._stream = None
+        self._show(markdown.parse_plain(text))
+
+    def show_growing(self, text: str) -> None:
+        """`text`: all of an answer so far. Only its last, unfinished blocks are parsed again."""
+        if self._stream is None:
+            document = markdown.SafeDocument()
+            formats.style(document, self._theme)
+            self._show(document)
+            self._stream = StreamedDocument(document, self._theme)
+        self._stream.update(text)
+
+    def append_plain(self, text: str) -> None:
+        """Adds a page of a long text below what is shown."""
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.insertBlock()
+        cursor.insertText(characters.harmless(text))
+
+    def fit(self, width: int) -> int:
+        """Takes `width` and the height that its text needs then, which is returned."""
+        if width != self._width:
+            self._width = width
+            self.setLineWrapColumnOrWidth(width)
+        height = int(self.document().size().height() + 0.99)
+        self.setFixedSize(width, height)
+        return height
+
+    def plain_text(self) -> str:
+        return without_helpers(self.document().toPlainText())
+
+    def _show(self, document: markdown.SafeDocument) -> None:
+        formats.style(document, self._theme)
+        document.setParent(self)
+        document.setTextWidth(self._width)
+        document.block_images()
+        kept = self._kept_selection(document)
+        self.setDocument(document)
+        if kept is not None:
+            self.setTextCursor(kept)
+        if self._shown is not None:
+            self._shown.deleteLater()
+        self._shown = document
+
+    def _kept_selection(self, document: QTextDocument) -> QTextCursor | None:
+        """The selection in the new document, where the text up to it is the same."""
+        old = self.textCursor()
+        end = old.selectionEnd()
+        if not old.hasSelection() or self.document().toPlainText()[:end] != document.toPlainText()[:end]:
+            return None
+        kept = QTextCursor(document)
+        kept.setPosition(old.anchor())
+        kept.setPosition(old.position(), QTextCursor.MoveMode.KeepAnchor)
+        return kept
+
+    # ---------------------------------------------------------- what Qt asks
+
+    def loadResource(self, _type: int, _name: QUrl | str) -> None:
+        return None
+
+    def doSetSource(
+        self, _url: QUrl | str, _type: QTextDocument.ResourceType = QTextDocument.ResourceType.UnknownResource
+    ) -> None:
+        """A browser that goes nowhere."""
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        data = QMimeData()
+        data.setText(without_helpers(self.textCursor().selection().toPlainText()))
+        return data
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _SCROLLING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_grounds(painter, QRectF(event.rect()))
+        painter.end()
+        super().paintEvent(event)
+
+    def _paint_grounds(self, painter: QPainter, exposed: QRectF) -> None:
+        layout = self.document().documentLayout()
+        block = self.document().findBlock(layout.hitTest(exposed.topLeft(), Qt.HitTestAccuracy.FuzzyHit))
+        block = self._start_of_run(block)
+        while block.isValid():
+            last = self._end_of_run(block)
+            kind = block.blockFormat().property(formats.KIND)
+            rect = layout.blockBoundingRect(block).united(layout.blockBoundingRect(last))
+            if rect.top() > exposed.bottom():
+                break
+            if kind == formats.BULLET:
+                self._paint_bullet(painter, block, layout.blockBoundingRect(block))
+                last = block
+            elif kind:
+                self._paint_ground(painter, kind, rect)
+            block = last.next()
+
+    def _paint_bullet(self, painter: QPainter, block: QTextBlock, text: QRectF) -> None:
+        line = block.layout().lineAt(0)
+        if line.isValid():
+            baseline = text.top() + line.y() + line.ascent()
+            center = QPointF(text.left() + line.x() - self._theme.px(11), baseline - self._theme.px(5.5))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color("text2"))
+            painter.drawEllipse(center, self._theme.px(20) / 10, self._theme.px(20) / 10)
+
+    def _paint_ground(self, painter: QPainter, kind: str, text: QRectF) -> None:
+        width = self.viewport().width()
+        px = self._theme.px
+        if kind == formats.CODE:
+            ground = QRectF(0, text.top() - px(10), width, text.height() + px(20))
+            _fill(painter, ground, self._theme.color("sunken"), px(6))
+        elif kind == formats.QUOTE:
+            _fill(painter, QRectF(0, text.top(), px(3), text.height()), self._theme.color("control"), 0)
+        else:
+            _fill(painter, QRectF(0, text.center().y(), width, 1), self._theme.color("line"), 0)
+
+    @staticmethod
+    def _start_of_run(block: QTextBlock) -> QTextBlock:
+        kind = block.blockFormat().property(formats.KIND)
+        while kind and block.previous().isValid() and block.previous().blockFormat().property(formats.KIND) == kind:
+            block = block.previous()
+        return block
+
+    @staticmethod
+    def _end_of_run(block: QTextBlock) -> QTextBlock:
+        kind = block.blockFormat().property(formats.KIND)
+        while kind and block.next().isValid() and block.next().blockFormat().property(formats.KIND) == kind:
+            block = block.next()
+        return block
+
+    def _on_anchor_clicked(self, url: QUrl) -> None:
+        self.link_chosen.emit(url.toString())
+
+
+def _fill(painter: QPainter, rect: QRectF, color: QColor, radius: int) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(color)
+    painter.drawRoundedRect(rect, radius, radius)
+
+
+def caret_rect(text: RichText) -> tuple[QPointF, int]:
+    """Where the keyboard's position in the text is: its top left corner and its height."""
+    rect = text.cursorRect()
+    return QPointF(rect.topLeft()), rect.height()
