@@ -61,26 +61,30 @@ def tiny_llama(
     path: Path,
     *,
     shape: TinyShape = TINY,
+    architecture: str = "llama",
     metadata: Mapping[str, Any] | None = None,
     chat_template: str | None = None,
     seed: int = 1,
 ) -> Path:
-    """Writes the tiny model. `metadata` replaces or adds keys (int: u32, float: f32); None removes one."""
-    writer = gguf.GGUFWriter(path, "llama")
+    """Writes the tiny model; it loads only as "llama".
+
+    `metadata` replaces or adds keys (int: u32, float: f32); None removes one.
+    """
+    writer = gguf.GGUFWriter(path, architecture)
     values: dict[str, Any] = {
         "general.type": "model",
         "general.name": "Tiny",
         "general.license": "apache-2.0",
         "general.file_type": 0,
-        "llama.context_length": shape.context,
-        "llama.embedding_length": shape.embedding,
-        "llama.block_count": shape.layers,
-        "llama.feed_forward_length": shape.feed_forward,
-        "llama.attention.head_count": shape.heads,
-        "llama.attention.head_count_kv": shape.heads_kv,
-        "llama.attention.layer_norm_rms_epsilon": 1e-5,
-        "llama.rope.dimension_count": shape.head,
-        "llama.rope.freq_base": 10000.0,
+        f"{architecture}.context_length": shape.context,
+        f"{architecture}.embedding_length": shape.embedding,
+        f"{architecture}.block_count": shape.layers,
+        f"{architecture}.feed_forward_length": shape.feed_forward,
+        f"{architecture}.attention.head_count": shape.heads,
+        f"{architecture}.attention.head_count_kv": shape.heads_kv,
+        f"{architecture}.attention.layer_norm_rms_epsilon": 1e-5,
+        f"{architecture}.rope.dimension_count": shape.head,
+        f"{architecture}.rope.freq_base": 10000.0,
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.bos_token_id": 1,
         "tokenizer.ggml.eos_token_id": 2,

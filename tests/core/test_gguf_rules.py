@@ -47,6 +47,7 @@ _UNSOUND: list[tuple[str, Any]] = [
     ("llama.attention.head_count_kv", 3),
     ("llama.attention.head_count_kv", 8),
     ("llama.attention.key_length", 0),
+    ("llama.attention.scale", 3e38),
     ("llama.attention.key_length", 32),
     ("llama.attention.value_length", 32),
     ("llama.attention.layer_norm_rms_epsilon", 0.0),
@@ -95,6 +96,15 @@ def test_a_value_the_engine_would_abort_for_is_named(key: str, value: Any, tmp_p
 )
 def test_what_the_engine_accepts_is_accepted(metadata: dict[str, Any], tmp_path: Path) -> None:
     gguf.check_model(models.tiny_llama(tmp_path / "model.gguf", metadata=metadata))
+
+
+def test_projections_must_have_a_row_for_each_element_of_a_head(tmp_path: Path) -> None:
+    """llama.cpp does not compare them for Qwen 2, and aborts when it builds the graph."""
+    sound = {"qwen2.attention.key_length": 16, "qwen2.attention.value_length": 16}
+    gguf.check_model(models.tiny_llama(tmp_path / "sound.gguf", architecture="qwen2", metadata=sound))
+    unsound = sound | {"qwen2.attention.head_count": 8}
+    found = refusal(models.tiny_llama(tmp_path / "heads.gguf", architecture="qwen2", metadata=unsound))
+    assert found.facts["where"] == "blk.0.attn_q.weight"
 
 
 def test_layers_may_have_heads_of_their_own(tmp_path: Path) -> None:

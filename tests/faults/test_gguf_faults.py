@@ -280,6 +280,29 @@ def test_two_thousand_damaged_headers_never_kill_the_engine(
     assert deaths(results) == []
 
 
+def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path) -> None:
+    """What passes the check is used for an answer."""
+    sound = models.tiny_adapter(tmp_path / "sound.gguf")
+    base = gguf.check_model(tiny_model)
+    patched = Patched(sound, tmp_path)
+    used = 0
+    with Child("llama", tmp_path / "engine.log") as child:
+        child.load(tiny_model, context_tokens=256, threads=1)
+        for number, mutation in enumerate(mutations(sound, seed=1, count=200)):
+            damaged = patched.path(mutation)
+            try:
+                gguf.check_adapter(damaged, base)
+            except AppError:
+                patched.mend(mutation)
+                continue
+            adapter = Path(shutil.copy(damaged, tmp_path / f"{number}.gguf"))  # the engine keeps what it knows by name
+            patched.mend(mutation)
+            child.send(Ask("ask", (Segment("質問"),), max_tokens=2, adapters=(AdapterUse(str(adapter)),)))
+            assert child.events_until(Done, Failed)[-1].id == "ask", mutation.label
+            used += 1
+    assert used >= 5
+
+
 @pytest.mark.parametrize("make", [models.wrong_shape_adapter, models.wrong_architecture_adapter])
 def test_an_adapter_that_would_crash_llama_cpp_is_refused_by_the_engine(
     make: Callable[[Path], Path], tmp_path: Path, tiny_model: Path

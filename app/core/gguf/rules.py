@@ -15,6 +15,7 @@ from app.core.gguf.reader import damaged, printable, read_header
 
 _MAX_LENGTH = 1 << 20  # of an embedding, a head, a count of heads; the largest known embedding has 18,432
 _MAX_U31 = (1 << 31) - 1
+_MAX_REAL = 1e15  # whose square times a row's length is still a 32-bit number
 _PART_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 # Draft and sound models, whose token table has another shape than {embedding, vocabulary} or is not in the file.
 _OWN_TOKEN_TABLE = frozenset(("eagle3", "dflash", "gemma4-assistant", "wavtokenizer-dec", "qwen3tts", "pockettts"))
@@ -137,8 +138,8 @@ def _check_numbers(header: GgufHeader) -> None:
 
 
 def _check_real(key: str, value: float) -> None:
-    if not math.isfinite(value):
-        damaged(key, "not_finite", value=repr(value))
+    if not math.isfinite(value) or abs(value) > _MAX_REAL:
+        damaged(key, "out_of_range", value=repr(value))
     if key.endswith("epsilon") and value <= 0:
         damaged(key, "not_positive", value=value)
     # Below 1 the angles of far positions overflow, and every logit becomes NaN.
@@ -235,6 +236,8 @@ def _check_rotary(header: GgufHeader) -> None:
 def _check_tensors(header: GgufHeader) -> None:
     for tensor in header.tensors.values():
         _check_type(tensor)
+    if header.architecture in tables.PLAIN_ATTENTION:
+        _check_attention(header)
     if header.architecture in _OWN_TOKEN_TABLE:
         return
     table = header.tensors.get("token_embd.weight")
@@ -242,6 +245,18 @@ def _check_tensors(header: GgufHeader) -> None:
         damaged("token_embd.weight", "missing")
     if table.shape != (header.embedding_length, header.vocab_size):
         damaged("token_embd.weight", "inconsistent", value=str(table.shape))
+
+
+def _check_attention(header: GgufHeader) -> None:
+    """One row of a projection for each element of a head. llama.cpp compares them for some architectures only."""
+    keys, values = header.key_length, header.value_length
+    for layer, (heads, heads_kv) in enumerate(zip(header.head_counts, header.head_counts_kv, strict=True)):
+        rows = {"attn_q": heads * keys, "attn_k": heads_kv * keys, "attn_v": heads_kv * values}
+        rows["attn_qkv"] = sum(rows.values())
+        for name, expected in rows.items():
+            tensor = header.tensors.get(f"blk.{layer}.{name}.weight")
+            if tensor is not None and tensor.shape[1:] != (expected,):
+                damaged(tensor.name, "inconsistent", value=str(tensor.shape))
 
 
 def _check_type(tensor: TensorInfo) -> None:

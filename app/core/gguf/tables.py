@@ -150,6 +150,9 @@ ROTARY_COVERS_HEAD = _names(
     """
 )
 
+# Of these, those whose queries, keys and values are one matrix each, or one for all: all but the one with a router.
+PLAIN_ATTENTION = ROTARY_COVERS_HEAD - {"graniteswitch"}
+
 BPE_TOKENIZERS = frozenset(("gpt2", "hybriddna", "whitespace", "gemma4"))
 TOKENIZERS = BPE_TOKENIZERS | {"llama", "bert", "t5", "rwkv", "plamo2"}
 
