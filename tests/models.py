@@ -20,7 +20,7 @@ Weights = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TinyShape:
-    """The tiny model: llama, 470 kB, F32, 260 tokens (4 control, then one for each byte)."""
+    """The tiny model: llama, 440 kB, F32, 260 tokens (4 of its own, then one for each byte)."""
 
     layers: int = 2
     embedding: int = 64
