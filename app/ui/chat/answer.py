@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 from app.core.records import Message
 from app.services.events import Stage
 from app.ui.chat.answer_end import AnswerEnd
-from app.ui.chat.markdown import PAGE_CHARACTERS
+from app.ui.chat.markdown import first_page
 from app.ui.chat.message_view import MessageView, clock_time
 from app.ui.chat.stage_line import StageLine
 from app.ui.theme import Theme
@@ -35,7 +35,7 @@ class AnswerView(MessageView):
 
     def grow(self, text: str) -> None:
         """What is shown while streaming is bounded; the rest can be seen when the answer has ended."""
-        self.text.show_growing(text[:PAGE_CHARACTERS])
+        self.text.show_growing(first_page(text))
         self.text.setVisible(bool(text))
 
     def show_stage(self, stage: Stage) -> None:

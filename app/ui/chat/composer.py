@@ -96,9 +96,7 @@ class Composer(QWidget):
             self.hint.show_parts((control, True), plus, ("Enter", True), send, gap, ("Enter", True), new_line)
 
     def set_has_history(self, has_history: bool) -> None:
-        words = self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください")
-        if self.editor.placeholderText() != words:
-            self.editor.setPlaceholderText(words)
+        self.editor.set_placeholder(self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください"))
 
     # ------------------------------------------------------------------ events
 

@@ -31,6 +31,7 @@ class QuestionEditor(QPlainTextEdit):
         super().__init__(parent)
         self._theme = theme
         self._waiting: str | None = None  # a text to set when the conversion has ended
+        self._placeholder = ""
         self._lines_max = LINES_MAX
         self.send_key = "enter"
         self.composition = Composition()
@@ -57,6 +58,16 @@ class QuestionEditor(QPlainTextEdit):
         self.setPlainText(text)
         self.moveCursor(QTextCursor.MoveOperation.End)
 
+    def set_placeholder(self, words: str) -> None:
+        self._placeholder = words
+        self._show_placeholder()
+
+    def _show_placeholder(self) -> None:
+        """Qt paints it through the letters that are being converted."""
+        words = "" if self.composition.is_active else self._placeholder
+        if words != self.placeholderText():
+            self.setPlaceholderText(words)
+
     def finish_composition(self) -> bool:
         """Takes what is being converted as it is (a click on 送信 says so). False: the input method keeps it."""
         if self.composition.is_active:
@@ -66,14 +77,17 @@ class QuestionEditor(QPlainTextEdit):
     # -------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self.composition.owns(event):  # type: ignore[arg-type]
-            event.accept()  # the window's shortcuts must not see it
+        """Before `keyPressEvent`: shortcuts of the window come here first, and Qt moves the focus on Tab."""
+        is_key = event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        if is_key and self.composition.owns(event):  # type: ignore[arg-type]
+            event.accept()
             return True
         return super().event(event)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         self.composition.note(event)
         super().inputMethodEvent(event)
+        self._show_placeholder()
         if self._waiting is not None and not self.composition.is_active:
             text, self._waiting = self._waiting, None
             self.set_text(text)
@@ -82,11 +96,10 @@ class QuestionEditor(QPlainTextEdit):
         super().focusOutEvent(event)
         if not self.textCursor().block().layout().preeditAreaText():
             self.composition.end()
+            self._show_placeholder()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if self.composition.owns(event):
-            event.accept()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             event.accept()
             self._on_return(event)
         elif event.key() == Qt.Key.Key_Escape:

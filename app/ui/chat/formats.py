@@ -56,11 +56,15 @@ def style(document: markdown.SafeDocument, theme: Theme, *, continues: bool = Fa
     """
     document.setDefaultFont(theme.font("reading"))
     document.setIndentWidth(theme.px(22))
+    if document.is_plain:
+        _style_plain(document, theme)
+        return
     tables = [frame for frame in document.rootFrame().childFrames() if isinstance(frame, QTextTable)]
     for table in tables:
         _style_table(table, theme)
     spans = [(table.firstPosition(), table.lastPosition()) for table in tables]
     cursor = QTextCursor(document)
+    cursor.beginEditBlock()
     lists = set()
     for block in markdown.blocks(document):
         position = block.position()
@@ -69,13 +73,22 @@ def style(document: markdown.SafeDocument, theme: Theme, *, continues: bool = Fa
             _collapse(cursor, block)
         else:
             look = _table_look(block) if in_table else _look(block, continues)
-            if document.is_plain:
-                look = _Look(bottom=0)
             _style_block(cursor, block, look, theme)
             if look.kind == BULLET:
                 lists.add(block.textList())
     for bullets in lists:
         _hide_bullets(bullets)
+    cursor.endEditBlock()
+
+
+def _style_plain(document: markdown.SafeDocument, theme: Theme) -> None:
+    """All lines look alike, so they get their format in one go."""
+    look = _Look(bottom=0)
+    cursor = QTextCursor(document)
+    cursor.select(QTextCursor.SelectionType.Document)
+    cursor.setBlockFormat(_block_format(look, theme))
+    cursor.setCharFormat(_base_format(look, theme))
+    cursor.setBlockCharFormat(_base_format(look, theme))
 
 
 def _look(block: QTextBlock, continues: bool) -> _Look:
@@ -122,10 +135,7 @@ def _table_look(block: QTextBlock) -> _Look:
 
 def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: Theme) -> None:
     cursor.setPosition(block.position())
-    merged = QTextBlockFormat()
-    merged.setLineHeight(theme.line_height(look.role), QTextBlockFormat.LineHeightTypes.MinimumHeight.value)
-    merged.setTopMargin(theme.px(look.top))
-    merged.setBottomMargin(theme.px(look.bottom))
+    merged = _block_format(look, theme)
     merged.setNonBreakableLines(False)
     side = {CODE: 14, QUOTE: 16 * min(3, _quote_level(block))}.get(look.kind, 0)
     merged.setLeftMargin(theme.px(side))
@@ -140,6 +150,14 @@ def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: The
     base = _base_format(look, theme)
     cursor.mergeBlockCharFormat(base)  # merged: a cell keeps its spans in this format, and Qt crashes without them
     _style_fragments(cursor, block, base, look, theme)
+
+
+def _block_format(look: _Look, theme: Theme) -> QTextBlockFormat:
+    block_format = QTextBlockFormat()
+    block_format.setLineHeight(theme.line_height(look.role), QTextBlockFormat.LineHeightTypes.MinimumHeight.value)
+    block_format.setTopMargin(theme.px(look.top))
+    block_format.setBottomMargin(theme.px(look.bottom))
+    return block_format
 
 
 def _base_format(look: _Look, theme: Theme) -> QTextCharFormat:

@@ -12,7 +12,8 @@ from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, 
 
 from app.ui.chat import characters, links
 
-PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time: about 30 ms
+PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
+PAGE_LINES = 600
 CELLS_MAX = 800  # a table costs about 0.1 ms a cell; larger ones are shown as typed
 NESTING_MAX = 8
 ENTITIES_MAX = 2_000
@@ -82,6 +83,7 @@ def is_bounded(text: str) -> bool:
     rows = [line.count("|") for line in text.split("\n") if "|" in line]
     return (
         len(text) <= PAGE_CHARACTERS
+        and text.count("\n") <= PAGE_LINES
         and (not rows or max(rows) * len(rows) <= CELLS_MAX)
         and text.count("&") <= ENTITIES_MAX
         and not any(_is_too_deep(line) for line in text.split("\n"))
@@ -90,12 +92,28 @@ def is_bounded(text: str) -> bool:
 
 def pages(text: str) -> list[str]:
     """`text` cut into pieces that can each be shown at once, at line ends where there are any."""
-    found = []
-    while len(text) > PAGE_CHARACTERS:
-        cut = text.rfind("\n", PAGE_CHARACTERS // 2, PAGE_CHARACTERS) + 1 or PAGE_CHARACTERS
-        found.append(text[:cut])
-        text = text[cut:]
-    return [*found, text]
+    found, start = [], 0
+    while len(text) - start > PAGE_CHARACTERS or text.count("\n", start, start + PAGE_CHARACTERS) >= PAGE_LINES:
+        end = _page_end(text, start)
+        found.append(text[start:end])
+        start = end
+    return [*found, text[start:]]
+
+
+def first_page(text: str) -> str:
+    return text if len(text) < PAGE_LINES else pages(text[: PAGE_CHARACTERS + 1])[0]
+
+
+def _page_end(text: str, start: int) -> int:
+    end = start
+    for _ in range(PAGE_LINES):
+        following = text.find("\n", end, start + PAGE_CHARACTERS) + 1
+        if not following:
+            break
+        end = following
+    else:
+        return end
+    return end if end > start + PAGE_CHARACTERS // 2 else start + PAGE_CHARACTERS
 
 
 def is_fence(line: str) -> str:
@@ -138,6 +156,7 @@ def _breaks(line: str, following: str) -> bool:
 
 def _disarm(document: SafeDocument) -> None:
     cursor = QTextCursor(document)
+    cursor.beginEditBlock()
     for block in reversed(blocks(document)):
         for start, end, replacement, style in reversed(_links_and_images(block)):
             cursor.setPosition(start)
@@ -147,6 +166,7 @@ def _disarm(document: SafeDocument) -> None:
                 cursor.setPosition(end)
             cursor.insertText(replacement, QTextCharFormat())
         _replace_characters(cursor, block)
+    cursor.endEditBlock()
 
 
 def blocks(document: QTextDocument) -> list[QTextBlock]:
