@@ -50,7 +50,7 @@ class Transcript(RowsView):
 
     def _connect(self) -> None:
         self._flush_timer.timeout.connect(self._flush)
-        self.latest_button.clicked.connect(self.scroll_to_end)
+        self.latest_button.clicked.connect(self._on_latest_clicked)
         self._theme.changed.connect(self._rebuild)
 
     # ----------------------------------------------------------------- content
@@ -177,6 +177,11 @@ class Transcript(RowsView):
         if row is not None:
             self._follows = False
             self._remeasure(row)
+
+    def _on_latest_clicked(self) -> None:
+        if self.latest_button.hasFocus():
+            self.setFocus()  # else Qt hands the focus of the hidden button to some message and that is scrolled to
+        self.scroll_to_end()
 
     def _on_placed(self) -> None:
         self.latest_button.setVisible(not self.is_at_end())
