@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.core.records import Message
 from app.services.events import Overflow
-from tests.services.conftest import Scene
+from tests.scene import Scene
 
 
 def test_the_question_is_stored_before_the_engine_is_asked(scene: Scene) -> None:

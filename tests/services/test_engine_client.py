@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.core.records import Message
 from app.services.engine import EngineDeath
-from tests.services.conftest import Scene
+from tests.scene import Scene
 
 
 def _deaths(scene: Scene) -> list[EngineDeath]:
