@@ -50,6 +50,8 @@ class ConversationList(QAbstractListModel):
 
     def set_open(self, conversation_id: int | None) -> None:
         """The conversation that is shown beside the list; None: a new one."""
+        if conversation_id == self._open_id:
+            return
         self._open_id = conversation_id
         if self._rows:
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1), [IsOpenRole])

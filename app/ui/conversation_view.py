@@ -72,7 +72,9 @@ class ConversationView(QListView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         conversation_id = self._current_id()
-        if conversation_id is None:
+        if self.state() == QListView.State.EditingState:
+            event.ignore()  # Enter in the field that renames comes here too; it must not open anything
+        elif conversation_id is None:
             super().keyPressEvent(event)
         elif event.matches(QKeySequence.StandardKey.Delete):
             self.bin_requested.emit(conversation_id)

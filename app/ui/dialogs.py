@@ -132,16 +132,6 @@ def problem(theme: Theme, error: AppError, parent: QWidget | None = None, choice
     )
 
 
-def ask_about_database(theme: Theme, error: AppError) -> bool:
-    """Asked before there is a window. True: put the newest backup in the damaged database's place and go on."""
-    leave = Choice("cancel", translate("Dialog", "終了"), is_default=True)
-    restore = Choice("restore", translate("Dialog", "バックアップから戻す"), "primary")
-    is_damaged = error.code == "database_damaged"
-    dialog = problem(theme, error, choices=(leave, restore) if is_damaged else (leave,))
-    dialog.exec()
-    return dialog.result_key == "restore"
-
-
 class BugReporter:
     """Shows each distinct bug once: a fault in a timer must not bury the window under dialogs.
 

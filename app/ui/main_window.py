@@ -85,16 +85,6 @@ class MainWindow(QMainWindow):
         self.sidebar.show_page(key)
         self._lay_out()  # the page that is shown comes to the front, over the menu button
 
-    def import_model(self) -> None:
-        """Lets the user choose a GGUF file on the page モデル."""
-        page = self._show_models()
-        page.choose_file()
-
-    def add_starter(self) -> None:
-        """Adds the trial model, with progress on the page モデル."""
-        page = self._show_models()
-        page.add_starter()
-
     def show_questions(self) -> None:
         """The page 質問, ready for typing."""
         self._on_page_chosen("ask")
@@ -164,12 +154,6 @@ class MainWindow(QMainWindow):
         page.ask_requested.connect(lambda: self._on_page_chosen("ask"))
         return page
 
-    def _show_models(self) -> ModelsPage:
-        self.show_page("models")
-        page = self._pages["models"]
-        assert isinstance(page, ModelsPage)
-        return page
-
     def _settings_page(self) -> SettingsPage:
         return SettingsPage(self.theme, self._preferences, self._paths)
 
@@ -235,7 +219,7 @@ class MainWindow(QMainWindow):
         """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
         regions: list[QWidget] = [self.sidebar.nav, self.sidebar.list, self.page(self._current_page)]
         regions = [region for region in regions if region.isVisible()]
-        focus = QApplication.focusWidget()
+        focus = self.focusWidget()
         inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
         here = inside.index(True) if True in inside else -step
         _focus_first(regions[(here + step) % len(regions)])
@@ -245,11 +229,7 @@ class MainWindow(QMainWindow):
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
         self._hide_drawer()
-        page = self.page(key)
-        if hasattr(page, "focus_composer"):
-            page.focus_composer()
-        else:
-            _focus_first(page.list if isinstance(page, ModelsPage | SettingsPage) else page)
+        _focus_first(self.page(key))
 
     def _on_new_requested(self) -> None:
         self._session.new()
@@ -299,7 +279,12 @@ class MainWindow(QMainWindow):
 
 
 def _focus_first(region: QWidget) -> None:
-    """The region itself, or the first widget in it that takes the keyboard."""
+    """What a page names as its first, the region itself, or the first widget in it that takes the keyboard."""
+    if hasattr(region, "focus_composer"):
+        region.focus_composer()
+        return
+    if isinstance(region, ModelsPage | SettingsPage):
+        region = region.list
     if region.focusPolicy() & Qt.FocusPolicy.TabFocus:
         region.setFocus(Qt.FocusReason.ShortcutFocusReason)
         return

@@ -1,6 +1,7 @@
 """Where the window stood and how large it was, in a small file of its own beside the settings."""
 
 import base64
+import contextlib
 import json
 from pathlib import Path
 
@@ -26,4 +27,6 @@ class WindowPlace:
 
     def save(self, window: QWidget) -> None:
         geometry = base64.b64encode(window.saveGeometry().data()).decode("ascii")
-        write_atomically(self._path, json.dumps({"geometry": geometry}).encode("ascii"))
+        # A full disk must not keep the window from closing; it then opens at its default place.
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, json.dumps({"geometry": geometry}).encode("ascii"))

@@ -32,8 +32,11 @@ class FactList(QWidget):
                 widget.deleteLater()
         self._grid.setColumnMinimumWidth(0, self._theme.px(NAME_WIDTH_PX))
         for row, (name, value) in enumerate((name, value) for name, value in facts if value):
-            self._grid.addWidget(Label(name, self._role, "muted"), row, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(_value(value, self._role), row, 1)
+            name_label, value_label = Label(name, self._role, "muted"), _value(value, self._role)
+            self._grid.addWidget(name_label, row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(value_label, row, 1)
+            name_label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            value_label.show()
 
 
 def _value(text: str, role: str) -> Label:

@@ -1,0 +1,50 @@
+"""The real window with the fake engine as a real child process."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.application import Parts, build
+from app.core.paths import Paths
+from app.core.settings import Settings
+from app.core.store import Store
+from app.services.preferences import Preferences
+from app.ui.theme import Theme
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    theme = Theme()
+    theme.apply(qapp, Settings(theme="light"))
+    yield theme
+    Theme().apply(qapp, Settings(theme="light"))
+
+
+@pytest.fixture
+def open_window(
+    where: Paths, store: Store, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Parts]]:
+    """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    opened: list[Parts] = []
+
+    def open_(width: int = 1440, height: int = 900) -> Parts:
+        preferences = Preferences(where.settings)
+        preferences.change(theme="light")
+        parts = build(where, theme, preferences, store)
+        opened.append(parts)
+        parts.window.resize(width, height)
+        parts.window.show()
+        qtbot.waitExposed(parts.window)
+        return parts
+
+    yield open_
+    for parts in opened:
+        parts.window.close()
+        parts.engine.shut_down()
+        parts.window.deleteLater()
+    # Without an event loop Qt keeps what is to be deleted, and the next theme would style it too.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
