@@ -18,6 +18,7 @@ from app.core import paths, starter
 from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
+from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
 
 # Qt says these in surroundings without a desktop; they tell nothing about the program.
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")

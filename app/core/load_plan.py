@@ -21,9 +21,9 @@ TYPICAL_ANSWER_TOKENS = 200
 def plan(model: LocalModel, settings: Settings, reclaimable_bytes: int = 0, force: bool = False) -> dict[str, Any]:
     """The fields of a `Load` for this model. `reclaimable_bytes`: what unloading the present model gives back.
 
-    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.read_header` raises.
+    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.check_model` raises.
     """
-    header = gguf.read_header(Path(model.path))
+    header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
     available = fit.available_memory_bytes() + reclaimable_bytes
     plain = fit.estimate(header, context, kv_type=settings.kv_type)

@@ -66,7 +66,9 @@ def _with_units(facts: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(facts)
     for key, value in facts.items():
         if key.endswith("_bytes") and isinstance(value, int | float):
-            shown[key.removesuffix("_bytes") + "_gb"] = f"{value / 1e9:.1f}" if value >= 1e8 else f"{value / 1e9:.3g}"
+            shown[key.removesuffix("_bytes") + "_gb"] = (
+                f"{value / 1e9:.1f}" if value >= 1e8 else f"{max(value / 1e9, 0.0001):.4f}"
+            )
     return shown
 
 

@@ -71,7 +71,7 @@ class LlamaBackend:
         """Raises AppError: what `gguf.check_model` finds, "cancelled", "model_unreadable", "context_failed"."""
         self.unload()
         self._log.lines.clear()
-        self._header = gguf.check_model(Path(command.path))
+        self._header = gguf.check_model(Path(command.path), every_token=False)  # every token: when it was imported
         started = time.perf_counter()
         self._requested_threads = command.threads
         self.threads = command.threads or default_threads()

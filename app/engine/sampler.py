@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.core.errors import AppError
 from app.engine.messages import Sampling
 
 # A candidate e^-20 as likely as the best one: 262,144 of them together weigh less than 0.06 %.
@@ -38,10 +39,15 @@ class Sampler:
         self._grammar = grammar
 
     def choose(self, logits: Logits, recent: Sequence[int]) -> int:
-        """The next token id. `logits` is changed in place (penalties); `recent` are the tokens before, oldest first."""
+        """The next token id. `logits` is changed in place (penalties); `recent` are the tokens before, oldest first.
+
+        Raises AppError("decode_failed") when the model computed no numbers: damaged weights do that.
+        """
         sampling = self._sampling
         if sampling.repeat_penalty != 1.0 and sampling.repeat_window > 0:
             _penalize(logits, recent[-sampling.repeat_window :], sampling.repeat_penalty)
+        if not np.isfinite(logits.max()):
+            raise AppError("decode_failed", status="NaN")
         if self._grammar is None and sampling.temperature <= 0:
             return int(logits.argmax())
         ids = self._candidates(logits)
@@ -64,7 +70,7 @@ class Sampler:
             every = np.arange(logits.size)
             accepted = every[self._grammar.allowed(every)]
         if accepted.size == 0:
-            raise ValueError("the grammar accepts no token")
+            raise AppError("grammar_invalid", reason="no token continues it")
         return accepted
 
     def _likely(self, logits: Logits) -> Ids:

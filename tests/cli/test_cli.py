@@ -74,7 +74,7 @@ def test_a_text_answer_goes_to_stdout_and_the_rest_to_stderr(kotae_with_starter:
 
 @pytest.mark.model
 def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae_with_starter: Run) -> None:
-    arguments = ("ask", "日本の歴史を教えてください。", "--json", "--max-tokens", "3", "--temperature", "1.2", "--seed", "5")
+    arguments = ("ask", "日本の歴史は？", "--json", "--max-tokens", "3", "--temperature", "1.2", "--seed", "5")
     first, second = (_json(kotae_with_starter(*arguments)) for _ in range(2))
     assert first["verdict"] == "length"
     assert first["usage"]["answer_tokens"] == 3

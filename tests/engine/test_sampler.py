@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from app.core.errors import AppError
 from app.engine.messages import Sampling
 from app.engine.sampler import Sampler
 
@@ -95,3 +96,11 @@ def test_a_grammar_finds_its_token_however_unlikely(temperature: float) -> None:
     sampler.accept(token)
     assert token == 100
     assert grammar.accepted == [100]
+
+
+def test_numbers_that_are_none_are_an_expected_error() -> None:
+    for bad in (np.nan, np.inf):
+        logits = _logits(0)
+        logits[3] = bad
+        with pytest.raises(AppError, match="decode_failed"):
+            Sampler(Sampling(temperature=0), 1).choose(logits, [])

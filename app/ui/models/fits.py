@@ -42,7 +42,7 @@ class Fits(QObject):
 
 def _verdict(path: str, context_tokens: int, kv_type: str) -> str:
     try:
-        header = gguf.read_header(Path(path))
+        header = gguf.check_model(Path(path), every_token=False)
     except AppError:
         return ""  # the page says what is wrong with a file when it is used
     context = min(context_tokens, header.context_length or context_tokens)
