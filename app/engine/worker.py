@@ -26,7 +26,7 @@ def main(backend_name: str) -> NoReturn:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         Worker(_make_backend(backend_name), writer).run()
-    except BaseException:
+    except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
         traceback.print_exc()
         sys.stderr.flush()

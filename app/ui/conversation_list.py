@@ -63,6 +63,12 @@ class ConversationList(QAbstractListModel):
                 return self.index(number)
         return QModelIndex()
 
+    def nearest(self, row: int) -> QModelIndex:
+        """The conversation at this row, else the next below, else the last; invalid in an empty list."""
+        places = [place for place, entry in enumerate(self._rows) if entry.conversation is not None]
+        below = next((place for place in places if place >= row), places[-1] if places else -1)
+        return self.index(below) if below >= 0 else QModelIndex()
+
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._rows)
 

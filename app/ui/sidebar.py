@@ -38,8 +38,11 @@ class Sidebar(QWidget):
 
     def set_conversations(self, conversations: Sequence[Conversation]) -> None:
         place = self.list.verticalScrollBar().value()
+        row = self.list.currentIndex().row() if self.list.hasFocus() else -1
         self.conversations.set_conversations(conversations)
         self._mark_open()
+        if row >= 0:  # who works through the list by keyboard stays where they are
+            self.list.setCurrentIndex(self.conversations.nearest(row))
         self.list.verticalScrollBar().setValue(place)
         self._show_emptiness()
 

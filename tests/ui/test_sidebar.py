@@ -40,6 +40,14 @@ def test_headings_cannot_be_chosen():
     assert model.index(0).data(IdRole) is None
 
 
+def test_the_keyboard_stays_near_a_row_that_is_gone():
+    model = ConversationList()
+    model.set_conversations([conversation(1, "会話1"), conversation(2, "会話2", timedelta(days=1))], NOW)
+    assert [model.nearest(row).data() for row in (0, 1, 2, 9)] == ["会話1", "会話1", "会話2", "会話2"]
+    model.set_conversations([], NOW)
+    assert not model.nearest(1).isValid()
+
+
 @pytest.mark.parametrize("query", ["ＧＧＵＦ", "gguf", "取り込み"])
 def test_the_filter_finds_titles_whatever_their_width_and_case(query):
     model = ConversationList()
