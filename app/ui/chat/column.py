@@ -7,7 +7,7 @@ from app.ui.theme import Theme
 
 TOP, BOTTOM = 20, 28  # px above the first and below the last message
 GAP_AFTER_QUESTION, GAP_AFTER_ANSWER = 14, 18
-_SIDE = 16
+SIDE = 16
 _NARROWEST = 160  # before the window has its size, pages are narrower than any text could bear
 
 
@@ -21,7 +21,7 @@ class Column:
     @classmethod
     def of(cls, page_width: int, theme: Theme) -> "Column":
         """640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
-        width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * _SIDE))
+        width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * SIDE))
         return cls(max(0, (page_width - width) // 2), width)
 
 

@@ -15,7 +15,7 @@ from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.ui.chat import link_dialog, problems
-from app.ui.chat.column import Column
+from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
 from app.ui.chat.empty import EmptyView
 from app.ui.chat.header import ChatHeader
@@ -75,20 +75,21 @@ class ChatPage(QWidget):
         self.composer = Composer(self._theme)
         self._banner_row = QVBoxLayout()
         self._banner_row.addWidget(self.banner)
-        self._notice_row = QVBoxLayout()
-        self._notice_row.addWidget(self._build_trial_notice())
-        self._foot = QVBoxLayout()
-        self._foot.setSpacing(6)
-        self._foot.addLayout(self._build_scope_line())
-        self._foot.addWidget(self.composer)
+        foot = QWidget()
+        foot_column = QVBoxLayout(foot)
+        foot_column.setContentsMargins(0, 8, 0, 16)
+        foot_column.setSpacing(6)
+        foot_column.addLayout(self._build_scope_line())
+        foot_column.addWidget(self.composer)
+        self._columns = (self._build_trial_notice(), foot)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addLayout(self._banner_row)
-        column.addLayout(self._notice_row)
+        column.addLayout(_centred(self._columns[0]))
         column.addWidget(self.stack, 1)
-        column.addLayout(self._foot)
+        column.addLayout(_centred(foot))
         self._stop_shortcut = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._session.stop)
         self._stop_shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
@@ -98,7 +99,7 @@ class ChatPage(QWidget):
         choose = Button(self._theme, self.tr("モデルを選ぶ"), "link")
         choose.clicked.connect(self.models_requested)
         row = QHBoxLayout(self.trial_notice)
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(0, 10, 0, 0)
         row.setSpacing(8)
         row.addWidget(Icon(self._theme, "info"))
         row.addWidget(Label(words, tone="text2", wraps=True), 1)
@@ -161,11 +162,9 @@ class ChatPage(QWidget):
 
     def _lay_out(self) -> None:
         """Notice and composer stand in the column of the conversation; the banner takes the width of the page."""
-        column = Column.of(self.width(), self._theme)
-        right = self.width() - column.left - column.width
-        self._banner_row.setContentsMargins(16, 0 if self.banner.isHidden() else 12, 16, 0)
-        self._notice_row.setContentsMargins(column.left, 0 if self.trial_notice.isHidden() else 10, right, 0)
-        self._foot.setContentsMargins(column.left, 8, right, 16)
+        self._banner_row.setContentsMargins(SIDE, 0 if self.banner.isHidden() else 12, SIDE, 0)
+        for widget in self._columns:
+            widget.setMaximumWidth(self._theme.metric("column_width"))
         self.composer.editor.fit_window(self.window().height())
 
     # ------------------------------------------------------------------- shown
@@ -291,3 +290,14 @@ class ChatPage(QWidget):
             for message in self.transcript.messages
         ]
         QGuiApplication.clipboard().setText("\n\n".join(parts))
+
+
+def _centred(widget: QWidget) -> QHBoxLayout:
+    """As wide as the conversation's column; without margins that would keep the page from getting narrower."""
+    row = QHBoxLayout()
+    row.setContentsMargins(SIDE, 0, SIDE, 0)
+    row.setSpacing(0)
+    row.addStretch(1)
+    row.addWidget(widget, 10_000)
+    row.addStretch(1)
+    return row

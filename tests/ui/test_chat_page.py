@@ -1,0 +1,466 @@
+"""The page 質問: with doubles of the services for what is shown, with the real ones and the fake engine end to end."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.core import catalogue, children
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import AnswerDetails, Conversation, LocalModel, Message
+from app.core.store import Store
+from app.services.chat import ChatSession
+from app.services.engine import EngineClient
+from app.services.events import Overflow, Stage
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.ui.chat import rows_view
+from app.ui.chat.page import ChatPage
+from app.ui.dialogs import Dialog
+from app.ui.theme import Theme
+from tests import models
+
+MODEL = LocalModel("m", "R&D モデル Q4_K_M", "/x", 4_920_000_000, "llama", "Q4_K_M", 8192, 1.0)
+TRIAL = LocalModel("t", "お試し", "/y", 253_113_024, "gemma3", "Q4_K_M", 32768, 1.0, "trial")
+
+
+class Session(QObject):
+    """A double of ChatSession: signals, and what was asked of it."""
+
+    conversation_opened = Signal(object, object)
+    message_added = Signal(object)
+    text_received = Signal(int, str)
+    answer_finished = Signal(object)
+    stage_changed = Signal(object)
+    overflowed = Signal(object)
+    problem_occurred = Signal(object)
+    conversations_changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[object, ...]] = []
+        self.conversation: Conversation | None = None
+        self.is_busy = False
+        self.takes_questions = True
+        self.model_id: str | None = "m"
+
+    def ask(self, text: str) -> bool:
+        self.calls.append(("ask", text))
+        return self.takes_questions
+
+    def stop(self) -> None:
+        self.calls.append(("stop",))
+
+    def new(self) -> None:
+        self.calls.append(("new",))
+
+    def use_model(self, model_id: str) -> None:
+        self.calls.append(("use_model", model_id))
+
+    def regenerate(self, answer_id: int, force_load: bool = False) -> None:
+        self.calls.append(("regenerate", answer_id, force_load))
+
+    def resolve_overflow(self, choice: str) -> None:
+        self.calls.append(("resolve_overflow", choice))
+
+
+class Library(QObject):
+    changed = Signal()
+
+    def __init__(self, *models: LocalModel) -> None:
+        super().__init__()
+        self.list = list(models)
+
+    def models(self) -> list[LocalModel]:
+        return self.list
+
+    def card(self, model: LocalModel) -> catalogue.ModelCard | None:
+        return next(card for card in catalogue.load().cards if card.is_trial) if model is TRIAL else None
+
+    def is_starter_available(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_view, "BUDGET_S", 60.0)
+
+
+class Double:
+    """The page with doubles."""
+
+    def __init__(self, theme: Theme, where: Paths, qtbot: QtBot) -> None:
+        self.session = Session()
+        self.library = Library(MODEL, TRIAL)
+        self.preferences = Preferences(where.settings)
+        self.opened: list[QUrl] = []
+        self.page = ChatPage(
+            theme,
+            self.session,  # type: ignore[arg-type]
+            self.library,  # type: ignore[arg-type]
+            self.preferences,
+            self.opened.append,
+        )
+        qtbot.addWidget(self.page)
+        self.page.resize(1100, 800)
+        self.page.show()
+        qtbot.waitExposed(self.page)
+
+    def open(self, *messages: Message) -> None:
+        self.session.conversation = Conversation(1, "題 & 名", 1.0, 1.0, messages[-1].id if messages else None)
+        self.session.conversation_opened.emit(self.session.conversation, list(messages))
+
+    def buttons(self, inside: QWidget | None = None) -> dict[str, QAbstractButton]:
+        found = (inside or self.page).findChildren(QAbstractButton)
+        return {button.accessibleName() or button.text(): button for button in found if button.isVisible()}
+
+
+@pytest.fixture
+def double(theme: Theme, where: Paths, qtbot: QtBot) -> Double:
+    return Double(theme, where, qtbot)
+
+
+def question(number: int, text: str = "質問です。") -> Message:
+    return Message(number, 1, number - 1 or None, "question", text, "done", 1.8e9)
+
+
+def answer(number: int, text: str = "回答です。", status: str = "done", reason: str = "end", code: str = "") -> Message:
+    details = AnswerDetails(stop_reason=reason, error_code=code)
+    return Message(number, 1, number - 1, "answer", text, status, 1.8e9, details)
+
+
+# -------------------------------------------------------------------- header
+
+
+def test_the_header_shows_title_and_model(double: Double) -> None:
+    header = double.page.header
+    assert header.height() == 48
+    assert header.title.text() == "新しい質問"
+    double.open(question(1), answer(2))
+    assert header.title.text() == "題 & 名"
+    assert header.title.textFormat() == Qt.TextFormat.PlainText
+    assert header.model_button.text().strip() == "R&&D モデル Q4_K_M"
+    assert header.model_button.accessibleName() == "モデル：R&D モデル Q4_K_M"
+
+
+def test_the_model_menu_lists_models_with_size_and_checks_the_current_one(double: Double, qtbot: QtBot) -> None:
+    menu = double.page.header.model_button.menu()
+    menu.aboutToShow.emit()
+    entries = [(action.text(), action.isChecked()) for action in menu.actions() if not action.isSeparator()]
+    assert entries == [
+        ("R&&D モデル Q4_K_M　4.9 GB", True),
+        ("お試し　0.3 GB", False),
+        ("モデルを追加…", False),
+    ]
+    menu.actions()[1].trigger()
+    assert double.session.calls == [("use_model", "t")]
+    with qtbot.waitSignal(double.page.models_requested):
+        menu.actions()[-1].trigger()
+
+
+def test_in_a_narrow_page_the_model_is_chosen_in_the_menu(double: Double, qtbot: QtBot) -> None:
+    assert double.page.header.menu().actions()[0].menu() is None
+    double.page.resize(560, 500)
+    qtbot.waitUntil(lambda: not double.page.header.model_button.isVisible())
+    assert double.page.header.menu().actions()[0].text() == "モデル"
+
+
+def test_the_menu_starts_a_question_copies_and_opens_the_record(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1, "何ですか"), answer(2, "**これ**です"))
+    actions = {action.text(): action for action in double.page.header.menu().actions()}
+    actions["新しい質問"].trigger()
+    assert double.session.calls == [("new",)]
+    actions["会話をコピー"].trigger()
+    assert QGuiApplication.clipboard().text() == "質問：何ですか\n\n回答：**これ**です"
+    with qtbot.waitSignal(double.page.log_requested):
+        actions["記録を見る"].trigger()
+
+
+def test_a_trial_model_is_said_to_be_one(double: Double, qtbot: QtBot) -> None:
+    assert not double.page.trial_notice.isVisible()
+    double.session.model_id = "t"
+    double.preferences.change(model_id="t")
+    assert double.page.trial_notice.isVisible()
+    with qtbot.waitSignal(double.page.models_requested):
+        double.buttons(double.page.trial_notice)["モデルを選ぶ"].click()
+
+
+# --------------------------------------------------------------------- empty
+
+
+def test_an_example_fills_the_composer_and_sends_nothing(double: Double) -> None:
+    double.buttons()["日本の首都はどこですか？"].click()
+    assert double.page.composer.text() == "日本の首都はどこですか？"
+    assert double.session.calls == []
+    assert double.page.composer.editor.hasFocus()
+
+
+def test_without_a_model_the_ways_to_get_one_are_offered(double: Double, qtbot: QtBot) -> None:
+    double.library.list.clear()
+    double.session.model_id = None
+    double.library.changed.emit()
+    buttons = double.buttons(double.page.empty)
+    with qtbot.waitSignal(double.page.starter_requested):
+        buttons["お試し用ではじめる"].click()
+    with qtbot.waitSignal(double.page.import_requested):
+        buttons["GGUF ファイルを取り込む"].click()
+    double.page.composer.set_text("質問")
+    double.page.composer.send_button.click()
+    assert double.session.calls == []
+    assert double.page.composer.text() == "質問"
+    assert "使えるモデルがありません" in double.page.banner.accessibleName()
+
+
+# ------------------------------------------------------------------- sending
+
+
+def test_the_text_goes_only_when_the_question_was_taken(double: Double, qtbot: QtBot) -> None:
+    double.session.takes_questions = False
+    double.page.composer.set_text("残る質問")
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Return)
+    assert double.page.composer.text() == "残る質問"
+    double.session.takes_questions = True
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Return)
+    assert double.page.composer.text() == ""
+    assert double.session.calls == [("ask", "残る質問")] * 2
+
+
+def test_the_send_key_follows_the_settings(double: Double, qtbot: QtBot) -> None:
+    double.preferences.change(send_key="ctrl_enter")
+    double.page.composer.set_text("質問")
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Return)
+    assert double.session.calls == []
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert double.session.calls == [("ask", "質問\n")]
+
+
+def test_esc_stops_from_anywhere_on_the_page(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1))
+    double.session.is_busy = True
+    double.session.message_added.emit(answer(2, "", "streaming", ""))
+    assert double.page.composer.stop_button.isVisible()
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Escape)
+    view = double.page.transcript.view_of(1)
+    assert view is not None
+    view.text.setFocus()
+    qtbot.keyClick(view.text, Qt.Key.Key_Escape)
+    assert double.session.calls == [("stop",)] * 2
+    double.session.is_busy = False
+    double.session.answer_finished.emit(answer(2, "途中", "stopped", "cancelled"))
+    assert double.page.composer.send_button.isVisible()
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Escape)
+    assert len(double.session.calls) == 2
+
+
+def test_a_branch_beside_what_is_shown_is_not_added_to_it(double: Double) -> None:
+    double.open(question(1), answer(2))
+    double.session.message_added.emit(Message(3, 1, 1, "answer", "", "streaming", 1.8e9))
+    assert [message.id for message in double.page.transcript.messages] == [1, 2]
+
+
+# ------------------------------------------------------------------ problems
+
+
+def test_a_problem_of_the_last_answer_is_told_below_it(double: Double) -> None:
+    double.open(question(1))
+    double.session.message_added.emit(answer(2, "", "streaming", ""))
+    double.session.answer_finished.emit(answer(2, "途中", "failed", "failed", "engine_died"))
+    double.session.problem_occurred.emit(AppError("engine_died", cause="SIGKILL"))
+    assert not double.page.banner.isVisible()
+    view = double.page.transcript.view_of(2)
+    texts = [getattr(widget, "text", str)() for widget in view.findChildren(QWidget)]  # type: ignore[union-attr]
+    assert any("SIGKILL" in text for text in texts)
+    double.buttons(view)["もう一度答える"].click()
+    assert double.session.calls == [("regenerate", 2, False)]
+
+
+def test_a_problem_of_its_own_is_told_at_the_top(double: Double, qtbot: QtBot) -> None:
+    double.session.problem_occurred.emit(AppError("database_unusable", reason="読み取り専用"))
+    assert "読み取り専用" in double.page.banner.accessibleName()
+    with qtbot.waitSignal(double.page.log_requested):
+        double.buttons(double.page.banner)["記録を見る"].click()
+    assert not double.page.banner.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [("文脈を 2,048 にする", ("regenerate", 2, False)), ("このまま試す", ("regenerate", 2, True))],
+)
+def test_too_little_memory_offers_ways_on(double: Double, words: str, call: tuple[object, ...]) -> None:
+    double.open(question(1))
+    double.session.message_added.emit(answer(2, "", "streaming", ""))
+    double.session.answer_finished.emit(answer(2, "", "failed", "failed", "memory_short"))
+    double.session.problem_occurred.emit(AppError("memory_short", need_bytes=6.6e9, free_bytes=4.1e9))
+    assert "必要 6.6 GB、空き 4.1 GB" in double.page.banner.accessibleName()
+    double.buttons(double.page.banner)[words].click()
+    assert double.session.calls == [call]
+    assert double.preferences.value.context_tokens == (2048 if "文脈" in words else 4096)
+
+
+@pytest.mark.parametrize(
+    ("overflow", "words"),
+    [
+        (Overflow(5200, 4096, 3, 8192), ["古い 3 件を外す", "文脈を 8,192 に広げる", "新しい質問にする"]),
+        (Overflow(5200, 4096, 0, 8192), ["文脈を 8,192 に広げる", "新しい質問にする"]),
+        (Overflow(5200, 4096, 1, None), ["古い 1 件を外す", "新しい質問にする"]),
+    ],
+)
+def test_a_full_context_offers_what_helps(double: Double, overflow: Overflow, words: list[str]) -> None:
+    double.session.overflowed.emit(overflow)
+    assert "会話が文脈の上限に達しました。" in double.page.banner.accessibleName()
+    buttons = double.buttons(double.page.banner)
+    assert [name for name in buttons if name != "閉じる"] == words
+    buttons[words[0]].click()
+    assert double.session.calls == [("resolve_overflow", "drop" if "外す" in words[0] else "widen")]
+
+
+def test_another_conversation_takes_the_banner_away(double: Double) -> None:
+    double.session.problem_occurred.emit(AppError("database_unusable", reason="x"))
+    double.open(question(1))
+    assert not double.page.banner.isVisible()
+
+
+def test_a_link_is_opened_only_after_consent(double: Double) -> None:
+    double.page.transcript.link_chosen.emit("file:///etc/passwd")
+    assert double.page.findChild(Dialog) is None
+    double.page.transcript.link_chosen.emit("https://example.com/a")
+    dialog = double.page.findChild(Dialog)
+    assert dialog.findChild(QPlainTextEdit).toPlainText() == "https://example.com/a"
+    assert double.opened == []
+    dialog.buttons["open"].click()
+    assert [url.toString() for url in double.opened] == ["https://example.com/a"]
+
+
+@pytest.mark.parametrize("width", [1400, 1101, 700, 600, 560])
+def test_composer_and_conversation_stand_in_one_column(double: Double, qtbot: QtBot, width: int) -> None:
+    double.open(question(1), answer(2))
+    double.page.resize(width, 600)
+    qtbot.waitUntil(lambda: double.page.width() == width and double.page.composer.width() > 0)
+    qtbot.wait(20)
+    view = double.page.transcript.view_of(2)
+    assert view is not None
+    composer = double.page.composer
+    left, right = composer.mapTo(double.page, composer.rect().topLeft()).x(), view.mapTo(double.page, QPoint()).x()
+    assert abs(left - right) <= 1
+    assert abs(composer.width() - view.width()) <= 2
+
+
+@pytest.mark.parametrize("scale", [100, 150])
+@pytest.mark.parametrize("size", [(1208, 872), (560, 400)])
+def test_nothing_is_clipped(double: Double, theme: Theme, qtbot: QtBot, scale: int, size: tuple[int, int]) -> None:
+    double.preferences.change(text_scale_percent=scale)
+    theme.apply(QGuiApplication.instance(), double.preferences.value)
+    double.page.resize(*size)
+    double.open(question(1), answer(2, "途中", "failed", "failed", "engine_died"))
+    double.page.composer.set_text("\n".join("あいうえお"))
+    qtbot.wait(30)
+    composer = double.page.composer
+    for button in (composer.send_button, *double.buttons(double.page.transcript.viewport()).values()):
+        assert button.width() >= button.minimumSizeHint().width(), button.text()
+        assert button.height() >= button.minimumSizeHint().height(), button.text()
+    assert composer.mapTo(double.page, composer.rect().bottomLeft()).y() < double.page.height()
+    view = double.page.transcript.view_of(2)
+    assert view is not None
+    assert all(
+        child.geometry().bottom() <= view.height() for child in view.findChildren(QWidget) if child.parent() is view
+    )
+
+
+# --------------------------------------------------------------- end to end
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return models.tiny_llama(tmp_path_factory.mktemp("models") / "long.gguf", metadata={"llama.context_length": 32768})
+
+
+@pytest.fixture
+def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBot) -> Iterator[ChatPage]:
+    store.put_local_model(
+        LocalModel("tiny", "小さなモデル", str(model_file), 1, "llama", "F32", 32768, 1.0, form_id="llama3")
+    )
+    engine = EngineClient([*children.program(), "--engine", "echo"], where.logs / "engine.log")
+    library = ModelLibrary(store, where.models)
+    preferences = Preferences(where.settings)
+    session = ChatSession(store, engine, library, preferences, children.template())
+    page = ChatPage(theme, session, library, preferences)
+    qtbot.addWidget(page)
+    page.resize(900, 700)
+    page.show()
+    qtbot.waitExposed(page)
+    yield page
+    session.close()
+    engine.shut_down()
+
+
+def send(page: ChatPage, text: str, qtbot: QtBot) -> None:
+    page.composer.set_text(text)
+    qtbot.keyClick(page.composer.editor, Qt.Key.Key_Return)
+
+
+def wait_for_end(page: ChatPage, qtbot: QtBot) -> Message:
+    qtbot.waitUntil(lambda: page.composer.send_button.isVisible(), timeout=20_000)
+    return page.transcript.messages[-1]
+
+
+def test_a_question_typed_is_answered_and_shown(page: ChatPage, qtbot: QtBot) -> None:
+    send(page, "これは **太い** 質問です。", qtbot)
+    assert page.composer.text() == ""
+    assert page.composer.stop_button.isVisible()
+    last = wait_for_end(page, qtbot)
+    assert last.status == "done"
+    view = page.transcript.view_of(last.id)
+    assert view is not None
+    assert view.text.plain_text() == "これは 太い 質問です。"
+    assert page.header.title.text() == "これは **太い** 質問です。"
+    texts = [getattr(widget, "text", str)() for widget in view.findChildren(QWidget)]
+    assert any(re.fullmatch(r"[\d.]+ 秒・[\d.]+ tok/s", text) for text in texts)
+
+
+def test_a_stopped_answer_keeps_its_text_and_says_so(page: ChatPage, qtbot: QtBot) -> None:
+    send(page, "!slow " + "長い答え" * 20, qtbot)
+    view = None
+    qtbot.waitUntil(lambda: bool(page.transcript.messages[-1].role == "answer"), timeout=20_000)
+    answer_id = page.transcript.messages[-1].id
+    view = page.transcript.view_of(answer_id)
+    assert view is not None
+    qtbot.waitUntil(lambda: len(view.text.plain_text()) > 2, timeout=20_000)
+    qtbot.keyClick(page.composer.editor, Qt.Key.Key_Escape)
+    last = wait_for_end(page, qtbot)
+    assert last.status == "stopped"
+    assert view.text.plain_text().strip() == last.text.strip()
+
+
+def test_regenerating_shows_the_new_branch(page: ChatPage, qtbot: QtBot) -> None:
+    send(page, "もう一度", qtbot)
+    first = wait_for_end(page, qtbot)
+    page.transcript.regenerate_requested.emit(first.id)
+    second = wait_for_end(page, qtbot)
+    assert second.id != first.id
+    assert [message.role for message in page.transcript.messages] == ["question", "answer"]
+    assert second.text == "もう一度"
+
+
+def test_an_engine_that_dies_leaves_question_and_a_way_on(page: ChatPage, qtbot: QtBot) -> None:
+    send(page, "!crash", qtbot)
+    last = wait_for_end(page, qtbot)
+    assert last.status == "failed"
+    view = page.transcript.view_of(last.id)
+    assert view is not None
+    names = [button.text() for button in view.findChildren(QAbstractButton)]
+    assert {"もう一度答える", "記録を見る"} <= set(names)
+
+
+def test_the_stage_is_shown_until_the_answer_begins(page: ChatPage, qtbot: QtBot) -> None:
+    stages: list[Stage] = []
+    page._session.stage_changed.connect(stages.append)
+    send(page, "段階", qtbot)
+    wait_for_end(page, qtbot)
+    assert [stage.kind for stage in stages if stage.kind != "reading"][:1] == ["loading"]
+    assert stages[-1].kind == "idle"
