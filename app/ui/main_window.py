@@ -16,6 +16,7 @@ from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.ui import app_icon, dialogs
+from app.ui.manual import ManualWindow
 from app.ui.models.page import ModelsPage
 from app.ui.settings.page import SettingsPage
 from app.ui.sidebar import Sidebar
@@ -88,6 +89,10 @@ class MainWindow(QMainWindow):
     def show_questions(self) -> None:
         """The page 質問, ready for typing."""
         self._on_page_chosen("ask")
+
+    def show_manual(self) -> None:
+        """Beside the window, so that it can be read while working."""
+        ManualWindow(self.theme, self).show()
 
     def come_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -176,6 +181,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+N", self._on_new_requested),
             ("Ctrl+K", self._on_search_requested),
             ("Ctrl+B", self.toggle_sidebar),
+            ("F1", self.show_manual),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
