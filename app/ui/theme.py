@@ -37,6 +37,7 @@ class Theme(QObject):
         self._icons: dict[tuple[str, str, int, int], QIcon] = {}
         self._app: QApplication | None = None
         self._applied: tuple[str, int] | None = None
+        self._strong = 600  # what stands out; the shipped font has no such cut, and Qt thickens from 700 on
 
     @property
     def is_dark(self) -> bool:
@@ -60,7 +61,7 @@ class Theme(QObject):
         font = QFont()
         font.setFamilies(self._families(kind.get("family", "ui")))
         font.setPixelSize(self.px(kind["px"]))
-        font.setWeight(QFont.Weight(weight or kind.get("weight", 400)))
+        font.setWeight(QFont.Weight(self._weight(weight or kind.get("weight", 400))))
         if kind.get("proportional_kana"):
             font.setFeature(QFont.Tag("palt"), 1)
         return font
@@ -89,7 +90,8 @@ class Theme(QObject):
             self._app = app
             app.setStyle("Fusion")
             QLocale.setDefault(QLocale("ja_JP"))
-            register_fonts()
+            if register_fonts():
+                self._strong = 700
             app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self._settings = settings
         if self._applied == (settings.theme, settings.text_scale_percent):
@@ -113,7 +115,7 @@ class Theme(QObject):
         return palette
 
     def style_sheet(self) -> str:
-        """kotae.qss with `$token`, `$px(n)`, `$size(role)`, `$weight(role)`, `$family(name)` and `$icons` filled."""
+        """kotae.qss with `$token`, `$px(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`."""
         return re.sub(r"\$([a-z]\w*)(?:\((\w+)\))?", self._filled, _style_template())
 
     def _filled(self, match: re.Match[str]) -> str:
@@ -121,14 +123,17 @@ class Theme(QObject):
         if argument is None:
             if name == "icons":
                 return (resources() / "icons" / ("dark" if self._is_dark else "light")).as_posix()
-            return self._hex(name)
+            return str(self._strong) if name == "strong" else self._hex(name)
         if name == "px":
             return f"{self.px(int(argument))}px"
         if name == "size":
             return f"{self.px(self._data['type'][argument]['px'])}px"
         if name == "weight":
-            return str(self._data["type"][argument].get("weight", 400))
+            return str(self._weight(self._data["type"][argument].get("weight", 400)))
         return ", ".join(f'"{family}"' for family in self._families(argument))
+
+    def _weight(self, weight: int) -> int:
+        return max(weight, self._strong) if weight >= 600 else weight
 
     def _hex(self, token: str) -> str:
         value: str = self._data["colors"][token]["dark" if self._is_dark else "light"]
@@ -160,11 +165,13 @@ class Theme(QObject):
             self._refresh(self._app)
 
 
-def register_fonts() -> None:
+def register_fonts() -> bool:
     """Adds the shipped Japanese font where the system has none: without one every character is an empty box."""
-    if not QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
-        for file in sorted((resources() / "fonts").glob("*.ttf")):
-            QFontDatabase.addApplicationFont(str(file))
+    if QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
+        return False
+    for file in sorted((resources() / "fonts").glob("*.ttf")):
+        QFontDatabase.addApplicationFont(str(file))
+    return True
 
 
 def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
