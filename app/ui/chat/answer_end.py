@@ -33,6 +33,8 @@ class AnswerEnd(QWidget):
         """What is known about the failure while the program still runs: sizes, names, causes."""
         if self._what is not None:
             self._what.setText(sentence)
+            self._frame.updateGeometry()  # else the layouts above learn of it a round later
+            self.updateGeometry()
 
     def _build(self) -> None:
         self._what: Label | None = None
@@ -58,7 +60,7 @@ class AnswerEnd(QWidget):
         return self.tr("ここで停止しました") if self._message.status == "stopped" else ""
 
     def _error(self) -> QFrame:
-        frame = QFrame()
+        frame = self._frame = QFrame()
         frame.setProperty("surface", "danger")
         row = QHBoxLayout(frame)
         px = self._theme.px

@@ -21,7 +21,7 @@ class Column:
     @classmethod
     def of(cls, page_width: int, theme: Theme) -> "Column":
         """640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
-        width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * SIDE))
+        width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * theme.px(SIDE)))
         return cls(max(0, (page_width - width) // 2), width)
 
 

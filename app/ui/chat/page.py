@@ -19,9 +19,9 @@ from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
 from app.ui.chat.empty import EmptyView
 from app.ui.chat.header import ChatHeader
+from app.ui.chat.page_banner import PageBanner
 from app.ui.chat.transcript import Transcript
 from app.ui.theme import Theme
-from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, set_surface
@@ -61,7 +61,7 @@ class ChatPage(QWidget):
     def _build(self) -> None:
         set_surface(self, "base")
         self.header = ChatHeader(self._theme)
-        self.banner = Banner(self._theme)
+        self.banner = PageBanner(self._theme)
         self.transcript = Transcript(self._theme)
         self.empty = EmptyView(self._theme)
         scrolled = QScrollArea()
@@ -81,15 +81,15 @@ class ChatPage(QWidget):
         foot_column.setSpacing(6)
         foot_column.addLayout(self._build_scope_line())
         foot_column.addWidget(self.composer)
-        self._columns = (self._build_trial_notice(), foot)
+        self._centred = tuple((widget, _centred(widget)) for widget in (self._build_trial_notice(), foot))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.header)
         column.addLayout(self._banner_row)
-        column.addLayout(_centred(self._columns[0]))
+        column.addLayout(self._centred[0][1])
         column.addWidget(self.stack, 1)
-        column.addLayout(_centred(foot))
+        column.addLayout(self._centred[1][1])
         self._stop_shortcut = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._session.stop)
         self._stop_shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
@@ -162,8 +162,10 @@ class ChatPage(QWidget):
 
     def _lay_out(self) -> None:
         """Notice and composer stand in the column of the conversation; the banner takes the width of the page."""
-        self._banner_row.setContentsMargins(SIDE, 0 if self.banner.isHidden() else 12, SIDE, 0)
-        for widget in self._columns:
+        side = self._theme.px(SIDE)
+        self._banner_row.setContentsMargins(side, 0 if self.banner.isHidden() else 12, side, 0)
+        for widget, row in self._centred:
+            row.setContentsMargins(side, 0, side, 0)
             widget.setMaximumWidth(self._theme.metric("column_width"))
         self.composer.editor.fit_window(self.window().height())
 
@@ -295,7 +297,6 @@ class ChatPage(QWidget):
 def _centred(widget: QWidget) -> QHBoxLayout:
     """As wide as the conversation's column; without margins that would keep the page from getting narrower."""
     row = QHBoxLayout()
-    row.setContentsMargins(SIDE, 0, SIDE, 0)
     row.setSpacing(0)
     row.addStretch(1)
     row.addWidget(widget, 10_000)
