@@ -122,7 +122,7 @@ def main() -> None:
     window.show()
     settle()
     messages = conversation(count)
-    gc.freeze()  # as the program does when it has started: a full collection would take 20 ms of a frame
+    gc.freeze()  # a collection of all that start-up made takes about 20 ms; the program must do this too
     opened, _ = frame(lambda: transcript.show_messages(messages))
     settle()
     result = {
