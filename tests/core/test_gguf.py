@@ -16,23 +16,11 @@ from app.core.gguf import Array, check_model, read_header
 from tests import models
 from tests.core.gguf_bytes import ARRAY, F32, STRING, U32, header, pair, tensor, text, write
 
-LIMIT_S = 0.05
-
 
 def error_of(path: Path, call: Callable[[Path], object] = read_header) -> AppError:
     with pytest.raises(AppError) as caught:
         call(path)
     return caught.value
-
-
-def best_s(call: Callable[[], object], times: int = 7) -> float:
-    """Processor time, which other programs on the machine do not change."""
-    taken = []
-    for _ in range(times):
-        started = time.thread_time()
-        call()
-        taken.append(time.thread_time() - started)
-    return min(taken)
 
 
 def open_files() -> int:
@@ -118,39 +106,12 @@ def test_strings_are_found_across_the_edges_of_the_reading_window(tmp_path: Path
     assert read_header(path).integer("after") == 7
 
 
-# -------------------------------------------------------------------- speed
-
-
-@pytest.mark.model
-def test_the_starter_is_read_and_checked_in_50_ms(starter_model: Path) -> None:
-    assert best_s(lambda: read_header(starter_model)) < LIMIT_S
-    assert best_s(lambda: check_model(starter_model, every_token=False)) < LIMIT_S
-    assert best_s(lambda: check_model(starter_model)) < 5 * LIMIT_S
-
-
-def test_llama_3s_vocabulary_is_passed_in_50_ms(tmp_path: Path) -> None:
-    words = b"".join(text(b"w%d" % number) for number in range(128_256))
-    merges = b"".join(text(b"x%d y%d" % (number, number)) for number in range(280_147))
-    path = write(
-        tmp_path / "vocabulary.gguf",
-        header(
-            [
-                pair("tokenizer.ggml.tokens", ARRAY, struct.pack("<IQ", STRING, 128_256) + words),
-                pair("tokenizer.ggml.merges", ARRAY, struct.pack("<IQ", STRING, 280_147) + merges),
-            ]
-        ),
-    )
-    assert best_s(lambda: read_header(path)) < LIMIT_S
-
-
 def test_weights_are_never_read(tmp_path: Path) -> None:
-    """8 GB of weights as a hole in the file: quick, and with a few megabytes of memory."""
+    """8 GB of weights as a hole in the file, read with a few megabytes of memory."""
     rows = 1 << 19
     path = write(tmp_path / "huge.gguf", header(tensors=[tensor("blk.0.ffn_up.weight", (4096, rows))]), 4096 * rows * 4)
     tracemalloc.start()
-    started = time.perf_counter()
     assert read_header(path).weights_bytes == 4096 * rows * 4
-    assert time.perf_counter() - started < LIMIT_S
     assert tracemalloc.get_traced_memory()[1] < 4 << 20
     tracemalloc.stop()
 

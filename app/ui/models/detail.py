@@ -126,7 +126,7 @@ class ModelDetail(QFrame):
     def _show_fit(self, entry: Entry) -> None:
         sentences = {
             "comfortable": ("success", self.tr("✓ 快適　必要なメモリに 1 割以上の余裕があります")),
-            "runs": ("warning", self.tr("▲ 動作可　メモリの余裕がわずかです")),
+            "tight": ("warning", self.tr("▲ 動作可　メモリの余裕がわずかです")),
             "insufficient": ("danger", self.tr("× メモリ不足　いまの空きメモリでは足りません")),
         }
         self._fit.setVisible(entry.fit in sentences)

@@ -23,7 +23,7 @@ class Fits(QObject):
         self._asking: dict[tuple[str, int, str], background.Task] = {}
 
     def of(self, model: LocalModel) -> str:
-        """comfortable | runs | insufficient; "" while unknown."""
+        """comfortable | tight | insufficient; "" while unknown."""
         settings = self._preferences.value
         key = (model.path, settings.context_tokens, settings.kv_type)
         if key not in self._known and key not in self._asking:

@@ -10,7 +10,7 @@ translate = QCoreApplication.translate
 
 FIT_BADGES = {
     "comfortable": ("success", "circle-check"),
-    "runs": ("warning", "triangle-alert"),
+    "tight": ("warning", "triangle-alert"),
     "insufficient": ("danger", "circle-x"),
 }
 
@@ -27,7 +27,7 @@ def tokens(count: int) -> str:
 def fit_word(fit: str) -> str:
     return {
         "comfortable": translate("Models", "快適"),
-        "runs": translate("Models", "動作可"),
+        "tight": translate("Models", "動作可"),
         "insufficient": translate("Models", "メモリ不足"),
     }[fit]
 
