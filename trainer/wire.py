@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-PROTOCOL = 1
-
 
 class EventWriter:
     """Writes events as JSON lines. Lines of several threads never mix; each is one `write` if the pipe takes it."""

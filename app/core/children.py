@@ -2,11 +2,26 @@
 
 import os
 import sys
+from pathlib import Path
+
+# Set by `kotae bench start`: the window prints when it takes input, and closes.
+REPORT_START_VARIABLE = "KOTAE_REPORT_START"
 
 
 def program() -> list[str]:
-    """What starts this program again. A frozen bundle is its own interpreter."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "app"]
+    """What starts this program again. A frozen bundle is its own interpreter.
+
+    -P: the folder that the user stands in is not searched for code; a folder named `app` there would replace ours.
+    """
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "app"]
+
+
+def prepare_environment() -> None:
+    """For all children of this process: where our code is, and UTF-8 whatever the locale says."""
+    root = str(Path(__file__).resolve().parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != root]
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, *others])
+    os.environ.setdefault("PYTHONUTF8", "1")
 
 
 def engine() -> list[str]:

@@ -5,6 +5,8 @@ faster and prompts 1.6 times slower on an 8B model, at 8.2 instead of 5.0 GB. Wh
 so both are tried once and the measured one that answers a typical question sooner is kept.
 """
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,32 @@ TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
 
 
-def plan(model: LocalModel, settings: Settings, reclaimable_bytes: int = 0, force: bool = False) -> dict[str, Any]:
-    """The fields of a `Load` for this model. `reclaimable_bytes`: what unloading the present model gives back.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a `Load` is made of; the names are its fields."""
+
+    path: str
+    context_tokens: int
+    threads: int | None
+    kv_type: str
+    flash_attention: bool | None
+    repack: bool
+
+    def fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def plan(
+    model: LocalModel,
+    settings: Settings,
+    loaded: tuple[str, int, str] | None = None,
+    reclaimable_bytes: int = 0,
+    force: bool = False,
+) -> Plan:
+    """How to load this model.
+
+    `loaded`: path, context and KV type of the model that is there, which needs no memory again.
+    `reclaimable_bytes`: what unloading it gives back.
 
     Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.check_model` raises.
     """
@@ -27,18 +53,19 @@ def plan(model: LocalModel, settings: Settings, reclaimable_bytes: int = 0, forc
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
     available = fit.available_memory_bytes() + reclaimable_bytes
     plain = fit.estimate(header, context, kv_type=settings.kv_type)
-    if plain.total_bytes > available and not force:
+    is_there = loaded == (model.path, context, settings.kv_type)
+    if plain.total_bytes > available and not (force or is_there):
         raise AppError("memory_short", need_bytes=plain.total_bytes, free_bytes=available)
     repacked = fit.estimate(header, context, kv_type=settings.kv_type, repack=True)
     fits_twice = fit.verdict(repacked, available) == "comfortable"
-    return {
-        "path": model.path,
-        "context_tokens": context,
-        "threads": settings.threads,
-        "kv_type": settings.kv_type,
-        "flash_attention": True if settings.kv_type != "f16" else None,
-        "repack": choose_repack(settings.repack, fits_twice, model.speeds or {}),
-    }
+    return Plan(
+        path=model.path,
+        context_tokens=context,
+        threads=settings.threads,
+        kv_type=settings.kv_type,
+        flash_attention=True if settings.kv_type != "f16" else None,
+        repack=choose_repack(settings.repack, fits_twice, model.speeds or {}),
+    )
 
 
 def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool:

@@ -27,7 +27,6 @@ class Settings:
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
-    show_details: bool = False
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.core import catalogue
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.errors import AppError
+from app.core.paths import write_atomically
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
 TERMS_NAME = "gemma-3-270m-terms.html"
@@ -38,7 +39,6 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
     target = folder / FILE_NAME
     if not is_available():
         raise AppError("starter_missing")
-    _copy_terms(file, folder)
     if target.is_file() and target.stat().st_size == file.size_bytes and _hash_of(target) == file.sha256:
         return target
     free_bytes = shutil.disk_usage(folder).free
@@ -46,8 +46,13 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
         raise AppError("disk_full", path=str(folder), need_bytes=file.size_bytes, free_bytes=free_bytes)
     temporary = target.with_suffix(".part")
     try:
+        _copy_terms(file, folder)
         _join(file, temporary, progress)
         temporary.replace(target)
+    except ModuleNotFoundError as error:
+        raise AppError("starter_missing") from error
+    except OSError as error:
+        raise AppError("disk_full", path=str(folder), need_bytes=file.size_bytes, free_bytes=free_bytes) from error
     finally:
         temporary.unlink(missing_ok=True)
     return target
@@ -56,18 +61,15 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
 def _join(file: ModelFile, target: Path, progress: Progress) -> None:
     digest = hashlib.sha256()
     written = 0
-    try:
-        with target.open("wb") as out:
-            for block in _blocks(file):
-                out.write(block)
-                digest.update(block)
-                written += len(block)
-                if not progress(min(1.0, written / file.size_bytes)):
-                    raise AppError("cancelled")
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise AppError("disk_full", path=str(target.parent), need_bytes=file.size_bytes, free_bytes=0) from error
+    with target.open("wb") as out:
+        for block in _blocks(file):
+            out.write(block)
+            digest.update(block)
+            written += len(block)
+            if not progress(min(1.0, written / file.size_bytes)):
+                raise AppError("cancelled")
+        out.flush()
+        os.fsync(out.fileno())
     if digest.hexdigest() != file.sha256:
         raise AppError("starter_damaged", have=digest.hexdigest(), need=file.sha256)
 
@@ -85,7 +87,7 @@ def _copy_terms(file: ModelFile, folder: Path) -> None:
     target = folder / TERMS_NAME
     if not target.is_file():
         terms = importlib.resources.files(file.package) / "data" / "GEMMA_TERMS.html"
-        target.write_bytes(terms.read_bytes())
+        write_atomically(target, terms.read_bytes())
 
 
 def _hash_of(path: Path) -> str:

@@ -6,6 +6,7 @@ as stored survives a kill or a power cut. One `Store` belongs to one thread.
 
 import dataclasses
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -19,12 +20,12 @@ from app.core.store_schema import MIGRATIONS
 
 BACKUPS_KEPT = 7
 TITLE_CHARACTERS = 40
-_DAY_S = 24 * 60 * 60
+_LEAST_BYTES = 1_000_000
 
 
 class Store:
     """Raises AppError("database_damaged" | "newer_data" | "database_unusable") from `open`, and
-    AppError("disk_full" | "database_unusable") from every write."""
+    AppError("disk_full" | "database_unusable" | "database_damaged") from every other method."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._db = db
@@ -34,14 +35,15 @@ class Store:
     @classmethod
     def open(cls, path: Path, backups: Path, clock: Callable[[], float] = time.time) -> "Store":
         """Opens or creates the database: checks it, then migrates it, after a backup."""
+        db = sqlite3.connect(path, isolation_level=None)
         try:
-            db = sqlite3.connect(path, isolation_level=None)
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
             intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
         except sqlite3.DatabaseError as error:
+            db.close()
             raise _damaged_or_unusable(error, path) from error
         if not intact:
             db.close()
@@ -57,7 +59,7 @@ class Store:
 
     def conversations(self) -> list[Conversation]:
         """All that are not in the bin, the most recently used first."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT id, title, created_at, updated_at, leaf_id FROM conversation"
             " WHERE binned_at IS NULL ORDER BY updated_at DESC, id DESC"
         )
@@ -77,22 +79,22 @@ class Store:
 
     def thread(self, conversation_id: int) -> list[Message]:
         """The shown branch, from its first question to its leaf."""
-        rows = self._db.execute(
+        rows = self._read(
             """WITH RECURSIVE branch(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM conversation c JOIN message m ON m.id = c.leaf_id WHERE c.id = ?
                    UNION ALL
                    SELECT m.id, m.parent_id, depth + 1 FROM branch b JOIN message m ON m.id = b.parent_id)
                SELECT m.* FROM branch b JOIN message m ON m.id = b.id ORDER BY b.depth DESC""",
-            (conversation_id,),
+            conversation_id,
         )
         return [_message(row) for row in rows]
 
     def message(self, message_id: int) -> Message:
         """Raises KeyError when it is not there."""
-        row = self._db.execute("SELECT * FROM message WHERE id = ?", (message_id,)).fetchone()
-        if row is None:
+        rows = self._read("SELECT * FROM message WHERE id = ?", message_id)
+        if not rows:
             raise KeyError(message_id)
-        return _message(row)
+        return _message(rows[0])
 
     def add_question(self, text: str, conversation_id: int | None = None, parent_id: int | None = None) -> Message:
         """Stores a question, in a new conversation when `conversation_id` is None. Committed when this returns."""
@@ -136,7 +138,7 @@ class Store:
 
     def end_interrupted_answers(self) -> None:
         """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
-        rows = self._db.execute("SELECT id, text, details FROM message WHERE status = 'streaming'").fetchall()
+        rows = self._read("SELECT id, text, details FROM message WHERE status = 'streaming'")
         for row in rows:
             details = _details(row["details"]) or AnswerDetails()
             self.finish_answer(
@@ -159,7 +161,7 @@ class Store:
     # ------------------------------------------------------------- local models
 
     def local_models(self) -> list[LocalModel]:
-        rows = self._db.execute("SELECT * FROM local_model ORDER BY added_at, id")
+        rows = self._read("SELECT * FROM local_model ORDER BY added_at, id")
         return [_local_model(row) for row in rows]
 
     def put_local_model(self, model: LocalModel) -> None:
@@ -223,6 +225,12 @@ class Store:
         )
         return Message(message_id, conversation_id, parent_id, role, text, status, now, details)
 
+    def _read(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _damaged_or_unusable(error, self.path) from error
+
     def _insert(self, sql: str, values: tuple[Any, ...]) -> int:
         row_id = self._db.execute(sql, values).lastrowid
         assert row_id is not None
@@ -235,7 +243,8 @@ class Store:
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # sqlite may have rolled back itself: a full disk
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -250,6 +259,8 @@ def backup(database: Path, target: Path) -> None:
     try:
         source.backup(copy)
     except sqlite3.Error as error:
+        copy.close()
+        temporary.unlink(missing_ok=True)
         raise _damaged_or_unusable(error, database) from error
     finally:
         copy.close()
@@ -292,7 +303,7 @@ def _modified(path: Path) -> float:
 
 def _is_sound(path: Path) -> bool:
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:
@@ -303,9 +314,11 @@ def _is_sound(path: Path) -> bool:
 
 def _damaged_or_unusable(error: sqlite3.Error, path: Path) -> AppError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    # On a full disk the files beside the database cannot grow either; sqlite then reports an input/output error.
+    is_full = code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _LEAST_BYTES
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return AppError("database_damaged", path=str(path))
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or is_full:
         return AppError("disk_full", path=str(path.parent))
     return AppError("database_unusable", path=str(path), reason=str(error))
 

@@ -148,7 +148,6 @@ def _facts(command: Load, load_s: float) -> EngineFacts:
         gpu_reason="no_backend",
         backend="CPU",
         embedding_dimensions=2,
-        has_chat_template=False,
         end_text="</s>",
         resident_bytes=psutil.Process().memory_info().rss,
         load_s=load_s,

@@ -75,10 +75,14 @@ class LlamaBackend:
         started = time.perf_counter()
         self._requested_threads = command.threads
         self.threads = command.threads or default_threads()
-        self._load_model(command, cancellation, emit)
-        self._make_context(command, cancellation)
-        load_s = time.perf_counter() - started
-        self._warm_up()
+        try:
+            self._load_model(command, cancellation, emit)
+            self._make_context(command, cancellation)
+            load_s = time.perf_counter() - started
+            self._warm_up()
+        except (AppError, Aborted) as error:
+            self.unload()
+            raise error if isinstance(error, AppError) else AppError("cancelled") from error
         self._facts = self._read_back(command, load_s, time.perf_counter() - started - load_s)
         return self._facts
 
@@ -113,7 +117,7 @@ class LlamaBackend:
                 raise AppError("cancelled")
             if time.monotonic() >= deadline:
                 raise AppError("load_too_slow", deadline_s=command.deadline_s)
-            raise AppError("model_unreadable", reason=log_facts.last_error(self._log.lines))
+            raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
         self._vocabulary = api.llama_model_get_vocab(self._model)
         self._vocabulary_size = api.llama_vocab_n_tokens(self._vocabulary)
 
@@ -138,8 +142,7 @@ class LlamaBackend:
             self._set_up_embedding(params)
         self._context = api.llama_init_from_model(self._model, params) or None
         if self._context is None:
-            self.unload()
-            raise AppError("context_failed", reason=log_facts.last_error(self._log.lines))
+            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
         self._memory = api.llama_get_memory(self._context)
         self.batch_tokens = api.llama_n_batch(self._context)
         self.context_tokens = api.llama_n_ctx(self._context)
@@ -178,7 +181,7 @@ class LlamaBackend:
             batch_tokens=self.batch_tokens,
             threads=api.llama_n_threads(self._context),
             repack=log.is_repacked,
-            kv_type=command.kv_type,
+            kv_type=log.kv_type or command.kv_type,
             kv_bytes=log.kv_bytes,
             compute_bytes=log.compute_bytes,
             flash_attention=log.flash_attention,
@@ -187,7 +190,6 @@ class LlamaBackend:
             gpu_reason=log.gpu_reason(api.llama_supports_gpu_offload(), command.gpu_layers),
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
-            has_chat_template=self._header.chat_template is not None,
             end_text=self._text_of(api.llama_vocab_eos(self._vocabulary)),
             resident_bytes=psutil.Process().memory_info().rss,
             load_s=load_s,
@@ -205,7 +207,9 @@ class LlamaBackend:
         `gguf.check_adapter` finds."""
         self._loaded()
         received = time.perf_counter()
-        prompt = self._tokenized(command.prompt, command.add_bos)
+        prompt = self._tokenized(command.prompt)
+        if not prompt:
+            raise AppError("template_failed", reason="it gave no text")
         if len(prompt) + 1 > self.context_tokens:
             raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=self.context_tokens)
         seed = command.sampling.seed if command.sampling.seed is not None else secrets.randbits(32)
@@ -219,29 +223,36 @@ class LlamaBackend:
             except Aborted:
                 reason = "cancelled"
                 self._remove_after(len(self.tokens))
+            except AppError:
+                self._clear()  # whatever the cache holds now is not to be built on
+                raise
         return answer.done(reason, len(prompt), cached, seed)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
-        """One vector of unit length a text. Raises AppError("context_full") for a text that is too long."""
+        """One vector of unit length a text. Raises AppError("context_full") for a text too long, and "cancelled"."""
         facts = self._loaded()
-        vectors = []
-        for text in command.texts:
-            tokens = self._tokenized((Segment(text),), None) or [max(0, api.llama_vocab_bos(self._vocabulary))]
-            if len(tokens) > facts.batch_tokens:
-                raise AppError("context_full", prompt_tokens=len(tokens), context_tokens=facts.batch_tokens)
+        try:
+            return tuple(self._vector(text, facts) for text in command.texts)
+        except Aborted as error:
+            raise AppError("cancelled") from error
+        finally:
             self._clear()
-            self._decode(tokens)
-            raw = api.llama_get_embeddings_seq(self._context, 0)
-            if not raw:
-                raise AppError("not_an_embedding_model")
-            vector = np.ctypeslib.as_array(raw, shape=(facts.embedding_dimensions,)).astype(np.float64)
-            vectors.append(tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist()))
+
+    def _vector(self, text: str, facts: EngineFacts) -> tuple[float, ...]:
+        tokens = self._tokenized((Segment(text),)) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        if len(tokens) > facts.batch_tokens:
+            raise AppError("context_full", prompt_tokens=len(tokens), context_tokens=facts.batch_tokens)
         self._clear()
-        return tuple(vectors)
+        self._decode(tokens)
+        raw = api.llama_get_embeddings_seq(self._context, 0)
+        if not raw:
+            raise AppError("not_an_embedding_model")
+        vector = np.ctypeslib.as_array(raw, shape=(facts.embedding_dimensions,)).astype(np.float64)
+        return tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist())
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
         self._loaded()
-        return tuple(len(self._tokenized(prompt, None)) for prompt in command.prompts)
+        return tuple(len(self._tokenized(prompt)) for prompt in command.prompts)
 
     def state(self, command_id: str) -> StateReport:
         resident = psutil.Process().memory_info().rss
@@ -254,9 +265,9 @@ class LlamaBackend:
             raise no_model()
         return self._facts
 
-    def _tokenized(self, segments: tuple[Segment, ...], add_bos: bool | None) -> list[int]:
-        if add_bos is None:
-            add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
+    def _tokenized(self, segments: tuple[Segment, ...]) -> list[int]:
+        """With a beginning-of-text token where the model's own metadata asks for one."""
+        add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
         tokens = [api.llama_vocab_bos(self._vocabulary)] if add_bos else []
         for segment in segments:
             text = segment.text.encode("utf-8", "replace")
@@ -272,8 +283,11 @@ class LlamaBackend:
         """The token's bytes; nothing for control tokens."""
         known = self._pieces.get(token)
         if known is None:
-            buffer = ctypes.create_string_buffer(256)
+            buffer = ctypes.create_string_buffer(64)
             length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            if length < 0:  # that many bytes are needed
+                buffer = ctypes.create_string_buffer(-length)
+                length = api.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
             known = self._pieces[token] = buffer.raw[: max(0, length)]
         return known
 
@@ -348,7 +362,7 @@ class LlamaBackend:
                 gguf.check_adapter(Path(use.path), self._header)
                 loaded = api.llama_adapter_lora_init(self._model, use.path.encode("utf-8"))
                 if not loaded:  # a null pointer is falsy, but not None
-                    raise AppError("adapter_unreadable", path=use.path, reason=log_facts.last_error(self._log.lines))
+                    raise AppError("adapter_unreadable", path=use.path, reason=log_facts.first_error(self._log.lines))
                 self._adapters[use.path] = loaded
         pointers = (api.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[use.path] for use in adapters))
         strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))

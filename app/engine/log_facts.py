@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _DEVICE = re.compile(r"using device (.+?)(?: - \d+ MiB free)?$")
 _KV = re.compile(r"(?:KV|RS) buffer size = +([\d.]+) MiB")
+_KV_TYPE = re.compile(r", K \((\w+)\):")
 _COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
 _MIB = 1024 * 1024
 
@@ -17,6 +18,7 @@ class LogFacts:
     devices: tuple[str, ...] = ()
     kv_bytes: int = 0
     compute_bytes: int = 0
+    kv_type: str = ""  # of the keys; the values have the same
     is_repacked: bool = False
     flash_attention: bool = False
 
@@ -40,13 +42,14 @@ def read(lines: Sequence[str]) -> LogFacts:
         devices=tuple(match[1] for line in lines if (match := _DEVICE.search(line.strip()))),
         kv_bytes=_total(_KV, text),
         compute_bytes=_total(_COMPUTE, text),
+        kv_type=found[1] if (found := _KV_TYPE.search(text)) else "",
         is_repacked="_REPACK model buffer size" in text,
         flash_attention=bool(re.search(r"Flash Attention enabled|flash_attn += enabled", text)),
     )
 
 
-def last_error(lines: Sequence[str]) -> str:
-    """The last line that tells why something failed, for the log and the details of an error."""
+def first_error(lines: Sequence[str]) -> str:
+    """The first line that tells why something failed (later ones only pass it on), else the last line."""
     telling = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
     return telling[0] if telling else (lines[-1].strip() if lines else "")
 

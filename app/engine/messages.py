@@ -68,7 +68,6 @@ class Ask:
     adapters: tuple[AdapterUse, ...] = ()
     grammar: str | None = None  # GBNF
     json_schema: str | None = None  # JSON Schema as text; becomes a grammar
-    add_bos: bool | None = None  # None: as the model's own metadata says
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,6 @@ class EngineFacts:
     gpu_reason: str  # "" when used; else no_backend | no_device | not_requested | offload_failed
     backend: str  # "CPU", "CUDA0 …"
     embedding_dimensions: int
-    has_chat_template: bool
     end_text: str  # the end-of-text token as a chat template writes it, "</s>"
     resident_bytes: int
     load_s: float

@@ -76,7 +76,7 @@ class Sampler:
     def _likely(self, logits: Logits) -> Ids:
         """With top-k: the smallest of nested sets that holds the k most likely. Without: all but the negligible."""
         best = logits.max()
-        if self._sampling.top_k > 0:
+        if self._sampling.top_k > 0 and self._grammar is None:  # a grammar decides before top-k counts
             for gap in (4.0, 8.0, 16.0):
                 ids = np.flatnonzero(logits >= best - gap)
                 if ids.size >= self._sampling.top_k:

@@ -8,6 +8,7 @@ read as control tokens.
 """
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -41,8 +42,11 @@ def _limit() -> None:
         import resource
     except ImportError:  # Windows: the parent's clock is the limit
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S + 1))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    except (ValueError, OSError) as error:  # macOS takes no limit below what is mapped already
+        print(f"template: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
 
 
 def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
@@ -73,14 +77,21 @@ def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Seg
 
 
 def segments(text: str) -> tuple[Segment, ...]:
-    """Splits rendered text at the marks. Text outside them is markup."""
+    """Splits rendered text at the marks. What is outside a pair is markup.
+
+    A template may cut one mark of a pair away (`content.split('</think>')[-1]`). Where the other end of the text lay is
+    then unknown, and the whole piece up to the next mark is taken as written: better too little markup than too much.
+    """
     found: list[Segment] = []
-    for number, part in enumerate(text.split(_BEGIN)):
-        written, end, markup = part.partition(_END) if number else ("", "", part)
-        if not end and number:
-            written, markup = part, ""  # the template cut the closing mark away: all of it was written by someone
-        found += [Segment(written), Segment(markup.replace(_END, ""), markup=True)]
-    return tuple(segment for segment in found if segment.text)
+    is_written = False
+    for part in re.split(f"({_BEGIN}|{_END})", text):
+        if part == _END and not is_written and found and found[-1].markup:
+            found[-1] = Segment(found[-1].text)
+        if part in (_BEGIN, _END):
+            is_written = part == _BEGIN
+        elif part:
+            found.append(Segment(part, markup=not is_written))
+    return tuple(found)
 
 
 def _marked(text: str) -> str:

@@ -46,23 +46,23 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(
         load_plan.plan(model, Settings())
     assert caught.value.facts["free_bytes"] == 1000
     assert caught.value.facts["need_bytes"] > 100_000
-    assert load_plan.plan(model, Settings(), force=True)["path"] == str(tiny_model)
-    assert load_plan.plan(model, Settings(), reclaimable_bytes=10**10)["path"] == str(tiny_model)
+    assert load_plan.plan(model, Settings(), force=True).path == str(tiny_model)
+    assert load_plan.plan(model, Settings(), reclaimable_bytes=10**10).path == str(tiny_model)
 
 
 def test_the_context_is_never_longer_than_trained(tiny_model: Path) -> None:
     model = local_models.describe(tiny_model)
-    assert load_plan.plan(model, Settings(context_tokens=32768))["context_tokens"] == 512
+    assert load_plan.plan(model, Settings(context_tokens=32768)).context_tokens == 512
 
 
 def test_a_quantized_cache_asks_for_flash_attention(tiny_model: Path) -> None:
     model = local_models.describe(tiny_model)
-    assert load_plan.plan(model, Settings(kv_type="q8_0"))["flash_attention"] is True
-    assert load_plan.plan(model, Settings())["flash_attention"] is None
+    assert load_plan.plan(model, Settings(kv_type="q8_0")).flash_attention is True
+    assert load_plan.plan(model, Settings()).flash_attention is None
 
 
 def test_the_plan_is_what_a_load_takes(tiny_model: Path) -> None:
     from app.engine.messages import Load
 
     model = dataclasses.replace(local_models.describe(tiny_model), speeds={"plain": PLAIN})
-    assert Load(id="1", **load_plan.plan(model, Settings(repack="auto"))).repack is True
+    assert Load(id="1", **load_plan.plan(model, Settings(repack="auto")).fields()).repack is True
