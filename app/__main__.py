@@ -4,11 +4,12 @@ Nothing: the window. `--engine`: the inference child. `--render-template`: the c
 yardstick of the benchmark. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
-import os
+import signal
 import sys
 
-from app.core import offline
-from app.core.paths import Paths
+from app.core import children, offline
+
+_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop")
 
 
 def main() -> int:
@@ -16,9 +17,12 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    os.environ.setdefault("PYTHONUTF8", "1")  # for the children
+    children.prepare_environment()
     offline.enforce()
     arguments = sys.argv[1:]
+    if arguments and arguments[0] in _CHILD_ROLES:
+        # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if arguments[:1] == ["--engine"]:
         from app.engine import worker
 
@@ -36,10 +40,10 @@ def main() -> int:
     return cli.main(arguments, _open_window)
 
 
-def _open_window(where: Paths) -> int:
+def _open_window(data_dir: str | None) -> int:
     from app import application  # the widgets load only for the window
 
-    return application.run(where)
+    return application.run(data_dir)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         engine.shut_down()
         del app
+    if asking.broken_pipe is not None:
+        raise asking.broken_pipe
     if asking.error is not None:
         raise asking.error
     if asking.outcome is None:
@@ -124,6 +126,7 @@ class _Asking:
         self.text = ""
         self.outcome: Outcome | None = None
         self.error: AppError | None = None
+        self.broken_pipe: BrokenPipeError | None = None
         self.waiting = Waiting(run.stop)
         run.stage_changed.connect(self._on_stage)
         run.text_received.connect(self._on_text)
@@ -144,7 +147,11 @@ class _Asking:
         if not self.text and shown:
             self._output.end_progress()
         self.text += shown
-        self._output.stream(shown)
+        try:
+            self._output.stream(shown)
+        except BrokenPipeError as error:  # raised on where it can be handled: after the event loop
+            self.broken_pipe = error
+            self._run.stop()
 
     def _on_finished(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -26,6 +26,7 @@ from app.services.engine import EngineClient
 SENTENCE = "橋の点検では、ひび割れの幅と長さを測り、前回の記録と比べて、進み方を確かめる。"
 BATCH_TOKENS = 512
 GREEDY = Sampling(temperature=0.0)
+CANCELLED_PROMPT_TOKENS = 600
 CACHE_PROMPT_TOKENS = 1500
 REUSE_ROUNDS, REUSE_LIMIT_S = 3, 120.0
 LIMIT_MS = 30 * 60 * 1000
@@ -199,7 +200,7 @@ class _Engine:
 
     def measure_cancel(self) -> tuple[float, float, float]:
         last_s, end_s = self._cancel_after("むかしむかし、", lambda event: isinstance(event, Token))
-        _, prompt_end_s = self._cancel_after(f"{time.perf_counter()}{SENTENCE * 30}", None)
+        _, prompt_end_s = self._cancel_after(f"{time.perf_counter()}{self.text_of(CANCELLED_PROMPT_TOKENS)}", None)
         return last_s, end_s, prompt_end_s
 
     def _cancel_after(self, text: str, trigger: Any) -> tuple[float, float]:

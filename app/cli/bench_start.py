@@ -16,9 +16,6 @@ from app.core.paths import Paths
 from app.core.records import AnswerDetails
 from app.core.store import Store
 
-# The window prints one JSON line when it takes input, and closes (app.application).
-REPORT_VARIABLE = "KOTAE_REPORT_START"
-
 
 def run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
     """Exit status 1 when the window needs more than 1.5 s or 200 MB. Uses a folder of its own."""
@@ -56,7 +53,7 @@ def _fill(folder: Path, conversations: int) -> None:
 
 
 def _measure(folder: Path) -> dict[str, float]:
-    environment = os.environ | {REPORT_VARIABLE: "1"}
+    environment = os.environ | {children.REPORT_START_VARIABLE: "1"}
     if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
     began = time.perf_counter()

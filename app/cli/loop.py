@@ -14,14 +14,16 @@ def application() -> QCoreApplication:
 
 
 class Waiting:
-    """`run` returns when `stop` is called. The first Ctrl+C calls `interrupt`, the second raises KeyboardInterrupt."""
+    """`run` returns when `stop` is called. The first Ctrl+C calls `interrupt`, a second makes `run` raise."""
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
         self._loop = QEventLoop()
         self.was_interrupted = False
+        self._is_impatient = False
 
     def run(self) -> None:
+        """Raises KeyboardInterrupt at the second Ctrl+C."""
         # Python handles signals between bytecodes, and Qt's loop runs none: the timer gives it some.
         pulse = QTimer(interval=100)
         pulse.timeout.connect(lambda: None)
@@ -31,12 +33,16 @@ class Waiting:
             self._loop.exec()
         finally:
             signal.signal(signal.SIGINT, before)
+        if self._is_impatient:
+            raise KeyboardInterrupt
 
     def stop(self) -> None:
         self._loop.quit()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # An exception raised here would be printed by Qt's loop, and the loop would go on.
         if self.was_interrupted:
-            signal.default_int_handler(number, frame)
+            self._is_impatient = True
+            self._loop.quit()
         self.was_interrupted = True
         self._interrupt()

@@ -19,16 +19,15 @@ from app.core.paths import Paths
 Command = Callable[[argparse.Namespace, Paths, Output], int]
 
 
-def main(arguments: Sequence[str], open_window: Callable[[Paths], int]) -> int:
+def main(arguments: Sequence[str], open_window: Callable[[str | None], int]) -> int:
     """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
     output = Output("--json" in arguments, _language(arguments))
     try:
         options = _parser(output).parse_args(_options_last(arguments))
-        where = paths.locate(options.data_dir)
         if options.command is None:
-            return _open_window(where, output, open_window)
+            return _open_window(options.data_dir, output, open_window)
         run: Command = options.run
-        return run(options, where, output)
+        return run(options, paths.locate(options.data_dir), output)
     except AppError as error:
         output.error(error)
         return 2 if error.code == "bad_option" else 3
@@ -42,14 +41,14 @@ def main(arguments: Sequence[str], open_window: Callable[[Paths], int]) -> int:
         return 1
 
 
-def _open_window(where: Paths, output: Output, open_window: Callable[[Paths], int]) -> int:
+def _open_window(data_dir: str | None, output: Output, open_window: Callable[[str | None], int]) -> int:
     is_headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
         output.note("no_display")
         return 3
-    return open_window(where)
+    return open_window(data_dir)
 
 
 def _language(arguments: Sequence[str]) -> str:

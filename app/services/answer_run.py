@@ -4,7 +4,6 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -73,7 +72,6 @@ class AnswerRun(QObject):
         self.request = request
         self._load_id = self._ask_id = ""
         self._load_s = self._started_at = 0.0
-        self._task: background.Task | None = None
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
         self._kind = ""
@@ -82,12 +80,11 @@ class AnswerRun(QObject):
         self._started_at = time.monotonic()
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
-        facts = self._engine.facts
-        reclaimable = facts.resident_bytes if facts else 0
-        request = self.request
+        request, there, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
+        loaded = (there.path, there.context_tokens, there.kv_type) if there else None
         self._stage("loading")
-        self._task = background.run(
-            lambda: load_plan.plan(request.model, request.settings, reclaimable, request.force_load),
+        background.run(
+            lambda: load_plan.plan(request.model, request.settings, loaded, reclaimable, request.force_load),
             self._on_planned,
             self._fail,
         )
@@ -111,10 +108,10 @@ class AnswerRun(QObject):
 
     # ------------------------------------------------------------------- stages
 
-    def _on_planned(self, plan: dict[str, Any]) -> None:
+    def _on_planned(self, plan: load_plan.Plan) -> None:
         if self._is_over:
             return
-        if _is_loaded(self._engine, plan):
+        if self._is_loaded(plan):
             self._build_prompt()
             return
         self._load_id = load(self._engine, self.request.model.name, plan)
@@ -123,22 +120,31 @@ class AnswerRun(QObject):
         request = self.request
         form = local_models.form_of(request.model)
         if form is not None:
-            self._ask(prompt.build(form, request.turns, self._system()), form)
+            self._ask(prompt.build(form, request.turns, system_prompt(request)), form)
             return
-        header = gguf.read_header(Path(request.model.path))
+        try:
+            header = gguf.read_header(Path(request.model.path))
+        except AppError as error:  # the file has gone since it was loaded
+            self._fail(error)
+            return
         facts = self._engine.facts
         body: dict[str, object] = {
             "template": header.chat_template,
-            "messages": _messages(request.turns, self._system()),
+            "messages": _messages(request.turns, system_prompt(request)),
             "end": facts.end_text if facts else "",
         }
         self._renderer = TemplateRenderer(
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
 
-    def _system(self) -> str:
-        card = catalogue.load().card(self.request.model.card_id)
-        return self.request.settings.system_prompt or (card.system_prompt if card else "")
+    def _is_loaded(self, plan: load_plan.Plan) -> bool:
+        """Whether the engine holds this model as planned. Repacking left to measurement is no reason to reload."""
+        loaded = self._engine.loaded
+        if loaded is None or self._engine.facts is None:
+            return False
+        if self.request.settings.repack == "auto":
+            plan = dataclasses.replace(plan, repack=loaded.repack)
+        return dataclasses.replace(loaded, **plan.fields()) == loaded
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
         request = self.request
@@ -199,9 +205,15 @@ class AnswerRun(QObject):
         self.stage_changed.emit(Stage(kind, fraction, self._started_at))
 
 
-def load(engine: EngineClient, name: str, plan: dict[str, Any]) -> str:
+def system_prompt(request: AnswerRequest) -> str:
+    """The user's, else the one that the model's card recommends."""
+    card = catalogue.load().card(request.model.card_id)
+    return request.settings.system_prompt or (card.system_prompt if card else "")
+
+
+def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:
     """Sends a planned load and gives its id; that of the one under way if it is the same."""
-    wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan)
+    wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
     if wanted != engine.loading:
         wanted = dataclasses.replace(wanted, id=engine.new_id())
         engine.name_model(name)
@@ -209,16 +221,12 @@ def load(engine: EngineClient, name: str, plan: dict[str, Any]) -> str:
     return wanted.id
 
 
-def _is_loaded(engine: EngineClient, plan: dict[str, Any]) -> bool:
-    """Whether the engine holds this model as planned. A different wish for repacking alone is no reason to reload."""
+def reclaimable_bytes(engine: EngineClient) -> int:
+    """What unloading gives back. Weights that are mapped from the file count as free memory already."""
     facts = engine.facts
-    return (
-        facts is not None
-        and facts.path == plan["path"]
-        and plan["context_tokens"] <= facts.context_tokens < plan["context_tokens"] + 256  # llama.cpp rounds up
-        and facts.kv_type == plan["kv_type"]
-        and plan["threads"] in (None, facts.threads)
-    )
+    if facts is None:
+        return 0
+    return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
 
 
 def _sampling(card: CardSampling, request: AnswerRequest) -> Sampling:

@@ -9,10 +9,41 @@ from app.core.errors import AppError
 
 
 class Task(QObject):
-    """Work in progress. Keep it as long as its result matters; `forget` drops the result."""
+    """Work in progress. It is kept until its result has been delivered, on the thread that called `run`."""
 
-    finished = Signal(object)
-    failed = Signal(object)  # AppError, or the exception of a bug
+    _succeeded = Signal(object)
+    _failed = Signal(object)
+
+    def __init__(self, done: Callable[[Any], None], failed: Callable[[AppError], None]) -> None:
+        super().__init__()
+        self._done_callback = done
+        self._failed_callback = failed
+        # Methods of an object of the calling thread: Qt brings the call there.
+        self._succeeded.connect(self._on_succeeded)
+        self._failed.connect(self._on_failed)
+        _running.add(self)
+
+    def perform(self, work: Callable[[], Any]) -> None:
+        """In the pool's thread."""
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001  carried to the caller's thread, where a bug rises
+            self._failed.emit(error)
+        else:
+            self._succeeded.emit(result)
+
+    def _on_succeeded(self, result: Any) -> None:
+        _running.discard(self)
+        self._done_callback(result)
+
+    def _on_failed(self, error: Exception) -> None:
+        _running.discard(self)
+        if not isinstance(error, AppError):
+            raise error
+        self._failed_callback(error)
+
+
+_running: set[Task] = set()
 
 
 class _Job(QRunnable):
@@ -22,14 +53,7 @@ class _Job(QRunnable):
         self._task = task
 
     def run(self) -> None:
-        try:
-            result = self._work()
-        except AppError as error:
-            self._task.failed.emit(error)
-        except Exception as error:  # noqa: BLE001  carried to the GUI thread, where `_raise` lets it rise
-            self._task.failed.emit(error)
-        else:
-            self._task.finished.emit(result)
+        self._task.perform(self._work)
 
 
 def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None]) -> Task:
@@ -37,14 +61,6 @@ def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[
 
     `work` must not touch Qt objects. An exception that is no AppError is a bug and rises in the caller's event loop.
     """
-    task = Task()
-
-    def on_failure(error: Exception) -> None:
-        if not isinstance(error, AppError):
-            raise error
-        failed(error)
-
-    task.finished.connect(done)
-    task.failed.connect(on_failure)
+    task = Task(done, failed)
     QThreadPool.globalInstance().start(_Job(work, task))
     return task

@@ -1,8 +1,8 @@
 """The open conversation: questions stored before anything is computed, answers stored while they stream."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -12,10 +12,10 @@ from app.core.prompt import Turn
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.core.settings import CONTEXT_CHOICES
 from app.core.store import Store
-from app.engine.messages import Done, Event, Tokenize, Tokenized
+from app.engine.messages import Done, Event, Failed, Tokenize, Tokenized
 from app.services import answer_run, background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.services.engine import EngineClient
+from app.services.engine import EngineClient, EngineDeath
 from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -64,14 +64,15 @@ class ChatSession(QObject):
         self._template_command = template_command
         self.conversation: Conversation | None = None
         self._writing: _Writing | None = None
-        self._left_out: dict[int, int] = {}  # conversation id -> oldest turns the user chose to leave out
+        # (conversation id, context size) -> how many of the oldest turns the user chose to leave out
+        self._left_out: dict[tuple[int, int], int] = {}
         self._overflow: tuple[Message, Overflow] | None = None  # the answer that did not fit
         self._counting: tuple[str, Message, int, int] | None = None  # request id, answer, tokens needed, context
-        self._preparing: background.Task | None = None
         self._prepared_id = ""
         self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
         self._save_timer.timeout.connect(self._save_text)
         engine.event_received.connect(self._on_engine_event)
+        engine.died.connect(self._on_died)
 
     # ------------------------------------------------------------- conversations
 
@@ -100,7 +101,7 @@ class ChatSession(QObject):
 
     def new(self) -> None:
         """An empty conversation; it is stored with its first question."""
-        self.stop()
+        self._leave()
         self.conversation = None
         self.conversation_opened.emit(None, [])
 
@@ -108,11 +109,12 @@ class ChatSession(QObject):
         """Shows a conversation. An answer that is being written in another one is stopped and kept."""
         if self.conversation is not None and self.conversation.id == conversation_id:
             return
-        self.stop()
+        self._leave()
         self._show(conversation_id)
 
     def rename(self, conversation_id: int, title: str) -> None:
-        self._store.rename(conversation_id, title)
+        if not self._change(lambda: self._store.rename(conversation_id, title)):
+            return
         if self.conversation is not None and self.conversation.id == conversation_id:
             self.conversation = self._store.conversation(conversation_id)
         self.conversations_changed.emit()
@@ -121,17 +123,20 @@ class ChatSession(QObject):
         """Moves a conversation to the bin; `restore` brings it back as it was."""
         if self.conversation is not None and self.conversation.id == conversation_id:
             self.new()
-        self._store.bin(conversation_id)
+        self._change(lambda: self._store.bin(conversation_id))
         self.conversations_changed.emit()
 
     def restore(self, conversation_id: int) -> None:
-        self._store.restore(conversation_id)
+        self._change(lambda: self._store.restore(conversation_id))
         self.conversations_changed.emit()
 
     # ------------------------------------------------------------------- answers
 
     def ask(self, text: str) -> bool:
-        """Stores the question, then has it answered. False: it was not taken (empty, busy, full disk) and says why."""
+        """Stores the question, then has it answered.
+
+        False: it was not taken, because an answer is being written, or as `problem_occurred` says (empty, full disk).
+        """
         if self.is_busy:
             return False
         try:
@@ -146,7 +151,7 @@ class ChatSession(QObject):
         self.conversation = self._store.conversation(question.conversation_id)
         self.message_added.emit(question)
         self.conversations_changed.emit()
-        self._answer(question.id)
+        self._change(lambda: self._answer(question.id))
         return True
 
     def close(self) -> None:
@@ -164,24 +169,30 @@ class ChatSession(QObject):
         self._prepared_id = model.id  # once: this is called at every key
         settings = self._preferences.value
 
-        def send(plan: dict[str, Any]) -> None:
+        def send(plan: load_plan.Plan) -> None:
             if not self.is_busy and self._engine.facts is None:
                 answer_run.load(self._engine, model.name, plan)
 
-        self._preparing = background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
+        background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
 
     def stop(self) -> None:
         if self._writing is not None:
             self._writing.run.stop()
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
+        """Answers the same question again: a new branch beside the old answer, or in its place if it had no text.
+
+        An answer with later turns is not branched, which would hide them: its question is asked anew at the end.
+        """
         if self.is_busy:
             return
         answer = self._store.message(answer_id)
-        assert answer.parent_id is not None
-        self._answer(answer.parent_id, answer if not answer.text else None, force_load)
-        self._show(answer.conversation_id)
+        question_id = answer.parent_id
+        assert question_id is not None
+        if self._store.leaf_id(answer.conversation_id) != answer_id:
+            self.ask(self._store.message(question_id).text)
+        elif self._change(lambda: self._answer(question_id, answer if not answer.text else None, force_load)):
+            self._show(answer.conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
         """`choice`: drop (the oldest turns) | widen (the context) | new (conversation with the same question)."""
@@ -195,20 +206,38 @@ class ChatSession(QObject):
             self.ask(question.text)
             return
         if choice == "drop":
-            left_out = self._left_out.get(answer.conversation_id, 0)
-            self._left_out[answer.conversation_id] = left_out + overflow.droppable_turns
+            here = self._left_out_key(answer.conversation_id)
+            self._left_out[here] = self._left_out.get(here, 0) + overflow.droppable_turns
         elif overflow.wider_context_tokens is not None:
             self._preferences.change(context_tokens=overflow.wider_context_tokens)
         self.regenerate(answer.id)
 
     # ------------------------------------------------------------------- private
 
+    def _leave(self) -> None:
+        """What was asked of the user about this conversation is no longer the question."""
+        self.stop()
+        self._overflow = self._counting = None
+
+    def _change(self, work: Callable[[], None]) -> bool:
+        """Does what may meet a full disk; then says so and returns False."""
+        try:
+            work()
+        except AppError as error:
+            self.problem_occurred.emit(error)
+            return False
+        return True
+
+    def _left_out_key(self, conversation_id: int) -> tuple[int, int]:
+        """With a wider context nothing need be left out."""
+        return conversation_id, self._preferences.value.context_tokens
+
     def _show(self, conversation_id: int) -> None:
         self.conversation = self._store.conversation(conversation_id)
         self.conversation_opened.emit(self.conversation, self._store.thread(conversation_id))
 
     def _answer(self, question_id: int, emptied: Message | None = None, force_load: bool = False) -> None:
-        self._overflow = None
+        self._overflow = self._counting = None
         model = self.model
         details = AnswerDetails(model_id=model.id, model_name=model.name) if model else AnswerDetails()
         answer = (
@@ -241,7 +270,7 @@ class ChatSession(QObject):
             elif message.id != answer.id and turns and message.text:
                 turns[-1] = Turn(turns[-1].question, message.text)
         answered = [turn for turn in turns[:-1] if turn.answer is not None]
-        return (*answered[self._left_out.get(answer.conversation_id, 0) :], turns[-1])
+        return (*answered[self._left_out.get(self._left_out_key(answer.conversation_id), 0) :], turns[-1])
 
     def _on_text(self, piece: str) -> None:
         assert self._writing is not None
@@ -275,7 +304,7 @@ class ChatSession(QObject):
         details = writing.answer.details or AnswerDetails()
         details = dataclasses.replace(details, stop_reason="failed", error_code=error.code)
         answer = self._finish(writing.answer, writing.text, "failed", details)
-        if error.code == "context_full" and answer is not None:
+        if error.code == "context_full":
             self._count_turns(answer, writing.run.request, error)
         else:
             self.problem_occurred.emit(error)
@@ -288,7 +317,7 @@ class ChatSession(QObject):
         writing.run.deleteLater()
         return writing
 
-    def _finish(self, answer: Message, text: str, status: str, details: AnswerDetails) -> Message | None:
+    def _finish(self, answer: Message, text: str, status: str, details: AnswerDetails) -> Message:
         try:
             finished = self._store.finish_answer(answer.id, text, status, details)
         except AppError as error:  # the disk is full: what was saved a second ago stays
@@ -317,15 +346,25 @@ class ChatSession(QObject):
         self._counting = (request_id, answer, error.facts["prompt_tokens"], error.facts["context_tokens"])
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
         shorter = (request.turns[count:] for count in range(1, len(request.turns)))
-        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns) for turns in shorter)))
+        system = answer_run.system_prompt(request)
+        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns, system) for turns in shorter)))
 
     def _on_engine_event(self, event: Event) -> None:
-        if self._counting is None or not isinstance(event, Tokenized) or event.id != self._counting[0]:
+        if self._counting is None or not isinstance(event, Tokenized | Failed) or event.id != self._counting[0]:
+            return
+        if isinstance(event, Failed):
+            self._on_died()
             return
         (_, answer, needed, context), self._counting = self._counting, None
         overflow = _overflow(event.counts, needed, context, self._trained_context())
         self._overflow = (answer, overflow)
         self.overflowed.emit(overflow)
+
+    def _on_died(self, *_death: EngineDeath) -> None:
+        """Nobody will count any more: the plain sentence has to do."""
+        if self._counting is not None:
+            (_, _, needed, context), self._counting = self._counting, None
+            self.problem_occurred.emit(AppError("context_full", prompt_tokens=needed, context_tokens=context))
 
     def _trained_context(self) -> int:
         return self._engine.facts.trained_context_tokens if self._engine.facts else 0

@@ -31,6 +31,7 @@ from app.services.events import EngineStatus
 from app.services.process import ChildProcess, Exit
 
 HEARTBEAT_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
+WATCH_LATE_S = 4.0  # the watch looks every second
 STALL_LIMIT_S = 600.0  # the longest a single batch may take; a slow disk pages an 8B model in
 
 
@@ -72,10 +73,11 @@ class EngineClient(QObject):
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
         self._running: str | None = None  # the id of the Ask or Load that is being computed
-        self.loading: Load | None = None  # the load that has been sent and not been answered
+        self.loading: Load | None = None  # sent, and neither answered nor cancelled
+        self.loaded: Load | None = None  # what the model that is there was loaded with
         self._may_restart = True
         self._verdict = ""  # why we killed the child ourselves
-        self._heard_at = self._moved_at = time.monotonic()
+        self._heard_at = self._moved_at = self._checked_at = time.monotonic()
         self._progress = -1
         self._watch = QTimer(self, interval=1000)
         self._watch.timeout.connect(self._check_life)
@@ -90,8 +92,11 @@ class EngineClient(QObject):
         """Sends a command, starting the child first if need be."""
         if not self._child.is_running:
             self._start()
+            if not self._child.is_running:  # it could not be started; `died` has told so
+                return
         if isinstance(command, Load):
             self._last_load = self.loading = command
+            self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
         if isinstance(command, Load | Ask):
             self._running = command.id
@@ -101,6 +106,8 @@ class EngineClient(QObject):
         self._child.send(messages.to_line(command))
 
     def cancel(self, command_id: str) -> None:
+        if self.loading is not None and self.loading.id == command_id:
+            self.loading = self._last_load = None
         self._child.send(messages.to_line(Cancel(command_id)))
 
     def name_model(self, name: str) -> None:
@@ -119,17 +126,14 @@ class EngineClient(QObject):
     def shut_down(self) -> None:
         """Ends the child and gives its memory back. Blocks for a moment."""
         self._watch.stop()
-        self._last_load = self._running = self.loading = None
+        self._last_load = self._running = self.loading = self.loaded = None
         self._child.stop()
-
-    def log_tail(self) -> str:
-        return self._child.log_tail()
 
     # -------------------------------------------------------------------- events
 
     def _start(self) -> None:
         self._verdict = ""
-        self._heard_at = self._moved_at = time.monotonic()
+        self._heard_at = self._moved_at = self._checked_at = time.monotonic()
         self._child.start()
         self._watch.start()
         self._set_status(EngineStatus("starting", model_name=self.status.model_name))
@@ -153,27 +157,37 @@ class EngineClient(QObject):
     def _update_status(self, event: messages.Event) -> None:
         status = self.status
         match event:
+            case Hello(protocol=protocol) if protocol != messages.PROTOCOL:
+                self._kill("garbled")
             case Hello() if self._running is None:
                 self._set_status(dataclasses.replace(status, state="off"))
             case LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
             case Ready():
-                self._running = self.loading = None
+                self._forget_running(event.id)
+                self.loaded = self._last_load
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
             case PromptProgress():
                 self._set_status(dataclasses.replace(status, state="reading"))
             case Token() if status.state != "answering":
                 self._set_status(dataclasses.replace(status, state="answering"))
             case Done():
-                self._running = None
+                self._forget_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
             case Failed():
-                self._running = self.loading = None
+                self._forget_running(event.id)
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
                 self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
             case Unloaded():
+                self.loaded = None
                 self._set_status(EngineStatus())
+
+    def _forget_running(self, command_id: str) -> None:
+        if self._running == command_id:
+            self._running = None
+        if self.loading is not None and self.loading.id == command_id:
+            self.loading = None
 
     def _set_status(self, status: EngineStatus) -> None:
         self.status = status
@@ -181,6 +195,9 @@ class EngineClient(QObject):
 
     def _check_life(self) -> None:
         now = time.monotonic()
+        if now - self._checked_at > WATCH_LATE_S:  # it is us who slept: a suspended machine, a stopped process
+            self._heard_at = self._moved_at = now
+        self._checked_at = now
         is_silent = now - self._heard_at > self._heartbeat_limit_s
         is_stalled = self._running is not None and now - self._moved_at > self._stall_limit_s
         if self._child.is_running and (is_silent or is_stalled):
@@ -192,7 +209,7 @@ class EngineClient(QObject):
 
     def _on_exited(self, how: Exit) -> None:
         self._watch.stop()
-        self._running = self.loading = None
+        self._running = self.loading = self.loaded = None
         if how.cause == "stopped":
             self._set_status(EngineStatus())
             return

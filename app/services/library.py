@@ -66,8 +66,7 @@ class ModelLibrary(QObject):
 
     def remove(self, model_id: str) -> None:
         """Takes the model off the list. The file stays."""
-        self._store.remove_local_model(model_id)
-        self._reload()
+        self._change(lambda: self._store.remove_local_model(model_id))
 
     def allow_template(self, model_id: str) -> None:
         """Lets the file's own chat template run, isolated, from now on."""
@@ -76,8 +75,7 @@ class ModelLibrary(QObject):
             self.update(dataclasses.replace(model, template_allowed=True))
 
     def update(self, model: LocalModel) -> None:
-        self._store.put_local_model(model)
-        self._reload()
+        self._change(lambda: self._store.put_local_model(model))
 
     def _run(self, work: Callable[[], LocalModel]) -> None:
         if self._task is None:
@@ -85,13 +83,22 @@ class ModelLibrary(QObject):
 
     def _on_described(self, model: LocalModel) -> None:
         self._task = None
-        model = local_models.merged(model, self._models)
-        self.update(model)
-        self.imported.emit(model)
+        model = local_models.merged(model, self._store.local_models())  # the command line may have added some
+        if self._change(lambda: self._store.put_local_model(model)):
+            self.imported.emit(model)
 
     def _on_failed(self, error: AppError) -> None:
         self._task = None
         self.failed.emit(error)
+
+    def _change(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except AppError as error:
+            self.failed.emit(error)
+            return False
+        self._reload()
+        return True
 
     def _reload(self) -> None:
         self._models = self._store.local_models()

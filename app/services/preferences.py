@@ -7,11 +7,13 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.core import settings
+from app.core.errors import AppError
 from app.core.settings import Settings
 
 
 class Preferences(QObject):
     changed = Signal(object)  # Settings
+    failed = Signal(object)  # AppError
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -19,10 +21,14 @@ class Preferences(QObject):
         self.value: Settings = settings.load(path)
 
     def change(self, **fields: Any) -> None:
-        """Stores the changed fields at once. Raises OSError when the file cannot be written; nothing changes then."""
+        """Stores the changed fields at once. When the file cannot be written nothing changes, and `failed` says why."""
         new = dataclasses.replace(self.value, **fields)
         if new == self.value:
             return
-        settings.save(self._path, new)
+        try:
+            settings.save(self._path, new)
+        except OSError as error:
+            self.failed.emit(AppError("settings_unsaved", path=str(self._path), reason=error.strerror or str(error)))
+            return
         self.value = new
         self.changed.emit(new)

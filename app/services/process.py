@@ -52,6 +52,7 @@ class ChildProcess(QObject):
         environment.insert("GGML_NO_BACKTRACE", "1")  # a crash must not start a debugger
         environment.insert("PYTHONUNBUFFERED", "1")
         process.setProcessEnvironment(environment)
+        self._keep_old_log()
         process.setStandardErrorFile(str(self._log))
         process.readyReadStandardOutput.connect(self._on_ready_read)
         process.finished.connect(self._on_finished)
@@ -87,6 +88,13 @@ class ChildProcess(QObject):
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
+
+    def _keep_old_log(self) -> None:
+        """A restart must not wipe what tells why it was needed."""
+        try:
+            self._log.replace(self._log.with_suffix(".previous.log"))
+        except OSError:  # there is none yet, or it is being read (Windows): then it is overwritten
+            return
 
     def _on_ready_read(self) -> None:
         process = self._process

@@ -1,8 +1,11 @@
 """One window a data folder. A second start brings the first window to the front and ends."""
 
+import logging
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QLockFile, QObject, Signal
+
+log = logging.getLogger("kotae")
 
 
 class SingleInstance(QObject):
@@ -19,16 +22,25 @@ class SingleInstance(QObject):
         self._watcher.fileChanged.connect(self._on_touched)
 
     def acquire(self) -> bool:
-        """False when another instance has the folder; it has then been asked to come to the front."""
-        if not self._lock.tryLock(100):
-            self._raise_request.write_text("raise\n", "utf-8")
+        """False when another instance has the folder; it has then been asked to come to the front.
+
+        A lock that cannot be made for another reason (odd file systems) does not keep the window shut.
+        """
+        if not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError:
+            self._write("raise\n")
             return False
-        self._raise_request.write_text("", "utf-8")
+        self._write("")
         self._watcher.addPath(str(self._raise_request))
         return True
+
+    def _write(self, text: str) -> None:
+        try:
+            self._raise_request.write_text(text, "utf-8")
+        except OSError as error:  # a full disk: the window opens, only nobody can call it to the front
+            log.warning("single instance: %s", error)
 
     def _on_touched(self, path: str) -> None:
         self._watcher.addPath(path)  # dropped by Qt when a file is replaced
         if self._raise_request.stat().st_size > 0:
-            self._raise_request.write_text("", "utf-8")
+            self._write("")
             self.raise_requested.emit()
