@@ -13,13 +13,15 @@ from types import TracebackType
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import children, offline, store
+from app.core import children, offline, paths, store
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.settings import Settings
 from app.core.store import Store
+from app.core.wording import describe_error
 from app.services import background
 from app.services.chat import ChatSession
-from app.services.engine import EngineClient
+from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.single_instance import SingleInstance
@@ -28,9 +30,8 @@ from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
 
-# Set by `kotae bench start`: the window prints when it takes input, and closes.
-REPORT_VARIABLE = "KOTAE_REPORT_START"
 BACKUP_AFTER_MS = 10_000
+BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
 
 log = logging.getLogger("kotae")
 
@@ -54,30 +55,37 @@ class Parts:
         self.store.close()
 
 
-def run(where: Paths) -> int:
+def run(data_dir: str | None) -> int:
     """Shows the window and runs until it is closed. Returns the exit status."""
-    _keep_log(where)
     app = desktop.make_application()
     theme = Theme()
-    preferences = Preferences(where.settings)
-    theme.apply(app, preferences.value)
-    instance = SingleInstance(where.lock, where.raise_request)
-    if not instance.acquire():
-        return 0
-    database = _open_store(where, theme)
-    if database is None:
+    theme.apply(app, Settings())
+    try:
+        where = paths.locate(data_dir)
+        _keep_log(where)
+        instance = SingleInstance(where.lock, where.raise_request)
+        if not instance.acquire():
+            return 0
+        preferences = Preferences(where.settings)
+        theme.apply(app, preferences.value)
+        database = _open_store(where, theme)
+        if database is None:
+            return 3
+        database.end_interrupted_answers()
+        parts = build(where, theme, preferences, database)
+    except AppError as error:
+        print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
+        dialogs.problem(theme, error).exec()
         return 3
-    database.end_interrupted_answers()
-    parts = build(where, theme, preferences, database)
     _report_bugs(parts, where)
     instance.raise_requested.connect(parts.window.come_to_front)
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
     parts.window.show()
     parts.window.show_questions()
-    if REPORT_VARIABLE in os.environ:
+    if children.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
-    QTimer.singleShot(BACKUP_AFTER_MS, parts.window, lambda: _back_up(where))
+    _back_up_daily(where, parts.window)
     status = app.exec()
     parts.close()
     return status
@@ -90,6 +98,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     session = ChatSession(database, engine, library, preferences, children.template())
     page = ChatPage(theme, session, library, preferences)
     window = MainWindow(theme, preferences, library, session, engine, page, where, lambda: len(offline.refusals()))
+    preferences.failed.connect(window.show_problem)
+    engine.died.connect(_note_death)
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
     page.starter_requested.connect(lambda: _start_with_trial(window, library))
@@ -116,8 +126,14 @@ def _open_store(where: Paths, theme: Theme) -> Store | None:
         dialog = dialogs.problem(theme, error, choices=choices)
         if not dialog.exec():
             return None
-    store.restore_newest_backup(where.database, where.backups)
+    if store.restore_newest_backup(where.database, where.backups) is None:
+        dialogs.problem(theme, AppError("no_backup", path=str(where.data))).exec()
     return Store.open(where.database, where.backups)
+
+
+def _note_death(death: EngineDeath) -> None:
+    """The engine's log holds no text of questions or answers, so its end may go into ours."""
+    log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
 
 
 def _keep_log(where: Paths) -> None:
@@ -140,13 +156,20 @@ def _report_bugs(parts: Parts, where: Paths) -> None:
     sys.excepthook = report
 
 
-def _back_up(where: Paths) -> None:
-    """Once a day, off the GUI thread; a full disk is told in the log, not in the user's way."""
-    background.run(
-        lambda: store.daily_backup(where.database, where.backups, time.time()),
-        lambda made: log.info("backup: %s", made),
-        lambda error: log.warning("no backup: %s", error),
-    )
+def _back_up_daily(where: Paths, window: MainWindow) -> None:
+    """Off the GUI thread; a full disk is told in the log, not in the user's way."""
+
+    def back_up() -> None:
+        background.run(
+            lambda: store.daily_backup(where.database, where.backups, time.time()),
+            lambda made: log.info("backup: %s", made) if made else None,
+            lambda error: log.warning("no backup: %s", error),
+        )
+
+    QTimer.singleShot(BACKUP_AFTER_MS, window, back_up)
+    every_hour = QTimer(window, interval=BACKUP_EVERY_MS)
+    every_hour.timeout.connect(back_up)
+    every_hour.start()
 
 
 def _report_start(window: MainWindow) -> None:
