@@ -2,6 +2,7 @@
 
 Sets the switches that libraries look at before they are imported, and refuses every connection that is not local to
 the machine's own files (AF_UNIX: display, D-Bus). Refusals are counted and logged; the window shows the count.
+Crash dumps are turned off too: they hold questions and answers, and some systems send them to their maker.
 What native code does past Python is not seen here: no part of Kotae's own native code opens sockets
 (`strace` in the fault tests).
 """
@@ -21,6 +22,8 @@ SWITCHES = {
 }
 
 _REFUSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
+# Each of these can ask a name server: a question that leaves the machine before any connection does.
+_REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 _refusals: list[str] = []
 _is_on = False
 
@@ -35,6 +38,7 @@ def enforce() -> None:
     if not _is_on:
         _is_on = True
         os.environ.update(SWITCHES)
+        _forbid_dumps()
         sys.addaudithook(_watch)
 
 
@@ -43,12 +47,21 @@ def refusals() -> tuple[str, ...]:
     return tuple(_refusals)
 
 
+def _forbid_dumps() -> None:
+    """For this process and its children. Windows writes none unless somebody asks for them."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _REFUSED:
         endpoint, address = arguments[0], arguments[1]
         if getattr(endpoint, "family", None) != getattr(socket, "AF_UNIX", None):
             _refuse(f"{event} {address!r}")
-    elif event == "socket.getaddrinfo":
+    elif event in _REFUSED_LOOKUPS:
         _refuse(f"{event} {arguments[0]!r}")
 
 
