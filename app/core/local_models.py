@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.core import catalogue, gguf
 from app.core.catalogue import PromptForm
+from app.core.errors import AppError
 from app.core.records import LocalModel
 
 FALLBACK_FORM = "question_answer"
@@ -19,7 +20,12 @@ def describe(path: Path) -> LocalModel:
 
     Raises AppError, as `gguf.check_model` does.
     """
-    path = path.expanduser().absolute()
+    try:
+        path = path.expanduser().absolute()
+    except RuntimeError as error:  # `~` of nobody
+        raise AppError("model_missing", path=str(path)) from error
+    if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):  # neither sqlite nor the wire can carry it
+        raise AppError("model_unreadable", reason="the file's name is not UTF-8")
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)

@@ -53,8 +53,16 @@ def locate(data_dir: str | None = None) -> Paths:
 
     Raises AppError("data_dir_unusable") when it cannot be created or written.
     """
-    chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE) or platformdirs.user_data_dir("Kotae", appauthor=False)
-    paths = Paths(Path(chosen).expanduser().absolute())
+    chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    try:
+        chosen = chosen or platformdirs.user_data_dir("Kotae", appauthor=False)
+        paths = Paths(Path(chosen).expanduser().absolute())
+        str(paths.data).encode("utf-8")
+    except (RuntimeError, UnicodeEncodeError) as error:
+        # No HOME and no entry in the list of users, `~` of nobody, or bytes of an older Japanese encoding, which Qt
+        # and sqlite's addresses cannot carry.
+        shown = (chosen or "~").encode("utf-8", "replace").decode("utf-8")
+        raise AppError("data_dir_unusable", path=shown, reason=str(error)) from error
     try:
         for folder in (paths.data, paths.models, paths.logs, paths.backups):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -35,7 +35,10 @@ class Store:
     @classmethod
     def open(cls, path: Path, backups: Path, clock: Callable[[], float] = time.time) -> "Store":
         """Opens or creates the database: checks it, then migrates it, after a backup."""
-        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:  # a folder in its place, or a path longer than the 512 bytes that sqlite takes
+            raise _damaged_or_unusable(error, path) from error
         try:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA journal_mode=WAL")
