@@ -26,7 +26,8 @@ class SingleInstance(QObject):
 
         A lock that cannot be made for another reason (odd file systems) does not keep the window shut.
         """
-        if not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError:
+        is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
+        if is_taken and not self._take_over():
             self._write("raise\n")
             return False
         self._write("")
@@ -39,7 +40,14 @@ class SingleInstance(QObject):
         except OSError as error:  # a full disk: the window opens, only nobody can call it to the front
             log.warning("single instance: %s", error)
 
+    def _take_over(self) -> bool:
+        """A lock that nobody holds, though it does not say so: empty after a power cut, written under another system
+        on this disk, or with the number that some other program has by now. A living owner keeps the file locked."""
+        return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
+
     def _on_touched(self, path: str) -> None:
+        if not self._raise_request.exists():  # tidied away by somebody
+            self._write("")
         self._watcher.addPath(path)  # dropped by Qt when a file is replaced
         if self._raise_request.stat().st_size > 0:
             self._write("")
