@@ -79,8 +79,12 @@ def run(data_dir: str | None) -> int:
         return 3
     _report_bugs(parts, where)
     instance.raise_requested.connect(parts.window.come_to_front)
+    app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts.library))
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
+    if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
+        # Where no window manager does it, a first window would be larger than a small screen.
+        parts.window.resize(parts.window.size().boundedTo(parts.window.screen().availableSize()))
     parts.window.show()
     parts.window.show_questions()
     if children.REPORT_START_VARIABLE in os.environ:
@@ -106,6 +110,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.composer.editor.textChanged.connect(session.prepare)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
     return Parts(theme, database, preferences, engine, library, session, window)
+
+
+def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None:
+    """The user comes back from a terminal, perhaps, where a model was added."""
+    if state == Qt.ApplicationState.ApplicationActive:
+        library.refresh()
 
 
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:

@@ -77,6 +77,11 @@ class ModelLibrary(QObject):
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
 
+    def refresh(self) -> None:
+        """Takes up what another process (the command line) has changed in the list."""
+        if self._store.local_models() != self._models:
+            self._reload()
+
     def _run(self, work: Callable[[], LocalModel]) -> None:
         if self._task is None:
             self._task = background.run(work, self._on_described, self._on_failed)
