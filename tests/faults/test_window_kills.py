@@ -1,0 +1,207 @@
+"""The window killed with SIGKILL at random moments: what it had acknowledged is there afterwards, and it starts again.
+
+Acknowledged is what the running window showed as stored: a question when it appears, streamed text as far as it was
+saved, an answer when it has ended, a new title, a conversation moved to the bin or brought back. A kill leaves the
+page cache of the operating system as it is, so this says nothing about power cuts.
+"""
+
+import random
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from app.core import paths, settings
+from app.core.paths import Paths
+from app.core.records import AnswerDetails
+from app.core.store import Store
+from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
+
+FOLDERS, AT_ONCE = 4, 2
+FILLED = 200  # conversations in the first folder before the first start
+SAVED_WITHIN_S = 2.0  # saved every second; the rest is for a busy machine
+
+
+@dataclass
+class Ledger:
+    """What the windows of one data folder have acknowledged."""
+
+    questions: dict[int, str] = field(default_factory=dict)
+    asked_by: dict[int, int] = field(default_factory=dict)  # answer -> question
+    ended: dict[int, str] = field(default_factory=dict)
+    saved: dict[int, int] = field(default_factory=dict)  # characters, of answers that were being written
+    titles: dict[int, set[str]] = field(default_factory=dict)  # the acknowledged one, and one that was under way
+    is_listed: dict[int, set[bool]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def note(self, facts: list[Fact], killed_at: float) -> None:
+        for fact in facts:
+            self.counts[fact["fact"]] = self.counts.get(fact["fact"], 0) + 1
+            match fact:
+                case {"fact": "message", "role": "question", "id": key, "text": text}:
+                    self.questions[key] = text
+                case {"fact": "message", "id": key, "parent": question}:
+                    self.asked_by[key] = question
+                    self.saved[key] = 0
+                case {"fact": "streamed", "id": key, "saved": saved, "received": received, "at": at}:
+                    is_due = at < killed_at - SAVED_WITHIN_S
+                    self.saved[key] = max(self.saved.get(key, 0), received if is_due else saved)
+                case {"fact": "finished", "id": key, "text": text}:
+                    self.ended[key] = text
+                case {"fact": "listed", "conversation": key, "title": title}:
+                    self.titles[key] = {title}
+                    self.is_listed[key] = {True}
+                case {"fact": "binned", "conversation": key}:
+                    self.is_listed[key] = {False}
+                case {"fact": "renaming", "conversation": key, "title": title}:
+                    self.titles[key] = self.titles.get(key, set()) | {title}
+                case {"fact": "binning", "conversation": key}:
+                    self.is_listed[key] = {True, False}
+
+    def losses(self, database: Path) -> list[str]:
+        """What is missing or different in the file, read by a connection of its own."""
+        db = sqlite3.connect(database)
+        messages = {row[0]: row[1:] for row in db.execute("SELECT id, parent_id, text, status FROM message")}
+        conversations = {row[0]: row[1:] for row in db.execute("SELECT id, title, binned_at IS NULL FROM conversation")}
+        integrity = db.execute("PRAGMA integrity_check").fetchall()
+        db.close()
+        lost = [] if integrity == [("ok",)] else [f"integrity: {integrity}"]
+        for key, text in self.questions.items():
+            if key not in messages or messages[key][1:] != (text, "done"):
+                lost.append(f"question {key}: {messages.get(key)} instead of {text}")
+        for key, question in self.asked_by.items():
+            lost += self._answer_losses(key, question, messages.get(key))
+        for key, titles in self.titles.items():
+            if key not in conversations or conversations[key][0] not in titles:
+                lost.append(f"title of {key}: {conversations.get(key)} instead of {titles}")
+        for key, states in self.is_listed.items():
+            if key not in conversations or bool(conversations[key][1]) not in states:
+                lost.append(f"conversation {key}: {conversations.get(key)} instead of listed {states}")
+        return lost
+
+    def _answer_losses(self, key: int, question: int, row: tuple[int, str, str] | None) -> list[str]:
+        if row is None:
+            return [f"answer {key} is not there"]
+        parent, text, status = row
+        lost = []
+        if parent != question or not self.questions[question].startswith(text):  # the fake engine says the question
+            lost.append(f"answer {key} is not to {question}: {row}")
+        if len(text) < self.saved.get(key, 0):
+            lost.append(f"answer {key}: {len(text)} characters of {self.saved[key]} saved ones")
+        if self.ended.get(key) and (text != self.ended[key] or status == "streaming"):
+            lost.append(f"answer {key} had ended with {self.ended[key]}: {row}")
+        return lost
+
+    @property
+    def messages(self) -> int:
+        return len(self.questions) + len(self.asked_by)
+
+
+def _fill(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    for number in range(FILLED):
+        answer = store.add_answer(store.add_question(f"以前の質問 {number}").id, AnswerDetails())
+        store.finish_answer(answer.id, "以前の答え", "done", AnswerDetails(stop_reason="end"))
+    store.close()
+
+
+def _kill_one(where: Paths, ledger: Ledger, rng: random.Random) -> None:
+    """Starts the window, lets a person do things, kills it: while it starts, at any moment, or just after a fact."""
+    window = WindowProcess(where.data, talk=rng.randrange(10**9), env=environment())
+    try:
+        moment = rng.random()
+        if moment < 0.1:
+            wait_until(lambda: window.process.poll() is not None, rng.uniform(0.05, 1.0))
+        elif moment < 0.6:
+            window.wait_for("ready")
+            wait_until(lambda: window.process.poll() is not None, rng.uniform(0.0, 3.0))
+        else:
+            name = rng.choice(("message", "first_text", "finished", "listed", "streamed", "renaming", "binning"))
+            window.wait_for("ready")
+            count = rng.randint(1, 3)
+            wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 4.0)
+        assert window.process.poll() is None, window.stderr()
+        killed_at = window.kill()
+        assert wait_until(lambda: not window.orphans(), 10.0), "the engine outlived its window"
+        assert window.stderr() == ""
+        ledger.note(window.facts, killed_at)
+    finally:
+        window.end()
+
+
+def _check(where: Paths, ledger: Ledger) -> None:
+    assert ledger.losses(where.database) == []
+    settings.load(where.settings)
+    assert not where.settings.with_suffix(".bad").exists()
+    for backup in where.backups.glob("kotae-*.sqlite"):
+        copy = sqlite3.connect(backup)
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        copy.close()
+
+
+def _kill_in_folder(folder: Path, kills: int, seed: int) -> Ledger:
+    rng = random.Random(seed)
+    where = paths.locate(str(folder / "データ"))
+    add_tiny_model(where, folder)
+    if seed % FOLDERS == 0:
+        _fill(where)
+    ledger = Ledger()
+    for _ in range(kills):
+        _kill_one(where, ledger, rng)
+        _check(where, ledger)
+    _start_and_close(where, ledger)
+    return ledger
+
+
+def _start_and_close(where: Paths, ledger: Ledger) -> None:
+    """The last start answers, marks what was interrupted, and closes in order."""
+    with WindowProcess(where.data, env=environment()) as window:
+        assert window.ask("終わりの確認")["text"] == "終わりの確認"
+    db = sqlite3.connect(where.database)
+    assert db.execute("SELECT count(*) FROM message WHERE status = 'streaming'").fetchone() == (0,)
+    db.close()
+    assert ledger.losses(where.database) == []
+    assert " ERROR " not in (where.logs / "kotae.log").read_text("utf-8")
+
+
+def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -> None:
+    threads_before = threading.active_count()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        folders = [tmp_path / f"{number}" for number in range(FOLDERS)]
+        for folder in folders:
+            folder.mkdir()
+        share = kills // FOLDERS
+        ledgers = list(pool.map(lambda n: _kill_in_folder(folders[n], share, seed * FOLDERS + n), range(FOLDERS)))
+    counts: dict[str, int] = {}
+    for ledger in ledgers:
+        counts = {key: counts.get(key, 0) + ledger.counts.get(key, 0) for key in counts.keys() | ledger.counts.keys()}
+    acknowledged = sum(ledger.messages for ledger in ledgers)
+    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0")
+    say(f"facts {dict(sorted(counts.items()))}")
+    # The person did everything there is to do; otherwise the zero above would say little.
+    assert {"finished", "streamed", "listed", "binned", "renaming", "settings"} <= counts.keys()
+    assert acknowledged > 3 * kills
+    assert threading.active_count() == threads_before
+
+
+def test_sixty_kills_of_the_window_at_random_moments_lose_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(line: str) -> None:
+        with capsys.disabled():
+            print(line)
+
+    _kill(tmp_path, 60, 20261125, say)
+
+
+@pytest.mark.slow
+def test_three_hundred_kills_of_the_window_lose_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def say(line: str) -> None:
+        with capsys.disabled():
+            print(line)
+
+    _kill(tmp_path, 300, 7, say)
