@@ -1,0 +1,246 @@
+"""Nothing leaves the machine: what the system calls show, what works without a network, and what the guard refuses."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import offline, starter
+from tests.faults.window_process import ROOT, WindowProcess, environment, screen
+
+KOTAE = [sys.executable, "-m", "app"]
+ROLES = ("window", "cli", "engine", "template", "bare")
+LIMIT_S = 180
+
+
+def _is_possible(command: Sequence[str]) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def strace() -> list[str]:
+    """The tracer's command; ends the test where it is missing or not permitted."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    if not _is_possible(["strace", "-f", "-o", os.devnull, "true"]):
+        pytest.skip("this machine does not permit ptrace")
+    return ["strace", "-f", "-e", "trace=%network,execve", "-e", "signal=none", "-s", "200"]
+
+
+@pytest.fixture(scope="session")
+def without_network() -> list[str]:
+    if not _is_possible(["unshare", "-rn", "true"]):
+        pytest.skip("this machine does not permit user namespaces")
+    return ["unshare", "-rn"]
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    with screen() as name:
+        yield name
+
+
+def foreign_families(trace: str) -> set[str]:
+    """Address families in a trace that are not the machine's own files."""
+    return set(re.findall(r"\b[AP]F_[A-Z0-9]+", trace)) - {"AF_UNIX", "AF_LOCAL", "AF_UNSPEC"}
+
+
+def programs(trace: str, argument: str) -> int:
+    """How many traced processes were started with this argument."""
+    return len(re.findall(rf'execve\(.*"{argument}".*\) = 0$', trace, re.MULTILINE))
+
+
+def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
+    """Trial model, import, settings, a question that the real engine answers, every page, close."""
+    env = environment(KOTAE_ENGINE=None, **changes)
+    with WindowProcess(data, env=env, before=before, limit_s=LIMIT_S) as window:
+        if starter.is_available():
+            window.wait_for("imported", window.tell("starter"))
+        imported = window.wait_for("imported", window.tell("import", str(tiny)))
+        window.tell("change", {"model_id": imported["id"], "max_tokens": 8, "text_scale_percent": 115, "theme": "dark"})
+        for page in ("models", "settings", "ask"):
+            window.wait_for("page", window.tell("page", page))
+        answer = window.ask("橋脚のかぶりは？")
+        assert answer["status"] == "done", answer
+        window.wait_for("traffic", window.tell("close"), refused=0)
+        assert window.wait() == 0, window.stderr()
+
+
+def _commands(tiny: Path) -> list[tuple[str, ...]]:
+    adding = [("models", "add", "starter")] if starter.is_available() else []
+    return [
+        *adding,
+        ("models", "import", str(tiny)),
+        ("models", "list", "--json"),
+        ("models", "show", str(tiny)),
+        ("models", "fit", str(tiny)),
+        ("ask", "橋脚のかぶりは？", "--model", str(tiny), "--max-tokens", "4", "--json"),
+        ("models", "remove", str(tiny)),
+        ("bench", "start", "--conversations", "5", "--runs", "1", "--json"),
+    ]
+
+
+def _command_session(data: Path, tiny: Path, before: Sequence[str] = ()) -> None:
+    env = environment(KOTAE_ENGINE=None, KOTAE_DATA_DIR=str(data), DISPLAY=None, WAYLAND_DISPLAY=None)
+    for command in _commands(tiny):
+        done = subprocess.run(
+            [*before, *KOTAE, *command], env=env, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S
+        )
+        may_be_slow = command[0] == "bench" and "checks" in done.stdout  # its exit status judges the speed
+        assert done.returncode == 0 or may_be_slow, f"{command}: {done.stdout}{done.stderr}"
+
+
+# ---------------------------------------------------------------------------------------------------- system calls
+
+
+def test_the_tracer_would_see_a_socket_of_another_family(strace: list[str], tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    code = "import os, socket; os.fork(); socket.socket(socket.AF_INET6).close(); socket.socketpair()"
+    subprocess.run([*strace, "-o", str(trace), sys.executable, "-c", code], check=True, timeout=60)
+    assert foreign_families(trace.read_text()) == {"AF_INET6"}
+    assert programs(trace.read_text(), "-c") == 1
+
+
+def test_a_whole_session_of_the_window_opens_only_unix_sockets(
+    strace: list[str], tmp_path: Path, tiny_model: Path
+) -> None:
+    trace = tmp_path / "trace"
+    _window_session(tmp_path / "データ", tiny_model, [*strace, "-o", str(trace)])
+    text = trace.read_text("utf-8", "replace")
+    assert foreign_families(text) == set()
+    assert programs(text, "--engine") == 1  # it was traced too
+
+
+def test_a_session_on_a_real_screen_opens_only_unix_sockets(
+    strace: list[str], tmp_path: Path, tiny_model: Path, display: str
+) -> None:
+    trace = tmp_path / "trace"
+    changes = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": display, "WAYLAND_DISPLAY": None}
+    _window_session(tmp_path / "データ", tiny_model, [*strace, "-o", str(trace)], **changes)
+    text = trace.read_text("utf-8", "replace")
+    assert foreign_families(text) == set()
+    assert "AF_UNIX" in text  # the screen itself
+    assert programs(text, "--engine") == 1
+
+
+def test_the_command_line_opens_only_unix_sockets(strace: list[str], tmp_path: Path, tiny_model: Path) -> None:
+    trace = tmp_path / "trace"
+    _command_session(tmp_path / "データ", tiny_model, [*strace, "-A", "-o", str(trace)])
+    text = trace.read_text("utf-8", "replace")
+    assert foreign_families(text) == set()
+    assert programs(text, "app") == len(_commands(tiny_model)) + 3  # an engine, and two windows of `bench start`
+
+
+# ------------------------------------------------------------------------------------------------- without a network
+
+
+def test_there_is_no_network_in_the_namespace(without_network: list[str]) -> None:
+    code = "import socket; print(socket.if_nameindex()); socket.create_connection(('127.0.0.1', 9), 2)"
+    done = subprocess.run([*without_network, sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "Network is unreachable" in done.stderr
+
+
+def test_a_whole_session_of_the_window_passes_without_a_network(
+    without_network: list[str], tmp_path: Path, tiny_model: Path
+) -> None:
+    _window_session(tmp_path / "データ", tiny_model, without_network)
+
+
+def test_the_command_line_passes_without_a_network(
+    without_network: list[str], tmp_path: Path, tiny_model: Path
+) -> None:
+    _command_session(tmp_path / "データ", tiny_model, without_network)
+
+
+# ----------------------------------------------------------------------------------------------------------- guard
+
+
+@pytest.fixture(scope="module", params=ROLES)
+def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process in one of the program's roles could do."""
+    folder = tmp_path_factory.mktemp(request.param)
+    unset: dict[str, str | None] = dict.fromkeys(offline.SWITCHES)
+    env = environment(KOTAE_DATA_DIR=str(folder / "data"), KOTAE_TEST_SOCKET=str(folder / "socket"), **unset)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.network_probe", request.param],
+        env=env,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    report["stderr"] = done.stderr
+    return report
+
+
+def test_every_way_out_is_refused(probe: dict[str, Any]) -> None:
+    assert len(probe["outcomes"]) == 18
+    assert {name: outcome for name, outcome in probe["outcomes"].items() if outcome != "refused"} == {}
+
+
+def test_refusals_are_counted_and_logged(probe: dict[str, Any]) -> None:
+    assert probe["before"] == 0
+    assert probe["refusals"] == len(probe["outcomes"])
+    assert probe["stderr"].count("network refused") == len(probe["outcomes"])
+
+
+def test_the_switches_of_libraries_are_set(probe: dict[str, Any]) -> None:
+    assert probe["switches"] == offline.SWITCHES
+
+
+def test_sockets_of_the_machine_itself_pass(probe: dict[str, Any]) -> None:
+    assert probe["unix"] == "done: b'ok'"
+
+
+# ---------------------------------------------------------------------------------------------------------- source
+
+NETWORK_MODULES = {
+    "QtNetwork", "QtNetworkAuth", "QtWebSockets", "QtWebEngineCore", "QtWebEngineWidgets", "QtHttpServer",
+    "asyncio", "ftplib", "http", "httpx", "requests", "smtplib", "socketserver", "urllib3", "xmlrpc", "webbrowser",
+}  # fmt: skip
+
+
+def network_imports(path: str, source: str) -> list[str]:
+    """Imports by which code of the desktop program could speak to other machines."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            is_request = name.startswith(("urllib.request", "socket")) and path != "app/core/offline.py"
+            if NETWORK_MODULES & set(name.split(".")) or is_request:
+                found.append(f"{path}:{node.lineno} imports {name}")
+    return found
+
+
+def test_no_module_of_the_program_can_speak_to_the_network() -> None:
+    files = sorted((ROOT / "app").rglob("*.py"))
+    assert files
+    found = [line for file in files for line in network_imports(file.relative_to(ROOT).as_posix(), file.read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from PySide6.QtNetwork import QLocalServer", "from PySide6 import QtNetwork", "import urllib.request",
+     "def f():\n    import socket", "from http.client import HTTPConnection", "import PySide6.QtNetwork as n"],
+)  # fmt: skip
+def test_an_import_that_could_is_found(source: str) -> None:
+    assert len(network_imports("app/ui/x.py", source)) == 1
