@@ -1,0 +1,208 @@
+"""Two at a time: a second window, a lock that somebody left, and the command line beside an open window."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import paths
+from app.core.paths import Paths
+from app.core.store import Store
+from tests import models
+from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, wait_until
+
+LIMIT_S = 60
+
+
+@pytest.fixture
+def ready(where: Paths, tmp_path: Path) -> Paths:
+    """A data folder with a model."""
+    add_tiny_model(where, tmp_path)
+    return where
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of the same program name as ours (python) that has nothing to do with Kotae."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.communicate()
+
+
+def kotae(where: Paths, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The unchanged program; without arguments a window, which is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", "--data-dir", str(where.data), *arguments],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LIMIT_S,
+    )
+
+
+def lock_text(where: Paths) -> list[str]:
+    """The lines of a lock as a window writes it: process, program, machine, system, start of the system."""
+    with WindowProcess(where.data) as window:
+        lines = where.lock.read_text("utf-8").split("\n")
+        assert lines[0] == str(window.wait_for("ready")["pid"])
+    return lines
+
+
+def opens_and_answers(where: Paths) -> None:
+    with WindowProcess(where.data) as window:
+        assert window.ask("開いた")["status"] == "done"
+
+
+def model_ids(where: Paths) -> list[str]:
+    done = kotae(where, "models", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    return [model["id"] for model in json.loads(done.stdout)["models"]]
+
+
+# -------------------------------------------------------------------------------------------------- a second window
+
+
+def test_a_second_window_ends_and_brings_the_first_to_the_front(ready: Paths) -> None:
+    with WindowProcess(ready.data) as first:
+        for _ in range(2):  # also the second time
+            since = first.tell("minimize")
+            first.wait_for("minimized", since)
+            second = kotae(ready)
+            assert (second.returncode, second.stderr) == (0, "")
+            first.wait_for("front", since)
+        assert first.ask("まだいる")["status"] == "done"
+
+
+def test_the_first_comes_to_the_front_even_when_somebody_tidied_its_files_away(ready: Paths) -> None:
+    with WindowProcess(ready.data) as first:
+        first.wait_for("minimized", first.tell("minimize"))
+        ready.raise_request.unlink()
+        assert wait_until(ready.raise_request.exists), "the first window no longer listens"
+        assert kotae(ready).returncode == 0
+        first.wait_for("front")
+    assert "ERROR" not in (ready.logs / "kotae.log").read_text("utf-8")
+
+
+def test_a_lock_that_was_taken_long_ago_still_holds(ready: Paths) -> None:
+    with WindowProcess(ready.data) as first:
+        os.utime(ready.lock, (0, 0))
+        second = kotae(ready)
+        assert second.returncode == 0
+        assert ready.lock.read_text("utf-8").startswith(f"{first.wait_for('ready')['pid']}\n")
+
+
+def test_a_first_window_that_hangs_keeps_its_data_to_itself(ready: Paths) -> None:
+    with WindowProcess(ready.data) as first:
+        first.process.send_signal(signal.SIGSTOP)
+        try:
+            assert kotae(ready).returncode == 0
+            assert ready.lock.read_text("utf-8").startswith(f"{first.wait_for('ready')['pid']}\n")
+        finally:
+            first.process.send_signal(signal.SIGCONT)
+
+
+def test_of_three_started_at_once_one_window_stays(ready: Paths) -> None:
+    windows = [WindowProcess(ready.data) for _ in range(3)]
+    try:
+        assert wait_until(lambda: sum(window.process.poll() == 0 for window in windows) == 2, LIMIT_S)
+        (stayed,) = [window for window in windows if window.process.poll() is None]
+        stayed.wait_for("ready")
+        assert stayed.ask("一つだけ")["status"] == "done"
+        stayed.close()
+    finally:
+        for window in windows:
+            window.end()
+
+
+def test_windows_of_two_data_folders_do_not_know_each_other(tmp_path: Path) -> None:
+    folders = [paths.locate(str(tmp_path / name)) for name in ("仕事", "自宅")]
+    for folder in folders:
+        add_tiny_model(folder, tmp_path)
+    with WindowProcess(folders[0].data) as one, WindowProcess(folders[1].data) as other:
+        assert one.ask("仕事の質問")["text"] == "仕事の質問"
+        assert other.ask("自宅の質問")["text"] == "自宅の質問"
+    for folder, title in zip(folders, ("仕事の質問", "自宅の質問"), strict=True):
+        store = Store.open(folder.database, folder.backups)
+        assert [conversation.title for conversation in store.conversations()] == [title]
+        store.close()
+
+
+# ----------------------------------------------------------------------------------------------- a lock left behind
+
+
+def test_the_lock_of_a_killed_window_is_taken_over(ready: Paths) -> None:
+    with WindowProcess(ready.data) as killed:
+        killed.kill()
+    assert ready.lock.exists()
+    opens_and_answers(ready)
+
+
+def test_a_read_only_lock_of_a_killed_window_is_taken_over(ready: Paths) -> None:
+    with WindowProcess(ready.data) as killed:
+        killed.kill()
+    ready.lock.chmod(0o444)
+    opens_and_answers(ready)
+
+
+def test_a_read_only_lock_of_a_living_window_holds(ready: Paths) -> None:
+    with WindowProcess(ready.data) as first:
+        ready.lock.chmod(0o444)
+        assert kotae(ready).returncode == 0
+        assert first.ask("続ける")["status"] == "done"
+
+
+def test_an_empty_lock_after_a_power_cut_is_taken_over(ready: Paths) -> None:
+    ready.lock.write_bytes(b"")
+    opens_and_answers(ready)
+
+
+def test_a_lock_of_zeros_after_a_power_cut_is_taken_over(ready: Paths) -> None:
+    ready.lock.write_bytes(bytes(4096))
+    opens_and_answers(ready)
+
+
+def test_a_lock_with_the_number_of_a_process_that_lives_but_is_not_ours_is_taken_over(
+    ready: Paths, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    lines = lock_text(ready)
+    ready.lock.write_text("\n".join([str(sleeper.pid), *lines[1:]]), "utf-8")
+    opens_and_answers(ready)
+
+
+@pytest.mark.parametrize("line", [2, 3, 4], ids=["machine", "system", "start"])
+def test_a_lock_from_another_machine_system_or_start_is_taken_over(ready: Paths, line: int) -> None:
+    lines = lock_text(ready)
+    lines[0], lines[line] = "4194301", "f" * 32
+    ready.lock.write_text("\n".join(lines), "utf-8")
+    opens_and_answers(ready)
+
+
+# ------------------------------------------------------------------------------- the command line beside the window
+
+
+def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_models(
+    ready: Paths, tmp_path: Path
+) -> None:
+    question = "!slow " + "答えは続く" * 12
+    with WindowProcess(ready.data) as window:
+        window.tell("ask", question)
+        window.wait_for("first_text")
+        assert model_ids(ready) == ["tiny"]
+        second = models.tiny_llama(tmp_path / "追加.gguf")
+        assert kotae(ready, "models", "import", str(second)).returncode == 0
+        asked = kotae(ready, "ask", "横から", "--model", str(second), "--json")
+        assert asked.returncode == 0, asked.stderr
+        answer: dict[str, Any] = json.loads(asked.stdout)
+        assert "横から" in answer["answer"]
+        assert window.named("finished") == []  # all that happened while the answer was streaming
+        finished = window.wait_for("finished")
+        assert (finished["text"], finished["status"]) == (question, "done")
+        window.wait_for("models", window.tell("focus"), ids=["tiny", "追加"])
+    assert model_ids(ready) == ["tiny", "追加"]
