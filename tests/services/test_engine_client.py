@@ -1,10 +1,12 @@
 """The supervisor: a dying, hanging or babbling engine never takes more with it than its own answer."""
 
 import os
+import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from app.core.records import Message
+from app.core.records import AnswerDetails, Message
+from app.core.store import Store
 from app.services.engine import EngineDeath
 from tests.scene import Scene
 
@@ -80,21 +82,45 @@ def test_an_engine_that_cannot_start_is_said_to_be_missing(make_scene: Callable[
 
 def test_thirty_kills_at_random_moments_lose_nothing(scene: Scene) -> None:
     """Committed messages: every question, and every answer as far as its finished signal told."""
-    import random
-
     rng = random.Random(20261125)
-    told: dict[int, str] = {}
-    scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message.text))
-    for number in range(30):
-        question = f"!slow {number} " + "橋" * 12
+    scene.preferences.change(context_tokens=16384)  # the whole conversation fits
+    told: dict[int, Message] = {}
+    asked: list[str] = []
+    killed: set[int] = set()
+    scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message))
+    while len(killed) < 30:
+        asked.append(f"!slow {len(asked)} " + "橋" * 12)
         with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
-            assert scene.session.ask(question)
+            assert scene.session.ask(asked[-1])
             scene.qtbot.wait(rng.randint(0, 900))
-            if scene.engine.pid and scene.session.is_busy:
-                os.kill(scene.engine.pid, signal.SIGKILL)
-        if number % 5 == 4:
-            checked = scene.ask(f"確認 {number}")
-            assert checked.text == f"確認 {number}", checked
-    stored = {message.id: message for message in scene.thread()}
-    assert len([m for m in stored.values() if m.role == "question"]) == 36
-    assert {key: stored[key].text for key in told} == told
+            pid = scene.engine.pid  # 0 where the model is still being planned or the child has not come back
+            if pid and scene.session.is_busy:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            else:
+                scene.session.stop()
+        if len(asked) % 5 == 0:
+            asked.append(f"確認 {len(asked)}")
+            checked = scene.ask(asked[-1])
+            assert checked.text == asked[-1], checked
+    assert [m.error_code for m in _details(told.values())].count("engine_died") == 30
+    _assert_stored(scene, asked, told)
+
+
+def _details(messages: Iterable[Message]) -> list[AnswerDetails]:
+    return [message.details for message in messages if message.details is not None]
+
+
+def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> None:
+    """Read by a connection of its own: what this one has not committed is not there."""
+    fresh = Store.open(scene.where.database, scene.where.backups)
+    assert scene.session.conversation is not None
+    stored = {message.id: message for message in fresh.thread(scene.session.conversation.id)}
+    integrity = fresh._db.execute("PRAGMA integrity_check").fetchone()[0]
+    fresh.close()
+    assert integrity == "ok"
+    assert [message.text for message in stored.values() if message.role == "question"] == asked
+    assert {key: stored[key].text for key in told} == {key: message.text for key, message in told.items()}
+    for answer in told.values():  # the fake engine says the question: nothing was mixed up
+        assert answer.parent_id is not None
+        assert stored[answer.parent_id].text.startswith(answer.text)
