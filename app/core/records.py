@@ -48,6 +48,8 @@ class Message:
     status: str
     created_at: float
     details: AnswerDetails | None = None
+    branch: int = 1  # which of the messages with this parent, from 1, in the order they were made
+    branches: int = 1
 
 
 @dataclass(frozen=True, slots=True)

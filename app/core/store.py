@@ -23,6 +23,13 @@ TITLE_CHARACTERS = 40
 _LEAST_BYTES = 1_000_000
 
 
+_MESSAGE = """m.*,
+    (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
+        AND s.id <= m.id) AS branch,
+    (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id)
+        AS branches"""
+
+
 class Store:
     """Raises AppError("database_damaged" | "newer_data" | "database_unusable") from `open`, and
     AppError("disk_full" | "database_unusable" | "database_damaged") from every other method."""
@@ -83,18 +90,18 @@ class Store:
     def thread(self, conversation_id: int) -> list[Message]:
         """The shown branch, from its first question to its leaf."""
         rows = self._read(
-            """WITH RECURSIVE branch(id, parent_id, depth) AS (
+            f"""WITH RECURSIVE line(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM conversation c JOIN message m ON m.id = c.leaf_id WHERE c.id = ?
                    UNION ALL
-                   SELECT m.id, m.parent_id, depth + 1 FROM branch b JOIN message m ON m.id = b.parent_id)
-               SELECT m.* FROM branch b JOIN message m ON m.id = b.id ORDER BY b.depth DESC""",
+                   SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id)
+               SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
             conversation_id,
         )
         return [_message(row) for row in rows]
 
     def message(self, message_id: int) -> Message:
         """Raises KeyError when it is not there."""
-        rows = self._read("SELECT * FROM message WHERE id = ?", message_id)
+        rows = self._read(f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
         if not rows:
             raise KeyError(message_id)
         return _message(rows[0])
@@ -138,6 +145,28 @@ class Store:
                 (text, status, _details_json(details), answer_id),
             )
         return self.message(answer_id)
+
+    def show_branch(self, message_id: int, step: int) -> None:
+        """Shows the branch `step` places from this message's, down to what was said last in it."""
+        message = self.message(message_id)
+        siblings = self._read(
+            "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
+            message.conversation_id,
+            message.parent_id,
+        )
+        place = message.branch - 1 + step
+        if not 0 <= place < len(siblings):
+            return
+        newest = self._read(
+            """WITH RECURSIVE below(id) AS (
+                   SELECT ? UNION ALL SELECT m.id FROM below b JOIN message m ON m.parent_id = b.id)
+               SELECT max(id) FROM below""",
+            siblings[place][0],
+        )
+        with self._transaction():
+            self._db.execute(
+                "UPDATE conversation SET leaf_id = ? WHERE id = ?", (newest[0][0], message.conversation_id)
+            )
 
     def end_interrupted_answers(self) -> None:
         """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
@@ -226,7 +255,7 @@ class Store:
             "UPDATE conversation SET leaf_id = ?, updated_at = ? WHERE id = ?",
             (message_id, now, conversation_id),
         )
-        return Message(message_id, conversation_id, parent_id, role, text, status, now, details)
+        return self.message(message_id)
 
     def _read(self, sql: str, *values: object) -> list[sqlite3.Row]:
         try:
@@ -353,6 +382,8 @@ def _message(row: sqlite3.Row) -> Message:
         row["status"],
         row["created_at"],
         _details(row["details"]),
+        row["branch"],
+        row["branches"],
     )
 
 

@@ -180,19 +180,19 @@ class ChatSession(QObject):
             self._writing.run.stop()
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answers the same question again: a new branch beside the old answer, or in its place if it had no text.
-
-        An answer with later turns is not branched, which would hide them: its question is asked anew at the end.
-        """
+        """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
         if self.is_busy:
             return
         answer = self._store.message(answer_id)
         question_id = answer.parent_id
         assert question_id is not None
-        if self._store.leaf_id(answer.conversation_id) != answer_id:
-            self.ask(self._store.message(question_id).text)
-        elif self._change(lambda: self._answer(question_id, answer if not answer.text else None, force_load)):
+        if self._change(lambda: self._answer(question_id, answer if not answer.text else None, force_load)):
             self._show(answer.conversation_id)
+
+    def show_branch(self, answer_id: int, step: int) -> None:
+        """Shows another answer to the same question, and what followed it. `step`: -1 or 1."""
+        if not self.is_busy and self._change(lambda: self._store.show_branch(answer_id, step)):
+            self._show(self._store.message(answer_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
         """`choice`: drop (the oldest turns) | widen (the context) | new (conversation with the same question)."""
@@ -218,6 +218,7 @@ class ChatSession(QObject):
         """What was asked of the user about this conversation is no longer the question."""
         self.stop()
         self._overflow = self._counting = None
+        self._engine.forget_usage()
 
     def _change(self, work: Callable[[], None]) -> bool:
         """Does what may meet a full disk; then says so and returns False."""

@@ -114,6 +114,10 @@ class EngineClient(QObject):
         """The name that the status shows for the model being loaded."""
         self.status = dataclasses.replace(self.status, model_name=name)
 
+    def forget_usage(self) -> None:
+        """Another conversation is shown: what the last answer used says nothing about it."""
+        self._set_status(dataclasses.replace(self.status, used_tokens=0, tokens_per_s=0.0, first_token_s=0.0))
+
     @property
     def facts(self) -> EngineFacts | None:
         """Of the loaded model; None while none is."""

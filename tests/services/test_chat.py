@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
+
+from app.core.errors import AppError
 from app.core.records import Message
+from app.engine.messages import Unload
 from app.services.events import Overflow
 from tests.scene import Scene
 
@@ -194,11 +198,6 @@ def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
     assert scene.thread()[-1].text
 
 
-def test_a_short_answer_is_no_measurement_of_speed(scene: Scene) -> None:
-    scene.ask("短い")
-    assert scene.library.models()[0].speeds is None
-
-
 def test_a_model_loaded_while_typing_is_not_loaded_again_for_the_question(scene: Scene) -> None:
     loads: list[str] = []
     scene.engine.status_changed.connect(lambda status: loads.append(status.state))
@@ -208,3 +207,86 @@ def test_a_model_loaded_while_typing_is_not_loaded_again_for_the_question(scene:
     assert loads.count("starting") == 1
     ready = [state for state, before in zip(loads[1:], loads, strict=False) if state == "ready" and before == "loading"]
     assert len(ready) == 1
+
+
+def test_a_question_after_a_stop_during_loading_is_answered(scene: Scene) -> None:
+    for _ in range(3):
+        with scene.qtbot.waitSignal(scene.engine.status_changed, check_params_cb=lambda s: s.state == "loading"):
+            scene.session.ask("止める")
+        with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as signal:
+            scene.session.stop()
+        assert signal.args[0].status == "stopped"
+        assert scene.ask("続ける").text == "続ける"
+        scene.engine.send(Unload(scene.engine.new_id()))
+        scene.qtbot.waitUntil(lambda: scene.engine.facts is None, timeout=10_000)
+
+
+def test_an_earlier_answer_is_branched_and_what_followed_stays_reachable(scene: Scene) -> None:
+    first = scene.ask("一")
+    scene.ask("二")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.regenerate(first.id)
+    assert [m.text for m in scene.thread()] == ["一", "一"]
+    shown = scene.thread()[-1]
+    assert (shown.branch, shown.branches) == (2, 2)
+    scene.session.show_branch(shown.id, -1)
+    assert [m.text for m in scene.thread()] == ["一", "一", "二", "二"]
+    scene.session.show_branch(first.id, -1)  # there is none before the first
+    assert len(scene.thread()) == 4
+
+
+def test_what_was_left_out_is_back_when_the_context_is_wider(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.resolve_overflow("drop")
+    dropped = scene.engine.status.used_tokens
+    scene.preferences.change(context_tokens=8192)
+    scene.ask("短い")
+    assert scene.engine.status.used_tokens > dropped + 3 * 60
+
+
+def test_a_full_context_is_no_longer_asked_about_in_another_conversation(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene()
+    scene.preferences.change(context_tokens=512)
+    scene.ask("0" * 120)
+    asked: list[Overflow] = []
+    scene.session.overflowed.connect(asked.append)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        scene.session.ask("今" * 400)
+    scene.session.new()
+    assert scene.ask("別").text == "別"
+    assert asked == []
+
+
+def test_a_changed_setting_reloads_the_model_and_an_unchanged_one_does_not(scene: Scene) -> None:
+    scene.ask("一")
+    first = scene.engine.loaded
+    scene.ask("二")
+    assert scene.engine.loaded is first
+    scene.preferences.change(threads=2)
+    scene.ask("三")
+    assert scene.engine.loaded is not None
+    assert scene.engine.loaded.threads == 2
+    scene.preferences.change(threads=None, repack="on")
+    scene.ask("四")
+    assert (scene.engine.loaded.threads, scene.engine.loaded.repack) == (None, True)
+
+
+def test_a_full_disk_is_said_and_the_window_lives(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = scene.ask("一")
+    assert scene.session.conversation is not None
+
+    def full(*_: object, **__: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    for name in ("add_question", "add_answer", "rename", "bin", "restore"):
+        monkeypatch.setattr(scene.store, name, full)
+    problems: list[AppError] = []
+    scene.session.problem_occurred.connect(problems.append)
+    scene.session.ask("二")
+    scene.session.regenerate(answer.id)
+    scene.session.rename(scene.session.conversation.id, "名")
+    scene.session.restore(1)
+    scene.session.bin(scene.session.conversation.id)
+    assert [problem.code for problem in problems] == ["disk_full"] * 5
+    assert not scene.session.is_busy

@@ -66,6 +66,9 @@ class Session(QObject):
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
         self.calls.append(("regenerate", answer_id, force_load))
 
+    def show_branch(self, answer_id: int, step: int) -> None:
+        self.calls.append(("show_branch", answer_id, step))
+
     def resolve_overflow(self, choice: str) -> None:
         self.calls.append(("resolve_overflow", choice))
 
@@ -270,12 +273,12 @@ def test_a_branch_beside_what_is_shown_is_not_added_to_it(double: Double) -> Non
 def test_a_problem_of_the_last_answer_is_told_below_it(double: Double) -> None:
     double.open(question(1))
     double.session.message_added.emit(answer(2, "", "streaming", ""))
-    double.session.answer_finished.emit(answer(2, "途中", "failed", "failed", "engine_died"))
-    double.session.problem_occurred.emit(AppError("engine_died", cause="SIGKILL"))
+    double.session.answer_finished.emit(answer(2, "途中", "failed", "failed", "decode_failed"))
+    double.session.problem_occurred.emit(AppError("decode_failed", status=-3))
     assert not double.page.banner.isVisible()
     view = double.page.transcript.view_of(2)
     texts = [getattr(widget, "text", str)() for widget in view.findChildren(QWidget)]  # type: ignore[union-attr]
-    assert any("SIGKILL" in text for text in texts)
+    assert any("-3" in text for text in texts)
     double.buttons(view)["もう一度答える"].click()
     assert double.session.calls == [("regenerate", 2, False)]
 
@@ -437,14 +440,46 @@ def test_a_stopped_answer_keeps_its_text_and_says_so(page: ChatPage, qtbot: QtBo
     assert view.text.plain_text().strip() == last.text.strip()
 
 
-def test_regenerating_shows_the_new_branch(page: ChatPage, qtbot: QtBot) -> None:
+def press(page: ChatPage, name: str, qtbot: QtBot, message: Message, by_key: bool) -> None:
+    """As a person does: with the mouse, or with Tab and the space bar."""
+    view = page.transcript.view_of(message.id)
+    assert view is not None
+    button = next(b for b in view.findChildren(QAbstractButton) if name in (b.text().strip(), b.accessibleName()))
+    button.setFocus()
+    if by_key:
+        qtbot.keyClick(button, Qt.Key.Key_Space)
+    else:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_regenerating_shows_the_new_branch_and_the_old_one_is_a_step_away(
+    page: ChatPage, qtbot: QtBot, by_key: bool
+) -> None:
+    page.activateWindow()
     send(page, "もう一度", qtbot)
     first = wait_for_end(page, qtbot)
-    page.transcript.regenerate_requested.emit(first.id)
+    press(page, "再生成", qtbot, first, by_key)
+    qtbot.waitUntil(lambda: page.transcript.messages[-1].id != first.id, timeout=10_000)
     second = wait_for_end(page, qtbot)
-    assert second.id != first.id
     assert [message.role for message in page.transcript.messages] == ["question", "answer"]
-    assert second.text == "もう一度"
+    assert (second.text, second.branch, second.branches) == ("もう一度", 2, 2)
+    press(page, "前の回答", qtbot, second, by_key)
+    assert page.transcript.messages[-1].id == first.id
+    press(page, "次の回答", qtbot, page.transcript.messages[-1], by_key)
+    assert page.transcript.messages[-1].id == second.id
+
+
+def test_an_earlier_answer_regenerated_keeps_what_followed_it_in_its_own_branch(page: ChatPage, qtbot: QtBot) -> None:
+    send(page, "一", qtbot)
+    first = wait_for_end(page, qtbot)
+    send(page, "二", qtbot)
+    wait_for_end(page, qtbot)
+    press(page, "再生成", qtbot, first, by_key=False)
+    wait_for_end(page, qtbot)
+    assert len(page.transcript.messages) == 2
+    press(page, "前の回答", qtbot, page.transcript.messages[-1], by_key=False)
+    assert [message.text for message in page.transcript.messages] == ["一", "一", "二", "二"]
 
 
 def test_an_engine_that_dies_leaves_question_and_a_way_on(page: ChatPage, qtbot: QtBot) -> None:

@@ -394,7 +394,7 @@ def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: Trans
     transcript.explain(2, "理由が分かりました。")
     assert "理由が分かりました。" in labels(view)
     assert view is not None
-    end = buttons(view)["再生成"]
+    end = buttons(view)["この回答のその他の操作"]
     assert end.mapTo(view, QPoint(0, end.height())).y() <= view.height(), "nothing is clipped"
 
 

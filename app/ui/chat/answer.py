@@ -17,6 +17,7 @@ class AnswerView(MessageView):
     """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
 
     regenerate_requested = Signal(int)
+    branch_requested = Signal(int, int)  # answer id, -1 or 1
     log_requested = Signal()
 
     def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
@@ -61,6 +62,7 @@ class AnswerView(MessageView):
         end.copy_requested.connect(self._copy)
         end.copy_shown_requested.connect(self._copy_shown)
         end.regenerate_requested.connect(lambda: self.regenerate_requested.emit(self.message.id))
+        end.branch_requested.connect(lambda step: self.branch_requested.emit(self.message.id, step))
         end.log_requested.connect(self.log_requested)
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown

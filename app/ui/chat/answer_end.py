@@ -20,6 +20,7 @@ class AnswerEnd(QWidget):
     copy_requested = Signal()
     copy_shown_requested = Signal()
     regenerate_requested = Signal()
+    branch_requested = Signal(int)  # -1: the answer before, 1: the next one
     log_requested = Signal()
 
     def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
@@ -52,6 +53,8 @@ class AnswerEnd(QWidget):
             case "cancelled":
                 return self.tr("ここで停止しました")
             case "interrupted":
+                if not self._message.text:
+                    return self.tr("回答の前に Kotae が終了しました。もう一度答えられます。")
                 return self.tr("回答の途中で Kotae が終了しました。ここまでは保存済みです。")
             case "length":
                 return self.tr("長さの上限に達したため、ここで終わりました。上限は設定で変えられます。")
@@ -89,16 +92,32 @@ class AnswerEnd(QWidget):
         meta = Label(self._meta(), role="caption", tone="text2")
         meta.setToolTip(tip(self._more_meta()))
         row.addWidget(meta)
+        if self._message.branches > 1:
+            self._add_branches(row)
         row.addStretch(1)
         if self._message.text:
             copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
             copy.clicked.connect(self.copy_requested)
             row.addWidget(copy)
-        again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
-        again.clicked.connect(self.regenerate_requested)
-        row.addWidget(again)
+        if self._message.status != "failed":  # its error has a button for that
+            again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
+            again.clicked.connect(self.regenerate_requested)
+            row.addWidget(again)
         row.addWidget(self._menu_button())
         return row
+
+    def _add_branches(self, row: QHBoxLayout) -> None:
+        """‹ 2／3 ›: the answers to the same question."""
+        message = self._message
+        row.addSpacing(self._theme.px(8))
+        for step, icon, name in ((-1, "chevron-left", self.tr("前の回答")), (1, "chevron-right", self.tr("次の回答"))):
+            button = IconButton(self._theme, icon, name)
+            button.setEnabled(1 <= message.branch + step <= message.branches)
+            button.clicked.connect(lambda _checked=False, step=step: self.branch_requested.emit(step))
+            row.addWidget(button)
+            if step < 0:
+                count = self.tr("{i}／{n}").format(i=message.branch, n=message.branches)
+                row.addWidget(Label(count, role="caption", tone="text2"))
 
     def _menu_button(self) -> IconButton:
         button = IconButton(self._theme, "ellipsis", self.tr("この回答のその他の操作"))

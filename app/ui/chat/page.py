@@ -124,7 +124,7 @@ class ChatPage(QWidget):
         session.stage_changed.connect(self._on_stage_changed)
         session.overflowed.connect(self._on_overflowed)
         session.problem_occurred.connect(self._on_problem_occurred)
-        self._library.changed.connect(self._show_models)
+        self._library.changed.connect(self._on_library_changed)
         self._preferences.changed.connect(self._show_settings)
         self._theme.changed.connect(self._lay_out)
         header.model_chosen.connect(session.use_model)
@@ -135,6 +135,7 @@ class ChatPage(QWidget):
         self.banner.closed.connect(self._lay_out)
         self.banner.action_requested.connect(self._on_banner_action)
         self.transcript.regenerate_requested.connect(self._on_regenerate_requested)
+        self.transcript.branch_requested.connect(session.show_branch)
         self.transcript.log_requested.connect(self.log_requested)
         self.transcript.link_chosen.connect(self._on_link_chosen)
         self.composer.submitted.connect(self._on_submitted)
@@ -241,6 +242,11 @@ class ChatPage(QWidget):
         else:
             actions = problems.actions_for(error, self._preferences.value.context_tokens)
             self._show_banner("warning", sentence.message, sentence.next, actions)
+
+    def _on_library_changed(self) -> None:
+        if not self._failed_id and self._library.models():
+            self.banner.hide()  # it may have said that there is no model
+        self._show_models()
 
     # ------------------------------------------------------------- from the user
 

@@ -89,7 +89,10 @@ class RowsView(QAbstractScrollArea):
         moved = super().focusNextPrevChild(is_next)
         focused = self.focusWidget()
         if moved and focused is not None and self.viewport().isAncestorOf(focused):
-            view = next(view for row in self._live if (view := self._live[row]).isAncestorOf(focused))
+            # None while a row is being taken away: Qt then moves the focus out of what is no longer a row.
+            view = next((view for row in self._live if (view := self._live[row]).isAncestorOf(focused)), None)
+            if view is None:
+                return moved
             self._ensure_visible(view, QRect(focused.mapTo(view, focused.rect().topLeft()), focused.size()))
         return moved
 

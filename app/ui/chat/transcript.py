@@ -27,6 +27,7 @@ class Transcript(RowsView):
     """A row is a message. Follows the end of a growing answer only while the end is in sight."""
 
     regenerate_requested = Signal(int)
+    branch_requested = Signal(int, int)  # answer id, -1 or 1
     log_requested = Signal()
     link_chosen = Signal(str)
 
@@ -144,6 +145,7 @@ class Transcript(RowsView):
         if message.id in self._explanations:
             view.explain(self._explanations[message.id])
         view.regenerate_requested.connect(self.regenerate_requested)
+        view.branch_requested.connect(self.branch_requested)
         view.log_requested.connect(self.log_requested)
         return view
 
