@@ -1,5 +1,6 @@
 """The composition root: builds every object of the window and hands each what it needs."""
 
+import faulthandler
 import gc
 import json
 import logging
@@ -147,7 +148,12 @@ def _note_death(death: EngineDeath) -> None:
 
 
 def _keep_log(where: Paths) -> None:
-    """Our own log, without any text of questions, answers or documents; two files of 1 MB."""
+    """Our own log, without any text of questions, answers or documents; two files of 1 MB.
+
+    Beside it the traceback of a crash in native code, which Python alone would not survive to write.
+    """
+    crashes = (where.logs / "crash.log").open("a", encoding="utf-8")
+    faulthandler.enable(crashes)  # keeps the file open
     handler = RotatingFileHandler(where.logs / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
 

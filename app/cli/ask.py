@@ -60,7 +60,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     """A GGUF file, a model of the list, or without a wish the one the window uses.
 
-    Raises AppError: "no_model", "unknown_model", and what a damaged file or database gives.
+    Raises AppError: "no_model_command", "unknown_model", and what a damaged file or database gives.
     """
     if wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file()):
         return local_models.describe(Path(wanted))
@@ -72,7 +72,7 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     if found is None and wanted is not None:
         raise AppError("unknown_model", wanted=wanted)
     if found is None and not models:
-        raise AppError("no_model")
+        raise AppError("no_model_command")
     return found or models[0]
 
 
@@ -95,7 +95,6 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
         turns=(Turn(options.question),),
         settings=dataclasses.replace(settings.load(where.settings), **wishes),
         seed=options.seed,
-        max_tokens=options.max_tokens,
         adapters=(_adapter(options.adapter),) if options.adapter else (),
     )
 
@@ -184,7 +183,9 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
         },
     }
     output.result(result, "")
-    if not output.is_json:
+    if asking.waiting.was_interrupted:
+        output.note("interrupted")
+    elif not output.is_json:
         output.note(
             "answer_summary",
             model=request.model.name,

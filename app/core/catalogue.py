@@ -63,7 +63,6 @@ class ModelCard:
     licence_notice_ja: str = ""
     licence_notice_en: str = ""
     is_trial: bool = False
-    max_tokens: int = 1024
     system_prompt: str = ""
     sampling: CardSampling = CardSampling()
     files: tuple[ModelFile, ...] = field(default_factory=tuple)

@@ -53,7 +53,7 @@ def usage_problem(message: str, language: str = "ja") -> str:
         for pattern, japanese in _document()["usage"]:
             found = re.fullmatch(pattern, message, re.DOTALL)
             if found:
-                return str(found.expand(japanese))
+                return str(found.expand(japanese)).replace("'", "")  # Python's quotes around choices
     return message
 
 

@@ -40,7 +40,6 @@ class AnswerRequest:
     turns: tuple[Turn, ...]
     settings: Settings
     seed: int | None = None
-    max_tokens: int | None = None  # None: the card's and the settings' smaller one
     adapters: tuple[AdapterUse, ...] = ()
     force_load: bool = False  # load although the memory seems too small
 
@@ -149,14 +148,13 @@ class AnswerRun(QObject):
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
         request = self.request
         card = catalogue.load().card(request.model.card_id)
-        limit = request.max_tokens or min(request.settings.max_tokens, card.max_tokens if card else 1 << 20)
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
             Ask(
                 id=self._ask_id,
                 prompt=segments,
-                max_tokens=limit,
+                max_tokens=request.settings.max_tokens,
                 stop=form.stop if form else (),
                 sampling=_sampling(card.sampling if card else CardSampling(), request),
                 adapters=request.adapters,

@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
         self._place = WindowPlace(paths.data / "window.json")
         self._pages: dict[str, QWidget] = {"ask": chat_page}
         self._is_sidebar_wanted = False  # in a narrow window
+        self._binned: list[int] = []  # since the start, for undoing
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
@@ -182,6 +183,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+K", self._on_search_requested),
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
+            ("Ctrl+Z", self._restore_last),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
@@ -255,8 +257,14 @@ class MainWindow(QMainWindow):
         title = next((c.title for c in self._session.conversations() if c.id == conversation_id), "")
         self._session.bin(conversation_id)
         short = title if len(title) <= TOAST_TITLE_CHARACTERS else title[: TOAST_TITLE_CHARACTERS - 1] + "…"
-        text = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。").format(title=short)
-        self.toast.offer(text, lambda: self._session.restore(conversation_id))
+        self._binned.append(conversation_id)
+        text = self.tr("「{title}」をごみ箱に移しました。").format(title=short)
+        self.toast.offer(text, self._restore_last)
+
+    def _restore_last(self) -> None:
+        """Ctrl+Z: one conversation after the other, the last one first."""
+        if self._binned:
+            self._session.restore(self._binned.pop())
 
     def _on_conversations_changed(self) -> None:
         self.sidebar.set_conversations(self._session.conversations())

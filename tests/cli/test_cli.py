@@ -180,11 +180,47 @@ def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> N
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout is not None
     process.stdout.read(1)  # the answer has begun
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the children get it too
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in errors
+
+
+def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: Path, tiny_model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "ask", "!hang", "--model", str(tiny_model)],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    time.sleep(3)  # nothing tells that it hangs
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
+def test_an_answer_into_a_closed_pipe_ends_quietly(tmp_path: Path, tiny_model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "ask", "!slow " + "あ" * 30, "--model", str(tiny_model)],
+        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()

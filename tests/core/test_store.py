@@ -1,10 +1,13 @@
 """The database: nothing that was acknowledged is lost, nothing is overwritten."""
 
+import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from app.core import paths
 from app.core import store as store_module
 from app.core.errors import AppError
 from app.core.paths import Paths
@@ -157,3 +160,41 @@ def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_
     assert store.local_models() == [model]
     store.remove_local_model("a")
     assert store.local_models() == []
+
+
+@pytest.mark.parametrize("name", ["a%41b", "a#b", "a?b", "日本語　😀"])
+def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    where = paths.locate(str(tmp_path / name))
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    assert store_module.daily_backup(where.database, where.backups, 1_800_000_000) is not None
+    where.database.write_bytes(b"not a database " * 1000)
+    assert store_module.restore_newest_backup(where.database, where.backups) is not None
+    again = Store.open(where.database, where.backups)
+    assert [c.title for c in again.conversations()] == ["残る"]
+    again.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def _fill(store: Store) -> None:
+    for _ in range(200):
+        store.add_question("長い" * 20_000)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        where = paths.locate(str(disk))
+        store = Store.open(where.database, where.backups)
+        kept = [store.add_question(f"質問 {number}").id for number in range(5)]
+        with pytest.raises(AppError, match="disk_full"):
+            _fill(store)
+        assert [store.message(message_id).text for message_id in kept] == [f"質問 {number}" for number in range(5)]
+        store.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -54,10 +54,13 @@ def test_the_facts_are_those_of_the_file_and_of_the_context(tmp_path: Path, tiny
         assert facts.total_layers == 3
 
 
-def test_a_quantized_cache_is_put_on_flash_attention(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_quantized_cache_is_smaller_and_read_back_from_the_engine(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
-        full = child.load(tiny_model, kv_type="f16", flash_attention=True)
-        assert full.flash_attention
+        full = child.load(starter_model, context_tokens=2048)
+        small = child.load(starter_model, context_tokens=2048, kv_type="q8_0", flash_attention=True)
+    assert (full.kv_type, small.kv_type) == ("f16", "q8_0")
+    assert small.flash_attention
+    assert small.kv_bytes < 0.6 * full.kv_bytes
 
 
 def test_a_context_longer_than_trained_is_not_given(tmp_path: Path, tiny_model: Path) -> None:
@@ -260,3 +263,23 @@ def test_a_killed_child_says_nothing_more(tmp_path: Path) -> None:
         os.kill(child.process.pid, signal.SIGKILL)
         with pytest.raises(EOFError):
             child.events_until(Ready)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2, 0.3, 0.5])
+def test_stopping_a_load_at_any_moment_leaves_an_engine_that_loads(
+    tmp_path: Path, starter_model: Path, delay_s: float
+) -> None:
+    with Child("llama", tmp_path / "log") as child:
+        child.send(Load("l", str(starter_model)))
+        time.sleep(delay_s)
+        child.send(Cancel("l"))
+        last = child.events_until(Ready, Failed)[-1]
+        assert isinstance(last, Ready) or last.code == "cancelled"
+        assert child.load(starter_model).architecture == "gemma3"
+
+
+def test_an_empty_prompt_is_refused(tmp_path: Path) -> None:
+    path = models.tiny_llama(tmp_path / "no-bos.gguf", metadata={"tokenizer.ggml.add_bos_token": False})
+    with Child("llama", tmp_path / "log") as child:
+        child.load(path)
+        assert child.failure_of(Ask("a", (Segment(""),))).code == "template_failed"

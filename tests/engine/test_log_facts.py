@@ -47,4 +47,6 @@ def test_the_reason_why_no_gpu_is_used() -> None:
 def test_an_empty_log_gives_defaults() -> None:
     assert log_facts.read([]) == log_facts.LogFacts()
     assert log_facts.first_error([]) == ""
-    assert log_facts.first_error(["fine", "error loading model: bad magic", "other"]) == "error loading model: bad magic"
+    assert (
+        log_facts.first_error(["fine", "error loading model: bad magic", "other"]) == "error loading model: bad magic"
+    )

@@ -104,3 +104,11 @@ def test_numbers_that_are_none_are_an_expected_error() -> None:
         logits[3] = bad
         with pytest.raises(AppError, match="decode_failed"):
             Sampler(Sampling(temperature=0), 1).choose(logits, [])
+
+
+def test_a_grammar_keeps_the_odds_between_what_it_allows() -> None:
+    logits = np.zeros(VOCABULARY, dtype=np.float32)
+    logits[[1, 100, 200]] = 9.0, 1.0, 0.8
+    sampler = Sampler(Sampling(temperature=1.0, top_k=1000, top_p=1.0, min_p=0.0), 1, _OnlyRareTokens())
+    drawn = [sampler.choose(logits.copy(), []) for _ in range(1000)]
+    assert 0.47 < drawn.count(100) / 1000 < 0.63  # e^1.0 / (e^1.0 + e^0.8) = 0.55

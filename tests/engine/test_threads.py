@@ -40,4 +40,4 @@ def test_the_meter_sees_another_process_at_work_and_not_its_own() -> None:
         other.kill()
         other.wait()
     assert busy > 0.4  # a whole core, unless the machine itself is short of time
-    assert own < threads.physical_cores()
+    assert busy > own + 0.2

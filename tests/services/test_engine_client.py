@@ -3,7 +3,11 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
 
 from app.core.records import AnswerDetails, Message
 from app.core.store import Store
@@ -124,3 +128,31 @@ def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> 
     for answer in told.values():  # the fake engine says the question: nothing was mixed up
         assert answer.parent_id is not None
         assert stored[answer.parent_id].text.startswith(answer.text)
+
+
+def test_a_restart_keeps_the_log_that_tells_why(scene: Scene) -> None:
+    scene.ask("落ちる !crash")
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    assert (scene.where.logs / "engine.previous.log").is_file()
+
+
+def test_a_machine_that_slept_is_no_engine_that_hangs(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(heartbeat_limit_s=2.0)
+    deaths = _deaths(scene)
+    scene.ask("一")
+    time.sleep(5)  # this process does not look for longer than the limit, as after a suspend
+    scene.qtbot.wait(1500)
+    assert deaths == []
+    assert scene.ask("二").text == "二"
+
+
+def test_a_folder_named_app_where_the_user_stands_is_not_run(
+    make_scene: Callable[..., Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tmp_path / "作業" / "app"
+    foreign.mkdir(parents=True)
+    (foreign / "__init__.py").write_text("", "utf-8")
+    (foreign / "__main__.py").write_text("raise SystemExit('foreign code')", "utf-8")
+    monkeypatch.chdir(foreign.parent)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    assert make_scene().ask("一").text == "一"

@@ -88,10 +88,15 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(open_window, store
     qtbot.keyClick(window.sidebar.list, Qt.Key.Key_Delete)
     assert texts(window.sidebar.conversations) == []
     assert window.toast.isVisible()
-    assert "30 日間戻せます" in window.toast.accessibleName()
+    assert "ごみ箱に移しました" in window.toast.accessibleName()
     qtbot.mouseClick(window.toast.undo_button, Qt.MouseButton.LeftButton)
     assert texts(window.sidebar.conversations)[1] == "消さない質問"
     assert not window.toast.isVisible()
+    window.sidebar.list.setCurrentIndex(window.sidebar.conversations.index_of(kept))
+    qtbot.keyClick(window.sidebar.list, Qt.Key.Key_Delete)
+    assert texts(window.sidebar.conversations) == []
+    window._restore_last()  # Ctrl+Z
+    assert texts(window.sidebar.conversations)[1] == "消さない質問"
 
 
 def test_renaming_in_place_changes_the_stored_title(open_window, store, qtbot):

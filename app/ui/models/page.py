@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
+from PySide6.QtCore import QModelIndex, QStandardPaths, QUrl, Qt, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QListView, QVBoxLayout, QWidget
 
@@ -64,8 +64,9 @@ class ModelsPage(QWidget):
         self._show_detail()
 
     def choose_file(self) -> None:
+        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
         path, _ = QFileDialog.getOpenFileName(
-            self, self.tr("GGUF ファイルを選ぶ"), "", self.tr("GGUF ファイル (*.gguf);;すべてのファイル (*)")
+            self, self.tr("GGUF ファイルを選ぶ"), start, self.tr("GGUF ファイル (*.gguf);;すべてのファイル (*)")
         )
         if path:
             self.import_path(path)
