@@ -23,7 +23,7 @@ from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, env
 
 FOLDERS, AT_ONCE = 4, 2
 FILLED = 200  # conversations in the first folder before the first start
-SAVED_WITHIN_S = 2.0  # saved every second; the rest is for a busy machine
+SAVED_WITHIN_S = 1.5  # saved every second; the rest is for a busy machine
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Ledger:
     asked_by: dict[int, int] = field(default_factory=dict)  # answer -> question
     ended: dict[int, str] = field(default_factory=dict)
     saved: dict[int, int] = field(default_factory=dict)  # characters, of answers that were being written
+    due: set[int] = field(default_factory=set)  # answers of which some text had to be saved when the kill came
     titles: dict[int, set[str]] = field(default_factory=dict)  # the acknowledged one, and one that was under way
     is_listed: dict[int, set[bool]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -50,6 +51,8 @@ class Ledger:
                 case {"fact": "streamed", "id": key, "saved": saved, "received": received, "at": at}:
                     is_due = at < killed_at - SAVED_WITHIN_S
                     self.saved[key] = max(self.saved.get(key, 0), received if is_due else saved)
+                    if is_due:
+                        self.due.add(key)
                 case {"fact": "finished", "id": key, "text": text}:
                     self.ended[key] = text
                 case {"fact": "listed", "conversation": key, "title": title}:
@@ -88,7 +91,8 @@ class Ledger:
             return [f"answer {key} is not there"]
         parent, text, status = row
         lost = []
-        if parent != question or not self.questions[question].startswith(text):  # the fake engine says the question
+        asked = self.questions.get(question, text)  # one from before the first start is answered anew
+        if parent != question or not asked.startswith(text):  # the fake engine says the question
             lost.append(f"answer {key} is not to {question}: {row}")
         if len(text) < self.saved.get(key, 0):
             lost.append(f"answer {key}: {len(text)} characters of {self.saved[key]} saved ones")
@@ -110,20 +114,12 @@ def _fill(where: Paths) -> None:
 
 
 def _kill_one(where: Paths, ledger: Ledger, rng: random.Random) -> None:
-    """Starts the window, lets a person do things, kills it: while it starts, at any moment, or just after a fact."""
-    window = WindowProcess(where.data, talk=rng.randrange(10**9), env=environment())
+    """Starts the window, lets a person do things, and kills it."""
+    way = rng.choices((_while_it_starts, _at_any_moment, _just_after_a_fact, _in_a_long_answer), (10, 45, 30, 15))[0]
+    talk = None if way is _in_a_long_answer else rng.randrange(10**9)
+    window = WindowProcess(where.data, talk=talk, env=environment())
     try:
-        moment = rng.random()
-        if moment < 0.1:
-            wait_until(lambda: window.process.poll() is not None, rng.uniform(0.05, 1.0))
-        elif moment < 0.6:
-            window.wait_for("ready")
-            wait_until(lambda: window.process.poll() is not None, rng.uniform(0.0, 3.0))
-        else:
-            name = rng.choice(("message", "first_text", "finished", "listed", "streamed", "renaming", "binning"))
-            window.wait_for("ready")
-            count = rng.randint(1, 3)
-            wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 4.0)
+        way(window, rng)
         assert window.process.poll() is None, window.stderr()
         killed_at = window.kill()
         assert wait_until(lambda: not window.orphans(), 10.0), "the engine outlived its window"
@@ -131,6 +127,32 @@ def _kill_one(where: Paths, ledger: Ledger, rng: random.Random) -> None:
         ledger.note(window.facts, killed_at)
     finally:
         window.end()
+
+
+def _let_live(window: WindowProcess, seconds: float) -> None:
+    wait_until(lambda: window.process.poll() is not None, seconds)
+
+
+def _while_it_starts(window: WindowProcess, rng: random.Random) -> None:
+    _let_live(window, rng.uniform(0.05, 1.0))
+
+
+def _at_any_moment(window: WindowProcess, rng: random.Random) -> None:
+    window.wait_for("ready")
+    _let_live(window, rng.uniform(0.0, 3.0))
+
+
+def _just_after_a_fact(window: WindowProcess, rng: random.Random) -> None:
+    name = rng.choice(("message", "first_text", "finished", "listed", "streamed", "renaming", "binning"))
+    count = rng.randint(1, 3)
+    window.wait_for("ready")
+    wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 4.0)
+
+
+def _in_a_long_answer(window: WindowProcess, rng: random.Random) -> None:
+    window.wait_for("ready")
+    window.wait_for("first_text", window.tell("ask", f"!slow {rng.randrange(10**6)} " + "長い答え" * 20))
+    _let_live(window, rng.uniform(SAVED_WITHIN_S + 0.3, 4.5))
 
 
 def _check(where: Paths, ledger: Ledger) -> None:
@@ -180,11 +202,13 @@ def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -
     for ledger in ledgers:
         counts = {key: counts.get(key, 0) + ledger.counts.get(key, 0) for key in counts.keys() | ledger.counts.keys()}
     acknowledged = sum(ledger.messages for ledger in ledgers)
-    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0")
+    due = sum(len(ledger.due) for ledger in ledgers)
+    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; of {due} answers text was due to be saved")
     say(f"facts {dict(sorted(counts.items()))}")
     # The person did everything there is to do; otherwise the zero above would say little.
     assert {"finished", "streamed", "listed", "binned", "renaming", "settings"} <= counts.keys()
     assert acknowledged > 3 * kills
+    assert due > kills / 20
     assert threading.active_count() == threads_before
 
 
