@@ -203,7 +203,7 @@ def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -
         counts = {key: counts.get(key, 0) + ledger.counts.get(key, 0) for key in counts.keys() | ledger.counts.keys()}
     acknowledged = sum(ledger.messages for ledger in ledgers)
     due = sum(len(ledger.due) for ledger in ledgers)
-    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; of {due} answers text was due to be saved")
+    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; text of {due} answers was due")
     say(f"facts {dict(sorted(counts.items()))}")
     # The person did everything there is to do; otherwise the zero above would say little.
     assert {"finished", "streamed", "listed", "binned", "renaming", "settings"} <= counts.keys()
