@@ -11,7 +11,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     group = add_command(commands, shared, "bench", "速さを測る", None)
-    actions = group.add_subparsers(dest="action", metavar="ACTION", title="命令", required=True)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title="コマンド", required=True)
     engine = add_command(actions, shared, "engine", "回答の処理を、素の llama.cpp と比べる", _engine)
     engine.add_argument("--model", metavar="ID|FILE")
     engine.add_argument("--runs", metavar="N", type=int, default=5, help="交互に測る回数（既定 5）")

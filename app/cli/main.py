@@ -95,7 +95,7 @@ def _parser(output: Output) -> argparse.ArgumentParser:
     shared = _shared_options()
     parser = Parser(prog="kotae", description=_DESCRIPTION, parents=[shared])
     parser.add_argument("--version", action="version", version=f"kotae {__version__}", help="版を表示する")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="命令")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="コマンド")
     for module in (ask, models, bench):
         module.add_parser(commands, shared)
     return parser

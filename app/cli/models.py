@@ -18,7 +18,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     group = add_command(commands, shared, "models", "モデルの一覧、追加、確認", None)
-    actions = group.add_subparsers(dest="action", metavar="ACTION", title="命令", required=True)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title="コマンド", required=True)
     add_command(actions, shared, "list", "この PC のモデルを並べる", _list)
     show = add_command(actions, shared, "show", "モデルの詳細を表示する", _show)
     show.add_argument("model", metavar="ID|FILE")

@@ -145,6 +145,7 @@ class QuestionEditor(QPlainTextEdit):
     def _restyle(self) -> None:
         self.setFont(self._theme.font("reading"))
         self.document().setDocumentMargin(self._theme.px(2))
+        self.viewport().setFont(self.font())  # Qt paints the placeholder with it, and it does not follow by itself
         self._fit()
 
     def fit_window(self, window_height: int) -> None:
