@@ -114,7 +114,12 @@ class RichText(QTextBrowser):
         """A browser that goes nowhere."""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        data = QMimeData()
+        """Plain text only. Qt's own object is emptied: one made in Python outlives the interpreter in the clipboard,
+        and its destruction at the end of the process is a crash."""
+        data = super().createMimeDataFromSelection()
+        data.text()  # Qt fills it when it is first asked
+        for kind in data.formats():
+            data.removeFormat(kind)
         data.setText(without_helpers(self.textCursor().selection().toPlainText()))
         return data
 
