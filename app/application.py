@@ -108,7 +108,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
     page.starter_requested.connect(lambda: _start_with_trial(window, library))
-    page.composer.editor.textChanged.connect(session.prepare)
+    page.text_changed.connect(session.prepare)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
     return Parts(theme, database, preferences, engine, library, session, window)
 

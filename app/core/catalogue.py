@@ -53,7 +53,6 @@ class ModelCard:
     id: str
     name: str
     summary_ja: str
-    summary_en: str
     licence: str
     licence_url: str
     form: str

@@ -130,7 +130,6 @@ def _common_length(one: list[str], other: list[str]) -> int:
 def _facts(command: Load, load_s: float) -> EngineFacts:
     return EngineFacts(
         path=command.path,
-        description="echo",
         architecture="echo",
         parameters=0,
         weights_bytes=Path(command.path).stat().st_size,

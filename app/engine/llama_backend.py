@@ -167,12 +167,9 @@ class LlamaBackend:
 
     def _read_back(self, command: Load, load_s: float, warm_up_s: float) -> EngineFacts:
         log = log_facts.read(self._log.lines)
-        description = ctypes.create_string_buffer(128)
-        api.llama_model_desc(self._model, description, len(description))
         assert self._header is not None
         return EngineFacts(
             path=command.path,
-            description=description.value.decode("utf-8", "replace"),
             architecture=self._header.architecture,
             parameters=api.llama_model_n_params(self._model),
             weights_bytes=api.llama_model_size(self._model),

@@ -137,7 +137,6 @@ class EngineFacts:
     """What is really in force after a load, read back from the engine and its log, not from the request."""
 
     path: str
-    description: str  # "gemma3 270M Q4_K - Medium"
     architecture: str
     parameters: int
     weights_bytes: int

@@ -173,33 +173,32 @@ def test_a_closed_pipe_ends_quietly(kotae: Run, tmp_path: Path) -> None:
     process.stderr.close()
 
 
-def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "ask", "!slow " + "あ" * 100, "--model", str(tiny_model)],
+def _start(tmp_path: Path, question: str, model: Path) -> "subprocess.Popen[bytes]":
+    """`kotae ask` with the fake engine, in a process group of its own as a terminal gives it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "ask", question, "--model", str(model)],
         env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> None:
+    process = _start(tmp_path, "!slow " + "あ" * 100, tiny_model)
     assert process.stdout is not None
     process.stdout.read(1)  # the answer has begun
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the children get it too
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
+    assert "中断しました" in errors.decode()
     assert b"Traceback" not in errors
 
 
 def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: Path, tiny_model: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "ask", "!hang", "--model", str(tiny_model)],
-        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = _start(tmp_path, "!hang", tiny_model)
     time.sleep(3)  # nothing tells that it hangs
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.5)
@@ -210,13 +209,7 @@ def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: 
 
 
 def test_an_answer_into_a_closed_pipe_ends_quietly(tmp_path: Path, tiny_model: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "ask", "!slow " + "あ" * 30, "--model", str(tiny_model)],
-        env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = _start(tmp_path, "!slow " + "あ" * 30, tiny_model)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.read(1)

@@ -24,7 +24,6 @@ class MessageView(QWidget):
         self.message = message
         self._theme = theme
         self._pages: list[str] = []
-        self._shown_pages = 1
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)

@@ -31,6 +31,7 @@ _OVERFLOW_CHOICES = ("drop", "widen", "new")
 
 class ChatPage(QWidget):
     models_requested = Signal()
+    text_changed = Signal()  # somebody types a question
     log_requested = Signal()
     starter_requested = Signal()
     import_requested = Signal()
@@ -138,6 +139,7 @@ class ChatPage(QWidget):
         self.transcript.branch_requested.connect(session.show_branch)
         self.transcript.log_requested.connect(self.log_requested)
         self.transcript.link_chosen.connect(self._on_link_chosen)
+        self.composer.editor.textChanged.connect(self.text_changed)
         self.composer.submitted.connect(self._on_submitted)
         self.composer.stop_requested.connect(session.stop)
         self.empty.example_chosen.connect(self.composer.set_text)

@@ -198,9 +198,3 @@ def _fill(painter: QPainter, rect: QRectF, color: QColor, radius: int) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(color)
     painter.drawRoundedRect(rect, radius, radius)
-
-
-def caret_rect(text: RichText) -> tuple[QPointF, int]:
-    """Where the keyboard's position in the text is: its top left corner and its height."""
-    rect = text.cursorRect()
-    return QPointF(rect.topLeft()), rect.height()

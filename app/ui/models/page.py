@@ -47,7 +47,6 @@ class ModelsPage(QWidget):
         self._fits = Fits(preferences, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
-        self._consent_task: background.Task | None = None
         self._asked_model: LocalModel | None = None
         self._build()
         self._connect()
@@ -251,9 +250,7 @@ class ModelsPage(QWidget):
         if entry is None or entry.model is None:
             return
         model = self._asked_model = entry.model
-        self._consent_task = background.run(
-            lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed
-        )
+        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed)
 
     def _on_consent_known(self, is_needed: bool) -> None:
         if self._asked_model is None:
