@@ -1,11 +1,23 @@
-"""The single door to the thread pool: short blocking work off the GUI thread, its result back on it."""
+"""The single door to the thread pool: blocking work off the GUI thread, its result back on it.
 
+`run` is for short work; `run_long` for work that shows how far it is and can be cancelled.
+"""
+
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
 from app.core.errors import AppError
+
+T = TypeVar("T")
+
+REPORT_EVERY_S = 0.05  # an eye needs no more, and thousands of queued signals would hold the window up
+
+
+class Cancelled(Exception):  # noqa: N818  nothing went wrong
+    """Raised inside cancelled work by its own `Progress`, so that it leaves through its `finally`."""
 
 
 class Task(QObject):
@@ -43,6 +55,75 @@ class Task(QObject):
         self._failed_callback(error)
 
 
+class Progress:
+    """What long work tells while it runs, from the pool's thread, and how it learns that nobody wants it any more."""
+
+    def __init__(self, emit: Callable[[int, int], None]) -> None:
+        self._emit = emit
+        self._is_cancelled = False
+        self._reported_at = 0.0
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._is_cancelled
+
+    def cancel(self) -> None:
+        """From any thread. The work ends at its next `check` or `report`."""
+        self._is_cancelled = True
+
+    def check(self) -> None:
+        """Raises Cancelled when the work is to stop."""
+        if self._is_cancelled:
+            raise Cancelled
+
+    def report(self, done: int, total: int) -> None:
+        """`done` of `total`, both in one unit of the caller's choice; `total` 0 is not known. Raises Cancelled."""
+        self.check()
+        now = time.monotonic()
+        if 0 < total <= done or now - self._reported_at >= REPORT_EVERY_S:
+            self._reported_at = now
+            self._emit(done, total)
+
+
+class LongTask(Task):
+    """Long work in progress. After `cancel` comes `cancelled`, or `done` where the work was finished already."""
+
+    progressed = Signal(object, object)  # done, total: Python's integers, since C++'s end at 2 GiB
+
+    def __init__(
+        self,
+        done: Callable[[Any], None],
+        failed: Callable[[AppError], None],
+        progressed: Callable[[int, int], None] | None,
+        cancelled: Callable[[], None] | None,
+    ) -> None:
+        super().__init__(done, failed)
+        self.progress = Progress(self.progressed.emit)
+        self._progressed_callback = progressed
+        self._cancelled_callback = cancelled
+        self._started_at = time.monotonic()
+        self.progressed.connect(self._on_progressed)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started_at
+
+    def cancel(self) -> None:
+        self.progress.cancel()
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        if self._progressed_callback is not None and not self.progress.is_cancelled:
+            self._progressed_callback(done, total)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not isinstance(error, Cancelled):
+            super()._on_failed(error)
+            return
+        _running.discard(self)
+        if self._cancelled_callback is not None:
+            self._cancelled_callback()
+
+
 _running: set[Task] = set()
 
 
@@ -64,3 +145,28 @@ def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[
     task = Task(done, failed)
     QThreadPool.globalInstance().start(_Job(work, task))
     return task
+
+
+def run_long(
+    work: Callable[[Progress], T],
+    done: Callable[[T], None],
+    failed: Callable[[AppError], None],
+    progressed: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], None] | None = None,
+) -> LongTask:
+    """As `run`, for work that reports to its `Progress`. All callbacks come on the caller's thread.
+
+    Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file removes it when it is left by an
+    exception, Cancelled among them.
+    """
+    task = LongTask(done, failed, progressed, cancelled)
+    QThreadPool.globalInstance().start(_Job(lambda: work(task.progress), task))
+    return task
+
+
+def shut_down() -> None:
+    """Cancels the long work and waits for all work, so that nothing is left half written. Nothing is delivered."""
+    for task in _running:
+        if isinstance(task, LongTask):
+            task.cancel()
+    QThreadPool.globalInstance().waitForDone()
