@@ -1,0 +1,85 @@
+"""What this machine offers to a model: memory, cores, graphics processors, room for files. Measured, never guessed."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from app.core import fit
+
+NVIDIA_TIMEOUT_S = 5.0  # a driver that hangs must not hold the answer up
+_MIB = 1 << 20
+
+# PCI vendors of processors that compute; the graphics chips of servers and virtual machines only draw.
+_VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    name: str
+    memory_bytes: int | None = None  # None: shared with the processor, or there is no driver to ask
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    memory_bytes: int
+    available_bytes: int  # what a model may take now; less in a container with a limit
+    cores: int  # physical
+    free_disk_bytes: int  # where the models are kept
+    gpus: tuple[Gpu, ...] = ()
+
+
+def measure(models_folder: Path) -> Machine:
+    """Takes up to some seconds where a graphics driver wakes up. Raises OSError when the folder is gone."""
+    return Machine(
+        memory_bytes=psutil.virtual_memory().total,
+        available_bytes=fit.available_memory_bytes(),
+        cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+        free_disk_bytes=shutil.disk_usage(models_folder).free,
+        gpus=gpus(),
+    )
+
+
+def gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
+    """Graphics processors as their drivers name them; what no driver names, by its maker (Linux only)."""
+    named = _nvidia()
+    makers = [maker for maker in _makers(cards) if not (named and maker == "NVIDIA")]
+    return (*named, *(Gpu(maker) for maker in makers))
+
+
+def _nvidia() -> tuple[Gpu, ...]:
+    """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
+    try:
+        run = subprocess.run(command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden)
+    except (OSError, subprocess.SubprocessError):  # not installed, or it fails or hangs
+        return ()
+    return read_nvidia_list(run.stdout.decode("utf-8", "replace"))
+
+
+def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
+    """Lines of `name, MiB`. The amount is a word in brackets where the driver does not tell it."""
+    lines = [line.rpartition(",") for line in text.splitlines() if "," in line]
+    return tuple(Gpu(name.strip(), _mebibytes(amount.strip())) for name, _, amount in lines)
+
+
+def _mebibytes(amount: str) -> int | None:
+    return int(amount) * _MIB if amount.isdecimal() else None
+
+
+def _makers(cards: Path) -> list[str]:
+    """One name for each card of a maker we know, in the order of the cards (connectors like card0-DP-1 are none)."""
+    folders = [card for card in sorted(cards.glob("card*")) if re.fullmatch(r"card\d+", card.name)]
+    vendors = [_text(folder / "device" / "vendor") for folder in folders]
+    return [_VENDORS[vendor] for vendor in vendors if vendor in _VENDORS]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
