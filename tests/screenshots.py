@@ -145,7 +145,8 @@ def models_trial(parts: Parts) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
-    page.progress.set_fraction("お試し用 270M（Gemma 3） を追加しています", 0.57)
+    page.progress.start("お試し用モデルを追加しています")
+    page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
     page.banner.show_message(
         "danger",
         "これは GGUF ではなく、保存された Web ページです。",

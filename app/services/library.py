@@ -6,19 +6,24 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, local_models, starter
+from app.core import catalogue, load_plan, local_models, starter
 from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.engine.messages import Done
 from app.services import background
+from app.services.background import Progress
+
+# Shorter runs say more about the clock than about the machine.
+MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
 
 
 class ModelLibrary(QObject):
     """Long work runs in the thread pool, one at a time; it ends with `imported` or `failed`."""
 
     changed = Signal()
-    progressed = Signal(str, float)  # what is being added, fraction 0 to 1
+    progressed = Signal(object, object)  # bytes done and in all
     imported = Signal(object)  # LocalModel
     failed = Signal(object)  # AppError
 
@@ -27,8 +32,8 @@ class ModelLibrary(QObject):
         self._store = store
         self._folder = models_folder
         self._models = store.local_models()
-        self._task: background.Task | None = None
-        self._is_cancelled = False
+        self._task: background.LongTask | None = None
+        self.worked_s = 0.0  # how long the work took that ended last
 
     def models(self) -> list[LocalModel]:
         return list(self._models)
@@ -48,21 +53,16 @@ class ModelLibrary(QObject):
 
     def import_file(self, path: str) -> None:
         """Adds a GGUF file where it is; nothing is copied. A file that is there already is described anew."""
-        self._run(lambda: local_models.describe(Path(path)))
+        self._run(lambda _progress: local_models.describe(Path(path)))
 
     def add_starter(self) -> None:
         """Puts the trial model together in the models folder, with progress, and adds it."""
-        self._is_cancelled = False
-
-        def report(fraction: float) -> bool:
-            self.progressed.emit(starter.card().name, fraction)
-            return not self._is_cancelled
-
-        self._run(lambda: local_models.describe(starter.assemble(self._folder, report)))
+        self._run(self._assembled)
 
     def cancel(self) -> None:
         """The running work ends soon with `failed`, AppError("cancelled")."""
-        self._is_cancelled = True
+        if self._task is not None:
+            self._task.cancel()
 
     def remove(self, model_id: str) -> None:
         """Takes the model off the list. The file stays."""
@@ -77,24 +77,59 @@ class ModelLibrary(QObject):
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
 
+    def note_speed(self, model: LocalModel, repack: bool, done: Done) -> None:
+        """Keeps how fast the model was, if the answer was long enough to tell."""
+        usage, timings = done.usage, done.timings
+        evaluated = usage.prompt_tokens - usage.cached_tokens
+        is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
+        if is_long and timings.prompt_s > 0 and timings.answer_s > 0:
+            speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
+            self.update(dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, repack, *speed)))
+
     def refresh(self) -> None:
         """Takes up what another process (the command line) has changed in the list."""
         if self._store.local_models() != self._models:
             self._reload()
 
-    def _run(self, work: Callable[[], LocalModel]) -> None:
+    def _assembled(self, progress: Progress) -> LocalModel:
+        size_bytes = starter.card().files[0].size_bytes
+
+        def report(fraction: float) -> bool:
+            progress.report(round(fraction * size_bytes), size_bytes)
+            return True
+
+        return local_models.describe(starter.assemble(self._folder, report))
+
+    def _run(self, work: Callable[[Progress], LocalModel]) -> None:
+        """What is cancelled is not added, also where the file was only looked at and is described already."""
+
+        def unless_cancelled(progress: Progress) -> LocalModel:
+            model = work(progress)
+            progress.check()
+            return model
+
         if self._task is None:
-            self._task = background.run(work, self._on_described, self._on_failed)
+            self._task = background.run_long(
+                unless_cancelled, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled
+            )
 
     def _on_described(self, model: LocalModel) -> None:
-        self._task = None
+        self._note_end()
         model = local_models.merged(model, self._store.local_models())  # the command line may have added some
         if self._change(lambda: self._store.put_local_model(model)):
             self.imported.emit(model)
 
     def _on_failed(self, error: AppError) -> None:
-        self._task = None
+        self._note_end()
         self.failed.emit(error)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
 
     def _change(self, write: Callable[[], None]) -> bool:
         try:

@@ -64,18 +64,31 @@ def test_the_trial_model_is_put_together_once_with_progress(where: Paths, store:
     library = ModelLibrary(store, where.models)
     if not library.is_starter_available():
         pytest.skip("the starter's package is not installed")
-    fractions: list[float] = []
-    library.progressed.connect(lambda _what, fraction: fractions.append(fraction))
+    steps: list[tuple[int, int]] = []
+    library.progressed.connect(lambda done, total: steps.append((done, total)))
     with qtbot.waitSignal(library.imported, timeout=60_000) as signal:
         library.add_starter()
     model = signal.args[0]
     assert model.card_id == "gemma-3-270m"
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1.0
+    assert steps == sorted(steps)
+    assert steps[-1] == (253_113_024, 253_113_024)
+    assert library.worked_s > 0
     assert sorted(file.name for file in where.models.iterdir()) == [
         "gemma-3-270m-q4_k_m.gguf",
         "gemma-3-270m-terms.html",
     ]
+
+
+def test_a_file_is_not_added_when_that_is_cancelled_while_it_is_looked_at(
+    where: Paths, store: Store, qtbot: QtBot, tiny_model: Path
+) -> None:
+    library = ModelLibrary(store, where.models)
+    with qtbot.waitSignal(library.failed) as signal:
+        library.import_file(str(tiny_model))
+        library.cancel()
+    assert signal.args[0].code == "cancelled"
+    assert library.models() == []
+    assert not library.is_working
 
 
 @pytest.mark.model

@@ -147,7 +147,8 @@ def test_adding_the_trial_model_shows_progress_and_can_be_cancelled(page, qtbot,
     assert "使用条件を読んでから追加してください。" in shown(page)
     qtbot.mouseClick(page.detail.starter_button, Qt.MouseButton.LeftButton)
     assert page.progress.isVisible()
-    library.progressed.emit("お試し用", 0.5)
+    library.progressed.emit(126_000_000, 252_000_000)
+    assert "0.13／0.25 GB（50 %）" in page.progress.words
     page.progress.cancelled.disconnect()
     page.progress.cancelled.connect(lambda: library.cancel())
     qtbot.mouseClick(page.progress.cancel_button, Qt.MouseButton.LeftButton)

@@ -228,8 +228,8 @@ class ModelsPage(QWidget):
         self.list.scheduleDelayedItemsLayout()
         self._show_detail()
 
-    def _on_progressed(self, what: str, fraction: float) -> None:
-        self.progress.set_fraction(self.tr("{name} を追加しています").format(name=what), fraction)
+    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
+        self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
 
     def _on_imported(self, model: LocalModel) -> None:
         self.progress.finish()

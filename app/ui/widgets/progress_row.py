@@ -1,4 +1,4 @@
-"""A long step: what, how far, and a way to stop it."""
+"""A long step: what, how far, how long still, and a way to stop it."""
 
 import time
 
@@ -8,53 +8,75 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QW
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import ElidedLabel, Label
+from app.ui.widgets.time_left import TimeLeft
+
+STEPS = 1000  # of the bar
 
 
 class ProgressRow(QFrame):
-    """Hidden until `start`. While the length is unknown it counts seconds instead of drawing an endless animation."""
+    """Hidden until `start`. While the length is unknown it counts seconds instead of drawing an endless animation.
+
+    After `cancelled` it says that the work is being cancelled until the owner calls `finish`.
+    """
 
     cancelled = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
         self._started_at = 0.0
+        self._amount_words = ""  # "": the length is not known
+        self._time_left = TimeLeft()
         self._timer = QTimer(self, interval=1000)
-        self._build()
-        self._timer.timeout.connect(self._show_elapsed)
+        self._build(can_cancel)
+        self._connect()
         self.hide()
 
     def start(self, what: str) -> None:
+        """`what` is being done, as a whole phrase: 取り込んでいます：模型.gguf."""
         self._what.setText(what)
-        self._started_at = time.monotonic()
+        self._bar.setAccessibleName(what)
         self._bar.hide()
-        self._show_elapsed()
+        self._started_at = time.monotonic()
+        self._amount_words = ""
+        self._time_left.restart()
+        self.cancel_button.setText(self.tr("取り消す"))
+        self.cancel_button.setEnabled(True)
         self._timer.start()
+        self._refresh()
         self.show()
 
-    def set_fraction(self, what: str, fraction: float) -> None:
-        """`fraction`: 0 to 1."""
-        self._timer.stop()
-        self._what.setText(what)
-        self._bar.setValue(round(fraction * 1000))
-        self._amount.setText(f"{fraction * 100:.0f} %")
+    def set_progress(self, done: int, total: int, *, is_bytes: bool = False) -> None:
+        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: shown in GB, as drives and pages count."""
+        if total <= 0:
+            return
+        fraction = min(1.0, done / total)
+        self._time_left.note(fraction)
+        self._bar.setValue(round(fraction * STEPS))
         self._bar.show()
-        self.show()
+        a, b = (_gigabytes(done), _gigabytes(total)) if is_bytes else (f"{done:,}", f"{total:,}")
+        words = self.tr("{a}／{b} GB（{p} %）") if is_bytes else self.tr("{a}／{b}（{p} %）")
+        self._amount_words = words.format(a=a, b=b, p=round(fraction * 100))
+        self._refresh()
 
     def finish(self) -> None:
         self._timer.stop()
         self.hide()
 
-    def _build(self) -> None:
+    @property
+    def words(self) -> str:
+        """How far and how long still, as it is shown."""
+        return self._amount.text()
+
+    def _build(self, can_cancel: bool) -> None:
         self.setProperty("surface", "raised")
         self._what = ElidedLabel()
         self._amount = Label(role="caption", tone="text2")
         self.cancel_button = Button(self._theme, self.tr("取り消す"), compact=True)
-        self.cancel_button.clicked.connect(self.cancelled)
+        self.cancel_button.setVisible(can_cancel)
         self._bar = QProgressBar()
-        self._bar.setRange(0, 1000)
+        self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(self.tr("進み具合"))
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self._what, 1)
@@ -66,5 +88,21 @@ class ProgressRow(QFrame):
         column.addLayout(row)
         column.addWidget(self._bar)
 
-    def _show_elapsed(self) -> None:
-        self._amount.setText(self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at)))
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self._refresh)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
+
+    def _on_cancel_clicked(self) -> None:
+        self.cancel_button.setEnabled(False)
+        self.cancel_button.setText(self.tr("取り消しています…"))
+        self.cancelled.emit()
+
+    def _refresh(self) -> None:
+        """Each second, and with each step: the time left goes on where no step comes."""
+        elapsed = self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at))
+        parts = (self._amount_words or elapsed, self._time_left.words if self._amount_words else "")
+        self._amount.setText("　".join(part for part in parts if part))
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.2f}"
