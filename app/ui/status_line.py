@@ -8,6 +8,7 @@ from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
 from app.ui.theme import Theme
 from app.ui.widgets.labels import ElidedLabel, Label, Rule, repolish, set_surface, tip
+from app.ui.widgets.time_left import TimeLeft
 
 LOW_SHARE = 0.9  # of the context; from here on the user is warned
 COMPACT_BELOW_PX = 900
@@ -34,6 +35,7 @@ class StatusLine(QWidget):
         super().__init__()
         self._theme = theme
         self._status = EngineStatus()
+        self._load_left = TimeLeft()
         self._build()
         self._connect()
         self.show_status(self._status)
@@ -61,13 +63,14 @@ class StatusLine(QWidget):
         self.device = Label(role="caption", tone="text2")
         self.state = Label(role="caption", tone="text2")
         self.loading = self._bar(self.tr("読み込みの進み具合"))
+        self.load_left = Label(role="caption", tone="text2")
         self.meter = self._bar(self.tr("文脈の使用量"))
         self.context = Label(role="caption", tone="text2")
         self.warning = Label(self.tr("▲ 残りわずか"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
         self.first = Label(role="caption", tone="text2")
         self._device_part = Part(self.device)
-        self._state_part = Part(self.state, self.loading)
+        self._state_part = Part(self.state, self.loading, self.load_left)
         self._context_part = self._build_context()
         self._speed_part = Part(self.speed)
         self._first_part = Part(self.first)
@@ -124,8 +127,18 @@ class StatusLine(QWidget):
         self.state.set_tone("danger" if status.state == "failed" else "text2")
         is_resting = status.state == "ready" and status.used_tokens > 0
         self._state_part.setVisible(not is_resting)
-        self.loading.setVisible(status.state == "loading" and status.load_fraction is not None)
-        self.loading.setValue(round((status.load_fraction or 0) * 1000))
+        self._show_load(status.load_fraction if status.state == "loading" else None)
+
+    def _show_load(self, fraction: float | None) -> None:
+        """None: nothing is being loaded, or how far it is is not known."""
+        if fraction is None:
+            self._load_left.restart()
+        else:
+            self._load_left.note(fraction)
+        self.loading.setVisible(fraction is not None)
+        self.loading.setValue(round((fraction or 0) * 1000))
+        self.load_left.setText(self._load_left.words)
+        self.load_left.setVisible(bool(self._load_left.words))
 
     def _show_context(self, status: EngineStatus, is_compact: bool) -> None:
         total = status.facts.context_tokens if status.facts else 0

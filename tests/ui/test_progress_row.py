@@ -1,9 +1,14 @@
 """How far long work is and how long it still takes, told only once it can be told."""
 
+import time
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QProgressBar
 
+from app.services.events import EngineStatus, Stage
+from app.ui.chat.stage_line import StageLine
+from app.ui.status_line import StatusLine
 from app.ui.widgets import time_left
 from app.ui.widgets.progress_row import ProgressRow
 from app.ui.widgets.time_left import TimeLeft
@@ -150,3 +155,31 @@ def test_cancelling_is_said_once_and_shown_until_the_work_has_ended(row, qtbot) 
     row.start("もう一度")
     assert row.cancel_button.isEnabled()
     assert row.cancel_button.text() == "取り消す"
+
+
+def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, clock, monkeypatch) -> None:
+    line = StageLine(theme)
+    qtbot.addWidget(line)
+    monkeypatch.setattr(line, "_time_left", TimeLeft(clock))
+    began_at = time.monotonic()
+    line.show_stage(Stage("loading", 0.0, began_at))
+    assert line.text() == "モデルを読み込んでいます… 0 秒"
+    clock.now += 6
+    line.show_stage(Stage("loading", 0.5, began_at))
+    assert line.text() == "モデルを読み込んでいます… 0 秒　残り 6 秒"
+    line.show_stage(Stage("reading", 0.6, began_at))
+    assert line.text() == "質問を読んでいます 60 %"
+
+
+def test_loading_a_model_tells_the_time_left_at_the_foot_of_the_window(theme, qtbot, clock, monkeypatch) -> None:
+    line = StatusLine(theme)
+    qtbot.addWidget(line)
+    monkeypatch.setattr(line, "_load_left", TimeLeft(clock))
+    line.show_status(EngineStatus("loading", "小さなモデル", load_fraction=0.25))
+    assert line.load_left.isHidden()
+    clock.now += 5
+    line.show_status(EngineStatus("loading", "小さなモデル", load_fraction=0.5))
+    assert line.load_left.text() == "残り 5 秒"
+    assert not line.load_left.isHidden()
+    line.show_status(EngineStatus("ready", "小さなモデル"))
+    assert line.load_left.isHidden()

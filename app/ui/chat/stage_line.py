@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 from app.services.events import Stage
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
+from app.ui.widgets.time_left import TimeLeft
 
 TICK_MS = 100
 
@@ -19,11 +20,16 @@ class StageLine(Label):
         super().__init__(role="caption", tone="text2", parent=parent)
         self.setFixedHeight(theme.px(24))
         self._stage = Stage()
+        self._time_left = TimeLeft()  # of the load, or of reading the question
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._refresh)
 
     def show_stage(self, stage: Stage) -> None:
+        if stage.kind != self._stage.kind:
+            self._time_left.restart()
         self._stage = stage
+        if stage.fraction is not None:
+            self._time_left.note(stage.fraction)
         if stage.kind == "idle":
             self._timer.stop()
         elif not self._timer.isActive():
@@ -39,9 +45,13 @@ class StageLine(Label):
         seconds = max(0.0, time.monotonic() - self._stage.started_at)
         match self._stage.kind:
             case "loading":
-                return self.tr("モデルを読み込んでいます… {s} 秒").format(s=int(seconds))
+                return self._with_time_left(self.tr("モデルを読み込んでいます… {s} 秒").format(s=int(seconds)))
             case "reading":
-                return self.tr("質問を読んでいます {p} %").format(p=round(100 * (self._stage.fraction or 0)))
+                share = round(100 * (self._stage.fraction or 0))
+                return self._with_time_left(self.tr("質問を読んでいます {p} %").format(p=share))
             case "answering":
                 return self.tr("回答中… {s} 秒").format(s=f"{seconds:.1f}")
         return ""
+
+    def _with_time_left(self, words: str) -> str:
+        return f"{words}　{self._time_left.words}".rstrip()
