@@ -41,7 +41,12 @@ TEST_COMMANDS = {
     "openbox": "openbox",
     "import": "imagemagick",
     "strace": "strace",
+    "dbus-run-session": "dbus",
+    "fcitx5": "fcitx5",
 }
+
+# What has no command of its own: Japanese conversion for fcitx5.
+TEST_FILES = {"/usr/share/fcitx5/addon/anthy.conf": "fcitx5-anthy"}
 
 # An ordinary user's PATH on Debian lacks the folders of ldconfig.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -61,7 +66,8 @@ def packages_for_window() -> list[str]:
 def packages_for_tests() -> list[str]:
     if not is_debian_like():
         return []
-    return [package for command, package in TEST_COMMANDS.items() if shutil.which(command) is None]
+    commands = [package for command, package in TEST_COMMANDS.items() if shutil.which(command) is None]
+    return commands + [package for file, package in TEST_FILES.items() if not os.path.exists(file)]
 
 
 def packages_for_venv() -> list[str]:

@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.core.settings import Settings
-from app.ui.chat import composition
 from app.ui.chat.composer import Composer
 from app.ui.chat.editor import TEXT_MAX
+from app.ui.composition import GUARD_S, Composition
+from app.ui.input_method import guard_of
 from app.ui.theme import Theme
 
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -237,13 +238,13 @@ def test_return_sends_again_after_a_moment_when_no_release_comes(
     composer: Composer, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    composer.editor.composition = composition.Composition(lambda: now)
+    guard_of(composer.editor).composition = Composition(lambda: now)
     convert(composer, "日本")
     convert(composer, "", "日本")
-    now += composition.GUARD_S / 2
+    now += GUARD_S / 2
     press(composer, Qt.Key.Key_Return)
     assert sent == []
-    now += composition.GUARD_S
+    now += GUARD_S
     press(composer, Qt.Key.Key_Return)
     assert sent == ["日本"]
 
@@ -259,13 +260,13 @@ def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(composer: 
     assert (composer.text(), sent) == ("前中後", [])
 
 
-def test_text_set_during_a_conversion_waits_for_its_end(composer: Composer) -> None:
+def test_text_set_during_a_conversion_waits_for_its_end(composer: Composer, qtbot: QtBot) -> None:
     convert(composer, "にほん")
     composer.set_text("例の質問")
     assert preedit_of(composer) == "にほん"
     assert composer.text() == ""
     convert(composer, "", "日本")
-    assert composer.text() == "例の質問"
+    qtbot.waitUntil(lambda: composer.text() == "例の質問")
 
 
 def test_the_button_does_not_send_half_a_conversion(composer: Composer, sent: list[str]) -> None:
@@ -285,7 +286,7 @@ def test_pasting_waits_for_no_conversion(composer: Composer) -> None:
     assert preedit_of(composer) == "にほん"
 
 
-def test_the_placeholder_is_hidden_during_a_conversion(composer: Composer) -> None:
+def test_the_placeholder_is_hidden_during_a_conversion(composer: Composer, qtbot: QtBot) -> None:
     composer.set_has_history(True)
     assert composer.editor.placeholderText() == "続けて質問できます"
     convert(composer, "に")
@@ -293,7 +294,7 @@ def test_the_placeholder_is_hidden_during_a_conversion(composer: Composer) -> No
     composer.set_has_history(False)
     assert composer.editor.placeholderText() == ""
     convert(composer, "")
-    assert composer.editor.placeholderText() == "質問を入力してください"
+    qtbot.waitUntil(lambda: composer.editor.placeholderText() == "質問を入力してください")
 
 
 # -------------------------------------------------------------- paste and size
