@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from steps import SetupError, run_step
 
@@ -67,7 +68,7 @@ def packages_for_tests() -> list[str]:
     if not is_debian_like():
         return []
     commands = [package for command, package in TEST_COMMANDS.items() if shutil.which(command) is None]
-    return commands + [package for file, package in TEST_FILES.items() if not os.path.exists(file)]
+    return commands + [package for file, package in TEST_FILES.items() if not Path(file).exists()]
 
 
 def packages_for_venv() -> list[str]:

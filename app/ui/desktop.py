@@ -1,20 +1,26 @@
 """The QApplication and what concerns the desktop around the window."""
 
+import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QLibraryInfo, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app import __version__
+from app.ui import fcitx
+from app.ui.input_method import InputMethodGuard
 from app.ui.language import speak_japanese
 
 
 def make_application() -> QApplication:
     """The one QApplication, in Japanese, under the name that desktops match with the installed entry."""
     QGuiApplication.setDesktopFileName("kotae")
+    if sys.platform == "linux":
+        fcitx.prepare(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
     app = QApplication(sys.argv[:1])
+    InputMethodGuard(app)
     app.setApplicationName("Kotae")
     app.setApplicationVersion(__version__)
     speak_japanese(app)
