@@ -40,10 +40,10 @@ def main() -> int:
     return cli.main(arguments, _open_window)
 
 
-def _open_window(data_dir: str | None) -> int:
+def _open_window(data_dir: str | None, language: str | None) -> int:
     from app import application  # the widgets load only for the window
 
-    return application.run(data_dir)
+    return application.run(data_dir, language)
 
 
 if __name__ == "__main__":

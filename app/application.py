@@ -26,7 +26,7 @@ from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.single_instance import SingleInstance
-from app.ui import desktop, dialogs
+from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
 from app.ui.theme import Theme
@@ -56,9 +56,12 @@ class Parts:
         self.store.close()
 
 
-def run(data_dir: str | None) -> int:
-    """Shows the window and runs until it is closed. Returns the exit status."""
-    app = desktop.make_application()
+def run(data_dir: str | None, wished_language: str | None = None) -> int:
+    """Shows the window and runs until it is closed. Returns the exit status.
+
+    `wished_language`: ja or en, whatever the settings say; None leaves it to them.
+    """
+    app = desktop.make_application(wished_language or "system")
     theme = Theme()
     theme.apply(app, Settings())
     try:
@@ -68,6 +71,7 @@ def run(data_dir: str | None) -> int:
         if not instance.acquire():
             return 0
         preferences = Preferences(where.settings)
+        language.speak(app, language.resolve(wished_language or preferences.value.language))
         theme.apply(app, preferences.value)
         database = _open_store(where, theme)
         if database is None:

@@ -1,9 +1,10 @@
-"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|setup`.
+"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|setup|translate`.
 
     run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
     setup                    everything that run and test need, and nothing more
+    translate                after changing a word of the window: updates and compiles resources/translations
 
 Needs only Python 3.11 or newer and its standard library. Everything goes into .venv and the user's cache folder;
 system packages are installed only as root on Debian-like systems.
@@ -30,6 +31,7 @@ from typing import Any
 
 import llama_build
 import system_packages
+import translations
 from steps import SetupError, run_step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console in another encoding shows ?, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace", line_buffering=True)
-    commands = {"run": run, "test": test, "check": check, "setup": setup}
+    commands = {"run": run, "test": test, "check": check, "setup": setup, "translate": translate}
     command = commands.get(arguments[0]) if arguments else None
     if command is None:
         print(__doc__)
@@ -103,6 +105,16 @@ def check(arguments: list[str]) -> int:
         code = subprocess.call([BIN / argv[0], *argv[1:]], cwd=ROOT, env=check_environment())
         results.append((title, time.monotonic() - started, code))
     return summarize(results)
+
+
+def translate(_arguments: list[str]) -> int:
+    """Fails while a string has no English, so that it cannot be forgotten."""
+    prepare_environment(TEST_EXTRAS)
+    waiting = translations.update(ROOT, BIN)
+    if waiting:
+        file = f"{translations.FOLDER}/{translations.CATALOGUE}"
+        print(f'英語がまだない文 / strings without English: {waiting}（{file}、type="unfinished"）')
+    return 1 if waiting else 0
 
 
 def check_commands(arguments: Sequence[str]) -> list[list[str]]:

@@ -23,7 +23,9 @@ def load_scripts(*names):
         sys.path.remove(str(SCRIPTS))
 
 
-steps, system_packages, llama_build = load_scripts("steps", "system_packages", "llama_build")
+steps, system_packages, llama_build, translations = load_scripts(
+    "steps", "system_packages", "llama_build", "translations"
+)
 
 
 def write_script(path, text):

@@ -238,9 +238,10 @@ def main() -> int:
     parser.add_argument("--theme", nargs="*", default=["light", "dark"], choices=["light", "dark"])
     parser.add_argument("--size", nargs="*", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--scale", type=int, default=100, help="text size in percent")
+    parser.add_argument("--lang", default="ja", choices=["ja", "en"])
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    app = desktop.make_application()
+    app = desktop.make_application(arguments.lang)
     for name in arguments.names or SHOTS:
         for theme in arguments.theme:
             for size in arguments.size:

@@ -14,6 +14,7 @@ from app.core.paths import Paths
 from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.core.wording import help_text, phrase
 from app.engine.messages import AdapterUse
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.services.engine import EngineClient
@@ -25,15 +26,15 @@ VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context"
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
-    parser = add_command(commands, shared, "ask", "質問する", run)
-    parser.add_argument("question", metavar="QUESTION", help="質問の文")
-    parser.add_argument("--model", metavar="ID|FILE", help="モデルの名前か GGUF ファイル")
-    parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help="LoRA アダプタ（GGUF）と強さ 0〜2")
-    parser.add_argument("--system", metavar="TEXT", help="システムプロンプト")
-    parser.add_argument("--max-tokens", metavar="N", type=int, help="回答の最大トークン数")
-    parser.add_argument("--temperature", metavar="T", type=float, help="0 で毎回同じ答え。大きいほど多様（0〜5）")
-    parser.add_argument("--seed", metavar="N", type=int, help="乱数の種")
-    parser.add_argument("--context", metavar="N", type=int, help="文脈の長さ（トークン）")
+    parser = add_command(commands, shared, "ask", help_text("ask"), run)
+    parser.add_argument("question", metavar="QUESTION", help=help_text("ask question"))
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+    parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
+    parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
+    parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
+    parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
+    parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
+    parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -101,7 +102,7 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
 
 def _check(option: str, value: float | None, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
-        raise AppError("bad_option", option=option, value=value, expected=f"{low}〜{high}")
+        raise AppError("bad_option", option=option, value=value, expected=phrase("range", low=low, high=high))
 
 
 def _adapter(text: str) -> AdapterUse:
@@ -112,7 +113,7 @@ def _adapter(text: str) -> AdapterUse:
     except ValueError:
         path, value = text, 1.0
     if not 0 <= value <= 2:
-        raise AppError("bad_option", option="--adapter", value=strength, expected="0〜2")
+        raise AppError("bad_option", option="--adapter", value=strength, expected=phrase("range", low=0, high=2))
     return AdapterUse(str(Path(path if colon and path else text).expanduser().absolute()), value)
 
 

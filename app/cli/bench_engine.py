@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QEventLoop, QTimer
 
 from app.cli.ask import choose_model
+from app.cli.bench_texts import texts
 from app.cli.loop import application
 from app.cli.output import Output
 from app.core import bandwidth, children
@@ -22,8 +23,6 @@ from app.engine.messages import Ask, Done, Event, Failed, Load, Ready, Sampling,
 from app.engine.threads import default_threads
 from app.services.engine import EngineClient
 
-# Any running Japanese text serves; this was written for the purpose.
-SENTENCE = "橋の点検では、ひび割れの幅と長さを測り、前回の記録と比べて、進み方を確かめる。"
 BATCH_TOKENS = 512
 GREEDY = Sampling(temperature=0.0)
 CANCELLED_PROMPT_TOKENS = 600
@@ -80,8 +79,8 @@ def _checks(result: dict[str, Any]) -> dict[str, bool]:
 
 def _round(engine: "_Engine", bare: "_Bare", text: str, answer_tokens: int, number: int) -> dict[str, float]:
     """One measurement of each, on the same text. Ours first in even rounds, last in odd ones."""
-    # A different first character empties the prefix cache without changing the length.
-    text = f"{'甲乙丙丁戊己庚辛壬癸'[number % 10]}{text}"
+    starts = texts()["first_characters"]
+    text = f"{starts[number % len(starts)]}{text}"
     if number % 2:
         theirs = bare.measure(text, answer_tokens)
         ours = engine.measure(text, answer_tokens)
@@ -120,12 +119,13 @@ def _cancel(engine: "_Engine", runs: int) -> dict[str, float]:
 def _reuse(engine: "_Engine", context: int) -> dict[str, float]:
     """The first token of a conversation's next question against the same prompt read cold."""
     text = engine.text_of(min(CACHE_PROMPT_TOKENS, context - 200))
+    words = texts()
     ratios, reused, began = [], 0, time.perf_counter()
     for number in range(REUSE_ROUNDS):
-        first = engine.ask(f"{number}回目。{text}", 8)
-        second_prompt = f"{number}回目。{text}{first.text}\n質問: では、次に何をしますか？\n回答:"
+        prompt = words["conversation"].format(number=number, text=text)
+        second_prompt = f"{prompt}{engine.ask(prompt, 8).text}{words['next_question']}"
         warm = engine.ask(second_prompt, 8)
-        engine.ask("別の話。", 1)  # something else takes the cache
+        engine.ask(words["other_subject"], 1)  # something else takes the cache
         cold = engine.ask(second_prompt, 8)
         ratios.append(cold.first_token_s / warm.first_token_s)
         reused = warm.done.usage.cached_tokens
@@ -166,8 +166,9 @@ class _Engine:
 
     def text_of(self, tokens: int) -> str:
         """Running text of about that many tokens."""
-        per_sentence = self.ask(SENTENCE * 4, 1).done.usage.prompt_tokens / 4
-        return SENTENCE * max(1, round(tokens / per_sentence))
+        sentence = texts()["sentence"]
+        per_sentence = self.ask(sentence * 4, 1).done.usage.prompt_tokens / 4
+        return sentence * max(1, round(tokens / per_sentence))
 
     def ask(self, text: str, answer_tokens: int) -> _Asked:
         times: list[float] = []
@@ -199,7 +200,7 @@ class _Engine:
         }
 
     def measure_cancel(self) -> tuple[float, float, float]:
-        last_s, end_s = self._cancel_after("むかしむかし、", lambda event: isinstance(event, Token))
+        last_s, end_s = self._cancel_after(texts()["cancelled"], lambda event: isinstance(event, Token))
         _, prompt_end_s = self._cancel_after(f"{time.perf_counter()}{self.text_of(CANCELLED_PROMPT_TOKENS)}", None)
         return last_s, end_s, prompt_end_s
 

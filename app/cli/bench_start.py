@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from app.cli.bench_texts import texts
 from app.cli.output import Output
 from app.core import children, paths
 from app.core.paths import Paths
@@ -42,13 +43,14 @@ def run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
 def _fill(folder: Path, conversations: int) -> None:
     where = paths.locate(str(folder))
     start = time.time() - conversations * 3600
+    words = texts()
     numbers = iter(range(10 * conversations))
     store = Store.open(where.database, where.backups, clock=lambda: start + next(numbers) * 600)
     for number in range(conversations):
-        question = store.add_question(f"橋梁 {number} の点検では、何をどの順に確かめますか。")
-        answer = store.add_answer(question.id, AnswerDetails(model_name="測定用"))
-        text = "ひび割れの幅と長さを測り、前回の記録と比べます。" * 10
-        store.finish_answer(answer.id, text, "done", AnswerDetails(model_name="測定用", stop_reason="end"))
+        question = store.add_question(words["stored_question"].format(number=number))
+        answer = store.add_answer(question.id, AnswerDetails(model_name=words["stored_model"]))
+        details = AnswerDetails(model_name=words["stored_model"], stop_reason="end")
+        store.finish_answer(answer.id, words["stored_answer"] * 10, "done", details)
     store.close()
 
 

@@ -15,17 +15,21 @@ from app.cli.output import Output
 from app.core import paths, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.wording import help_text
 
 Command = Callable[[argparse.Namespace, Paths, Output], int]
+OpenWindow = Callable[[str | None, str | None], int]  # data folder, language
 
 
-def main(arguments: Sequence[str], open_window: Callable[[str | None], int]) -> int:
+def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
-    output = Output("--json" in arguments, _language(arguments))
+    language = _language(arguments)
+    wording.use_language(language or "ja")
+    output = Output("--json" in arguments)
     try:
         options = _parser(output).parse_args(_options_last(arguments))
         if options.command is None:
-            return _open_window(options.data_dir, output, open_window)
+            return _open_window(options.data_dir, language, output, open_window)
         run: Command = options.run
         return run(options, paths.locate(options.data_dir), output)
     except AppError as error:
@@ -41,45 +45,45 @@ def main(arguments: Sequence[str], open_window: Callable[[str | None], int]) -> 
         return 1
 
 
-def _open_window(data_dir: str | None, output: Output, open_window: Callable[[str | None], int]) -> int:
+def _open_window(data_dir: str | None, language: str | None, output: Output, open_window: OpenWindow) -> int:
     is_headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
         output.note("no_display")
         return 3
-    return open_window(data_dir)
+    return open_window(data_dir, language)
 
 
-def _language(arguments: Sequence[str]) -> str:
-    """Needed before the arguments are parsed: errors in them are said in this language."""
+def _language(arguments: Sequence[str]) -> str | None:
+    """What --lang says, None without it. Read before the rest, because errors in the rest are said in it."""
     for at, argument in enumerate(arguments):
         value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
         if argument == "--lang" and at + 1 < len(arguments):
             value = arguments[at + 1]
         if value in wording.LANGUAGES:
             return value
-    return "ja"
+    return None
 
 
 class _Formatter(argparse.HelpFormatter):
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, "使い方: " if prefix is None else prefix)
+        super().add_usage(usage, actions, groups, help_text("usage") if prefix is None else prefix)
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with its own words in Japanese, and its complaints in the user's language."""
+    """argparse with its words and complaints in the user's language."""
 
     output: Output
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, add_help=False, formatter_class=_Formatter)
-        self._positionals.title, self._optionals.title = "引数", "オプション"
-        self.add_argument("-h", "--help", action="help", help="この説明を表示する")
+        self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
+        self.add_argument("-h", "--help", action="help", help=help_text("--help"))
 
     def error(self, message: str) -> NoReturn:
         phrase = self.output.phrase
-        detail = wording.usage_problem(message, self.output.language)
+        detail = wording.usage_problem(message)
         self.print_usage(sys.stderr)
         self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), phrase("usage_next")))
         sys.exit(2)
@@ -93,23 +97,20 @@ def _parser(output: Output) -> argparse.ArgumentParser:
 
     Parser.output = output
     shared = _shared_options()
-    parser = Parser(prog="kotae", description=_DESCRIPTION, parents=[shared])
-    parser.add_argument("--version", action="version", version=f"kotae {__version__}", help="版を表示する")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="コマンド")
+    parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
+    parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     for module in (ask, models, bench):
         module.add_parser(commands, shared)
     return parser
 
 
-_DESCRIPTION = "自分の資料について、この PC の中だけで質問する。引数なしで窓を開く。"
-
-
 def _shared_options() -> argparse.ArgumentParser:
     """Options that every command takes, before or after its name."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--data-dir", metavar="DIR", help="データの保存先（既定はユーザーのデータフォルダ）")
-    shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help="表示の言語")
-    shared.add_argument("--json", action="store_true", help="結果を JSON で出力する")
+    shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
+    shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help=help_text("--lang"))
+    shared.add_argument("--json", action="store_true", help=help_text("--json"))
     return shared
 
 

@@ -12,26 +12,27 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.core.wording import help_text, phrase
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
-    group = add_command(commands, shared, "models", "モデルの一覧、追加、確認", None)
-    actions = group.add_subparsers(dest="action", metavar="ACTION", title="コマンド", required=True)
-    add_command(actions, shared, "list", "この PC のモデルを並べる", _list)
-    show = add_command(actions, shared, "show", "モデルの詳細を表示する", _show)
+    group = add_command(commands, shared, "models", help_text("models"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    add_command(actions, shared, "list", help_text("models list"), _list)
+    show = add_command(actions, shared, "show", help_text("models show"), _show)
     show.add_argument("model", metavar="ID|FILE")
-    add = add_command(actions, shared, "add", "お試し用モデルを追加する", _add)
-    add.add_argument("what", metavar="starter", choices=["starter"], help="お試し用モデル（Gemma 3 270M）")
-    importing = add_command(actions, shared, "import", "GGUF ファイルを取り込む（複製しない）", _import)
+    add = add_command(actions, shared, "add", help_text("models add"), _add)
+    add.add_argument("what", metavar="starter", choices=["starter"], help=help_text("models add what"))
+    importing = add_command(actions, shared, "import", help_text("models import"), _import)
     importing.add_argument("file", metavar="FILE.gguf")
-    importing.add_argument("--trust-template", action="store_true", help="ファイルの会話書式を隔離して使う")
-    remove = add_command(actions, shared, "remove", "一覧から外す（ファイルは残る）", _remove)
+    importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
+    remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
-    fitting = add_command(actions, shared, "fit", "メモリに収まるかを調べる", _fit)
+    fitting = add_command(actions, shared, "fit", help_text("models fit"), _fit)
     fitting.add_argument("model", metavar="ID|FILE")
-    fitting.add_argument("--context", metavar="N", type=int, help="文脈の長さ（トークン）")
+    fitting.add_argument("--context", metavar="N", type=int, help=help_text("models fit --context"))
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -63,14 +64,13 @@ def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     is_new = not (where.models / starter.FILE_NAME).is_file()
 
     def report(fraction: float) -> bool:
-        output.progress("adding", name=card.name, percent=round(fraction * 100))
+        output.progress("adding", name=card.title, percent=round(fraction * 100))
         return True
 
     model = _stored(local_models.describe(starter.assemble(where.models, report)), where)
     output.end_progress()
     if is_new:
-        notice = card.licence_notice_en if output.language == "en" else card.licence_notice_ja
-        output.note("licence", licence=card.licence, notice=notice)
+        output.note("licence", licence=card.licence, notice=card.licence_notice)
     output.result(_described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
@@ -103,7 +103,8 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when the model does not fit."""
     context = options.context or settings.load(where.settings).context_tokens
     if not 256 <= context <= 1 << 20:
-        raise AppError("bad_option", option="--context", value=context, expected=f"256〜{1 << 20}")
+        limits = phrase("range", low=256, high=1 << 20)
+        raise AppError("bad_option", option="--context", value=context, expected=limits)
     estimate = fit.estimate(gguf.check_model(Path(choose_model(options.model, where).path)), context)
     available = fit.available_memory_bytes()
     verdict = fit.verdict(estimate, available)

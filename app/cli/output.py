@@ -12,7 +12,6 @@ from app.core.errors import AppError
 @dataclass(frozen=True, slots=True)
 class Output:
     is_json: bool
-    language: str
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The outcome: `data` as the one JSON object with --json, else `text`."""
@@ -36,11 +35,11 @@ class Output:
         print(self.phrase(key, **facts), file=sys.stderr, flush=True)  # noqa: T201
 
     def phrase(self, key: str, **facts: Any) -> str:
-        return wording.phrase(key, self.language, **facts)
+        return wording.phrase(key, **facts)
 
     def error(self, error: AppError) -> None:
         """One sentence with the next step on stderr; with --json also an object on stdout."""
-        self.failure(error.code, wording.describe_error(error, self.language))
+        self.failure(error.code, wording.describe_error(error))
 
     def failure(self, code: str, sentence: wording.Sentence) -> None:
         self.end_progress()

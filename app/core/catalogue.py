@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core import wording
 from app.core.paths import resources
 
 
@@ -50,13 +51,17 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
+    """`title`, `summary` and `licence_notice` are in the language in use."""
+
     id: str
     name: str
     summary_ja: str
+    summary_en: str
     licence: str
     licence_url: str
     form: str
     context_tokens: int
+    name_en: str = ""  # "": the same name in both languages
     base_model: str = ""
     names: tuple[str, ...] = ()  # `general.name` of known files, for recognizing an imported one
     licence_notice_ja: str = ""
@@ -65,6 +70,18 @@ class ModelCard:
     system_prompt: str = ""
     sampling: CardSampling = CardSampling()
     files: tuple[ModelFile, ...] = field(default_factory=tuple)
+
+    @property
+    def title(self) -> str:
+        return self.name_en if self.name_en and wording.current_language() == "en" else self.name
+
+    @property
+    def summary(self) -> str:
+        return self.summary_en if wording.current_language() == "en" else self.summary_ja
+
+    @property
+    def licence_notice(self) -> str:
+        return self.licence_notice_en if wording.current_language() == "en" else self.licence_notice_ja
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def describe(path: Path) -> LocalModel:
         id=_free_id(path.stem, ()),
         name=_name(header.name, header.quantization, path)
         if card is None
-        else f"{card.name} {header.quantization}".strip(),
+        else f"{card.title} {header.quantization}".strip(),
         path=str(path),
         size_bytes=path.stat().st_size,
         architecture=header.architecture,

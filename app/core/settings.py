@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.paths import write_atomically
 
-TEXT_SCALES = (90, 100, 115, 130, 150)  # percent
+TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
 CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
 
 
@@ -16,6 +16,7 @@ CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
 class Settings:
     """Choices and their defaults. `None` and "auto" leave the decision to measurement."""
 
+    language: str = "system"  # system | ja | en; applied when the program starts
     theme: str = "system"  # system | light | dark
     text_scale_percent: int = 100
     send_key: str = "enter"  # enter | ctrl_enter
@@ -30,6 +31,7 @@ class Settings:
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
+    "language": ("system", "ja", "en"),
     "theme": ("system", "light", "dark"),
     "text_scale_percent": TEXT_SCALES,
     "send_key": ("enter", "ctrl_enter"),

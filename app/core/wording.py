@@ -13,6 +13,18 @@ from app.core.paths import resources
 
 LANGUAGES = ("ja", "en")
 
+_current = "ja"
+
+
+def use_language(language: str) -> None:
+    """Sets the language of everything that this process says. Called once, when it starts."""
+    global _current
+    _current = language
+
+
+def current_language() -> str:
+    return _current
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -25,8 +37,12 @@ class Sentence:
         return f"{self.message}{self.next}" if self.message.endswith("。") else f"{self.message} {self.next}"
 
 
-def describe(code: str, facts: Mapping[str, Any], language: str = "ja") -> Sentence:
-    """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one."""
+def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentence:
+    """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one.
+
+    `language`: ja or en; "" is the language in use.
+    """
+    language = language or _current
     entry = _entries().get(code)
     if entry is None:
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
@@ -37,19 +53,25 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "ja") -> Sente
     )
 
 
-def describe_error(error: AppError, language: str = "ja") -> Sentence:
+def describe_error(error: AppError, language: str = "") -> Sentence:
     return describe(error.code, error.facts, language)
 
 
-def phrase(key: str, language: str = "ja", /, **facts: Any) -> str:
+def phrase(key: str, /, **facts: Any) -> str:
     """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
     entry: dict[str, str] = _document()["text"][key]
-    return _formatter.vformat(entry[language], (), _Facts(_with_units(facts)))
+    return _formatter.vformat(entry[_current], (), _Facts(_with_units(facts)))
 
 
-def usage_problem(message: str, language: str = "ja") -> str:
+def help_text(key: str) -> str:
+    """What `--help` says of a command, or of an option after its command (`[help]`: "ask", "ask --seed")."""
+    entry: dict[str, str] = _document()["help"][key]
+    return entry[_current].replace("%", "%%")  # argparse fills %(default)s and the like
+
+
+def usage_problem(message: str) -> str:
     """argparse's own English complaint in Japanese; unchanged where it is one we do not know, or in English."""
-    if language == "ja":
+    if _current == "ja":
         for pattern, japanese in _document()["usage"]:
             found = re.fullmatch(pattern, message, re.DOTALL)
             if found:

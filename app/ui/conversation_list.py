@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from app.core.records import Conversation
+from app.ui.language import day_of_year, joined, month, month_and_year
 from app.ui.widgets.labels import tip
 
 IdRole = Qt.ItemDataRole.UserRole + 1
@@ -80,7 +81,7 @@ class ConversationList(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return tip(row.text) if row.conversation else None
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{row.text}　{row.time}".strip()
+                return joined(row.text, row.time)
             case _ if role == IdRole:
                 return row.conversation.id if row.conversation else None
             case _ if role == TimeRole:
@@ -127,10 +128,8 @@ class ConversationList(QAbstractListModel):
             return self.tr("今日"), clock
         if when.date() == now.date() - timedelta(days=1):
             return self.tr("昨日"), clock
-        day = self.tr("{month}月{day}日").format(month=when.month, day=when.day)
-        if when.year == now.year:
-            return self.tr("{month}月").format(month=when.month), day
-        return self.tr("{year}年{month}月").format(year=when.year, month=when.month), day
+        group = month(when) if when.year == now.year else month_and_year(when)
+        return group, day_of_year(when)
 
 
 def _folded(text: str) -> str:

@@ -11,11 +11,14 @@ from PySide6.QtWidgets import QApplication
 from app import __version__
 from app.ui import fcitx
 from app.ui.input_method import InputMethodGuard
-from app.ui.language import speak_japanese
+from app.ui.language import resolve, speak
 
 
-def make_application() -> QApplication:
-    """The one QApplication, in Japanese, under the name that desktops match with the installed entry."""
+def make_application(language: str = "system") -> QApplication:
+    """The one QApplication, under the name that desktops match with the installed entry.
+
+    `language`: ja, en or system.
+    """
     QGuiApplication.setDesktopFileName("kotae")
     if sys.platform == "linux":
         fcitx.prepare(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
@@ -23,7 +26,7 @@ def make_application() -> QApplication:
     InputMethodGuard(app)
     app.setApplicationName("Kotae")
     app.setApplicationVersion(__version__)
-    speak_japanese(app)
+    speak(app, resolve(language))
     return app
 
 

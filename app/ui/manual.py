@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
 
 from app.core.paths import resources
+from app.core.wording import current_language
 from app.ui.chat.rich_text import RichText
 from app.ui.theme import Theme
 
@@ -42,5 +43,5 @@ class ManualWindow(QDialog):
         self.resize(self._theme.metric("column_width") + 2 * MARGIN_PX + bar, HEIGHT_PX)
 
     def _show_text(self) -> None:
-        self._text.show_markdown((resources() / "manual" / "manual.ja.md").read_text("utf-8"))
+        self._text.show_markdown((resources() / "manual" / f"manual.{current_language()}.md").read_text("utf-8"))
         self._text.fit(self._theme.metric("column_width"))

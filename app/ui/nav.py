@@ -4,6 +4,7 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyleOptionViewItem, QVBoxLayout, QWidget
 
+from app.ui.language import noted
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
@@ -18,7 +19,7 @@ class NavButton(QAbstractButton):
         self._icon = icon
         self.setText(text)
         self.setAccessibleName(text)
-        self.setToolTip(tip(f"{text}　{shortcut}"))
+        self.setToolTip(tip(noted(text, shortcut)))
         self.setCheckable(True)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -13,7 +13,7 @@ import sys
 import tomllib
 from typing import Any
 
-from PySide6.QtCore import QLocale, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -89,7 +89,6 @@ class Theme(QObject):
         if self._app is None:
             self._app = app
             app.setStyle("Fusion")
-            QLocale.setDefault(QLocale("ja_JP"))
             if register_fonts():
                 self._strong = 700
             app.styleHints().colorSchemeChanged.connect(self._on_system_changed)

@@ -28,7 +28,7 @@ def main() -> int:
         seed = int(sys.argv[2])
         del sys.argv[1:3]
 
-    def open_window(data_dir: str | None) -> int:
+    def open_window(data_dir: str | None, language: str | None) -> int:
         from app import application  # after the guard of the network, as in the program
 
         build = application.build
@@ -39,7 +39,7 @@ def main() -> int:
             return parts
 
         application.build = listened_to
-        return application.run(data_dir)
+        return application.run(data_dir, language)
 
     program._open_window = open_window
     return program.main()

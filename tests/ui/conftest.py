@@ -12,11 +12,13 @@ from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.store import Store
 from app.services.preferences import Preferences
+from app.ui.language import speak
 from app.ui.theme import Theme
 
 
 @pytest.fixture
 def theme(qapp: QApplication) -> Iterator[Theme]:
+    speak(qapp, "ja")
     theme = Theme()
     theme.apply(qapp, Settings(theme="light"))
     yield theme

@@ -148,7 +148,7 @@ class AnswerEnd(QWidget):
             parts.append(self.tr("{s} 秒").format(s=f"{details.total_s:.1f}"))
         if details.tokens_per_s > 0:
             parts.append(f"{details.tokens_per_s:.1f} tok/s")
-        return "・".join(parts)
+        return self.tr("・").join(parts)
 
     def _more_meta(self) -> str:
         details = self._details

@@ -89,7 +89,7 @@ class Composer(QWidget):
         self.editor.send_key = send_key
         control = "⌘" if sys.platform == "darwin" else "Ctrl"
         send, new_line = (self.tr("送信"), False), (self.tr("改行"), False)
-        gap, plus = ("　", False), ("+", False)
+        gap, plus = (self.tr("　"), False), ("+", False)
         if send_key == "enter":
             self.hint.show_parts(("Enter", True), send, gap, ("Shift", True), plus, ("Enter", True), new_line)
         else:

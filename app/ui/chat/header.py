@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QMenu
 
 from app.core.records import LocalModel
 from app.ui.chat.words import icon_button, literal, spaced
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.header import Header
@@ -68,7 +69,7 @@ class ChatHeader(Header):
         menu.clear()
         for model in self._models:
             size = f"{model.size_bytes / 1e9:.1f} GB" if model.size_bytes >= 1e8 else f"{model.size_bytes / 1e6:.0f} MB"
-            action = menu.addAction(literal(f"{model.name}　{size}"))
+            action = menu.addAction(literal(joined(model.name, size)))
             action.setCheckable(True)
             action.setChecked(model.id == self._model_id)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))

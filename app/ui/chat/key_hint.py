@@ -4,6 +4,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.core.wording import current_language
 from app.ui.theme import Theme
 
 Part = tuple[str, bool]  # words, and whether they are a key
@@ -20,7 +21,8 @@ class KeyHint(QWidget):
 
     def show_parts(self, *parts: Part) -> None:
         self._parts = parts
-        self.setAccessibleName("".join(words for words, _ in parts))
+        gap = "" if current_language() == "ja" else " "
+        self.setAccessibleName(gap.join(words.strip(" ") for words, _ in parts))
         self.updateGeometry()
         self.update()
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QUrl
 
 from app.ui.chat.characters import harmless
+from app.ui.language import noted
 
 SHOWN_CHARACTERS = 300
 
@@ -21,7 +22,7 @@ def suffix(href: str, shown: str) -> str:
     if not href or shown in (href, bare):
         return ""
     href = harmless(href)
-    return f"（{href if len(href) <= SHOWN_CHARACTERS else href[:SHOWN_CHARACTERS] + '…'}）"
+    return noted("", href if len(href) <= SHOWN_CHARACTERS else href[:SHOWN_CHARACTERS] + "…")
 
 
 def full_address(url: QUrl) -> str:

@@ -7,10 +7,11 @@ Looks (sizes, colours, margins) are `formats`' work.
 import re
 from typing import Any
 
-from PySide6.QtCore import QObject, QSizeF
+from PySide6.QtCore import QCoreApplication, QObject, QSizeF
 from PySide6.QtGui import QPainter, QPyTextObject, QTextBlock, QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
 from app.ui.chat import characters, links
+from app.ui.language import joined
 
 PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
 PAGE_LINES = 600
@@ -204,7 +205,8 @@ def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharF
 def _image_text(style: QTextCharFormat) -> str:
     alternative = style.property(QTextFormat.Property.ImageAltText.value) or ""
     address = style.toImageFormat().name()
-    return characters.harmless(f"〔画像：{alternative}　{address}〕" if alternative else f"〔画像：{address}〕")
+    words = QCoreApplication.translate("Markdown", "〔画像：{what}〕")
+    return characters.harmless(words.format(what=joined(alternative, address)))
 
 
 def _without_link(style: QTextCharFormat) -> QTextCharFormat:

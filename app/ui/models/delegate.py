@@ -47,7 +47,7 @@ class ModelDelegate(QStyledItemDelegate):
         left, right = area.left() + MARGIN_PX, area.right() - MARGIN_PX
         top = area.top() + theme.px(12)
         free = self._paint_badges(painter, entry, right, top)
-        summary = entry.card.summary_ja if entry.card else (entry.model.path if entry.model else "")
+        summary = entry.card.summary if entry.card else (entry.model.path if entry.model else "")
         lines = (
             (entry.title, "ui", "text", 600, free - theme.px(12)),
             (summary, "ui", "text2", 400, right),

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
 from app.engine.messages import EngineFacts
+from app.ui.language import joined
 from app.ui.models import words
 from app.ui.models.entries import Entry
 from app.ui.theme import Theme
@@ -33,7 +34,7 @@ class ModelDetail(QFrame):
         """`facts`: of the loaded model, whichever that is."""
         model, card = entry.model, entry.card
         self._title.setText(entry.title)
-        self._summary.setText(card.summary_ja if card else "")
+        self._summary.setText(card.summary if card else "")
         self._summary.setVisible(card is not None)
         self._show_fit(entry)
         self._facts.set_facts(self._described(model, card))
@@ -106,10 +107,10 @@ class ModelDetail(QFrame):
     def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
         return [
             (self.tr("使用条件"), card.licence if card else self.tr("配布元で確かめてください")),
-            (self.tr("お願い"), card.licence_notice_ja if card else ""),
+            (self.tr("お願い"), card.licence_notice if card else ""),
             (self.tr("元のモデル"), card.base_model if card else ""),
             (self.tr("大きさ"), words.gigabytes(model.size_bytes) if model else self._sizes(card)),
-            (self.tr("形式"), f"{model.architecture}　{model.quantization}" if model else ""),
+            (self.tr("形式"), joined(model.architecture, model.quantization) if model else ""),
             (self.tr("文脈の長さ"), self._context(model, card)),
             (self.tr("ファイル"), model.path if model else ""),
             (self.tr("前回の実測"), words.speeds(model) if model else ""),
@@ -117,7 +118,7 @@ class ModelDetail(QFrame):
 
     def _sizes(self, card: ModelCard | None) -> str:
         files = card.files if card else ()
-        return "\n".join(f"{file.quantization}　{words.gigabytes(file.size_bytes)}" for file in files)
+        return "\n".join(joined(file.quantization, words.gigabytes(file.size_bytes)) for file in files)
 
     def _context(self, model: LocalModel | None, card: ModelCard | None) -> str:
         count = (model.context_tokens if model else 0) or (card.context_tokens if card else 0)

@@ -7,6 +7,7 @@ import psutil
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import ElidedLabel, Label
@@ -33,12 +34,10 @@ class MachineLine(QWidget):
     def text(self) -> str:
         memory = psutil.virtual_memory()
         cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-        return "　　".join(
-            (
-                self.tr("メモリ {a} GB（空き {b}）").format(a=_gb(memory.total), b=_gb(memory.available)),
-                self.tr("CPU {n} コア").format(n=cores),
-                self.tr("保存先の空き {n} GB").format(n=f"{shutil.disk_usage(self._folder).free / 1e9:,.0f}"),
-            )
+        return joined(
+            self.tr("メモリ {a} GB（空き {b}）").format(a=_gb(memory.total), b=_gb(memory.available)),
+            self.tr("CPU {n} コア").format(n=cores),
+            self.tr("保存先の空き {n} GB").format(n=f"{shutil.disk_usage(self._folder).free / 1e9:,.0f}"),
         )
 
 

@@ -176,7 +176,7 @@ class ModelsPage(QWidget):
             for model in local
         ]
         here = {model.card_id for model in local}
-        cards = [Entry(card.name, card=card) for card in catalogue.load().cards if card.id not in here]
+        cards = [Entry(card.title, card=card) for card in catalogue.load().cards if card.id not in here]
         key = self._chosen_key
         self.models.set_entries(entries, cards)
         self.list.setCurrentIndex(self.models.index_of(key))

@@ -5,6 +5,7 @@ from PySide6.QtCore import QCoreApplication
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
 from app.engine.messages import EngineFacts
+from app.ui.language import joined, noted
 
 translate = QCoreApplication.translate
 
@@ -36,7 +37,7 @@ def model_facts(model: LocalModel) -> str:
     parts = [gigabytes(model.size_bytes), model.quantization]
     if model.context_tokens:
         parts.append(translate("Models", "文脈 {n}").format(n=f"{model.context_tokens:,}"))
-    return "　".join(part for part in parts if part)
+    return joined(*parts)
 
 
 def card_facts(card: ModelCard) -> str:
@@ -45,7 +46,7 @@ def card_facts(card: ModelCard) -> str:
         smallest = min(file.size_bytes for file in card.files)
         size = gigabytes(smallest)
         parts.append(translate("Models", "{size} から").format(size=size) if len(card.files) > 1 else size)
-    return "　".join(parts)
+    return joined(*parts)
 
 
 def engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
@@ -70,26 +71,26 @@ def engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
 def speeds(model: LocalModel) -> str:
     """The measured speeds, "" before the first measurement."""
     names = {"plain": translate("Models", "そのまま"), "repacked": translate("Models", "並べ替え")}
-    return "　".join(
-        translate("Models", "{how}：読み {p}、回答 {a} tok/s").format(
-            how=names.get(key, key), p=f"{speed['prompt']:.0f}", a=f"{speed['answer']:.1f}"
+    words = translate("Models", "{how}：読み {p}、回答 {a} tok/s")
+    return joined(
+        *(
+            words.format(how=names.get(key, key), p=f"{speed['prompt']:.0f}", a=f"{speed['answer']:.1f}")
+            for key, speed in (model.speeds or {}).items()
         )
-        for key, speed in (model.speeds or {}).items()
     )
 
 
 def _device(facts: EngineFacts) -> str:
     if facts.gpu_layers > 0:
         layers = translate("Models", "GPU {a}／{b} 層").format(a=facts.gpu_layers, b=facts.total_layers)
-        return f"{layers}（{facts.backend}）"
+        return noted(layers, facts.backend)
     reasons = {
         "no_backend": translate("Models", "この版は GPU に対応していません"),
         "no_device": translate("Models", "使える GPU がありません"),
         "not_requested": translate("Models", "設定で使わないことになっています"),
         "offload_failed": translate("Models", "GPU への読み込みに失敗しました"),
     }
-    reason = reasons.get(facts.gpu_reason, "")
-    return f"CPU（{reason}）" if reason else "CPU"
+    return noted("CPU", reasons.get(facts.gpu_reason, ""))
 
 
 def _done(is_done: bool) -> str:

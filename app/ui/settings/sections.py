@@ -71,6 +71,10 @@ class AppearanceSection(Section):
             [(self.tr("OS に合わせる"), "system"), (self.tr("明るい"), "light"), (self.tr("暗い"), "dark")],
         )
         self.text_size = self._chooser("text_scale_percent", [(f"{percent} %", percent) for percent in TEXT_SCALES])
+        self.language = self._chooser(
+            "language", [(self.tr("OS に合わせる"), "system"), ("日本語", "ja"), ("English", "en")]
+        )
+        self._add(self.tr("言語 / Language"), self.language, self.tr("次に Kotae を開いたときから変わります。"))
         self._add(self.tr("テーマ"), self.theme_choice, self.tr("「OS に合わせる」では、OS の明るさの設定に従います。"))
         self._add(
             self.tr("文字の大きさ"),
@@ -79,6 +83,7 @@ class AppearanceSection(Section):
         )
 
     def show_settings(self, settings: Settings) -> None:
+        self.language.show_value(settings.language)
         self.theme_choice.show_value(settings.theme)
         self.text_size.show_value(settings.text_scale_percent)
 

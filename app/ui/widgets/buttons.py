@@ -3,6 +3,7 @@
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
+from app.ui.language import noted
 from app.ui.theme import Theme
 from app.ui.widgets.labels import tip
 
@@ -50,7 +51,7 @@ class IconButton(QToolButton):
         self._theme = theme
         self._icon = icon
         self.setAccessibleName(name)
-        self.setToolTip(tip(f"{name}　{shortcut}" if shortcut else name))
+        self.setToolTip(tip(noted(name, shortcut)))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.changed.connect(self._retint)
         self._retint()

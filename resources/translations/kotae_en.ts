@@ -1,0 +1,1193 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="en_US" sourcelanguage="ja_JP">
+<context>
+    <name>AnswerEnd</name>
+    <message>
+        <source>{i}／{n}</source>
+        <translation>{i}/{n}</translation>
+    </message>
+    <message>
+        <source>{n} トークン</source>
+        <translation>{n} tokens</translation>
+    </message>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>ここで停止しました</source>
+        <translation>Stopped here</translation>
+    </message>
+    <message>
+        <source>この回答のその他の操作</source>
+        <translation>More actions for this answer</translation>
+    </message>
+    <message>
+        <source>もう一度答える</source>
+        <translation>Answer again</translation>
+    </message>
+    <message>
+        <source>コピー</source>
+        <translation>Copy</translation>
+    </message>
+    <message>
+        <source>・</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>乱数 {seed}</source>
+        <translation>Seed {seed}</translation>
+    </message>
+    <message>
+        <source>再生成</source>
+        <translation>Regenerate</translation>
+    </message>
+    <message>
+        <source>前の回答</source>
+        <translation>Previous answer</translation>
+    </message>
+    <message>
+        <source>回答できませんでした。質問は保存済みです。</source>
+        <translation>No answer could be given. Your question is saved.</translation>
+    </message>
+    <message>
+        <source>回答の前に Kotae が終了しました。もう一度答えられます。</source>
+        <translation>Kotae ended before the answer began. You can answer again.</translation>
+    </message>
+    <message>
+        <source>回答の途中で Kotae が終了しました。ここまでは保存済みです。</source>
+        <translation>Kotae ended during the answer. What came before is saved.</translation>
+    </message>
+    <message>
+        <source>文脈の上限に達したため、ここで終わりました。</source>
+        <translation>The answer ended here because the context is full.</translation>
+    </message>
+    <message>
+        <source>次の回答</source>
+        <translation>Next answer</translation>
+    </message>
+    <message>
+        <source>記号を除いてコピー</source>
+        <translation>Copy without markup</translation>
+    </message>
+    <message>
+        <source>記録を見る</source>
+        <translation>View log</translation>
+    </message>
+    <message>
+        <source>長さの上限に達したため、ここで終わりました。上限は設定で変えられます。</source>
+        <translation>The answer ended here at its length limit, which can be changed in the settings.</translation>
+    </message>
+</context>
+<context>
+    <name>AnswerView</name>
+    <message>
+        <source>回答&#x3000;{time}</source>
+        <translation>Answer, {time}</translation>
+    </message>
+</context>
+<context>
+    <name>AppearanceSection</name>
+    <message>
+        <source>OS に合わせる</source>
+        <translation>Same as the system</translation>
+    </message>
+    <message>
+        <source>「OS に合わせる」では、OS の明るさの設定に従います。</source>
+        <translation>&quot;Same as the system&quot; follows the light or dark setting of the system.</translation>
+    </message>
+    <message>
+        <source>テーマ</source>
+        <translation>Theme</translation>
+    </message>
+    <message>
+        <source>文字の大きさ</source>
+        <translation>Text size</translation>
+    </message>
+    <message>
+        <source>明るい</source>
+        <translation>Light</translation>
+    </message>
+    <message>
+        <source>暗い</source>
+        <translation>Dark</translation>
+    </message>
+    <message>
+        <source>次に Kotae を開いたときから変わります。</source>
+        <translation>Changes the next time Kotae is opened.</translation>
+    </message>
+    <message>
+        <source>画面全体の文字と余白が変わります。Ctrl と + または − でも変えられます。</source>
+        <translation>Changes text and spacing everywhere. Ctrl with + or − does the same.</translation>
+    </message>
+    <message>
+        <source>言語 / Language</source>
+        <translation>Language / 言語</translation>
+    </message>
+</context>
+<context>
+    <name>AutoSpin</name>
+    <message>
+        <source>自動</source>
+        <translation>Automatic</translation>
+    </message>
+</context>
+<context>
+    <name>Banner</name>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>ChatHeader</name>
+    <message>
+        <source>その他の操作</source>
+        <translation>More actions</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>モデルを追加…</source>
+        <translation>Add a model…</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+    <message>
+        <source>モデル：{name}</source>
+        <translation>Model: {name}</translation>
+    </message>
+    <message>
+        <source>会話をコピー</source>
+        <translation>Copy the conversation</translation>
+    </message>
+    <message>
+        <source>新しい質問</source>
+        <translation>New question</translation>
+    </message>
+    <message>
+        <source>記録を見る</source>
+        <translation>View log</translation>
+    </message>
+</context>
+<context>
+    <name>ChatPage</name>
+    <message>
+        <source>お試し用の小さなモデルです。業務には 8B 以上をお使いください。</source>
+        <translation>This is a small trial model. Use 8B or larger for work.</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+    <message>
+        <source>会話が文脈の上限に達しました。</source>
+        <translation>The conversation has reached the context limit.</translation>
+    </message>
+    <message>
+        <source>回答：</source>
+        <translation>Answer: </translation>
+    </message>
+    <message>
+        <source>必要 {a}、上限 {b} トークン。会話は何も失われていません。</source>
+        <translation>It needs {a} of at most {b} tokens. Nothing of the conversation is lost.</translation>
+    </message>
+    <message>
+        <source>新しい質問</source>
+        <translation>New question</translation>
+    </message>
+    <message>
+        <source>資料なしで回答します（出典は付きません）</source>
+        <translation>Answering without documents (no citations)</translation>
+    </message>
+    <message>
+        <source>質問：</source>
+        <translation>Question: </translation>
+    </message>
+</context>
+<context>
+    <name>Composer</name>
+    <message>
+        <source>&#x3000;</source>
+        <translation>  </translation>
+    </message>
+    <message>
+        <source>停止</source>
+        <translation>Stop</translation>
+    </message>
+    <message>
+        <source>停止&#x3000;Esc</source>
+        <translation>Stop  Esc</translation>
+    </message>
+    <message>
+        <source>改行</source>
+        <translation>new line</translation>
+    </message>
+    <message>
+        <source>続けて質問できます</source>
+        <translation>Ask a follow-up</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+    <message>
+        <source>質問を入力してください</source>
+        <translation>Type a question</translation>
+    </message>
+    <message>
+        <source>送信</source>
+        <translation>Send</translation>
+    </message>
+    <message>
+        <source>長すぎるため貼り付けませんでした（{n} 文字）。質問は {max} 文字までです。</source>
+        <translation>Too long to paste ({n} characters). A question may have up to {max}.</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationDelegate</name>
+    <message>
+        <source>会話の名前</source>
+        <translation>Name of the conversation</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationList</name>
+    <message>
+        <source>今日</source>
+        <translation>Today</translation>
+    </message>
+    <message>
+        <source>昨日</source>
+        <translation>Yesterday</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationView</name>
+    <message>
+        <source>ごみ箱に移す</source>
+        <translation>Move to the bin</translation>
+    </message>
+    <message>
+        <source>会話の一覧</source>
+        <translation>Conversations</translation>
+    </message>
+    <message>
+        <source>名前を変更</source>
+        <translation>Rename</translation>
+    </message>
+</context>
+<context>
+    <name>DataSection</name>
+    <message>
+        <source>データの場所</source>
+        <translation>Data folder</translation>
+    </message>
+    <message>
+        <source>データの場所を開く</source>
+        <translation>Open the data folder</translation>
+    </message>
+    <message>
+        <source>バックアップ</source>
+        <translation>Backups</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>会話と設定はここにだけ保存します：{path}</source>
+        <translation>Conversations and settings are kept here and nowhere else: {path}</translation>
+    </message>
+    <message>
+        <source>会話は 1 日 1 回、自動で控えを取り、新しい 7 日分を残します。</source>
+        <translation>Conversations are backed up once a day. The newest seven days are kept.</translation>
+    </message>
+    <message>
+        <source>困ったときに見る記録です。質問や回答の文章は書き込みません：{path}</source>
+        <translation>For when something goes wrong. It holds no text of questions or answers: {path}</translation>
+    </message>
+    <message>
+        <source>記録</source>
+        <translation>Log</translation>
+    </message>
+    <message>
+        <source>記録を見る</source>
+        <translation>View log</translation>
+    </message>
+</context>
+<context>
+    <name>Dates</name>
+    <message>
+        <source>M月</source>
+        <translation>MMMM</translation>
+    </message>
+    <message>
+        <source>M月d日</source>
+        <translation>MMM d</translation>
+    </message>
+    <message>
+        <source>yyyy年M月</source>
+        <translation>MMMM yyyy</translation>
+    </message>
+    <message>
+        <source>yyyy年M月d日</source>
+        <translation>MMM d, yyyy</translation>
+    </message>
+</context>
+<context>
+    <name>Dialog</name>
+    <message>
+        <source>Kotae</source>
+        <translation>Kotae</translation>
+    </message>
+    <message>
+        <source>バックアップから戻す</source>
+        <translation>Restore the backup</translation>
+    </message>
+    <message>
+        <source>予期しない問題が起きました。</source>
+        <translation>Something unexpected happened.</translation>
+    </message>
+    <message>
+        <source>作業は保存されています。続けて使えますが、同じことが起きるときは記録をお送りください。</source>
+        <translation>Your work is saved and you can go on. If it happens again, please send us the log.</translation>
+    </message>
+    <message>
+        <source>終了</source>
+        <translation>Quit</translation>
+    </message>
+    <message>
+        <source>続ける</source>
+        <translation>Continue</translation>
+    </message>
+    <message>
+        <source>記録の内容</source>
+        <translation>Content of the log</translation>
+    </message>
+    <message>
+        <source>記録を保存</source>
+        <translation>Save log</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>EmptyView</name>
+    <message>
+        <source>GGUF ファイルを取り込む</source>
+        <translation>Import a GGUF file</translation>
+    </message>
+    <message>
+        <source>お試し用ではじめる</source>
+        <translation>Start with the trial model</translation>
+    </message>
+    <message>
+        <source>どちらもネットワークを使いません。</source>
+        <translation>Neither needs a network.</translation>
+    </message>
+    <message>
+        <source>モデルがまだありません。</source>
+        <translation>There is no model yet.</translation>
+    </message>
+    <message>
+        <source>会議の日程を尋ねるメールの文面を書いてください。</source>
+        <translation>Write an e-mail asking for the date of a meeting.</translation>
+    </message>
+    <message>
+        <source>入力した内容は、この PC の中だけで扱います。</source>
+        <translation>What you type is handled on this PC only.</translation>
+    </message>
+    <message>
+        <source>日本の首都はどこですか？</source>
+        <translation>What is the capital of Japan?</translation>
+    </message>
+    <message>
+        <source>質問してみましょう。</source>
+        <translation>Ask something.</translation>
+    </message>
+</context>
+<context>
+    <name>LinkDialog</name>
+    <message>
+        <source>このリンクを開きますか</source>
+        <translation>Open this link?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ブラウザーで {host} に接続します。モデルが書いた行き先です。内容を確かめてください。</source>
+        <translation>Your browser will connect to {host}. A model wrote this address, so check it first.</translation>
+    </message>
+    <message>
+        <source>ブラウザーで開く</source>
+        <translation>Open in the browser</translation>
+    </message>
+    <message>
+        <source>行き先の全体</source>
+        <translation>The whole address</translation>
+    </message>
+</context>
+<context>
+    <name>MachineLine</name>
+    <message>
+        <source>CPU {n} コア</source>
+        <translation>CPU {n} cores</translation>
+    </message>
+    <message>
+        <source>この PC</source>
+        <translation>This PC</translation>
+    </message>
+    <message>
+        <source>メモリ {a} GB（空き {b}）</source>
+        <translation>Memory {a} GB ({b} free)</translation>
+    </message>
+    <message>
+        <source>保存先の空き {n} GB</source>
+        <translation>{n} GB of disk free</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>「{title}」をごみ箱に移しました。</source>
+        <translation>Moved &quot;{title}&quot; to the bin.</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>会話とページの一覧</source>
+        <translation>Conversations and pages</translation>
+    </message>
+    <message>
+        <source>設定</source>
+        <translation>Settings</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Ask</translation>
+    </message>
+</context>
+<context>
+    <name>ManualWindow</name>
+    <message>
+        <source>Kotae の使い方</source>
+        <translation>How to use Kotae</translation>
+    </message>
+</context>
+<context>
+    <name>Markdown</name>
+    <message>
+        <source>〔画像：{what}〕</source>
+        <translation>[Image: {what}]</translation>
+    </message>
+</context>
+<context>
+    <name>MessageView</name>
+    <message>
+        <source>続きを表示（残り {n} 文字）</source>
+        <translation>Show more ({n} characters left)</translation>
+    </message>
+</context>
+<context>
+    <name>ModelDelegate</name>
+    <message>
+        <source>使用中</source>
+        <translation>In use</translation>
+    </message>
+</context>
+<context>
+    <name>ModelDetail</name>
+    <message>
+        <source>× メモリ不足&#x3000;いまの空きメモリでは足りません</source>
+        <translation>× Not enough memory is free at the moment</translation>
+    </message>
+    <message>
+        <source>▲ 動作可&#x3000;メモリの余裕がわずかです</source>
+        <translation>▲ Runs, with little memory to spare</translation>
+    </message>
+    <message>
+        <source>✓ 快適&#x3000;必要なメモリに 1 割以上の余裕があります</source>
+        <translation>✓ Comfortable: at least 10 % memory to spare</translation>
+    </message>
+    <message>
+        <source>✓ 質問で使っています</source>
+        <translation>✓ In use for questions</translation>
+    </message>
+    <message>
+        <source>お試し用を追加</source>
+        <translation>Add the trial model</translation>
+    </message>
+    <message>
+        <source>お願い</source>
+        <translation>What it asks</translation>
+    </message>
+    <message>
+        <source>この版ではファイルの取り込みで追加できます</source>
+        <translation>In this version, add it by importing its file</translation>
+    </message>
+    <message>
+        <source>ファイル</source>
+        <translation>File</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>一覧から外す…</source>
+        <translation>Take off the list…</translation>
+    </message>
+    <message>
+        <source>一覧に戻る</source>
+        <translation>Back to the list</translation>
+    </message>
+    <message>
+        <source>使用条件</source>
+        <translation>Licence</translation>
+    </message>
+    <message>
+        <source>使用条件の全文を読む</source>
+        <translation>Read the licence in full</translation>
+    </message>
+    <message>
+        <source>使用条件を読んでから追加してください。</source>
+        <translation>Read the licence before you add it.</translation>
+    </message>
+    <message>
+        <source>元のモデル</source>
+        <translation>Base model</translation>
+    </message>
+    <message>
+        <source>前回の実測</source>
+        <translation>Last measured</translation>
+    </message>
+    <message>
+        <source>大きさ</source>
+        <translation>Size</translation>
+    </message>
+    <message>
+        <source>形式</source>
+        <translation>Format</translation>
+    </message>
+    <message>
+        <source>文脈の長さ</source>
+        <translation>Context length</translation>
+    </message>
+    <message>
+        <source>最大 {tokens}</source>
+        <translation>up to {tokens}</translation>
+    </message>
+    <message>
+        <source>詳細（読み込み後の実際の値）</source>
+        <translation>Details (actual values after loading)</translation>
+    </message>
+    <message>
+        <source>質問で使う</source>
+        <translation>Use for questions</translation>
+    </message>
+    <message>
+        <source>質問で使うと、読み込んだあとの実際の値がここに表示されます。</source>
+        <translation>The actual values appear here once the model is loaded for a question.</translation>
+    </message>
+    <message>
+        <source>追加しています…</source>
+        <translation>Adding…</translation>
+    </message>
+    <message>
+        <source>配布元で確かめてください</source>
+        <translation>See where it is published</translation>
+    </message>
+</context>
+<context>
+    <name>ModelList</name>
+    <message>
+        <source>この PC のモデル</source>
+        <translation>Models on this PC</translation>
+    </message>
+    <message>
+        <source>追加できるモデル</source>
+        <translation>Models you can add</translation>
+    </message>
+</context>
+<context>
+    <name>ModelSection</name>
+    <message>
+        <source> スレッド</source>
+        <translation> threads</translation>
+    </message>
+    <message>
+        <source>KV の精度</source>
+        <translation>KV precision</translation>
+    </message>
+    <message>
+        <source>「自動」は物理コア数から 1 を引いた数です。ほかのプログラムが忙しいときは減らします。</source>
+        <translation>&quot;Automatic&quot; is one less than the number of physical cores, and fewer while other programs are busy.</translation>
+    </message>
+    <message>
+        <source>しない</source>
+        <translation>No</translation>
+    </message>
+    <message>
+        <source>する</source>
+        <translation>Yes</translation>
+    </message>
+    <message>
+        <source>すると回答が速くなりますが、メモリを 1.6 倍ほど使い、長い文章の読み込みは遅くなります。「自動」は両方を測って速いほうを選びます。</source>
+        <translation>Makes answers faster, but takes about 1.6 times the memory and reads long texts more slowly. &quot;Automatic&quot; measures both and takes the faster.</translation>
+    </message>
+    <message>
+        <source>スレッド数</source>
+        <translation>Threads</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>モデルの保存先</source>
+        <translation>Model folder</translation>
+    </message>
+    <message>
+        <source>標準（f16）</source>
+        <translation>Standard (f16)</translation>
+    </message>
+    <message>
+        <source>省メモリにすると文脈に使うメモリがほぼ半分になります。</source>
+        <translation>&quot;Less memory&quot; nearly halves the memory that the context takes.</translation>
+    </message>
+    <message>
+        <source>省メモリ（q8_0）</source>
+        <translation>Less memory (q8_0)</translation>
+    </message>
+    <message>
+        <source>自動</source>
+        <translation>Automatic</translation>
+    </message>
+    <message>
+        <source>重みの並べ替え</source>
+        <translation>Repacking of weights</translation>
+    </message>
+</context>
+<context>
+    <name>Models</name>
+    <message>
+        <source>Flash Attention</source>
+        <translation>Flash Attention</translation>
+    </message>
+    <message>
+        <source>GPU {a}／{b} 層</source>
+        <translation>GPU {a}/{b} layers</translation>
+    </message>
+    <message>
+        <source>GPU への読み込みに失敗しました</source>
+        <translation>loading onto the GPU failed</translation>
+    </message>
+    <message>
+        <source>KV の精度</source>
+        <translation>KV precision</translation>
+    </message>
+    <message>
+        <source>KV キャッシュ</source>
+        <translation>KV cache</translation>
+    </message>
+    <message>
+        <source>{how}：読み {p}、回答 {a} tok/s</source>
+        <translation>{how}: reading {p}, answering {a} tok/s</translation>
+    </message>
+    <message>
+        <source>{n} トークン</source>
+        <translation>{n} tokens</translation>
+    </message>
+    <message>
+        <source>{size} から</source>
+        <translation>from {size}</translation>
+    </message>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>あり</source>
+        <translation>Yes</translation>
+    </message>
+    <message>
+        <source>この版は GPU に対応していません</source>
+        <translation>this version does not support GPUs</translation>
+    </message>
+    <message>
+        <source>そのまま</source>
+        <translation>as it is</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>No</translation>
+    </message>
+    <message>
+        <source>ならし</source>
+        <translation>Warm-up</translation>
+    </message>
+    <message>
+        <source>まとめて読む量</source>
+        <translation>Batch</translation>
+    </message>
+    <message>
+        <source>スレッド数</source>
+        <translation>Threads</translation>
+    </message>
+    <message>
+        <source>メモリ不足</source>
+        <translation>Not enough memory</translation>
+    </message>
+    <message>
+        <source>並べ替え</source>
+        <translation>repacked</translation>
+    </message>
+    <message>
+        <source>使える GPU がありません</source>
+        <translation>no usable GPU</translation>
+    </message>
+    <message>
+        <source>動作可</source>
+        <translation>Runs</translation>
+    </message>
+    <message>
+        <source>実際のメモリ</source>
+        <translation>Memory in use</translation>
+    </message>
+    <message>
+        <source>快適</source>
+        <translation>Comfortable</translation>
+    </message>
+    <message>
+        <source>文脈 {n}</source>
+        <translation>Context {n}</translation>
+    </message>
+    <message>
+        <source>文脈の長さ</source>
+        <translation>Context length</translation>
+    </message>
+    <message>
+        <source>計算の場所</source>
+        <translation>Runs on</translation>
+    </message>
+    <message>
+        <source>計算用</source>
+        <translation>Compute buffers</translation>
+    </message>
+    <message>
+        <source>設定で使わないことになっています</source>
+        <translation>switched off in the settings</translation>
+    </message>
+    <message>
+        <source>読み込み</source>
+        <translation>Loading</translation>
+    </message>
+    <message>
+        <source>重み</source>
+        <translation>Weights</translation>
+    </message>
+    <message>
+        <source>重みの並べ替え</source>
+        <translation>Repacking of weights</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>GGUF ファイル (*.gguf);;すべてのファイル (*)</source>
+        <translation>GGUF files (*.gguf);;All files (*)</translation>
+    </message>
+    <message>
+        <source>GGUF ファイルは、ここにドロップしても追加できます。</source>
+        <translation>You can also drop GGUF files here.</translation>
+    </message>
+    <message>
+        <source>GGUF ファイルを取り込む</source>
+        <translation>Import a GGUF file</translation>
+    </message>
+    <message>
+        <source>GGUF ファイルを選ぶ</source>
+        <translation>Choose a GGUF file</translation>
+    </message>
+    <message>
+        <source>Kotae の外で、インターネットに接続します：
+{url}</source>
+        <translation>This connects to the internet, outside Kotae:
+{url}</translation>
+    </message>
+    <message>
+        <source>{name} を一覧から外しますか</source>
+        <translation>Take {name} off the list?</translation>
+    </message>
+    <message>
+        <source>{name} を追加しています</source>
+        <translation>Adding {name}</translation>
+    </message>
+    <message>
+        <source>お試し用モデルを追加しています</source>
+        <translation>Adding the trial model</translation>
+    </message>
+    <message>
+        <source>このファイルには作成者の会話書式（プログラム）が入っています</source>
+        <translation>This file brings its author&apos;s chat template, which is a program</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。</source>
+        <translation>The file stays ({path}). To use it again, import it again.</translation>
+    </message>
+    <message>
+        <source>ブラウザーで使用条件を開きますか</source>
+        <translation>Open the licence in the browser?</translation>
+    </message>
+    <message>
+        <source>ブラウザーで開く</source>
+        <translation>Open in the browser</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>モデルの一覧</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>一覧から外す</source>
+        <translation>Take off the list</translation>
+    </message>
+    <message>
+        <source>使わない</source>
+        <translation>Do without it</translation>
+    </message>
+    <message>
+        <source>別のファイルを選ぶ</source>
+        <translation>Choose another file</translation>
+    </message>
+    <message>
+        <source>取り込んでいます：{name}</source>
+        <translation>Importing {name}</translation>
+    </message>
+    <message>
+        <source>隔離して使う</source>
+        <translation>Use it in isolation</translation>
+    </message>
+    <message>
+        <source>隔離して使うと、時間とメモリを限った別の処理で書式を作り、作成者の想定した形で質問します。使わないときは、質問と回答だけの単純な形で質問します。</source>
+        <translation>In isolation, a separate process with limited time and memory renders the template, and questions take the form its author meant. Without it, they take a plain question-and-answer form.</translation>
+    </message>
+</context>
+<context>
+    <name>Problems</name>
+    <message>
+        <source>GGUF ファイルを取り込む</source>
+        <translation>Import a GGUF file</translation>
+    </message>
+    <message>
+        <source>お試し用ではじめる</source>
+        <translation>Start with the trial model</translation>
+    </message>
+    <message>
+        <source>このまま試す</source>
+        <translation>Try anyway</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+    <message>
+        <source>古い {n} 件を外す</source>
+        <translation>Leave out the oldest {n}</translation>
+    </message>
+    <message>
+        <source>文脈を {n} にする</source>
+        <translation>Set context to {n}</translation>
+    </message>
+    <message>
+        <source>文脈を {n} に広げる</source>
+        <translation>Enlarge context to {n}</translation>
+    </message>
+    <message>
+        <source>新しい質問にする</source>
+        <translation>New question</translation>
+    </message>
+    <message>
+        <source>記録を見る</source>
+        <translation>View log</translation>
+    </message>
+    <message>
+        <source>軽い形を選ぶ</source>
+        <translation>Choose a lighter form</translation>
+    </message>
+</context>
+<context>
+    <name>ProgressRow</name>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>取り消す</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>進み具合</source>
+        <translation>Progress</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionSection</name>
+    <message>
+        <source>Ctrl + Enter で送信</source>
+        <translation>Ctrl + Enter sends</translation>
+    </message>
+    <message>
+        <source>Enter で送信</source>
+        <translation>Enter sends</translation>
+    </message>
+    <message>
+        <source>{n} トークン</source>
+        <translation>{n} tokens</translation>
+    </message>
+    <message>
+        <source>この長さで回答を止めます。</source>
+        <translation>Answers stop at this length.</translation>
+    </message>
+    <message>
+        <source>システムプロンプト</source>
+        <translation>System prompt</translation>
+    </message>
+    <message>
+        <source>一度に読める量です。長くするとメモリを多く使い、次の質問でモデルを読み込み直します。</source>
+        <translation>How much the model can read at once. More takes more memory, and reloads the model at the next question.</translation>
+    </message>
+    <message>
+        <source>例：専門用語は略さず、箇条書きで答えてください。</source>
+        <translation>Example: Spell out technical terms and answer in bullet points.</translation>
+    </message>
+    <message>
+        <source>回答の最大の長さ</source>
+        <translation>Longest answer</translation>
+    </message>
+    <message>
+        <source>変換中の Enter では送信しません。Shift + Enter はいつも改行です。</source>
+        <translation>Enter never sends while converting Japanese. Shift + Enter is always a new line.</translation>
+    </message>
+    <message>
+        <source>大きいほど言い回しが変わり、0 では毎回同じ回答です。「自動」はモデルの推奨値です。</source>
+        <translation>Larger varies the wording more; 0 gives the same answer each time. &quot;Automatic&quot; is what the model recommends.</translation>
+    </message>
+    <message>
+        <source>文脈の長さ</source>
+        <translation>Context length</translation>
+    </message>
+    <message>
+        <source>毎回の質問の前にモデルへ渡す指示です。空のときは、モデルごとの推奨文を使います。</source>
+        <translation>Instructions given to the model before every question. If empty, each model&apos;s recommended text is used.</translation>
+    </message>
+    <message>
+        <source>温度</source>
+        <translation>Temperature</translation>
+    </message>
+    <message>
+        <source>送信キー</source>
+        <translation>Send key</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionView</name>
+    <message>
+        <source>質問&#x3000;{time}</source>
+        <translation>Question, {time}</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsPage</name>
+    <message>
+        <source>データ</source>
+        <translation>Data</translation>
+    </message>
+    <message>
+        <source>モデルと保存先</source>
+        <translation>Models and storage</translation>
+    </message>
+    <message>
+        <source>表示</source>
+        <translation>Appearance</translation>
+    </message>
+    <message>
+        <source>設定</source>
+        <translation>Settings</translation>
+    </message>
+    <message>
+        <source>設定の項目</source>
+        <translation>Sections</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Questions</translation>
+    </message>
+</context>
+<context>
+    <name>Sidebar</name>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n}</translation>
+    </message>
+    <message>
+        <source>「{q}」は見つかりません。</source>
+        <translation>Nothing found for &quot;{q}&quot;.</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>none</translation>
+    </message>
+    <message>
+        <source>会話を検索</source>
+        <translation>Search conversations</translation>
+    </message>
+    <message>
+        <source>外部通信</source>
+        <translation>Outside traffic</translation>
+    </message>
+    <message>
+        <source>新しい質問</source>
+        <translation>New question</translation>
+    </message>
+    <message>
+        <source>質問すると、ここに会話が並びます。</source>
+        <translation>Your conversations will stand here.</translation>
+    </message>
+    <message>
+        <source>起動後 {n} 件</source>
+        <translation>{n} since start</translation>
+    </message>
+</context>
+<context>
+    <name>StageLine</name>
+    <message>
+        <source>モデルを読み込んでいます… {s} 秒</source>
+        <translation>Loading the model… {s} s</translation>
+    </message>
+    <message>
+        <source>回答中… {s} 秒</source>
+        <translation>Answering… {s} s</translation>
+    </message>
+    <message>
+        <source>質問を読んでいます {p} %</source>
+        <translation>Reading the question {p} %</translation>
+    </message>
+</context>
+<context>
+    <name>StatusLine</name>
+    <message>
+        <source>CPU {n} スレッド</source>
+        <translation>CPU {n} threads</translation>
+    </message>
+    <message>
+        <source>GPU {a}／{b} 層</source>
+        <translation>GPU {a}/{b} layers</translation>
+    </message>
+    <message>
+        <source>{a}／{b} トークン</source>
+        <translation>{a}/{b} tokens</translation>
+    </message>
+    <message>
+        <source>▲ 停止しました</source>
+        <translation>▲ Stopped</translation>
+    </message>
+    <message>
+        <source>▲ 残りわずか</source>
+        <translation>▲ Almost full</translation>
+    </message>
+    <message>
+        <source>モデルが一度に読める量です。上限に近づくと、外す部分を確認します</source>
+        <translation>How much the model can read at once. Near the limit you choose what to leave out</translation>
+    </message>
+    <message>
+        <source>モデルは読み込まれていません</source>
+        <translation>No model is loaded</translation>
+    </message>
+    <message>
+        <source>モデルを読み込んでいます…</source>
+        <translation>Loading the model…</translation>
+    </message>
+    <message>
+        <source>回答中…</source>
+        <translation>Answering…</translation>
+    </message>
+    <message>
+        <source>待機中</source>
+        <translation>Idle</translation>
+    </message>
+    <message>
+        <source>文脈</source>
+        <translation>Context</translation>
+    </message>
+    <message>
+        <source>文脈の使用量</source>
+        <translation>Context used</translation>
+    </message>
+    <message>
+        <source>最初の語まで {s} 秒</source>
+        <translation>First token {s} s</translation>
+    </message>
+    <message>
+        <source>準備しています…</source>
+        <translation>Getting ready…</translation>
+    </message>
+    <message>
+        <source>読み込みの進み具合</source>
+        <translation>Loading progress</translation>
+    </message>
+    <message>
+        <source>質問を読んでいます…</source>
+        <translation>Reading the question…</translation>
+    </message>
+</context>
+<context>
+    <name>Toast</name>
+    <message>
+        <source>元に戻す</source>
+        <translation>Undo</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>Transcript</name>
+    <message>
+        <source>会話</source>
+        <translation>Conversation</translation>
+    </message>
+    <message>
+        <source>回答が終わりました</source>
+        <translation>Answer finished</translation>
+    </message>
+    <message>
+        <source>回答を始めました</source>
+        <translation>Answer started</translation>
+    </message>
+    <message>
+        <source>最新へ</source>
+        <translation>Latest</translation>
+    </message>
+</context>
+</TS>
