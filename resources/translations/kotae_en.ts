@@ -832,10 +832,6 @@
         <translation>Take {name} off the list?</translation>
     </message>
     <message>
-        <source>{name} を追加しています</source>
-        <translation>Adding {name}</translation>
-    </message>
-    <message>
         <source>お試し用モデルを追加しています</source>
         <translation>Adding the trial model</translation>
     </message>
@@ -938,16 +934,24 @@
 <context>
     <name>ProgressRow</name>
     <message>
+        <source>{a}／{b} GB（{p} %）</source>
+        <translation>{a}/{b} GB ({p} %)</translation>
+    </message>
+    <message>
+        <source>{a}／{b}（{p} %）</source>
+        <translation>{a}/{b} ({p} %)</translation>
+    </message>
+    <message>
         <source>{s} 秒</source>
         <translation>{s} s</translation>
     </message>
     <message>
-        <source>取り消す</source>
-        <translation>Cancel</translation>
+        <source>取り消しています…</source>
+        <translation>Cancelling…</translation>
     </message>
     <message>
-        <source>進み具合</source>
-        <translation>Progress</translation>
+        <source>取り消す</source>
+        <translation>Cancel</translation>
     </message>
 </context>
 <context>
@@ -1158,6 +1162,21 @@
     <message>
         <source>質問を読んでいます…</source>
         <translation>Reading the question…</translation>
+    </message>
+</context>
+<context>
+    <name>TimeLeft</name>
+    <message>
+        <source>残り {s} 秒</source>
+        <translation>{s} s left</translation>
+    </message>
+    <message>
+        <source>残り 約 {h} 時間 {m} 分</source>
+        <translation>about {h} h {m} min left</translation>
+    </message>
+    <message>
+        <source>残り 約 {m} 分</source>
+        <translation>about {m} min left</translation>
     </message>
 </context>
 <context>
