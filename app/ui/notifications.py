@@ -1,0 +1,95 @@
+"""Tells somebody who is in another program that long work has ended, without a word of what was in it."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
+
+from app.core.errors import AppError
+from app.core.records import Message
+from app.services import background
+from app.services.chat import ChatSession
+from app.services.library import ModelLibrary
+
+LONG_WORK_S = 5.0
+LONG_ANSWER_S = 20.0
+
+
+def is_away() -> bool:
+    """Whether none of our windows has the keyboard."""
+    return QApplication.activeWindow() is None
+
+
+class Notifier(QObject):
+    """Marks the window in the task bar and asks the desktop for a notification, where it has any."""
+
+    def __init__(
+        self,
+        window: QWidget,
+        is_away: Callable[[], bool] = is_away,
+        show: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`show` is given the sentence; None leaves that to the desktop."""
+        super().__init__(window)
+        self._window = window
+        self._is_away = is_away
+        self._show = show or self._show_on_desktop
+        self._clock = clock
+        self._answer_began_at = 0.0
+        self._tray: QSystemTrayIcon | None = None
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.applicationStateChanged.connect(self._on_state_changed)
+
+    def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
+        """Work has ended that took so long. `words` say which kind of work, never what was in it."""
+        if took_s >= at_least_s and self._is_away():
+            QApplication.alert(self._window)
+            self._show(words)
+
+    def follow(self, session: ChatSession, library: ModelLibrary) -> None:
+        """Answers and models from now on."""
+        session.message_added.connect(self._on_message_added)
+        session.answer_finished.connect(self._on_answer_finished)
+        library.imported.connect(lambda _model: self.finished(self.tr("モデルを追加しました"), library.worked_s))
+        library.failed.connect(lambda error: self._on_adding_failed(error, library.worked_s))
+
+    def _on_message_added(self, message: Message) -> None:
+        if message.role == "answer":
+            self._answer_began_at = self._clock()
+
+    def _on_answer_finished(self, message: Message) -> None:
+        """An answer that the user has stopped tells nobody anything new."""
+        took_s = self._clock() - self._answer_began_at
+        if message.status == "done":
+            self.finished(self.tr("回答が終わりました"), took_s, LONG_ANSWER_S)
+        elif message.status == "failed":
+            self.finished(self.tr("回答が途中で止まりました"), took_s, LONG_ANSWER_S)
+
+    def _on_adding_failed(self, error: AppError, took_s: float) -> None:
+        if error.code != "cancelled":
+            self.finished(self.tr("モデルを追加できませんでした"), took_s)
+
+    def _show_on_desktop(self, words: str) -> None:
+        if sys.platform == "linux":
+            from app.core import desktop_notice
+
+            background.run(lambda: desktop_notice.show(words), lambda _shown: None, lambda _error: None)
+        elif QSystemTrayIcon.supportsMessages():
+            self._show_from_tray(words)
+
+    def _show_from_tray(self, words: str) -> None:
+        """Windows and macOS show messages of an icon in the tray only; it is there until the user comes back."""
+        if self._tray is None:
+            self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
+            self._tray.activated.connect(self._window.activateWindow)
+            self._tray.messageClicked.connect(self._window.activateWindow)
+        self._tray.show()
+        self._tray.showMessage("Kotae", words, self._window.windowIcon())
+
+    def _on_state_changed(self, state: Qt.ApplicationState) -> None:
+        if self._tray is not None and state == Qt.ApplicationState.ApplicationActive:
+            self._tray.hide()
