@@ -14,7 +14,7 @@ from types import TracebackType
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import children, offline, paths, store
+from app.core import backups, children, offline, paths
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.settings import Settings
@@ -22,9 +22,12 @@ from app.core.store import Store
 from app.core.wording import describe_error
 from app.services import background
 from app.services.chat import ChatSession
+from app.services.conversations import Conversations
 from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.preload import Preload
+from app.services.presets import Presets
 from app.services.single_instance import SingleInstance
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
@@ -46,6 +49,8 @@ class Parts:
     preferences: Preferences
     engine: EngineClient
     library: ModelLibrary
+    conversations: Conversations
+    presets: Presets
     session: ChatSession
     window: MainWindow
 
@@ -78,6 +83,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
             return 3
         database.end_interrupted_answers()
         parts = build(where, theme, preferences, database)
+        parts.conversations.erase_old()
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
         dialogs.problem(theme, error).exec()
@@ -104,17 +110,22 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     """Every object of the window, connected. Nothing is shown and no child is started yet."""
     engine = EngineClient(children.engine(), where.logs / "engine.log")
     library = ModelLibrary(database, where.models)
-    session = ChatSession(database, engine, library, preferences, children.template())
-    page = ChatPage(theme, session, library, preferences)
-    window = MainWindow(theme, preferences, library, session, engine, page, where, lambda: len(offline.refusals()))
+    conversations = Conversations(database)
+    presets = Presets(database)
+    session = ChatSession(database, conversations, presets, engine, library, preferences, children.template())
+    preload = Preload(session, engine, preferences, session)
+    page = ChatPage(theme, session, conversations, presets, library, preferences)
+    window = MainWindow(
+        theme, preferences, library, session, conversations, engine, page, where, lambda: len(offline.refusals())
+    )
     preferences.failed.connect(window.show_problem)
     engine.died.connect(_note_death)
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
     page.starter_requested.connect(lambda: _start_with_trial(window, library))
-    page.text_changed.connect(session.prepare)
+    page.text_changed.connect(preload.begin)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
-    return Parts(theme, database, preferences, engine, library, session, window)
+    return Parts(theme, database, preferences, engine, library, conversations, presets, session, window)
 
 
 def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None:
@@ -141,7 +152,7 @@ def _open_store(where: Paths, theme: Theme) -> Store | None:
         dialog = dialogs.problem(theme, error, choices=choices)
         if not dialog.exec():
             return None
-    if store.restore_newest_backup(where.database, where.backups) is None:
+    if backups.restore_newest(where.database, where.backups) is None:
         dialogs.problem(theme, AppError("no_backup", path=str(where.data))).exec()
     return Store.open(where.database, where.backups)
 
@@ -181,7 +192,7 @@ def _back_up_daily(where: Paths, window: MainWindow) -> None:
 
     def back_up() -> None:
         background.run(
-            lambda: store.daily_backup(where.database, where.backups, time.time()),
+            lambda: backups.daily(where.database, where.backups, time.time()),
             lambda made: log.info("backup: %s", made) if made else None,
             lambda error: log.warning("no backup: %s", error),
         )

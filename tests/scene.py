@@ -12,9 +12,11 @@ from app.core.paths import Paths
 from app.core.records import LocalModel, Message
 from app.core.store import Store
 from app.services.chat import ChatSession
+from app.services.conversations import Conversations
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.presets import Presets
 from tests import models
 
 ECHO = [*children.program(), "--engine", "echo"]
@@ -29,6 +31,8 @@ class Scene:
     engine: EngineClient
     library: ModelLibrary
     preferences: Preferences
+    conversations: Conversations
+    presets: Presets
     session: ChatSession
     qtbot: QtBot
 
@@ -65,8 +69,9 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
         engines.append(engine)
         library = ModelLibrary(store, where.models)
         preferences = Preferences(where.settings)
-        session = ChatSession(store, engine, library, preferences, children.template())
-        return Scene(where, store, engine, library, preferences, session, qtbot)
+        conversations, presets = Conversations(store), Presets(store)
+        session = ChatSession(store, conversations, presets, engine, library, preferences, children.template())
+        return Scene(where, store, engine, library, preferences, conversations, presets, session, qtbot)
 
     yield make
     for engine in engines:

@@ -117,14 +117,14 @@ def answering(parts: Parts) -> None:
 
 
 def chat(parts: Parts) -> None:
-    parts.session.open(parts.session.conversations()[0].id)
+    parts.session.open(parts.conversations.all()[0].id)
     answering(parts)
 
 
 def chat_low(parts: Parts) -> None:
     chat(parts)
     parts.window.status_line.show_status(dataclasses.replace(parts.engine.status, used_tokens=7600))
-    parts.window._on_bin_requested(parts.session.conversations()[2].id)
+    parts.window._on_bin_requested(parts.conversations.all()[2].id)
 
 
 def new(parts: Parts) -> None:

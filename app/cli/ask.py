@@ -11,14 +11,17 @@ from app.cli.output import Output
 from app.core import children, local_models, settings
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.presets import Choices, Preset
 from app.core.prompt import Turn
 from app.core.records import LocalModel
+from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import help_text, phrase
 from app.engine.messages import AdapterUse
-from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
 from app.services.engine import EngineClient
 from app.services.events import Stage
+from app.services.presets import Presets
 
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
 
@@ -77,6 +80,17 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     return found or models[0]
 
 
+def _choose(wanted: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
+    """The model, and settings and preset as the window has them."""
+    model = choose_model(wanted, where)
+    stored = settings.load(where.settings)
+    store = Store.open(where.database, where.backups)
+    presets = Presets(store)
+    preset = presets.chat_preset(stored.preset_id)
+    store.close()
+    return model, stored, preset
+
+
 def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     if not options.question.strip():
         raise AppError("empty_question")
@@ -84,18 +98,17 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     _check("--temperature", options.temperature, 0, 5)
     _check("--seed", options.seed, 0, (1 << 32) - 1)
     _check("--context", options.context, 256, 1 << 20)
-    chosen = {
-        "system_prompt": options.system,
-        "temperature": options.temperature,
-        "context_tokens": options.context,
-        "max_tokens": options.max_tokens,
-    }
-    wishes = {key: value for key, value in chosen.items() if value is not None}
+    model, stored, preset = _choose(options.model, where)
+    own = Choices(
+        system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
+    )
+    if options.context is not None:
+        stored = dataclasses.replace(stored, context_tokens=options.context)
     return AnswerRequest(
-        model=choose_model(options.model, where),
+        model=model,
         turns=(Turn(options.question),),
-        settings=dataclasses.replace(settings.load(where.settings), **wishes),
-        seed=options.seed,
+        settings=stored,
+        choices=in_force(model, own, preset.choices),
         adapters=(_adapter(options.adapter),) if options.adapter else (),
     )
 

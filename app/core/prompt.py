@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.catalogue import PromptForm
+from app.core.records import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,21 @@ class Segment:
 
     text: str
     markup: bool = False
+
+
+def turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
+    """A branch up to the question that `answer_id` is to answer, without failed answers.
+
+    `left_out`: how many of the oldest turns the user chose to leave out.
+    """
+    found: list[Turn] = []
+    for message in thread:
+        if message.role == "question":
+            found.append(Turn(message.text))
+        elif message.id != answer_id and found and message.text:
+            found[-1] = Turn(found[-1].question, message.text)
+    answered = [turn for turn in found[:-1] if turn.answer is not None]
+    return (*answered[left_out:], found[-1])
 
 
 def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:

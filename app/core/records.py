@@ -1,7 +1,9 @@
 """What the database holds, as frozen values. Times are seconds since 1970 (UTC)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from app.core.presets import Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class AnswerDetails:
     first_token_s: float = 0.0
     total_s: float = 0.0
     tokens_per_s: float = 0.0
+    choices: Choices | None = None  # what was in force, every field filled; with these it can be asked again
+    context_tokens: int = 0
+    left_out_turns: int = 0  # of the oldest, as the user chose
+    reproduces_id: int | None = None  # the answer that this one was to repeat
+    is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,26 @@ class Conversation:
     created_at: float
     updated_at: float
     leaf_id: int | None  # the last message of the branch that is shown
+    uid: str = ""  # the same in every copy of it: 32 hexadecimal digits
+    folder_id: int | None = None
+    pinned_at: float | None = None
+    binned_at: float | None = None
+    preset_id: str | None = None  # None: the one that new conversations get
+    choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was typed and not sent. `edited_id`: the question that it is to be asked instead of."""
+
+    text: str = ""
+    edited_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

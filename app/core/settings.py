@@ -22,9 +22,8 @@ class Settings:
     send_key: str = "enter"  # enter | ctrl_enter
     model_id: str | None = None
     context_tokens: int = 4096
-    max_tokens: int = 1024
-    system_prompt: str = ""
-    temperature: float | None = None  # None: as the model card recommends
+    preset_id: str = "standard"  # of new conversations, and of the command line
+    shows_details: bool = False  # 詳細: numbers and settings for those who want them; else やさしい
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
@@ -67,12 +66,10 @@ def _sanitized(data: dict[str, Any]) -> Settings:
 def _is_valid(key: str, value: Any, default: Any) -> bool:
     if key in _CHOICES:
         return value in _CHOICES[key]
-    if key in ("context_tokens", "max_tokens"):
+    if key == "context_tokens":
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20
     if key == "threads":
         return value is None or (isinstance(value, int) and 1 <= value <= 1024)
-    if key == "temperature":
-        return value is None or (isinstance(value, int | float) and 0 <= value <= 5)
     if key == "model_id":
         return value is None or isinstance(value, str)
     return isinstance(value, type(default))

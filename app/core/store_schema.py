@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Callable
 
+from app.core import text
+
 
 def _first(db: sqlite3.Connection) -> None:
     db.execute(
@@ -49,4 +51,34 @@ def _first(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _folders_drafts_presets_search(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE folder (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+    db.execute("ALTER TABLE conversation ADD COLUMN uid TEXT NOT NULL DEFAULT ''")
+    db.execute("UPDATE conversation SET uid = lower(hex(randomblob(16)))")
+    db.execute("ALTER TABLE conversation ADD COLUMN folder_id INTEGER REFERENCES folder(id) ON DELETE SET NULL")
+    db.execute("ALTER TABLE conversation ADD COLUMN pinned_at REAL")
+    db.execute("ALTER TABLE conversation ADD COLUMN preset_id TEXT")
+    db.execute("ALTER TABLE conversation ADD COLUMN choices TEXT")
+    db.execute("CREATE INDEX conversation_binned ON conversation(binned_at) WHERE binned_at IS NOT NULL")
+    db.execute("CREATE INDEX conversation_uid ON conversation(uid)")
+    # conversation_id NULL: the question of a conversation that does not exist yet.
+    db.execute(
+        """CREATE TABLE draft (
+            conversation_id INTEGER UNIQUE REFERENCES conversation(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            edited_id INTEGER REFERENCES message(id) ON DELETE CASCADE
+        )"""
+    )
+    db.execute("CREATE TABLE preset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL)")
+    # The terms are made by app.core.text; the texts themselves stay in `message` alone. No bm25: newest first.
+    db.execute(
+        """CREATE VIRTUAL TABLE message_terms USING fts5(
+            terms, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    if sqlite3.sqlite_version_info >= (3, 42):  # what is erased leaves the index at once, not at some later merge
+        db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 1)")
+    for message_id, written in db.execute("SELECT id, text FROM message WHERE status <> 'streaming' AND text <> ''"):
+        db.execute("INSERT INTO message_terms(rowid, terms) VALUES (?, ?)", (message_id, " ".join(text.terms(written))))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _folders_drafts_presets_search)

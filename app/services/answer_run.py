@@ -7,9 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, gguf, load_plan, local_models, prompt
-from app.core.catalogue import CardSampling, PromptForm
+from app.core import catalogue, gguf, load_plan, local_models, presets, prompt
+from app.core.catalogue import PromptForm
 from app.core.errors import AppError
+from app.core.presets import PROGRAM, Choices
 from app.core.prompt import Segment, Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
@@ -39,7 +40,7 @@ class AnswerRequest:
     model: LocalModel
     turns: tuple[Turn, ...]
     settings: Settings
-    seed: int | None = None
+    choices: Choices = PROGRAM  # in force: every field filled, but for the seed
     adapters: tuple[AdapterUse, ...] = ()
     force_load: bool = False  # load although the memory seems too small
 
@@ -119,7 +120,7 @@ class AnswerRun(QObject):
         request = self.request
         form = local_models.form_of(request.model)
         if form is not None:
-            self._ask(prompt.build(form, request.turns, system_prompt(request)), form)
+            self._ask(prompt.build(form, request.turns, request.choices.system_prompt or ""), form)
             return
         try:
             header = gguf.read_header(Path(request.model.path))
@@ -129,7 +130,7 @@ class AnswerRun(QObject):
         facts = self._engine.facts
         body: dict[str, object] = {
             "template": header.chat_template,
-            "messages": _messages(request.turns, system_prompt(request)),
+            "messages": _messages(request.turns, request.choices.system_prompt or ""),
             "end": facts.end_text if facts else "",
         }
         self._renderer = TemplateRenderer(
@@ -147,16 +148,15 @@ class AnswerRun(QObject):
 
     def _ask(self, segments: tuple[Segment, ...], form: PromptForm | None) -> None:
         request = self.request
-        card = catalogue.load().card(request.model.card_id)
         self._ask_id = self._engine.new_id()
         self._stage("reading")
         self._engine.send(
             Ask(
                 id=self._ask_id,
                 prompt=segments,
-                max_tokens=request.settings.max_tokens,
+                max_tokens=request.choices.max_tokens or 1,
                 stop=form.stop if form else (),
-                sampling=_sampling(card.sampling if card else CardSampling(), request),
+                sampling=_sampling(request.choices),
                 adapters=request.adapters,
             )
         )
@@ -203,12 +203,6 @@ class AnswerRun(QObject):
         self.stage_changed.emit(Stage(kind, fraction, self._started_at))
 
 
-def system_prompt(request: AnswerRequest) -> str:
-    """The user's, else the one that the model's card recommends."""
-    card = catalogue.load().card(request.model.card_id)
-    return request.settings.system_prompt or (card.system_prompt if card else "")
-
-
 def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:
     """Sends a planned load and gives its id; that of the one under way if it is the same."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
@@ -227,10 +221,14 @@ def reclaimable_bytes(engine: EngineClient) -> int:
     return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
 
 
-def _sampling(card: CardSampling, request: AnswerRequest) -> Sampling:
-    recommended = Sampling(seed=request.seed, **dataclasses.asdict(card))
-    chosen = request.settings.temperature
-    return recommended if chosen is None else dataclasses.replace(recommended, temperature=chosen)
+def in_force(model: LocalModel, *levels: Choices) -> Choices:
+    """What holds for an answer of this model. `levels`: the most particular first."""
+    return presets.in_force(catalogue.load().card(model.card_id), *levels)
+
+
+def _sampling(choices: Choices) -> Sampling:
+    names = {field.name for field in dataclasses.fields(Sampling)}
+    return Sampling(**{key: value for key, value in choices.as_dict().items() if key in names})
 
 
 def _messages(turns: tuple[Turn, ...], system: str) -> list[dict[str, str]]:

@@ -2,37 +2,25 @@
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, load_plan, local_models, prompt
+from app.core import prompt
 from app.core.errors import AppError
-from app.core.prompt import Turn
-from app.core.records import AnswerDetails, Conversation, LocalModel, Message
-from app.core.settings import CONTEXT_CHOICES
+from app.core.presets import PROGRAM, Choices, Preset
+from app.core.records import AnswerDetails, Conversation, Draft, LocalModel, Message
+from app.core.shelf import Shelf
 from app.core.store import Store
-from app.engine.messages import Done, Event, Failed, Tokenize, Tokenized
-from app.services import answer_run, background
+from app.services import answer_run
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.services.engine import EngineClient, EngineDeath
+from app.services.answer_writer import AnswerWriter
+from app.services.conversations import Conversations
+from app.services.engine import EngineClient
 from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
+from app.services.overflow import OverflowCounter
 from app.services.preferences import Preferences
-
-SAVED_EVERY_MS = 1000
-# Shorter runs say more about the clock than about the machine.
-_MEASURED_PROMPT_TOKENS, _MEASURED_ANSWER_TOKENS = 64, 16
-
-
-@dataclass
-class _Writing:
-    """The answer that is being written."""
-
-    answer: Message
-    run: AnswerRun
-    text: str = ""
-    saved_text: str = ""
+from app.services.presets import Presets
 
 
 class ChatSession(QObject):
@@ -45,11 +33,14 @@ class ChatSession(QObject):
     stage_changed = Signal(object)  # Stage
     overflowed = Signal(object)  # Overflow
     problem_occurred = Signal(object)  # AppError
-    conversations_changed = Signal()
+    answering_changed = Signal()  # preset or choices of the open conversation
+    temporary_left = Signal()  # a temporary conversation with messages; `reopen_temporary` brings it back
 
     def __init__(
         self,
         store: Store,
+        conversations: Conversations,
+        presets: Presets,
         engine: EngineClient,
         library: ModelLibrary,
         preferences: Preferences,
@@ -57,28 +48,36 @@ class ChatSession(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._store = store
+        self._disk = self._store = store  # where the open conversation is kept
+        self._temporary: Store | None = None  # in memory: the last temporary conversation
+        self._conversations = conversations
+        self._presets = presets
         self._engine = engine
         self._library = library
         self._preferences = preferences
         self._template_command = template_command
         self.conversation: Conversation | None = None
-        self._writing: _Writing | None = None
-        # (conversation id, context size) -> how many of the oldest turns the user chose to leave out
-        self._left_out: dict[tuple[int, int], int] = {}
+        self.folder_id: int | None = None  # where a new conversation will be
+        self._new_answering: tuple[str | None, Choices] = (None, Choices())  # of a conversation without a question yet
+        self._writer: AnswerWriter | None = None  # of the answer that is being written
+        # (is temporary, conversation id, context size) -> how many of the oldest turns the user chose to leave out
+        self._left_out: dict[tuple[bool, int, int], int] = {}
         self._overflow: tuple[Message, Overflow] | None = None  # the answer that did not fit
-        self._counting: tuple[str, Message, int, int] | None = None  # request id, answer, tokens needed, context
-        self._prepared_id = ""
-        self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
-        self._save_timer.timeout.connect(self._save_text)
-        engine.event_received.connect(self._on_engine_event)
-        engine.died.connect(self._on_died)
+        self._counter = OverflowCounter(engine, self)
+        self._counter.counted.connect(self._on_counted)
+        self._counter.failed.connect(self.problem_occurred)
+        conversations.changed.connect(self._on_conversations_changed)
 
     # ------------------------------------------------------------- conversations
 
     @property
     def is_busy(self) -> bool:
-        return self._writing is not None
+        return self._writer is not None
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the open conversation lives in memory only."""
+        return self._store is not self._disk
 
     @property
     def model(self) -> LocalModel | None:
@@ -96,39 +95,79 @@ class ChatSession(QObject):
         """The next answer is by this model; it is loaded then."""
         self._preferences.change(model_id=model_id)
 
-    def conversations(self) -> list[Conversation]:
-        return self._store.conversations()
-
-    def new(self) -> None:
-        """An empty conversation; it is stored with its first question."""
+    def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
+        """An empty conversation; it is stored with its first question. A temporary one never is."""
         self._leave()
-        self.conversation = None
+        if is_temporary:
+            self._forget_temporary()
+            self._temporary = Store.in_memory()
+        self._store = self._temporary if is_temporary and self._temporary else self._disk
+        self.conversation, self.folder_id, self._new_answering = None, folder_id, (None, Choices())
         self.conversation_opened.emit(None, [])
 
     def open(self, conversation_id: int) -> None:
         """Shows a conversation. An answer that is being written in another one is stopped and kept."""
-        if self.conversation is not None and self.conversation.id == conversation_id:
+        if not self.is_temporary and self.conversation is not None and self.conversation.id == conversation_id:
             return
         self._leave()
+        self._store = self._disk
         self._show(conversation_id)
 
-    def rename(self, conversation_id: int, title: str) -> None:
-        if not self._change(lambda: self._store.rename(conversation_id, title)):
+    def open_at(self, message_id: int) -> None:
+        """Shows the conversation of a stored message, in a branch that has it."""
+        conversation_id = self._disk.message(message_id).conversation_id
+        self.open(conversation_id)
+        if not self.is_busy and self._change(lambda: self._store.show_message(message_id)):
+            self._show(conversation_id)
+
+    def reopen_temporary(self) -> None:
+        """Back to the temporary conversation that was left last."""
+        if self._temporary is not None and not self.is_temporary:
+            self._leave()
+            self._store = self._temporary
+            self._show(self._store.conversations()[0].id)
+
+    def keep_temporary(self) -> None:
+        """Stores the temporary conversation after all, and goes on in the stored one."""
+        if not self.is_temporary or self.conversation is None or self.is_busy:
             return
-        if self.conversation is not None and self.conversation.id == conversation_id:
-            self.conversation = self._store.conversation(conversation_id)
-        self.conversations_changed.emit()
+        conversation, messages = self.conversation, self._store.tree(self.conversation.id)
+        stored: list[int] = []
+        if self._change(lambda: stored.append(self._disk.add_tree(conversation, messages))):
+            self._store = self._disk
+            self._forget_temporary()
+            self._show(stored[0])
+            self._conversations.note_change()
 
-    def bin(self, conversation_id: int) -> None:
-        """Moves a conversation to the bin; `restore` brings it back as it was."""
-        if self.conversation is not None and self.conversation.id == conversation_id:
-            self.new()
-        self._change(lambda: self._store.bin(conversation_id))
-        self.conversations_changed.emit()
+    # ----------------------------------------------------------------- answering
 
-    def restore(self, conversation_id: int) -> None:
-        self._change(lambda: self._store.restore(conversation_id))
-        self.conversations_changed.emit()
+    @property
+    def preset(self) -> Preset:
+        """The preset in force here."""
+        chosen = self.conversation.preset_id if self.conversation else self._new_answering[0]
+        return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
+
+    @property
+    def choices(self) -> Choices:
+        """What this conversation has otherwise than its preset."""
+        return self.conversation.choices if self.conversation else self._new_answering[1]
+
+    def answer_by(self, preset_id: str | None, choices: Choices) -> None:
+        """Preset and deviations of this conversation, from the next answer on. None: the preset of new ones."""
+        here = self.conversation
+        if here is None:
+            self._new_answering = (preset_id, choices)
+        elif self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
+            self.conversation = self._store.conversation(here.id)
+        self.answering_changed.emit()
+
+    def draft(self) -> Draft:
+        """What was typed here and not sent."""
+        return Shelf(self._store.database).draft(self.conversation.id if self.conversation else None)
+
+    def keep_draft(self, draft: Draft) -> None:
+        here = self.conversation.id if self.conversation else None
+        self._change(lambda: Shelf(self._store.database).keep_draft(here, draft))
 
     # ------------------------------------------------------------------- answers
 
@@ -137,47 +176,15 @@ class ChatSession(QObject):
 
         False: it was not taken, because an answer is being written, or as `problem_occurred` says (empty, full disk).
         """
-        if self.is_busy:
-            return False
-        try:
-            if not text.strip():
-                raise AppError("empty_question")
-            here = self.conversation.id if self.conversation else None
-            leaf = self._store.leaf_id(here) if here is not None else None
-            question = self._store.add_question(text, here, leaf)
-        except AppError as error:
-            self.problem_occurred.emit(error)
-            return False
-        self.conversation = self._store.conversation(question.conversation_id)
-        self.message_added.emit(question)
-        self.conversations_changed.emit()
-        self._change(lambda: self._answer(question.id))
-        return True
+        return self._ask(text, self._store.leaf_id(self.conversation.id) if self.conversation else None)
 
-    def close(self) -> None:
-        """Keeps what was written so far; the engine is about to end."""
-        if self._writing is not None:
-            self._writing.run.abandon()
-            self._on_stopped()
+    def edit(self, question_id: int, text: str) -> bool:
+        """Asks a question in other words: a new branch beside the old one."""
+        return self._ask(text, self._store.message(question_id).parent_id)
 
-    def prepare(self) -> None:
-        """Loads the model ahead, while the question is being typed. What goes wrong is said when it is asked."""
-        model = self.model
-        is_needed = self._engine.facts is None and self._engine.loading is None and not self.is_busy
-        if model is None or not is_needed or self._prepared_id == model.id:
-            return
-        self._prepared_id = model.id  # once: this is called at every key
-        settings = self._preferences.value
-
-        def send(plan: load_plan.Plan) -> None:
-            if not self.is_busy and self._engine.facts is None:
-                answer_run.load(self._engine, model.name, plan)
-
-        background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
-
-    def stop(self) -> None:
-        if self._writing is not None:
-            self._writing.run.stop()
+    def act(self, answer_id: int, action: Preset) -> bool:
+        """Asks for something about an answer, below it."""
+        return self._ask(action.request, answer_id, action.choices, keeps_draft=True)
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
         """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
@@ -186,13 +193,28 @@ class ChatSession(QObject):
         answer = self._store.message(answer_id)
         question_id = answer.parent_id
         assert question_id is not None
-        if self._change(lambda: self._answer(question_id, answer if not answer.text else None, force_load)):
+        emptied = answer if not answer.text else None
+        if self._change(lambda: self._answer(question_id, emptied=emptied, force_load=force_load)):
             self._show(answer.conversation_id)
 
-    def show_branch(self, answer_id: int, step: int) -> None:
-        """Shows another answer to the same question, and what followed it. `step`: -1 or 1."""
-        if not self.is_busy and self._change(lambda: self._store.show_branch(answer_id, step)):
-            self._show(self._store.message(answer_id).conversation_id)
+    def reproduce(self, answer_id: int) -> None:
+        """Answers again with the same model, settings and seed, beside the old answer; its details then say whether
+        the text is the same."""
+        answer = self._store.message(answer_id)
+        details = answer.details
+        if self.is_busy or details is None or details.choices is None or answer.parent_id is None:
+            return
+        if self._library.model(details.model_id) is None:
+            self.problem_occurred.emit(AppError("model_gone", name=details.model_name))
+            return
+        question_id = answer.parent_id
+        if self._change(lambda: self._answer(question_id, repeated=answer)):
+            self._show(answer.conversation_id)
+
+    def show_branch(self, message_id: int, step: int) -> None:
+        """Shows another answer to the same question (or another question), and what followed it. `step`: -1 or 1."""
+        if not self.is_busy and self._change(lambda: self._store.show_branch(message_id, step)):
+            self._show(self._store.message(message_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
         """`choice`: drop (the oldest turns) | widen (the context) | new (conversation with the same question)."""
@@ -202,7 +224,7 @@ class ChatSession(QObject):
         if choice == "new":
             assert answer.parent_id is not None
             question = self._store.message(answer.parent_id)
-            self.new()
+            self.new(is_temporary=self.is_temporary)
             self.ask(question.text)
             return
         if choice == "drop":
@@ -212,15 +234,35 @@ class ChatSession(QObject):
             self._preferences.change(context_tokens=overflow.wider_context_tokens)
         self.regenerate(answer.id)
 
+    def stop(self) -> None:
+        if self._writer is not None:
+            self._writer.run.stop()
+
+    def close(self) -> None:
+        """Keeps what was written so far; the engine is about to end."""
+        if self._writer is not None:
+            self._writer.abandon()
+        self._forget_temporary()
+
     # ------------------------------------------------------------------- private
 
     def _leave(self) -> None:
-        """What was asked of the user about this conversation is no longer the question."""
+        """An answer that is being written ends now, as far as it is; nothing asked of the user here is open any more."""
         self.stop()
-        self._overflow = self._counting = None
+        if self._writer is not None:
+            self._writer.abandon()
+        self._overflow = None
+        self._counter.forget()
         self._engine.forget_usage()
+        if self.is_temporary and self.conversation is not None:
+            self.temporary_left.emit()
 
-    def _change(self, work: Callable[[], None]) -> bool:
+    def _forget_temporary(self) -> None:
+        if self._temporary is not None:
+            self._temporary.close()
+            self._temporary = None
+
+    def _change(self, work: Callable[[], object]) -> bool:
         """Does what may meet a full disk; then says so and returns False."""
         try:
             work()
@@ -229,168 +271,126 @@ class ChatSession(QObject):
             return False
         return True
 
-    def _left_out_key(self, conversation_id: int) -> tuple[int, int]:
+    def _left_out_key(self, conversation_id: int) -> tuple[bool, int, int]:
         """With a wider context nothing need be left out."""
-        return conversation_id, self._preferences.value.context_tokens
+        return self.is_temporary, conversation_id, self._preferences.value.context_tokens
 
     def _show(self, conversation_id: int) -> None:
         self.conversation = self._store.conversation(conversation_id)
         self.conversation_opened.emit(self.conversation, self._store.thread(conversation_id))
 
-    def _answer(self, question_id: int, emptied: Message | None = None, force_load: bool = False) -> None:
-        self._overflow = self._counting = None
-        model = self.model
-        details = AnswerDetails(model_id=model.id, model_name=model.name) if model else AnswerDetails()
-        answer = (
-            self._store.restart_answer(emptied.id, details) if emptied else self._store.add_answer(question_id, details)
-        )
-        if emptied is None:
+    def _on_conversations_changed(self) -> None:
+        """The open one may have a new name, or be in the bin."""
+        if self.conversation is None or self.is_temporary:
+            return
+        self.conversation = self._store.conversation(self.conversation.id)
+        if self.conversation is None or self.conversation.binned_at is not None:
+            self.new()
+
+    def _ask(
+        self, text: str, parent_id: int | None, choices: Choices | None = None, *, keeps_draft: bool = False
+    ) -> bool:
+        if self.is_busy:
+            return False
+        here = self.conversation
+        leaf_id = self._store.leaf_id(here.id) if here else None
+        try:
+            if not text.strip():
+                raise AppError("empty_question")
+            question = self._store.add_question(
+                text, here.id if here else None, parent_id, folder_id=self.folder_id, keeps_draft=keeps_draft
+            )
+            if here is None and self._new_answering != (None, Choices()):
+                self._store.set_answering(question.conversation_id, *self._new_answering)
+        except AppError as error:
+            self.problem_occurred.emit(error)
+            return False
+        self.conversation = self._store.conversation(question.conversation_id)
+        if leaf_id == parent_id:
+            self.message_added.emit(question)
+        else:
+            self._show(question.conversation_id)  # a new branch: what followed the old one is out of sight
+        self._conversations.note_change()
+        self._change(lambda: self._answer(question.id, choices=choices))
+        return True
+
+    def _answer(
+        self,
+        question_id: int,
+        *,
+        choices: Choices | None = None,
+        emptied: Message | None = None,
+        repeated: Message | None = None,
+        force_load: bool = False,
+    ) -> None:
+        """`choices` go over those of the conversation. `emptied`: the answer without text that is taken up again."""
+        self._overflow = None
+        self._counter.forget()
+        model = self._library.model(repeated.details.model_id) if repeated and repeated.details else self.model
+        details = self._planned(model, choices or Choices(), question_id, repeated)
+        if emptied is not None:
+            answer = self._store.restart_answer(emptied.id, details)
+        else:
+            answer = self._store.add_answer(question_id, details)
             self.message_added.emit(answer)
         if model is None:
-            self._finish(answer, "", "failed", dataclasses.replace(details, error_code="no_model"))
+            failed = dataclasses.replace(details, error_code="no_model")
+            self.answer_finished.emit(self._store.finish_answer(answer.id, "", "failed", failed))
             self.problem_occurred.emit(AppError("no_model"))
             return
-        turns = self._turns(answer)
-        request = AnswerRequest(model, turns, self._preferences.value, force_load=force_load)
+        settings = dataclasses.replace(self._preferences.value, context_tokens=details.context_tokens)
+        turns = prompt.turns(self._store.thread(answer.conversation_id), answer.id, details.left_out_turns)
+        request = AnswerRequest(model, turns, settings, details.choices or PROGRAM, force_load=force_load)
         run = AnswerRun(self._engine, self._template_command, request, self)
-        self._writing = _Writing(answer, run)
+        writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
-        run.text_received.connect(self._on_text)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
-        run.stopped.connect(self._on_stopped)
-        self._save_timer.start()
-        run.start()
+        writer.text_received.connect(self.text_received)
+        writer.problem_occurred.connect(self.problem_occurred)
+        writer.ended.connect(self._on_ended)
+        writer.start()
 
-    def _turns(self, answer: Message) -> tuple[Turn, ...]:
-        """The branch up to the question, without what the user chose to leave out and without failed answers."""
-        turns: list[Turn] = []
-        for message in self._store.thread(answer.conversation_id):
-            if message.role == "question":
-                turns.append(Turn(message.text))
-            elif message.id != answer.id and turns and message.text:
-                turns[-1] = Turn(turns[-1].question, message.text)
-        answered = [turn for turn in turns[:-1] if turn.answer is not None]
-        return (*answered[self._left_out.get(self._left_out_key(answer.conversation_id), 0) :], turns[-1])
-
-    def _on_text(self, piece: str) -> None:
-        assert self._writing is not None
-        self._writing.text += piece
-        self.text_received.emit(self._writing.answer.id, piece)
-
-    def _save_text(self) -> None:
-        writing = self._writing
-        if writing is not None and writing.text != writing.saved_text:
-            try:
-                self._store.update_answer(writing.answer.id, writing.text)
-                writing.saved_text = writing.text
-            except AppError as error:
-                self.stop()
-                self.problem_occurred.emit(error)
-
-    def _on_finished(self, outcome: Outcome) -> None:
-        writing = self._end_writing()
-        details = _with_outcome(writing.answer.details or AnswerDetails(), outcome)
-        status = "stopped" if outcome.done.stop_reason == "cancelled" else "done"
-        self._finish(writing.answer, writing.text.strip(), status, details)
-        self._note_speed(writing.run.request.model, outcome.done)
-
-    def _on_stopped(self) -> None:
-        writing = self._end_writing()
-        details = dataclasses.replace(writing.answer.details or AnswerDetails(), stop_reason="cancelled")
-        self._finish(writing.answer, writing.text, "stopped", details)
-
-    def _on_failed(self, error: AppError) -> None:
-        writing = self._end_writing()
-        details = writing.answer.details or AnswerDetails()
-        details = dataclasses.replace(details, stop_reason="failed", error_code=error.code)
-        answer = self._finish(writing.answer, writing.text, "failed", details)
-        if error.code == "context_full":
-            self._count_turns(answer, writing.run.request, error)
-        else:
-            self.problem_occurred.emit(error)
-
-    def _end_writing(self) -> _Writing:
-        writing = self._writing
-        assert writing is not None
-        self._writing = None
-        self._save_timer.stop()
-        writing.run.deleteLater()
-        return writing
-
-    def _finish(self, answer: Message, text: str, status: str, details: AnswerDetails) -> Message:
-        try:
-            finished = self._store.finish_answer(answer.id, text, status, details)
-        except AppError as error:  # the disk is full: what was saved a second ago stays
-            self.problem_occurred.emit(error)
-            finished = dataclasses.replace(answer, text=text, status="failed", details=details)
-        self.stage_changed.emit(Stage())
-        self.answer_finished.emit(finished)
-        return finished
-
-    def _note_speed(self, model: LocalModel, done: Done) -> None:
-        facts, usage, timings = self._engine.facts, done.usage, done.timings
-        evaluated = usage.prompt_tokens - usage.cached_tokens
-        is_long = evaluated >= _MEASURED_PROMPT_TOKENS and usage.answer_tokens >= _MEASURED_ANSWER_TOKENS
-        if facts is None or not is_long or timings.prompt_s <= 0 or timings.answer_s <= 0:
-            return
-        speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
-        self._library.update(
-            dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, facts.repack, *speed))
+    def _planned(
+        self, model: LocalModel | None, choices: Choices, question_id: int, repeated: Message | None
+    ) -> AnswerDetails:
+        """What an answer is going to be made with: stored with it, so that it can be repeated."""
+        if repeated is not None and repeated.details is not None and repeated.details.choices is not None:
+            before = repeated.details
+            same = Choices(seed=before.seed).over(before.choices or Choices())
+            return AnswerDetails(
+                before.model_id,
+                before.model_name,
+                choices=same,
+                context_tokens=before.context_tokens,
+                left_out_turns=before.left_out_turns,
+                reproduces_id=repeated.id,
+            )
+        context = self._preferences.value.context_tokens
+        if model is None:
+            return AnswerDetails(context_tokens=context)
+        left_out = self._left_out.get(self._left_out_key(self._store.message(question_id).conversation_id), 0)
+        return AnswerDetails(
+            model.id,
+            model.name,
+            choices=answer_run.in_force(model, choices, self.choices, self.preset.choices),
+            context_tokens=context,
+            left_out_turns=left_out,
         )
 
-    # ------------------------------------------------------------------ overflow
+    def _on_ended(self, answer: Message, outcome: Outcome | None, error: AppError | None) -> None:
+        writer, self._writer = self._writer, None
+        assert writer is not None
+        request = writer.run.request
+        writer.run.deleteLater()
+        self.stage_changed.emit(Stage())
+        self.answer_finished.emit(answer)
+        facts = self._engine.facts
+        if outcome is not None and facts is not None:
+            self._library.note_speed(request.model, facts.repack, outcome.done)
+        elif error is not None and error.code == "context_full":
+            self._counter.count(answer, request, error)
+        elif error is not None:
+            self.problem_occurred.emit(error)
 
-    def _count_turns(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Asks the engine how long the prompt would be without its oldest turns: one, two, … up to all but the last."""
-        request_id = self._engine.new_id()
-        self._counting = (request_id, answer, error.facts["prompt_tokens"], error.facts["context_tokens"])
-        form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
-        shorter = (request.turns[count:] for count in range(1, len(request.turns)))
-        system = answer_run.system_prompt(request)
-        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns, system) for turns in shorter)))
-
-    def _on_engine_event(self, event: Event) -> None:
-        if self._counting is None or not isinstance(event, Tokenized | Failed) or event.id != self._counting[0]:
-            return
-        if isinstance(event, Failed):
-            self._on_died()
-            return
-        (_, answer, needed, context), self._counting = self._counting, None
-        overflow = _overflow(event.counts, needed, context, self._trained_context())
+    def _on_counted(self, answer: Message, overflow: Overflow) -> None:
         self._overflow = (answer, overflow)
         self.overflowed.emit(overflow)
-
-    def _on_died(self, *_death: EngineDeath) -> None:
-        """Nobody will count any more: the plain sentence has to do."""
-        if self._counting is not None:
-            (_, _, needed, context), self._counting = self._counting, None
-            self.problem_occurred.emit(AppError("context_full", prompt_tokens=needed, context_tokens=context))
-
-    def _trained_context(self) -> int:
-        return self._engine.facts.trained_context_tokens if self._engine.facts else 0
-
-
-def _overflow(shorter: tuple[int, ...], needed: int, context: int, trained: int) -> Overflow:
-    """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
-    room = context * 3 // 4
-    dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
-    wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
-    if wider is not None and wider > trained > 0:
-        wider = trained if trained * 3 // 4 >= needed else None
-    return Overflow(needed, context, dropped, wider)
-
-
-def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:
-    done = outcome.done
-    return dataclasses.replace(
-        details,
-        stop_reason=done.stop_reason,
-        seed=done.seed,
-        prompt_tokens=done.usage.prompt_tokens,
-        cached_tokens=done.usage.cached_tokens,
-        answer_tokens=done.usage.answer_tokens,
-        first_token_s=done.timings.first_token_s,
-        total_s=outcome.total_s,
-        tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
-    )

@@ -12,6 +12,7 @@ from app.core.paths import Paths
 from app.core.records import Conversation, Message
 from app.core.settings import TEXT_SCALES, Settings
 from app.services.chat import ChatSession
+from app.services.conversations import Conversations
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -42,6 +43,7 @@ class MainWindow(QMainWindow):
         preferences: Preferences,
         library: ModelLibrary,
         session: ChatSession,
+        conversations: Conversations,
         engine: EngineClient,
         chat_page: QWidget,
         paths: Paths,
@@ -53,6 +55,7 @@ class MainWindow(QMainWindow):
         self._preferences = preferences
         self._library = library
         self._session = session
+        self._conversations = conversations
         self._engine = engine
         self._paths = paths
         self._place = WindowPlace(paths.data / "window.json")
@@ -167,10 +170,10 @@ class MainWindow(QMainWindow):
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
-        self.sidebar.rename_requested.connect(self._session.rename)
+        self.sidebar.rename_requested.connect(self._conversations.rename)
         self.sidebar.bin_requested.connect(self._on_bin_requested)
         self.menu_button.clicked.connect(self.toggle_sidebar)
-        self._session.conversations_changed.connect(self._on_conversations_changed)
+        self._conversations.changed.connect(self._on_conversations_changed)
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
         self._engine.status_changed.connect(self.status_line.show_status)
@@ -254,8 +257,8 @@ class MainWindow(QMainWindow):
         self._on_page_chosen("ask")
 
     def _on_bin_requested(self, conversation_id: int) -> None:
-        title = next((c.title for c in self._session.conversations() if c.id == conversation_id), "")
-        self._session.bin(conversation_id)
+        title = next((c.title for c in self._conversations.all() if c.id == conversation_id), "")
+        self._conversations.bin([conversation_id])
         short = title if len(title) <= TOAST_TITLE_CHARACTERS else title[: TOAST_TITLE_CHARACTERS - 1] + "…"
         self._binned.append(conversation_id)
         text = self.tr("「{title}」をごみ箱に移しました。").format(title=short)
@@ -264,10 +267,10 @@ class MainWindow(QMainWindow):
     def _restore_last(self) -> None:
         """Ctrl+Z: one conversation after the other, the last one first."""
         if self._binned:
-            self._session.restore(self._binned.pop())
+            self._conversations.restore([self._binned.pop()])
 
     def _on_conversations_changed(self) -> None:
-        self.sidebar.set_conversations(self._session.conversations())
+        self.sidebar.set_conversations(self._conversations.all())
         self.sidebar.show_traffic()
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:

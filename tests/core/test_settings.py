@@ -10,7 +10,7 @@ from app.core.settings import Settings
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     chosen = Settings(
-        theme="dark", text_scale_percent=150, context_tokens=8192, temperature=0.2, system_prompt="短く。"
+        theme="dark", text_scale_percent=150, context_tokens=8192, preset_id="brief", shows_details=True
     )
     settings.save(tmp_path / "settings.json", chosen)
     assert settings.load(tmp_path / "settings.json") == chosen
@@ -29,7 +29,7 @@ def test_a_damaged_file_gives_the_defaults_and_never_an_error(tmp_path: Path, co
 
 @pytest.mark.parametrize(
     "bad",
-    ['"theme": "pink"', '"context_tokens": -1', '"context_tokens": true', '"temperature": "hot"', '"nonsense": 1'],
+    ['"theme": "pink"', '"context_tokens": -1', '"context_tokens": true', '"shows_details": "yes"', '"nonsense": 1'],
 )
 def test_one_bad_value_costs_only_itself(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "settings.json"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core import paths
+from app.core import backups, database, paths
 from app.core import store as store_module
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import AnswerDetails, LocalModel
+from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.store_schema import MIGRATIONS
 
@@ -70,9 +71,11 @@ def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> Non
 
 def test_the_bin_hides_a_conversation_and_gives_it_back(store: Store) -> None:
     question = store.add_question("問い")
-    store.bin(question.conversation_id)
+    shelf = Shelf(store.database)
+    shelf.bin([question.conversation_id])
     assert store.conversations() == []
-    store.restore(question.conversation_id)
+    assert [c.title for c in shelf.binned()] == ["問い"]
+    shelf.restore([question.conversation_id])
     assert [c.title for c in store.conversations()] == ["問い"]
 
 
@@ -102,7 +105,7 @@ def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.Mo
         db.execute("CREATE TABLE half (id INTEGER)")
         raise sqlite3.OperationalError("power cut")
 
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, half_done))
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, half_done))
     with pytest.raises(AppError):
         Store.open(where.database, where.backups)
     monkeypatch.undo()
@@ -120,13 +123,13 @@ def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where:
     for number in range(200):
         store.add_question(f"質問 {number} " + "あ" * 400)
     store.close()
-    assert store_module.daily_backup(where.database, where.backups, 1_800_000_000) is not None
+    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
     damaged = bytearray(where.database.read_bytes())
     damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
     where.database.write_bytes(damaged)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
-    assert store_module.restore_newest_backup(where.database, where.backups) is not None
+    assert backups.restore_newest(where.database, where.backups) is not None
     again = Store.open(where.database, where.backups)
     assert len(again.conversations()) == 200
     again.close()
@@ -137,7 +140,7 @@ def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(wher
     where.database.write_bytes(b"not a database " * 1000)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
-    assert store_module.restore_newest_backup(where.database, where.backups) is None
+    assert backups.restore_newest(where.database, where.backups) is None
     Store.open(where.database, where.backups).close()
     assert len(list(where.data.glob("kotae.damaged-*"))) == 1
 
@@ -145,10 +148,10 @@ def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(wher
 def test_one_backup_a_day_and_seven_are_kept(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     day = 24 * 60 * 60
-    made = [store_module.daily_backup(where.database, where.backups, 1_800_000_000 + n * day) for n in range(9)]
+    made = [backups.daily(where.database, where.backups, 1_800_000_000 + n * day) for n in range(9)]
     assert all(made)
-    assert store_module.daily_backup(where.database, where.backups, 1_800_000_000 + 8 * day) is None
-    assert len(list(where.backups.glob("kotae-????????.sqlite"))) == store_module.BACKUPS_KEPT
+    assert backups.daily(where.database, where.backups, 1_800_000_000 + 8 * day) is None
+    assert len(list(where.backups.glob("kotae-????????.sqlite"))) == backups.BACKUPS_KEPT
 
 
 def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_path: Path) -> None:
@@ -168,9 +171,9 @@ def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: s
     store = Store.open(where.database, where.backups)
     store.add_question("残る")
     store.close()
-    assert store_module.daily_backup(where.database, where.backups, 1_800_000_000) is not None
+    assert backups.daily(where.database, where.backups, 1_800_000_000) is not None
     where.database.write_bytes(b"not a database " * 1000)
-    assert store_module.restore_newest_backup(where.database, where.backups) is not None
+    assert backups.restore_newest(where.database, where.backups) is not None
     again = Store.open(where.database, where.backups)
     assert [c.title for c in again.conversations()] == ["残る"]
     again.close()

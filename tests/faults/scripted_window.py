@@ -57,7 +57,7 @@ def _attend(parts: Any, seed: int | None) -> None:
         if not parts.window.isVisible():
             QTimer.singleShot(1, parts.window, begin)
             return
-        tell("ready", pid=os.getpid(), conversations=len(parts.session.conversations()))
+        tell("ready", pid=os.getpid(), conversations=len(parts.conversations.all()))
         commands.listen()
         if person is not None:
             person.act()
@@ -77,12 +77,12 @@ def _witness(parts: Any) -> object:
         def __init__(self) -> None:
             super().__init__(parts.window)
             self._received: dict[int, int] = {}  # characters of each answer that is being written
-            self._shown: dict[int, str] = {c.id: c.title for c in parts.session.conversations()}
+            self._shown: dict[int, str] = {c.id: c.title for c in parts.conversations.all()}
             session = parts.session
             session.message_added.connect(self._on_message_added)
             session.text_received.connect(self._on_text)
             session.answer_finished.connect(self._on_finished)
-            session.conversations_changed.connect(self._on_conversations)
+            parts.conversations.changed.connect(self._on_conversations)
             session.problem_occurred.connect(lambda error: tell("problem", code=error.code))
             session.overflowed.connect(lambda _overflow: tell("overflow"))
             parts.engine.status_changed.connect(self._on_status)
@@ -118,7 +118,7 @@ def _witness(parts: Any) -> object:
             tell("finished", id=message.id, text=message.text, status=message.status)
 
         def _on_conversations(self) -> None:
-            now = {c.id: c.title for c in parts.session.conversations()}
+            now = {c.id: c.title for c in parts.conversations.all()}
             for key, title in now.items():
                 if self._shown.get(key) != title:
                     tell("listed", conversation=key, title=title)
@@ -198,7 +198,7 @@ class Hands:
         return self.click("再生成")
 
     def conversation_ids(self) -> list[int]:
-        return [conversation.id for conversation in self._parts.session.conversations()]
+        return [conversation.id for conversation in self._parts.conversations.all()]
 
     def _row(self, conversation_id: int) -> Any:
         """The list with its current row on this conversation."""
@@ -328,6 +328,18 @@ class _Commands:
 
     def do_change(self, settings: dict[str, Any]) -> None:
         self._hands.change(**settings)
+
+    def do_field(self) -> None:
+        """What has the keyboard, and the text in it."""
+        from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit
+
+        widget = QApplication.focusWidget()
+        text = None
+        if isinstance(widget, QPlainTextEdit):
+            text = widget.toPlainText()
+        elif isinstance(widget, QLineEdit):
+            text = widget.text()
+        tell("field", name=widget.accessibleName() if widget else "", text=text)
 
     def do_minimize(self) -> None:
         self._parts.window.showMinimized()

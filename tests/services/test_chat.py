@@ -6,8 +6,10 @@ import pytest
 
 from app.core.errors import AppError
 from app.core.records import Message
+from app.core.shelf import Shelf
 from app.engine.messages import Unload
 from app.services.events import Overflow
+from app.services.preload import Preload
 from tests.scene import Scene
 
 
@@ -73,7 +75,7 @@ def test_an_empty_question_is_not_taken(scene: Scene) -> None:
     with scene.qtbot.waitSignal(scene.session.problem_occurred) as signal:
         assert not scene.session.ask(" \n　")
     assert signal.args[0].code == "empty_question"
-    assert scene.session.conversations() == []
+    assert scene.conversations.all() == []
 
 
 def test_a_second_question_while_one_is_answered_is_not_taken(scene: Scene) -> None:
@@ -121,7 +123,7 @@ def test_a_conversation_opens_again_as_it_was_left(scene: Scene) -> None:
     with scene.qtbot.waitSignal(scene.session.conversation_opened) as signal:
         scene.session.open(first)
     assert [m.text for m in signal.args[1]] == ["一", "一"]
-    assert [c.title for c in scene.session.conversations()] == ["二", "一"]
+    assert [c.title for c in scene.conversations.all()] == ["二", "一"]
 
 
 def test_leaving_a_conversation_stops_its_answer_and_keeps_it(scene: Scene) -> None:
@@ -177,17 +179,17 @@ def test_a_new_conversation_asks_the_same_question(make_scene: Callable[..., Sce
         scene.session.resolve_overflow("new")
     assert signal.args[0].text == "今" * 120
     assert len(scene.thread()) == 2
-    assert len(scene.session.conversations()) == 2
+    assert len(scene.conversations.all()) == 2
 
 
 def test_the_binned_open_conversation_is_closed_and_comes_back(scene: Scene) -> None:
     scene.ask("一")
     assert scene.session.conversation is not None
     kept = scene.session.conversation.id
-    scene.session.bin(kept)
+    scene.conversations.bin([kept])
     assert scene.session.conversation is None
-    scene.session.restore(kept)
-    assert [c.id for c in scene.session.conversations()] == [kept]
+    scene.conversations.restore([kept])
+    assert [c.id for c in scene.conversations.all()] == [kept]
 
 
 def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
@@ -201,7 +203,7 @@ def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
 def test_a_model_loaded_while_typing_is_not_loaded_again_for_the_question(scene: Scene) -> None:
     loads: list[str] = []
     scene.engine.status_changed.connect(lambda status: loads.append(status.state))
-    scene.session.prepare()
+    Preload(scene.session, scene.engine, scene.preferences, scene.session).begin()
     scene.qtbot.waitUntil(lambda: scene.engine.loading is not None, timeout=10_000)
     assert scene.ask("問い").text == "問い"
     assert loads.count("starting") == 1
@@ -279,14 +281,17 @@ def test_a_full_disk_is_said_and_the_window_lives(scene: Scene, monkeypatch: pyt
     def full(*_: object, **__: object) -> None:
         raise AppError("disk_full", path="/")
 
-    for name in ("add_question", "add_answer", "rename", "bin", "restore"):
+    for name in ("add_question", "add_answer"):
         monkeypatch.setattr(scene.store, name, full)
+    for name in ("rename", "bin", "restore"):
+        monkeypatch.setattr(Shelf, name, full)
     problems: list[AppError] = []
     scene.session.problem_occurred.connect(problems.append)
+    scene.conversations.problem_occurred.connect(problems.append)
     scene.session.ask("二")
     scene.session.regenerate(answer.id)
-    scene.session.rename(scene.session.conversation.id, "名")
-    scene.session.restore(1)
-    scene.session.bin(scene.session.conversation.id)
+    scene.conversations.rename(scene.session.conversation.id, "名")
+    scene.conversations.restore([1])
+    scene.conversations.bin([scene.session.conversation.id])
     assert [problem.code for problem in problems] == ["disk_full"] * 5
     assert not scene.session.is_busy

@@ -120,7 +120,7 @@ def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> 
     fresh = Store.open(scene.where.database, scene.where.backups)
     assert scene.session.conversation is not None
     stored = {message.id: message for message in fresh.thread(scene.session.conversation.id)}
-    integrity = fresh._db.execute("PRAGMA integrity_check").fetchone()[0]
+    integrity = fresh.database.read("PRAGMA integrity_check")[0][0]
     fresh.close()
     assert integrity == "ok"
     assert [message.text for message in stored.values() if message.role == "question"] == asked

@@ -16,10 +16,12 @@ from app.core.paths import Paths
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.core.store import Store
 from app.services.chat import ChatSession
+from app.services.conversations import Conversations
 from app.services.engine import EngineClient
 from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.presets import Presets
 from app.ui.chat import rows_view
 from app.ui.chat.page import ChatPage
 from app.ui.dialogs import Dialog
@@ -40,7 +42,8 @@ class Session(QObject):
     stage_changed = Signal(object)
     overflowed = Signal(object)
     problem_occurred = Signal(object)
-    conversations_changed = Signal()
+    answering_changed = Signal()
+    temporary_left = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +101,7 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 class Double:
     """The page with doubles."""
 
-    def __init__(self, theme: Theme, where: Paths, qtbot: QtBot) -> None:
+    def __init__(self, theme: Theme, where: Paths, store: Store, qtbot: QtBot) -> None:
         self.session = Session()
         self.library = Library(MODEL, TRIAL)
         self.preferences = Preferences(where.settings)
@@ -106,6 +109,8 @@ class Double:
         self.page = ChatPage(
             theme,
             self.session,  # type: ignore[arg-type]
+            Conversations(store),
+            Presets(store),
             self.library,  # type: ignore[arg-type]
             self.preferences,
             self.opened.append,
@@ -125,8 +130,8 @@ class Double:
 
 
 @pytest.fixture
-def double(theme: Theme, where: Paths, qtbot: QtBot) -> Double:
-    return Double(theme, where, qtbot)
+def double(theme: Theme, where: Paths, store: Store, qtbot: QtBot) -> Double:
+    return Double(theme, where, store, qtbot)
 
 
 def question(number: int, text: str = "質問です。") -> Message:
@@ -391,8 +396,9 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     engine = EngineClient([*children.program(), "--engine", "echo"], where.logs / "engine.log")
     library = ModelLibrary(store, where.models)
     preferences = Preferences(where.settings)
-    session = ChatSession(store, engine, library, preferences, children.template())
-    page = ChatPage(theme, session, library, preferences)
+    conversations, presets = Conversations(store), Presets(store)
+    session = ChatSession(store, conversations, presets, engine, library, preferences, children.template())
+    page = ChatPage(theme, session, conversations, presets, library, preferences)
     qtbot.addWidget(page)
     page.resize(900, 700)
     page.show()

@@ -48,7 +48,7 @@ def test_a_dark_theme_is_seen_at_once(parts):
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "field", "number"), [(1, "temperature", "temperature", 0.3), (2, "threads", "threads", 4)]
+    ("place", "name", "field", "number"), [(2, "threads", "threads", 4)]
 )
 def test_a_number_can_be_set_and_left_to_measurement_again(parts, place, name, field, number):
     spin = getattr(section(parts, place), name)
@@ -57,22 +57,6 @@ def test_a_number_can_be_set_and_left_to_measurement_again(parts, place, name, f
     assert getattr(parts.preferences.value, field) == number
     spin.setValue(spin.minimum())
     assert getattr(parts.preferences.value, field) is None
-
-
-def test_temperature_zero_is_not_automatic(parts):
-    spin = section(parts, 1).temperature
-    spin.setValue(0.0)
-    assert parts.preferences.value.temperature == 0.0
-    assert spin.text() == "0.0"
-
-
-def test_the_system_prompt_is_stored_after_a_pause(parts, qtbot):
-    field = section(parts, 1).system_prompt
-    field.setFocus()
-    qtbot.keyClicks(field, "short")
-    assert parts.preferences.value.system_prompt == ""
-    qtbot.waitUntil(lambda: parts.preferences.value.system_prompt == "short", timeout=3000)
-    assert field.toPlainText() == "short"
 
 
 def test_a_change_from_elsewhere_is_shown(parts):

@@ -99,7 +99,7 @@ def test_the_text_size_changes_fonts_and_measures(qapp, theme):
 
 def test_other_settings_do_not_cost_a_new_style_sheet(qapp, qtbot, theme):
     with qtbot.assertNotEmitted(theme.changed):
-        theme.apply(qapp, Settings(theme="light", temperature=0.3))
+        theme.apply(qapp, Settings(theme="light", context_tokens=8192))
 
 
 def test_every_family_list_ends_with_the_font_that_is_shipped(theme):

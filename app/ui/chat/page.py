@@ -11,9 +11,11 @@ from app.core.records import Conversation, Message
 from app.core.settings import Settings
 from app.core.wording import describe_error
 from app.services.chat import ChatSession
+from app.services.conversations import Conversations
 from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.presets import Presets
 from app.ui.chat import link_dialog, problems
 from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
@@ -40,6 +42,8 @@ class ChatPage(QWidget):
         self,
         theme: Theme,
         session: ChatSession,
+        conversations: Conversations,
+        presets: Presets,
         library: ModelLibrary,
         preferences: Preferences,
         open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
@@ -48,6 +52,8 @@ class ChatPage(QWidget):
         super().__init__()
         self._theme = theme
         self._session = session
+        self._conversations = conversations
+        self._presets = presets
         self._library = library
         self._preferences = preferences
         self._open_url = open_url
@@ -118,7 +124,8 @@ class ChatPage(QWidget):
     def _connect(self) -> None:
         session, header = self._session, self.header
         session.conversation_opened.connect(self._on_conversation_opened)
-        session.conversations_changed.connect(self._show_title)
+        self._conversations.changed.connect(self._show_title)
+        self._conversations.problem_occurred.connect(self._on_problem_occurred)
         session.message_added.connect(self._on_message_added)
         session.text_received.connect(self.transcript.append_text)
         session.answer_finished.connect(self._on_answer_finished)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.paths import Paths
 from app.core.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
@@ -15,8 +15,6 @@ from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label, Rule
 
-ANSWER_LENGTHS = (256, 512, 1024, 2048, 4096)
-TYPING_PAUSE_MS = 600
 MAX_THREADS = 64
 
 
@@ -95,9 +93,6 @@ class QuestionSection(Section):
         )
         tokens = self.tr("{n} トークン")
         self.context = self._chooser("context_tokens", [(tokens.format(n=f"{n:,}"), n) for n in CONTEXT_CHOICES])
-        self.answer_length = self._chooser("max_tokens", [(tokens.format(n=f"{n:,}"), n) for n in ANSWER_LENGTHS])
-        self.temperature = AutoSpin(0.0, 2.0, 0.1, 1, "", lambda number: self._preferences.change(temperature=number))
-        self.system_prompt = self._prompt_field()
         self._add(
             self.tr("送信キー"),
             self.send_key,
@@ -108,41 +103,10 @@ class QuestionSection(Section):
             self.context,
             self.tr("一度に読める量です。長くするとメモリを多く使い、次の質問でモデルを読み込み直します。"),
         )
-        self._add(self.tr("回答の最大の長さ"), self.answer_length, self.tr("この長さで回答を止めます。"))
-        self._add(
-            self.tr("温度"),
-            self.temperature,
-            self.tr("大きいほど言い回しが変わり、0 では毎回同じ回答です。「自動」はモデルの推奨値です。"),
-        )
-        self._add(
-            self.tr("システムプロンプト"),
-            self.system_prompt,
-            self.tr("毎回の質問の前にモデルへ渡す指示です。空のときは、モデルごとの推奨文を使います。"),
-            is_wide=True,
-        )
 
     def show_settings(self, settings: Settings) -> None:
         self.send_key.show_value(settings.send_key)
         self.context.show_value(settings.context_tokens)
-        self.answer_length.show_value(settings.max_tokens)
-        self.temperature.show_number(settings.temperature)
-        # The field is left alone while it is being written in: a new text would end a conversion.
-        if not self.system_prompt.hasFocus() and self.system_prompt.toPlainText() != settings.system_prompt:
-            self.system_prompt.setPlainText(settings.system_prompt)
-
-    def _prompt_field(self) -> QPlainTextEdit:
-        field = QPlainTextEdit()
-        field.setProperty("field", True)
-        field.setTabChangesFocus(True)
-        field.setPlaceholderText(self.tr("例：専門用語は略さず、箇条書きで答えてください。"))
-        field.setFixedHeight(self._theme.px(96))
-        pause = QTimer(field, singleShot=True, interval=TYPING_PAUSE_MS)
-        pause.timeout.connect(self._store_prompt)
-        field.textChanged.connect(pause.start)
-        return field
-
-    def _store_prompt(self) -> None:
-        self._preferences.change(system_prompt=self.system_prompt.toPlainText())
 
 
 class ModelSection(Section):

@@ -1,0 +1,109 @@
+"""The sqlite file under the tables: opening, migrating, transactions, and what a failure of sqlite means.
+
+Every write is committed and synced before `transaction` ends (WAL, synchronous=FULL), so what the window has shown
+as stored survives a kill or a power cut. One `Database` belongs to one thread.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.core import backups
+from app.core.database_errors import IN_MEMORY, failure
+from app.core.errors import AppError
+from app.core.store_schema import MIGRATIONS
+
+
+class Database:
+    """Raises AppError("database_damaged" | "newer_data" | "database_unusable") from `open`, and
+    AppError("disk_full" | "database_unusable" | "database_damaged") from every other method."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self.now = clock  # seconds since 1970
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, backup_folder: Path, clock: Callable[[], float] = time.time) -> "Database":
+        """Opens or creates the file: checks it, then migrates it, after a backup."""
+        try:
+            db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:  # a folder in its place, or a path longer than the 512 bytes that sqlite takes
+            raise failure(error, path) from error
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA foreign_keys=ON")
+            db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
+            intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise failure(error, path) from error
+        if not intact:
+            db.close()
+            raise AppError("database_damaged", path=str(path))
+        database = cls(db, path, clock)
+        database._migrate(backup_folder)
+        return database
+
+    @classmethod
+    def in_memory(cls, clock: Callable[[], float] = time.time) -> "Database":
+        """The same tables, never written to a disk: not even sqlite's temporary files."""
+        db = sqlite3.connect(str(IN_MEMORY), isolation_level=None)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA temp_store=MEMORY")
+        database = cls(db, IN_MEMORY, clock)
+        database._migrate(IN_MEMORY)
+        return database
+
+    def close(self) -> None:
+        self._db.close()
+
+    def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def write(self, sql: str, *values: object) -> int:
+        """Inside a `transaction`. Returns the id of the row that was inserted last."""
+        return self._db.execute(sql, values).lastrowid or 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing. One inside another belongs to the outer one."""
+        if self._db.in_transaction:
+            yield
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # sqlite may have rolled back itself: a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def _migrate(self, backup_folder: Path) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            self._db.close()
+            raise AppError("newer_data", version=version, known=len(MIGRATIONS), path=str(self.path))
+        if version == len(MIGRATIONS):
+            return
+        if version > 0:
+            backups.copy(self.path, backup_folder / f"kotae-before-v{len(MIGRATIONS)}-{int(self.now())}.sqlite")
+        with self.transaction():
+            for migrate in MIGRATIONS[version:]:
+                migrate(self._db)
+            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+Row = sqlite3.Row

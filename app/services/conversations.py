@@ -1,0 +1,89 @@
+"""The stored conversations as a collection: their order, folders, bin and search, with a signal when they change."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.errors import AppError
+from app.core.message_index import Hit, MessageIndex
+from app.core.records import Conversation, Folder
+from app.core.shelf import Shelf
+from app.core.store import Store
+
+
+class Conversations(QObject):
+    """What cannot be done (a full disk) changes nothing and is said by `problem_occurred`."""
+
+    changed = Signal()
+    problem_occurred = Signal(object)  # AppError
+
+    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._shelf = Shelf(store.database)
+        self._index = MessageIndex(store.database)
+
+    def all(self) -> list[Conversation]:
+        """Those that are not in the bin, the most recently used first."""
+        return self._store.conversations()
+
+    def folders(self) -> list[Folder]:
+        return self._shelf.folders()
+
+    def binned(self) -> list[Conversation]:
+        return self._shelf.binned()
+
+    def with_drafts(self) -> frozenset[int]:
+        return self._shelf.with_drafts()
+
+    def search(self, query: str) -> list[Hit]:
+        return self._index.search(query)
+
+    def rename(self, conversation_id: int, title: str) -> None:
+        self._change(lambda: self._shelf.rename(conversation_id, title))
+
+    def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
+        self._change(lambda: self._shelf.pin(conversation_ids, is_pinned=is_pinned))
+
+    def add_folder(self, name: str, conversation_ids: Sequence[int] = ()) -> None:
+        """A new folder with these conversations in it."""
+        self._change(lambda: self._shelf.move(conversation_ids, self._shelf.add_folder(name)))
+
+    def rename_folder(self, folder_id: int, name: str) -> None:
+        self._change(lambda: self._shelf.rename_folder(folder_id, name))
+
+    def remove_folder(self, folder_id: int) -> Callable[[], None]:
+        """Its conversations stay. Gives what undoes it."""
+        folder = next(folder for folder in self.folders() if folder.id == folder_id)
+        inside = [conversation.id for conversation in self.all() if conversation.folder_id == folder_id]
+        self._change(lambda: self._shelf.remove_folder(folder_id))
+        return lambda: self._change(lambda: self._shelf.restore_folder(folder, inside))
+
+    def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> None:
+        self._change(lambda: self._shelf.move(conversation_ids, folder_id))
+
+    def bin(self, conversation_ids: Sequence[int]) -> None:
+        """Out of the list for 30 days; `restore` brings them back as they were."""
+        self._change(lambda: self._shelf.bin(conversation_ids))
+
+    def restore(self, conversation_ids: Sequence[int]) -> None:
+        self._change(lambda: self._shelf.restore(conversation_ids))
+
+    def erase(self, conversation_ids: Sequence[int]) -> None:
+        """For good. Only what is in the bin."""
+        self._change(lambda: self._shelf.erase(conversation_ids))
+
+    def erase_old(self) -> None:
+        """What has been in the bin for more than 30 days."""
+        self._change(lambda: self._shelf.erase_old())
+
+    def note_change(self) -> None:
+        """A conversation was written to by somebody else."""
+        self.changed.emit()
+
+    def _change(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except AppError as error:
+            self.problem_occurred.emit(error)
+        self.changed.emit()

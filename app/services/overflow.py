@@ -1,0 +1,66 @@
+"""A conversation that no longer fits: counts what leaving out its oldest turns, or a wider context, would bring."""
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core import catalogue, local_models, prompt
+from app.core.errors import AppError
+from app.core.records import Message
+from app.core.settings import CONTEXT_CHOICES
+from app.engine.messages import Event, Failed, Tokenize, Tokenized
+from app.services.answer_run import AnswerRequest
+from app.services.engine import EngineClient, EngineDeath
+from app.services.events import Overflow
+
+
+class OverflowCounter(QObject):
+    """Answers `count` with `counted`, or with `failed` when the engine cannot."""
+
+    counted = Signal(object, object)  # Message (the answer that did not fit), Overflow
+    failed = Signal(object)  # AppError
+
+    def __init__(self, engine: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, what it failed with
+        engine.event_received.connect(self._on_engine_event)
+        engine.died.connect(self._on_died)
+
+    def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
+        """Asks the engine how long the prompt would be without its oldest turns: one, two, … up to all but the last."""
+        request_id = self._engine.new_id()
+        self._counting = (request_id, answer, error)
+        form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
+        shorter = (request.turns[count:] for count in range(1, len(request.turns)))
+        system = request.choices.system_prompt or ""
+        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns, system) for turns in shorter)))
+
+    def forget(self) -> None:
+        """Nobody waits for the count any more."""
+        self._counting = None
+
+    def _on_engine_event(self, event: Event) -> None:
+        if self._counting is None or not isinstance(event, Tokenized | Failed) or event.id != self._counting[0]:
+            return
+        if isinstance(event, Failed):
+            self._on_died()
+            return
+        (_, answer, error), self._counting = self._counting, None
+        trained = self._engine.facts.trained_context_tokens if self._engine.facts else 0
+        facts = error.facts
+        self.counted.emit(answer, _overflow(event.counts, facts["prompt_tokens"], facts["context_tokens"], trained))
+
+    def _on_died(self, *_death: EngineDeath) -> None:
+        """Nobody will count any more: the plain sentence has to do."""
+        if self._counting is not None:
+            (_, _, error), self._counting = self._counting, None
+            self.failed.emit(error)
+
+
+def _overflow(shorter: tuple[int, ...], needed: int, context: int, trained: int) -> Overflow:
+    """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
+    room = context * 3 // 4
+    dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
+    wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
+    if wider is not None and wider > trained > 0:
+        wider = trained if trained * 3 // 4 >= needed else None
+    return Overflow(needed, context, dropped, wider)

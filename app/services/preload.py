@@ -1,0 +1,36 @@
+"""Loads the model ahead, while the first question is being typed."""
+
+from PySide6.QtCore import QObject
+
+from app.core import load_plan
+from app.services import answer_run, background
+from app.services.chat import ChatSession
+from app.services.engine import EngineClient
+from app.services.preferences import Preferences
+
+
+class Preload(QObject):
+    def __init__(
+        self, session: ChatSession, engine: EngineClient, preferences: Preferences, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._engine = engine
+        self._preferences = preferences
+        self._prepared_id = ""
+
+    def begin(self) -> None:
+        """Called at every key. What goes wrong is said when the question is asked."""
+        session, engine = self._session, self._engine
+        model = session.model
+        is_needed = engine.facts is None and engine.loading is None and not session.is_busy
+        if model is None or not is_needed or self._prepared_id == model.id:
+            return
+        self._prepared_id = model.id
+        settings = self._preferences.value
+
+        def send(plan: load_plan.Plan) -> None:
+            if not session.is_busy and engine.facts is None:
+                answer_run.load(engine, model.name, plan)
+
+        background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)
