@@ -179,7 +179,7 @@ def test_loading_a_model_tells_the_time_left_at_the_foot_of_the_window(theme, qt
     assert line.load_left.isHidden()
     clock.now += 5
     line.show_status(EngineStatus("loading", "小さなモデル", load_fraction=0.5))
-    assert line.load_left.text() == "残り 5 秒"
+    assert line.load_left.text() == "残り 10 秒"
     assert not line.load_left.isHidden()
     line.show_status(EngineStatus("ready", "小さなモデル"))
     assert line.load_left.isHidden()
