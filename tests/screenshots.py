@@ -10,13 +10,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.application import Parts, build
 from app.core import paths
@@ -208,26 +209,37 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
 }  # fmt: skip
 
 
-def take(app: QApplication, target: Path, name: str, theme: str, size: str, scale: int) -> Path:
-    with tempfile.TemporaryDirectory() as folder:
-        parts = make(app, folder, theme, filled=name != "first", text_scale_percent=scale)
+@contextmanager
+def opened(app: QApplication, folder: str, name: str, theme: str, size: str, scale: int = 100) -> Iterator[Parts]:
+    """The window with the shot `name` on it; closed with all its dialogs afterwards."""
+    parts = make(app, folder, theme, filled=not name.startswith("first"), text_scale_percent=scale)
+    try:
         parts.window.resize(*SIZES[size])
         parts.window.show()
         pause(0.1)
         SHOTS[name](parts)
         pause()
-        dialogs = [widget for widget in app.topLevelWidgets() if widget.isVisible() and widget is not parts.window]
-        picture = parts.window.grab()
-        suffix = "" if scale == 100 else f"-{scale}"
-        file = target / f"{name}-{size}-{theme}{suffix}.png"
-        picture.save(str(file))
-        for dialog in dialogs:
-            dialog.grab().save(str(file.with_stem(f"{file.stem}-dialog")))
+        yield parts
+    finally:
+        for dialog in other_windows(app, parts):
             dialog.close()
         parts.window.close()
         parts.close()
         parts.window.deleteLater()
         pause(0.05)
+
+
+def other_windows(app: QApplication, parts: Parts) -> list[QWidget]:
+    return [widget for widget in app.topLevelWidgets() if widget.isVisible() and widget is not parts.window]
+
+
+def take(app: QApplication, target: Path, name: str, theme: str, size: str, scale: int) -> Path:
+    with tempfile.TemporaryDirectory() as folder, opened(app, folder, name, theme, size, scale) as parts:
+        suffix = "" if scale == 100 else f"-{scale}"
+        file = target / f"{name}-{size}-{theme}{suffix}.png"
+        parts.window.grab().save(str(file))
+        for dialog in other_windows(app, parts):
+            dialog.grab().save(str(file.with_stem(f"{file.stem}-dialog")))
     return file
 
 
