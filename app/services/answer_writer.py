@@ -98,7 +98,8 @@ def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
     """Of an answer that was stopped only its beginning can be compared; None: the repetition itself was stopped."""
     if is_stopped:
         return None
-    return text.startswith(repeated.text) if repeated.status == "stopped" else text == repeated.text
+    before = repeated.text.strip()  # one that was left in the middle is stored as it was
+    return text.startswith(before) if repeated.status == "stopped" else text == before
 
 
 def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:
