@@ -29,22 +29,23 @@ class Machine:
     available_bytes: int  # what a model may take now; less in a container with a limit
     cores: int  # physical
     free_disk_bytes: int  # where the models are kept
-    gpus: tuple[Gpu, ...] = ()
 
 
 def measure(models_folder: Path) -> Machine:
-    """Takes up to some seconds where a graphics driver wakes up. Raises OSError when the folder is gone."""
+    """At once. Raises OSError when the folder is gone."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=fit.available_memory_bytes(),
         cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         free_disk_bytes=shutil.disk_usage(models_folder).free,
-        gpus=gpus(),
     )
 
 
 def gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
-    """Graphics processors as their drivers name them; what no driver names, by its maker (Linux only)."""
+    """Graphics processors as their drivers name them; what no driver names, by its maker (Linux only).
+
+    Takes up to some seconds where a driver wakes up.
+    """
     named = _nvidia()
     makers = [maker for maker in _makers(cards) if not (named and maker == "NVIDIA")]
     return (*named, *(Gpu(maker) for maker in makers))

@@ -1,12 +1,11 @@
 """What this machine offers: memory, cores, room for files."""
 
-import shutil
 from pathlib import Path
 
-import psutil
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.core import machine
 from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.icon import Icon
@@ -32,12 +31,11 @@ class MachineLine(QWidget):
         self._facts.setText(self.text())
 
     def text(self) -> str:
-        memory = psutil.virtual_memory()
-        cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+        here = machine.measure(self._folder)
         return joined(
-            self.tr("メモリ {a} GB（空き {b}）").format(a=_gb(memory.total), b=_gb(memory.available)),
-            self.tr("CPU {n} コア").format(n=cores),
-            self.tr("保存先の空き {n} GB").format(n=f"{shutil.disk_usage(self._folder).free / 1e9:,.0f}"),
+            self.tr("メモリ {a} GB（空き {b}）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
+            self.tr("CPU {n} コア").format(n=here.cores),
+            self.tr("保存先の空き {n} GB").format(n=f"{here.free_disk_bytes / 1e9:,.0f}"),
         )
 
 

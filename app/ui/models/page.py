@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QStandardPaths, Qt, QUrl, Signal
+from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
 from app.core import catalogue, local_models
 from app.core.errors import AppError
@@ -17,6 +17,7 @@ from app.services.events import EngineStatus
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.ui.dialogs import Choice, Dialog
+from app.ui.models import questions
 from app.ui.models.delegate import ModelDelegate
 from app.ui.models.detail import ModelDetail
 from app.ui.models.entries import Entry, ModelList
@@ -63,10 +64,7 @@ class ModelsPage(QWidget):
         self._show_detail()
 
     def choose_file(self) -> None:
-        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
-        path, _ = QFileDialog.getOpenFileName(
-            self, self.tr("GGUF ファイルを選ぶ"), start, self.tr("GGUF ファイル (*.gguf);;すべてのファイル (*)")
-        )
+        path = questions.choose_gguf_file(self)
         if path:
             self.import_path(path)
 
@@ -261,20 +259,7 @@ class ModelsPage(QWidget):
         self.consent_dialog().open()
 
     def consent_dialog(self) -> Dialog:
-        dialog = Dialog(
-            self._theme,
-            self.tr("このファイルには作成者の会話書式（プログラム）が入っています"),
-            self.tr(
-                "隔離して使うと、時間とメモリを限った別の処理で書式を作り、作成者の想定した形で質問します。"
-                "使わないときは、質問と回答だけの単純な形で質問します。"
-            ),
-            (
-                Choice("plain", self.tr("使わない")),
-                Choice("allow", self.tr("隔離して使う"), "primary", is_default=True),
-            ),
-            self,
-            icon=("file-text", "text2"),
-        )
+        dialog = questions.consent_dialog(self._theme, self)
         dialog.chosen.connect(self._on_consent_given)
         return dialog
 
@@ -321,21 +306,8 @@ class ModelsPage(QWidget):
 
     def _on_licence_requested(self) -> None:
         entry = self._entry
-        if entry is None or entry.card is None:
-            return
-        url = entry.card.licence_url
-        dialog = Dialog(
-            self._theme,
-            self.tr("ブラウザーで使用条件を開きますか"),
-            self.tr("Kotae の外で、インターネットに接続します：\n{url}").format(url=url),
-            (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("open", self.tr("ブラウザーで開く")),
-            ),
-            self,
-        )
-        dialog.chosen.connect(lambda key: QDesktopServices.openUrl(QUrl(url)) if key == "open" else None)
-        dialog.open()
+        if entry is not None and entry.card is not None:
+            questions.licence_dialog(self._theme, entry.card.licence_url, self).open()
 
 
 def _dropped_files(event: QDropEvent) -> list[str]:
