@@ -1,6 +1,7 @@
 """The presets: those that come with Kotae, changed ones in their place, and the user's own."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from app.core import presets
@@ -22,17 +23,18 @@ class PresetTable:
         shipped = [_changed(preset, stored.get(preset.id)) for preset in built_in]
         return shipped + [preset for preset in stored.values() if preset.id not in known]
 
-    def put(self, preset: Preset) -> None:
-        """Adds a preset or replaces the one with its id."""
-        body = {"choices": preset.choices.as_dict(), "request": preset.request}
+    def put(self, presets: Iterable[Preset]) -> None:
+        """Adds presets or replaces those with their ids: all or none."""
         with self._db.transaction():
-            self._db.write(
-                "INSERT OR REPLACE INTO preset(id, kind, name, body) VALUES (?, ?, ?, ?)",
-                preset.id,
-                preset.kind,
-                preset.name,
-                json.dumps(body, ensure_ascii=False),
-            )
+            for preset in presets:
+                body = {"choices": preset.choices.as_dict(), "request": preset.request}
+                self._db.write(
+                    "INSERT OR REPLACE INTO preset(id, kind, name, body) VALUES (?, ?, ?, ?)",
+                    preset.id,
+                    preset.kind,
+                    preset.name,
+                    json.dumps(body, ensure_ascii=False),
+                )
 
     def remove(self, preset_id: str) -> None:
         """Forgets the user's preset; one that comes with Kotae is as it came again."""

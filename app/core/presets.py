@@ -2,11 +2,14 @@
 
 import dataclasses
 import functools
+import re
 import tomllib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.core import wording
 from app.core.catalogue import ModelCard
 from app.core.paths import resources
 
@@ -23,6 +26,11 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "seed": (0, (1 << 32) - 1),
 }
 _WHOLE = ("top_k", "max_tokens", "seed")
+
+KINDS = ("chat", "action")
+NAME_MAX = 40  # characters
+TEXT_MAX = 20_000  # characters of a system prompt or a request: more than the small models can follow
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories that a name of one line has no use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,36 @@ PROGRAM = Choices(
 def is_valid(key: str, value: Any) -> bool:
     """Whether `value` may stand in the field `key` of Choices."""
     if key == "system_prompt":
-        return isinstance(value, str)
+        return is_text(value)
     if key not in LIMITS or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     low, high = LIMITS[key]
     return low <= value <= high and (key not in _WHOLE or isinstance(value, int))
+
+
+def is_text(value: Any, longest: int = TEXT_MAX) -> bool:
+    """Whether `value` is text that can be stored: not endless, and without halves of surrogate pairs."""
+    return isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)
+
+
+def is_name(value: Any) -> bool:
+    """Whether `value` can name a preset: one line that can be seen."""
+    is_short = is_text(value, NAME_MAX) and value != "" and value == value.strip()
+    return is_short and not any(unicodedata.category(character) in _UNSEEN for character in value)
+
+
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """`name`, or with the first number from 2 that makes it another than those `taken`."""
+    if name not in taken:
+        return name
+    numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy counts on
+    stem = numbered.group(1) if numbered else name
+    number, found = 2, name
+    while found in taken:
+        tail = wording.phrase("numbered_name", name="", n=number)
+        found = wording.phrase("numbered_name", name=stem[: NAME_MAX - len(tail)].rstrip(), n=number)
+        number += 1
+    return found
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
@@ -110,6 +143,6 @@ def built_in(language: str = "ja") -> tuple[Preset, ...]:
             entry.get(f"request_{language}", ""),
             is_built_in=True,
         )
-        for kind in ("chat", "action")
+        for kind in KINDS
         for entry in document[kind]
     )

@@ -1,14 +1,15 @@
 """The presets, with a signal when they change."""
 
+import dataclasses
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import wording
+from app.core import presets, wording
 from app.core.errors import AppError
 from app.core.preset_table import PresetTable
-from app.core.presets import STANDARD, Choices, Preset
+from app.core.presets import KINDS, STANDARD, Choices, Preset
 from app.core.store import Store
 
 
@@ -31,21 +32,46 @@ class Presets(QObject):
         presets = {preset.id: preset for preset in self.all("chat")}
         return presets.get(preset_id or STANDARD) or presets[STANDARD]
 
+    def original(self, preset_id: str) -> Preset | None:
+        """What comes with Kotae under this id, as it came."""
+        shipped = presets.built_in(wording.current_language())
+        return next((preset for preset in shipped if preset.id == preset_id), None)
+
+    def free_name(self, kind: str, name: str) -> str:
+        """`name`, numbered when there is a preset of that name."""
+        return presets.unique_name(name, {preset.name for preset in self.all(kind)})
+
     def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset:
         preset = Preset(uuid.uuid4().hex, kind, name, choices, request)
         self.put(preset)
         return preset
 
+    def add_all(self, strangers: Iterable[Preset]) -> list[Preset]:
+        """Adds presets that come from elsewhere, under ids of their own and under names that were free. All or none."""
+        taken = {kind: {preset.name for preset in self.all(kind)} for kind in KINDS}
+        added: list[Preset] = []
+        for stranger in strangers:
+            name = presets.unique_name(stranger.name, taken[stranger.kind])
+            taken[stranger.kind].add(name)
+            added.append(dataclasses.replace(stranger, id=uuid.uuid4().hex, name=name))
+        return added if self._change(lambda: self._table.put(added)) else []
+
     def put(self, preset: Preset) -> None:
-        self._change(lambda: self._table.put(preset))
+        """Adds a preset or changes it. One that comes with Kotae and is as it came is not stored."""
+        if preset == self.original(preset.id):
+            self.remove(preset.id)
+        else:
+            self._change(lambda: self._table.put([preset]))
 
     def remove(self, preset_id: str) -> None:
         """The user's own goes; one that comes with Kotae is as it came again."""
         self._change(lambda: self._table.remove(preset_id))
 
-    def _change(self, work: Callable[[], None]) -> None:
+    def _change(self, work: Callable[[], None]) -> bool:
         try:
             work()
         except AppError as error:
             self.problem_occurred.emit(error)
+            return False
         self.changed.emit()
+        return True
