@@ -45,14 +45,18 @@ class Shelf:
             self._db.write("DELETE FROM folder WHERE id = ?", folder_id)
 
     def restore_folder(self, folder: Folder, conversation_ids: Sequence[int]) -> None:
-        """Undoes `remove_folder`."""
+        """Undoes `remove_folder`. It gets a new id where a folder made since then has the old one."""
         with self._db.transaction():
-            self._db.write("INSERT INTO folder(id, name) VALUES (?, ?)", folder.id, folder.name)
-            self._set("folder_id", folder.id, conversation_ids)
+            is_taken = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder.id)
+            folder_id = self._db.write(
+                "INSERT INTO folder(id, name) VALUES (?, ?)", None if is_taken else folder.id, folder.name
+            )
+            self.move(conversation_ids, folder_id)
 
     def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> None:
-        """`folder_id` None: out of any folder."""
-        self._set("folder_id", folder_id, conversation_ids)
+        """`folder_id` None, or that of a folder that is gone: out of any folder."""
+        is_there = folder_id is not None and self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
+        self._set("folder_id", folder_id if is_there else None, conversation_ids)
 
     # ---------------------------------------------------------------------- bin
 

@@ -126,7 +126,9 @@ class Store:
                 self._db.write("DELETE FROM draft WHERE conversation_id IS ?", conversation_id)
             if conversation_id is None:
                 conversation_id = self._db.write(
-                    "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id) VALUES (?, ?, ?, ?, ?)",
+                    # A folder that was removed meanwhile is none.
+                    "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id)"
+                    " VALUES (?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
                     title_of(text),
                     now,
                     now,

@@ -45,29 +45,39 @@ class Conversations(QObject):
     def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
         self._change(lambda: self._shelf.pin(conversation_ids, is_pinned=is_pinned))
 
-    def add_folder(self, name: str, conversation_ids: Sequence[int] = ()) -> None:
-        """A new folder with these conversations in it."""
-        self._change(lambda: self._shelf.move(conversation_ids, self._shelf.add_folder(name)))
+    def add_folder(self, name: str, conversation_ids: Sequence[int] = ()) -> int | None:
+        """A new folder with these conversations in it; gives its id, None where it could not be made."""
+        made: list[int] = []
+
+        def add() -> None:
+            made.append(self._shelf.add_folder(name))
+            self._shelf.move(conversation_ids, made[0])
+
+        self._change(add)
+        return made[0] if made else None
 
     def rename_folder(self, folder_id: int, name: str) -> None:
         self._change(lambda: self._shelf.rename_folder(folder_id, name))
 
-    def remove_folder(self, folder_id: int) -> Callable[[], None]:
-        """Its conversations stay. Gives what undoes it."""
+    def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
+        """Its conversations stay. Gives what undoes it; None where it could not be removed."""
         folder = next(folder for folder in self.folders() if folder.id == folder_id)
         inside = [conversation.id for conversation in self.all() if conversation.folder_id == folder_id]
-        self._change(lambda: self._shelf.remove_folder(folder_id))
+        if not self._change(lambda: self._shelf.remove_folder(folder_id)):
+            return None
         return lambda: self._change(lambda: self._shelf.restore_folder(folder, inside))
 
-    def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> None:
-        self._change(lambda: self._shelf.move(conversation_ids, folder_id))
+    def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> bool:
+        """Whether it could be done."""
+        return self._change(lambda: self._shelf.move(conversation_ids, folder_id))
 
-    def bin(self, conversation_ids: Sequence[int]) -> None:
-        """Out of the list for 30 days; `restore` brings them back as they were."""
-        self._change(lambda: self._shelf.bin(conversation_ids))
+    def bin(self, conversation_ids: Sequence[int]) -> bool:
+        """Out of the list for 30 days; `restore` brings them back as they were. Whether it could be done."""
+        return self._change(lambda: self._shelf.bin(conversation_ids))
 
-    def restore(self, conversation_ids: Sequence[int]) -> None:
-        self._change(lambda: self._shelf.restore(conversation_ids))
+    def restore(self, conversation_ids: Sequence[int]) -> bool:
+        """Whether it could be done."""
+        return self._change(lambda: self._shelf.restore(conversation_ids))
 
     def erase(self, conversation_ids: Sequence[int]) -> None:
         """For good. Only what is in the bin."""
@@ -81,9 +91,12 @@ class Conversations(QObject):
         """A conversation was written to by somebody else."""
         self.changed.emit()
 
-    def _change(self, work: Callable[[], object]) -> None:
+    def _change(self, work: Callable[[], object]) -> bool:
+        is_done = True
         try:
             work()
         except AppError as error:
+            is_done = False
             self.problem_occurred.emit(error)
         self.changed.emit()
+        return is_done
