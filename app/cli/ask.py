@@ -33,6 +33,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="QUESTION", help=help_text("ask question"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
+    parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
     parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
@@ -80,15 +81,19 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     return found or models[0]
 
 
-def _choose(wanted: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
-    """The model, and settings and preset as the window has them."""
+def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
+    """The model, the settings of the window, and the preset of that name, else the window's of new conversations."""
     model = choose_model(wanted, where)
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     presets = Presets(store)
-    preset = presets.chat_preset(stored.preset_id)
+    known = presets.all("chat")
+    preset = next((preset for preset in known if preset_name in (preset.name, preset.id)), None)
+    default = presets.chat_preset(stored.preset_id)
     store.close()
-    return model, stored, preset
+    if preset is None and preset_name is not None:
+        raise AppError("unknown_preset", wanted=preset_name, known=" / ".join(preset.name for preset in known))
+    return model, stored, preset or default
 
 
 def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
@@ -98,7 +103,7 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     _check("--temperature", options.temperature, 0, 5)
     _check("--seed", options.seed, 0, (1 << 32) - 1)
     _check("--context", options.context, 256, 1 << 20)
-    model, stored, preset = _choose(options.model, where)
+    model, stored, preset = _choose(options.model, options.preset, where)
     own = Choices(
         system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
     )

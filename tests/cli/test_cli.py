@@ -102,6 +102,19 @@ def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_m
     assert _json(done)["usage"]["answer_tokens"] <= 3
 
 
+def test_a_preset_is_chosen_by_its_name(kotae: Run, tiny_model: Path) -> None:
+    """At a temperature of 0 two answers are the same; otherwise the tiny model's random words differ."""
+    asking = ("ask", "あ", "--model", str(tiny_model), "--max-tokens", "20", "--json")
+    exact = [_json(kotae(*asking, "--preset", "正確さ優先"))["answer"] for _ in range(2)]
+    standard = [_json(kotae(*asking, "--preset", "正確さ優先", "--temperature", "1"))["answer"] for _ in range(2)]
+    assert exact[0] == exact[1]
+    assert standard[0] != standard[1]
+    done = kotae("ask", "あ", "--model", str(tiny_model), "--preset", "長く")
+    assert done.returncode == 3
+    assert "「長く」というプリセットはありません" in done.stderr
+    assert "短く" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
