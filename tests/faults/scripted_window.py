@@ -341,6 +341,24 @@ class _Commands:
             text = widget.text()
         tell("field", name=widget.accessibleName() if widget else "", text=text)
 
+    def do_field(self) -> None:
+        """What has the keyboard, and the text in it."""
+        from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit
+
+        widget = QApplication.focusWidget()
+        text = None
+        if isinstance(widget, QPlainTextEdit):
+            text = widget.toPlainText()
+        elif isinstance(widget, QLineEdit):
+            text = widget.text()
+        tell("field", name=widget.accessibleName() if widget else "", text=text)
+
+    def do_place(self, kind: str, name: str) -> None:
+        """Where on the screen the middle of a widget is."""
+        widget = self._hands._all(kind, name)[-1]
+        middle = widget.mapToGlobal(widget.rect().center())
+        tell("place", x=middle.x(), y=middle.y())
+
     def do_minimize(self) -> None:
         self._parts.window.showMinimized()
 
