@@ -58,6 +58,7 @@ class Draft:
 
     text: str = ""
     edited_id: int | None = None
+    set_aside: str = ""  # what had been typed when the edit began; it comes back afterwards
 
 
 @dataclass(frozen=True, slots=True)

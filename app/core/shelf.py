@@ -92,7 +92,7 @@ class Shelf:
 
     def draft(self, conversation_id: int | None) -> Draft:
         """What was typed in a conversation; None: for the next new one."""
-        rows = self._db.read("SELECT text, edited_id FROM draft WHERE conversation_id IS ?", conversation_id)
+        rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
         return Draft(*rows[0]) if rows else Draft()
 
     def keep_draft(self, conversation_id: int | None, draft: Draft) -> None:
@@ -101,10 +101,11 @@ class Shelf:
             self._db.write("DELETE FROM draft WHERE conversation_id IS ?", conversation_id)
             if draft.text or draft.edited_id is not None:
                 self._db.write(
-                    "INSERT INTO draft(conversation_id, text, edited_id) VALUES (?, ?, ?)",
+                    "INSERT INTO draft(conversation_id, text, edited_id, set_aside) VALUES (?, ?, ?, ?)",
                     conversation_id,
                     draft.text,
                     draft.edited_id,
+                    draft.set_aside,
                 )
 
     def with_drafts(self) -> frozenset[int]:

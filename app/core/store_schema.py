@@ -81,4 +81,12 @@ def _folders_drafts_presets_search(db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO message_terms(rowid, terms) VALUES (?, ?)", (message_id, " ".join(text.terms(written))))
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _folders_drafts_presets_search)
+def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE draft ADD COLUMN set_aside TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first,
+    _folders_drafts_presets_search,
+    _text_set_aside_by_an_edit,
+)

@@ -21,6 +21,7 @@ from app.services.library import ModelLibrary
 from app.services.overflow import OverflowCounter
 from app.services.preferences import Preferences
 from app.services.presets import Presets
+from app.services.temporary import TemporaryStores
 
 
 class ChatSession(QObject):
@@ -34,6 +35,7 @@ class ChatSession(QObject):
     overflowed = Signal(object)  # Overflow
     problem_occurred = Signal(object)  # AppError
     answering_changed = Signal()  # preset or choices of the open conversation
+    about_to_leave = Signal()  # the open conversation, for another one: the last moment to keep its draft
     temporary_left = Signal()  # a temporary conversation with messages; `reopen_temporary` brings it back
 
     def __init__(
@@ -49,7 +51,7 @@ class ChatSession(QObject):
     ) -> None:
         super().__init__(parent)
         self._disk = self._store = store  # where the open conversation is kept
-        self._temporary: Store | None = None  # in memory: the last temporary conversation
+        self._temporary = TemporaryStores()
         self._conversations = conversations
         self._presets = presets
         self._engine = engine
@@ -83,13 +85,12 @@ class ChatSession(QObject):
     def model(self) -> LocalModel | None:
         """The model that answers: the chosen one, else the first there is."""
         models = self._library.models()
-        chosen = next((model for model in models if model.id == self._preferences.value.model_id), None)
-        return chosen or next(iter(models), None)
+        first = next(iter(models), None)
+        return next((model for model in models if model.id == self._preferences.value.model_id), first)
 
     @property
     def model_id(self) -> str | None:
-        model = self.model
-        return model.id if model else None
+        return self.model.id if self.model else None
 
     def use_model(self, model_id: str) -> None:
         """The next answer is by this model; it is loaded then."""
@@ -98,10 +99,7 @@ class ChatSession(QObject):
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
         """An empty conversation; it is stored with its first question. A temporary one never is."""
         self._leave()
-        if is_temporary:
-            self._forget_temporary()
-            self._temporary = Store.in_memory()
-        self._store = self._temporary if is_temporary and self._temporary else self._disk
+        self._store = self._temporary.add() if is_temporary else self._disk
         self.conversation, self.folder_id, self._new_answering = None, folder_id, (None, Choices())
         self.conversation_opened.emit(None, [])
 
@@ -122,20 +120,22 @@ class ChatSession(QObject):
 
     def reopen_temporary(self) -> None:
         """Back to the temporary conversation that was left last."""
-        if self._temporary is not None and not self.is_temporary:
+        left = self._temporary.take_back()
+        if left is not None:
             self._leave()
-            self._store = self._temporary
-            self._show(self._store.conversations()[0].id)
+            self._store = left
+            self._show(left.conversations()[0].id)
 
     def keep_temporary(self) -> None:
         """Stores the temporary conversation after all, and goes on in the stored one."""
         if not self.is_temporary or self.conversation is None or self.is_busy:
             return
-        conversation, messages = self.conversation, self._store.tree(self.conversation.id)
+        conversation, messages = self._store.conversation(self.conversation.id), self._store.tree(self.conversation.id)
+        assert conversation is not None
         stored: list[int] = []
         if self._change(lambda: stored.append(self._disk.add_tree(conversation, messages))):
+            self._temporary.drop(self._store)
             self._store = self._disk
-            self._forget_temporary()
             self._show(stored[0])
             self._conversations.note_change()
 
@@ -166,8 +166,8 @@ class ChatSession(QObject):
         return Shelf(self._store.database).draft(self.conversation.id if self.conversation else None)
 
     def keep_draft(self, draft: Draft) -> None:
-        here = self.conversation.id if self.conversation else None
-        self._change(lambda: Shelf(self._store.database).keep_draft(here, draft))
+        here = self.conversation
+        self._change(lambda: Shelf(self._store.database).keep_draft(here.id if here else None, draft))
 
     # ------------------------------------------------------------------- answers
 
@@ -242,12 +242,13 @@ class ChatSession(QObject):
         """Keeps what was written so far; the engine is about to end."""
         if self._writer is not None:
             self._writer.abandon()
-        self._forget_temporary()
+        self._temporary.close()
 
     # ------------------------------------------------------------------- private
 
     def _leave(self) -> None:
-        """An answer that is being written ends now, as far as it is; nothing asked of the user here is open any more."""
+        """An answer that is being written ends now, as far as it is; nothing asked of the user is open any more."""
+        self.about_to_leave.emit()
         self.stop()
         if self._writer is not None:
             self._writer.abandon()
@@ -255,12 +256,10 @@ class ChatSession(QObject):
         self._counter.forget()
         self._engine.forget_usage()
         if self.is_temporary and self.conversation is not None:
+            self._temporary.leave(self._store)
             self.temporary_left.emit()
-
-    def _forget_temporary(self) -> None:
-        if self._temporary is not None:
-            self._temporary.close()
-            self._temporary = None
+        elif self.is_temporary:
+            self._temporary.drop(self._store)
 
     def _change(self, work: Callable[[], object]) -> bool:
         """Does what may meet a full disk; then says so and returns False."""
