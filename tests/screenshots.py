@@ -24,6 +24,7 @@ from app.core import paths
 from app.core.errors import AppError
 from app.core.records import AnswerDetails, LocalModel
 from app.core.store import Store
+from app.core.wording import current_language
 from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
 from app.services.preferences import Preferences
@@ -33,7 +34,7 @@ from app.ui.theme import Theme
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
 DAY_S = 24 * 60 * 60
 
-QUESTIONS = (
+QUESTIONS = {"ja": (
     (
         0,
         "会議室の予約を取り消すには、どうすればよいですか。",
@@ -46,7 +47,25 @@ QUESTIONS = (
     (9, "年末年始の窓口の受付時間と、緊急のときの連絡先の一覧", "別紙のとおりです。"),
     (40, "消火器の点検はどのくらいの間隔で行いますか", "6 か月に 1 回です。"),
     (400, "旧庁舎の図面の保管場所", "書庫の 3 番の棚です。"),
-)
+), "en": (
+    (
+        0,
+        "How do I cancel the booking of a meeting room?",
+        "Select its row on the booking page and press **Cancel**.\n\nMind two things.\n\n"
+        "- It cannot be cancelled later than 30 minutes before its start.\n- A series can be cancelled one by one.",
+    ),
+    (0, "When are travel expenses due?", "On the 25th of each month."),
+    (1, "Units: how many square metres is one tsubo?", "About 3.31 m²."),
+    (1, "How to write minutes, in bullet points", "1. Date and time\n2. Who was there\n3. What was decided"),
+    (9, "Office hours around New Year, and the numbers to call in an emergency", "See the sheet attached."),
+    (40, "How often are fire extinguishers inspected?", "Every six months."),
+    (400, "Where the drawings of the old building are kept", "On shelf 3 of the archive."),
+)}  # fmt: skip
+OWN_MODEL = {
+    "ja": ("社内用語モデル 3B Q5_K_M", "/data/models/とても長いフォルダの名前/shanai-3b-q5_k_m.gguf"),
+    "en": ("House style 3B Q5_K_M", "/data/models/a folder with quite a long name/house-style-3b-q5_k_m.gguf"),
+}
+FILTERS = {"ja": "点検", "en": "how"}
 
 
 def facts(path: str, context_tokens: int = 8192) -> EngineFacts:
@@ -69,7 +88,7 @@ def _blank(kind: object) -> object:
 
 def fill(store: Store, clock: list[float]) -> None:
     now = time.time()
-    for days, question, answer in reversed(QUESTIONS):
+    for days, question, answer in reversed(QUESTIONS[current_language()]):
         clock[0] = now - days * DAY_S - 300
         asked = store.add_question(question)
         details = AnswerDetails("m", "Swallow-8B Q4_K_M", "end", tokens_per_s=44.9, total_s=8.2, first_token_s=0.6)
@@ -86,8 +105,7 @@ def add_models(store: Store) -> None:
         speeds={"plain": {"prompt": 61.0, "answer": 8.4}, "repacked": {"prompt": 44.0, "answer": 11.2}},
     ))  # fmt: skip
     store.put_local_model(LocalModel(
-        "own", "社内用語モデル 3B Q5_K_M", "/data/models/とても長いフォルダの名前/shanai-3b-q5_k_m.gguf",
-        2_310_000_000, "qwen2", "Q5_K_M", 32768, time.time(),
+        "own", *OWN_MODEL[current_language()], 2_310_000_000, "qwen2", "Q5_K_M", 32768, time.time(),
     ))  # fmt: skip
 
 
@@ -129,7 +147,7 @@ def chat_low(parts: Parts) -> None:
 
 
 def new(parts: Parts) -> None:
-    parts.window.sidebar.filter.setText("点検")
+    parts.window.sidebar.filter.setText(FILTERS[current_language()])
 
 
 def drawer(parts: Parts) -> None:
@@ -146,14 +164,9 @@ def models_trial(parts: Parts) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
-    page.progress.start("お試し用モデルを追加しています")
+    page._on_failed(AppError("not_gguf_html"))
+    page.progress.start(page.tr("お試し用モデルを追加しています"))
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
-    page.banner.show_message(
-        "danger",
-        "これは GGUF ではなく、保存された Web ページです。",
-        "ファイルを入手し直してください。",
-        (("import", "別のファイルを選ぶ"),),
-    )
 
 
 def models_detail(parts: Parts) -> None:

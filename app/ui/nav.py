@@ -31,13 +31,19 @@ class NavButton(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         theme = self._theme
         painter = QPainter(self)
-        area = self.rect().adjusted(8, 0, -8, 0)
+        area = self._ground()
         rows.draw_ground(painter, theme, area, is_chosen=self.isChecked(), option=self._option())
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
-        words = area.adjusted(10 + size + theme.px(10), 0, -8, 0)
-        rows.draw_text(painter, theme, words, self.text(), "ui", "text", weight=600 if self.isChecked() else 400)
+        rows.draw_text(painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400)
+
+    def words_area(self) -> QRect:
+        """Where the word stands, behind the icon."""
+        return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8, 0)
+
+    def _ground(self) -> QRect:
+        return self.rect().adjusted(8, 0, -8, 0)
 
     def _option(self) -> QStyleOptionViewItem:
         option = QStyleOptionViewItem()
