@@ -164,9 +164,13 @@ def models_trial(parts: Parts) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
-    page._on_failed(AppError("not_gguf_html"))
     page.progress.start(page.tr("お試し用モデルを追加しています"))
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
+
+
+def models_refused(parts: Parts) -> None:
+    models(parts)
+    parts.window.page("models")._on_failed(AppError("not_gguf_html"))
 
 
 def models_detail(parts: Parts) -> None:
@@ -216,7 +220,8 @@ def first(parts: Parts) -> None:
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        chat, chat_low, new, drawer, first, models, models_trial, models_detail, settings_look, settings_questions,
+        chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
+        settings_questions,
         settings_models, settings_data, problem, consent, removal,
     )
 }  # fmt: skip

@@ -18,6 +18,7 @@ from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label
 
 WIDTH_PX = 460
+EDGE_PX = 20  # of the window stay visible beside a dialog
 
 translate = QCoreApplication.translate
 
@@ -92,7 +93,8 @@ class Dialog(QDialog):
             column.addWidget(content, 1)
         column.addSpacing(8)
         column.addLayout(self._button_row(choices))
-        self.setFixedWidth(self._theme.px(WIDTH_PX))
+        room = self.parentWidget().window().width() if self.parentWidget() else self.screen().availableSize().width()
+        self.setFixedWidth(min(self._theme.px(WIDTH_PX), room - 2 * EDGE_PX))
         default = next((choice.key for choice in choices if choice.is_default), None)
         if default is not None:
             self.buttons[default].setFocus()

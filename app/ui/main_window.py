@@ -31,6 +31,7 @@ from app.ui.window_place import WindowPlace
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
 MENU_INSET_PX = 52
+PAGE_BESIDE_DRAWER_PX = 320  # with less, a page waits until the drawer is closed
 TOAST_TITLE_CHARACTERS = 20
 
 
@@ -216,7 +217,11 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         is_shown = not self.is_narrow or self._is_sidebar_wanted
+        left_px = self.width() - self.theme.metric("sidebar_width")
+        is_page_hidden = self.is_narrow and is_shown and left_px < self.theme.px(PAGE_BESIDE_DRAWER_PX)
         self.sidebar.setVisible(is_shown)
+        self.sidebar.set_alone(is_page_hidden)
+        self.stack.setVisible(not is_page_hidden)
         self._side_rule.setVisible(is_shown)
         self.menu_button.setVisible(self.is_narrow)
         self.menu_button.resize(self.menu_button.sizeHint())

@@ -36,7 +36,9 @@ class NavButton(QAbstractButton):
         size = theme.px(16)
         token = "accent" if self.isChecked() else "text2"
         theme.icon(self._icon, token).paint(painter, QRect(area.left() + 10, area.top(), size, area.height()))
-        rows.draw_text(painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400)
+        rows.draw_text(
+            painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400
+        )
 
     def words_area(self) -> QRect:
         """Where the word stands, behind the icon."""

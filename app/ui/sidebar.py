@@ -15,6 +15,8 @@ from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
 
+UNLIMITED_PX = 16_777_215  # Qt's QWIDGETSIZE_MAX, which PySide6 does not have
+
 
 class Sidebar(QWidget):
     page_chosen = Signal(str)
@@ -31,6 +33,7 @@ class Sidebar(QWidget):
         self._theme = theme
         self._outside_connections = outside_connections
         self._open_id: int | None = None
+        self._is_alone = False
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
@@ -53,6 +56,11 @@ class Sidebar(QWidget):
 
     def show_page(self, key: str) -> None:
         self.nav.show_page(key)
+
+    def set_alone(self, is_alone: bool) -> None:
+        """Takes all the width while no page stands beside it."""
+        self._is_alone = is_alone
+        self._resize()
 
     def show_traffic(self) -> None:
         count = self._outside_connections()
@@ -140,5 +148,7 @@ class Sidebar(QWidget):
         self._empty.setVisible(is_empty)
 
     def _resize(self) -> None:
-        self.setFixedWidth(self._theme.metric("sidebar_width"))
+        width = self._theme.metric("sidebar_width")
+        self.setMinimumWidth(width)
+        self.setMaximumWidth(UNLIMITED_PX if self._is_alone else width)
         self._filter_icon.setIcon(self._theme.icon("search", "muted"))

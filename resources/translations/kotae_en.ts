@@ -687,6 +687,14 @@
         <translation>Flash Attention</translation>
     </message>
     <message>
+        <source>GGUF ファイル (*.gguf);;すべてのファイル (*)</source>
+        <translation>GGUF files (*.gguf);;All files (*)</translation>
+    </message>
+    <message>
+        <source>GGUF ファイルを選ぶ</source>
+        <translation>Choose a GGUF file</translation>
+    </message>
+    <message>
         <source>GPU {a}／{b} 層</source>
         <translation>GPU {a}/{b} layers</translation>
     </message>
@@ -701,6 +709,12 @@
     <message>
         <source>KV キャッシュ</source>
         <translation>KV cache</translation>
+    </message>
+    <message>
+        <source>Kotae の外で、インターネットに接続します：
+{url}</source>
+        <translation>This connects to the internet, outside Kotae:
+{url}</translation>
     </message>
     <message>
         <source>{how}：読み {p}、回答 {a} tok/s</source>
@@ -723,6 +737,10 @@
         <translation>Yes</translation>
     </message>
     <message>
+        <source>このファイルには作成者の会話書式（プログラム）が入っています</source>
+        <translation>This file brings its author&apos;s chat template, which is a program</translation>
+    </message>
+    <message>
         <source>この版は GPU に対応していません</source>
         <translation>this version does not support GPUs</translation>
     </message>
@@ -743,8 +761,20 @@
         <translation>Batch</translation>
     </message>
     <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
         <source>スレッド数</source>
         <translation>Threads</translation>
+    </message>
+    <message>
+        <source>ブラウザーで使用条件を開きますか</source>
+        <translation>Open the licence in the browser?</translation>
+    </message>
+    <message>
+        <source>ブラウザーで開く</source>
+        <translation>Open in the browser</translation>
     </message>
     <message>
         <source>メモリ不足</source>
@@ -757,6 +787,10 @@
     <message>
         <source>使える GPU がありません</source>
         <translation>no usable GPU</translation>
+    </message>
+    <message>
+        <source>使わない</source>
+        <translation>Do without it</translation>
     </message>
     <message>
         <source>動作可</source>
@@ -802,13 +836,17 @@
         <source>重みの並べ替え</source>
         <translation>Repacking of weights</translation>
     </message>
+    <message>
+        <source>隔離して使う</source>
+        <translation>Use it in isolation</translation>
+    </message>
+    <message>
+        <source>隔離して使うと、時間とメモリを限った別の処理で書式を作り、作成者の想定した形で質問します。使わないときは、質問と回答だけの単純な形で質問します。</source>
+        <translation>In isolation, a separate process with limited time and memory renders the template, and questions take the form its author meant. Without it, they take a plain question-and-answer form.</translation>
+    </message>
 </context>
 <context>
     <name>ModelsPage</name>
-    <message>
-        <source>GGUF ファイル (*.gguf);;すべてのファイル (*)</source>
-        <translation>GGUF files (*.gguf);;All files (*)</translation>
-    </message>
     <message>
         <source>GGUF ファイルは、ここにドロップしても追加できます。</source>
         <translation>You can also drop GGUF files here.</translation>
@@ -816,16 +854,6 @@
     <message>
         <source>GGUF ファイルを取り込む</source>
         <translation>Import a GGUF file</translation>
-    </message>
-    <message>
-        <source>GGUF ファイルを選ぶ</source>
-        <translation>Choose a GGUF file</translation>
-    </message>
-    <message>
-        <source>Kotae の外で、インターネットに接続します：
-{url}</source>
-        <translation>This connects to the internet, outside Kotae:
-{url}</translation>
     </message>
     <message>
         <source>{name} を一覧から外しますか</source>
@@ -836,24 +864,12 @@
         <translation>Adding the trial model</translation>
     </message>
     <message>
-        <source>このファイルには作成者の会話書式（プログラム）が入っています</source>
-        <translation>This file brings its author&apos;s chat template, which is a program</translation>
-    </message>
-    <message>
         <source>キャンセル</source>
         <translation>Cancel</translation>
     </message>
     <message>
         <source>ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。</source>
         <translation>The file stays ({path}). To use it again, import it again.</translation>
-    </message>
-    <message>
-        <source>ブラウザーで使用条件を開きますか</source>
-        <translation>Open the licence in the browser?</translation>
-    </message>
-    <message>
-        <source>ブラウザーで開く</source>
-        <translation>Open in the browser</translation>
     </message>
     <message>
         <source>モデル</source>
@@ -868,10 +884,6 @@
         <translation>Take off the list</translation>
     </message>
     <message>
-        <source>使わない</source>
-        <translation>Do without it</translation>
-    </message>
-    <message>
         <source>別のファイルを選ぶ</source>
         <translation>Choose another file</translation>
     </message>
@@ -879,13 +891,24 @@
         <source>取り込んでいます：{name}</source>
         <translation>Importing {name}</translation>
     </message>
+</context>
+<context>
+    <name>Notifier</name>
     <message>
-        <source>隔離して使う</source>
-        <translation>Use it in isolation</translation>
+        <source>モデルを追加しました</source>
+        <translation>The model has been added</translation>
     </message>
     <message>
-        <source>隔離して使うと、時間とメモリを限った別の処理で書式を作り、作成者の想定した形で質問します。使わないときは、質問と回答だけの単純な形で質問します。</source>
-        <translation>In isolation, a separate process with limited time and memory renders the template, and questions take the form its author meant. Without it, they take a plain question-and-answer form.</translation>
+        <source>モデルを追加できませんでした</source>
+        <translation>The model could not be added</translation>
+    </message>
+    <message>
+        <source>回答が終わりました</source>
+        <translation>Answer finished</translation>
+    </message>
+    <message>
+        <source>回答が途中で止まりました</source>
+        <translation>The answer stopped halfway</translation>
     </message>
 </context>
 <context>
@@ -969,44 +992,16 @@
         <translation>{n} tokens</translation>
     </message>
     <message>
-        <source>この長さで回答を止めます。</source>
-        <translation>Answers stop at this length.</translation>
-    </message>
-    <message>
-        <source>システムプロンプト</source>
-        <translation>System prompt</translation>
-    </message>
-    <message>
         <source>一度に読める量です。長くするとメモリを多く使い、次の質問でモデルを読み込み直します。</source>
         <translation>How much the model can read at once. More takes more memory, and reloads the model at the next question.</translation>
-    </message>
-    <message>
-        <source>例：専門用語は略さず、箇条書きで答えてください。</source>
-        <translation>Example: Spell out technical terms and answer in bullet points.</translation>
-    </message>
-    <message>
-        <source>回答の最大の長さ</source>
-        <translation>Longest answer</translation>
     </message>
     <message>
         <source>変換中の Enter では送信しません。Shift + Enter はいつも改行です。</source>
         <translation>Enter never sends while converting Japanese. Shift + Enter is always a new line.</translation>
     </message>
     <message>
-        <source>大きいほど言い回しが変わり、0 では毎回同じ回答です。「自動」はモデルの推奨値です。</source>
-        <translation>Larger varies the wording more; 0 gives the same answer each time. &quot;Automatic&quot; is what the model recommends.</translation>
-    </message>
-    <message>
         <source>文脈の長さ</source>
         <translation>Context length</translation>
-    </message>
-    <message>
-        <source>毎回の質問の前にモデルへ渡す指示です。空のときは、モデルごとの推奨文を使います。</source>
-        <translation>Instructions given to the model before every question. If empty, each model&apos;s recommended text is used.</translation>
-    </message>
-    <message>
-        <source>温度</source>
-        <translation>Temperature</translation>
     </message>
     <message>
         <source>送信キー</source>
@@ -1067,7 +1062,7 @@
     </message>
     <message>
         <source>外部通信</source>
-        <translation>Outside traffic</translation>
+        <translation>Network</translation>
     </message>
     <message>
         <source>新しい質問</source>
@@ -1079,7 +1074,7 @@
     </message>
     <message>
         <source>起動後 {n} 件</source>
-        <translation>{n} since start</translation>
+        <translation>{n} so far</translation>
     </message>
 </context>
 <context>

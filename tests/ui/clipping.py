@@ -11,10 +11,13 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHeaderView,
     QLabel,
+    QLayout,
     QLineEdit,
+    QListView,
     QPlainTextEdit,
     QRadioButton,
     QScrollArea,
+    QStackedLayout,
     QStyle,
     QStyleOptionButton,
     QStyleOptionComboBox,
@@ -29,6 +32,7 @@ from app.ui.nav import NavButton
 from app.ui.widgets.labels import ElidedLabel
 
 SLACK_PX = 1  # widths are rounded in different places
+ITEM_MARGIN_PX = 12  # what delegates keep free at each side, at the least
 LINE_EDIT_MARGIN_PX = 2  # Qt keeps it at each side of the text
 
 
@@ -48,7 +52,7 @@ def _problems(widget: QWidget) -> Iterator[tuple[str, str]]:
         found = True
         if needed.width() > room.width() + SLACK_PX or needed.height() > room.height() + SLACK_PX:
             yield text, f"needs {_words(needed)}, has {_words(room)}"
-    if found and (hidden := _hidden_part(widget)):
+    if found and (hidden := _hidden_part(widget) or _covered_part(widget)):
         yield _text_of(widget), hidden
 
 
@@ -76,6 +80,13 @@ def _measured(widget: QWidget) -> Iterator[tuple[str, QSize, QSize]]:
         case QPlainTextEdit() | QTextEdit() if widget.placeholderText() and not widget.toPlainText():
             room = widget.viewport().size() - QSize(2 * round(widget.document().documentMargin()), 0)
             yield widget.placeholderText(), _wrapped(metrics, widget.placeholderText(), room.width()), room
+        case QListView() if not widget.parentWidget().inherits("QComboBoxPrivateContainer"):
+            for place in range(widget.model().rowCount()):
+                index = widget.model().index(place, 0)
+                # What has a tooltip may end in …: one can read the whole there.
+                if index.data() and not index.data(Qt.ItemDataRole.ToolTipRole):
+                    size = widget.visualRect(index).size()
+                    yield index.data(), _line(metrics, index.data()), size - QSize(2 * ITEM_MARGIN_PX, 0)
         case QTabBar():
             for place in range(widget.count()):
                 yield widget.tabText(place), _line(metrics, widget.tabText(place)), widget.tabRect(place).size()
@@ -164,6 +175,33 @@ def _hidden_part(widget: QWidget) -> str:
             area = parent.rect()  # scrolled to, it lies inside
         child, parent = parent, parent.parentWidget()
     return ""
+
+
+def _covered_part(widget: QWidget) -> str:
+    """Whether something in the same layout lies over the widget, as when a layout has too little room."""
+    area = QRect(QPoint(), widget.size())
+    child, parent = widget, widget.parentWidget()
+    while parent is not None and not child.isWindow():
+        area.translate(child.pos())
+        if _scrolls(parent, Qt.Orientation.Vertical):
+            area &= parent.rect()
+        for other in _laid_out(parent.layout()):
+            shared = other.geometry() & area
+            if other is not child and other.isVisible() and min(shared.width(), shared.height()) > SLACK_PX:
+                return f"{area.getRect()} lies under or over {type(other).__name__} {other.geometry().getRect()}"
+        child, parent = parent, parent.parentWidget()
+    return ""
+
+
+def _laid_out(layout: QLayout | None) -> Iterator[QWidget]:
+    """The widgets of a layout that share its area. Those of a stack take turns."""
+    if layout is None or isinstance(layout, QStackedLayout):
+        return
+    for place in range(layout.count()):
+        item = layout.itemAt(place)
+        if item.widget() is not None:
+            yield item.widget()
+        yield from _laid_out(item.layout())
 
 
 def _scrolls(viewport: QWidget, direction: Qt.Orientation) -> bool:

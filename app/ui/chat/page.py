@@ -21,9 +21,9 @@ from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
 from app.ui.chat.empty import EmptyView
 from app.ui.chat.header import ChatHeader
-from app.ui.chat.page_banner import PageBanner
 from app.ui.chat.transcript import Transcript
 from app.ui.theme import Theme
+from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, set_surface
@@ -68,7 +68,7 @@ class ChatPage(QWidget):
     def _build(self) -> None:
         set_surface(self, "base")
         self.header = ChatHeader(self._theme)
-        self.banner = PageBanner(self._theme)
+        self.banner = Banner(self._theme)
         self.transcript = Transcript(self._theme)
         self.empty = EmptyView(self._theme)
         scrolled = QScrollArea()

@@ -27,10 +27,11 @@ from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import Header
-from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.labels import ElidedLabel, set_surface
 from app.ui.widgets.progress_row import ProgressRow
 
 STACK_BELOW_PX = 860
+LIST_LEAST_PX = 48  # a banner above the list needs the room of a small window more
 
 
 class ModelsPage(QWidget):
@@ -101,8 +102,9 @@ class ModelsPage(QWidget):
         self.models = ModelList()
         self.list = self._build_list()
         self.detail = ModelDetail(self._theme)
-        self._drop_hint = Label(
-            self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted", wraps=True
+        # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
+        self._drop_hint = ElidedLabel(
+            self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted"
         )
         self._list_side = QWidget()
         side = QVBoxLayout(self._list_side)
@@ -136,6 +138,7 @@ class ModelsPage(QWidget):
         view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         view.setMouseTracking(True)
+        view.setMinimumHeight(LIST_LEAST_PX)
         return view
 
     def _connect(self) -> None:

@@ -1,7 +1,7 @@
 """The page 設定: sections at the left, their rows at the right."""
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QListView,
@@ -24,6 +24,7 @@ from app.ui.widgets.labels import Rule, set_surface
 from app.ui.widgets.scroll import scrolled
 
 LIST_WIDTH_PX = 188
+NAME_MARGINS_PX = 40  # left and right of a section's name
 ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
 
@@ -113,6 +114,10 @@ class SettingsPage(QWidget):
         section.setMaximumWidth(self._theme.px(ROWS_WIDTH_PX))
         return scrolled(holder)
 
+    def _widest_name(self) -> int:
+        metrics = QFontMetrics(self._theme.font("ui", 600))
+        return max(metrics.horizontalAdvance(name) for name, _ in self.sections) + NAME_MARGINS_PX
+
     def _connect(self) -> None:
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self._theme.changed.connect(self._resize)
@@ -122,7 +127,8 @@ class SettingsPage(QWidget):
 
     def _resize(self) -> None:
         room = self.width() or LIST_WIDTH_PX * 4
-        self._list_side.setFixedWidth(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20))
+        wanted = max(min(self._theme.px(LIST_WIDTH_PX), room // 4 + 20), self._widest_name())
+        self._list_side.setFixedWidth(min(wanted, room // 2))
         self.list.scheduleDelayedItemsLayout()
         is_stacked = room - self._list_side.width() < self._theme.px(STACK_BELOW_PX)
         for _, section in self.sections:

@@ -1,12 +1,18 @@
-"""What the user must handle: an icon, bold what, a sentence and the next step. It stays until handled."""
+"""What the user must handle: an icon, bold what, a sentence and the next step. It stays until handled.
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+The buttons move below the words where both do not fit side by side.
+"""
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, repolish
+
+WORDS_PX = 260  # the least width that the words keep beside the buttons
 
 _ICONS = {"warning": "triangle-alert", "danger": "circle-x", "success": "circle-check"}
 
@@ -34,11 +40,19 @@ class Banner(QFrame):
         self._set_actions(actions)
         self.setAccessibleName(f"{what}{sentence}")
         repolish(self)
+        self._turn()
         self.show()
 
     def dismiss(self) -> None:
         self.hide()
         self.closed.emit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
 
     def _build(self) -> None:
         self._icon = Icon(self._theme, "triangle-alert", "warning")
@@ -50,15 +64,27 @@ class Banner(QFrame):
         words.addWidget(self._sentence)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(8)
+        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._content.setSpacing(8)
+        self._content.addLayout(words, 1)
+        self._content.addLayout(self._buttons)
         close = IconButton(self._theme, "x", self.tr("閉じる"))
         close.clicked.connect(self.dismiss)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(12)
         row.addWidget(self._icon)
-        row.addLayout(words, 1)
-        row.addLayout(self._buttons)
+        row.addLayout(self._content, 1)
         row.addWidget(close)
+
+    def _turn(self) -> None:
+        buttons = self._buttons.sizeHint().width()
+        fits = self.width() - buttons - self._theme.px(100) >= self._theme.px(WORDS_PX)
+        is_row = fits or self._buttons.count() == 0
+        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+        if self._content.direction() != direction:
+            self._content.setDirection(direction)
+            self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignLeft if not is_row else Qt.AlignmentFlag(0))
 
     def _set_actions(self, actions: tuple[tuple[str, str], ...]) -> None:
         while (item := self._buttons.takeAt(0)) is not None:
