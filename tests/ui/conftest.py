@@ -14,6 +14,9 @@ from app.core.store import Store
 from app.services.preferences import Preferences
 from app.ui.language import speak
 from app.ui.theme import Theme
+from tests import screenshots
+
+SETTLING_ROUNDS = 6
 
 
 @pytest.fixture
@@ -23,6 +26,19 @@ def theme(qapp: QApplication) -> Iterator[Theme]:
     theme.apply(qapp, Settings(theme="light"))
     yield theme
     Theme().apply(qapp, Settings(theme="light"))
+
+
+@pytest.fixture
+def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures wait for people and for fonts; a test needs only what Qt has put off."""
+
+    def settle(_seconds: float = 0) -> None:
+        for _ in range(SETTLING_ROUNDS):  # a layout that follows from a layout comes a round later
+            QCoreApplication.sendPostedEvents()
+            QCoreApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+    monkeypatch.setattr(screenshots, "pause", settle)
 
 
 @pytest.fixture
