@@ -32,6 +32,7 @@ from app.services.single_instance import SingleInstance
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
+from app.ui.notifications import Notifier
 from app.ui.theme import Theme
 
 BACKUP_AFTER_MS = 10_000
@@ -54,8 +55,17 @@ class Parts:
     session: ChatSession
     window: MainWindow
 
+    @property
+    def is_first_run(self) -> bool:
+        """Whether nobody was here before: the greeting was never closed, and no conversation is stored."""
+        return not (self.preferences.value.first_run_done or self.conversations.all())
+
     def close(self) -> None:
-        """Ends the answer that is being written, keeps its text, and gives the engine's memory back."""
+        """Ends the answer that is being written, keeps its text, and gives the engine's memory back.
+
+        Other long work is cancelled and leaves no half file.
+        """
+        background.shut_down()
         self.session.close()
         self.engine.shut_down()
         self.store.close()
@@ -98,6 +108,8 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         parts.window.resize(parts.window.size().boundedTo(parts.window.screen().availableSize()))
     parts.window.show()
     parts.window.show_questions()
+    if parts.is_first_run:
+        parts.window.first_run_requested.emit()
     if children.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
     _back_up_daily(where, parts.window)
@@ -125,6 +137,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.starter_requested.connect(lambda: _start_with_trial(window, library))
     page.text_changed.connect(preload.begin)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
+    window.first_run_requested.connect(lambda: _greet(window, page, library, preferences, where))
+    Notifier(window).follow(session, library)
     return Parts(theme, database, preferences, engine, library, conversations, presets, session, window)
 
 
@@ -132,6 +146,19 @@ def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None
     """The user comes back from a terminal, perhaps, where a model was added."""
     if state == Qt.ApplicationState.ApplicationActive:
         library.refresh()
+
+
+def _greet(
+    window: MainWindow, page: ChatPage, library: ModelLibrary, preferences: Preferences, where: Paths
+) -> None:
+    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
+    from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
+
+    dialog = FirstRunDialog(window.theme, library, preferences, where.models, window)
+    dialog.example_chosen.connect(page.offer_question)
+    dialog.example_chosen.connect(window.show_questions)
+    dialog.finished.connect(lambda: preferences.change(first_run_done=True))
+    dialog.open()
 
 
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:

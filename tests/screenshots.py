@@ -29,6 +29,7 @@ from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
 from app.services.preferences import Preferences
 from app.ui import desktop
+from app.ui.first_run.dialog import FirstRunDialog
 from app.ui.theme import Theme
 
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
@@ -217,12 +218,39 @@ def first(parts: Parts) -> None:
     """Nothing stored, no model."""
 
 
+def first_run_1(parts: Parts) -> None:
+    parts.window.first_run_requested.emit()
+    pause(0.1)
+
+
+def first_run_2(parts: Parts) -> None:
+    first_run_1(parts)
+    parts.window.findChild(FirstRunDialog).show_step(1)
+
+
+def first_run_2_working(parts: Parts) -> None:
+    first_run_2(parts)
+    step = parts.window.findChild(FirstRunDialog).model
+    step.progress.start("お試し用モデルを追加しています")
+    step.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
+    step.banner.show_message(
+        "danger", "これは GGUF ではなく、保存された Web ページです。", "ファイルを入手し直してください。",
+        (("file", "別のファイルを選ぶ"),),
+    )  # fmt: skip
+
+
+def first_run_3(parts: Parts) -> None:
+    first_run_1(parts)
+    parts.window.findChild(FirstRunDialog).show_step(2)
+
+
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
         settings_questions,
         settings_models, settings_data, problem, consent, removal,
+        first_run_1, first_run_2, first_run_2_working, first_run_3,
     )
 }  # fmt: skip
 

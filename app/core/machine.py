@@ -10,7 +10,7 @@ import psutil
 
 from app.core import fit
 
-NVIDIA_TIMEOUT_S = 5.0  # a driver that hangs must not hold the answer up
+NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
 _MIB = 1 << 20
 
 # PCI vendors of processors that compute; the graphics chips of servers and virtual machines only draw.

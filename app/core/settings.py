@@ -27,6 +27,7 @@ class Settings:
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
+    first_run_done: bool = False  # the greeting of the first start was closed
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {

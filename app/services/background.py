@@ -5,8 +5,9 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+import shiboken6
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
 from app.core.errors import AppError
@@ -21,7 +22,10 @@ class Cancelled(Exception):  # noqa: N818  nothing went wrong
 
 
 class Task(QObject):
-    """Work in progress. It is kept until its result has been delivered, on the thread that called `run`."""
+    """Work in progress. It is kept until its result has been delivered, on the thread that called `run`.
+
+    A callback that is a method of a QObject is left out once that object is deleted: a dialog may be closed meanwhile.
+    """
 
     _succeeded = Signal(object)
     _failed = Signal(object)
@@ -46,13 +50,15 @@ class Task(QObject):
 
     def _on_succeeded(self, result: Any) -> None:
         _running.discard(self)
-        self._done_callback(result)
+        if _can_be_called(self._done_callback):
+            self._done_callback(result)
 
     def _on_failed(self, error: Exception) -> None:
         _running.discard(self)
         if not isinstance(error, AppError):
             raise error
-        self._failed_callback(error)
+        if _can_be_called(self._failed_callback):
+            self._failed_callback(error)
 
 
 class Progress:
@@ -112,7 +118,7 @@ class LongTask(Task):
         self.progress.cancel()
 
     def _on_progressed(self, done: int, total: int) -> None:
-        if self._progressed_callback is not None and not self.progress.is_cancelled:
+        if not self.progress.is_cancelled and _can_be_called(self._progressed_callback):
             self._progressed_callback(done, total)
 
     def _on_failed(self, error: Exception) -> None:
@@ -120,8 +126,13 @@ class LongTask(Task):
             super()._on_failed(error)
             return
         _running.discard(self)
-        if self._cancelled_callback is not None:
+        if _can_be_called(self._cancelled_callback):
             self._cancelled_callback()
+
+
+def _can_be_called(callback: Callable[..., None] | None) -> TypeGuard[Callable[..., None]]:
+    owner = getattr(callback, "__self__", None)
+    return callback is not None and (not isinstance(owner, QObject) or shiboken6.isValid(owner))
 
 
 _running: set[Task] = set()

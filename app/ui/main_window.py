@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -37,6 +37,8 @@ TOAST_TITLE_CHARACTERS = 20
 
 class MainWindow(QMainWindow):
     """Pages other than 質問 are built when they are first shown: most starts never need them."""
+
+    first_run_requested = Signal()
 
     def __init__(
         self,
@@ -165,7 +167,9 @@ class MainWindow(QMainWindow):
         return page
 
     def _settings_page(self) -> SettingsPage:
-        return SettingsPage(self.theme, self._preferences, self._paths)
+        page = SettingsPage(self.theme, self._preferences, self._paths)
+        page.first_run_requested.connect(self.first_run_requested)
+        return page
 
     def _connect(self) -> None:
         self.sidebar.page_chosen.connect(self._on_page_chosen)

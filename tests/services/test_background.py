@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QThread
+import shiboken6
+from PySide6.QtCore import QObject, QThread
 from pytestqt.qtbot import QtBot
 
 from app.core.errors import AppError
@@ -157,3 +158,25 @@ def test_closing_cancels_the_long_work_and_waits_for_it(qtbot: QtBot, ends: Ends
     background.shut_down()
     assert not half.exists()
     qtbot.waitUntil(lambda: ends.calls == [("cancelled", None)])
+
+
+class Listener(QObject):
+    def __init__(self, heard: list[object]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def note(self, result: object = None) -> None:
+        self._heard.append(result)
+
+
+def test_an_object_that_was_deleted_meanwhile_is_not_called(qtbot: QtBot) -> None:
+    heard: list[object] = []
+    listener = Listener(heard)
+    go_on = threading.Event()
+    background.run(go_on.wait, listener.note, listener.note)
+    cancelled = background.run_long(lambda progress: progress.check(), listener.note, listener.note, None, listener.note)
+    cancelled.cancel()
+    shiboken6.delete(listener)
+    go_on.set()
+    qtbot.waitUntil(lambda: not background._running)
+    assert heard == []

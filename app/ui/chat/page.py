@@ -158,6 +158,11 @@ class ChatPage(QWidget):
     def focus_composer(self) -> None:
         self.composer.setFocus()
 
+    def offer_question(self, text: str) -> None:
+        """Puts an example into the field; what somebody has begun to write is left alone."""
+        if not self.composer.text():
+            self.composer.set_text(text)
+
     def set_header_inset(self, inset_px: int) -> None:
         """Room at the left of the header for the window's menu button."""
         self.header.set_inset(inset_px)

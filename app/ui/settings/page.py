@@ -1,6 +1,6 @@
 """The page 設定: sections at the left, their rows at the right."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -50,14 +50,18 @@ class SectionDelegate(QStyledItemDelegate):
 
 
 class SettingsPage(QWidget):
+    first_run_requested = Signal()
+
     def __init__(self, theme: Theme, preferences: Preferences, paths: Paths) -> None:
         super().__init__()
         self._theme = theme
+        data = DataSection(theme, preferences, paths, self.tr("データ"))
+        data.first_run_requested.connect(self.first_run_requested)
         self.sections: tuple[tuple[str, Section], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
             (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
             (self.tr("モデルと保存先"), ModelSection(theme, preferences, paths, self.tr("モデルと保存先"))),
-            (self.tr("データ"), DataSection(theme, preferences, paths, self.tr("データ"))),
+            (self.tr("データ"), data),
         )
         self._build()
         self._connect()

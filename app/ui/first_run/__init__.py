@@ -1,0 +1,1 @@
+"""The dialog that greets who starts the program for the first time."""

@@ -1,0 +1,330 @@
+"""The greeting of the first start: shown once, left at any step without a loss, finished by keyboard alone."""
+
+import threading
+
+import pytest
+import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
+
+from app.core import machine, settings, starter
+from app.core.machine import Gpu, Machine
+from app.services import background
+from app.services.preferences import Preferences
+from app.ui.dialogs import Dialog
+from app.ui.first_run.dialog import FirstRunDialog
+from app.ui.models import questions
+from tests import models
+
+GB = 10**9
+DESK = Machine(memory_bytes=32 * GB, available_bytes=24 * GB, cores=8, free_disk_bytes=200 * GB)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """A desktop computer without a graphics processor. Tests replace what they need."""
+    monkeypatch.setattr(machine, "measure", lambda _folder: DESK)
+    monkeypatch.setattr(machine, "gpus", lambda: ())
+
+
+@pytest.fixture
+def parts(open_window, here):
+    return open_window()
+
+
+@pytest.fixture
+def greet(parts, qtbot):
+    def greet() -> FirstRunDialog:
+        parts.window.first_run_requested.emit()
+        dialog = parts.window.findChildren(FirstRunDialog)[-1]
+        qtbot.waitUntil(dialog.isActiveWindow)
+        return dialog
+
+    return greet
+
+
+def shown(widget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
+
+
+def press(qtbot, key: Qt.Key) -> None:
+    qtbot.keyClick(QApplication.focusWidget(), key)
+
+
+# ----------------------------------------------------------------- once, and again on request
+
+
+def test_it_is_for_those_who_have_no_conversation_and_have_not_closed_it(parts, store):
+    assert parts.is_first_run
+    store.add_question("もうここにいる")
+    assert not parts.is_first_run
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_escape_at_any_step_ends_it_for_good_and_changes_nothing_else(parts, greet, qtbot, where, step):
+    before = parts.preferences.value
+    dialog = greet()
+    dialog.show_step(step)
+    press(qtbot, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    assert not parts.is_first_run
+    after = settings.load(where.settings)
+    assert after.first_run_done
+    assert {name for name in settings.Settings.__slots__ if getattr(before, name) != getattr(after, name)} == {
+        "first_run_done"
+    }
+    assert parts.library.models() == []
+
+
+def test_closing_the_dialogs_window_ends_it_too(parts, greet, where):
+    greet().close()
+    assert Preferences(where.settings).value.first_run_done
+
+
+def test_it_can_be_opened_again_from_the_settings(parts, qtbot):
+    parts.window.show_page("settings")
+    page = parts.window.page("settings")
+    place = [name for name, _ in page.sections].index("データ")
+    page.show_section(place)
+    qtbot.mouseClick(page.sections[place][1].first_run_button, Qt.MouseButton.LeftButton)
+    assert parts.window.findChild(FirstRunDialog).isVisible()
+
+
+# ------------------------------------------------------------------------------- step 1
+
+
+def test_what_the_machine_offers_is_shown(parts, greet, qtbot):
+    dialog = greet()
+    qtbot.waitUntil(lambda: "見つかりません。CPU で回答します。" in shown(dialog))
+    for fact in ("32.0 GB（空き 24.0 GB）", "物理コア 8 個", "200 GB"):
+        assert fact in shown(dialog)
+    assert "入力した内容と資料は、この PC の中だけで扱います。" in shown(dialog)
+
+
+def test_graphics_processors_are_named_without_a_promise(parts, greet, qtbot, monkeypatch):
+    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("NVIDIA GeForce RTX 4060 Ti", 17 * GB), Gpu("AMD")))
+    dialog = greet()
+    qtbot.waitUntil(lambda: "NVIDIA GeForce RTX 4060 Ti（17.0 GB）\nAMD\n" in shown(dialog))
+    assert "回答に使えるかは、モデルを読み込むときに確かめます。" in shown(dialog)
+
+
+def test_a_driver_that_answers_after_the_dialog_is_closed_disturbs_nobody(parts, greet, qtbot, monkeypatch):
+    go_on, asked = threading.Event(), threading.Event()
+
+    def slow_gpus():
+        go_on.wait()
+        asked.set()
+        return ()
+
+    monkeypatch.setattr(machine, "gpus", slow_gpus)
+    dialog = greet()
+    press(qtbot, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not shiboken6.isValid(dialog))
+    with qtbot.captureExceptions() as bugs:
+        go_on.set()
+        qtbot.waitUntil(lambda: asked.is_set() and not background._running)
+    assert bugs == []
+
+
+@pytest.mark.parametrize(
+    ("available_gb", "disk_gb", "says"),
+    [
+        (
+            24,
+            200,
+            ("おすすめは 8B のモデルです。", "必要なメモリは約 5.6 GB", "メモリには 32B まで余裕をもって入ります。"),
+        ),
+        (5.8, 200, ("おすすめは 3B のモデルです。", "業務に勧める 8B も動きますが、メモリの余裕はわずかです。")),
+        (4, 200, ("おすすめは 3B のモデルです。", "業務に勧める 8B には、空きメモリが足りません（必要 約 5.6 GB）。")),
+        (0.5, 200, ("いまの空きメモリでは、1B のモデルにも余裕がありません。",)),
+        (24, 5, ("おすすめは 8B のモデルです。", "▲ 保存先の空きが足りません。")),
+    ],
+)
+def test_the_advice_follows_from_the_room_there_is(parts, greet, monkeypatch, available_gb, disk_gb, says):
+    room = Machine(32 * GB, int(available_gb * GB), 8, int(disk_gb * GB))
+    monkeypatch.setattr(machine, "measure", lambda _folder: room)
+    words = shown(greet())
+    assert all(sentence in words for sentence in says)
+    assert ("▲" in words) == (disk_gb < 10)
+
+
+# ------------------------------------------------------------------------------- step 2
+
+
+@pytest.fixture
+def choosing(greet):
+    dialog = greet()
+    dialog.show_step(1)
+    return dialog
+
+
+def test_a_file_becomes_the_model_that_questions_go_to(parts, choosing, qtbot, tiny_model, monkeypatch):
+    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: str(tiny_model))
+    assert not choosing.next_button.isVisible()
+    with qtbot.waitSignal(parts.library.imported):
+        qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
+    model = parts.library.models()[0]
+    assert parts.preferences.value.model_id == model.id
+    assert f"✓ {model.name} を質問に使います。" in shown(choosing)
+    assert choosing.next_button.hasFocus()
+    assert not choosing.later_button.isVisible()
+
+
+def test_choosing_no_file_changes_nothing(parts, choosing, qtbot, monkeypatch):
+    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: "")
+    qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
+    assert not parts.library.is_working
+    assert choosing.model.progress.isHidden()
+
+
+def test_a_bad_file_is_explained_there_and_another_can_be_chosen(
+    parts, choosing, qtbot, tmp_path, tiny_model, monkeypatch
+):
+    page = tmp_path / "model.gguf"
+    page.write_text("<!DOCTYPE html><html></html>", "utf-8")
+    files = iter((str(page), str(tiny_model)))
+    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: next(files, ""))
+    with qtbot.waitSignal(parts.library.failed):
+        qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
+    assert "保存された Web ページです" in shown(choosing.model.banner)
+    assert choosing.model.progress.isHidden()
+    again = next(b for b in choosing.model.banner.findChildren(QAbstractButton) if b.text() == "別のファイルを選ぶ")
+    with qtbot.waitSignal(parts.library.imported):
+        qtbot.mouseClick(again, Qt.MouseButton.LeftButton)
+    assert not choosing.model.banner.isVisible()
+    assert choosing.model.has_model
+
+
+@pytest.fixture
+def with_starter(monkeypatch):
+    """The trial model's package is here; putting it together goes on until it is cancelled or let go on."""
+    let_go = threading.Event()
+
+    def assemble(folder, report):
+        for step in range(1_000_000):
+            if let_go.is_set():
+                return models.tiny_llama(folder / "trial.gguf", metadata={"general.name": "Gemma 3 270M"})
+            report(min(0.99, step / 1000))
+            let_go.wait(0.005)
+        raise AssertionError("nobody cancelled")
+
+    monkeypatch.setattr(starter, "is_available", lambda: True)
+    monkeypatch.setattr(starter, "assemble", assemble)
+    return let_go
+
+
+def test_the_licence_is_read_before_the_trial_model_is_added(with_starter, parts, choosing):
+    words = shown(choosing.model.starter_card)
+    card = starter.card()
+    assert card.licence in words
+    assert card.licence_notice in words
+    assert choosing.model.starter_button.hasFocus()
+    assert parts.library.models() == []
+
+
+def test_adding_the_trial_model_shows_progress_and_is_cancelled_by_keyboard(with_starter, parts, choosing, qtbot):
+    press(qtbot, Qt.Key.Key_Return)
+    step = choosing.model
+    qtbot.waitUntil(lambda: "0.25 GB" in step.progress.words)
+    assert step.progress.cancel_button.hasFocus()
+    assert not step.starter_button.isEnabled()
+    with qtbot.waitSignal(parts.library.failed):
+        press(qtbot, Qt.Key.Key_Space)
+    assert step.progress.isHidden()
+    assert not step.banner.isVisible()
+    assert step.starter_button.hasFocus()
+    assert parts.library.models() == []
+
+
+def test_what_is_being_added_goes_on_when_the_dialog_is_closed(with_starter, parts, choosing, qtbot):
+    press(qtbot, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: parts.library.is_working)
+    choosing.reject()
+    qtbot.waitUntil(lambda: not shiboken6.isValid(choosing))
+    with qtbot.waitSignal(parts.library.imported):
+        with_starter.set()
+    assert [model.card_id for model in parts.library.models()] == ["gemma-3-270m"]
+
+
+def test_the_added_trial_model_is_not_offered_again(with_starter, parts, choosing, qtbot):
+    with_starter.set()
+    with qtbot.waitSignal(parts.library.imported):
+        press(qtbot, Qt.Key.Key_Return)
+    assert not choosing.model.starter_card.isVisible()
+    assert choosing.next_button.hasFocus()
+
+
+def test_without_its_package_the_trial_model_is_not_offered(parts, greet, monkeypatch):
+    monkeypatch.setattr(starter, "is_available", lambda: False)
+    dialog = greet()
+    dialog.show_step(1)
+    assert not dialog.model.starter_card.isVisible()
+    assert dialog.model.file_button.hasFocus()
+
+
+@pytest.mark.parametrize(("choice", "is_allowed"), [("allow", True), ("plain", False)])
+def test_a_file_with_its_own_template_asks_before_that_runs(parts, choosing, qtbot, tmp_path, choice, is_allowed):
+    path = models.tiny_llama(tmp_path / "own.gguf", chat_template="{{ messages[0].content }}")
+    choosing.model.import_path(str(path))
+    qtbot.waitUntil(lambda: bool(choosing.model.findChildren(Dialog)))
+    choosing.model.findChildren(Dialog)[0]._choose(choice)
+    assert parts.library.models()[0].template_allowed == is_allowed
+
+
+# ------------------------------------------------------------------------------- step 3, and all of it
+
+
+def test_somebody_without_a_model_and_without_a_network_finishes_by_keyboard_alone(parts, greet, qtbot, monkeypatch):
+    monkeypatch.setattr(starter, "is_available", lambda: False)
+    dialog = greet()
+    press(qtbot, Qt.Key.Key_Return)
+    assert dialog.step == 1
+    while not dialog.later_button.hasFocus():
+        press(qtbot, Qt.Key.Key_Tab)
+    press(qtbot, Qt.Key.Key_Return)
+    assert "モデルがまだないので、回答はできません。" in shown(dialog)
+    press(qtbot, Qt.Key.Key_Return)
+    composer = parts.window.page("ask").composer
+    assert composer.text() == "日本の首都はどこですか？"
+    assert parts.preferences.value.first_run_done
+    assert parts.window.focusWidget() is composer.editor
+
+
+def test_a_question_that_was_begun_is_not_replaced_by_the_example(parts, greet, qtbot):
+    composer = parts.window.page("ask").composer
+    composer.set_text("書きかけの質問")
+    dialog = greet()
+    dialog.show_step(2)
+    qtbot.mouseClick(dialog.start_button, Qt.MouseButton.LeftButton)
+    assert composer.text() == "書きかけの質問"
+
+
+def test_with_a_model_the_last_step_has_no_warning(parts, greet, model, store):
+    parts.library.update(model)
+    dialog = greet()
+    dialog.show_step(2)
+    assert "▲" not in shown(dialog)
+
+
+def test_one_goes_back_by_the_button_and_by_the_rail(parts, greet, qtbot):
+    dialog = greet()
+    assert not dialog.back_button.isVisible()
+    dialog.show_step(2)
+    qtbot.mouseClick(dialog.back_button, Qt.MouseButton.LeftButton)
+    assert dialog.step == 1
+    qtbot.mouseClick(dialog.rail.steps[0], Qt.MouseButton.LeftButton)
+    assert dialog.step == 0
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_everything_that_can_be_pressed_has_a_name_and_one_button_is_primary(with_starter, parts, greet, model, step):
+    dialog = greet()
+    dialog.show_step(step)
+    for has_model in (False, True):
+        if has_model:
+            parts.library.update(model)
+        buttons = [button for button in dialog.findChildren(QAbstractButton) if button.isVisible()]
+        assert all(button.accessibleName() or button.text() for button in buttons)
+        assert [b.text() for b in buttons if b.property("kind") == "primary"] == [
+            button.text() for button in buttons if button.hasFocus()
+        ]
