@@ -285,6 +285,18 @@
 <context>
     <name>DataSection</name>
     <message>
+        <source>この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。</source>
+        <translation>Shows what this PC can do and how to choose a model. Conversations and settings stay as they are.</translation>
+    </message>
+    <message>
+        <source>はじめの案内</source>
+        <translation>Introduction</translation>
+    </message>
+    <message>
+        <source>はじめの案内をもう一度見る</source>
+        <translation>Show the introduction again</translation>
+    </message>
+    <message>
         <source>データの場所</source>
         <translation>Data folder</translation>
     </message>
@@ -415,6 +427,45 @@
     </message>
 </context>
 <context>
+    <name>FirstRunDialog</name>
+    <message>
+        <source>あとで</source>
+        <translation>Later</translation>
+    </message>
+    <message>
+        <source>この PC でできること</source>
+        <translation>What this PC can do</translation>
+    </message>
+    <message>
+        <source>はじめに</source>
+        <translation>Getting started</translation>
+    </message>
+    <message>
+        <source>はじめる</source>
+        <translation>Start</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+    <message>
+        <source>入力した内容と資料は、この PC の中だけで扱います。</source>
+        <translation>What you type and your documents are handled on this PC only.</translation>
+    </message>
+    <message>
+        <source>戻る</source>
+        <translation>Back</translation>
+    </message>
+    <message>
+        <source>次へ：{step}</source>
+        <translation>Next: {step}</translation>
+    </message>
+    <message>
+        <source>質問してみる</source>
+        <translation>Ask something</translation>
+    </message>
+</context>
+<context>
     <name>LinkDialog</name>
     <message>
         <source>このリンクを開きますか</source>
@@ -454,6 +505,85 @@
     <message>
         <source>保存先の空き {n} GB</source>
         <translation>{n} GB of disk free</translation>
+    </message>
+</context>
+<context>
+    <name>MachineStep</name>
+    <message>
+        <source>8B などはモデルの大きさです（B は 10 億）。大きいほど回答は正確になりますが、遅くなります。</source>
+        <translation>8B and the like are sizes of models (B is a billion). Larger ones answer better, but more slowly.</translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation>CPU</translation>
+    </message>
+    <message>
+        <source>GPU</source>
+        <translation>GPU</translation>
+    </message>
+    <message>
+        <source>{a} GB（空き {b} GB）</source>
+        <translation>{a} GB ({b} GB free)</translation>
+    </message>
+    <message>
+        <source>▲ 保存先の空きが足りません。ファイルを置く場所を空けてください。</source>
+        <translation>▲ There is not enough disk space. Make room for the file.</translation>
+    </message>
+    <message>
+        <source>いまの空きメモリでは、1B のモデルにも余裕がありません。</source>
+        <translation>Free memory is tight even for a 1B model at the moment.</translation>
+    </message>
+    <message>
+        <source>おすすめは {size} のモデルです。</source>
+        <translation>A {size} model is recommended.</translation>
+    </message>
+    <message>
+        <source>この PC でできること</source>
+        <translation>What this PC can do</translation>
+    </message>
+    <message>
+        <source>ほかのプログラムを閉じると、使えるメモリが増えます。</source>
+        <translation>Closing other programs frees memory.</translation>
+    </message>
+    <message>
+        <source>メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>メモリには {size} まで余裕をもって入ります。</source>
+        <translation>Models up to {size} fit into memory comfortably.</translation>
+    </message>
+    <message>
+        <source>保存先の空き</source>
+        <translation>Disk space free</translation>
+    </message>
+    <message>
+        <source>回答に使えるかは、モデルを読み込むときに確かめます。</source>
+        <translation>Whether it can be used is checked when a model is loaded.</translation>
+    </message>
+    <message>
+        <source>必要なメモリは約 {need} GB、ファイルは約 {file} GB です（Q4_K_M、文脈 {n} トークン）。</source>
+        <translation>It needs about {need} GB of memory; the file is about {file} GB (Q4_K_M, context of {n} tokens).</translation>
+    </message>
+    <message>
+        <source>業務に勧める {size} には、空きメモリが足りません（必要 約 {need} GB）。</source>
+        <translation>There is not enough free memory for {size}, which is recommended for work (about {need} GB needed).</translation>
+    </message>
+    <message>
+        <source>業務に勧める {size} も動きますが、メモリの余裕はわずかです。</source>
+        <translation>{size}, recommended for work, runs too, with little memory to spare.</translation>
+    </message>
+    <message>
+        <source>物理コア {n} 個</source>
+        <translation>{n} physical cores</translation>
+    </message>
+    <message>
+        <source>見つかりません。CPU で回答します。</source>
+        <translation>None found. Answers are computed on the CPU.</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Checking…</translation>
     </message>
 </context>
 <context>
@@ -678,6 +808,61 @@
     <message>
         <source>重みの並べ替え</source>
         <translation>Repacking of weights</translation>
+    </message>
+</context>
+<context>
+    <name>ModelStep</name>
+    <message>
+        <source>✓ {name} を質問に使います。</source>
+        <translation>✓ {name} is used for questions.</translation>
+    </message>
+    <message>
+        <source>お持ちの GGUF ファイルを、いまある場所のまま使います。使用条件は配布元で確かめてください。</source>
+        <translation>Uses a GGUF file you have, where it is. See its licence where it is published.</translation>
+    </message>
+    <message>
+        <source>お試し用ではじめる</source>
+        <translation>Start with the trial model</translation>
+    </message>
+    <message>
+        <source>お試し用モデルを追加しています</source>
+        <translation>Adding the trial model</translation>
+    </message>
+    <message>
+        <source>ファイルから</source>
+        <translation>From a file</translation>
+    </message>
+    <message>
+        <source>ファイルを選ぶ…</source>
+        <translation>Choose a file…</translation>
+    </message>
+    <message>
+        <source>モデルを追加しています</source>
+        <translation>Adding a model</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+    <message>
+        <source>使用条件の全文を読む</source>
+        <translation>Read the licence in full</translation>
+    </message>
+    <message>
+        <source>使用条件：{name}</source>
+        <translation>Licence: {name}</translation>
+    </message>
+    <message>
+        <source>別のファイルを選ぶ</source>
+        <translation>Choose another file</translation>
+    </message>
+    <message>
+        <source>取り込んでいます：{name}</source>
+        <translation>Importing {name}</translation>
+    </message>
+    <message>
+        <source>回答を書くモデルを追加します。どちらもネットワークを使いません。</source>
+        <translation>Add a model that writes the answers. Neither way needs a network.</translation>
     </message>
 </context>
 <context>
@@ -1009,6 +1194,29 @@
     </message>
 </context>
 <context>
+    <name>QuestionStep</name>
+    <message>
+        <source>▲ モデルがまだないので、回答はできません。モデルは「モデル」の画面でいつでも追加できます。</source>
+        <translation>▲ There is no model yet, so there can be no answer. Add one at any time on the page Models.</translation>
+    </message>
+    <message>
+        <source>「はじめる」を押すと、この例が質問の欄に入ります。書き直してから送信できます。</source>
+        <translation>&quot;Start&quot; puts this example into the question field. You can change it before sending.</translation>
+    </message>
+    <message>
+        <source>例</source>
+        <translation>Example</translation>
+    </message>
+    <message>
+        <source>日本の首都はどこですか？</source>
+        <translation>What is the capital of Japan?</translation>
+    </message>
+    <message>
+        <source>質問してみる</source>
+        <translation>Ask something</translation>
+    </message>
+</context>
+<context>
     <name>QuestionView</name>
     <message>
         <source>質問&#x3000;{time}</source>
@@ -1157,6 +1365,28 @@
     <message>
         <source>質問を読んでいます…</source>
         <translation>Reading the question…</translation>
+    </message>
+</context>
+<context>
+    <name>Step</name>
+    <message>
+        <source>いまの手順</source>
+        <translation>Current step</translation>
+    </message>
+    <message>
+        <source>このあと</source>
+        <translation>To come</translation>
+    </message>
+    <message>
+        <source>済み</source>
+        <translation>Done</translation>
+    </message>
+</context>
+<context>
+    <name>StepRail</name>
+    <message>
+        <source>{i}／{n}&#x3000;{step}</source>
+        <translation>{i}/{n}  {step}</translation>
     </message>
 </context>
 <context>
