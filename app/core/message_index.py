@@ -1,5 +1,7 @@
 """Full-text search over all messages: a contentless FTS5 table of the terms that `app.core.text` makes."""
 
+import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +25,14 @@ class Hit:
     count: int = 1  # messages found in this conversation
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gives. `is_complete` is False when there may be more, older ones."""
+
+    hits: tuple[Hit, ...] = ()
+    is_complete: bool = True
+
+
 class MessageIndex:
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -42,30 +52,51 @@ class MessageIndex:
                 "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)", message_id, " ".join(text.terms(new))
             )
 
-    def search(self, query: str) -> list[Hit]:
+    def search(self, query: str) -> Found:
         """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
-        expression = text.match_expression(query)
+        expression, words = text.match_expression(query), text.words(query)
         if not expression:
-            return []
+            return Found()
+        # Texts are read only of those that are shown.
         rows = self._db.read(
-            """SELECT c.id, c.title, m.created_at, m.id, m.role, m.text FROM
-                   (SELECT rowid FROM message_terms WHERE message_terms MATCH ? ORDER BY rowid DESC LIMIT ?) AS found
-               JOIN message m ON m.id = found.rowid JOIN conversation c ON c.id = m.conversation_id
-               WHERE c.binned_at IS NULL ORDER BY m.id DESC""",
+            """WITH found(id) AS (
+                   SELECT rowid FROM message_terms WHERE message_terms MATCH ? ORDER BY rowid DESC LIMIT ?),
+               newest AS (
+                   SELECT max(m.id) AS id, count(*) AS count, sum(count(*)) OVER () AS total
+                   FROM found f JOIN message m ON m.id = f.id GROUP BY m.conversation_id)
+               SELECT c.id, c.title, m.created_at, m.id, m.role, m.text, n.count, n.total
+               FROM newest n JOIN message m ON m.id = n.id JOIN conversation c ON c.id = m.conversation_id
+               WHERE c.binned_at IS NULL ORDER BY m.created_at DESC LIMIT ?""",
             expression,
             MESSAGES_MAX,
+            CONVERSATIONS_MAX + 1,
         )
-        hits: dict[int, Hit] = {}
-        for row in rows:
-            newest = hits.get(row[0])
-            hits[row[0]] = Hit(*row) if newest is None else _counted(newest)
-        titled = [hit for hit in self._titled(text.words(query)) if hit.conversation_id not in hits]
-        return sorted([*hits.values(), *titled], key=lambda hit: hit.at, reverse=True)[:CONVERSATIONS_MAX]
+        hits = [Hit(*row[:-1]) for row in rows]
+        hits += self._titled(words, {hit.conversation_id for hit in hits})
+        hits.sort(key=lambda hit: hit.at, reverse=True)
+        is_complete = len(hits) <= CONVERSATIONS_MAX and all(row["total"] < MESSAGES_MAX for row in rows)
+        return Found(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 
-    def _titled(self, words: Sequence[str]) -> list[Hit]:
-        rows = self._db.read("SELECT id, title, updated_at FROM conversation WHERE binned_at IS NULL")
-        return [Hit(*row) for row in rows if all(word in text.fold(row[1]) for word in words)]
+    def _titled(self, words: Sequence[str], known: set[int]) -> list[Hit]:
+        """By their titles. A row for each of thousands of titles would take longer than all the rest."""
+        ids, titles = self._db.read(
+            "SELECT group_concat(id, ' '), group_concat(replace(title, char(10), ' '), char(10))"
+            " FROM conversation WHERE binned_at IS NULL"
+        )[0]
+        if ids is None:
+            return []
+        found = list(zip(map(int, ids.split()), map(_folded_title, titles.split("\n")), strict=True))
+        for word in words:
+            holds = text.pattern((word,)).search
+            found = [(number, title) for number, title in found if holds(title)]
+        wanted = [number for number, _ in found if number not in known]
+        rows = self._db.read(
+            "SELECT id, title, updated_at FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
+            " ORDER BY updated_at DESC LIMIT ?",
+            json.dumps(wanted),
+            CONVERSATIONS_MAX + 1,
+        )
+        return [Hit(*row) for row in rows]
 
 
-def _counted(hit: Hit) -> Hit:
-    return Hit(hit.conversation_id, hit.title, hit.at, hit.message_id, hit.role, hit.text, hit.count + 1)
+_folded_title = functools.lru_cache(maxsize=20_000)(text.fold)

@@ -2,8 +2,12 @@
 
 sqlite's own tokenizers find no two-character word inside a Japanese sentence (porter and unicode61) or only words of
 three and more (trigram). So runs of Japanese are cut into overlapping pairs of characters: 橋脚の is 橋脚, 脚の, の.
+
+Whatever changes the terms of a text needs a migration that makes the index anew: a contentless index forgets a
+message only when it is told the very terms that were put into it.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -14,8 +18,14 @@ _JAPANESE = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
 # A run of Japanese, a number, or a word of another script; 13 can be found in D13, and 3.2 is 3 next to 2.
-_RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|\d+|[^\W\d_{_JAPANESE}]+")
+_RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
+# Markdown's signs inside a sentence: who reads **かぶり**は on the screen looks for かぶりは.
+_EMPHASIS = re.compile(r"\*{2,}|`+")
+_GAP = r"(?:[^\w\n]|_)"  # between the runs of a word, as the index sees it: 3.2.1 is also 3-2-1
 _JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC joins with the letter before
+# Characters that fold to one character each, unless a mark follows; text is mostly made of them.
+_SIMPLE = re.compile("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
+_LINE_STARTS = re.compile(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,11 @@ class Snippet:
 
 
 def fold(text: str) -> str:
-    """Letters that people take for the same: full and half width, capitals, ㌢ and センチ (NFKC and case folding)."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """Letters that people take for the same: full and half width, capitals, ㌢ and センチ (NFKC and case folding).
+
+    Signs of emphasis and code are left out.
+    """
+    return unicodedata.normalize("NFKC", _EMPHASIS.sub("", text)).casefold()
 
 
 def terms(text: str) -> list[str]:
@@ -62,23 +75,45 @@ def _phrase(word: str) -> str:
     return '"' + " ".join(wanted) + '" *'
 
 
+@functools.lru_cache(maxsize=64)
+def pattern(query_words: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds any of the words in folded text; the longest where several begin."""
+    return re.compile("|".join(map(_loose, sorted(set(query_words), key=len, reverse=True))))
+
+
+def count(text: str, query_words: Sequence[str]) -> int:
+    """How many places `occurrences` finds, without looking for them in the original: quick."""
+    return len(pattern(tuple(query_words)).findall(fold(text))) if query_words else 0
+
+
 def occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the folded `query_words` stand in `text`: (start, end) in the original's characters, without overlaps."""
+    """Where `query_words` stand in `text`: (start, end) in the original's characters, in order, without overlaps."""
+    if not count(text, query_words):
+        return []
     folded, origin = _folded_with_origin(text)
-    found = sorted(
-        (hit.start(), hit.end()) for word in set(query_words) for hit in re.finditer(re.escape(word), folded)
-    )
     places: list[tuple[int, int]] = []
-    for start, end in found:
-        first, last = origin[start], origin[end]
+    for hit in pattern(tuple(query_words)).finditer(folded):
+        first, last = origin[hit.start()], origin[hit.end()]
         if not places or first >= places[-1][1]:
             places.append((first, max(last, first + 1)))
     return places
 
 
-def snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 80) -> Snippet:
+def _loose(word: str) -> str:
+    """A regular expression for what the index finds by this word; a word of signs only is taken as it is."""
+    expression, before = "", _RUNS.search(word)
+    if before is None:
+        return re.escape(word)
+    for run in _RUNS.finditer(word):
+        least = 1 if run.lastgroup == before.lastgroup else 0  # 3.2 is not 32
+        expression += (_GAP + f"{{{least},3}}" if expression else "") + re.escape(run.group())
+        before = run
+    return expression
+
+
+def snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 120) -> Snippet:
     """One line of about `length` characters around the first word found, with … where text is left out."""
-    line = re.sub(r"\s+", " ", text).strip()
+    line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = occurrences(line, query_words)
     start = max(0, places[0][0] - before) if places else 0
     end = min(len(line), start + length)
@@ -91,22 +126,32 @@ def snippet(text: str, query_words: Sequence[str], before: int = 16, length: int
 
 def _folded_with_origin(text: str) -> tuple[str, list[int]]:
     """The folded text, and for each of its characters (and its end) the place in the original it came from."""
-    if text.isascii():
-        return text.casefold(), list(range(len(text) + 1))
     pieces: list[str] = []
     origin: list[int] = []
-    for start, cluster in _clusters(text):
-        piece = fold(cluster)
+    for start, end in _pieces(text):
+        piece = fold(text[start:end])
         pieces.append(piece)
-        origin += [start] * len(piece)
+        is_simple = len(piece) == end - start
+        origin += range(start, end) if is_simple else [start] * len(piece)
     origin.append(len(text))
     return "".join(pieces), origin
 
 
-def _clusters(text: str) -> Iterator[tuple[int, str]]:
-    """Characters with the marks that NFKC may join to them."""
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or not (unicodedata.combining(text[at]) or text[at] in _JOINED):
-            yield start, text[start:at]
-            start = at
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Runs of characters that fold one to one; between them signs of emphasis, and characters with their marks."""
+    at = 0
+    while at < len(text):
+        found = _EMPHASIS.match(text, at) or _SIMPLE.match(text, at)
+        end = found.end() if found else at + 1
+        while end < len(text) and _is_mark(text[end]):
+            end += 1
+        if found and end > found.end() > at + 1:
+            yield at, found.end() - 1
+            at = found.end() - 1
+        yield at, end
+        at = end
+
+
+def _is_mark(character: str) -> bool:
+    """Whether NFKC may join it to the character before."""
+    return bool(unicodedata.combining(character)) or character in _JOINED

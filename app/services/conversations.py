@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QObject, Signal
 
 from app.core.errors import AppError
-from app.core.message_index import Hit, MessageIndex
+from app.core.message_index import Found, MessageIndex
 from app.core.records import Conversation, Folder
 from app.core.shelf import Shelf
 from app.core.store import Store
@@ -36,7 +36,7 @@ class Conversations(QObject):
     def with_drafts(self) -> frozenset[int]:
         return self._shelf.with_drafts()
 
-    def search(self, query: str) -> list[Hit]:
+    def search(self, query: str) -> Found:
         return self._index.search(query)
 
     def rename(self, conversation_id: int, title: str) -> None:
