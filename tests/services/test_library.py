@@ -9,6 +9,7 @@ from app.core import local_models
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.store import Store
+from app.services import background
 from app.services.library import ModelLibrary
 from tests import models
 
@@ -101,6 +102,20 @@ def test_cancelling_the_trial_model_leaves_no_half_file(where: Paths, store: Sto
         library.add_starter()
     assert signal.args[0].code == "cancelled"
     assert [file.suffix for file in where.models.iterdir()] == [".html"]
+
+
+@pytest.mark.model
+def test_closing_while_the_trial_model_is_put_together_leaves_no_half_file(
+    where: Paths, store: Store, qtbot: QtBot
+) -> None:
+    library = ModelLibrary(store, where.models)
+    if not library.is_starter_available():
+        pytest.skip("the starter's package is not installed")
+    library.add_starter()
+    background.shut_down()
+    assert {file.suffix for file in where.models.iterdir()} <= {".html"}
+    assert library.models() == []
+    qtbot.waitUntil(lambda: not library.is_working)
 
 
 def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_model: Path) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.services.library import ModelLibrary
@@ -42,6 +41,9 @@ class FirstRunDialog(QDialog):
         self._build()
         self._connect()
         self.show_step(MACHINE)
+        # As large as planned at the user's text size, where the screen has room.
+        room = parent.screen().availableSize() - QSize(SCREEN_MARGIN_PX, SCREEN_MARGIN_PX)
+        self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
 
     @property
     def step(self) -> int:
@@ -53,12 +55,6 @@ class FirstRunDialog(QDialog):
         self.question.show_model(has_model=self.model.has_model)
         self._show_buttons()
         self._focus_first()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """As large as planned at the user's text size, where the screen has room."""
-        room = self.screen().availableSize() - QSize(SCREEN_MARGIN_PX, SCREEN_MARGIN_PX)
-        self.resize(QSize(*(self._theme.px(n) for n in SIZE_PX)).boundedTo(room))
-        super().showEvent(event)
 
     # ----------------------------------------------------------------- building
 

@@ -63,8 +63,8 @@ class MachineStep(QWidget):
         memory = self.tr("{a} GB（空き {b} GB）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes))
         facts = [
             (self.tr("メモリ"), memory),
-            (self.tr("CPU"), self.tr("物理コア {n} 個").format(n=here.cores)),
-            (self.tr("GPU"), gpus),
+            ("CPU", self.tr("物理コア {n} 個").format(n=here.cores)),
+            ("GPU", gpus),
             (self.tr("保存先の空き"), f"{here.free_disk_bytes / 1e9:,.0f} GB"),
         ]
         self._facts.set_facts(facts)
