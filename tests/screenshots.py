@@ -231,12 +231,9 @@ def first_run_2(parts: Parts) -> None:
 def first_run_2_working(parts: Parts) -> None:
     first_run_2(parts)
     step = parts.window.findChild(FirstRunDialog).model
-    step.progress.start("お試し用モデルを追加しています")
+    step._on_failed(AppError("not_gguf_html"))
+    step.progress.start(step.tr("モデルを追加しています"))
     step.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
-    step.banner.show_message(
-        "danger", "これは GGUF ではなく、保存された Web ページです。", "ファイルを入手し直してください。",
-        (("file", "別のファイルを選ぶ"),),
-    )  # fmt: skip
 
 
 def first_run_3(parts: Parts) -> None:

@@ -526,6 +526,10 @@
         <translation>{a} GB ({b} GB free)</translation>
     </message>
     <message>
+        <source>{name}：{value}</source>
+        <translation>{name}: {value}</translation>
+    </message>
+    <message>
         <source>▲ 保存先の空きが足りません。ファイルを置く場所を空けてください。</source>
         <translation>▲ There is not enough disk space. Make room for the file.</translation>
     </message>

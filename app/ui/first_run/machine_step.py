@@ -68,7 +68,9 @@ class MachineStep(QWidget):
             (self.tr("保存先の空き"), f"{here.free_disk_bytes / 1e9:,.0f} GB"),
         ]
         self._facts.set_facts(facts)
-        self.setAccessibleDescription("\n".join(f"{name}：{value}" for name, value in facts))
+        self.setAccessibleDescription(
+            "\n".join(self.tr("{name}：{value}").format(name=name, value=value) for name, value in facts)
+        )
 
     def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
         """Whether a processor can compute answers is known only when a model is loaded."""
