@@ -514,14 +514,6 @@
         <translation>8B and the like are sizes of models (B is a billion). Larger ones answer better, but more slowly.</translation>
     </message>
     <message>
-        <source>CPU</source>
-        <translation>CPU</translation>
-    </message>
-    <message>
-        <source>GPU</source>
-        <translation>GPU</translation>
-    </message>
-    <message>
         <source>{a} GB（空き {b} GB）</source>
         <translation>{a} GB ({b} GB free)</translation>
     </message>
@@ -539,7 +531,7 @@
     </message>
     <message>
         <source>おすすめは {size} のモデルです。</source>
-        <translation>A {size} model is recommended.</translation>
+        <translation>Recommended model size: {size}</translation>
     </message>
     <message>
         <source>この PC でできること</source>

@@ -120,9 +120,12 @@ class FirstRunDialog(QDialog):
 
     def _show_buttons(self) -> None:
         forward = self._forward()
-        self.back_button.setVisible(self.step > MACHINE)
+        # Hidden before another is shown: the dialog would grow to hold both.
         for button in (self.later_button, self.next_button, self.start_button):
-            button.setVisible(button is forward)
+            if button is not forward:
+                button.hide()
+        forward.show()
+        self.back_button.setVisible(self.step > MACHINE)
         if self.step < QUESTION:
             name = self.rail.steps[self.step + 1].text()
             self.next_button.setText(self.tr("次へ：{step}").format(step=name))
