@@ -151,6 +151,15 @@ def test_english_on_request(kotae: Run) -> None:
     assert "no model" in kotae("--lang", "en", "ask", "x").stderr
 
 
+def test_help_is_japanese_unless_english_is_asked_for(kotae: Run) -> None:
+    for arguments in (("--help",), ("ask", "--help"), ("models", "fit", "--help")):
+        japanese, english = kotae(*arguments).stdout, kotae("--lang", "en", *arguments).stdout
+        assert "使い方" in japanese
+        assert "Usage:" in english
+        assert english.isascii()
+        assert len(english.splitlines()) > 5
+
+
 def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
     done = kotae(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
     assert done.returncode == 3

@@ -28,7 +28,8 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from app.core import paths, wording
+from app.core import paths, settings, wording
+from app.core.settings import Settings
 from app.ui import language
 from app.ui.manual import ManualWindow
 from app.ui.theme import Theme
@@ -148,6 +149,32 @@ def test_the_system_decides_unless_it_says_nothing(environment: dict[str, str], 
 
 def test_a_wish_goes_before_the_system() -> None:
     assert (language.resolve("ja"), language.resolve("en")) == ("ja", "en")
+
+
+START = """
+import sys
+from app import application
+from app.core import wording
+def told(*_parts):
+    print(wording.current_language(), flush=True)
+    raise SystemExit
+application.build = told
+application.run(sys.argv[1], sys.argv[2] or None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "wish", "spoken"),
+    [("system", "", "ja"), ("en", "", "en"), ("ja", "", "ja"), ("en", "ja", "ja"), ("ja", "en", "en")],
+)
+def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wished_for(
+    tmp_path: Path, setting: str, wish: str, spoken: str
+) -> None:
+    settings.save(tmp_path / "settings.json", Settings(language=setting))
+    command = [sys.executable, "-c", START, str(tmp_path), wish]
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [spoken], done.stderr
 
 
 def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, in_english: None) -> None:
