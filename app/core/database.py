@@ -29,15 +29,10 @@ class Database:
     def open(cls, path: Path, backup_folder: Path, clock: Callable[[], float] = time.time) -> "Database":
         """Opens or creates the file: checks it, then migrates it, after a backup."""
         try:
-            db = sqlite3.connect(path, isolation_level=None)
+            db = _connected(path)
         except sqlite3.Error as error:  # a folder in its place, or a path longer than the 512 bytes that sqlite takes
             raise failure(error, path) from error
         try:
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA foreign_keys=ON")
-            db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
             intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
         except sqlite3.DatabaseError as error:
             db.close()
@@ -48,6 +43,14 @@ class Database:
         database = cls(db, path, clock)
         database._migrate(backup_folder)
         return database
+
+    @classmethod
+    def beside(cls, path: Path, clock: Callable[[], float] = time.time) -> "Database":
+        """A second connection, for another thread, to what `open` has opened: nothing is checked or migrated again."""
+        try:
+            return cls(_connected(path), path, clock)
+        except sqlite3.Error as error:
+            raise failure(error, path) from error
 
     @classmethod
     def in_memory(cls, clock: Callable[[], float] = time.time) -> "Database":
@@ -104,6 +107,20 @@ class Database:
             for migrate in MIGRATIONS[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 Row = sqlite3.Row

@@ -8,6 +8,9 @@ from app.core.records import Conversation, Draft, Folder
 from app.core.store import CONVERSATION, as_conversation, title_of
 
 BIN_DAYS = 30
+# `binned_at` of a conversation that is being imported: in no list until all have arrived. It counts as binned before
+# 1970, so that what a crash leaves half imported is erased at the next start.
+ARRIVING = -1.0
 _DAY_S = 24 * 60 * 60
 
 
@@ -71,7 +74,7 @@ class Shelf:
         """What is in the bin, the last first."""
         rows = self._db.read(
             f"SELECT {CONVERSATION} FROM conversation"  # noqa: S608
-            " WHERE binned_at IS NOT NULL ORDER BY binned_at DESC, id DESC"
+            " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC"
         )
         return [as_conversation(row) for row in rows]
 

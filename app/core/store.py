@@ -41,6 +41,11 @@ class Store:
         return cls(Database.open(path, backups, clock))
 
     @classmethod
+    def beside(cls, path: Path) -> "Store":
+        """For another thread: a second connection to a database that is open already."""
+        return cls(Database.beside(path))
+
+    @classmethod
     def in_memory(cls) -> "Store":
         """For conversations that are never written."""
         return cls(Database.in_memory())
@@ -153,21 +158,27 @@ class Store:
         """
         with self._db.transaction():
             new_id = self._db.write(
-                "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id, pinned_at, preset_id, choices)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"
+                " preset_id, choices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 conversation.title,
                 conversation.created_at,
                 conversation.updated_at,
                 conversation.uid or uuid.uuid4().hex,
                 conversation.folder_id,
                 conversation.pinned_at,
+                conversation.binned_at,
                 conversation.preset_id,
                 _choices_json(conversation.choices),
             )
             ids: dict[int | None, int | None] = {None: None}
             for message in messages:
+                details = message.details
+                if details is not None and details.reproduces_id is not None:
+                    details = dataclasses.replace(details, reproduces_id=ids.get(details.reproduces_id))
                 ids[message.id] = self._insert(
-                    dataclasses.replace(message, conversation_id=new_id, parent_id=ids[message.parent_id])
+                    dataclasses.replace(
+                        message, conversation_id=new_id, parent_id=ids[message.parent_id], details=details
+                    )
                 )
             leaf = ids.get(conversation.leaf_id) or ids[messages[-1].id if messages else None]
             self._db.write("UPDATE conversation SET leaf_id = ? WHERE id = ?", leaf, new_id)

@@ -1,0 +1,77 @@
+"""Conversations from the database into files."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from app.core.errors import AppError
+from app.core.exchange import file_names, json_file, markdown_file
+from app.core.exchange.bundle import Bundle
+from app.core.exchange.whole_file import reserve, whole_file
+from app.core.records import Conversation
+from app.core.shelf import Shelf
+from app.core.store import Store
+from app.core.wording import phrase
+
+SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each format
+
+Report = Callable[[int, int], None]  # conversations done, of how many; what it raises ends the export
+
+
+def save_file(store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report) -> list[Path]:
+    """One file, in the place of what may be there; JSON of any number of conversations, the others of one.
+
+    Raises AppError("conversation_gone"), and as `whole_file`.
+    """
+    with whole_file(target) as file:
+        if file_format == "json":
+            json_file.write(file, _bundles(store, ids, report), time.time())
+        else:
+            for bundle in _bundles(store, ids[:1], report):
+                file.write(_content(bundle, file_format))
+    return [target]
+
+
+def save_folder(store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report) -> list[Path]:
+    """A file for each conversation, named after its title; nothing is overwritten, and all are written or none.
+
+    Raises as `save_file`.
+    """
+    made: list[Path] = []
+    try:
+        for bundle in _bundles(store, ids, report):
+            made.append(reserve(folder, suggested_name(bundle.conversation), SUFFIXES[file_format]))
+            with whole_file(made[-1]) as file:
+                file.write(_content(bundle, file_format))
+    except BaseException:
+        for path in made:
+            with contextlib.suppress(OSError):  # the stick was pulled out: what is on it cannot be removed
+                path.unlink(missing_ok=True)
+        raise
+    return made
+
+
+def suggested_name(conversation: Conversation) -> str:
+    """A file name for it, without suffix."""
+    return file_names.safe_name(conversation.title, phrase("export_untitled"))
+
+
+def _bundles(store: Store, ids: Sequence[int], report: Report) -> Iterator[Bundle]:
+    folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
+    report(0, len(ids))
+    for done, conversation_id in enumerate(ids, start=1):
+        conversation = store.conversation(conversation_id)
+        if conversation is None:
+            raise AppError("conversation_gone", id=conversation_id)
+        folder = folders.get(conversation.folder_id or 0, "")
+        yield Bundle(conversation, tuple(store.tree(conversation_id)), folder)
+        report(done, len(ids))
+
+
+def _content(bundle: Bundle, file_format: str) -> bytes:
+    if file_format == "markdown":
+        return markdown_file.content(bundle).encode()
+    from app.core.exchange import docx_file  # lxml takes a tenth of a second, which the window's start need not pay
+
+    return docx_file.content(bundle)
