@@ -22,7 +22,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.application import Parts, build
 from app.core import paths
 from app.core.errors import AppError
-from app.core.records import AnswerDetails, LocalModel
+from app.core.records import AnswerDetails, Draft, LocalModel
+from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.wording import current_language
 from app.engine.messages import EngineFacts
@@ -67,6 +68,7 @@ OWN_MODEL = {
     "en": ("House style 3B Q5_K_M", "/data/models/a folder with quite a long name/house-style-3b-q5_k_m.gguf"),
 }
 FILTERS = {"ja": "点検", "en": "how"}
+FOLDERS = {"ja": ("総務", "設備の点検と保守の記録"), "en": ("Office", "Inspections and maintenance records")}
 
 
 def facts(path: str, context_tokens: int = 8192) -> EngineFacts:
@@ -144,7 +146,7 @@ def chat(parts: Parts) -> None:
 def chat_low(parts: Parts) -> None:
     chat(parts)
     parts.window.status_line.show_status(dataclasses.replace(parts.engine.status, used_tokens=7600))
-    parts.window._on_bin_requested(parts.conversations.all()[2].id)
+    parts.window.list_actions.bin([parts.conversations.all()[2].id])
 
 
 def new(parts: Parts) -> None:
@@ -154,6 +156,62 @@ def new(parts: Parts) -> None:
 def drawer(parts: Parts) -> None:
     chat(parts)
     parts.window.toggle_sidebar()
+
+
+def folders(parts: Parts) -> None:
+    ids = [conversation.id for conversation in parts.conversations.all()]
+    office, inspections = FOLDERS[current_language()]
+    parts.conversations.add_folder(office, ids[3:5])
+    parts.conversations.add_folder(inspections, ids[5:])
+    parts.conversations.pin([ids[1], ids[6]])
+    Shelf(parts.store.database).keep_draft(ids[2], Draft(FILTERS[current_language()]))
+    chat(parts)
+    parts.window.toggle_sidebar()
+
+
+def folders_several(parts: Parts) -> None:
+    folders(parts)
+    sidebar = parts.window.sidebar
+    sidebar.conversations.fold(parts.conversations.folders()[0].id, is_folded=True)
+    ids = [conversation.id for conversation in parts.conversations.all()]
+    sidebar.list.choose(ids[:3], sidebar.conversations.index_of(ids[2]))
+    sidebar.list._show_menu()
+
+
+def folder_menu(parts: Parts) -> None:
+    folders(parts)
+    listed = parts.window.sidebar.list
+    listed.setCurrentIndex(parts.window.sidebar.conversations.index_of_folder(parts.conversations.folders()[0].id))
+    listed._show_menu()
+
+
+def folder_new(parts: Parts) -> None:
+    folders(parts)
+    parts.window.list_actions.add_folder()
+
+
+def sidebar_menu(parts: Parts) -> None:
+    chat(parts)
+    parts.window.toggle_sidebar()
+    parts.window.sidebar._show_menu()
+
+
+def bin(parts: Parts) -> None:
+    chat(parts)
+    ids = [conversation.id for conversation in parts.conversations.all()]
+    parts.window.list_actions.bin(ids[4:6])
+    parts.window.list_actions.bin(ids[2:3])
+    parts.window._on_page_chosen("bin")
+
+
+def bin_erasure(parts: Parts) -> None:
+    bin(parts)
+    parts.window.page("bin").list.selectAll()
+    parts.window.page("bin").erase_button.click()
+
+
+def bin_empty(parts: Parts) -> None:
+    parts.window._on_page_chosen("bin")
 
 
 def models(parts: Parts) -> None:
@@ -247,6 +305,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
         settings_questions,
         settings_models, settings_data, problem, consent, removal,
+        folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
         first_run_1, first_run_2, first_run_2_working, first_run_3,
     )
 }  # fmt: skip

@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.paths import Paths
@@ -17,6 +17,9 @@ from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.ui import app_icon, dialogs
+from app.ui.bin_page import BinPage
+from app.ui.frame import Frame
+from app.ui.list_actions import ListActions
 from app.ui.manual import ManualWindow
 from app.ui.models.page import ModelsPage
 from app.ui.settings.page import SettingsPage
@@ -31,8 +34,6 @@ from app.ui.window_place import WindowPlace
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
 MENU_INSET_PX = 52
-PAGE_BESIDE_DRAWER_PX = 320  # with less, a page waits until the drawer is closed
-TOAST_TITLE_CHARACTERS = 20
 
 
 class MainWindow(QMainWindow):
@@ -63,11 +64,10 @@ class MainWindow(QMainWindow):
         self._paths = paths
         self._place = WindowPlace(paths.data / "window.json")
         self._pages: dict[str, QWidget] = {"ask": chat_page}
-        self._is_sidebar_wanted = False  # in a narrow window
-        self._binned: list[int] = []  # since the start, for undoing
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
+        self.sidebar.conversations.folded = self._place.folded()
         self._on_conversations_changed()
         self.sidebar.show_open(session.conversation.id if session.conversation else None)
         self.status_line.show_status(engine.status)
@@ -80,10 +80,14 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> QWidget:
-        """`key`: ask, models or settings."""
+        """`key`: ask, models, settings or bin."""
         if key not in self._pages:
-            page = self._models_page() if key == "models" else self._settings_page()
-            self._pages[key] = page
+            makers: dict[str, Callable[[], QWidget]] = {
+                "models": self._models_page,
+                "settings": self._settings_page,
+                "bin": self._bin_page,
+            }
+            page = self._pages[key] = makers[key]()
             self.stack.addWidget(page)
         return self._pages[key]
 
@@ -112,12 +116,8 @@ class MainWindow(QMainWindow):
         dialog.open()
         return dialog
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._lay_out()
-
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._place.save(self)
+        self._place.save(self, self.sidebar.conversations.folded)
         super().closeEvent(event)
 
     # ------------------------------------------------------------------- building
@@ -130,22 +130,18 @@ class MainWindow(QMainWindow):
         self.stack = QStackedWidget()
         self.stack.addWidget(self._pages["ask"])
         self.status_line = StatusLine(self.theme)
-        self._side_rule = Rule("vertical")
-        body = QHBoxLayout()
-        body.setSpacing(0)
-        body.addWidget(self.sidebar)
-        body.addWidget(self._side_rule)
-        body.addWidget(self.stack, 1)
+        self.frame = Frame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(body, 1)
+        column.addWidget(self.frame, 1)
         column.addWidget(Rule())
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
-        self.toast = Toast(self.theme, self.stack)
+        self.toast = Toast(self.theme, centre, self.stack)
+        self.list_actions = ListActions(self._conversations, self.sidebar.list, self.toast, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
         return (
@@ -171,19 +167,29 @@ class MainWindow(QMainWindow):
         page.first_run_requested.connect(self.first_run_requested)
         return page
 
+    def _bin_page(self) -> BinPage:
+        page = BinPage(self.theme, self._conversations)
+        page.restore_requested.connect(self.list_actions.restore)
+        page.ask_requested.connect(self.show_questions)
+        return page
+
     def _connect(self) -> None:
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
-        self.sidebar.rename_requested.connect(self._conversations.rename)
-        self.sidebar.bin_requested.connect(self._on_bin_requested)
+        self.sidebar.temporary_requested.connect(self._on_temporary_requested)
+        self.sidebar.folder_requested.connect(self.list_actions.add_folder)
+        self.sidebar.conversations.renamed.connect(self._conversations.rename)
+        self.sidebar.conversations.folder_renamed.connect(self._conversations.rename_folder)
+        self.sidebar.list.new_in_folder_requested.connect(self._on_new_requested)
+        self.list_actions.folder_added.connect(self.sidebar.edit_folder)
         self.menu_button.clicked.connect(self.toggle_sidebar)
         self._conversations.changed.connect(self._on_conversations_changed)
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
         self._engine.status_changed.connect(self.status_line.show_status)
         self._preferences.changed.connect(self._on_preferences_changed)
-        self.theme.changed.connect(self._lay_out)
+        self.frame.changed.connect(self._lay_out)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -191,7 +197,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+K", self._on_search_requested),
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
-            ("Ctrl+Z", self._restore_last),
+            ("Ctrl+Z", self.list_actions.undo),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
@@ -209,24 +215,17 @@ class MainWindow(QMainWindow):
 
     @property
     def is_narrow(self) -> bool:
-        return self.width() < self.theme.metric("sidebar_collapse_below")
+        return self.frame.is_narrow
 
     def toggle_sidebar(self) -> None:
         """In a narrow window the sidebar is shown on request only."""
-        if self.is_narrow:
-            self._is_sidebar_wanted = not self._is_sidebar_wanted
-            self._lay_out()
-            if self._is_sidebar_wanted:
-                self.sidebar.list.setFocus()
+        if self.is_narrow and not self.frame.is_sidebar_shown:
+            self.frame.show_sidebar()
+            self.sidebar.list.setFocus()
+        else:
+            self.frame.hide_sidebar()
 
     def _lay_out(self) -> None:
-        is_shown = not self.is_narrow or self._is_sidebar_wanted
-        left_px = self.width() - self.theme.metric("sidebar_width")
-        is_page_hidden = self.is_narrow and is_shown and left_px < self.theme.px(PAGE_BESIDE_DRAWER_PX)
-        self.sidebar.setVisible(is_shown)
-        self.sidebar.set_alone(is_page_hidden)
-        self.stack.setVisible(not is_page_hidden)
-        self._side_rule.setVisible(is_shown)
         self.menu_button.setVisible(self.is_narrow)
         self.menu_button.resize(self.menu_button.sizeHint())
         self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
@@ -248,16 +247,19 @@ class MainWindow(QMainWindow):
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
-        self._hide_drawer()
+        self.frame.hide_sidebar()
         _focus_first(self.page(key))
 
-    def _on_new_requested(self) -> None:
-        self._session.new()
+    def _on_new_requested(self, folder_id: int | None = None) -> None:
+        self._session.new(folder_id)
+        self._on_page_chosen("ask")
+
+    def _on_temporary_requested(self) -> None:
+        self._session.new(is_temporary=True)
         self._on_page_chosen("ask")
 
     def _on_search_requested(self) -> None:
-        if self.is_narrow and not self._is_sidebar_wanted:
-            self.toggle_sidebar()
+        self.frame.show_sidebar()
         self.sidebar.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.sidebar.filter.selectAll()
 
@@ -265,25 +267,14 @@ class MainWindow(QMainWindow):
         self._session.open(conversation_id)
         self._on_page_chosen("ask")
 
-    def _on_bin_requested(self, conversation_id: int) -> None:
-        title = next((c.title for c in self._conversations.all() if c.id == conversation_id), "")
-        self._conversations.bin([conversation_id])
-        short = title if len(title) <= TOAST_TITLE_CHARACTERS else title[: TOAST_TITLE_CHARACTERS - 1] + "…"
-        self._binned.append(conversation_id)
-        text = self.tr("「{title}」をごみ箱に移しました。").format(title=short)
-        self.toast.offer(text, self._restore_last)
-
-    def _restore_last(self) -> None:
-        """Ctrl+Z: one conversation after the other, the last one first."""
-        if self._binned:
-            self._conversations.restore([self._binned.pop()])
-
     def _on_conversations_changed(self) -> None:
-        self.sidebar.set_conversations(self._conversations.all())
+        stored = self._conversations
+        self.sidebar.show_conversations(stored.all(), stored.folders(), stored.with_drafts(), len(stored.binned()))
         self.sidebar.show_traffic()
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         self.sidebar.show_open(conversation.id if conversation else None)
+        self.sidebar.show_drafts(self._conversations.with_drafts())
 
     def _on_message_added(self, message: Message) -> None:
         self.sidebar.show_open(message.conversation_id)
@@ -292,11 +283,6 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         self.theme.apply(app, settings)
-
-    def _hide_drawer(self) -> None:
-        if self.is_narrow and self._is_sidebar_wanted:
-            self._is_sidebar_wanted = False
-            self._lay_out()
 
     def _step_text_size(self, step: int) -> None:
         place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step
@@ -308,6 +294,9 @@ def _focus_first(region: QWidget) -> None:
     """What a page names as its first, the region itself, or the first widget in it that takes the keyboard."""
     if hasattr(region, "focus_composer"):
         region.focus_composer()
+        return
+    if isinstance(region, BinPage):
+        region.focus_first()
         return
     if isinstance(region, ModelsPage | SettingsPage):
         region = region.list

@@ -1,10 +1,10 @@
 """The pages of the window, as buttons with icon and word."""
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyleOptionViewItem, QVBoxLayout, QWidget
 
-from app.ui.language import noted
+from app.ui.language import joined, noted
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
@@ -13,10 +13,11 @@ from app.ui.widgets.labels import tip
 class NavButton(QAbstractButton):
     """A page of the window; the one that is shown has the soft ground, the bar and weight 600."""
 
-    def __init__(self, theme: Theme, icon: str, text: str, shortcut: str) -> None:
+    def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
         super().__init__()
         self._theme = theme
         self._icon = icon
+        self.note = ""
         self.setText(text)
         self.setAccessibleName(text)
         self.setToolTip(tip(noted(text, shortcut)))
@@ -24,6 +25,12 @@ class NavButton(QAbstractButton):
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.changed.connect(self.updateGeometry)
+
+    def set_note(self, note: str) -> None:
+        """A few characters at the right."""
+        self.note = note
+        self.setAccessibleName(joined(self.text(), note))
+        self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(120), self._theme.metric("row_list"))
@@ -39,10 +46,18 @@ class NavButton(QAbstractButton):
         rows.draw_text(
             painter, theme, self.words_area(), self.text(), "ui", "text", weight=600 if self.isChecked() else 400
         )
+        if self.note:
+            width = self._note_width()
+            place = QRect(area.right() - 8 - width, area.top(), width, area.height())
+            rows.draw_text(painter, theme, place, self.note, "caption", "muted")
 
     def words_area(self) -> QRect:
         """Where the word stands, behind the icon."""
-        return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8, 0)
+        right = self._note_width() + self._theme.px(8) if self.note else 0
+        return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
+
+    def _note_width(self) -> int:
+        return QFontMetrics(self._theme.font("caption")).horizontalAdvance(self.note) + 1
 
     def _ground(self) -> QRect:
         return self.rect().adjusted(8, 0, -8, 0)
@@ -73,4 +88,10 @@ class Nav(QWidget):
             column.addWidget(button)
 
     def show_page(self, key: str) -> None:
-        self._buttons[key].setChecked(True)
+        """Marks none where the page is not one of these."""
+        if key in self._buttons:
+            self._buttons[key].setChecked(True)
+        elif (shown := self._group.checkedButton()) is not None:
+            self._group.setExclusive(False)
+            shown.setChecked(False)
+            self._group.setExclusive(True)

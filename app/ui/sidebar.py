@@ -1,29 +1,34 @@
-"""Left of every page: the pages, a new question, the conversations, and what left this machine (nothing)."""
+"""Left of every page: the pages, a new question, the conversations, the bin, and what left this machine (nothing)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
 
-from app.core.records import Conversation
+from app.core.records import Conversation, Folder
 from app.ui.conversation_list import ConversationList
 from app.ui.conversation_view import ConversationView
-from app.ui.nav import Nav
+from app.ui.nav import Nav, NavButton
 from app.ui.theme import Theme
-from app.ui.widgets.buttons import Button
+from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
 
-UNLIMITED_PX = 16_777_215  # Qt's QWIDGETSIZE_MAX, which PySide6 does not have
+BIN_FROM_HEIGHT_PX = 420
 
 
 class Sidebar(QWidget):
-    page_chosen = Signal(str)
+    """What is asked of the conversations in `list` is said by the list itself."""
+
+    page_chosen = Signal(str)  # also bin
     new_requested = Signal()
+    temporary_requested = Signal()
+    folder_requested = Signal()
+    export_all_requested = Signal()
+    import_requested = Signal()
     conversation_chosen = Signal(int)
-    rename_requested = Signal(int, str)
-    bin_requested = Signal(int)
+    search_requested = Signal(str)  # in more than titles
 
     def __init__(
         self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
@@ -32,35 +37,53 @@ class Sidebar(QWidget):
         super().__init__()
         self._theme = theme
         self._outside_connections = outside_connections
-        self._open_id: int | None = None
-        self._is_alone = False
+        self._fill: Callable[[], None] | None = None  # waits for the end of renaming
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
         self.show_traffic()
 
-    def set_conversations(self, conversations: Sequence[Conversation]) -> None:
-        place = self.list.verticalScrollBar().value()
-        row = self.list.currentIndex().row() if self.list.hasFocus() else -1
-        self.conversations.set_conversations(conversations)
-        self._mark_open()
-        if row >= 0:  # who works through the list by keyboard stays where they are
-            self.list.setCurrentIndex(self.conversations.nearest(row))
-        self.list.verticalScrollBar().setValue(place)
-        self._show_emptiness()
+    def show_conversations(
+        self,
+        conversations: Sequence[Conversation],
+        folders: Sequence[Folder],
+        drafts: Collection[int],
+        binned: int,
+    ) -> None:
+        """`conversations`: the most recently used first. `binned`: how many are in the bin."""
+
+        def fill() -> None:
+            self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
+            self._show_emptiness()
+
+        self.bin_button.set_note(str(binned) if binned else "")
+        self._show_bin()
+        if self.list.is_editing:
+            self._fill = fill  # at once, it would take the field away from who is typing a name
+        else:
+            fill()
+
+    def show_drafts(self, conversation_ids: Collection[int]) -> None:
+        self.conversations.set_drafts(conversation_ids)
 
     def show_open(self, conversation_id: int | None) -> None:
-        self._open_id = conversation_id
-        self.conversations.set_open(conversation_id)
-        self._mark_open()
+        if conversation_id != self.conversations.open_id or len(self.list.chosen_ids()) < 2:
+            self.conversations.set_open(conversation_id)
+            self.list.choose_open()
 
     def show_page(self, key: str) -> None:
         self.nav.show_page(key)
+        self.bin_button.setChecked(key == "bin")
+        self._show_bin()
 
-    def set_alone(self, is_alone: bool) -> None:
-        """Takes all the width while no page stands beside it."""
-        self._is_alone = is_alone
-        self._resize()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_bin()
+
+    def edit_folder(self, folder_id: int) -> None:
+        """Lets the user name a folder that was just made."""
+        self.filter.clear()
+        self.list.edit_folder(folder_id)
 
     def show_traffic(self) -> None:
         count = self._outside_connections()
@@ -68,14 +91,19 @@ class Sidebar(QWidget):
         self._traffic_count.setText(self.tr("起動後 {n} 件").format(n=count))
         self._traffic_icon.show_icon(*(("shield-check", "success") if count == 0 else ("external-link", "warning")))
 
+    # ------------------------------------------------------------------ building
+
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
         set_surface(self, "side")
         self.nav = Nav(self._theme, pages)
         self.new_button = Button(self._theme, self.tr("新しい質問"), icon="plus")
+        self.menu_button = IconButton(self._theme, "ellipsis", self.tr("会話の操作"))
         self.filter = self._filter_field()
         self.list = ConversationView(self._theme, self.conversations)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
+        self.bin_button = NavButton(self._theme, "trash-2", self.tr("ごみ箱"))
+        self.bin_button.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -84,6 +112,7 @@ class Sidebar(QWidget):
         column.addLayout(self._tools())
         column.addWidget(self._empty)
         column.addWidget(self.list, 1)
+        column.addWidget(self.bin_button)
         column.addWidget(Rule())
         column.addLayout(self._foot())
         self._resize()
@@ -98,10 +127,14 @@ class Sidebar(QWidget):
         return field
 
     def _tools(self) -> QVBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.new_button, 1)
+        row.addWidget(self.menu_button)
         tools = QVBoxLayout()
         tools.setContentsMargins(10, 10, 10, 4)
         tools.setSpacing(8)
-        tools.addWidget(self.new_button)
+        tools.addLayout(row)
         tools.addWidget(self.filter)
         return tools
 
@@ -122,23 +155,46 @@ class Sidebar(QWidget):
     def _connect(self) -> None:
         self.nav.chosen.connect(self.page_chosen)
         self.new_button.clicked.connect(self.new_requested)
+        self.menu_button.clicked.connect(self._show_menu)
+        self.bin_button.clicked.connect(lambda: self.page_chosen.emit("bin"))
         self.list.chosen.connect(self.conversation_chosen)
-        self.list.bin_requested.connect(self.bin_requested)
-        self.conversations.renamed.connect(self.rename_requested)
+        self.list.editing_ended.connect(self._on_editing_ended)
         self.filter.textChanged.connect(self._on_filter_changed)
+        self.filter.returnPressed.connect(lambda: self.search_requested.emit(self.filter.text()))
         self._theme.changed.connect(self._resize)
+
+    # --------------------------------------------------------------------- menu
+
+    def menu(self) -> QMenu:
+        """What can be done with conversations as a whole."""
+        theme = self._theme
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        new = menu.addAction(theme.icon("plus"), self.tr("新しい質問"), self.new_requested.emit)
+        new.setShortcut(QKeySequence("Ctrl+N"))
+        temporary = theme.icon("message-circle-dashed")
+        menu.addAction(temporary, self.tr("一時的な会話"), self.temporary_requested.emit)
+        menu.addAction(theme.icon("folder-plus"), self.tr("新しいフォルダ"), self.folder_requested.emit)
+        menu.addSeparator()
+        menu.addAction(theme.icon("file-up"), self.tr("会話を書き出す…"), self.export_all_requested.emit)
+        menu.addAction(theme.icon("file-down"), self.tr("会話を読み込む…"), self.import_requested.emit)
+        menu.addSeparator()
+        menu.addAction(theme.icon("trash-2"), self.tr("ごみ箱"), lambda: self.page_chosen.emit("bin"))
+        return menu
+
+    def _show_menu(self) -> None:
+        self.menu().popup(self.menu_button.mapToGlobal(self.menu_button.rect().bottomLeft()))
+
+    # --------------------------------------------------------------------- slots
+
+    def _on_editing_ended(self) -> None:
+        if self._fill is not None:
+            fill, self._fill = self._fill, None
+            fill()
 
     def _on_filter_changed(self, text: str) -> None:
         self.conversations.set_filter(text)
-        self._mark_open()
         self._show_emptiness()
-
-    def _mark_open(self) -> None:
-        index = self.conversations.index_of(self._open_id)
-        if index.isValid():
-            self.list.setCurrentIndex(index)
-        else:
-            self.list.clearSelection()
 
     def _show_emptiness(self) -> None:
         is_empty = self.conversations.rowCount() == 0
@@ -147,8 +203,11 @@ class Sidebar(QWidget):
         self._empty.setText(self.tr("「{q}」は見つかりません。").format(q=query) if query else nothing_yet)
         self._empty.setVisible(is_empty)
 
+    def _show_bin(self) -> None:
+        """Where there is something in it, and room: in a low window the menu has to do."""
+        is_wanted = bool(self.bin_button.note) or self.bin_button.isChecked()
+        self.bin_button.setVisible(is_wanted and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
+
     def _resize(self) -> None:
-        width = self._theme.metric("sidebar_width")
-        self.setMinimumWidth(width)
-        self.setMaximumWidth(UNLIMITED_PX if self._is_alone else width)
+        self.setFixedWidth(self._theme.metric("sidebar_width"))
         self._filter_icon.setIcon(self._theme.icon("search", "muted"))

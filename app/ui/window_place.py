@@ -1,9 +1,11 @@
-"""Where the window stood and how large it was, in a small file of its own beside the settings."""
+"""Where the window stood, how large it was, and which folders were folded: a small file beside the settings."""
 
 import base64
 import contextlib
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray
 from PySide6.QtWidgets import QWidget
@@ -19,14 +21,26 @@ class WindowPlace:
 
     def restore(self, window: QWidget) -> bool:
         try:
-            stored = json.loads(self._path.read_text("utf-8"))["geometry"]
-            geometry = base64.b64decode(stored, validate=True)
-        except (OSError, ValueError, KeyError, TypeError):
+            geometry = base64.b64decode(self._stored()["geometry"], validate=True)
+        except (ValueError, KeyError, TypeError):
             return False
         return window.restoreGeometry(QByteArray(geometry))
 
-    def save(self, window: QWidget) -> None:
+    def folded(self) -> frozenset[int]:
+        """Ids of the folders that were folded."""
+        ids = self._stored().get("folded")
+        return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()
+
+    def save(self, window: QWidget, folded: Collection[int] = ()) -> None:
         geometry = base64.b64encode(window.saveGeometry().data()).decode("ascii")
+        stored = {"geometry": geometry, "folded": sorted(folded)}
         # A full disk must not keep the window from closing; it then opens at its default place.
         with contextlib.suppress(OSError):
-            write_atomically(self._path, json.dumps({"geometry": geometry}).encode("ascii"))
+            write_atomically(self._path, json.dumps(stored).encode("ascii"))
+
+    def _stored(self) -> dict[str, Any]:
+        try:
+            stored = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return stored if isinstance(stored, dict) else {}

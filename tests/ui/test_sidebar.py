@@ -95,7 +95,7 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(open_window, store
     window.sidebar.list.setCurrentIndex(window.sidebar.conversations.index_of(kept))
     qtbot.keyClick(window.sidebar.list, Qt.Key.Key_Delete)
     assert texts(window.sidebar.conversations) == []
-    window._restore_last()  # Ctrl+Z
+    window.list_actions.undo()  # Ctrl+Z
     assert texts(window.sidebar.conversations)[1] == "消さない質問"
 
 
@@ -118,7 +118,8 @@ def test_the_menu_names_what_it_does(open_window, store):
     listed = parts.window.sidebar.list
     listed.setCurrentIndex(parts.window.sidebar.conversations.index_of(number))
     menu = listed.menu()
-    assert [action.text() for action in menu.actions()] == ["名前を変更", "ごみ箱に移す"]
+    words = [action.text() for action in menu.actions() if not action.isSeparator()]
+    assert words == ["名前を変更", "ピン留めする", "フォルダに移す", "書き出す…", "ごみ箱に移す"]
 
 
 def test_an_empty_list_says_what_will_stand_there(open_window):

@@ -29,6 +29,14 @@ def draw_ground(
         painter.drawRoundedRect(QRectF(area).adjusted(1, 1, -1, -1), radius, radius)
 
 
+def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
+    """The soft ground alone: one of several rows that are chosen, or the one that something is dragged to."""
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(area), radius, radius)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.fillPath(shape, theme.color("accent_soft"))
+
+
 def draw_text(
     painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
 ) -> int:

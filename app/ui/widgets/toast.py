@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from app.ui.theme import Theme
@@ -11,27 +11,38 @@ from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.labels import ElidedLabel
 
 SHOWN_MS = 10_000
-MARGIN = 24
+MARGIN = 16
+TITLE_CHARACTERS_MIN = 6
 
 
 class Toast(QFrame):
-    """Floats below the header of the page, clear of the field one writes in. A new offer replaces the one shown."""
+    """Floats at the lower edge of the window, over the status line: what is read and written above stays in sight.
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
+    A new offer replaces the one shown.
+    """
+
+    def __init__(self, theme: Theme, parent: QWidget, page: QWidget) -> None:
+        """In the middle of `page`, at the lower edge of `parent`."""
         super().__init__(parent)
         self._theme = theme
         self._room = parent
-        self._undo: Callable[[], None] | None = None
+        self._page = page
+        self._words, self._title = "", ""
+        self._undo: Callable[[], object] | None = None
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         self._build()
         self._timer.timeout.connect(self.hide)
         parent.installEventFilter(self)
         self.hide()
 
-    def offer(self, text: str, undo: Callable[[], None]) -> None:
-        """Shows `text` and calls `undo` if the user asks for it within ten seconds."""
+    def offer(self, text: str, undo: Callable[[], object], title: str = "") -> None:
+        """Shows `text` and calls `undo` if the user asks for it within ten seconds.
+
+        `title` takes the place of {title} in it, shortened so that what was done stays readable.
+        """
         self._undo = undo
-        self._text.setText(text)
+        self._words, self._title = text, title
+        text = text.replace("{title}", title)
         self.setAccessibleName(text)
         self._place()
         self.show()
@@ -66,9 +77,25 @@ class Toast(QFrame):
             undo()
 
     def _place(self) -> None:
-        room = self._room.rect()
         self.ensurePolished()
-        width = min(self.sizeHint().width(), room.width() - 2 * MARGIN)
-        height = self.sizeHint().height()
-        top = self._theme.metric("header_height") + MARGIN // 2
-        self.setGeometry((room.width() - width) // 2, top, width, height)
+        page = self._page.rect()
+        page.moveTopLeft(self._page.mapTo(self._room, QPoint()))
+        self._text.setText(self._words.replace("{title}", self._title))
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        room = page.width() - 2 * MARGIN
+        missing = self.sizeHint().width() - room
+        if missing > 0:
+            self._text.setText(self._words.replace("{title}", self._shortened(missing)))
+            layout.activate()
+        size = self.sizeHint()
+        width = min(size.width(), room)
+        left = page.left() + (page.width() - width) // 2
+        self.setGeometry(left, self._room.height() - size.height() - 2, width, size.height())
+
+    def _shortened(self, missing_px: int) -> str:
+        metrics = QFontMetrics(self._text.font())
+        least = metrics.horizontalAdvance("あ" * TITLE_CHARACTERS_MIN)
+        room = max(least, metrics.horizontalAdvance(self._title) - missing_px)
+        return metrics.elidedText(self._title, Qt.TextElideMode.ElideRight, room)
