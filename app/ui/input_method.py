@@ -91,11 +91,11 @@ class FieldGuard(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
-        if watched is self._window:
+        if isinstance(event, QKeyEvent):
+            return watched is not self._window and self._on_key(event)
+        if watched is not self._field:
             if kind == QEvent.Type.MouseButtonPress:
                 self.finish()
-        elif isinstance(event, QKeyEvent):
-            return self._on_key(event)
         elif isinstance(event, QInputMethodEvent):
             self._on_input_method(event)
         elif kind == QEvent.Type.FocusAboutToChange:
@@ -133,8 +133,9 @@ class FieldGuard(QObject):
             self._field.setPlaceholderText("")
         completer = self._field.completer() if isinstance(self._field, QLineEdit | QComboBox) else None
         popup = completer.popup() if completer is not None else None
-        if popup is not None:
-            popup.hide()  # it would have the keys before the field
+        if popup is not None:  # a list of completions has the keys before the field
+            popup.hide()
+            popup.installEventFilter(self)
         self._window = self._field.window().windowHandle()
         if self._window is not None:
             self._window.installEventFilter(self)
