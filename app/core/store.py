@@ -20,6 +20,7 @@ from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 TITLE_CHARACTERS = 40
 
 CONVERSATION = "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices"
+_NO_CHOICES = Choices()
 _MESSAGE = """m.*,
     (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
         AND s.id <= m.id) AS branch,
@@ -303,10 +304,9 @@ def title_of(text: str) -> str:
 
 
 def as_conversation(row: Row) -> Conversation:
-    """From a row of the columns `CONVERSATION`."""
-    values = dict(row)
-    values["choices"] = Choices.from_dict(json.loads(values["choices"] or "{}"))
-    return Conversation(**values)
+    """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
+    *values, choices = row
+    return Conversation(*values, Choices.from_dict(json.loads(choices)) if choices else _NO_CHOICES)
 
 
 def _indexed(text: str, status: str) -> str:
