@@ -1,5 +1,6 @@
 """The Markdown of questions and answers: how it is parsed, and how it is kept inside a document of ours."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -39,10 +40,10 @@ def contained(text: str, depth: int) -> str:
     lines = text.split("\n")
     for number in _prose(tokens, len(lines)):
         lines[number] = _HTML_FIRST.sub(r"\1\\<", _DEFINITION.sub(r"\1\\[", lines[number]))
-    for token, inline in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, inline in itertools.zip_longest(tokens, tokens[1:]):
         if token.map is None:
             continue
-        if token.type == "heading_open" and inline is not None:
+        if token.type == "heading_open":
             _demote(lines, token, inline.content, depth)
         elif token.type == "inline":
             _escape_html(lines, *token.map)

@@ -61,7 +61,8 @@ def read(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | Re
             raise AppError("import_too_large", size_bytes=size_bytes, limit_bytes=FILE_BYTES_MAX)
         if size_bytes == 0:
             raise AppError("file_empty")
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        # A byte that is no UTF-8 becomes half a character, and costs only the conversation that it is in.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             stream = JsonStream(file, lambda done: report(done, size_bytes))
             yield from _document(stream, str(path))
     except FileNotFoundError as error:

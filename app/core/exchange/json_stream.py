@@ -62,7 +62,7 @@ class JsonStream:
         while True:
             try:
                 found, end = _DECODER.raw_decode(self._text, self._at)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            except json.JSONDecodeError as error:
                 if not self._read():
                     raise BrokenError from error
             except RecursionError as error:
@@ -101,10 +101,7 @@ class JsonStream:
         rest = self._text[self._at :]
         if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
             return False
-        try:
-            more = self._file.read(max(PIECE_CHARACTERS, len(rest)))
-        except UnicodeDecodeError as error:
-            raise BrokenError from error
+        more = self._file.read(max(PIECE_CHARACTERS, len(rest)))
         self._report(self._file.buffer.tell())
         if not more:
             self._has_ended = True

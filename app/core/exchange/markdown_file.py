@@ -68,7 +68,7 @@ def moment(seconds: float) -> str:
 
 def escaped(text: str) -> str:
     """One line that means nothing to Markdown."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.replace("\0", "").split()))
+    return _SPECIAL.sub(r"\\\1", re.sub(r"[\0\r\n]", "", text))
 
 
 def _quoted(text: str) -> str:
