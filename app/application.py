@@ -128,9 +128,19 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     preload = Preload(session, engine, preferences, session)
     page = ChatPage(theme, session, conversations, presets, library, preferences)
     window = MainWindow(
-        theme, preferences, library, session, conversations, engine, page, where, lambda: len(offline.refusals())
+        theme,
+        preferences,
+        library,
+        session,
+        conversations,
+        presets,
+        engine,
+        page,
+        where,
+        lambda: len(offline.refusals()),
     )
     preferences.failed.connect(window.show_problem)
+    presets.problem_occurred.connect(window.show_problem)
     engine.died.connect(_note_death)
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())

@@ -6,6 +6,7 @@ A new picture is one function in SHOTS.
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 import tempfile
@@ -17,12 +18,13 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
-from app.core import paths
+from app.core import paths, preset_files
 from app.core.errors import AppError
-from app.core.records import AnswerDetails, Draft, LocalModel
+from app.core.presets import PROGRAM, Choices
+from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.wording import current_language
@@ -69,6 +71,18 @@ OWN_MODEL = {
 }
 FILTERS = {"ja": "点検", "en": "how"}
 FOLDERS = {"ja": ("総務", "設備の点検と保守の記録"), "en": ("Office", "Inspections and maintenance records")}
+
+
+SOUGHT = {"ja": "予約　会議室", "en": "booking room"}
+MORE_TO_FIND = {"ja": (
+    ("来客用の駐車場と応接室の手配", "応接室は**会議室**と同じ画面で予約します。駐車場の**予約**は前日の 17 時までに総務へ電話してください。"),
+    ("プロジェクターの貸し出し", "会議室に備え付けのものは予約がいりません。持ち出すときは台帳に記入します。"),
+    ("会議室の一覧と定員、予約の決まりを表にしてください", "| 会議室 | 定員 | 予約 |\n|---|---:|---|\n| 大 | 24 名 | 2 か月前から |"),
+), "en": (
+    ("Parking and a reception room for visitors", "Make the **booking** on the page where a meeting **room** is booked."),
+    ("Borrowing a projector", "The one in a meeting room needs no booking."),
+    ("A table of meeting rooms with their booking rules", "| Room | Seats | Booking |\n|---|---:|---|\n| Large | 24 | 2 months ahead |"),
+)}  # fmt: skip
 
 
 def facts(path: str, context_tokens: int = 8192) -> EngineFacts:
@@ -249,17 +263,96 @@ def settings_questions(parts: Parts) -> None:
 
 def settings_models(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
-    parts.window.page("settings").show_section(2)
+    parts.window.page("settings").show_section(3)
 
 
 def settings_data(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
-    parts.window.page("settings").show_section(3)
+    parts.window.page("settings").show_section(4)
+
+
+def presets(parts: Parts) -> None:
+    office = Choices("発注者の立場で、根拠となる仕様書の項目を挙げて答えてください。", temperature=0.2, max_tokens=1536)
+    own = parts.presets.add("chat", "仕様書の確認", office)
+    parts.presets.put(dataclasses.replace(parts.presets.original("brief"), choices=Choices(max_tokens=128)))
+    parts.preferences.change(preset_id=own.id)
+    parts.window.show_presets()
+    parts.window.page("settings").presets.list.setCurrentIndex(
+        parts.window.page("settings").presets.entries.index_of("brief")
+    )
+
+
+def preset_editor(parts: Parts) -> None:
+    presets(parts)
+    section = parts.window.page("settings").presets
+    section.edit(parts.presets.all("chat")[1])
+
+
+def preset_editor_details(parts: Parts) -> None:
+    parts.preferences.change(shows_details=True)
+    presets(parts)
+    section = parts.window.page("settings").presets
+    section.edit(parts.presets.all("chat")[0])
+    pause(0.1)
+    area = section.editor.findChild(QScrollArea)
+    area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+
+
+def action_editor(parts: Parts) -> None:
+    presets(parts)
+    editor = parts.window.page("settings").presets.edit(parts.presets.all("action")[0])
+    editor.name.clear()
+    editor.save_button.click()
+
+
+def preset_export(parts: Parts) -> None:
+    presets(parts)
+    parts.window.page("settings").presets.export_dialog().open()
+
+
+def preset_report(parts: Parts) -> None:
+    presets(parts)
+    section = parts.window.page("settings").presets
+    entries = [{"kind": "chat", "name": "点検記録"}, {"kind": "chat", "name": "", "choices": {}}, 3]
+    data = json.dumps({"format": "kotae-presets", "version": 1, "presets": entries}).encode()
+    section._on_read(preset_files.parse(data))
+
+
+def conversation_settings(parts: Parts) -> None:
+    chat(parts)
+    parts.session.answer_by("exact", Choices(temperature=0.3, top_k=10))
+    parts.window.show_answering()
 
 
 def problem(parts: Parts) -> None:
     chat(parts)
     parts.window.show_problem(AppError("memory_short", need_bytes=6_600_000_000, free_bytes=4_100_000_000))
+
+
+def search(parts: Parts) -> None:
+    for question, answer in MORE_TO_FIND[current_language()]:
+        reply = parts.store.add_answer(parts.store.add_question(question).id, AnswerDetails("m", "Swallow-8B", "end"))
+        parts.store.finish_answer(reply.id, answer, "done", AnswerDetails("m", "Swallow-8B", "end"))
+    parts.conversations.note_change()
+    chat(parts)
+    parts.window._on_search_requested(SOUGHT[current_language()])
+
+
+def search_none(parts: Parts) -> None:
+    chat(parts)
+    parts.window._on_search_requested("橋脚補強")
+
+
+def search_empty(parts: Parts) -> None:
+    chat(parts)
+    parts.window._on_search_requested()
+
+
+def find(parts: Parts) -> None:
+    """A hit of the search, opened."""
+    search(parts)
+    page = parts.window.page("search")
+    page._choose(page.results.index(0))
 
 
 def consent(parts: Parts) -> None:
@@ -299,14 +392,80 @@ def first_run_3(parts: Parts) -> None:
     parts.window.findChild(FirstRunDialog).show_step(2)
 
 
+EDITED = {"ja": "会議室の予約を、前日に取り消せますか。", "en": "Can I cancel a meeting room on the day before?"}
+
+
+def say(parts: Parts, question: str, answer: str, parent_id: int | None, **details: object) -> Message:
+    """A question and its answer, below an answer of the newest conversation (None: beside its first question)."""
+    here = parts.store.conversations()[0].id
+    values = {"stop_reason": "end", "total_s": 6.4, "tokens_per_s": 44.1, "seed": 12345, "answer_tokens": 86, **details}
+    made = AnswerDetails("m", "Swallow-8B Q4_K_M", choices=PROGRAM, **values)
+    asked = parts.store.add_question(question, here, parent_id)
+    return parts.store.finish_answer(parts.store.add_answer(asked.id, made).id, answer, "done", made)
+
+
+def branch(parts: Parts) -> None:
+    """A question asked in other words, the pointer in it, and a second answer."""
+    answer = QUESTIONS[current_language()][0][2]
+    reply = say(parts, EDITED[current_language()], answer, None)
+    details = dataclasses.replace(reply.details, total_s=5.9)
+    second = parts.store.add_answer(reply.parent_id, details)
+    parts.store.finish_answer(second.id, answer.split("\n")[0], "done", details)
+    chat(parts)
+    parts.window.page("ask").transcript.view_of(reply.parent_id).text.setFocus()
+
+
+def edit(parts: Parts) -> None:
+    chat(parts)
+    page = parts.window.page("ask")
+    page.composer.set_text("打ちかけの質問")
+    page._edit_last_question()
+
+
+def temporary(parts: Parts) -> None:
+    answering(parts)
+    parts.session.new(is_temporary=True)
+
+
+def temporary_left(parts: Parts) -> None:
+    """Left for another conversation, with the way back."""
+    parts.session.new(is_temporary=True)
+    parts.session._store.add_question("内緒の質問")
+    parts.session.conversation = parts.session._store.conversations()[0]
+    parts.session.keep_draft(Draft("書きかけ"))
+    chat(parts)
+
+
+def details(parts: Parts) -> None:
+    parts.preferences.change(shows_details=True)
+    say(parts, EDITED[current_language()], QUESTIONS[current_language()][0][2], None, stop_reason="length")
+    chat(parts)
+
+
+def reproduced(parts: Parts) -> None:
+    """Once the same, once not."""
+    _, text, answer = QUESTIONS[current_language()][0]
+    first = say(parts, text, answer, None)
+    for other, is_same in ((answer, True), (answer + answer, False)):
+        repeated = dataclasses.replace(first.details, reproduces_id=first.id, is_same=is_same)
+        again = parts.store.add_answer(first.parent_id, repeated)
+        parts.store.finish_answer(again.id, other, "done", repeated)
+        if is_same:
+            first = say(parts, text, answer, again.id)
+    chat(parts)
+
+
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
         settings_questions,
-        settings_models, settings_data, problem, consent, removal,
+        settings_models, settings_data, presets, preset_editor, preset_editor_details, action_editor, preset_export,
+        preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
         first_run_1, first_run_2, first_run_2_working, first_run_3,
+        search, search_none, search_empty, find,
+        branch, edit, temporary, temporary_left, details, reproduced,
     )
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from app.core.store import Store
 
 
 class Presets(QObject):
-    """What cannot be done (a full disk) changes nothing and is said by `problem_occurred`."""
+    """What cannot be done (a full disk) changes nothing, is said by `problem_occurred`, and gives False or None."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -41,10 +41,9 @@ class Presets(QObject):
         """`name`, numbered when there is a preset of that name."""
         return presets.unique_name(name, {preset.name for preset in self.all(kind)})
 
-    def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset:
+    def add(self, kind: str, name: str, choices: Choices, request: str = "") -> Preset | None:
         preset = Preset(uuid.uuid4().hex, kind, name, choices, request)
-        self.put(preset)
-        return preset
+        return preset if self.put(preset) else None
 
     def add_all(self, strangers: Iterable[Preset]) -> list[Preset]:
         """Adds presets that come from elsewhere, under ids of their own and under names that were free. All or none."""
@@ -56,16 +55,15 @@ class Presets(QObject):
             added.append(dataclasses.replace(stranger, id=uuid.uuid4().hex, name=name))
         return added if self._change(lambda: self._table.put(added)) else []
 
-    def put(self, preset: Preset) -> None:
+    def put(self, preset: Preset) -> bool:
         """Adds a preset or changes it. One that comes with Kotae and is as it came is not stored."""
         if preset == self.original(preset.id):
-            self.remove(preset.id)
-        else:
-            self._change(lambda: self._table.put([preset]))
+            return self.remove(preset.id)
+        return self._change(lambda: self._table.put([preset]))
 
-    def remove(self, preset_id: str) -> None:
+    def remove(self, preset_id: str) -> bool:
         """The user's own goes; one that comes with Kotae is as it came again."""
-        self._change(lambda: self._table.remove(preset_id))
+        return self._change(lambda: self._table.remove(preset_id))
 
     def _change(self, work: Callable[[], None]) -> bool:
         try:

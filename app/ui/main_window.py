@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import Conversation, Message
@@ -16,12 +17,14 @@ from app.services.conversations import Conversations
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.presets import Presets
 from app.ui import app_icon, dialogs
 from app.ui.bin_page import BinPage
 from app.ui.frame import Frame
 from app.ui.list_actions import ListActions
 from app.ui.manual import ManualWindow
 from app.ui.models.page import ModelsPage
+from app.ui.presets.conversation import ConversationSettings
 from app.ui.settings.page import SettingsPage
 from app.ui.sidebar import Sidebar
 from app.ui.status_line import StatusLine
@@ -48,6 +51,7 @@ class MainWindow(QMainWindow):
         library: ModelLibrary,
         session: ChatSession,
         conversations: Conversations,
+        presets: Presets,
         engine: EngineClient,
         chat_page: QWidget,
         paths: Paths,
@@ -60,6 +64,7 @@ class MainWindow(QMainWindow):
         self._library = library
         self._session = session
         self._conversations = conversations
+        self._presets = presets
         self._engine = engine
         self._paths = paths
         self._place = WindowPlace(paths.data / "window.json")
@@ -100,6 +105,22 @@ class MainWindow(QMainWindow):
     def show_questions(self) -> None:
         """The page 質問, ready for typing."""
         self._on_page_chosen("ask")
+
+    def show_presets(self) -> None:
+        """The presets, where they are made and changed."""
+        self.show_page("settings")
+        page = self.page("settings")
+        assert isinstance(page, SettingsPage)
+        page.show_presets()
+
+    def show_answering(self) -> ConversationSettings:
+        """How the open conversation is answered."""
+        details = self._preferences.value.shows_details
+        window = ConversationSettings(
+            self.theme, self._session, self._presets, self._card(), shows_details=details, parent=self
+        )
+        window.open()
+        return window
 
     def show_manual(self) -> None:
         """Beside the window, so that it can be read while working."""
@@ -163,7 +184,8 @@ class MainWindow(QMainWindow):
         return page
 
     def _settings_page(self) -> SettingsPage:
-        page = SettingsPage(self.theme, self._preferences, self._paths)
+        page = SettingsPage(self.theme, self._preferences, self._presets, self._card, self._paths)
+        page.undo_offered.connect(self.toast.offer)
         page.first_run_requested.connect(self.first_run_requested)
         return page
 
@@ -172,6 +194,10 @@ class MainWindow(QMainWindow):
         page.restore_requested.connect(self.list_actions.restore)
         page.ask_requested.connect(self.show_questions)
         return page
+
+    def _card(self) -> ModelCard | None:
+        model = self._session.model
+        return self._library.card(model) if model else None
 
     def _connect(self) -> None:
         self.sidebar.page_chosen.connect(self._on_page_chosen)

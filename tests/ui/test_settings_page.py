@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from app.core import settings
-from app.ui.settings.rows import Chooser
+from app.ui.settings.rows import Chooser, SettingRow
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def pick(control: Chooser, words: str) -> None:
         (0, "text_size", "130 %", "text_scale_percent", 130),
         (1, "send_key", "Ctrl + Enter で送信", "send_key", "ctrl_enter"),
         (1, "context", "8,192 トークン", "context_tokens", 8192),
-        (1, "answer_length", "512 トークン", "max_tokens", 512),
-        (2, "repack", "しない", "repack", "off"),
-        (2, "kv_type", "省メモリ（q8_0）", "kv_type", "q8_0"),
+        (0, "details", "詳細", "shows_details", True),
+        (3, "repack", "しない", "repack", "off"),
+        (3, "kv_type", "省メモリ（q8_0）", "kv_type", "q8_0"),
     ],
 )
 def test_a_choice_applies_at_once_and_is_stored(parts, where, place, name, words, field, value):
@@ -47,9 +47,7 @@ def test_a_dark_theme_is_seen_at_once(parts):
     assert parts.theme.is_dark
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "field", "number"), [(2, "threads", "threads", 4)]
-)
+@pytest.mark.parametrize(("place", "name", "field", "number"), [(3, "threads", "threads", 4)])
 def test_a_number_can_be_set_and_left_to_measurement_again(parts, place, name, field, number):
     spin = getattr(section(parts, place), name)
     assert spin.text() == "自動"
@@ -85,9 +83,30 @@ def test_the_wheel_over_a_control_changes_nothing(parts, qtbot):
     assert control.currentText() == "100 %"
 
 
+def test_details_are_hidden_until_they_are_wished(parts):
+    """At once, and without hiding what works: a setting that was changed stays in sight."""
+    models = section(parts, 3)
+    details = (models.threads, models.repack, models.kv_type)
+    assert not any(control.isVisible() for control in details)
+    assert models._hint.isVisible()
+    pick(section(parts, 0).details, "詳細")
+    assert all(control.isVisible() for control in (section(parts, 3).threads, models.repack, models.kv_type))
+    assert not models._hint.isVisible()
+    parts.preferences.change(kv_type="q8_0")
+    parts.preferences.change(shows_details=False)
+    assert [control.isVisible() for control in details] == [False, False, True]
+
+
 def test_every_control_is_named_and_explained(parts):
+    parts.preferences.change(shows_details=True)
     page = parts.window.page("settings")
-    for _, part in page.sections:
-        for row in part._rows:
-            assert row.control.accessibleName()
-            assert row.control.accessibleDescription()
+    rows = page.findChildren(SettingRow)
+    assert len(rows) > 10
+    for row in rows:
+        assert row.control.accessibleName()
+        assert row.control.accessibleDescription()
+
+
+def test_the_presets_are_one_step_away(parts):
+    parts.window.show_presets()
+    assert parts.window.page("settings").presets.isVisible()

@@ -1,22 +1,26 @@
-"""A number that can be left to measurement (自動)."""
+"""A number that can be left to measurement, or to a recommendation (自動)."""
 
+import unicodedata
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QDoubleSpinBox
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QValidator, QWheelEvent
+from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox
+
+from app.ui.input_method import guard_of
 
 TEXT_MARGIN_PX = 7
 
 
 class AutoSpin(QDoubleSpinBox):
-    """The lowest position is 自動 and stands for None."""
+    """The lowest position is 自動 and stands for None; so does a field that was emptied."""
 
     def __init__(
         self, low: float, high: float, step: float, decimals: int, suffix: str, changed: Callable[[float | None], None]
     ) -> None:
         super().__init__()
         self._lowest = low
+        self._auto_number: float | None = None
         self.setDecimals(decimals)
         self.setRange(low - step, high)
         self.setSingleStep(step)
@@ -32,10 +36,67 @@ class AutoSpin(QDoubleSpinBox):
         return None if value < self._lowest else value
 
     def show_number(self, number: float | None) -> None:
+        guard_of(self).when_free(lambda: self._replace(number))
+
+    def _replace(self, number: float | None) -> None:
         self.blockSignals(True)
         self.setValue(self.minimum() if number is None else number)
         self.blockSignals(False)
 
+    def show_auto(self, words: str, number: float | None) -> None:
+        """Says in `words` what 自動 comes to; stepping starts from there. `number` None: it is not one number."""
+        self._auto_number = number
+        self.setSpecialValueText(words)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scrolling the page must not change a setting that happens to be under the mouse."""
         event.ignore()
+
+    # --------------------------------------------------------------------- typing
+
+    def event(self, event: QEvent) -> bool:
+        """Typing replaces the words of 自動 wherever the cursor stands: Qt would refuse letters among them."""
+        if self.text() == self.specialValueText() and _is_typing(event):
+            self.selectAll()
+        return super().event(event)
+
+    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+        """Digits may be full-width: a Japanese input method gives those."""
+        if text != self.specialValueText():
+            text = unicodedata.normalize("NFKC", text)
+        if self._is_blank(text):
+            return QValidator.State.Acceptable, text, place
+        state, text, place = super().validate(text, place)
+        return state, text, place
+
+    def valueFromText(self, text: str) -> float:
+        return self.minimum() if self._is_blank(text) else super().valueFromText(text)
+
+    def textFromValue(self, value: float) -> str:
+        """Without zeros at the end that say nothing."""
+        text = super().textFromValue(value)
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    def _is_blank(self, text: str) -> bool:
+        return not text.removesuffix(self.suffix()).strip()
+
+    # ------------------------------------------------------------------- stepping
+
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
+        flags = super().stepEnabled()
+        if self.number() is None and self._auto_number is not None:
+            flags |= QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
+        return flags
+
+    def stepBy(self, steps: int) -> None:
+        if self.number() is None and self._auto_number is not None:
+            self.setValue(max(self._lowest, self._auto_number + steps * self.singleStep()))
+            self.selectAll()
+        else:
+            super().stepBy(steps)
+
+
+def _is_typing(event: QEvent) -> bool:
+    if isinstance(event, QKeyEvent):
+        return event.type() == QEvent.Type.KeyPress and event.text() != "" and event.text().isprintable()
+    return isinstance(event, QInputMethodEvent)

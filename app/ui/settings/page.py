@@ -1,5 +1,7 @@
 """The page 設定: sections at the left, their rows at the right."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
@@ -14,8 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.core.catalogue import ModelCard
 from app.core.paths import Paths
 from app.services.preferences import Preferences
+from app.services.presets import Presets
+from app.ui.presets.section import PresetsSection
 from app.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
 from app.ui.theme import Theme
 from app.ui.widgets import rows
@@ -52,14 +57,27 @@ class SectionDelegate(QStyledItemDelegate):
 class SettingsPage(QWidget):
     first_run_requested = Signal()
 
-    def __init__(self, theme: Theme, preferences: Preferences, paths: Paths) -> None:
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        preferences: Preferences,
+        presets: Presets,
+        card: Callable[[], ModelCard | None],
+        paths: Paths,
+    ) -> None:
+        """`card`: of the model that answers now."""
         super().__init__()
         self._theme = theme
         data = DataSection(theme, preferences, paths, self.tr("データ"))
         data.first_run_requested.connect(self.first_run_requested)
-        self.sections: tuple[tuple[str, Section], ...] = (
+        self.presets = PresetsSection(theme, preferences, presets, card)
+        self.presets.undo_offered.connect(self.undo_offered)
+        self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
             (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
+            (self.tr("プリセット"), self.presets),
             (self.tr("モデルと保存先"), ModelSection(theme, preferences, paths, self.tr("モデルと保存先"))),
             (self.tr("データ"), data),
         )
@@ -72,6 +90,9 @@ class SettingsPage(QWidget):
 
     def show_section(self, place: int) -> None:
         self.list.setCurrentIndex(self.list.model().index(place, 0))
+
+    def show_presets(self) -> None:
+        self.show_section([part for _, part in self.sections].index(self.presets))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -108,7 +129,7 @@ class SettingsPage(QWidget):
         column.addWidget(view)
         return self._list_side
 
-    def _page_of(self, section: Section) -> QScrollArea:
+    def _page_of(self, section: QWidget) -> QScrollArea:
         """Rows keep a readable width and stay at the left."""
         holder = QWidget()
         row = QHBoxLayout(holder)

@@ -37,13 +37,22 @@ class SettingRow(QWidget):
         self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
         self._row.setSpacing(4 if is_stacked else 16)
 
+    def show_note(self, words: str) -> None:
+        """A line below the control on the state of this setting; "" for none."""
+        self._note.setText(words)
+        self._note.setVisible(bool(words))
+
     def _build(self, sentence: str) -> None:
+        self._note = Label("", "caption", "accent", wraps=True, strong=True)
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note.hide()
         explained = QVBoxLayout()
         explained.setSpacing(4)
         if self._is_wide:
             explained.addWidget(self.control)
         else:
             explained.addWidget(self.control, 0, Qt.AlignmentFlag.AlignLeft)
+        explained.addWidget(self._note)
         if sentence:
             words = Label(sentence, "caption", "muted", wraps=True)
             words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -68,10 +77,14 @@ class Chooser(QComboBox):
     def __init__(self, choices: Sequence[tuple[str, Any]], chosen: Callable[[Any], None]) -> None:
         """`choices`: words and value of each."""
         super().__init__()
-        self._values = [value for _, value in choices]
-        self.addItems([words for words, _ in choices])
+        self.set_choices(choices)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.activated.connect(lambda place: chosen(self._values[place]))
+
+    def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
+        self._values = [value for _, value in choices]
+        self.clear()
+        self.addItems([words for words, _ in choices])
 
     def show_value(self, value: Any) -> None:
         """A value that is not among the choices (set by hand in the file) is added to them."""

@@ -46,12 +46,19 @@ class Section(QWidget):
     def _fill(self) -> None:
         raise NotImplementedError
 
-    def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> None:
-        if self._column.count() > 1:
-            self._column.addWidget(Rule())
+    def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> QWidget:
+        """Returns what can be hidden: the row with the line above it."""
+        block = QWidget()
+        rows = QVBoxLayout(block)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(16)
+        if self._rows:
+            rows.addWidget(Rule())
         row = SettingRow(self._theme, label, control, sentence, is_wide=is_wide)
+        rows.addWidget(row)
         self._rows.append(row)
-        self._column.addWidget(row)
+        self._column.addWidget(block)
+        return block
 
     def _chooser(self, field: str, choices: list[tuple[str, Any]]) -> Chooser:
         return Chooser(choices, lambda value: self._preferences.change(**{field: value}))
@@ -80,7 +87,15 @@ class AppearanceSection(Section):
             self.tr("画面全体の文字と余白が変わります。Ctrl と + または − でも変えられます。"),
         )
 
+        self.details = self._chooser("shows_details", [(self.tr("やさしい"), False), (self.tr("詳細"), True)])
+        self._add(
+            self.tr("表示のくわしさ"),
+            self.details,
+            self.tr("「やさしい」では、ふだん使う設定だけを出します。「詳細」では、細かい数値と設定も出します。"),
+        )
+
     def show_settings(self, settings: Settings) -> None:
+        self.details.show_value(settings.shows_details)
         self.language.show_value(settings.language)
         self.theme_choice.show_value(settings.theme)
         self.text_size.show_value(settings.text_scale_percent)
@@ -126,11 +141,26 @@ class ModelSection(Section):
             "kv_type", [(self.tr("標準（f16）"), "f16"), (self.tr("省メモリ（q8_0）"), "q8_0")]
         )
         self._add(
+            self.tr("モデルの保存先"),
+            self._open_button(self.tr("フォルダを開く"), str(self._paths.models)),
+            str(self._paths.models),
+        )
+        self._hint = Label(
+            self.tr("スレッド数などの細かい設定は、「表示」の「表示のくわしさ」で「詳細」を選ぶと出ます。"),
+            "caption",
+            "muted",
+            wraps=True,
+        )
+        self._column.addWidget(self._hint)
+        self._add_details()
+
+    def _add_details(self) -> None:
+        threads = self._add(
             self.tr("スレッド数"),
             self.threads,
             self.tr("「自動」は物理コア数から 1 を引いた数です。ほかのプログラムが忙しいときは減らします。"),
         )
-        self._add(
+        repack = self._add(
             self.tr("重みの並べ替え"),
             self.repack,
             self.tr(
@@ -138,18 +168,18 @@ class ModelSection(Section):
                 "「自動」は両方を測って速いほうを選びます。"
             ),
         )
-        self._add(
+        kv_type = self._add(
             self.tr("KV の精度"),
             self.kv_type,
-            self.tr("省メモリにすると文脈に使うメモリがほぼ半分になります。"),
+            self.tr("読んだ会話を覚えておく細かさです。省メモリにすると、文脈に使うメモリがほぼ半分になります。"),
         )
-        self._add(
-            self.tr("モデルの保存先"),
-            self._open_button(self.tr("フォルダを開く"), str(self._paths.models)),
-            str(self._paths.models),
-        )
+        self._details = {"threads": threads, "repack": repack, "kv_type": kv_type}
 
     def show_settings(self, settings: Settings) -> None:
+        for field, row in self._details.items():
+            is_changed = getattr(settings, field) != getattr(Settings(), field)
+            row.setVisible(settings.shows_details or is_changed)  # nothing works unseen
+        self._hint.setVisible(not settings.shows_details)
         self.threads.show_number(settings.threads)
         self.repack.show_value(settings.repack)
         self.kv_type.show_value(settings.kv_type)

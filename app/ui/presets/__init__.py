@@ -1,0 +1,1 @@
+"""Presets: their list in the settings, their editor, and what one conversation has otherwise."""
