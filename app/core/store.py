@@ -305,8 +305,9 @@ def title_of(text: str) -> str:
 
 def as_conversation(row: Row) -> Conversation:
     """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
-    *values, choices = row
-    return Conversation(*values, Choices.from_dict(json.loads(choices)) if choices else _NO_CHOICES)
+    values: list[Any] = [*row]
+    values[-1] = Choices.from_dict(json.loads(row[-1])) if row[-1] else _NO_CHOICES
+    return Conversation(*values)
 
 
 def _indexed(text: str, status: str) -> str:

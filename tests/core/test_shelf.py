@@ -167,11 +167,11 @@ def test_what_is_not_in_the_bin_cannot_be_erased(aging_store: Store, shelf: Shel
 def test_what_is_in_the_bin_is_not_found_and_is_again_when_restored(aging_store: Store, shelf: Shelf) -> None:
     binned = conversation(aging_store, "点検", SECRET)
     index = MessageIndex(aging_store.database)
-    assert [hit.conversation_id for hit in index.search("橋脚")] == [binned]
+    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
     shelf.bin([binned])
-    assert index.search("橋脚") == []
+    assert index.search("橋脚").hits == ()
     shelf.restore([binned])
-    assert [hit.conversation_id for hit in index.search("橋脚")] == [binned]
+    assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
 
 
 def branched(store: Store) -> int:
@@ -191,8 +191,8 @@ def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(aging_store: Sto
     shelf.bin([erased])
     shelf.erase([erased])
     db = aging_store.database
-    assert [hit.conversation_id for hit in MessageIndex(db).search("橋脚")] == [kept]
-    assert MessageIndex(db).search("七千") == []
+    assert [hit.conversation_id for hit in MessageIndex(db).search("橋脚").hits] == [kept]
+    assert MessageIndex(db).search("七千").hits == ()
     assert [row[0] for row in db.read("SELECT DISTINCT conversation_id FROM message")] == [kept]
     assert db.read("SELECT * FROM draft") == []
     with db.transaction():
