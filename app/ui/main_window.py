@@ -25,6 +25,7 @@ from app.ui.list_actions import ListActions
 from app.ui.manual import ManualWindow
 from app.ui.models.page import ModelsPage
 from app.ui.presets.conversation import ConversationSettings
+from app.ui.search.page import SearchPage
 from app.ui.settings.page import SettingsPage
 from app.ui.sidebar import Sidebar
 from app.ui.status_line import StatusLine
@@ -43,6 +44,7 @@ class MainWindow(QMainWindow):
     """Pages other than 質問 are built when they are first shown: most starts never need them."""
 
     first_run_requested = Signal()
+    found_message_chosen = Signal(int, str)  # a message, and the words it was found by
 
     def __init__(
         self,
@@ -69,12 +71,14 @@ class MainWindow(QMainWindow):
         self._paths = paths
         self._place = WindowPlace(paths.data / "window.json")
         self._pages: dict[str, QWidget] = {"ask": chat_page}
+        self._page_before_search = "ask"
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
         self.sidebar.conversations.folded = self._place.folded()
         self._on_conversations_changed()
         self.sidebar.show_open(session.conversation.id if session.conversation else None)
+        self.status_line.set_shows_details(preferences.value.shows_details)
         self.status_line.show_status(engine.status)
         self._on_page_chosen("ask")
         if not self._place.restore(self):
@@ -85,12 +89,13 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> QWidget:
-        """`key`: ask, models, settings or bin."""
+        """`key`: ask, models, settings, bin or search."""
         if key not in self._pages:
             makers: dict[str, Callable[[], QWidget]] = {
                 "models": self._models_page,
                 "settings": self._settings_page,
                 "bin": self._bin_page,
+                "search": self._search_page,
             }
             page = self._pages[key] = makers[key]()
             self.stack.addWidget(page)
@@ -99,7 +104,7 @@ class MainWindow(QMainWindow):
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page(key)
+        self.sidebar.show_page("ask" if key == "search" else key)
         self._lay_out()  # the page that is shown comes to the front, over the menu button
 
     def show_questions(self) -> None:
@@ -195,6 +200,14 @@ class MainWindow(QMainWindow):
         page.ask_requested.connect(self.show_questions)
         return page
 
+    def _search_page(self) -> SearchPage:
+        page = SearchPage(self.theme, self._conversations)
+        page.conversation_chosen.connect(self._on_conversation_chosen)
+        page.message_chosen.connect(self._on_message_chosen)
+        page.closed.connect(lambda: self._on_page_chosen(self._page_before_search))
+        page.problem_occurred.connect(self.show_problem)
+        return page
+
     def _card(self) -> ModelCard | None:
         model = self._session.model
         return self._library.card(model) if model else None
@@ -203,6 +216,7 @@ class MainWindow(QMainWindow):
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
+        self.sidebar.search_requested.connect(self._on_search_requested)
         self.sidebar.temporary_requested.connect(self._on_temporary_requested)
         self.sidebar.folder_requested.connect(self.list_actions.add_folder)
         self.sidebar.conversations.renamed.connect(self._conversations.rename)
@@ -213,6 +227,7 @@ class MainWindow(QMainWindow):
         self._conversations.changed.connect(self._on_conversations_changed)
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
+        self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
         self._preferences.changed.connect(self._on_preferences_changed)
         self.frame.changed.connect(self._lay_out)
@@ -220,6 +235,7 @@ class MainWindow(QMainWindow):
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
             ("Ctrl+N", self._on_new_requested),
+            ("Ctrl+Shift+N", self._on_temporary_requested),
             ("Ctrl+K", self._on_search_requested),
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
@@ -284,10 +300,17 @@ class MainWindow(QMainWindow):
         self._session.new(is_temporary=True)
         self._on_page_chosen("ask")
 
-    def _on_search_requested(self) -> None:
-        self.frame.show_sidebar()
-        self.sidebar.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.sidebar.filter.selectAll()
+    def _on_search_requested(self, query: str = "") -> None:
+        if self._current_page != "search":
+            self._page_before_search = self._current_page
+        self._on_page_chosen("search")
+        page = self.page("search")
+        assert isinstance(page, SearchPage)
+        page.start(query)
+
+    def _on_message_chosen(self, message_id: int, query: str) -> None:
+        self._on_page_chosen("ask")
+        self.found_message_chosen.emit(message_id, query)
 
     def _on_conversation_chosen(self, conversation_id: int) -> None:
         self._session.open(conversation_id)
@@ -299,13 +322,23 @@ class MainWindow(QMainWindow):
         self.sidebar.show_traffic()
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
-        self.sidebar.show_open(conversation.id if conversation else None)
+        is_listed = not self._session.is_temporary
+        self.sidebar.show_open(conversation.id if conversation and is_listed else None)
         self.sidebar.show_drafts(self._conversations.with_drafts())
 
     def _on_message_added(self, message: Message) -> None:
-        self.sidebar.show_open(message.conversation_id)
+        if not self._session.is_temporary:
+            self.sidebar.show_open(message.conversation_id)
+
+    def _on_temporary_left(self) -> None:
+        def bring_back() -> None:
+            self._session.reopen_temporary()
+            self._on_page_chosen("ask")
+
+        self.toast.offer(self.tr("一時的な会話を閉じました。"), bring_back)
 
     def _on_preferences_changed(self, settings: Settings) -> None:
+        self.status_line.set_shows_details(settings.shows_details)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         self.theme.apply(app, settings)

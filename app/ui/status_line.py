@@ -35,6 +35,7 @@ class StatusLine(QWidget):
         super().__init__()
         self._theme = theme
         self._status = EngineStatus()
+        self._shows_details = False
         self._load_left = TimeLeft()
         self._build()
         self._connect()
@@ -47,11 +48,16 @@ class StatusLine(QWidget):
         self._show_device(status.facts, is_compact)
         self._show_state(status)
         self._show_context(status, is_compact)
-        has_answered = status.tokens_per_s > 0 and not is_compact
+        has_answered = status.tokens_per_s > 0 and self._shows_details and not is_compact
         self._speed_part.setVisible(has_answered)
         self._first_part.setVisible(has_answered)
         self.speed.setText(f"{status.tokens_per_s:.1f} tok/s")
         self.first.setText(self.tr("最初の語まで {s} 秒").format(s=f"{status.first_token_s:.1f}"))
+
+    def set_shows_details(self, shows_details: bool) -> None:
+        """Whether to show how fast the last answer was."""
+        self._shows_details = shows_details
+        self.show_status(self._status)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

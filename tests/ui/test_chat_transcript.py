@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from app.services.events import Stage
 from app.ui.chat import rich_text, rows_view
 from app.ui.chat.answer import AnswerView
+from app.ui.chat.answer_end import AnswerEnd
 from app.ui.chat.heights import Heights
 from app.ui.chat.transcript import FLUSH_MS, Transcript
 from app.ui.theme import Theme
@@ -74,6 +75,13 @@ def tops(transcript: Transcript) -> dict[int, int]:
 def buttons(view: QWidget | None) -> dict[str, QAbstractButton]:
     assert view is not None
     return {button.accessibleName() or button.text(): button for button in view.findChildren(QAbstractButton)}
+
+
+def end(transcript: Transcript, message_id: int) -> AnswerEnd:
+    view = transcript.view_of(message_id)
+    assert isinstance(view, AnswerView)
+    assert view._end is not None
+    return view._end
 
 
 # ------------------------------------------------------------- virtual rows
@@ -371,14 +379,11 @@ def test_an_answer_that_ended_early_says_so(transcript: Transcript, status: str,
     assert words in labels(transcript.view_of(2))
 
 
-def test_time_and_speed_stand_below_an_answer(transcript: Transcript) -> None:
+def test_the_time_stands_below_an_answer_and_everything_else_in_its_menu(transcript: Transcript) -> None:
     transcript.show_messages([question(1), answer(2)])
-    assert "8.2 秒・44.9 tok/s" in labels(transcript.view_of(2))
-    view = transcript.view_of(2)
-    assert isinstance(view, AnswerView)
-    assert view._end is not None
-    entries = [action.text() for action in view._end.menu().actions()]
-    assert {"試験", "30 トークン", "乱数 7"} <= set(entries)
+    assert "8.2 秒" in labels(transcript.view_of(2))
+    entries = [action.text() for action in end(transcript, 2).row.menu().actions()]
+    assert entries[-6:] == ["8.2 秒", "44.9 tok/s", "試験", "30 トークン", "終わり：自然な終わり", "乱数 7"]
 
 
 def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: Transcript, qtbot: QtBot) -> None:
@@ -394,8 +399,8 @@ def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: Trans
     transcript.explain(2, "理由が分かりました。")
     assert "理由が分かりました。" in labels(view)
     assert view is not None
-    end = buttons(view)["この回答のその他の操作"]
-    assert end.mapTo(view, QPoint(0, end.height())).y() <= view.height(), "nothing is clipped"
+    more = buttons(view)["この回答のその他の操作"]
+    assert more.mapTo(view, QPoint(0, more.height())).y() <= view.height(), "nothing is clipped"
 
 
 def test_a_finished_answer_is_as_high_as_one_that_is_opened(streaming: Transcript, theme: Theme, qtbot: QtBot) -> None:
@@ -413,9 +418,8 @@ def test_copy_takes_what_the_model_wrote(transcript: Transcript, qtbot: QtBot) -
     view = transcript.view_of(2)
     buttons(view)["コピー"].click()
     assert QGuiApplication.clipboard().text() == written
-    assert isinstance(view, AnswerView)
-    assert view._end is not None
-    next(action for action in view._end.menu().actions() if action.text() == "記号を除いてコピー").trigger()
+    menu = end(transcript, 2).row.menu()
+    next(action for action in menu.actions() if action.text() == "記号を除いてコピー").trigger()
     assert QGuiApplication.clipboard().text() == "重さは 12 kg です。[1]"
 
 

@@ -6,9 +6,11 @@ from PySide6.QtWidgets import QWidget
 
 from app.core.records import Message
 from app.services.events import Stage
+from app.ui.chat.answer_actions import Look
 from app.ui.chat.answer_end import AnswerEnd
 from app.ui.chat.markdown import first_page
 from app.ui.chat.message_view import MessageView, clock_time
+from app.ui.chat.pager import Pager
 from app.ui.chat.stage_line import StageLine
 from app.ui.theme import Theme
 
@@ -16,12 +18,15 @@ from app.ui.theme import Theme
 class AnswerView(MessageView):
     """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
 
-    regenerate_requested = Signal(int)
-    branch_requested = Signal(int, int)  # answer id, -1 or 1
+    regenerate_requested = Signal(int)  # each with the answer's id
+    reproduce_requested = Signal(int)
+    action_chosen = Signal(int, object)  # Preset
+    export_requested = Signal()
     log_requested = Signal()
 
-    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(message, theme, parent)
+        self._look = look
         self._column.setSpacing(theme.px(6))
         self._column.addWidget(self.text)
         self._stage_line: StageLine | None = None
@@ -33,6 +38,15 @@ class AnswerView(MessageView):
             self._describe()
         else:
             self._show_ended()
+
+    @property
+    def pager(self) -> Pager | None:
+        return self._end.row.pager if self._end else None
+
+    def fit(self, width: int) -> int:
+        if self._end is not None:
+            self._end.fit(width)
+        return super().fit(width)
 
     def grow(self, text: str) -> None:
         """What is shown while streaming is bounded; the rest can be seen when the answer has ended."""
@@ -51,6 +65,20 @@ class AnswerView(MessageView):
             self._stage_line = None
         self._show_ended()
 
+    def show_as(self, look: Look) -> None:
+        """Other facts or actions below the text, which stays as it is."""
+        self._look = look
+        if self._end is not None:
+            self._column.removeWidget(self._end)
+            self._end.hide()
+            self._end.deleteLater()
+            self._add_end()
+
+    def set_busy(self, is_busy: bool) -> None:
+        super().set_busy(is_busy)
+        if self._end is not None:
+            self._end.row.set_busy(is_busy)
+
     def explain(self, sentence: str) -> None:
         """Why it failed, with facts that are not stored."""
         if self._end is not None:
@@ -58,16 +86,26 @@ class AnswerView(MessageView):
 
     def _show_ended(self) -> None:
         self._show_text(as_markdown=True)
-        end = AnswerEnd(self.message, self._theme, self)
-        end.copy_requested.connect(self._copy)
-        end.copy_shown_requested.connect(self._copy_shown)
-        end.regenerate_requested.connect(lambda: self.regenerate_requested.emit(self.message.id))
-        end.branch_requested.connect(lambda step: self.branch_requested.emit(self.message.id, step))
-        end.log_requested.connect(self.log_requested)
+        self._add_end()
+        self._describe()
+
+    def _add_end(self) -> None:
+        end = AnswerEnd(self.message, self._theme, self._look, self)
+        answer_id = self.message.id
+        for source in (end, end.row):
+            source.regenerate_requested.connect(lambda: self.regenerate_requested.emit(answer_id))
+            source.log_requested.connect(self.log_requested)
+        row = end.row
+        row.copy_requested.connect(self._copy)
+        row.copy_shown_requested.connect(self._copy_shown)
+        row.reproduce_requested.connect(lambda: self.reproduce_requested.emit(answer_id))
+        row.edit_requested.connect(lambda: self.edit_requested.emit(self.message.parent_id or 0))
+        row.action_chosen.connect(lambda preset: self.action_chosen.emit(answer_id, preset))
+        row.branch_requested.connect(lambda step: self.branch_requested.emit(answer_id, step))
+        row.export_requested.connect(self.export_requested)
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown
         self._end = end
-        self._describe()
 
     def _describe(self) -> None:
         self._name(self.tr("回答　{time}").format(time=clock_time(self.message.created_at)))

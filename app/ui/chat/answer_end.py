@@ -1,34 +1,37 @@
-"""What stands below a finished answer: how it ended, time and speed, and what can be done with it."""
+"""What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions."""
 
 import re
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import wording
 from app.core.records import AnswerDetails, Message
-from app.ui.chat.words import icon_button, literal
+from app.ui.chat import answer_facts
+from app.ui.chat.answer_actions import AnswerActions, Look
 from app.ui.theme import Theme
-from app.ui.widgets.buttons import Button, IconButton
+from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
-from app.ui.widgets.labels import Label, tip
+from app.ui.widgets.labels import Label
 
 _UNKNOWN_FACT = re.compile(r"（[^（）]*\?[^（）]*）|「\?」")
 
 
 class AnswerEnd(QWidget):
-    copy_requested = Signal()
-    copy_shown_requested = Signal()
-    regenerate_requested = Signal()
-    branch_requested = Signal(int)  # -1: the answer before, 1: the next one
+    regenerate_requested = Signal()  # from its error; its row of actions has its own signals
     log_requested = Signal()
 
-    def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
+        self._look = look
         self._build()
+
+    def fit(self, width: int) -> None:
+        self.row.fit(width)
+        self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
         """What is known about the failure while the program still runs: sizes, names, causes."""
@@ -46,7 +49,12 @@ class AnswerEnd(QWidget):
             column.addWidget(self._error())
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
-        column.addLayout(self._actions())
+        if self._details.is_same is not None:
+            column.addLayout(self._comparison(is_same=self._details.is_same))
+        if self._look.shows_details and (facts := answer_facts.line(self._details)):
+            column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
+        self.row = AnswerActions(self._message, self._theme, self._look)
+        column.addWidget(self.row)
 
     def _notice(self) -> str:
         match self._details.stop_reason:
@@ -61,6 +69,18 @@ class AnswerEnd(QWidget):
             case "context":
                 return self.tr("文脈の上限に達したため、ここで終わりました。")
         return self.tr("ここで停止しました") if self._message.status == "stopped" else ""
+
+    def _comparison(self, *, is_same: bool) -> QHBoxLayout:
+        """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
+        icon, tone = ("circle-check", "success") if is_same else ("triangle-alert", "warning")
+        words = answer_facts.comparison(is_same=is_same)
+        mark = Icon(self._theme, icon, tone)
+        mark.setFixedHeight(self._theme.line_height("caption"))
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
+        return row
 
     def _error(self) -> QFrame:
         frame = self._frame = QFrame()
@@ -85,76 +105,3 @@ class AnswerEnd(QWidget):
         if not self._details.error_code:
             return self.tr("回答できませんでした。質問は保存済みです。")
         return _UNKNOWN_FACT.sub("", wording.describe(self._details.error_code, {}).message)
-
-    def _actions(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(self._theme.px(2))
-        meta = Label(self._meta(), role="caption", tone="text2")
-        meta.setToolTip(tip(self._more_meta()))
-        row.addWidget(meta)
-        if self._message.branches > 1:
-            self._add_branches(row)
-        row.addStretch(1)
-        if self._message.text:
-            copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
-            copy.clicked.connect(self.copy_requested)
-            row.addWidget(copy)
-        if self._message.status != "failed":  # its error has a button for that
-            again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
-            again.clicked.connect(self.regenerate_requested)
-            row.addWidget(again)
-        row.addWidget(self._menu_button())
-        return row
-
-    def _add_branches(self, row: QHBoxLayout) -> None:
-        """‹ 2／3 ›: the answers to the same question."""
-        message = self._message
-        row.addSpacing(self._theme.px(8))
-        for step, icon, name in ((-1, "chevron-left", self.tr("前の回答")), (1, "chevron-right", self.tr("次の回答"))):
-            button = IconButton(self._theme, icon, name)
-            button.setEnabled(1 <= message.branch + step <= message.branches)
-            button.clicked.connect(lambda _checked=False, step=step: self.branch_requested.emit(step))
-            row.addWidget(button)
-            if step < 0:
-                count = self.tr("{i}／{n}").format(i=message.branch, n=message.branches)
-                row.addWidget(Label(count, role="caption", tone="text2"))
-
-    def _menu_button(self) -> IconButton:
-        button = IconButton(self._theme, "ellipsis", self.tr("この回答のその他の操作"))
-        button.clicked.connect(lambda: self._show_menu(button))
-        return button
-
-    def menu(self) -> QMenu:
-        """Made when it is wanted: most answers scroll past without one."""
-        menu = QMenu(self)
-        if self._message.text:
-            menu.addAction(self.tr("記号を除いてコピー"), self.copy_shown_requested.emit)
-        menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
-        menu.addSeparator()
-        for line in self._more_meta().split("\n"):
-            if line:
-                menu.addAction(literal(line)).setEnabled(False)
-        return menu
-
-    def _show_menu(self, button: QWidget) -> None:
-        menu = self.menu()
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(button.mapToGlobal(QPoint(0, button.height())))
-
-    def _meta(self) -> str:
-        details = self._details
-        parts = []
-        if details.total_s > 0:
-            parts.append(self.tr("{s} 秒").format(s=f"{details.total_s:.1f}"))
-        if details.tokens_per_s > 0:
-            parts.append(f"{details.tokens_per_s:.1f} tok/s")
-        return self.tr("・").join(parts)
-
-    def _more_meta(self) -> str:
-        details = self._details
-        lines = [details.model_name]
-        if details.answer_tokens:
-            lines.append(self.tr("{n} トークン").format(n=f"{details.answer_tokens:,}"))
-        if details.seed is not None:
-            lines.append(self.tr("乱数 {seed}").format(seed=details.seed))
-        return "\n".join(line for line in lines if line)

@@ -33,7 +33,7 @@ class Estimate:
         self._line = theme.line_height("reading")
         self._answer_characters = max(1, column.width // font_px)
         self._question_characters = max(1, (column.width - theme.px(32)) // font_px)
-        self._question_frame = theme.px(42 + GAP_AFTER_QUESTION)
+        self._question_frame = theme.px(46 + GAP_AFTER_QUESTION)
         self._answer_frame = theme.px(34 + GAP_AFTER_ANSWER)
 
     def height(self, message: Message) -> int:

@@ -1,38 +1,50 @@
-"""The frame at the foot of the page: the editor, what its keys do, and one button."""
+"""The frame at the foot of the page: the editor, what its keys do, and one button. Also edits an earlier question."""
 
 import sys
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.core.records import Draft
+from app.ui.chat.edit_line import EditLine
 from app.ui.chat.editor import TEXT_MAX, QuestionEditor
 from app.ui.chat.key_hint import KeyHint
 from app.ui.chat.words import icon_button
+from app.ui.input_method import guard_of
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
-from app.ui.widgets.labels import Label
+from app.ui.widgets.labels import Label, tip
 
 
 class Composer(QWidget):
     """The text stays until `clear` says that the question was taken."""
 
-    submitted = Signal(str)
+    submitted = Signal(str)  # the question, or with `edited_id` what is to be asked instead of it
     stop_requested = Signal()
+    typed = Signal()
+    draft_changed = Signal()  # by typing, or by the beginning or end of an edit
+    last_question_wanted = Signal()  # ↑ in an empty field
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._is_busy = False
+        self._is_filling = False  # what is shown comes from a draft, not from somebody who types
+        self._set_aside = ""  # what had been typed when the edit began
+        self.edited_id: int | None = None  # the question that is being changed
         self._build()
         self._connect()
         self.set_send_key("enter")
         self.set_busy(False)
         self.set_has_history(False)
+        self._show_sendable()
 
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
         self.editor.setAccessibleName(self.tr("質問"))
+        self.edit_line = EditLine(self._theme)
+        self.edit_line.hide()
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
         self.hint = KeyHint(self._theme)
@@ -47,19 +59,21 @@ class Composer(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 9, 9)
         column.setSpacing(6)
+        column.addWidget(self.edit_line)
         column.addWidget(self.editor)
         column.addWidget(self.notice)
         column.addLayout(row)
         self.setFocusProxy(self.editor)
         self.setCursor(Qt.CursorShape.IBeamCursor)
-        for button in (self.send_button, self.stop_button):
+        for button in (self.send_button, self.stop_button, self.edit_line):
             button.setCursor(Qt.CursorShape.ArrowCursor)
 
     def _connect(self) -> None:
         self.editor.send_requested.connect(self._submit)
         self.editor.stop_requested.connect(self._on_stop)
         self.editor.text_refused.connect(self._on_text_refused)
-        self.editor.textChanged.connect(self.notice.hide)
+        self.editor.textChanged.connect(self._on_text_changed)
+        self.edit_line.cancelled.connect(self.end_edit)
         self.send_button.clicked.connect(self._submit)
         self.stop_button.clicked.connect(self._on_stop)
         self.editor.installEventFilter(self)
@@ -74,7 +88,27 @@ class Composer(QWidget):
         self.editor.setFocus()
 
     def clear(self) -> None:
-        self.editor.set_text("")
+        """The question was taken. What an edit had set aside is back."""
+        self.end_edit()
+
+    def draft(self) -> Draft:
+        return Draft(self.text(), self.edited_id, self._set_aside)
+
+    def show_draft(self, draft: Draft) -> None:
+        """Takes text and edit as they were left; during a conversion, when it has ended."""
+        guard_of(self.editor).when_free(lambda: self._fill(draft))
+
+    def begin_edit(self, question_id: int, text: str) -> None:
+        """Shows an earlier question for changing. What was typed is set aside, and comes back afterwards."""
+        set_aside = self._set_aside if self.edited_id is not None else self.text()
+        self.show_draft(Draft(text, question_id, set_aside))
+        self.editor.setFocus()
+        self.draft_changed.emit()
+
+    def end_edit(self) -> None:
+        self.show_draft(Draft(self._set_aside))
+        self.editor.setFocus()
+        self.draft_changed.emit()
 
     def set_busy(self, is_busy: bool) -> None:
         self._is_busy = is_busy
@@ -95,8 +129,12 @@ class Composer(QWidget):
         else:
             self.hint.show_parts((control, True), plus, ("Enter", True), send, gap, ("Enter", True), new_line)
 
-    def set_has_history(self, has_history: bool) -> None:
-        self.editor.set_placeholder(self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください"))
+    def set_has_history(self, has_history: bool, *, is_temporary: bool = False) -> None:
+        if is_temporary:
+            words = self.tr("質問を入力してください（この会話は保存しません）")
+        else:
+            words = self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください")
+        self.editor.set_placeholder(words)
 
     # ------------------------------------------------------------------ events
 
@@ -109,6 +147,31 @@ class Composer(QWidget):
     def _on_stop(self) -> None:
         if self._is_busy:
             self.stop_requested.emit()
+        elif self.edited_id is not None:
+            self.end_edit()
+
+    def _fill(self, draft: Draft) -> None:
+        self._is_filling = True
+        self.edited_id, self._set_aside = draft.edited_id, draft.set_aside
+        self.edit_line.setVisible(self.edited_id is not None)
+        if self.text() != draft.text:
+            self.editor.set_text(draft.text)
+        self._is_filling = False
+
+    def _on_text_changed(self) -> None:
+        self.notice.hide()
+        self._show_sendable()
+        if not self._is_filling:
+            self.typed.emit()
+            self.draft_changed.emit()
+
+    def _show_sendable(self, preedit: str = "") -> None:
+        """An empty question cannot be sent. What is being converted counts: a click on 送信 takes it as it is."""
+        is_sendable = bool(self.text().strip() or preedit)
+        if not is_sendable and self.send_button.hasFocus():
+            self.editor.setFocus()
+        self.send_button.setEnabled(is_sendable)
+        self.send_button.setToolTip("" if is_sendable else tip(self.tr("質問を入力すると送信できます")))
 
     def _on_text_refused(self, length: int) -> None:
         text = self.tr("長すぎるため貼り付けませんでした（{n} 文字）。質問は {max} 文字までです。")
@@ -118,7 +181,17 @@ class Composer(QWidget):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
+        elif isinstance(event, QInputMethodEvent):
+            self._show_sendable(event.preeditString() or event.commitString())
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._recalls(event):
+            self.last_question_wanted.emit()
+            return True
         return False
+
+    def _recalls(self, event: QKeyEvent) -> bool:
+        """↑ in an empty field that holds no conversion: the keys of one never come here."""
+        is_plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+        return event.key() == Qt.Key.Key_Up and is_plain and not self.text() and not guard_of(self.editor).is_active
 
     def mousePressEvent(self, _event: QMouseEvent) -> None:
         self.editor.setFocus(Qt.FocusReason.MouseFocusReason)

@@ -28,21 +28,21 @@ class EmptyView(QWidget):
         column.addWidget(self._without_model)
         column.addStretch(3)
 
-    def show_state(self, *, has_model: bool, is_starter_available: bool) -> None:
+    def show_state(self, *, has_model: bool, is_starter_available: bool, is_temporary: bool) -> None:
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
         self.starter_button.setVisible(is_starter_available)
+        self._heading.setText(self.tr("一時的な会話です。") if is_temporary else self.tr("質問してみましょう。"))
+        kept = self.tr("入力した内容は、この PC の中だけで扱います。")
+        self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
 
     def _build_ready(self) -> QWidget:
         self.example_buttons = [
             self._example(self.tr("日本の首都はどこですか？")),
             self._example(self.tr("会議の日程を尋ねるメールの文面を書いてください。")),
         ]
-        return _centred(
-            Label(self.tr("質問してみましょう。"), "heading2"),
-            Label(self.tr("入力した内容は、この PC の中だけで扱います。"), tone="text2"),
-            *self.example_buttons,
-        )
+        self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
+        return _centred(self._heading, self._promise, *self.example_buttons)
 
     def _example(self, words: str) -> Button:
         button = Button(self._theme, words)

@@ -1,6 +1,6 @@
 """Heights of thousands of rows, most of them only estimated: sums, positions and corrections in O(log n)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Heights:
@@ -27,6 +27,9 @@ class Heights:
         while change and node < len(self._tree):
             self._tree[node] += change
             node += node & -node
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._heights)
 
     def append(self, height: int) -> None:
         node = len(self._tree)

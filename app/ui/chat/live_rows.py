@@ -47,8 +47,9 @@ class LiveRows:
             if focused is None or not self._views[row].isAncestorOf(focused):
                 self._remove(row)
 
-    def clear(self) -> None:
-        for row in list(self._views):
+    def clear(self, first: int = 0) -> None:
+        """All from this row on."""
+        for row in [row for row in self._views if row >= first]:
             self._remove(row)
 
     def set_tab_order(self) -> None:

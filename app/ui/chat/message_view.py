@@ -1,12 +1,14 @@
 """What questions and answers have in common: a text, a width that is given and a height that follows."""
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.records import Message
 from app.ui.chat import characters, markdown
+from app.ui.chat.pager import Pager
 from app.ui.chat.rich_text import RichText
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
@@ -17,6 +19,8 @@ class MessageView(QWidget):
 
     resized = Signal()
     link_chosen = Signal(str)
+    branch_requested = Signal(int, int)  # message id, -1 or 1
+    edit_requested = Signal(int)  # question id
     caret_moved = Signal(QRect)  # in this widget's coordinates
 
     def __init__(self, message: Message, theme: Theme, parent: QWidget | None = None) -> None:
@@ -32,6 +36,16 @@ class MessageView(QWidget):
         self.text.link_chosen.connect(self.link_chosen)
         self.text.cursorPositionChanged.connect(self._on_caret_moved)
 
+    @property
+    def pager(self) -> Pager | None:
+        """The switch between versions of this message, when there are several."""
+        return None
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other one can be written or shown."""
+        if self.pager is not None:
+            self.pager.set_busy(is_busy)
+
     def fit(self, width: int) -> int:
         """Takes the width; returns the height needed, without applying it."""
         margins = self._column.contentsMargins()
@@ -40,6 +54,17 @@ class MessageView(QWidget):
         if self._column.hasHeightForWidth():
             return self._column.totalHeightForWidth(width)
         return self._column.totalSizeHint().height()
+
+    def mark(self, query_words: Sequence[str], current: int | None = None) -> None:
+        """As `RichText.mark`; shows more of a long text where the current place is further down."""
+        count = self.text.mark(query_words, current)
+        while current is not None and current >= count and self._pages:
+            self._show_more()
+            count = self.text.mark(query_words, current)
+
+    def mark_rect(self) -> QRect:
+        """Where the current place begins, in this widget's coordinates."""
+        return self.text.mark_rect().translated(self.text.mapTo(self, QPoint()))
 
     def _show_text(self, *, as_markdown: bool) -> None:
         """The message's text, or its first page with a button for the next: each is laid out when it is asked for."""

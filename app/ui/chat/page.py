@@ -3,32 +3,44 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import (
+    QDesktopServices,
+    QGuiApplication,
+    QHideEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
+from app.core.presets import Choices, Preset
 from app.core.records import Conversation, Message
 from app.core.settings import Settings
-from app.core.wording import describe_error
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
-from app.services.events import Overflow, Stage
+from app.services.events import Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
-from app.ui.chat import link_dialog, problems
+from app.ui.chat import link_dialog
+from app.ui.chat.answer_actions import Look
+from app.ui.chat.centred import Centred
 from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
+from app.ui.chat.drafts import Drafts
 from app.ui.chat.empty import EmptyView
+from app.ui.chat.find_bar import FindBar
+from app.ui.chat.finding import Finding
 from app.ui.chat.header import ChatHeader
 from app.ui.chat.transcript import Transcript
+from app.ui.chat.trial_notice import TrialNotice
+from app.ui.chat.trouble import Trouble
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
-from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, set_surface
-
-_OVERFLOW_CHOICES = ("drop", "widen", "new")
 
 
 class ChatPage(QWidget):
@@ -37,6 +49,9 @@ class ChatPage(QWidget):
     log_requested = Signal()
     starter_requested = Signal()
     import_requested = Signal()
+    presets_requested = Signal()  # to edit them
+    answering_requested = Signal()  # what the open conversation has otherwise than its preset
+    export_requested = Signal()  # of the open conversation
 
     def __init__(
         self,
@@ -57,11 +72,15 @@ class ChatPage(QWidget):
         self._library = library
         self._preferences = preferences
         self._open_url = open_url
-        self._failed_id = 0  # the answer whose failure the next problem explains
+        self._is_elsewhere = False  # what opens next is another conversation, not another branch
         self._build()
+        self._drafts = Drafts(session, self.composer, self)
+        self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
         self._connect()
+        self._add_shortcuts()
         self._show_settings(preferences.value)
         self._show_conversation()
+        self._drafts.restore()
 
     # ---------------------------------------------------------------- building
 
@@ -70,6 +89,8 @@ class ChatPage(QWidget):
         self.header = ChatHeader(self._theme)
         self.banner = Banner(self._theme)
         self.transcript = Transcript(self._theme)
+        self.find_bar = FindBar(self._theme, self)
+        self.finding = Finding(self.find_bar, self.transcript, self)
         self.empty = EmptyView(self._theme)
         scrolled = QScrollArea()
         scrolled.setWidget(self.empty)
@@ -88,30 +109,16 @@ class ChatPage(QWidget):
         foot_column.setSpacing(6)
         foot_column.addLayout(self._build_scope_line())
         foot_column.addWidget(self.composer)
-        self._centred = tuple((widget, _centred(widget)) for widget in (self._build_trial_notice(), foot))
+        self.trial_notice = TrialNotice(self._theme)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.header)
+        column.addWidget(self.find_bar)
         column.addLayout(self._banner_row)
-        column.addLayout(self._centred[0][1])
+        column.addWidget(self.trial_notice)
         column.addWidget(self.stack, 1)
-        column.addLayout(self._centred[1][1])
-        self._stop_shortcut = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._session.stop)
-        self._stop_shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-
-    def _build_trial_notice(self) -> QWidget:
-        self.trial_notice = QWidget()
-        words = self.tr("お試し用の小さなモデルです。業務には 8B 以上をお使いください。")
-        choose = Button(self._theme, self.tr("モデルを選ぶ"), "link")
-        choose.clicked.connect(self.models_requested)
-        row = QHBoxLayout(self.trial_notice)
-        row.setContentsMargins(0, 10, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(Icon(self._theme, "info"))
-        row.addWidget(Label(words, tone="text2", wraps=True), 1)
-        row.addWidget(choose)
-        return self.trial_notice
+        column.addLayout(Centred(self._theme, foot))
 
     def _build_scope_line(self) -> QHBoxLayout:
         words = self.tr("資料なしで回答します（出典は付きません）")
@@ -123,35 +130,77 @@ class ChatPage(QWidget):
 
     def _connect(self) -> None:
         session, header = self._session, self.header
+        session.about_to_leave.connect(self._on_about_to_leave)
         session.conversation_opened.connect(self._on_conversation_opened)
+        session.answering_changed.connect(self._show_presets)
+        self._presets.changed.connect(self._show_presets)
         self._conversations.changed.connect(self._show_title)
-        self._conversations.problem_occurred.connect(self._on_problem_occurred)
         session.message_added.connect(self._on_message_added)
         session.text_received.connect(self.transcript.append_text)
         session.answer_finished.connect(self._on_answer_finished)
         session.stage_changed.connect(self._on_stage_changed)
-        session.overflowed.connect(self._on_overflowed)
-        session.problem_occurred.connect(self._on_problem_occurred)
         self._library.changed.connect(self._on_library_changed)
         self._preferences.changed.connect(self._show_settings)
         self._theme.changed.connect(self._lay_out)
         header.model_chosen.connect(session.use_model)
         header.models_requested.connect(self.models_requested)
-        header.new_requested.connect(session.new)
+        header.preset_chosen.connect(lambda preset_id: session.answer_by(preset_id, session.choices))
+        header.presets_requested.connect(self.presets_requested)
+        header.answering_requested.connect(self.answering_requested)
+        header.new_requested.connect(lambda: session.new())
+        header.temporary_requested.connect(lambda: session.new(is_temporary=True))
+        header.keep_requested.connect(self._on_keep_requested)
+        header.renamed.connect(self._on_renamed)
+        header.export_requested.connect(self.export_requested)
         header.copy_requested.connect(self._copy_conversation)
         header.log_requested.connect(self.log_requested)
-        self.banner.closed.connect(self._lay_out)
-        self.banner.action_requested.connect(self._on_banner_action)
-        self.transcript.regenerate_requested.connect(self._on_regenerate_requested)
-        self.transcript.branch_requested.connect(session.show_branch)
-        self.transcript.log_requested.connect(self.log_requested)
-        self.transcript.link_chosen.connect(self._on_link_chosen)
-        self.composer.editor.textChanged.connect(self.text_changed)
+        self.trial_notice.models_requested.connect(self.models_requested)
+        self._connect_messages()
+        self._connect_trouble()
+        self.finding.closed.connect(self.focus_composer)
+        self.composer.typed.connect(self.text_changed)
+        self.composer.draft_changed.connect(self._show_busy)
+        self.composer.last_question_wanted.connect(self._edit_last_question)
         self.composer.submitted.connect(self._on_submitted)
         self.composer.stop_requested.connect(session.stop)
         self.empty.example_chosen.connect(self.composer.set_text)
         self.empty.starter_requested.connect(self.starter_requested)
         self.empty.import_requested.connect(self.import_requested)
+
+    def _connect_messages(self) -> None:
+        session, transcript = self._session, self.transcript
+        transcript.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
+        transcript.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
+        transcript.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
+        transcript.edit_requested.connect(self._on_edit_requested)
+        transcript.branch_requested.connect(session.show_branch)
+        transcript.export_requested.connect(self.export_requested)
+        transcript.log_requested.connect(self.log_requested)
+        transcript.link_chosen.connect(self._on_link_chosen)
+
+    def _connect_trouble(self) -> None:
+        trouble = self._trouble
+        self._conversations.problem_occurred.connect(trouble.tell)
+        trouble.models_requested.connect(self.models_requested)
+        trouble.starter_requested.connect(self.starter_requested)
+        trouble.import_requested.connect(self.import_requested)
+        trouble.log_requested.connect(self.log_requested)
+        trouble.banner_changed.connect(self._lay_out)
+
+    def _add_shortcuts(self) -> None:
+        """Those of this page alone."""
+        keys: dict[str, Callable[[], object]] = {
+            "Esc": self._on_escape,
+            "Alt+Left": lambda: self.transcript.step_branch(-1),
+            "Alt+Right": lambda: self.transcript.step_branch(1),
+            "F2": self.header.start_renaming,
+            "Ctrl+F": self.finding.open,
+            "F3": lambda: self.finding.step(1),
+            "Shift+F3": lambda: self.finding.step(-1),
+        }
+        self._shortcuts = {keys: QShortcut(QKeySequence(keys), self, act) for keys, act in keys.items()}
+        for shortcut in self._shortcuts.values():
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     # ------------------------------------------------------------------ layout
 
@@ -163,6 +212,11 @@ class ChatPage(QWidget):
         if not self.composer.text():
             self.composer.set_text(text)
 
+    def show_found(self, message_id: int, query: str) -> None:
+        """Opens the conversation at a message in which the words of `query` stand."""
+        self._session.open_at(message_id)
+        self.finding.find(query, message_id)
+
     def set_header_inset(self, inset_px: int) -> None:
         """Room at the left of the header for the window's menu button."""
         self.header.set_inset(inset_px)
@@ -171,17 +225,17 @@ class ChatPage(QWidget):
         super().showEvent(event)
         self.focus_composer()
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._drafts.keep()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Notice and composer stand in the column of the conversation; the banner takes the width of the page."""
         side = self._theme.px(SIDE)
         self._banner_row.setContentsMargins(side, 0 if self.banner.isHidden() else 12, side, 0)
-        for widget, row in self._centred:
-            row.setContentsMargins(side, 0, side, 0)
-            widget.setMaximumWidth(self._theme.metric("column_width"))
         self.composer.editor.fit_window(self.window().height())
 
     # ------------------------------------------------------------------- shown
@@ -189,19 +243,28 @@ class ChatPage(QWidget):
     def _show_conversation(self) -> None:
         has_messages = bool(self.transcript.messages)
         self.stack.setCurrentIndex(1 if has_messages else 0)
-        self.composer.set_has_history(has_messages)
+        self.composer.set_has_history(has_messages, is_temporary=self._session.is_temporary)
         self._show_title()
         self._show_models()
+        self._show_presets()
         self._show_busy()
 
     def _show_title(self) -> None:
         conversation = self._session.conversation
-        self.header.title.setText(conversation.title if conversation else self.tr("新しい質問"))
+        self.header.show_conversation(
+            conversation.title if conversation else self.tr("新しい質問"),
+            has_messages=conversation is not None,
+            is_temporary=self._session.is_temporary,
+        )
 
     def _show_models(self) -> None:
         models = self._library.models()
         self.header.show_models(models, self._session.model_id)
-        self.empty.show_state(has_model=bool(models), is_starter_available=self._library.is_starter_available())
+        self.empty.show_state(
+            has_model=bool(models),
+            is_starter_available=self._library.is_starter_available(),
+            is_temporary=self._session.is_temporary,
+        )
         current = next((model for model in models if model.id == self._session.model_id), None)
         card = self._library.card(current) if current else None
         self.trial_notice.setVisible(card is not None and card.is_trial)
@@ -210,20 +273,33 @@ class ChatPage(QWidget):
     def _show_settings(self, settings: Settings) -> None:
         self.composer.set_send_key(settings.send_key)
         self._show_models()
+        self._show_presets()
+
+    def _show_presets(self) -> None:
+        session, actions = self._session, tuple(self._presets.all("action"))
+        deviates = session.choices != Choices()
+        self.header.show_presets(self._presets.all("chat"), session.preset, deviates=deviates)
+        self.transcript.show_answers_as(Look(actions, self._preferences.value.shows_details))
 
     def _show_busy(self) -> None:
-        self.composer.set_busy(self._session.is_busy)
-        self._stop_shortcut.setEnabled(self._session.is_busy)
-
-    def _show_banner(self, level: str, what: str, sentence: str, actions: tuple[problems.Action, ...]) -> None:
-        self.banner.show_message(level, what, sentence, actions)
-        self._lay_out()
+        is_busy = self._session.is_busy
+        self.composer.set_busy(is_busy)
+        self.transcript.set_busy(is_busy)
+        self._shortcuts["Esc"].setEnabled(is_busy or self.composer.edited_id is not None)
 
     # ---------------------------------------------------------- from the session
 
+    def _on_about_to_leave(self) -> None:
+        self._is_elsewhere = True
+
     def _on_conversation_opened(self, _conversation: Conversation | None, messages: list[Message]) -> None:
-        self.banner.hide()
-        self.transcript.show_messages(messages)
+        self._trouble.clear()
+        is_elsewhere, self._is_elsewhere = self._is_elsewhere, False
+        if is_elsewhere:
+            self.transcript.show_messages(messages)
+            self._drafts.restore()
+        else:
+            self.transcript.show_branch(messages)
         self._show_conversation()
 
     def _on_message_added(self, message: Message) -> None:
@@ -234,7 +310,6 @@ class ChatPage(QWidget):
         self._show_conversation()
 
     def _on_answer_finished(self, message: Message) -> None:
-        self._failed_id = message.id if message.status == "failed" else 0
         self.transcript.finish(message)
         self._show_busy()
 
@@ -242,24 +317,9 @@ class ChatPage(QWidget):
         self.transcript.show_stage(stage)
         self._show_busy()
 
-    def _on_overflowed(self, overflow: Overflow) -> None:
-        needed = self.tr("必要 {a}、上限 {b} トークン。会話は何も失われていません。").format(
-            a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}"
-        )
-        what = self.tr("会話が文脈の上限に達しました。")
-        self._show_banner("warning", what, needed, problems.overflow_actions(overflow))
-
-    def _on_problem_occurred(self, error: AppError) -> None:
-        sentence = describe_error(error)
-        if self._failed_id and not problems.needs_banner(error):
-            self.transcript.explain(self._failed_id, str(sentence))
-        else:
-            actions = problems.actions_for(error, self._preferences.value.context_tokens)
-            self._show_banner("warning", sentence.message, sentence.next, actions)
-
     def _on_library_changed(self) -> None:
-        if not self._failed_id and self._library.models():
-            self.banner.hide()  # it may have said that there is no model
+        if self._library.models():
+            self._trouble.note_models()
         self._show_models()
 
     # ------------------------------------------------------------- from the user
@@ -267,40 +327,49 @@ class ChatPage(QWidget):
     def _on_submitted(self, text: str) -> None:
         """The text leaves the editor only when the question is stored."""
         if self._session.model_id is None:
-            self._failed_id = 0
-            self._on_problem_occurred(AppError("no_model"))
-        elif self._session.ask(text):
-            self.banner.hide()
+            self._trouble.tell_apart(AppError("no_model"))
+        elif self._ask(text):
+            self._trouble.clear()
             self.composer.clear()
+            self._drafts.keep_anew()
             self._lay_out()
 
-    def _on_regenerate_requested(self, answer_id: int) -> None:
-        self.banner.hide()
-        self._session.regenerate(answer_id)
+    def _ask(self, text: str) -> bool:
+        edited_id = self.composer.edited_id
+        return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
+
+    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
+        """Has an answer given that somebody asked for below another one."""
+        self._trouble.clear()
+        act(answer_id, *more)
         self.focus_composer()
 
-    def _on_banner_action(self, key: str) -> None:
-        self.banner.hide()
-        self._lay_out()
-        if key in _OVERFLOW_CHOICES:
-            self._session.resolve_overflow(key)
-        elif key == "models":
-            self.models_requested.emit()
-        elif key == "starter":
-            self.starter_requested.emit()
-        elif key == "import":
-            self.import_requested.emit()
-        elif key == "log":
-            self.log_requested.emit()
-        else:
-            self._try_again(key)
+    def _on_edit_requested(self, question_id: int) -> None:
+        question = next((message for message in self.transcript.messages if message.id == question_id), None)
+        if question is not None:
+            self.composer.begin_edit(question.id, question.text)
 
-    def _try_again(self, key: str) -> None:
-        if key == "shrink":
-            smaller = problems.smaller_context(self._preferences.value.context_tokens)
-            self._preferences.change(context_tokens=smaller)
-        if self._failed_id:
-            self._session.regenerate(self._failed_id, force_load=key == "force")
+    def _edit_last_question(self) -> None:
+        questions = [message for message in self.transcript.messages if message.role == "question"]
+        if questions:
+            self.composer.begin_edit(questions[-1].id, questions[-1].text)
+
+    def _on_escape(self) -> None:
+        if self._session.is_busy:
+            self._session.stop()
+        else:
+            self.composer.end_edit()
+
+    def _on_renamed(self, title: str) -> None:
+        if self._session.conversation is not None:
+            self._conversations.rename(self._session.conversation.id, title)
+
+    def _on_keep_requested(self) -> None:
+        """The stored copy has numbers of its own: an edit of a question would point at another one."""
+        if self.composer.edited_id is not None:
+            self.composer.end_edit()
+        self._session.keep_temporary()
+        self._drafts.keep_anew()
 
     def _on_link_chosen(self, href: str) -> None:
         link_dialog.ask_to_open(self._theme, href, self._open_url, self)
@@ -312,13 +381,3 @@ class ChatPage(QWidget):
             for message in self.transcript.messages
         ]
         QGuiApplication.clipboard().setText("\n\n".join(parts))
-
-
-def _centred(widget: QWidget) -> QHBoxLayout:
-    """As wide as the conversation's column; without margins that would keep the page from getting narrower."""
-    row = QHBoxLayout()
-    row.setSpacing(0)
-    row.addStretch(1)
-    row.addWidget(widget, 10_000)
-    row.addStretch(1)
-    return row

@@ -1,16 +1,20 @@
 """The open conversation: questions and answers, and the text of the answer that is being written."""
 
 import dataclasses
+import itertools
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.records import Message
 from app.services.events import Stage
+from app.ui.chat import answer_facts
 from app.ui.chat.answer import AnswerView
-from app.ui.chat.column import Column, Estimate, gap_after
+from app.ui.chat.answer_actions import Look
+from app.ui.chat.column import TOP, Column, Estimate, gap_after
 from app.ui.chat.heights import Heights
 from app.ui.chat.message_view import MessageView
 from app.ui.chat.question import QuestionView
@@ -26,19 +30,28 @@ FLUSH_SHARE = 4
 class Transcript(RowsView):
     """A row is a message. Follows the end of a growing answer only while the end is in sight."""
 
-    regenerate_requested = Signal(int)
-    branch_requested = Signal(int, int)  # answer id, -1 or 1
+    regenerate_requested = Signal(int)  # answer id, as in the next two
+    reproduce_requested = Signal(int)
+    action_chosen = Signal(int, object)  # Preset
+    edit_requested = Signal(int)  # question id
+    branch_requested = Signal(int, int)  # message id, -1 or 1
+    export_requested = Signal()
     log_requested = Signal()
     link_chosen = Signal(str)
+    content_changed = Signal()  # other messages, one more, or one that has ended
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = Stage()
+        self._look = Look()
+        self._is_busy = False
         self._growing_id = 0  # the answer that streams; its text so far:
         self._growing_text = ""
         self._explanations: dict[int, str] = {}  # answer id -> why it failed
+        self._sought: tuple[str, ...] = ()  # words that are marked
+        self._revealed = (0, 0)  # message id, and which of its places has been brought into sight
         self._build()
         self._connect()
 
@@ -53,6 +66,9 @@ class Transcript(RowsView):
         self._flush_timer.timeout.connect(self._flush)
         self.latest_button.clicked.connect(self._on_latest_clicked)
         self._theme.changed.connect(self._rebuild)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus_changed)
 
     # ----------------------------------------------------------------- content
 
@@ -66,16 +82,80 @@ class Transcript(RowsView):
 
     def show_messages(self, messages: list[Message]) -> None:
         """Replaces the conversation and shows its end."""
-        self._flush_timer.stop()
-        self._live.clear()
-        self._messages = list(messages)
-        self._rows = {message.id: row for row, message in enumerate(messages)}
-        streaming = next((message for message in reversed(messages) if message.status == "streaming"), None)
-        self._growing_id = streaming.id if streaming else 0
-        self._growing_text = streaming.text if streaming else ""
-        self._heights = self._estimated()
+        self._replace(messages, 0)
         self._follows = True
         self._place()
+        self.content_changed.emit()
+
+    def show_branch(self, messages: list[Message]) -> None:
+        """The same conversation from one message on otherwise: what stands before stays as it is, and where it is.
+
+        The end comes into sight when an answer is being written there.
+        """
+        pairs = enumerate(zip(self._messages, messages, strict=False))
+        fork = next((row for row, (old, new) in pairs if old != new), min(len(self._messages), len(messages)))
+        is_growing = bool(messages) and messages[-1].status == "streaming"
+        y = self._y(fork, self.verticalScrollBar().value())
+        keyboard = self._keyboard_in(fork)
+        self._replace(messages, fork)
+        self._follows = is_growing or fork == len(messages)
+        self._place((fork, y if 0 <= y < self.viewport().height() else TOP))
+        self._follows = self._follows or self.is_at_end()
+        self._give_keyboard(fork, keyboard)
+        self.content_changed.emit()
+
+    def step_branch(self, step: int) -> None:
+        """The next version (1) or the one before (-1) of the message with the keyboard, else of the last with any."""
+        focused = QApplication.focusWidget()
+        here = [self._messages[row] for row in self._live if focused and self._live[row].isAncestorOf(focused)]
+        message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
+        if message is not None and 1 <= message.branch + step <= message.branches:
+            self.branch_requested.emit(message.id, step)
+
+    def show_answers_as(self, look: Look) -> None:
+        """Other facts and actions below all answers."""
+        if look == self._look:
+            return
+        anchor = self._anchor()
+        self._look = look
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, AnswerView):
+                view.show_as(look)
+                self._dress(view)
+                self._measure(row)
+        self._place(anchor)
+
+    # ------------------------------------------------------------------ finding
+
+    def mark(self, query_words: Sequence[str]) -> None:
+        """Marks these words wherever they come into sight; () takes the marks away."""
+        self._sought, self._revealed = tuple(query_words), (0, 0)
+        for row in self._live:
+            self._live[row].mark(self._sought)
+
+    def reveal(self, message_id: int, place: int) -> None:
+        """Brings one of a message's marked places (from 0) into sight; nothing for a message of another branch."""
+        row = self._rows.get(message_id)
+        if row is None:
+            return
+        before = self.view_of(self._revealed[0])
+        self._revealed = (message_id, place)
+        if before is not None:
+            before.mark(self._sought)
+        self._live.ensure(row)[0].mark(self._sought, place)
+        self._bring(row, lambda view: view.mark_rect())
+
+    def first_in_sight(self) -> int:
+        """A message's id; 0 when there is none."""
+        return self._messages[self._anchor()[0]].id if self._messages else 0
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other one can be written or shown."""
+        if is_busy != self._is_busy:
+            self._is_busy = is_busy
+            for row in self._live:
+                self._live[row].set_busy(is_busy)
 
     def add(self, message: Message) -> None:
         """A new last message. A question brings the end into sight, wherever one was reading."""
@@ -87,6 +167,7 @@ class Transcript(RowsView):
             self._announce(self.tr("回答を始めました"))
         self._follows = self._follows or message.role == "question"
         self._place()
+        self.content_changed.emit()
 
     def append_text(self, answer_id: int, piece: str) -> None:
         """The next piece of a streaming answer; shown together with its neighbours at the next flush."""
@@ -107,8 +188,12 @@ class Transcript(RowsView):
         view = self._live.get(row)
         if isinstance(view, AnswerView):
             view.finish(message)
+            view.set_busy(self._is_busy)
         self._remeasure(row)
         self._announce(self.tr("回答が終わりました"))
+        if message.details is not None and message.details.is_same is not None:
+            self._announce(answer_facts.comparison(is_same=message.details.is_same))
+        self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:
         """Why an answer failed, in more words than are stored with it."""
@@ -132,7 +217,12 @@ class Transcript(RowsView):
             view: MessageView = QuestionView(message, self._theme, self.viewport())
         else:
             view = self._create_answer(message)
+        view.set_busy(self._is_busy)
+        if self._sought:
+            view.mark(self._sought, self._revealed[1] if self._revealed[0] == message.id else None)
         view.resized.connect(lambda: self._on_resized(view))
+        view.branch_requested.connect(self.branch_requested)
+        view.edit_requested.connect(self.edit_requested)
         view.link_chosen.connect(self.link_chosen)
         view.caret_moved.connect(lambda rect: self._ensure_visible(view, rect))
         return view
@@ -140,14 +230,52 @@ class Transcript(RowsView):
     def _create_answer(self, message: Message) -> AnswerView:
         if message.id == self._growing_id:
             message = dataclasses.replace(message, text=self._growing_text)
-        view = AnswerView(message, self._theme, self.viewport())
+        view = AnswerView(message, self._theme, self._look, self.viewport())
         view.show_stage(self._stage)
-        if message.id in self._explanations:
-            view.explain(self._explanations[message.id])
+        self._dress(view)
         view.regenerate_requested.connect(self.regenerate_requested)
-        view.branch_requested.connect(self.branch_requested)
+        view.reproduce_requested.connect(self.reproduce_requested)
+        view.action_chosen.connect(self.action_chosen)
+        view.export_requested.connect(self.export_requested)
         view.log_requested.connect(self.log_requested)
         return view
+
+    def _dress(self, view: AnswerView) -> None:
+        """What the end of an answer shows beside what is stored with it."""
+        view.set_busy(self._is_busy)
+        if view.message.id in self._explanations:
+            view.explain(self._explanations[view.message.id])
+
+    def _replace(self, messages: list[Message], first: int) -> None:
+        """Other messages from row `first` on. Nothing is placed yet."""
+        self._flush_timer.stop()
+        focused = QApplication.focusWidget()
+        if any(self._live[row].isAncestorOf(focused) for row in self._live if focused and row >= first):
+            self.setFocus()  # else Qt hands the focus on to some message, and that is scrolled to
+        self._live.clear(first)
+        self._messages = list(messages)
+        self._rows = {message.id: row for row, message in enumerate(messages)}
+        streaming = next((message for message in reversed(messages) if message.status == "streaming"), None)
+        self._growing_id = streaming.id if streaming else 0
+        self._growing_text = streaming.text if streaming else ""
+        estimate = Estimate(self._column, self._theme)
+        self._heights = Heights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
+
+    def _keyboard_in(self, row: int) -> int | None:
+        """Where in a row the keyboard is: at a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
+        view, focused = self._live.get(row), QApplication.focusWidget()
+        if view is None or focused is None or not view.isAncestorOf(focused):
+            return None
+        return view.pager.focused_step() if view.pager else 0
+
+    def _give_keyboard(self, row: int, place: int | None) -> None:
+        view = self._live.get(row)
+        if view is None or place is None:
+            return
+        if place and view.pager is not None:
+            view.pager.focus_step(place)
+        else:
+            view.text.setFocus()
 
     def _estimated(self) -> Heights:
         estimate = Estimate(self._column, self._theme)
@@ -179,6 +307,12 @@ class Transcript(RowsView):
         if row is not None:
             self._follows = False
             self._remeasure(row)
+
+    def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, QuestionView):
+                view.set_attended(new is not None and view.isAncestorOf(new))
 
     def _on_latest_clicked(self) -> None:
         if self.latest_button.hasFocus():

@@ -1,0 +1,60 @@
+"""How an answer came about, in words: for everybody the time it took, for those who want it all of it."""
+
+from PySide6.QtCore import QCoreApplication
+
+from app.core.records import AnswerDetails
+
+translate = QCoreApplication.translate
+
+
+def brief(details: AnswerDetails) -> str:
+    """「8.2 秒」, or nothing before it is known."""
+    return _seconds(details) if details.total_s > 0 else ""
+
+
+def lines(details: AnswerDetails) -> list[str]:
+    """Every known fact, one each."""
+    facts = [brief(details), _speed(details), details.model_name]
+    if details.answer_tokens:
+        facts.append(translate("AnswerFacts", "{n} トークン").format(n=f"{details.answer_tokens:,}"))
+    if details.stop_reason:
+        facts.append(translate("AnswerFacts", "終わり：{reason}").format(reason=stop_words(details.stop_reason)))
+    if details.seed is not None:
+        facts.append(translate("AnswerFacts", "乱数 {seed}").format(seed=details.seed))
+    return [fact for fact in facts if fact]
+
+
+def line(details: AnswerDetails) -> str:
+    return translate("AnswerFacts", "・").join(lines(details))
+
+
+def comparison(*, is_same: bool) -> str:
+    """What a repetition has shown."""
+    if is_same:
+        return translate("AnswerFacts", "前の回答と同じ文章です。")
+    return translate(
+        "AnswerFacts",
+        "前の回答と違う文章です。モデルや設定が同じでも、PC の状態で計算の順序が変わることがあります。"
+        "下の ‹ › で見比べられます。",
+    )
+
+
+def stop_words(reason: str) -> str:
+    """Why the text ends where it ends. An unknown reason (a newer program's) is given as it is."""
+    return {
+        "end": translate("AnswerFacts", "自然な終わり"),
+        "stop": translate("AnswerFacts", "自然な終わり"),
+        "length": translate("AnswerFacts", "長さの上限"),
+        "context": translate("AnswerFacts", "文脈の上限"),
+        "cancelled": translate("AnswerFacts", "途中で停止"),
+        "interrupted": translate("AnswerFacts", "Kotae の終了"),
+        "failed": translate("AnswerFacts", "エラー"),
+    }.get(reason, reason)
+
+
+def _seconds(details: AnswerDetails) -> str:
+    return translate("AnswerFacts", "{s} 秒").format(s=f"{details.total_s:.1f}")
+
+
+def _speed(details: AnswerDetails) -> str:
+    return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 else ""

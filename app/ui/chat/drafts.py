@@ -1,0 +1,42 @@
+"""What is typed and not sent stays with its conversation: when another one is opened, and through a crash."""
+
+from PySide6.QtCore import QObject, QTimer
+
+from app.core.records import Draft
+from app.services.chat import ChatSession
+from app.ui.chat.composer import Composer
+
+KEPT_AFTER_MS = 500  # of no typing
+
+
+class Drafts(QObject):
+    """Between the composer and the open conversation. The page says when another one is shown (`restore`)."""
+
+    def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._composer = composer
+        self._kept: Draft | None = Draft()  # as it is stored; None: unknown
+        self._timer = QTimer(self, singleShot=True, interval=KEPT_AFTER_MS)
+        self._timer.timeout.connect(self.keep)
+        composer.draft_changed.connect(self._timer.start)
+        session.about_to_leave.connect(self.keep)
+
+    def keep(self) -> None:
+        """Stores what is in the composer, unless it is stored already."""
+        self._timer.stop()
+        draft = self._composer.draft()
+        if draft != self._kept:
+            self._kept = draft
+            self._session.keep_draft(draft)
+
+    def keep_anew(self) -> None:
+        """The same, when the conversation has got another place: its first question, or a store of its own."""
+        self._kept = None
+        self.keep()
+
+    def restore(self) -> None:
+        """What was typed in the conversation that is open now."""
+        self._timer.stop()
+        self._kept = self._session.draft()
+        self._composer.show_draft(self._kept)

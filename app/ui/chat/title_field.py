@@ -1,0 +1,47 @@
+"""Where the title of the open conversation is changed, in its place in the header."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QLineEdit
+
+_KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+
+
+class TitleField(QLineEdit):
+    """Hidden until `start`. Enter, or going elsewhere, takes the new title; Esc leaves the old one."""
+
+    ended = Signal(str)  # the new title; "": as it was
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = ""
+        self.setAccessibleName(self.tr("会話の名前"))
+        self.returnPressed.connect(self._finish)
+        self.hide()
+
+    def start(self, title: str) -> None:
+        self._title = title
+        self.setText(title)
+        self.show()
+        self.selectAll()
+        self.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self._end("")
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        if event.reason() not in _KEEPING_REASONS:
+            self._finish()
+
+    def _finish(self) -> None:
+        title = self.text().strip()
+        self._end(title if title != self._title else "")
+
+    def _end(self, title: str) -> None:
+        if not self.isHidden():
+            self.hide()
+            self.ended.emit(title)
