@@ -98,6 +98,14 @@
         <translation>&quot;Same as the system&quot; follows the light or dark setting of the system.</translation>
     </message>
     <message>
+        <source>「やさしい」では、ふだん使う設定だけを出します。「詳細」では、細かい数値と設定も出します。</source>
+        <translation>&quot;Simple&quot; shows the settings one usually needs. &quot;Detailed&quot; shows finer numbers and settings too.</translation>
+    </message>
+    <message>
+        <source>やさしい</source>
+        <translation>Simple</translation>
+    </message>
+    <message>
         <source>テーマ</source>
         <translation>Theme</translation>
     </message>
@@ -122,8 +130,16 @@
         <translation>Changes text and spacing everywhere. Ctrl with + or − does the same.</translation>
     </message>
     <message>
+        <source>表示のくわしさ</source>
+        <translation>Level of detail</translation>
+    </message>
+    <message>
         <source>言語 / Language</source>
         <translation>Language / 言語</translation>
+    </message>
+    <message>
+        <source>詳細</source>
+        <translation>Detailed</translation>
     </message>
 </context>
 <context>
@@ -211,6 +227,37 @@
     </message>
 </context>
 <context>
+    <name>ChoicesForm</name>
+    <message>
+        <source>この会話だけの値です（プリセットでは {value}）。</source>
+        <translation>For this conversation only (the preset says {value}).</translation>
+    </message>
+    <message>
+        <source>この会話だけの文です。</source>
+        <translation>For this conversation only.</translation>
+    </message>
+    <message>
+        <source>プリセットどおり（{value}）</source>
+        <translation>As the preset ({value})</translation>
+    </message>
+    <message>
+        <source>プリセットの文を使う</source>
+        <translation>Use the preset&apos;s text</translation>
+    </message>
+    <message>
+        <source>モデルの推奨文を使う</source>
+        <translation>Use what the model recommends</translation>
+    </message>
+    <message>
+        <source>自動（{value}）</source>
+        <translation>Auto ({value})</translation>
+    </message>
+    <message>
+        <source>自動（会話と同じ）</source>
+        <translation>Auto (as the conversation)</translation>
+    </message>
+</context>
+<context>
     <name>Composer</name>
     <message>
         <source>&#x3000;</source>
@@ -265,6 +312,41 @@
     <message>
         <source>昨日</source>
         <translation>Yesterday</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationSettings</name>
+    <message>
+        <source>この会話だけの設定</source>
+        <translation>Settings of this conversation</translation>
+    </message>
+    <message>
+        <source>この会話で使う</source>
+        <translation>Use in this conversation</translation>
+    </message>
+    <message>
+        <source>プリセット</source>
+        <translation>Preset</translation>
+    </message>
+    <message>
+        <source>プリセットと違うところ：{names}</source>
+        <translation>Differs from the preset: {names}</translation>
+    </message>
+    <message>
+        <source>プリセットの値に戻す</source>
+        <translation>Back to the preset</translation>
+    </message>
+    <message>
+        <source>新しいプリセットとして保存…</source>
+        <translation>Save as a new preset…</translation>
+    </message>
+    <message>
+        <source>次の回答から変わります。ほかの会話とプリセットは変わりません。</source>
+        <translation>Applies from the next answer on. Other conversations and the preset do not change.</translation>
+    </message>
+    <message>
+        <source>答え方のもとになる設定です。</source>
+        <translation>The settings that answers start from.</translation>
     </message>
 </context>
 <context>
@@ -389,6 +471,29 @@
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>EditorWindow</name>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>保存せずに閉じる</source>
+        <translation>Close without saving</translation>
+    </message>
+    <message>
+        <source>変えたところは元に戻ります。</source>
+        <translation>What you changed will be lost.</translation>
+    </message>
+    <message>
+        <source>変更を保存せずに閉じますか</source>
+        <translation>Close without saving your changes?</translation>
+    </message>
+    <message>
+        <source>編集を続ける</source>
+        <translation>Keep editing</translation>
     </message>
 </context>
 <context>
@@ -778,6 +883,10 @@
         <translation>Threads</translation>
     </message>
     <message>
+        <source>スレッド数などの細かい設定は、「表示」の「表示のくわしさ」で「詳細」を選ぶと出ます。</source>
+        <translation>Threads and other fine settings appear when &quot;Level of detail&quot; under &quot;Appearance&quot; is &quot;Detailed&quot;.</translation>
+    </message>
+    <message>
         <source>フォルダを開く</source>
         <translation>Open the folder</translation>
     </message>
@@ -800,6 +909,10 @@
     <message>
         <source>自動</source>
         <translation>Automatic</translation>
+    </message>
+    <message>
+        <source>読んだ会話を覚えておく細かさです。省メモリにすると、文脈に使うメモリがほぼ半分になります。</source>
+        <translation>How finely the conversation read so far is remembered. Saving memory halves what the context takes, roughly.</translation>
     </message>
     <message>
         <source>重みの並べ替え</source>
@@ -1093,6 +1206,301 @@
     </message>
 </context>
 <context>
+    <name>PresetEditor</name>
+    <message>
+        <source>「{name}」を編集</source>
+        <translation>Edit &quot;{name}&quot;</translation>
+    </message>
+    <message>
+        <source>お願いの文</source>
+        <translation>Request</translation>
+    </message>
+    <message>
+        <source>お願いの文を書いてください。</source>
+        <translation>Write the request.</translation>
+    </message>
+    <message>
+        <source>保存する</source>
+        <translation>Save</translation>
+    </message>
+    <message>
+        <source>保存できませんでした。</source>
+        <translation>It could not be saved.</translation>
+    </message>
+    <message>
+        <source>同じ名前のものがあります。別の名前にしてください。</source>
+        <translation>The name is taken. Choose another.</translation>
+    </message>
+    <message>
+        <source>名前</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>名前に使えない文字があります。</source>
+        <translation>The name contains characters that cannot be used.</translation>
+    </message>
+    <message>
+        <source>名前を入れてください。</source>
+        <translation>Enter a name.</translation>
+    </message>
+    <message>
+        <source>回答についてよく頼むことを、ボタン一つにします。</source>
+        <translation>Turns what you often ask about an answer into one button.</translation>
+    </message>
+    <message>
+        <source>回答の下のボタンを押したときに、その回答についてモデルに頼むことを書きます。</source>
+        <translation>What the model is asked about an answer when the button below it is pressed.</translation>
+    </message>
+    <message>
+        <source>新しいクイック操作</source>
+        <translation>New quick action</translation>
+    </message>
+    <message>
+        <source>新しいプリセット</source>
+        <translation>New preset</translation>
+    </message>
+    <message>
+        <source>答え方の指示と設定を、名前を付けて残します。</source>
+        <translation>Keeps instructions and settings for answers under a name.</translation>
+    </message>
+</context>
+<context>
+    <name>PresetFiles</name>
+    <message>
+        <source>{added} 件を読み込みました。次の {refused} 件は、ファイルを直してから読み込んでください。</source>
+        <translation>{added} were imported. Correct these {refused} in the file and import it again.</translation>
+    </message>
+    <message>
+        <source>どのプリセットを書き出しますか</source>
+        <translation>Which presets should be exported?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>プリセット (*.json);;すべてのファイル (*)</source>
+        <translation>Presets (*.json);;All files (*)</translation>
+    </message>
+    <message>
+        <source>プリセットのファイルを選ぶ</source>
+        <translation>Choose a preset file</translation>
+    </message>
+    <message>
+        <source>プリセットの書き出し先</source>
+        <translation>Export presets to</translation>
+    </message>
+    <message>
+        <source>一部を読み込めませんでした。</source>
+        <translation>Some presets could not be imported.</translation>
+    </message>
+    <message>
+        <source>指示の文と設定を一つのファイルにします。会話は入りません。</source>
+        <translation>Instructions and settings go into one file. Conversations do not.</translation>
+    </message>
+    <message>
+        <source>書き出す…</source>
+        <translation>Export…</translation>
+    </message>
+    <message>
+        <source>書き出すプリセット</source>
+        <translation>Presets to export</translation>
+    </message>
+    <message>
+        <source>読み込めなかったもの</source>
+        <translation>What could not be imported</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>PresetList</name>
+    <message>
+        <source>クイック操作（回答の下のボタン）</source>
+        <translation>Quick actions (buttons below an answer)</translation>
+    </message>
+    <message>
+        <source>会話のプリセット</source>
+        <translation>Presets of conversations</translation>
+    </message>
+    <message>
+        <source>初期値から変更</source>
+        <translation>Changed</translation>
+    </message>
+    <message>
+        <source>新しい会話で使用</source>
+        <translation>Used for new conversations</translation>
+    </message>
+</context>
+<context>
+    <name>Presets</name>
+    <message>
+        <source> トークン</source>
+        <translation> tokens</translation>
+    </message>
+    <message>
+        <source>、</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>いちばん有力な候補と比べて、確率がこの割合に満たないものを捨てます。おかしな言葉が混ざるときに 0.1 ほどに上げます。0 では捨てません。</source>
+        <translation>Drops candidates whose probability is below this share of the best one&apos;s. Raise it to about 0.1 when strange words slip in. 0 drops none.</translation>
+    </message>
+    <message>
+        <source>すでに書いた言葉を、どれだけ選びにくくするかです。同じ文を繰り返すときに 1.05〜1.15 に上げます。上げすぎると言葉が不自然になります。1 では何もしません。</source>
+        <translation>How much words already written are avoided. Raise it to 1.05 to 1.15 when sentences repeat; higher sounds unnatural. 1 does nothing.</translation>
+    </message>
+    <message>
+        <source>すべてモデルの推奨どおり</source>
+        <translation>Everything as the model recommends</translation>
+    </message>
+    <message>
+        <source>システムプロンプト</source>
+        <translation>System prompt</translation>
+    </message>
+    <message>
+        <source>乱数の種</source>
+        <translation>Random seed</translation>
+    </message>
+    <message>
+        <source>候補の下限（min_p）</source>
+        <translation>Candidate floor (min_p)</translation>
+    </message>
+    <message>
+        <source>候補の数（top_k）</source>
+        <translation>Candidates (top_k)</translation>
+    </message>
+    <message>
+        <source>候補の範囲（top_p）</source>
+        <translation>Candidate range (top_p)</translation>
+    </message>
+    <message>
+        <source>回答の最大の長さ</source>
+        <translation>Longest answer</translation>
+    </message>
+    <message>
+        <source>回答をここで打ち切ります。単位のトークンは、日本語ではおよそ 1 文字です。回答が途中で切れるときは増やし、短くて足りるときは減らします。</source>
+        <translation>Answers end here. A token is about three quarters of an English word. Raise it when answers break off, lower it when short ones will do.</translation>
+    </message>
+    <message>
+        <source>指示なし</source>
+        <translation>No instruction</translation>
+    </message>
+    <message>
+        <source>最大 {n} トークン</source>
+        <translation>At most {n} tokens</translation>
+    </message>
+    <message>
+        <source>有力な候補から順に、確率の合計がこの値になるまでを選ぶ対象にします。ふつうは変えません。話がそれやすいときに 0.7〜0.8 に下げます。1 では制限しません。</source>
+        <translation>Candidates are taken from the likeliest on until their probabilities add up to this. Rarely changed; lower it to 0.7 to 0.8 when answers stray. 1 sets no limit.</translation>
+    </message>
+    <message>
+        <source>次の言葉を、有力な順に何個の候補から選ぶかです。ふつうは変えません。話がそれやすいときに 10〜20 に減らします。0 では制限しません。</source>
+        <translation>How many of the likeliest candidates the next word is chosen from. Rarely changed; lower it to 10 to 20 when answers stray. 0 sets no limit.</translation>
+    </message>
+    <message>
+        <source>毎回変わる</source>
+        <translation>new each time</translation>
+    </message>
+    <message>
+        <source>温度</source>
+        <translation>Temperature</translation>
+    </message>
+    <message>
+        <source>繰り返しの抑制</source>
+        <translation>Repetition penalty</translation>
+    </message>
+    <message>
+        <source>言葉の選び方の幅です。事実や数値を尋ねるときは 0〜0.3 に下げると、毎回ほぼ同じ堅実な回答になります。案を多く出したいときは 0.8〜1 に上げます。</source>
+        <translation>How freely words are chosen. For facts and numbers lower it to 0 to 0.3: answers are sober and nearly the same each time. For many ideas raise it to 0.8 to 1.</translation>
+    </message>
+    <message>
+        <source>言葉を選ぶときのくじの番号です。番号を決めると、同じ質問、同じ設定で同じ回答になります。比べて試すときに使います。</source>
+        <translation>The number that the draw of words starts from. With a fixed one, the same question and settings give the same answer. Useful for comparing.</translation>
+    </message>
+    <message>
+        <source>質問の前に、いつもモデルに渡す指示です。立場、文体、書式などを決めておきたいときに書きます。</source>
+        <translation>What the model is always told before the question. Use it to settle a role, a style or a format.</translation>
+    </message>
+</context>
+<context>
+    <name>PresetsSection</name>
+    <message>
+        <source>{n} 件のプリセットを書き出しました。</source>
+        <translation>{n} presets exported.</translation>
+    </message>
+    <message>
+        <source>{n} 件のプリセットを読み込みました。</source>
+        <translation>{n} presets imported.</translation>
+    </message>
+    <message>
+        <source>「{name}」を初期値に戻しました。</source>
+        <translation>&quot;{name}&quot; is as it came again.</translation>
+    </message>
+    <message>
+        <source>「{name}」を削除しました。</source>
+        <translation>&quot;{name}&quot; was deleted.</translation>
+    </message>
+    <message>
+        <source>クイック操作</source>
+        <translation>Quick action</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>プリセット</source>
+        <translation>Presets</translation>
+    </message>
+    <message>
+        <source>プリセットの一覧</source>
+        <translation>List of presets</translation>
+    </message>
+    <message>
+        <source>会話のプリセット</source>
+        <translation>Preset for conversations</translation>
+    </message>
+    <message>
+        <source>初期値に戻す</source>
+        <translation>Reset</translation>
+    </message>
+    <message>
+        <source>削除</source>
+        <translation>Delete</translation>
+    </message>
+    <message>
+        <source>新しい会話で使う</source>
+        <translation>Use for new conversations</translation>
+    </message>
+    <message>
+        <source>新しく作る</source>
+        <translation>New</translation>
+    </message>
+    <message>
+        <source>書き出す…</source>
+        <translation>Export…</translation>
+    </message>
+    <message>
+        <source>答え方の指示と設定に名前を付けたものです。会話ごとに選べます。</source>
+        <translation>Instructions and settings for answers under a name, to choose for each conversation.</translation>
+    </message>
+    <message>
+        <source>編集</source>
+        <translation>Edit</translation>
+    </message>
+    <message>
+        <source>複製</source>
+        <translation>Duplicate</translation>
+    </message>
+    <message>
+        <source>読み込む…</source>
+        <translation>Import…</translation>
+    </message>
+</context>
+<context>
     <name>Problems</name>
     <message>
         <source>GGUF ファイルを取り込む</source>
@@ -1156,6 +1564,37 @@
     <message>
         <source>取り消す</source>
         <translation>Cancel</translation>
+    </message>
+</context>
+<context>
+    <name>PromptField</name>
+    <message>
+        <source>「{text}」</source>
+        <translation>&quot;{text}&quot;</translation>
+    </message>
+    <message>
+        <source>システムプロンプトの文</source>
+        <translation>Text of the system prompt</translation>
+    </message>
+    <message>
+        <source>システムプロンプトの文を書くか、ほかの選択肢を選んでください。</source>
+        <translation>Write the system prompt, or choose something else above.</translation>
+    </message>
+    <message>
+        <source>指示を付けない</source>
+        <translation>No instruction</translation>
+    </message>
+    <message>
+        <source>文が長すぎます（{n} 文字。{limit} 文字まで）。</source>
+        <translation>The text is too long ({n} characters; {limit} at most).</translation>
+    </message>
+    <message>
+        <source>自分で書く</source>
+        <translation>Write my own</translation>
+    </message>
+    <message>
+        <source>（指示はありません）</source>
+        <translation>(no instruction)</translation>
     </message>
 </context>
 <context>
@@ -1224,6 +1663,10 @@
     <message>
         <source>データ</source>
         <translation>Data</translation>
+    </message>
+    <message>
+        <source>プリセット</source>
+        <translation>Presets</translation>
     </message>
     <message>
         <source>モデルと保存先</source>
