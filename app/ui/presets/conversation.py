@@ -1,6 +1,6 @@
 """この会話だけの設定: the preset of the open conversation, and what it has otherwise."""
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.catalogue import ModelCard
 from app.core.presets import Choices, Preset, in_force
@@ -13,6 +13,7 @@ from app.ui.presets.window import EditorWindow
 from app.ui.settings.rows import Chooser, SettingRow
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
+from app.ui.widgets.flow import FlowLayout
 from app.ui.widgets.labels import Label
 
 
@@ -59,7 +60,7 @@ class ConversationSettings(EditorWindow):
     # ------------------------------------------------------------------- private
 
     def _fill(self) -> None:
-        self._row = SettingRow(self._theme, self.tr("プリセット"), self.preset, self.tr("この会話の答え方のもとです。"))
+        self._row = SettingRow(self._theme, self.tr("プリセット"), self.preset, self.tr("答え方のもとになる設定です。"))
         self.column.addWidget(self._row)
         self.column.addWidget(self._build_deviations())
         self.column.addWidget(self.form)
@@ -72,11 +73,9 @@ class ConversationSettings(EditorWindow):
         self.keep_button = Button(self._theme, self.tr("新しいプリセットとして保存…"), icon="plus", compact=True)
         self.revert_button.clicked.connect(self._on_revert_clicked)
         self.keep_button.clicked.connect(self._on_keep_clicked)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
+        buttons = FlowLayout()
         buttons.addWidget(self.revert_button)
         buttons.addWidget(self.keep_button)
-        buttons.addStretch(1)
         self._deviation_box = QWidget()
         column = QVBoxLayout(self._deviation_box)
         column.setContentsMargins(0, 0, 0, 0)

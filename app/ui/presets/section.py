@@ -24,7 +24,7 @@ from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import FlowLayout
 from app.ui.widgets.labels import Label
 
-LIST_HEIGHT_PX = 260  # at least
+LIST_HEIGHT_PX = 140  # at least
 
 
 class PresetsSection(QWidget):
