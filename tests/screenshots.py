@@ -266,6 +266,11 @@ def settings_models(parts: Parts) -> None:
     parts.window.page("settings").show_section(3)
 
 
+def settings_models_details(parts: Parts) -> None:
+    parts.preferences.change(shows_details=True)
+    settings_models(parts)
+
+
 def settings_data(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
     parts.window.page("settings").show_section(4)
@@ -460,7 +465,8 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
         settings_questions,
-        settings_models, settings_data, presets, preset_editor, preset_editor_details, action_editor, preset_export,
+        settings_models, settings_models_details, settings_data,
+        presets, preset_editor, preset_editor_details, action_editor, preset_export,
         preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
         first_run_1, first_run_2, first_run_2_working, first_run_3,

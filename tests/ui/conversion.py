@@ -34,6 +34,7 @@ TYPED_INTO: tuple[type[QWidget], ...] = (
     QtWidgets.QInputDialog,
     QtWidgets.QFileDialog,
 )
+DIALOGS = {"QInputDialog", "QFileDialog"}
 
 
 # ------------------------------------------------------------------------------------------------------ conversion
@@ -80,6 +81,8 @@ class Behind(QObject):
             return False
         if event.type() == QEvent.Type.KeyPress:
             self.heard.append(Qt.Key(event.key()))
+        if self.is_wall:
+            event.accept()
         return self.is_wall
 
 
@@ -127,21 +130,14 @@ def rename(parts: Parts) -> None:
     view.rename_current()
 
 
-def link(parts: Parts) -> None:
-    link_dialog.ask_to_open(parts.theme, "https://example.org/", lambda _url: None, parts.window)
-
-
-def bug(parts: Parts) -> None:
-    error = ValueError("x")
-    BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, error, None)
-
-
-def manual(parts: Parts) -> None:
-    parts.window.show_manual()
-
-
 # Places that have no picture of their own. A page or dialog that has one is walked without any word here.
-OTHERS: dict[str, Callable[[Parts], None]] = {place.__name__: place for place in (rename, link, bug, manual)}
+OTHERS: dict[str, Callable[[Parts], object]] = {
+    "rename": rename,
+    "rename_in_header": lambda parts: parts.window.page("ask").header.start_renaming(),
+    "link": lambda parts: link_dialog.ask_to_open(parts.theme, "https://example.org/", lambda _url: None, parts.window),
+    "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
+    "manual": lambda parts: parts.window.show_manual(),
+}
 PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 
 
@@ -207,8 +203,8 @@ def used_text_classes() -> set[str]:
 
 
 def sites() -> set[str]:
-    """`file:line` of every place in `app/ui` where something is made that can be typed into."""
-    wanted = text_classes().keys() | own_text_classes()
+    """`file:line` of every place in `app/ui` where a field is made. Qt's own dialogs are looked at by kind."""
+    wanted = (text_classes().keys() | own_text_classes()) - DIALOGS
     return {
         f"{file.relative_to(UI)}:{node.lineno}"
         for file, tree in _trees().items()
