@@ -75,13 +75,22 @@ FOLDERS = {"ja": ("総務", "設備の点検と保守の記録"), "en": ("Office
 
 SOUGHT = {"ja": "予約　会議室", "en": "booking room"}
 MORE_TO_FIND = {"ja": (
-    ("来客用の駐車場と応接室の手配", "応接室は**会議室**と同じ画面で予約します。駐車場の**予約**は前日の 17 時までに総務へ電話してください。"),
+    (
+        "来客用の駐車場と応接室の手配",
+        "応接室は**会議室**と同じ画面で予約します。駐車場の**予約**は前日の 17 時までに総務へ電話してください。",
+    ),
     ("プロジェクターの貸し出し", "会議室に備え付けのものは予約がいりません。持ち出すときは台帳に記入します。"),
-    ("会議室の一覧と定員、予約の決まりを表にしてください", "| 会議室 | 定員 | 予約 |\n|---|---:|---|\n| 大 | 24 名 | 2 か月前から |"),
+    (
+        "会議室の一覧と定員、予約の決まりを表にしてください",
+        "| 会議室 | 定員 | 予約 |\n|---|---:|---|\n| 大 | 24 名 | 2 か月前から |",
+    ),
 ), "en": (
-    ("Parking and a reception room for visitors", "Make the **booking** on the page where a meeting **room** is booked."),
+    ("Parking and a reception room for visitors", "Make the **booking** where a meeting **room** is booked."),
     ("Borrowing a projector", "The one in a meeting room needs no booking."),
-    ("A table of meeting rooms with their booking rules", "| Room | Seats | Booking |\n|---|---:|---|\n| Large | 24 | 2 months ahead |"),
+    (
+        "A table of meeting rooms with their booking rules",
+        "| Room | Seats | Booking |\n|---|---:|---|\n| Large | 24 | 2 months ahead |",
+    ),
 )}  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """The text of one message: selectable by mouse and keyboard, as high as its document, never scrolling by itself."""
 
-from PySide6.QtCore import QMimeData, QPointF, QRectF, Qt, QUrl, Signal
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMimeData, QPointF, QRect, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QTextBlock, QTextCursor, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
-from app.ui.chat import characters, formats, markdown
+from app.ui.chat import characters, formats, markdown, marks
 from app.ui.chat.characters import without_helpers
 from app.ui.chat.stream import StreamedDocument
 from app.ui.theme import Theme
@@ -23,6 +25,9 @@ class RichText(QTextBrowser):
         self._stream: StreamedDocument | None = None
         self._shown: markdown.SafeDocument | None = None
         self._width = theme.metric("column_width")
+        self._sought: tuple[str, ...] = ()  # words that are marked
+        self._places: list[marks.Place] = []
+        self._current: int | None = None  # which of the places is looked at
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -66,6 +71,28 @@ class RichText(QTextBrowser):
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertBlock()
         cursor.insertText(characters.harmless(text))
+        if self._sought:
+            self._mark()
+
+    def mark(self, query_words: Sequence[str], current: int | None = None) -> int:
+        """Marks these words, also in what is shown later, and one of them as the current one, or the last if there are
+        fewer. Gives how many there are."""
+        if query_words or self._sought:
+            self._sought, self._current = tuple(query_words), current
+            self._mark()
+        return len(self._places)
+
+    def mark_rect(self) -> QRect:
+        """Where the current mark begins."""
+        cursor = QTextCursor(self.document())
+        if self._current is not None and self._places:
+            cursor.setPosition(self._places[min(self._current, len(self._places) - 1)][0])
+        return self.cursorRect(cursor)
+
+    def _mark(self) -> None:
+        self._places = marks.places(self.document(), self._sought) if self._sought else []
+        current = None if self._current is None else min(self._current, len(self._places) - 1)
+        self.setExtraSelections(marks.selections(self.document(), self._places, current, self._theme))
 
     def fit(self, width: int) -> int:
         """Takes `width` and the height that its text needs then, which is returned."""
@@ -88,6 +115,8 @@ class RichText(QTextBrowser):
         self.setDocument(document)
         if kept is not None:
             self.setTextCursor(kept)
+        if self._sought:
+            self._mark()
         if self._shown is not None:
             self._shown.deleteLater()
         self._shown = document

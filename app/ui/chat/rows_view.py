@@ -3,7 +3,9 @@
 The heights of the others are estimated, and corrected when they come near, without moving what is being read.
 """
 
+import math
 import time
+from collections.abc import Callable
 
 from PySide6.QtCore import QRect, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
@@ -105,6 +107,20 @@ class RowsView(QAbstractScrollArea):
             bar.setValue(bar.value() + top - TOP)
         elif below > 0:
             bar.setValue(bar.value() + min(top, below + TOP))
+
+    def _bring(self, row: int, part: Callable[[MessageView], QRect]) -> None:
+        """Scrolls a part of a row, in its widget's coordinates, to the upper third, unless it is in sight already."""
+        self._follows = False
+        self._need(row, math.inf)
+        self._measure(row)
+        height = self.viewport().height()
+        y = self._y(row, self.verticalScrollBar().value())
+        is_far = y >= height or y + self._heights[row] <= 0
+        self._place((row, height // 3) if is_far else None)
+        view = self._live[row]
+        rect = part(view).translated(0, view.y())
+        if rect.top() < TOP or rect.bottom() > height - 2 * TOP:
+            self.verticalScrollBar().setValue(self.verticalScrollBar().value() + rect.top() - height // 3)
 
     # ----------------------------------------------------------------- placing
 

@@ -1,0 +1,143 @@
+"""The bar that finds words in the open conversation: a field, which of how many, back, on, and away."""
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from app.ui.input_method import guard_of
+from app.ui.theme import Theme
+from app.ui.widgets.buttons import Button, IconButton
+from app.ui.widgets.header import MARGIN
+from app.ui.widgets.labels import Label, Rule, set_surface
+
+QUERY_MAX = 200  # characters; longer than anything that people look for
+FIELD_PX, FIELD_MIN_PX = 300, 120
+
+
+class FindField(QLineEdit):
+    """Enter and Shift+Enter step; Esc closes, before it can stop an answer that is being written."""
+
+    step_requested = Signal(int)  # 1 or -1
+    closed = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        is_escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if is_escape and event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.step_requested.emit(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class FindBar(QWidget):
+    """Looks for nothing itself: says what is wanted and shows what it is told."""
+
+    query_changed = Signal(str)  # never in the middle of a conversion
+    step_requested = Signal(int)  # 1 or -1
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._build()
+        self._connect()
+        self._resize()
+        self.hide()
+
+    @property
+    def query(self) -> str:
+        return self.field.text()
+
+    def set_query(self, query: str) -> None:
+        """Says nothing by `query_changed`."""
+
+        def change() -> None:
+            self.field.blockSignals(True)
+            self.field.setText(query)
+            self.field.blockSignals(False)
+
+        guard_of(self.field).when_free(change)
+
+    def take_keyboard(self) -> None:
+        self.show()
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        guard_of(self.field).when_free(self.field.selectAll)
+
+    def show_place(self, place: int, total: int) -> None:
+        """`place` from 1; 0 of 0 where nothing was found."""
+        if not self.query.strip():
+            words = ""
+        elif total == 0:
+            words = self.tr("見つかりません")
+        else:
+            words = self.tr("{n}／{total}").format(n=f"{place:,}", total=f"{total:,}")
+        self.count.set_tone("text2" if total else "warning")
+        self.previous_button.setEnabled(total > 0)
+        self.next_button.setEnabled(total > 0)
+        if words != self.count.text():
+            self.count.setText(words)
+            self._announce(words)
+
+    # ------------------------------------------------------------------ private
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.field = FindField()
+        self.field.setMaxLength(QUERY_MAX)
+        self.field.setPlaceholderText(self.tr("この会話の中を検索"))
+        self.field.setAccessibleName(self.tr("この会話の中を検索"))
+        self._icon = QAction(self.field)
+        self.field.addAction(self._icon, QLineEdit.ActionPosition.LeadingPosition)
+        self.count = Label(tone="text2")
+        self.previous_button = Button(self._theme, self.tr("前へ"), compact=True)
+        self.next_button = Button(self._theme, self.tr("次へ"), compact=True)
+        self.close_button = IconButton(self._theme, "x", self.tr("検索を閉じる"), "Esc")
+        self._row = QHBoxLayout()
+        self._row.addWidget(self.field, 1)
+        self._row.addWidget(self.count)
+        self._row.addWidget(self.previous_button)
+        self._row.addWidget(self.next_button)
+        self._row.addStretch(1)
+        self._row.addWidget(self.close_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._row)
+        column.addWidget(Rule())
+
+    def _connect(self) -> None:
+        self.field.textChanged.connect(self.query_changed)
+        self.field.step_requested.connect(self.step_requested)
+        self.field.closed.connect(self.closed)
+        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
+        self.close_button.clicked.connect(self.closed)
+        self._theme.changed.connect(self._resize)
+
+    def _resize(self) -> None:
+        px = self._theme.px
+        self._icon.setIcon(self._theme.icon("search", "muted"))
+        self.field.setMinimumWidth(px(FIELD_MIN_PX))
+        self.field.setMaximumWidth(px(FIELD_PX))
+        self._row.setContentsMargins(MARGIN, px(8), px(12), px(8))
+        self._row.setSpacing(px(8))
+
+    def _announce(self, words: str) -> None:
+        if self.isVisible() and words:
+            event = QAccessibleAnnouncementEvent(self, words)
+            event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
+            QAccessible.updateAccessibility(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc on one of the buttons."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
