@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 os.environ.pop("KOTAE_DATA_DIR", None)
+os.environ["LC_ALL"] = "C.UTF-8"  # windows that tests start speak Japanese, whatever the developer speaks
 
 from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 

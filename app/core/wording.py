@@ -13,6 +13,8 @@ from app.core.paths import resources
 
 LANGUAGES = ("ja", "en")
 
+_UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
+
 _current = "ja"
 
 
@@ -55,6 +57,11 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
 
 def describe_error(error: AppError, language: str = "") -> Sentence:
     return describe(error.code, error.facts, language)
+
+
+def outline(code: str) -> str:
+    """What happened, without the brackets and quotes whose facts (sizes, names) are not known any more."""
+    return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
 
 def phrase(key: str, /, **facts: Any) -> str:

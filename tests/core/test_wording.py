@@ -37,6 +37,24 @@ def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
     assert "4.1 GB" in sentence.message
 
 
+@pytest.mark.parametrize("code", sorted(wording.codes()))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_an_outline_is_a_sentence_without_holes(code: str, language: str) -> None:
+    wording.use_language(language)
+    outline = wording.outline(code)
+    wording.use_language("ja")
+    assert len(outline) > 5
+    assert not re.search(r"\(\)|（）|「」|  | \.", outline)
+
+
+def test_an_outline_leaves_out_what_it_does_not_know() -> None:
+    assert wording.outline("memory_short") == "メモリが足りません。"
+    wording.use_language("en")
+    outline = wording.outline("memory_short")
+    wording.use_language("ja")
+    assert outline == "Not enough memory."
+
+
 def test_a_hostile_fact_is_only_text() -> None:
     sentence = wording.describe("unknown_model", {"wanted": "{wanted.__class__} {0} %s"})
     assert "{wanted.__class__} {0} %s" in sentence.message

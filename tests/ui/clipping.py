@@ -185,7 +185,8 @@ def _covered_part(widget: QWidget) -> str:
         area.translate(child.pos())
         if _scrolls(parent, Qt.Orientation.Vertical):
             area &= parent.rect()
-        for other in _laid_out(parent.layout()):
+        beside = list(_laid_out(parent.layout()))
+        for other in beside if child in beside else ():  # what floats over a page has no layout, and may
             shared = other.geometry() & area
             if other is not child and other.isVisible() and min(shared.width(), shared.height()) > SLACK_PX:
                 return f"{area.getRect()} lies under or over {type(other).__name__} {other.geometry().getRect()}"

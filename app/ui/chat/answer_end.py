@@ -1,7 +1,5 @@
 """What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions."""
 
-import re
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -13,8 +11,6 @@ from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label
-
-_UNKNOWN_FACT = re.compile(r"（[^（）]*\?[^（）]*）|「\?」")
 
 
 class AnswerEnd(QWidget):
@@ -104,4 +100,4 @@ class AnswerEnd(QWidget):
         """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
         if not self._details.error_code:
             return self.tr("回答できませんでした。質問は保存済みです。")
-        return _UNKNOWN_FACT.sub("", wording.describe(self._details.error_code, {}).message)
+        return wording.outline(self._details.error_code)
