@@ -70,6 +70,10 @@ OWN_MODEL = {
     "en": ("House style 3B Q5_K_M", "/data/models/a folder with quite a long name/house-style-3b-q5_k_m.gguf"),
 }
 FILTERS = {"ja": "点検", "en": "how"}
+OFFICE_PRESET = {
+    "ja": ("仕様書の確認", "発注者の立場で、根拠となる仕様書の項目を挙げて答えてください。"),
+    "en": ("Checking specifications", "Answer as the client, and name the clause of the specification."),
+}
 FOLDERS = {"ja": ("総務", "設備の点検と保守の記録"), "en": ("Office", "Inspections and maintenance records")}
 
 
@@ -286,8 +290,8 @@ def settings_data(parts: Parts) -> None:
 
 
 def presets(parts: Parts) -> None:
-    office = Choices("発注者の立場で、根拠となる仕様書の項目を挙げて答えてください。", temperature=0.2, max_tokens=1536)
-    own = parts.presets.add("chat", "仕様書の確認", office)
+    office = Choices(OFFICE_PRESET[current_language()][1], temperature=0.2, max_tokens=1536)
+    own = parts.presets.add("chat", OFFICE_PRESET[current_language()][0], office)
     parts.presets.put(dataclasses.replace(parts.presets.original("brief"), choices=Choices(max_tokens=128)))
     parts.preferences.change(preset_id=own.id)
     parts.window.show_presets()
@@ -327,7 +331,11 @@ def preset_export(parts: Parts) -> None:
 def preset_report(parts: Parts) -> None:
     presets(parts)
     section = parts.window.page("settings").presets
-    entries = [{"kind": "chat", "name": "点検記録"}, {"kind": "chat", "name": "", "choices": {}}, 3]
+    entries = [
+        {"kind": "chat", "name": OFFICE_PRESET[current_language()][0]},
+        {"kind": "chat", "name": "", "choices": {}},
+        3,
+    ]
     data = json.dumps({"format": "kotae-presets", "version": 1, "presets": entries}).encode()
     section._on_read(preset_files.parse(data))
 

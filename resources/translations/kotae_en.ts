@@ -2,42 +2,22 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en_US" sourcelanguage="ja_JP">
 <context>
-    <name>AnswerEnd</name>
-    <message>
-        <source>{i}／{n}</source>
-        <translation>{i}/{n}</translation>
-    </message>
-    <message>
-        <source>{n} トークン</source>
-        <translation>{n} tokens</translation>
-    </message>
-    <message>
-        <source>{s} 秒</source>
-        <translation>{s} s</translation>
-    </message>
-    <message>
-        <source>ここで停止しました</source>
-        <translation>Stopped here</translation>
-    </message>
+    <name>AnswerActions</name>
     <message>
         <source>この回答のその他の操作</source>
         <translation>More actions for this answer</translation>
-    </message>
-    <message>
-        <source>もう一度答える</source>
-        <translation>Answer again</translation>
     </message>
     <message>
         <source>コピー</source>
         <translation>Copy</translation>
     </message>
     <message>
-        <source>・</source>
-        <translation>, </translation>
+        <source>会話を書き出す…</source>
+        <translation>Export conversations…</translation>
     </message>
     <message>
-        <source>乱数 {seed}</source>
-        <translation>Seed {seed}</translation>
+        <source>再現</source>
+        <translation>Reproduce</translation>
     </message>
     <message>
         <source>再生成</source>
@@ -46,6 +26,41 @@
     <message>
         <source>前の回答</source>
         <translation>Previous answer</translation>
+    </message>
+    <message>
+        <source>同じモデル、設定、乱数でもう一度答え、文章が同じかを確かめます</source>
+        <translation>Answers again with the same model, settings and seed, and checks that the text is the same</translation>
+    </message>
+    <message>
+        <source>回答が終わると使えます</source>
+        <translation>Available when the answer has ended</translation>
+    </message>
+    <message>
+        <source>次の回答</source>
+        <translation>Next answer</translation>
+    </message>
+    <message>
+        <source>編集して聞き直す</source>
+        <translation>Edit and ask again</translation>
+    </message>
+    <message>
+        <source>記号を除いてコピー</source>
+        <translation>Copy without markup</translation>
+    </message>
+    <message>
+        <source>記録を見る</source>
+        <translation>View log</translation>
+    </message>
+</context>
+<context>
+    <name>AnswerEnd</name>
+    <message>
+        <source>ここで停止しました</source>
+        <translation>Stopped here</translation>
+    </message>
+    <message>
+        <source>もう一度答える</source>
+        <translation>Answer again</translation>
     </message>
     <message>
         <source>回答できませんでした。質問は保存済みです。</source>
@@ -64,20 +79,67 @@
         <translation>The answer ended here because the context is full.</translation>
     </message>
     <message>
-        <source>次の回答</source>
-        <translation>Next answer</translation>
-    </message>
-    <message>
-        <source>記号を除いてコピー</source>
-        <translation>Copy without markup</translation>
-    </message>
-    <message>
         <source>記録を見る</source>
         <translation>View log</translation>
     </message>
     <message>
         <source>長さの上限に達したため、ここで終わりました。上限は設定で変えられます。</source>
         <translation>The answer ended here at its length limit, which can be changed in the settings.</translation>
+    </message>
+</context>
+<context>
+    <name>AnswerFacts</name>
+    <message>
+        <source>Kotae の終了</source>
+        <translation>Kotae ended</translation>
+    </message>
+    <message>
+        <source>{n} トークン</source>
+        <translation>{n} tokens</translation>
+    </message>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>エラー</source>
+        <translation>an error</translation>
+    </message>
+    <message>
+        <source>・</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>乱数 {seed}</source>
+        <translation>Seed {seed}</translation>
+    </message>
+    <message>
+        <source>前の回答と同じ文章です。</source>
+        <translation>The text is the same as before.</translation>
+    </message>
+    <message>
+        <source>前の回答と違う文章です。モデルや設定が同じでも、PC の状態で計算の順序が変わることがあります。下の ‹ › で見比べられます。</source>
+        <translation>The text differs from before. Even with the same model and settings, the state of the PC can change the order of computation. Compare them with ‹ › below.</translation>
+    </message>
+    <message>
+        <source>文脈の上限</source>
+        <translation>context limit</translation>
+    </message>
+    <message>
+        <source>終わり：{reason}</source>
+        <translation>Ended: {reason}</translation>
+    </message>
+    <message>
+        <source>自然な終わり</source>
+        <translation>by itself</translation>
+    </message>
+    <message>
+        <source>途中で停止</source>
+        <translation>stopped</translation>
+    </message>
+    <message>
+        <source>長さの上限</source>
+        <translation>length limit</translation>
     </message>
 </context>
 <context>
@@ -157,10 +219,115 @@
     </message>
 </context>
 <context>
+    <name>BinList</name>
+    <message>
+        <source>あと {n} 日で消えます</source>
+        <translation>Goes in {n} days</translation>
+    </message>
+    <message>
+        <source>次に Kotae を開くときに消えます</source>
+        <translation>Goes the next time Kotae is opened</translation>
+    </message>
+</context>
+<context>
+    <name>BinPage</name>
+    <message>
+        <source>{n} 件の会話を完全に削除しますか</source>
+        <translation>Permanently delete {n} conversations?</translation>
+    </message>
+    <message>
+        <source>{n} 件を選んでいます</source>
+        <translation>{n} selected</translation>
+    </message>
+    <message>
+        <source>「{title}」を完全に削除しますか</source>
+        <translation>Permanently delete &quot;{title}&quot;?</translation>
+    </message>
+    <message>
+        <source>ごみ箱</source>
+        <translation>Bin</translation>
+    </message>
+    <message>
+        <source>ごみ箱の {n} 件をすべて完全に削除しますか</source>
+        <translation>Permanently delete all {n} in the bin?</translation>
+    </message>
+    <message>
+        <source>ごみ箱の会話は、移してから 30 日たつと消えます。</source>
+        <translation>Conversations leave the bin for good after 30 days.</translation>
+    </message>
+    <message>
+        <source>ごみ箱は空です。削除した会話は 30 日間ここにあり、元に戻せます。</source>
+        <translation>The bin is empty. Deleted conversations stay here for 30 days and can be restored.</translation>
+    </message>
+    <message>
+        <source>ごみ箱を空にする</source>
+        <translation>Empty the bin</translation>
+    </message>
+    <message>
+        <source>ごみ箱を空にする…</source>
+        <translation>Empty the bin…</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>会話を選ぶと使えます</source>
+        <translation>Select conversations first</translation>
+    </message>
+    <message>
+        <source>元に戻す</source>
+        <translation>Undo</translation>
+    </message>
+    <message>
+        <source>元に戻せません。自動で作られる毎日の控えには、最長 7 日間残ります。</source>
+        <translation>This cannot be undone. The automatic daily backups keep them for up to seven days.</translation>
+    </message>
+    <message>
+        <source>完全に削除する</source>
+        <translation>Delete permanently</translation>
+    </message>
+    <message>
+        <source>完全に削除する…</source>
+        <translation>Delete permanently…</translation>
+    </message>
+    <message>
+        <source>質問に戻る</source>
+        <translation>Back to Ask</translation>
+    </message>
+</context>
+<context>
+    <name>BinView</name>
+    <message>
+        <source>ごみ箱の会話</source>
+        <translation>Conversations in the bin</translation>
+    </message>
+</context>
+<context>
     <name>ChatHeader</name>
+    <message>
+        <source>この会話だけの設定…</source>
+        <translation>Settings of this conversation…</translation>
+    </message>
+    <message>
+        <source>この会話を保存する</source>
+        <translation>Save this conversation</translation>
+    </message>
     <message>
         <source>その他の操作</source>
         <translation>More actions</translation>
+    </message>
+    <message>
+        <source>プリセット</source>
+        <translation>Preset</translation>
+    </message>
+    <message>
+        <source>プリセットを編集…</source>
+        <translation>Edit presets…</translation>
+    </message>
+    <message>
+        <source>プリセット：{name}</source>
+        <translation>Preset: {name}</translation>
     </message>
     <message>
         <source>モデル</source>
@@ -179,8 +346,24 @@
         <translation>Model: {name}</translation>
     </message>
     <message>
+        <source>一時的な会話</source>
+        <translation>Temporary chat</translation>
+    </message>
+    <message>
         <source>会話をコピー</source>
         <translation>Copy the conversation</translation>
+    </message>
+    <message>
+        <source>会話を書き出す…</source>
+        <translation>Export conversations…</translation>
+    </message>
+    <message>
+        <source>名前を変更</source>
+        <translation>Rename</translation>
+    </message>
+    <message>
+        <source>変更あり</source>
+        <translation>changed</translation>
     </message>
     <message>
         <source>新しい質問</source>
@@ -194,24 +377,8 @@
 <context>
     <name>ChatPage</name>
     <message>
-        <source>お試し用の小さなモデルです。業務には 8B 以上をお使いください。</source>
-        <translation>This is a small trial model. Use 8B or larger for work.</translation>
-    </message>
-    <message>
-        <source>モデルを選ぶ</source>
-        <translation>Choose a model</translation>
-    </message>
-    <message>
-        <source>会話が文脈の上限に達しました。</source>
-        <translation>The conversation has reached the context limit.</translation>
-    </message>
-    <message>
         <source>回答：</source>
         <translation>Answer: </translation>
-    </message>
-    <message>
-        <source>必要 {a}、上限 {b} トークン。会話は何も失われていません。</source>
-        <translation>It needs {a} of at most {b} tokens. Nothing of the conversation is lost.</translation>
     </message>
     <message>
         <source>新しい質問</source>
@@ -288,6 +455,14 @@
         <translation>Type a question</translation>
     </message>
     <message>
+        <source>質問を入力してください（この会話は保存しません）</source>
+        <translation>Type a question (this chat is not saved)</translation>
+    </message>
+    <message>
+        <source>質問を入力すると送信できます</source>
+        <translation>Type a question to send it</translation>
+    </message>
+    <message>
         <source>送信</source>
         <translation>Send</translation>
     </message>
@@ -299,6 +474,10 @@
 <context>
     <name>ConversationDelegate</name>
     <message>
+        <source>フォルダの名前</source>
+        <translation>Name of the folder</translation>
+    </message>
+    <message>
         <source>会話の名前</source>
         <translation>Name of the conversation</translation>
     </message>
@@ -306,12 +485,63 @@
 <context>
     <name>ConversationList</name>
     <message>
+        <source>ピン留め</source>
+        <translation>Pinned</translation>
+    </message>
+    <message>
+        <source>フォルダ {name}、{n} 件</source>
+        <translation>Folder {name}, {n}</translation>
+    </message>
+    <message>
+        <source>下書き</source>
+        <translation>Draft</translation>
+    </message>
+    <message>
         <source>今日</source>
         <translation>Today</translation>
     </message>
     <message>
         <source>昨日</source>
         <translation>Yesterday</translation>
+    </message>
+    <message>
+        <source>閉じています</source>
+        <translation>Closed</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationMenu</name>
+    <message>
+        <source>ごみ箱に移す</source>
+        <translation>Move to the bin</translation>
+    </message>
+    <message>
+        <source>ピン留めする</source>
+        <translation>Pin</translation>
+    </message>
+    <message>
+        <source>ピン留めを外す</source>
+        <translation>Unpin</translation>
+    </message>
+    <message>
+        <source>フォルダから出す</source>
+        <translation>Take out of the folder</translation>
+    </message>
+    <message>
+        <source>フォルダに移す</source>
+        <translation>Move to folder</translation>
+    </message>
+    <message>
+        <source>名前を変更</source>
+        <translation>Rename</translation>
+    </message>
+    <message>
+        <source>新しいフォルダ…</source>
+        <translation>New folder…</translation>
+    </message>
+    <message>
+        <source>書き出す…</source>
+        <translation>Export…</translation>
     </message>
 </context>
 <context>
@@ -352,16 +582,8 @@
 <context>
     <name>ConversationView</name>
     <message>
-        <source>ごみ箱に移す</source>
-        <translation>Move to the bin</translation>
-    </message>
-    <message>
         <source>会話の一覧</source>
         <translation>Conversations</translation>
-    </message>
-    <message>
-        <source>名前を変更</source>
-        <translation>Rename</translation>
     </message>
 </context>
 <context>
@@ -474,6 +696,21 @@
     </message>
 </context>
 <context>
+    <name>EditLine</name>
+    <message>
+        <source>やめる&#x3000;Esc</source>
+        <translation>Cancel  Esc</translation>
+    </message>
+    <message>
+        <source>編集をやめる</source>
+        <translation>Stop editing</translation>
+    </message>
+    <message>
+        <source>質問を編集しています</source>
+        <translation>Editing the question</translation>
+    </message>
+</context>
+<context>
     <name>EditorWindow</name>
     <message>
         <source>キャンセル</source>
@@ -515,8 +752,16 @@
         <translation>There is no model yet.</translation>
     </message>
     <message>
+        <source>一時的な会話です。</source>
+        <translation>This is a temporary chat.</translation>
+    </message>
+    <message>
         <source>会議の日程を尋ねるメールの文面を書いてください。</source>
         <translation>Write an e-mail asking for the date of a meeting.</translation>
+    </message>
+    <message>
+        <source>保存しません。閉じると消えます。</source>
+        <translation>It is not saved and goes when it is closed.</translation>
     </message>
     <message>
         <source>入力した内容は、この PC の中だけで扱います。</source>
@@ -571,6 +816,21 @@
     </message>
 </context>
 <context>
+    <name>FolderMenu</name>
+    <message>
+        <source>このフォルダで新しい質問</source>
+        <translation>New question in this folder</translation>
+    </message>
+    <message>
+        <source>フォルダを削除（会話は残ります）</source>
+        <translation>Delete the folder (conversations stay)</translation>
+    </message>
+    <message>
+        <source>名前を変更</source>
+        <translation>Rename</translation>
+    </message>
+</context>
+<context>
     <name>LinkDialog</name>
     <message>
         <source>このリンクを開きますか</source>
@@ -591,6 +851,41 @@
     <message>
         <source>行き先の全体</source>
         <translation>The whole address</translation>
+    </message>
+</context>
+<context>
+    <name>ListActions</name>
+    <message>
+        <source>{n} 件の会話を「{title}」に移しました。</source>
+        <translation>Moved {n} conversations to &quot;{title}&quot;.</translation>
+    </message>
+    <message>
+        <source>{n} 件の会話をごみ箱に移しました。30 日間戻せます。</source>
+        <translation>Moved {n} conversations to the bin. You can restore them for 30 days.</translation>
+    </message>
+    <message>
+        <source>{n} 件の会話をフォルダから出しました。</source>
+        <translation>Took {n} conversations out of their folder.</translation>
+    </message>
+    <message>
+        <source>「{title}」を「{folder}」に移しました。</source>
+        <translation>Moved &quot;{title}&quot; to &quot;{folder}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{title}」をごみ箱に移しました。30 日間戻せます。</source>
+        <translation>Moved &quot;{title}&quot; to the bin. You can restore it for 30 days.</translation>
+    </message>
+    <message>
+        <source>「{title}」をフォルダから出しました。</source>
+        <translation>Took &quot;{title}&quot; out of its folder.</translation>
+    </message>
+    <message>
+        <source>フォルダ「{title}」を削除しました。会話は残っています。</source>
+        <translation>Deleted the folder &quot;{title}&quot;. Its conversations are still here.</translation>
+    </message>
+    <message>
+        <source>新しいフォルダ</source>
+        <translation>New folder</translation>
     </message>
 </context>
 <context>
@@ -690,12 +985,12 @@
 <context>
     <name>MainWindow</name>
     <message>
-        <source>「{title}」をごみ箱に移しました。</source>
-        <translation>Moved &quot;{title}&quot; to the bin.</translation>
-    </message>
-    <message>
         <source>モデル</source>
         <translation>Models</translation>
+    </message>
+    <message>
+        <source>一時的な会話を閉じました。</source>
+        <translation>The temporary chat was closed.</translation>
     </message>
     <message>
         <source>会話とページの一覧</source>
@@ -897,10 +1192,6 @@
     <message>
         <source>標準（f16）</source>
         <translation>Standard (f16)</translation>
-    </message>
-    <message>
-        <source>省メモリにすると文脈に使うメモリがほぼ半分になります。</source>
-        <translation>&quot;Less memory&quot; nearly halves the memory that the context takes.</translation>
     </message>
     <message>
         <source>省メモリ（q8_0）</source>
@@ -1203,6 +1494,13 @@
     <message>
         <source>回答が途中で止まりました</source>
         <translation>The answer stopped halfway</translation>
+    </message>
+</context>
+<context>
+    <name>Pager</name>
+    <message>
+        <source>{i}／{n}</source>
+        <translation>{i}/{n}</translation>
     </message>
 </context>
 <context>
@@ -1654,6 +1952,30 @@
 <context>
     <name>QuestionView</name>
     <message>
+        <source>この質問のその他の操作</source>
+        <translation>More actions for this question</translation>
+    </message>
+    <message>
+        <source>コピー</source>
+        <translation>Copy</translation>
+    </message>
+    <message>
+        <source>前の聞き方</source>
+        <translation>Previous version</translation>
+    </message>
+    <message>
+        <source>次の聞き方</source>
+        <translation>Next version</translation>
+    </message>
+    <message>
+        <source>編集</source>
+        <translation>Edit</translation>
+    </message>
+    <message>
+        <source>編集して聞き直す</source>
+        <translation>Edit and ask again</translation>
+    </message>
+    <message>
         <source>質問&#x3000;{time}</source>
         <translation>Question, {time}</translation>
     </message>
@@ -1700,16 +2022,40 @@
         <translation>Nothing found for &quot;{q}&quot;.</translation>
     </message>
     <message>
+        <source>ごみ箱</source>
+        <translation>Bin</translation>
+    </message>
+    <message>
         <source>なし</source>
         <translation>none</translation>
+    </message>
+    <message>
+        <source>一時的な会話</source>
+        <translation>Temporary chat</translation>
+    </message>
+    <message>
+        <source>会話の操作</source>
+        <translation>Actions for conversations</translation>
+    </message>
+    <message>
+        <source>会話を書き出す…</source>
+        <translation>Export conversations…</translation>
     </message>
     <message>
         <source>会話を検索</source>
         <translation>Search conversations</translation>
     </message>
     <message>
+        <source>会話を読み込む…</source>
+        <translation>Import conversations…</translation>
+    </message>
+    <message>
         <source>外部通信</source>
         <translation>Network</translation>
+    </message>
+    <message>
+        <source>新しいフォルダ</source>
+        <translation>New folder</translation>
     </message>
     <message>
         <source>新しい質問</source>
@@ -1829,6 +2175,13 @@
     </message>
 </context>
 <context>
+    <name>TemporaryTag</name>
+    <message>
+        <source>一時的な会話（保存しません）</source>
+        <translation>Temporary chat (not saved)</translation>
+    </message>
+</context>
+<context>
     <name>TimeLeft</name>
     <message>
         <source>残り {s} 秒</source>
@@ -1841,6 +2194,13 @@
     <message>
         <source>残り 約 {m} 分</source>
         <translation>about {m} min left</translation>
+    </message>
+</context>
+<context>
+    <name>TitleField</name>
+    <message>
+        <source>会話の名前</source>
+        <translation>Name of the conversation</translation>
     </message>
 </context>
 <context>
@@ -1871,6 +2231,28 @@
     <message>
         <source>最新へ</source>
         <translation>Latest</translation>
+    </message>
+</context>
+<context>
+    <name>TrialNotice</name>
+    <message>
+        <source>お試し用の小さなモデルです。業務には 8B 以上をお使いください。</source>
+        <translation>This is a small trial model. Use 8B or larger for work.</translation>
+    </message>
+    <message>
+        <source>モデルを選ぶ</source>
+        <translation>Choose a model</translation>
+    </message>
+</context>
+<context>
+    <name>Trouble</name>
+    <message>
+        <source>会話が文脈の上限に達しました。</source>
+        <translation>The conversation has reached the context limit.</translation>
+    </message>
+    <message>
+        <source>必要 {a}、上限 {b} トークン。会話は何も失われていません。</source>
+        <translation>It needs {a} of at most {b} tokens. Nothing of the conversation is lost.</translation>
     </message>
 </context>
 </TS>
