@@ -23,6 +23,8 @@ from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 from app.application import Parts, build
 from app.core import paths, preset_files
 from app.core.errors import AppError
+from app.core.exchange.importing import Imported
+from app.core.exchange.json_file import Refusal
 from app.core.presets import PROGRAM, Choices
 from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.shelf import Shelf
@@ -477,6 +479,33 @@ def reproduced(parts: Parts) -> None:
     chat(parts)
 
 
+def export(parts: Parts) -> None:
+    chat(parts)
+    parts.desk.export_open()
+
+
+def export_all(parts: Parts) -> None:
+    chat(parts)
+    parts.desk.export_all()
+
+
+def exporting(parts: Parts) -> None:
+    chat(parts)
+    parts.desk.strip.progress.start(parts.desk.tr("会話を書き出しています"))
+    parts.desk.strip.progress.set_progress(312, 1204)
+
+
+def exported(parts: Parts) -> None:
+    chat(parts)
+    parts.desk._on_exported([Path("/home/yamada/文書/会議室の予約を取り消すには、どうすればよいですか。.docx")])
+
+
+def import_result(parts: Parts) -> None:
+    chat(parts)
+    refused = (Refusal(3, "配筋検査の記録", "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
+    parts.desk._on_imported(Imported(12, 1, 3, 1, refused))
+
+
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
@@ -489,6 +518,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         first_run_1, first_run_2, first_run_2_working, first_run_3,
         search, search_none, search_empty, find,
         branch, edit, temporary, temporary_left, details, reproduced,
+        export, export_all, exporting, exported, import_result,
     )
 }  # fmt: skip
 

@@ -81,6 +81,10 @@ class ChatSession(QObject):
         """Whether the open conversation lives in memory only."""
         return self._store is not self._disk
 
+    def messages(self) -> list[Message]:
+        """All of the open conversation, in every branch."""
+        return self._store.tree(self.conversation.id) if self.conversation else []
+
     @property
     def model(self) -> LocalModel | None:
         """The model that answers: the chosen one, else the first there is."""

@@ -137,6 +137,10 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
+    def show_at_foot(self, widget: QWidget) -> None:
+        """Between the pages and the status line, whatever page is shown."""
+        self._column.insertWidget(1, widget)
+
     def show_problem(self, error: AppError) -> dialogs.Dialog:
         dialog = dialogs.problem(self.theme, error, self)
         dialog.open()
@@ -158,7 +162,7 @@ class MainWindow(QMainWindow):
         self.status_line = StatusLine(self.theme)
         self.frame = Frame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
-        column = QVBoxLayout(centre)
+        column = self._column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.frame, 1)

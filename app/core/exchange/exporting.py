@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from app.core.errors import AppError
-from app.core.exchange import file_names, json_file, markdown_file
+from app.core.exchange import file_names, json_file
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.whole_file import reserve, whole_file
 from app.core.records import Conversation
@@ -25,11 +26,14 @@ def save_file(store: Store, ids: Sequence[int], file_format: str, target: Path, 
     Raises AppError("conversation_gone"), and as `whole_file`.
     """
     with whole_file(target) as file:
-        if file_format == "json":
-            json_file.write(file, _bundles(store, ids, report), time.time())
-        else:
-            for bundle in _bundles(store, ids[:1], report):
-                file.write(_content(bundle, file_format))
+        _write(file, _bundles(store, ids, report), file_format)
+    return [target]
+
+
+def save_unstored(bundle: Bundle, file_format: str, target: Path) -> list[Path]:
+    """A conversation that lives in memory only. Raises as `save_file`."""
+    with whole_file(target) as file:
+        _write(file, [bundle], file_format)
     return [target]
 
 
@@ -69,9 +73,19 @@ def _bundles(store: Store, ids: Sequence[int], report: Report) -> Iterator[Bundl
         report(done, len(ids))
 
 
+def _write(file: BinaryIO, bundles: Iterable[Bundle], file_format: str) -> None:
+    if file_format == "json":
+        json_file.write(file, bundles, time.time())
+    else:
+        file.writelines(_content(bundle, file_format) for bundle in bundles)
+
+
 def _content(bundle: Bundle, file_format: str) -> bytes:
+    # The parser and lxml take a tenth of a second, which the window's start need not pay.
     if file_format == "markdown":
+        from app.core.exchange import markdown_file
+
         return markdown_file.content(bundle).encode()
-    from app.core.exchange import docx_file  # lxml takes a tenth of a second, which the window's start need not pay
+    from app.core.exchange import docx_file
 
     return docx_file.content(bundle)

@@ -47,15 +47,18 @@ class ProgressRow(QFrame):
         self.show()
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False) -> None:
-        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: shown in GB, as drives and pages count."""
+        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6."""
         if total <= 0:
             return
         fraction = min(1.0, done / total)
         self._time_left.note(fraction)
         self._bar.setValue(round(fraction * STEPS))
         self._bar.show()
-        a, b = (_gigabytes(done), _gigabytes(total)) if is_bytes else (f"{done:,}", f"{total:,}")
-        words = self.tr("{a}／{b} GB（{p} %）") if is_bytes else self.tr("{a}／{b}（{p} %）")
+        a, b, words = f"{done:,}", f"{total:,}", self.tr("{a}／{b}（{p} %）")
+        if is_bytes and total >= 1e8:
+            a, b, words = f"{done / 1e9:.2f}", f"{total / 1e9:.2f}", self.tr("{a}／{b} GB（{p} %）")
+        elif is_bytes:
+            a, b, words = f"{done / 1e6:.1f}", f"{total / 1e6:.1f}", self.tr("{a}／{b} MB（{p} %）")
         self._amount_words = words.format(a=a, b=b, p=round(fraction * 100))
         self._refresh()
 
@@ -102,7 +105,3 @@ class ProgressRow(QFrame):
         elapsed = self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at))
         parts = (self._amount_words or elapsed, self._time_left.words if self._amount_words else "")
         self._amount.setText("　".join(part for part in parts if part))
-
-
-def _gigabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.2f}"

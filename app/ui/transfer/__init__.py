@@ -1,0 +1,1 @@
+"""Conversations to files and back, as the user sees it."""

@@ -1,0 +1,34 @@
+"""After an import: which conversations could not be taken, and why."""
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from app.core.exchange import outcome
+from app.core.exchange.importing import Imported
+from app.ui.dialogs import Choice, Dialog
+from app.ui.theme import Theme
+
+LINES_SHOWN = (5, 8)  # at least and at most; there may be thousands
+
+translate = QCoreApplication.translate
+
+
+def refusals_dialog(theme: Theme, result: Imported, parent: QWidget) -> Dialog:
+    """What was imported, and a line for each conversation that was not."""
+    listed = QPlainTextEdit("\n".join(outcome.refusal(refused) for refused in result.refused))
+    listed.setReadOnly(True)
+    listed.setProperty("field", True)
+    listed.setAccessibleName(translate("TransferDesk", "読み込めなかった会話"))
+    shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
+    listed.setFixedHeight(shown * listed.fontMetrics().lineSpacing() + theme.px(24))
+    listed.setTabChangesFocus(True)
+    close = Choice("cancel", translate("TransferDesk", "閉じる"), is_default=True)
+    return Dialog(
+        theme,
+        outcome.headline(result),
+        outcome.remarks(result),
+        (close,),
+        parent,
+        icon=("triangle-alert", "warning"),
+        content=listed,
+    )
