@@ -626,3 +626,13 @@ def test_the_settings_of_the_open_conversation_open_over_the_window(open_window,
     pick(window.preset, "短く")
     click(window.save_button, qtbot)
     assert parts.session.preset.name == "短く"
+
+
+def test_the_page_of_questions_opens_both(open_window, qtbot):
+    parts = open_window()
+    parts.window.page("ask").answering_requested.emit()
+    window = QApplication.activeModalWidget()
+    assert isinstance(window, ConversationSettings)
+    window.reject()
+    parts.window.page("ask").presets_requested.emit()
+    assert parts.window.page("settings").presets.isVisible()

@@ -1,7 +1,7 @@
 """The frame of the editors: a title, a form that scrolls, what is missing, and verbs."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.dialogs import Choice, Dialog
@@ -9,6 +9,7 @@ from app.ui.settings.auto_spin import AutoSpin
 from app.ui.settings.rows import SettingRow
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
+from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.scroll import scrolled
 
@@ -89,19 +90,6 @@ class EditorWindow(QDialog):
         self._sentence = Label("", "caption", "muted", wraps=True)
         heading.addWidget(self._title)
         heading.addWidget(self._sentence)
-        self.problem = Label("", tone="danger", wraps=True)
-        self.problem.hide()
-        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
-        self.save_button = Button(self._theme, "", "primary")
-        self.cancel_button.clicked.connect(self.reject)
-        self.save_button.clicked.connect(self._on_save_clicked)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self.problem, 1)
-        buttons.addStretch(0)
-        buttons.addWidget(self.cancel_button)
-        buttons.addWidget(self.save_button)
-        buttons.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 16)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
@@ -109,7 +97,25 @@ class EditorWindow(QDialog):
         rows.addWidget(Rule())
         rows.addWidget(scrolled(form), 1)
         rows.addWidget(Rule())
-        rows.addLayout(buttons)
+        rows.addLayout(self._build_buttons())
+
+    def _build_buttons(self) -> QHBoxLayout:
+        self.problem = Label("", tone="danger", wraps=True)
+        self._problem_icon = Icon(self._theme, "circle-x", "danger")
+        self._show_problem("")
+        self.cancel_button = Button(self._theme, self.tr("キャンセル"))
+        self.save_button = Button(self._theme, "", "primary")
+        self.cancel_button.clicked.connect(self.reject)
+        self.save_button.clicked.connect(self._on_save_clicked)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 16)
+        buttons.addWidget(self._problem_icon)
+        buttons.addWidget(self.problem, 1)
+        buttons.addStretch(0)
+        buttons.addWidget(self.cancel_button)
+        buttons.addWidget(self.save_button)
+        return buttons
 
     def _fit(self, parent: QWidget | None) -> None:
         """Inside the window it belongs to, which may be small."""
@@ -122,6 +128,9 @@ class EditorWindow(QDialog):
     def _show_problem(self, words: str) -> None:
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
+        self._problem_icon.setVisible(bool(words))
+        if words:
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def _on_save_clicked(self) -> None:
         problem = self.save()
