@@ -29,11 +29,13 @@ from app.services.preferences import Preferences
 from app.services.preload import Preload
 from app.services.presets import Presets
 from app.services.single_instance import SingleInstance
+from app.services.transfer import Transfer
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
 from app.ui.notifications import Notifier
 from app.ui.theme import Theme
+from app.ui.transfer.desk import TransferDesk
 
 BACKUP_AFTER_MS = 10_000
 BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
@@ -54,6 +56,7 @@ class Parts:
     presets: Presets
     session: ChatSession
     window: MainWindow
+    desk: TransferDesk
 
     @property
     def is_first_run(self) -> bool:
@@ -151,8 +154,29 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
     window.found_message_chosen.connect(page.show_found)
     window.first_run_requested.connect(lambda: _greet(window, page, library, preferences, where))
-    Notifier(window).follow(session, library)
-    return Parts(theme, database, preferences, engine, library, conversations, presets, session, window)
+    notifier = Notifier(window)
+    notifier.follow(session, library)
+    desk = _desk(window, page, database, conversations, session, notifier)
+    return Parts(theme, database, preferences, engine, library, conversations, presets, session, window, desk)
+
+
+def _desk(
+    window: MainWindow,
+    page: ChatPage,
+    database: Store,
+    conversations: Conversations,
+    session: ChatSession,
+    notifier: Notifier,
+) -> TransferDesk:
+    """Export and import, for everybody who offers them."""
+    transfer = Transfer(database, conversations, window)
+    desk = TransferDesk(window, transfer, conversations, session, desktop.open_folder)
+    window.sidebar.list.export_requested.connect(desk.export)
+    window.sidebar.export_all_requested.connect(desk.export_all)
+    window.sidebar.import_requested.connect(desk.choose_import)
+    page.export_requested.connect(desk.export_open)
+    desk.ended.connect(notifier.finished)
+    return desk
 
 
 def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None:
