@@ -90,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(output: Output) -> argparse.ArgumentParser:
-    from app.cli import ask, bench, models
+    from app.cli import ask, bench, chats, models
 
     class Parser(_Parser):
         pass
@@ -100,7 +100,7 @@ def _parser(output: Output) -> argparse.ArgumentParser:
     parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
     parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
-    for module in (ask, models, bench):
+    for module in (ask, models, chats, bench):
         module.add_parser(commands, shared)
     return parser
 

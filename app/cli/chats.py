@@ -1,0 +1,96 @@
+"""`kotae chats`: the stored conversations, to files and back."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.errors import AppError
+from app.core.exchange import exporting, importing, outcome
+from app.core.paths import Paths
+from app.core.shelf import Shelf
+from app.core.store import Store
+from app.core.wording import help_text
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    group = add_command(commands, shared, "chats", help_text("chats"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    add_command(actions, shared, "list", help_text("chats list"), _list)
+    export = add_command(actions, shared, "export", help_text("chats export"), _export)
+    export.add_argument("id", metavar="ID", type=int, nargs="*", help=help_text("chats export id"))
+    export.add_argument(
+        "--format", choices=list(exporting.SUFFIXES), default="json", help=help_text("chats export --format")
+    )
+    export.add_argument("--to", metavar="PATH", required=True, help=help_text("chats export --to"))
+    importer = add_command(actions, shared, "import", help_text("chats import"), _import)
+    importer.add_argument("file", metavar="FILE.json")
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    store = Store.open(where.database, where.backups)
+    folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
+    found: list[dict[str, Any]] = [
+        {"id": c.id, "title": c.title, "updated_at": c.updated_at, "folder": folders.get(c.folder_id or 0)}
+        for c in store.conversations()
+    ]
+    store.close()
+    lines = [f"{row['id']}\t{_moment(row['updated_at'])}\t{row['title']}" for row in found]
+    output.result({"chats": found}, "\n".join(lines) or output.phrase("no_chats"))
+    return 0
+
+
+def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """JSON into one new file; the others into files of a folder. Nothing that exists is replaced."""
+    target = Path(options.to)
+    store = Store.open(where.database, where.backups)
+    try:
+        ids = options.id or [conversation.id for conversation in store.conversations()]
+
+        def report(done: int, total: int) -> None:
+            output.progress("exporting", done=done, total=total)
+
+        if options.format == "json":
+            if target.exists():
+                raise AppError("export_exists", path=options.to)
+            made = exporting.save_file(store, ids, "json", target, report)
+        else:
+            made = exporting.save_folder(store, ids, options.format, target, report)
+    finally:
+        store.close()
+    output.end_progress()
+    text = output.phrase("exported", count=len(ids), path=options.to)
+    output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
+    return 0
+
+
+def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when conversations were refused."""
+    store = Store.open(where.database, where.backups)
+    try:
+        result = importing.bring_in(
+            store,
+            Path(options.file),
+            lambda done, total: output.progress("importing", percent=round(100 * done / total)),
+        )
+    finally:
+        store.close()
+    output.end_progress()
+    refused = [outcome.refusal(found) for found in result.refused]
+    data = {
+        "imported": result.imported,
+        "copies": result.copies,
+        "already_there": result.already_there,
+        "in_bin": result.in_bin,
+        "refused": refused,
+    }
+    lines = [outcome.headline(result), outcome.remarks(result), *refused]
+    output.result(data, "\n".join(line for line in lines if line))
+    return 1 if refused else 0
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,93 @@
+"""`kotae chats`, as whole processes: out, and back in another data folder."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.core import paths
+from app.core.store import Store
+from tests.core.exchange_trees import conversation, document, message, plant
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def chats(tmp_path: Path) -> Run:
+    """Runs `kotae chats ARGUMENTS` with the data folder PC."""
+
+    def run(pc: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "app", "chats", *arguments],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / pc)},
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> int:
+    where = paths.locate(str(tmp_path / "職場"))
+    store = Store.open(where.database, where.backups)
+    conversation_id = plant(store)
+    store.close()
+    return conversation_id
+
+
+def test_all_conversations_go_to_another_machine(chats: Run, stored: int, tmp_path: Path) -> None:
+    target = str(tmp_path / "会話.json")
+    done = chats("職場", "export", "--to", target, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"exported": 1, "files": [target]}
+    assert chats("自宅", "import", target).stdout == "1 件の会話を読み込みました。\n"
+    assert chats("自宅", "import", target).stdout == "新しい会話はありませんでした。\n1 件はすでにあります。\n"
+    (found,) = json.loads(chats("自宅", "list", "--json").stdout)["chats"]
+    assert (found["title"].split()[0], found["folder"]) == ("橋脚の点検は？\0", "点検")
+
+
+def test_word_and_markdown_go_into_a_folder(chats: Run, stored: int, tmp_path: Path) -> None:
+    folder = tmp_path / "文書"
+    folder.mkdir()
+    for form in ("docx", "markdown", "markdown"):
+        done = chats("職場", "export", str(stored), "--format", form, "--to", str(folder))
+        assert done.returncode == 0, done.stderr
+    assert sorted(path.suffix for path in folder.iterdir()) == [".docx", ".md", ".md"]
+
+
+def test_what_is_there_is_not_replaced_and_what_is_not_there_is_named(chats: Run, stored: int, tmp_path: Path) -> None:
+    target = tmp_path / "会話.json"
+    target.write_text("前のもの")
+    done = chats("職場", "export", "--to", str(target), "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == "export_exists"
+    assert target.read_text() == "前のもの"
+    done = chats("職場", "export", "99", "--to", str(tmp_path / "b.json"), "--json")
+    assert json.loads(done.stdout)["error"]["code"] == "conversation_gone"
+
+
+def test_refused_conversations_are_listed_and_the_status_is_1(chats: Run, tmp_path: Path) -> None:
+    bad = conversation(message(role="system"), title="悪い")
+    (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation())))
+    done = chats("自宅", "import", str(tmp_path / "a.json"), "--lang", "en")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "Conversations imported: 1.",
+        "Not imported: 1.",
+        'No. 1, "悪い": message 1: neither a question nor an answer',
+    ]
+
+
+def test_a_foreign_file_is_refused_in_words(chats: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    done = chats("自宅", "import", str(tmp_path / "a.json"))
+    assert done.returncode == 3
+    assert "Kotae が書き出した会話ではありません" in done.stderr
