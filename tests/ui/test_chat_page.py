@@ -1,20 +1,21 @@
 """The page 質問: with doubles of the services for what is shown, with the real ones and the fake engine end to end."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QPlainTextEdit, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QLabel, QMenu, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.core import catalogue, children
+from app.core import children
 from app.core.errors import AppError
 from app.core.paths import Paths
-from app.core.presets import Choices, Preset, built_in
-from app.core.records import AnswerDetails, Conversation, Draft, LocalModel, Message
+from app.core.presets import Choices
+from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.store import Store
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
@@ -28,99 +29,7 @@ from app.ui.chat.page import ChatPage
 from app.ui.dialogs import Dialog
 from app.ui.theme import Theme
 from tests import models
-
-MODEL = LocalModel("m", "R&D モデル Q4_K_M", "/x", 4_920_000_000, "llama", "Q4_K_M", 8192, 1.0)
-TRIAL = LocalModel("t", "お試し", "/y", 253_113_024, "gemma3", "Q4_K_M", 32768, 1.0, "trial")
-
-
-class Session(QObject):
-    """A double of ChatSession: signals, and what was asked of it."""
-
-    conversation_opened = Signal(object, object)
-    message_added = Signal(object)
-    text_received = Signal(int, str)
-    answer_finished = Signal(object)
-    stage_changed = Signal(object)
-    overflowed = Signal(object)
-    problem_occurred = Signal(object)
-    answering_changed = Signal()
-    about_to_leave = Signal()
-    temporary_left = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[object, ...]] = []
-        self.conversation: Conversation | None = None
-        self.is_busy = False
-        self.takes_questions = True
-        self.model_id: str | None = "m"
-        self.is_temporary = False
-        self.preset = built_in()[0]
-        self.choices = Choices()
-        self.stored_draft = Draft()
-        self.kept: list[Draft] = []
-
-    def draft(self) -> Draft:
-        return self.stored_draft
-
-    def keep_draft(self, draft: Draft) -> None:
-        self.kept.append(draft)
-
-    def edit(self, question_id: int, text: str) -> bool:
-        self.calls.append(("edit", question_id, text))
-        return self.takes_questions
-
-    def act(self, answer_id: int, action: Preset) -> bool:
-        self.calls.append(("act", answer_id, action.id))
-        return True
-
-    def reproduce(self, answer_id: int) -> None:
-        self.calls.append(("reproduce", answer_id))
-
-    def answer_by(self, preset_id: str | None, choices: Choices) -> None:
-        self.calls.append(("answer_by", preset_id, choices))
-
-    def keep_temporary(self) -> None:
-        self.calls.append(("keep_temporary",))
-
-    def ask(self, text: str) -> bool:
-        self.calls.append(("ask", text))
-        return self.takes_questions
-
-    def stop(self) -> None:
-        self.calls.append(("stop",))
-
-    def new(self, *, is_temporary: bool = False) -> None:
-        self.calls.append(("new", "temporary") if is_temporary else ("new",))
-
-    def use_model(self, model_id: str) -> None:
-        self.calls.append(("use_model", model_id))
-
-    def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        self.calls.append(("regenerate", answer_id, force_load))
-
-    def show_branch(self, answer_id: int, step: int) -> None:
-        self.calls.append(("show_branch", answer_id, step))
-
-    def resolve_overflow(self, choice: str) -> None:
-        self.calls.append(("resolve_overflow", choice))
-
-
-class Library(QObject):
-    changed = Signal()
-
-    def __init__(self, *models: LocalModel) -> None:
-        super().__init__()
-        self.list = list(models)
-
-    def models(self) -> list[LocalModel]:
-        return self.list
-
-    def card(self, model: LocalModel) -> catalogue.ModelCard | None:
-        return next(card for card in catalogue.load().cards if card.is_trial) if model is TRIAL else None
-
-    def is_starter_available(self) -> bool:
-        return True
+from tests.ui.chat_double import Double, answer, question
 
 
 @pytest.fixture(autouse=True)
@@ -128,50 +37,9 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_view, "BUDGET_S", 60.0)
 
 
-class Double:
-    """The page with doubles."""
-
-    def __init__(self, theme: Theme, where: Paths, store: Store, qtbot: QtBot) -> None:
-        self.session = Session()
-        self.library = Library(MODEL, TRIAL)
-        self.preferences = Preferences(where.settings)
-        self.opened: list[QUrl] = []
-        self.page = ChatPage(
-            theme,
-            self.session,  # type: ignore[arg-type]
-            Conversations(store),
-            Presets(store),
-            self.library,  # type: ignore[arg-type]
-            self.preferences,
-            self.opened.append,
-        )
-        qtbot.addWidget(self.page)
-        self.page.resize(1100, 800)
-        self.page.show()
-        qtbot.waitExposed(self.page)
-
-    def open(self, *messages: Message) -> None:
-        self.session.about_to_leave.emit()
-        self.session.conversation = Conversation(1, "題 & 名", 1.0, 1.0, messages[-1].id if messages else None)
-        self.session.conversation_opened.emit(self.session.conversation, list(messages))
-
-    def buttons(self, inside: QWidget | None = None) -> dict[str, QAbstractButton]:
-        found = (inside or self.page).findChildren(QAbstractButton)
-        return {button.accessibleName() or button.text(): button for button in found if button.isVisible()}
-
-
 @pytest.fixture
 def double(theme: Theme, where: Paths, store: Store, qtbot: QtBot) -> Double:
     return Double(theme, where, store, qtbot)
-
-
-def question(number: int, text: str = "質問です。") -> Message:
-    return Message(number, 1, number - 1 or None, "question", text, "done", 1.8e9)
-
-
-def answer(number: int, text: str = "回答です。", status: str = "done", reason: str = "end", code: str = "") -> Message:
-    details = AnswerDetails(stop_reason=reason, error_code=code)
-    return Message(number, 1, number - 1, "answer", text, status, 1.8e9, details)
 
 
 # -------------------------------------------------------------------- header
@@ -228,6 +96,175 @@ def test_a_trial_model_is_said_to_be_one(double: Double, qtbot: QtBot) -> None:
     assert double.page.trial_notice.isVisible()
     with qtbot.waitSignal(double.page.models_requested):
         double.buttons(double.page.trial_notice)["モデルを選ぶ"].click()
+
+
+def entries(menu: QMenu) -> dict[str, QAction]:
+    return {action.text(): action for action in menu.actions() if not action.isSeparator()}
+
+
+def test_the_preset_menu_lists_presets_and_checks_the_one_in_force(double: Double, qtbot: QtBot) -> None:
+    header = double.page.header
+    assert header.preset_button.accessibleName() == "プリセット：標準"
+    menu = header.preset_button.menu()
+    menu.aboutToShow.emit()
+    listed = entries(menu)
+    names = [preset.name for preset in double.presets.all("chat")]
+    assert list(listed) == [*names, "この会話だけの設定…", "プリセットを編集…"]
+    assert [name for name, action in listed.items() if action.isChecked()] == ["標準"]
+    double.session.choices = Choices(temperature=0.1)
+    listed[double.presets.chat_preset("exact").name].trigger()
+    assert double.session.calls == [("answer_by", "exact", Choices(temperature=0.1))]
+    double.session.answering_changed.emit()
+    assert header.preset_button.accessibleName() == "プリセット：標準（変更あり）"
+    with qtbot.waitSignal(double.page.answering_requested):
+        listed["この会話だけの設定…"].trigger()
+    with qtbot.waitSignal(double.page.presets_requested):
+        listed["プリセットを編集…"].trigger()
+
+
+def test_a_preset_that_is_renamed_is_renamed_in_the_header(double: Double) -> None:
+    standard = double.presets.all("chat")[0]
+    double.session.preset = dataclasses.replace(standard, name="いつもの & 短い")
+    double.presets.put(double.session.preset)
+    assert double.page.header.preset_button.text().strip() == "いつもの && 短い"
+
+
+def test_in_a_narrow_page_the_preset_is_chosen_in_the_menu(double: Double, qtbot: QtBot) -> None:
+    double.page.resize(600, 600)
+    qtbot.waitUntil(lambda: not double.page.header.preset_button.isVisible())
+    submenu = entries(double.page.header.menu())["プリセット"].menu()
+    entries(submenu)[double.presets.chat_preset("brief").name].trigger()
+    assert double.session.calls == [("answer_by", "brief", Choices())]
+
+
+def test_the_title_is_changed_in_its_place(double: Double, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: list[tuple[int, str]] = []
+    monkeypatch.setattr(Conversations, "rename", lambda _self, *change: renamed.append(change))
+    double.open(question(1), answer(2))
+    header = double.page.header
+    for keys, is_taken in (((Qt.Key.Key_Return,), True), ((Qt.Key.Key_Escape,), False)):
+        qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_F2)
+        assert header.field.isVisible()
+        assert not header.title.isVisible()
+        assert header.field.selectedText() == "題 & 名"
+        header.field.setText("新しい題" if is_taken else "捨てる題")
+        qtbot.keyClick(header.field, keys[0])
+        assert not header.field.isVisible()
+        assert header.title.isVisible()
+    assert renamed == [(1, "新しい題")]
+    entries(header.menu())["名前を変更"].trigger()
+    header.field.setText("離れる")
+    double.page.composer.editor.setFocus()
+    assert renamed == [(1, "新しい題"), (1, "離れる")]
+
+
+def test_a_conversation_without_a_question_has_no_name_to_change(double: Double, qtbot: QtBot) -> None:
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_F2)
+    assert not double.page.header.field.isVisible()
+    assert "名前を変更" not in entries(double.page.header.menu())
+    assert "会話を書き出す…" not in entries(double.page.header.menu())
+
+
+def test_export_is_asked_for_from_the_header_and_from_an_answer(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1), answer(2))
+    with qtbot.waitSignal(double.page.export_requested):
+        entries(double.page.header.menu())["会話を書き出す…"].trigger()
+    with qtbot.waitSignal(double.page.export_requested):
+        double.page.transcript.export_requested.emit()
+
+
+# ----------------------------------------------------------------- temporary
+
+
+def test_a_temporary_conversation_says_so_wherever_one_looks(double: Double) -> None:
+    entries(double.page.header.menu())["一時的な会話"].trigger()
+    assert double.session.calls == [("new", "temporary")]
+    double.session.is_temporary = True
+    double.session.about_to_leave.emit()
+    double.session.conversation_opened.emit(None, [])
+    page = double.page
+    assert page.header.tag.isVisible()
+    assert "保存しません" in page.composer.editor.placeholderText()
+    assert any("保存しません" in label.text() for label in page.empty.findChildren(QLabel) if label.isVisible())
+    double.session.is_temporary = False
+    double.open(question(1), answer(2))
+    assert not page.header.tag.isVisible()
+    assert "保存しません" not in page.composer.editor.placeholderText()
+
+
+def test_a_temporary_conversation_can_be_kept(double: Double) -> None:
+    double.session.is_temporary = True
+    double.open(question(1), answer(2))
+    menu = entries(double.page.header.menu())
+    assert "名前を変更" not in menu
+    double.page.composer.set_text("打ちかけ")
+    double.page.composer.begin_edit(1, "編集中")
+    menu["この会話を保存する"].trigger()
+    assert double.session.calls == [("keep_temporary",)]
+    assert double.session.kept[-1] == Draft("打ちかけ"), "numbers of questions are others in the stored copy"
+
+
+# --------------------------------------------------------------- what was said
+
+
+def test_an_edited_question_is_asked_instead_and_the_typed_text_comes_back(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1), answer(2), question(3, "二つ目"), answer(4))
+    double.page.composer.set_text("打ちかけ")
+    double.page.transcript.edit_requested.emit(3)
+    composer = double.page.composer
+    assert composer.text() == "二つ目"
+    composer.set_text("二つ目を直す")
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
+    assert double.session.calls == [("edit", 3, "二つ目を直す")]
+    assert composer.draft() == Draft("打ちかけ")
+    assert double.session.kept[-1] == Draft("打ちかけ"), "at once: the store forgot it together with the edit"
+
+
+def test_an_edit_that_was_not_taken_stays(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1), answer(2))
+    double.session.takes_questions = False
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Up)
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Return)
+    assert double.session.calls == [("edit", 1, "質問です。")]
+    assert double.page.composer.edited_id == 1
+
+
+def test_esc_ends_an_edit_from_anywhere_on_the_page(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1), answer(2))
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Up)
+    view = double.page.transcript.view_of(2)
+    assert view is not None
+    view.text.setFocus()
+    qtbot.keyClick(view.text, Qt.Key.Key_Escape)
+    assert double.page.composer.edited_id is None
+    assert double.session.calls == []
+
+
+def test_actions_and_repetition_reach_the_session(double: Double) -> None:
+    double.open(question(1), answer(2))
+    double.buttons(double.page.transcript.view_of(2))["要約"].click()
+    double.page.transcript.reproduce_requested.emit(2)
+    assert double.session.calls == [("act", 2, "summarize"), ("reproduce", 2)]
+
+
+def test_alt_and_arrows_switch_branches_also_from_the_field(double: Double, qtbot: QtBot) -> None:
+    double.open(question(1), dataclasses.replace(answer(2), branch=2, branches=3))
+    alt = Qt.KeyboardModifier.AltModifier
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Left, alt)
+    qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_Right, alt)
+    assert double.session.calls == [("show_branch", 2, -1), ("show_branch", 2, 1)]
+
+
+def test_details_come_and_go_with_the_setting(double: Double) -> None:
+    details = AnswerDetails("m", "試験 8B", "end", seed=5, total_s=8.2)
+    double.open(question(1), dataclasses.replace(answer(2), details=details))
+    view = double.page.transcript.view_of(2)
+    assert view is not None
+    words = "8.2 秒・試験 8B・終わり：自然な終わり・乱数 5"
+    for shows_details in (True, False):
+        double.preferences.change(shows_details=shows_details)
+        shown = [label.text() for label in view.findChildren(QLabel) if label.isVisible()]
+        assert (words in shown) == shows_details
 
 
 # --------------------------------------------------------------------- empty

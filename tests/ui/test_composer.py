@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, Qt
-from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QKeySequence, QShortcut, QTextCharFormat
+from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QKeySequence, QShortcut, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.core.records import Draft
 from app.core.settings import Settings
 from app.ui.chat.composer import Composer
 from app.ui.chat.editor import TEXT_MAX
@@ -366,3 +367,115 @@ def test_every_part_has_a_name(composer: Composer) -> None:
         composer.stop_button.accessibleName,
     ]
     assert all(name() for name in names)
+
+
+# ------------------------------------------------------------ edits and drafts
+
+
+def test_an_empty_field_cannot_be_sent_and_says_why(composer: Composer, sent: list[str]) -> None:
+    assert not composer.send_button.isEnabled()
+    assert "質問を入力すると送信できます" in composer.send_button.toolTip()
+    composer.set_text(" 　\n")
+    assert not composer.send_button.isEnabled()
+    composer.set_text("質問")
+    assert composer.send_button.isEnabled()
+    assert composer.send_button.toolTip() == ""
+    composer.send_button.setFocus()
+    composer.clear()
+    assert composer.editor.hasFocus(), "a button that cannot be used does not keep the keyboard"
+
+
+def test_what_is_being_converted_can_be_sent_by_the_button(composer: Composer) -> None:
+    convert(composer, "はし")
+    assert composer.send_button.isEnabled()
+    convert(composer, "")
+    assert not composer.send_button.isEnabled()
+    convert(composer, "", "橋")
+    assert composer.send_button.isEnabled()
+
+
+def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(composer: Composer, qtbot: QtBot) -> None:
+    composer.set_text("打ちかけ")
+    composer.begin_edit(7, "前の質問")
+    assert composer.edit_line.isVisible()
+    assert (composer.text(), composer.edited_id) == ("前の質問", 7)
+    assert composer.draft() == Draft("前の質問", 7, "打ちかけ")
+    assert composer.editor.textCursor().atEnd()
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
+    assert not composer.edit_line.isVisible()
+    assert composer.draft() == Draft("打ちかけ")
+
+
+def test_an_edit_after_an_edit_still_knows_what_was_typed(composer: Composer) -> None:
+    composer.set_text("打ちかけ")
+    composer.begin_edit(7, "一")
+    composer.begin_edit(9, "二")
+    assert composer.draft() == Draft("二", 9, "打ちかけ")
+    composer.edit_line.cancel_button.click()
+    assert composer.draft() == Draft("打ちかけ")
+    assert composer.editor.hasFocus()
+
+
+def test_an_edit_that_was_sent_gives_back_what_was_typed(composer: Composer, sent: list[str], qtbot: QtBot) -> None:
+    composer.set_text("打ちかけ")
+    composer.begin_edit(7, "前の質問")
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
+    assert sent == ["前の質問"]
+    composer.clear()
+    assert composer.draft() == Draft("打ちかけ")
+
+
+def test_esc_stops_an_answer_before_it_ends_an_edit(composer: Composer, qtbot: QtBot) -> None:
+    composer.begin_edit(7, "前の質問")
+    composer.set_busy(True)
+    with qtbot.waitSignal(composer.stop_requested):
+        qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
+    assert composer.edited_id == 7
+    composer.set_busy(False)
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
+    assert composer.edited_id is None
+
+
+def test_up_in_an_empty_field_asks_for_the_last_question(composer: Composer, qtbot: QtBot) -> None:
+    wanted: list[bool] = []
+    composer.last_question_wanted.connect(lambda: wanted.append(True))
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Up)
+    assert wanted == [True]
+    composer.set_text("一\n二")
+    qtbot.keyClick(composer.editor, Qt.Key.Key_Up)
+    assert wanted == [True]
+    assert composer.editor.textCursor().blockNumber() == 0, "in a text it moves the cursor"
+
+
+def test_up_while_converting_belongs_to_the_input_method(composer: Composer) -> None:
+    wanted: list[bool] = []
+    composer.last_question_wanted.connect(lambda: wanted.append(True))
+    convert(composer, "はし")
+    press(composer, Qt.Key.Key_Up)
+    assert wanted == []
+    assert preedit_of(composer) == "はし"
+
+
+def test_a_draft_waits_for_the_end_of_a_conversion(composer: Composer, qtbot: QtBot) -> None:
+    convert(composer, "はし")
+    composer.show_draft(Draft("別の会話の書きかけ", 3))
+    assert preedit_of(composer) == "はし"
+    assert composer.edited_id is None
+    convert(composer, "", "橋")
+    qtbot.waitUntil(lambda: composer.draft() == Draft("別の会話の書きかけ", 3))
+
+
+def test_a_draft_that_is_shown_already_leaves_the_cursor_alone(composer: Composer) -> None:
+    composer.set_text("同じ文章")
+    composer.editor.moveCursor(QTextCursor.MoveOperation.Start)
+    composer.show_draft(Draft("同じ文章"))
+    assert composer.editor.textCursor().atStart()
+
+
+def test_a_draft_is_not_taken_for_typing(composer: Composer, qtbot: QtBot) -> None:
+    typed: list[str] = []
+    composer.typed.connect(lambda: typed.append(composer.text()))
+    composer.show_draft(Draft("書きかけ"))
+    assert typed == []
+    qtbot.keyClicks(composer.editor, "a")
+    assert typed == ["書きかけa"]

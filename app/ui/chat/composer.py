@@ -3,7 +3,7 @@
 import sys
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.records import Draft
@@ -165,9 +165,9 @@ class Composer(QWidget):
             self.typed.emit()
             self.draft_changed.emit()
 
-    def _show_sendable(self, preedit: str = "") -> None:
+    def _show_sendable(self) -> None:
         """An empty question cannot be sent. What is being converted counts: a click on 送信 takes it as it is."""
-        is_sendable = bool(self.text().strip() or preedit)
+        is_sendable = bool(self.text().strip()) or guard_of(self.editor).is_active
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
         self.send_button.setEnabled(is_sendable)
@@ -181,8 +181,6 @@ class Composer(QWidget):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
-        elif isinstance(event, QInputMethodEvent):
-            self._show_sendable(event.preeditString() or event.commitString())
         elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._recalls(event):
             self.last_question_wanted.emit()
             return True
