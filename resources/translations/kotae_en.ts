@@ -280,8 +280,8 @@
         <translation>Undo</translation>
     </message>
     <message>
-        <source>元に戻せません。自動で作られる毎日の控えには、最長 7 日間残ります。</source>
-        <translation>This cannot be undone. The automatic daily backups keep them for up to seven days.</translation>
+        <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>完全に削除する</source>
@@ -777,6 +777,48 @@
     </message>
 </context>
 <context>
+    <name>ExportDialog</name>
+    <message>
+        <source>どの形で書き出しますか</source>
+        <translation>Export in which format?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>書き出す…</source>
+        <translation>Export…</translation>
+    </message>
+</context>
+<context>
+    <name>FindBar</name>
+    <message>
+        <source>{n}／{total}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>この会話の中を検索</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>前へ</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>検索を閉じる</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>次へ</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>見つかりません</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>FirstRunDialog</name>
     <message>
         <source>あとで</source>
@@ -828,6 +870,41 @@
     <message>
         <source>名前を変更</source>
         <translation>Rename</translation>
+    </message>
+</context>
+<context>
+    <name>FormatChoice</name>
+    <message>
+        <source>JSON（.json）</source>
+        <translation>JSON (.json)</translation>
+    </message>
+    <message>
+        <source>Markdown（.md）</source>
+        <translation>Markdown (.md)</translation>
+    </message>
+    <message>
+        <source>Word（.docx）</source>
+        <translation>Word (.docx)</translation>
+    </message>
+    <message>
+        <source>ほかの PC に移すときに。すべての枝を残し、Kotae に読み込めます。</source>
+        <translation>To move to another PC. Keeps every branch and can be imported into Kotae.</translation>
+    </message>
+    <message>
+        <source>報告や回覧に。会話ごとに 1 つのファイルになります。</source>
+        <translation>For reports. One file for each conversation.</translation>
+    </message>
+    <message>
+        <source>報告や回覧に。見出し、表、箇条書きを保ちます。</source>
+        <translation>For reports. Keeps headings, tables and lists.</translation>
+    </message>
+    <message>
+        <source>文字だけのファイル。ほかのソフトに貼り付けられます。</source>
+        <translation>Plain text, to be pasted into other programs.</translation>
+    </message>
+    <message>
+        <source>文字だけのファイル。会話ごとに 1 つになります。</source>
+        <translation>Plain text. One file for each conversation.</translation>
     </message>
 </context>
 <context>
@@ -1848,6 +1925,10 @@
         <translation>{a}/{b} GB ({p} %)</translation>
     </message>
     <message>
+        <source>{a}／{b} MB（{p} %）</source>
+        <translation>{a}/{b} MB ({p} %)</translation>
+    </message>
+    <message>
         <source>{a}／{b}（{p} %）</source>
         <translation>{a}/{b} ({p} %)</translation>
     </message>
@@ -1978,6 +2059,57 @@
     <message>
         <source>質問&#x3000;{time}</source>
         <translation>Question, {time}</translation>
+    </message>
+</context>
+<context>
+    <name>ResultList</name>
+    <message>
+        <source>ほか {n} 件</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>会話の名前</source>
+        <translation type="unfinished">Name of the conversation</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>SearchPage</name>
+    <message>
+        <source>&#x3000;新しいものから表示しています。言葉を足すと絞り込めます。</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>「{q}」は見つかりません。</source>
+        <translation type="unfinished">Nothing found for &quot;{q}&quot;.</translation>
+    </message>
+    <message>
+        <source>すべての会話の質問と回答から探します。
+例：「橋脚&#x3000;かぶり」&#x3000;両方の言葉を含むものが見つかります。</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>会話 {n}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>会話を検索</source>
+        <translation type="unfinished">Search conversations</translation>
+    </message>
+    <message>
+        <source>検索</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>見つかった会話</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -2231,6 +2363,97 @@
     <message>
         <source>最新へ</source>
         <translation>Latest</translation>
+    </message>
+</context>
+<context>
+    <name>TransferDesk</name>
+    <message>
+        <source>Kotae で書き出した会話 (*.json);;すべてのファイル (*)</source>
+        <translation>Conversations exported by Kotae (*.json);;All files (*)</translation>
+    </message>
+    <message>
+        <source>Kotae の会話 {date}</source>
+        <translation>Kotae conversations {date}</translation>
+    </message>
+    <message>
+        <source>Word 文書 (*.docx)</source>
+        <translation>Word documents (*.docx)</translation>
+    </message>
+    <message>
+        <source>{n} 個のファイルに書き出しました。</source>
+        <translation>Exported to {n} files.</translation>
+    </message>
+    <message>
+        <source>この会話「{title}」</source>
+        <translation>This conversation: “{title}”</translation>
+    </message>
+    <message>
+        <source>すべての会話（{n} 件、ごみ箱を除く）</source>
+        <translation>All conversations ({n}, without the bin)</translation>
+    </message>
+    <message>
+        <source>ほかの書き出しか読み込みを続けています。</source>
+        <translation>Another export or import is still running.</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open folder</translation>
+    </message>
+    <message>
+        <source>会話の書き出しか読み込みができませんでした</source>
+        <translation>Conversations could not be exported or imported</translation>
+    </message>
+    <message>
+        <source>会話を書き出しています</source>
+        <translation>Exporting conversations</translation>
+    </message>
+    <message>
+        <source>会話を書き出しました</source>
+        <translation>Conversations exported</translation>
+    </message>
+    <message>
+        <source>会話を読み込みました</source>
+        <translation>Conversations imported</translation>
+    </message>
+    <message>
+        <source>会話を読み込んでいます：{name}</source>
+        <translation>Importing conversations: {name}</translation>
+    </message>
+    <message>
+        <source>名前を付けて書き出す</source>
+        <translation>Export as</translation>
+    </message>
+    <message>
+        <source>書き出しました。</source>
+        <translation>Exported.</translation>
+    </message>
+    <message>
+        <source>書き出し先のフォルダを選ぶ</source>
+        <translation>Choose a folder to export to</translation>
+    </message>
+    <message>
+        <source>書き出す会話がまだありません。</source>
+        <translation>There are no conversations to export yet.</translation>
+    </message>
+    <message>
+        <source>終わってから、もう一度選んでください。</source>
+        <translation>Choose again when it has finished.</translation>
+    </message>
+    <message>
+        <source>読み込むファイルを選ぶ</source>
+        <translation>Choose a file to import</translation>
+    </message>
+    <message>
+        <source>読み込めなかった会話</source>
+        <translation>Conversations that were not imported</translation>
+    </message>
+    <message>
+        <source>選んだ {n} 件の会話</source>
+        <translation>{n} selected conversations</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
     </message>
 </context>
 <context>
