@@ -497,12 +497,13 @@ def exporting(parts: Parts) -> None:
 
 def exported(parts: Parts) -> None:
     chat(parts)
-    parts.desk._on_exported([Path("/home/yamada/文書/会議室の予約を取り消すには、どうすればよいですか。.docx")])
+    name = parts.session.conversation.title
+    parts.desk._on_exported([Path(f"/home/yamada/Documents/{name}.docx")])
 
 
 def import_result(parts: Parts) -> None:
     chat(parts)
-    refused = (Refusal(3, "配筋検査の記録", "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
+    refused = (Refusal(3, parts.conversations.all()[2].title, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
     parts.desk._on_imported(Imported(12, 1, 3, 1, refused))
 
 
