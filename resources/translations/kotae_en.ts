@@ -280,8 +280,8 @@
         <translation>Undo</translation>
     </message>
     <message>
-        <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
-        <translation type="unfinished"></translation>
+        <source>元に戻せません。自動で作られる毎日の控えには、最長 7 日間残ります。</source>
+        <translation>This cannot be undone. The automatic daily backups keep them for up to seven days.</translation>
     </message>
     <message>
         <source>完全に削除する</source>
@@ -795,27 +795,27 @@
     <name>FindBar</name>
     <message>
         <source>{n}／{total}</source>
-        <translation type="unfinished"></translation>
+        <translation>{n}/{total}</translation>
     </message>
     <message>
         <source>この会話の中を検索</source>
-        <translation type="unfinished"></translation>
+        <translation>Find in this conversation</translation>
     </message>
     <message>
         <source>前へ</source>
-        <translation type="unfinished"></translation>
+        <translation>Previous</translation>
     </message>
     <message>
         <source>検索を閉じる</source>
-        <translation type="unfinished"></translation>
+        <translation>Close search</translation>
     </message>
     <message>
         <source>次へ</source>
-        <translation type="unfinished"></translation>
+        <translation>Next</translation>
     </message>
     <message>
         <source>見つかりません</source>
-        <translation type="unfinished"></translation>
+        <translation>Nothing found</translation>
     </message>
 </context>
 <context>
@@ -2065,51 +2065,52 @@
     <name>ResultList</name>
     <message>
         <source>ほか {n} 件</source>
-        <translation type="unfinished"></translation>
+        <translation>{n} more</translation>
     </message>
     <message>
         <source>会話の名前</source>
-        <translation type="unfinished">Name of the conversation</translation>
+        <translation>Name of the conversation</translation>
     </message>
     <message>
         <source>回答</source>
-        <translation type="unfinished"></translation>
+        <translation>Answer</translation>
     </message>
     <message>
         <source>質問</source>
-        <translation type="unfinished"></translation>
+        <translation>Question</translation>
     </message>
 </context>
 <context>
     <name>SearchPage</name>
     <message>
         <source>&#x3000;新しいものから表示しています。言葉を足すと絞り込めます。</source>
-        <translation type="unfinished"></translation>
+        <translation>  The newest are shown. Add words to narrow it down.</translation>
     </message>
     <message>
         <source>「{q}」は見つかりません。</source>
-        <translation type="unfinished">Nothing found for &quot;{q}&quot;.</translation>
+        <translation>Nothing found for &quot;{q}&quot;.</translation>
     </message>
     <message>
         <source>すべての会話の質問と回答から探します。
 例：「橋脚&#x3000;かぶり」&#x3000;両方の言葉を含むものが見つかります。</source>
-        <translation type="unfinished"></translation>
+        <translation>Searches the questions and answers of all conversations.
+Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
     <message>
         <source>会話 {n}</source>
-        <translation type="unfinished"></translation>
+        <translation>Conversations {n}</translation>
     </message>
     <message>
         <source>会話を検索</source>
-        <translation type="unfinished">Search conversations</translation>
+        <translation>Search conversations</translation>
     </message>
     <message>
         <source>検索</source>
-        <translation type="unfinished"></translation>
+        <translation>Search</translation>
     </message>
     <message>
         <source>見つかった会話</source>
-        <translation type="unfinished"></translation>
+        <translation>Conversations found</translation>
     </message>
 </context>
 <context>
