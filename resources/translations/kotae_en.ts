@@ -455,8 +455,8 @@
         <translation>Type a question</translation>
     </message>
     <message>
-        <source>質問を入力してください（この会話は保存しません）</source>
-        <translation>Type a question (this chat is not saved)</translation>
+        <source>質問を入力してください（保存しません）</source>
+        <translation>Type a question (not saved)</translation>
     </message>
     <message>
         <source>質問を入力すると送信できます</source>

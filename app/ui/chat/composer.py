@@ -131,7 +131,7 @@ class Composer(QWidget):
 
     def set_has_history(self, has_history: bool, *, is_temporary: bool = False) -> None:
         if is_temporary:
-            words = self.tr("質問を入力してください（この会話は保存しません）")
+            words = self.tr("質問を入力してください（保存しません）")
         else:
             words = self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください")
         self.editor.set_placeholder(words)

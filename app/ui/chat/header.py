@@ -15,7 +15,7 @@ from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.header import Header
 
 NARROW_PX = 620  # below, model and preset are chosen in the menu
-TAG_PX = 140  # more when the mark of a temporary conversation stands there too
+TAG_PX = 200  # more when the mark of a temporary conversation stands there too
 NAME_CHARACTERS = 28
 
 
