@@ -13,7 +13,7 @@ from app.ui.presets.window import EditorWindow
 from app.ui.settings.rows import Chooser, SettingRow
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
-from app.ui.widgets.flow import FlowLayout
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
 
 
@@ -73,15 +73,12 @@ class ConversationSettings(EditorWindow):
         self.keep_button = Button(self._theme, self.tr("新しいプリセットとして保存…"), icon="plus", compact=True)
         self.revert_button.clicked.connect(self._on_revert_clicked)
         self.keep_button.clicked.connect(self._on_keep_clicked)
-        buttons = FlowLayout()
-        buttons.addWidget(self.revert_button)
-        buttons.addWidget(self.keep_button)
         self._deviation_box = QWidget()
         column = QVBoxLayout(self._deviation_box)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.deviations)
-        column.addLayout(buttons)
+        column.addWidget(Flow(self.revert_button, self.keep_button))
         return self._deviation_box
 
     def _show(self, choices: Choices) -> None:

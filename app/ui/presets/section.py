@@ -21,7 +21,7 @@ from app.ui.presets.entries import Entry, PresetDelegate, PresetList
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
-from app.ui.widgets.flow import FlowLayout
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
 
 LIST_HEIGHT_PX = 140  # at least
@@ -73,9 +73,9 @@ class PresetsSection(QWidget):
         column.addWidget(Label(self.tr("プリセット"), "heading2"))
         column.addWidget(Label(sentence, "caption", "muted", wraps=True))
         column.addWidget(self.banner)
-        column.addLayout(_flow(self.new_button, self.import_button, self.export_button))
+        column.addWidget(Flow(self.new_button, self.import_button, self.export_button))
         column.addWidget(self.list, 1)
-        column.addLayout(_flow(*self._deeds))
+        column.addWidget(Flow(*self._deeds))
 
     def _new_menu(self) -> QMenu:
         self._menu = QMenu(self)
@@ -268,10 +268,3 @@ class PresetsSection(QWidget):
     def _on_theme_changed(self) -> None:
         self.list.setMinimumHeight(self._theme.px(LIST_HEIGHT_PX))
         self.list.scheduleDelayedItemsLayout()
-
-
-def _flow(*buttons: Button) -> FlowLayout:
-    layout = FlowLayout()
-    for button in buttons:
-        layout.addWidget(button)
-    return layout

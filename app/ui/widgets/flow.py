@@ -1,64 +1,65 @@
 """A row of buttons that goes on in a second line where the room ends."""
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem
+from PySide6.QtCore import QEvent, QObject, QRect, QSize
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+SPACING_PX = 8
+
+_REASONS = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.FontChange, QEvent.Type.LayoutRequest)
 
 
-class FlowLayout(QLayout):
-    """Left to right, then down. Qt's documentation shows it as an example; Qt itself has none."""
+class Flow(QWidget):
+    """A widget that places its children, not a QLayout: the items of a layout written in Python have two owners."""
 
-    def __init__(self, spacing: int = 8) -> None:
+    def __init__(self, *widgets: QWidget) -> None:
         super().__init__()
-        self._items: list[QLayoutItem] = []
-        self.setSpacing(spacing)
-        self.setContentsMargins(0, 0, 0, 0)
-
-    def addItem(self, item: QLayoutItem) -> None:
-        self._items.append(item)
-
-    def count(self) -> int:
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def expandingDirections(self) -> Qt.Orientation:
-        return Qt.Orientation(0)
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        return self._place(QRect(0, 0, width, 0), moves=False)
-
-    def setGeometry(self, area: QRect) -> None:
-        super().setGeometry(area)
-        self._place(area, moves=True)
+        self._widgets = widgets
+        for widget in widgets:
+            widget.setParent(self)
+            widget.installEventFilter(self)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        return self.minimumSize()
+        """One line."""
+        sizes = [widget.sizeHint() for widget in self._shown()]
+        width = sum(size.width() for size in sizes) + SPACING_PX * max(0, len(sizes) - 1)
+        return QSize(width, max((size.height() for size in sizes), default=0))
 
-    def minimumSize(self) -> QSize:
-        size = QSize()
-        for item in self._items:
-            if not item.isEmpty():
-                size = size.expandedTo(item.minimumSize())
-        return size
+    def minimumSizeHint(self) -> QSize:
+        width = max((widget.sizeHint().width() for widget in self._shown()), default=0)
+        return QSize(width, self.sizeHint().height())
 
-    def _place(self, area: QRect, *, moves: bool) -> int:
-        """Returns the height that is needed."""
-        left, top, line = area.left(), area.top(), 0
-        for item in self._items:
-            if item.isEmpty():
-                continue
-            size = item.sizeHint()
-            if left > area.left() and left + size.width() > area.right() + 1:
-                left, top, line = area.left(), top + line + self.spacing(), 0
-            if moves:
-                item.setGeometry(QRect(QPoint(left, top), size))
-            left += size.width() + self.spacing()
-            line = max(line, size.height())
-        return top + line - area.top()
+    def heightForWidth(self, width: int) -> int:
+        return max((place.bottom() + 1 for place in self._places(width)), default=0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() in _REASONS:
+            self.updateGeometry()
+            self._place()
+        return False
+
+    def _place(self) -> None:
+        for widget, place in zip(self._shown(), self._places(self.width()), strict=True):
+            widget.setGeometry(place)
+
+    def _shown(self) -> list[QWidget]:
+        return [widget for widget in self._widgets if not widget.isHidden()]
+
+    def _places(self, width: int) -> list[QRect]:
+        """Left to right, then down."""
+        places: list[QRect] = []
+        left = top = line = 0
+        for widget in self._shown():
+            size = widget.sizeHint()
+            if left > 0 and left + size.width() > width:
+                left, top, line = 0, top + line + SPACING_PX, 0
+            places.append(QRect(left, top, size.width(), size.height()))
+            left, line = left + size.width() + SPACING_PX, max(line, size.height())
+        return places
