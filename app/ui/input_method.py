@@ -10,12 +10,11 @@ Other input methods hand on the Return or Esc that ended a conversion.
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QFocusEvent, QGuiApplication, QInputMethodEvent, QInputMethodQueryEvent, QKeyEvent, QWindow
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QInputMethodQueryEvent, QKeyEvent, QWindow
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
+from shiboken6 import isValid
 
 from app.ui.composition import Composition
-
-_KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.MenuBarFocusReason)  # the conversion goes on
 
 
 class InputMethodGuard(QObject):
@@ -84,7 +83,8 @@ class FieldGuard(QObject):
         """Takes what is being converted as it is. False: the input method keeps it."""
         if self.is_active:
             QGuiApplication.inputMethod().commit()
-            self._take_dropped()
+        text, self._dropped = self._dropped, ""
+        self._commit(text)
         return not self.is_active
 
     # ------------------------------------------------------------------ events
@@ -92,16 +92,14 @@ class FieldGuard(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
         if isinstance(event, QKeyEvent):
-            return watched is not self._window and self._on_key(event)
+            return not isinstance(watched, QWindow) and self._on_key(event)
         if watched is not self._field:
             if kind == QEvent.Type.MouseButtonPress:
                 self.finish()
         elif isinstance(event, QInputMethodEvent):
             self._on_input_method(event)
-        elif kind == QEvent.Type.FocusAboutToChange:
-            self._take_dropped()
-        elif isinstance(event, QFocusEvent) and event.lostFocus() and event.reason() not in _KEEPING_REASONS:
-            self._commit(self.composition.preedit)  # Qt has asked for it, and nobody answered
+        elif kind == QEvent.Type.FocusAboutToChange and not self.finish():
+            self._commit(self.composition.preedit)  # Qt asks too, and nobody answers
         return False
 
     def _on_key(self, event: QKeyEvent) -> bool:
@@ -143,9 +141,8 @@ class FieldGuard(QObject):
     def _end(self) -> None:
         if isinstance(self._field, QPlainTextEdit):
             self._field.setPlaceholderText(self._placeholder)
-        if self._window is not None:
+        if self._window is not None and isValid(self._window):
             self._window.removeEventFilter(self)
-            self._window = None
         QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has heard of the end
 
     def _run_waiting(self) -> None:
@@ -153,10 +150,6 @@ class FieldGuard(QObject):
             self._waiting.pop(0)()
 
     # --------------------------------------------------------------------- text
-
-    def _take_dropped(self) -> None:
-        text, self._dropped = self._dropped, ""
-        self._commit(text)
 
     def _forget(self) -> None:
         """The field stays where it is: the user has cancelled the conversion."""

@@ -132,7 +132,12 @@ class Desk:
         self.window = window
         self._where = where
         self._env = env
-        self._xdotool("search", "--sync", "--onlyvisible", "--name", "^Kotae$", "windowactivate", "--sync")
+        assert wait_until(self._has_keyboard), "the window manager does not activate the window"
+
+    def _has_keyboard(self) -> bool:
+        search = ["xdotool", "search", "--onlyvisible", "--name", "^Kotae$", "windowactivate"]
+        subprocess.run(search, env=self._env, timeout=30, capture_output=True)  # until the window manager is there
+        return self.field()["name"] != ""
 
     def type(self, text: str) -> None:
         self._xdotool("type", "--delay", "90", text)
@@ -263,7 +268,7 @@ def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine: Mac
     desk.press("space", "Return")
     assert desk.waits_for(search, "図面")
     desk.type("hokan")
-    desk.click_on("text", QUESTION)
+    desk.click_on("button", QUESTION)  # the page
     assert desk.waits_for(QUESTION, "")
     desk.press("ctrl+k")
     assert desk.waits_for(search, "図面ほかn")
