@@ -280,8 +280,8 @@
         <translation>Undo</translation>
     </message>
     <message>
-        <source>元に戻せません。自動で作られる毎日の控えには、最長 7 日間残ります。</source>
-        <translation>This cannot be undone. The automatic daily backups keep them for up to seven days.</translation>
+        <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>完全に削除する</source>
@@ -2078,6 +2078,13 @@
     <message>
         <source>質問</source>
         <translation>Question</translation>
+    </message>
+</context>
+<context>
+    <name>SearchField</name>
+    <message>
+        <source>検索語を消す</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
