@@ -273,8 +273,8 @@ class ConversationView(QListView):
     def _on_reset(self) -> None:
         """Who works through the list, or has chosen several, stays there; else the open conversation is chosen."""
         ids, conversation_id, folder_id, row, scrolled = self._kept
-        if row >= 0 and (self.hasFocus() or len(ids) > 1):
-            is_heading = folder_id is not None
+        is_heading = folder_id is not None
+        if row >= 0 and (self.window().focusWidget() is self or is_heading or len(ids) > 1):
             index = self._model.index_of_folder(folder_id) if is_heading else self._model.index_of(conversation_id)
             if index.isValid():
                 self.choose(ids, index)

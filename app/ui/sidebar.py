@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from app.core.records import Conversation, Folder
 from app.ui.conversation_list import ConversationList
@@ -14,6 +14,7 @@ from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
+from app.ui.widgets.search_field import SearchField
 
 BIN_FROM_HEIGHT_PX = 420
 
@@ -98,7 +99,7 @@ class Sidebar(QWidget):
         self.nav = Nav(self._theme, pages)
         self.new_button = Button(self._theme, self.tr("新しい質問"), icon="plus")
         self.menu_button = IconButton(self._theme, "ellipsis", self.tr("会話の操作"))
-        self.filter = self._filter_field()
+        self.filter = SearchField(self._theme, self.tr("会話を検索"))
         self.list = ConversationView(self._theme, self.conversations)
         self._empty = Label(role="caption", tone="muted", wraps=True)
         self._empty.setContentsMargins(18, 8, 16, 0)
@@ -112,19 +113,10 @@ class Sidebar(QWidget):
         column.addLayout(self._tools())
         column.addWidget(self._empty)
         column.addWidget(self.list, 1)
-        column.addWidget(self.bin_button)
+        column.addLayout(self._bin_row())
         column.addWidget(Rule())
         column.addLayout(self._foot())
         self._resize()
-
-    def _filter_field(self) -> QLineEdit:
-        field = QLineEdit()
-        field.setPlaceholderText(self.tr("会話を検索"))
-        field.setAccessibleName(self.tr("会話を検索"))
-        field.setClearButtonEnabled(True)
-        self._filter_icon = QAction(field)
-        field.addAction(self._filter_icon, QLineEdit.ActionPosition.LeadingPosition)
-        return field
 
     def _tools(self) -> QVBoxLayout:
         row = QHBoxLayout()
@@ -137,6 +129,12 @@ class Sidebar(QWidget):
         tools.addLayout(row)
         tools.addWidget(self.filter)
         return tools
+
+    def _bin_row(self) -> QVBoxLayout:
+        row = QVBoxLayout()
+        row.setContentsMargins(0, 4, 0, 4)
+        row.addWidget(self.bin_button)
+        return row
 
     def _foot(self) -> QHBoxLayout:
         self._traffic_icon = Icon(self._theme, "shield-check", "success")
@@ -210,4 +208,3 @@ class Sidebar(QWidget):
 
     def _resize(self) -> None:
         self.setFixedWidth(self._theme.metric("sidebar_width"))
-        self._filter_icon.setIcon(self._theme.icon("search", "muted"))

@@ -63,7 +63,7 @@ class Toast(QFrame):
         close = IconButton(self._theme, "x", self.tr("閉じる"))
         close.clicked.connect(self.hide)
         row = QHBoxLayout(self)
-        row.setContentsMargins(16, 8, 8, 8)
+        row.setContentsMargins(16, 6, 8, 6)
         row.setSpacing(12)
         row.addWidget(self._text, 1)
         row.addWidget(self.undo_button)
