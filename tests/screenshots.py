@@ -79,6 +79,7 @@ OFFICE_PRESET = {
 FOLDERS = {"ja": ("総務", "設備の点検と保守の記録"), "en": ("Office", "Inspections and maintenance records")}
 
 
+NOT_THERE = {"ja": "橋脚補強", "en": "pier strengthening"}
 SOUGHT = {"ja": "予約　会議室", "en": "booking room"}
 MORE_TO_FIND = {"ja": (
     (
@@ -364,7 +365,7 @@ def search(parts: Parts) -> None:
 
 def search_none(parts: Parts) -> None:
     chat(parts)
-    parts.window._on_search_requested("橋脚補強")
+    parts.window._on_search_requested(NOT_THERE[current_language()])
 
 
 def search_empty(parts: Parts) -> None:

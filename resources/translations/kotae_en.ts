@@ -1694,7 +1694,7 @@
     <name>PresetList</name>
     <message>
         <source>クイック操作（回答の下のボタン）</source>
-        <translation>Quick actions (buttons below an answer)</translation>
+        <translation>Quick actions (below answers)</translation>
     </message>
     <message>
         <source>会話のプリセット</source>
