@@ -281,7 +281,7 @@
     </message>
     <message>
         <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
-        <translation type="unfinished"></translation>
+        <translation>This cannot be undone. The daily backups keep them for up to seven days.</translation>
     </message>
     <message>
         <source>完全に削除する</source>
