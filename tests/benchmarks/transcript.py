@@ -22,8 +22,10 @@ from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QVBoxLayout, QWidget
 
+from app.core.presets import built_in
 from app.core.records import AnswerDetails, Message
 from app.core.settings import Settings
+from app.ui.chat.answer_actions import Look
 from app.ui.chat.transcript import Transcript
 from app.ui.theme import Theme
 
@@ -114,6 +116,7 @@ def main() -> None:
     window = QWidget()
     column = QVBoxLayout(window)
     transcript = Transcript(theme)
+    transcript.show_answers_as(Look(tuple(preset for preset in built_in() if preset.kind == "action")))
     column.addWidget(transcript, 1)
     editor = QPlainTextEdit()
     editor.setFixedHeight(80)

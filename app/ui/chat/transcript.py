@@ -309,10 +309,12 @@ class Transcript(RowsView):
             self._remeasure(row)
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if new is None:
+            return  # another window has the keyboard, or this one is going: its widgets may be half destroyed
         for row in self._live:
             view = self._live[row]
             if isinstance(view, QuestionView):
-                view.set_attended(new is not None and view.isAncestorOf(new))
+                view.set_attended(view.isAncestorOf(new))
 
     def _on_latest_clicked(self) -> None:
         if self.latest_button.hasFocus():
