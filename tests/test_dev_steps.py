@@ -110,6 +110,18 @@ def test_test_tools_on_the_path_are_not_asked_for(own_cache):
     assert "imagemagick" in missing
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_japanese_conversion_is_asked_for_where_its_file_is_missing(own_cache, monkeypatch, is_there):
+    write_script(own_cache / "apt-get", "#!/bin/sh\n")
+    addon = own_cache / "anthy.conf"
+    if is_there:
+        addon.touch()
+    monkeypatch.setattr(system_packages, "TEST_FILES", {str(addon): "fcitx5-anthy"})
+    missing = system_packages.packages_for_tests()
+    assert ("fcitx5-anthy" in missing) is not is_there
+    assert {"dbus", "fcitx5"} <= set(missing)
+
+
 def test_an_ordinary_user_gets_the_line_to_type(own_cache, monkeypatch, capsys):
     write_script(own_cache / "apt-get", "#!/bin/sh\n")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -273,12 +273,12 @@ def two_fields(qtbot: QtBot) -> Iterator[tuple[QLineEdit, QPlainTextEdit]]:
     column = QVBoxLayout(window)
     column.addWidget(line)
     column.addWidget(page)
-    qtbot.addWidget(window)
     window.show()
     window.activateWindow()
     qtbot.waitUntil(line.hasFocus)
     yield line, page
-    window.close()
+    if isValid(window):
+        window.close()
 
 
 def test_what_qt_drops_when_the_keyboard_goes_elsewhere_is_taken(two_fields: tuple[QLineEdit, QPlainTextEdit]) -> None:
@@ -341,6 +341,19 @@ def test_a_click_in_the_window_takes_what_the_input_method_would_drop(
     QTest.mouseClick(line.window().windowHandle(), Qt.MouseButton.LeftButton, NOTHING, QPoint(2, 2))
     qtbot.waitUntil(lambda: line.text() == "にほん")
     assert asked == [True]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_window_may_go_during_a_conversion(
+    two_fields: tuple[QLineEdit, QPlainTextEdit], place: int, qtbot: QtBot
+) -> None:
+    """Qt takes the keyboard from a field whose window is half destroyed."""
+    field = two_fields[place]
+    field.setFocus()
+    convert(field, "にほん")
+    guard_of(field).when_free(field.clear)
+    field.window().deleteLater()
+    qtbot.waitUntil(lambda: not isValid(field))
 
 
 def test_letters_reach_the_field_of_a_conversion_that_died(two_fields: tuple[QLineEdit, QPlainTextEdit]) -> None:
