@@ -1804,15 +1804,15 @@
     <name>PresetsSection</name>
     <message>
         <source>{n} 件のプリセットを書き出しました。</source>
-        <translation>{n} presets exported.</translation>
+        <translation>Presets exported: {n}</translation>
     </message>
     <message>
         <source>{n} 件のプリセットを読み込みました。</source>
-        <translation>{n} presets imported.</translation>
+        <translation>Presets imported: {n}</translation>
     </message>
     <message>
         <source>「{name}」を初期値に戻しました。</source>
-        <translation>&quot;{name}&quot; is as it came again.</translation>
+        <translation>&quot;{name}&quot; was reset.</translation>
     </message>
     <message>
         <source>「{name}」を削除しました。</source>
@@ -2386,7 +2386,7 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
     <message>
         <source>この会話「{title}」</source>
-        <translation>This conversation: “{title}”</translation>
+        <translation>This conversation: &quot;{title}&quot;</translation>
     </message>
     <message>
         <source>すべての会話（{n} 件、ごみ箱を除く）</source>
@@ -2398,7 +2398,7 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
     <message>
         <source>フォルダを開く</source>
-        <translation>Open folder</translation>
+        <translation>Open the folder</translation>
     </message>
     <message>
         <source>会話の書き出しか読み込みができませんでした</source>
