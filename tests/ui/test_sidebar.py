@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QShortcut
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QDropEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from app.core.records import Conversation, Draft
@@ -505,6 +505,37 @@ def test_conversations_can_be_dropped_where_they_are_not_yet(hand, store):
     assert dragged(at, ids, heading) == folder_id
     assert dragged(at, [ids[0]], at.model.index_of(ids[1])) == 0  # out of its folder
     assert dragged(at, [ids[1]], at.model.index_of(ids[1])) is None
+
+
+class Drop(QDropEvent):
+    """What Qt sends at the end of a drag that began in `source`; the offscreen platform knows no drags."""
+
+    def __init__(self, source, mime, place) -> None:
+        move, none = Qt.DropAction.MoveAction, Qt.KeyboardModifier.NoModifier
+        super().__init__(QPointF(place), move, mime, LEFT, none)
+        self._source = source
+
+    def source(self):
+        return self._source
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_what_was_dragged_in_the_list_moves_when_dropped(hand, store, qtbot, is_own):
+    ids = questions(store, "一", "二", "三")
+    folder_id = Shelf(store.database).add_folder("橋梁")
+    at = hand()
+    at.view.choose(ids[:2], at.model.index_of(ids[0]))
+    at.view.doItemsLayout()
+    place = at.view.visualRect(at.model.index_of_folder(folder_id)).center()
+    mime = at.model.mimeData(at.view.selectedIndexes())
+    drop = Drop(at.view if is_own else at.window, mime, place)
+    at.view.dropEvent(drop)
+    assert drop.isAccepted() == is_own
+    if is_own:
+        qtbot.waitUntil(lambda: texts(at.model) == ["橋梁", "二", "一", "今日", "三"])
+        at.undo()
+    QApplication.processEvents()
+    assert texts(at.model) == ["橋梁", "今日", "三", "二", "一"]
 
 
 # ------------------------------------------------------------------- frame and emptiness
