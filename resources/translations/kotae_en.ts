@@ -222,7 +222,7 @@
     <name>BinList</name>
     <message>
         <source>あと {n} 日で消えます</source>
-        <translation>Goes in {n} days</translation>
+        <translation>Days left: {n}</translation>
     </message>
     <message>
         <source>次に Kotae を開くときに消えます</source>
@@ -277,7 +277,7 @@
     </message>
     <message>
         <source>元に戻す</source>
-        <translation>Undo</translation>
+        <translation>Restore</translation>
     </message>
     <message>
         <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
