@@ -185,9 +185,7 @@ def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None
         library.refresh()
 
 
-def _greet(
-    window: MainWindow, page: ChatPage, library: ModelLibrary, preferences: Preferences, where: Paths
-) -> None:
+def _greet(window: MainWindow, page: ChatPage, library: ModelLibrary, preferences: Preferences, where: Paths) -> None:
     """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
     from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
 

@@ -93,7 +93,8 @@ class Dialog(QDialog):
             column.addWidget(content, 1)
         column.addSpacing(8)
         column.addLayout(self._button_row(choices))
-        room = self.parentWidget().window().width() if self.parentWidget() else self.screen().availableSize().width()
+        parent = self.parentWidget()
+        room = parent.window().width() if parent is not None else self.screen().availableSize().width()
         self.setFixedWidth(min(self._theme.px(WIDTH_PX), room - 2 * EDGE_PX))
         default = next((choice.key for choice in choices if choice.is_default), None)
         if default is not None:

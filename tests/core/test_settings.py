@@ -9,9 +9,7 @@ from app.core.settings import Settings
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
-    chosen = Settings(
-        theme="dark", text_scale_percent=150, context_tokens=8192, preset_id="brief", shows_details=True
-    )
+    chosen = Settings(theme="dark", text_scale_percent=150, context_tokens=8192, preset_id="brief", shows_details=True)
     settings.save(tmp_path / "settings.json", chosen)
     assert settings.load(tmp_path / "settings.json") == chosen
 
