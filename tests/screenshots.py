@@ -461,6 +461,14 @@ def temporary_left(parts: Parts) -> None:
     chat(parts)
 
 
+def answer_menu(parts: Parts) -> None:
+    branch(parts)
+    page = parts.window.page("ask")
+    row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
+    row.fit(300)
+    row._show_menu(page.header.menu_button)
+
+
 def details(parts: Parts) -> None:
     parts.preferences.change(shows_details=True)
     say(parts, EDITED[current_language()], QUESTIONS[current_language()][0][2], None, stop_reason="length")
@@ -519,7 +527,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
         first_run_1, first_run_2, first_run_2_working, first_run_3,
         search, search_none, search_empty, find,
-        branch, edit, temporary, temporary_left, details, reproduced,
+        branch, edit, answer_menu, temporary, temporary_left, details, reproduced,
         export, export_all, exporting, exported, import_result,
     )
 }  # fmt: skip

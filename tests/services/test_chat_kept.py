@@ -150,7 +150,7 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     data = scene.where.database.parent
     assert files_with(data, CANARY[::-1]), "what is kept is found by the same search"
     assert files_with(data, CANARY) == []
-    assert scene.conversations.search(CANARY[:4]) == []
+    assert scene.conversations.search(CANARY[:4]).hits == ()
 
 
 def test_a_temporary_conversation_that_was_left_comes_back(scene: Scene) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
 from app.core.presets import Preset
 from app.core.records import AnswerDetails, Message
@@ -96,7 +96,7 @@ class AnswerActions(QWidget):
         if facts := answer_facts.lines(self._details):
             menu.addSeparator()
             for fact in facts:
-                menu.addAction(literal(fact)).setEnabled(False)
+                menu.addAction(self._fact(fact, menu))
         return menu
 
     # ------------------------------------------------------------------ private
@@ -160,6 +160,16 @@ class AnswerActions(QWidget):
     def _add(self, menu: QMenu, words: str) -> QAction:
         action = menu.addAction(words)
         action.setEnabled(not self._is_busy)
+        return action
+
+    def _fact(self, words: str, menu: QMenu) -> QWidgetAction:
+        """A line to read. As an entry that cannot be chosen it would be grey on grey."""
+        label = Label(words, role="caption", tone="text2")
+        label.setContentsMargins(self._theme.px(12), self._theme.px(2), self._theme.px(12), self._theme.px(2))
+        action = QWidgetAction(menu)
+        action.setText(words)
+        action.setDefaultWidget(label)
+        action.setEnabled(False)
         return action
 
     def _show_menu(self, button: QWidget) -> None:
