@@ -235,3 +235,16 @@ def test_closing_a_dialog_is_to_cancel(qtbot, theme):
     with qtbot.waitSignal(dialog.chosen) as signal:
         qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     assert signal.args == ["cancel"]
+
+
+def test_how_fast_an_answer_was_is_for_those_who_want_details(open_window):
+    parts = open_window()
+    line = parts.window.status_line
+    line.show_status(ANSWERED)
+    assert not line.speed.isVisible()
+    assert not line.first.isVisible()
+    parts.preferences.change(shows_details=True)
+    assert line.speed.isVisible()
+    assert line.first.isVisible()
+    parts.preferences.change(shows_details=False)
+    assert not line.speed.isVisible()
