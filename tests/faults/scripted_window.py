@@ -16,6 +16,8 @@ from typing import Any
 
 from app import __main__ as program
 
+SECRET = "内緒"  # said in temporary conversations only
+
 
 def tell(fact: str, **values: Any) -> None:
     """One write for one line, so that a kill leaves whole lines (of up to 4 KiB) or nothing."""
@@ -48,9 +50,26 @@ def main() -> int:
     return program.main()
 
 
+def _tell_drafts(parts: Any) -> None:
+    """A draft is acknowledged when it has been kept; from its beginning on it may be there or not."""
+    keep = parts.session.keep_draft
+
+    def kept(draft: Any) -> None:
+        if parts.session.is_temporary:
+            keep(draft)
+            return
+        here = parts.session.conversation.id if parts.session.conversation else 0
+        tell("drafting", conversation=here, text=draft.text)
+        keep(draft)
+        tell("draft", conversation=here, text=draft.text)
+
+    parts.session.keep_draft = kept
+
+
 def _attend(parts: Any, seed: int | None) -> None:
     from PySide6.QtCore import QTimer
 
+    _tell_drafts(parts)
     witness = _witness(parts)
     hands = Hands(parts)
     commands = _Commands(parts, hands)
@@ -80,9 +99,11 @@ def _witness(parts: Any) -> object:
         def __init__(self) -> None:
             super().__init__(parts.window)
             self._received: dict[int, int] = {}  # characters of each answer that is being written
-            self._shown: dict[int, str] = {c.id: c.title for c in parts.conversations.all()}
+            self._shown: dict[int, tuple[Any, ...]] = self._listed()
+            self._seen: set[int] = set()  # questions
             session = parts.session
             session.message_added.connect(self._on_message_added)
+            session.conversation_opened.connect(self._on_opened)
             session.text_received.connect(self._on_text)
             session.answer_finished.connect(self._on_finished)
             parts.conversations.changed.connect(self._on_conversations)
@@ -103,10 +124,37 @@ def _witness(parts: Any) -> object:
                 tell("minimized" if parts.window.isMinimized() else "front")
             return False
 
+        def _listed(self) -> dict[int, tuple[Any, ...]]:
+            """Title, folder and pin of what stands in the list."""
+            folders = {folder.id: folder.name for folder in parts.conversations.folders()}
+            return {
+                c.id: (c.title, folders.get(c.folder_id, ""), c.pinned_at is not None)
+                for c in parts.conversations.all()
+            }
+
+        def _on_opened(self, _conversation: Any, messages: list[Any]) -> None:
+            """An edited question is not added at the end: its branch is opened."""
+            for message in messages:
+                if message.role == "question" and message.id not in self._seen:
+                    self._on_message_added(message)
+
         def _on_message_added(self, message: Any) -> None:
-            tell("message", id=message.id, role=message.role, text=message.text, parent=message.parent_id)
+            if parts.session.is_temporary:
+                tell("temporary")
+                return
+            self._seen.add(message.id)
+            tell(
+                "message",
+                id=message.id,
+                role=message.role,
+                text=message.text,
+                parent=message.parent_id,
+                conversation=message.conversation_id,
+            )
 
         def _on_text(self, answer_id: int, piece: str) -> None:
+            if parts.session.is_temporary:
+                return
             if answer_id not in self._received:
                 tell("first_text", id=answer_id)
             self._received[answer_id] = self._received.get(answer_id, 0) + len(piece)
@@ -117,14 +165,16 @@ def _witness(parts: Any) -> object:
                 tell("streamed", id=answer_id, received=received, saved=len(saved))
 
         def _on_finished(self, message: Any) -> None:
+            if parts.session.is_temporary:
+                return
             self._received.pop(message.id, None)
             tell("finished", id=message.id, text=message.text, status=message.status)
 
         def _on_conversations(self) -> None:
-            now = {c.id: c.title for c in parts.conversations.all()}
-            for key, title in now.items():
-                if self._shown.get(key) != title:
-                    tell("listed", conversation=key, title=title)
+            now = self._listed()
+            for key, (title, folder, is_pinned) in now.items():
+                if self._shown.get(key) != now[key]:
+                    tell("listed", conversation=key, title=title, folder=folder, pinned=is_pinned)
             for key in self._shown.keys() - now.keys():
                 tell("binned", conversation=key)
             self._shown = now
@@ -156,6 +206,7 @@ class Hands:
         self._keys, self._qtest = Qt.Key, QTest
         self._kinds = {"button": QAbstractButton, "line": QLineEdit, "list": QListView, "text": QPlainTextEdit}
         self._left = Qt.MouseButton.LeftButton
+        self._control, self._shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
     def _all(self, kind: str, name: str) -> list[Any]:
         found = self._window.findChildren(self._kinds[kind])
@@ -178,10 +229,53 @@ class Hands:
         if not self._all("text", "質問"):
             self.click("質問")  # another page is open
         editor = self._all("text", "質問")[0]
+        self._put(editor, text)
+        return True
+
+    def _put(self, editor: Any, text: str) -> None:
+        tell("asking", conversation=self._here())
         editor.selectAll()
         self._commit(editor, text)
         self._qtest.keyClick(editor, self._keys.Key_Return)  # belongs to the input method: it ends the conversion
         self._qtest.keyClick(editor, self._keys.Key_Return)
+
+    def _here(self) -> int:
+        conversation = self._parts.session.conversation
+        return conversation.id if conversation else 0
+
+    def edit(self, text: str) -> bool:
+        """The last question in other words, by the upward key in an empty field."""
+        if self._parts.session.is_busy or not self._all("text", "質問"):
+            return False
+        editor = self._all("text", "質問")[0]
+        editor.selectAll()
+        self._qtest.keyClick(editor, self._keys.Key_Backspace)
+        self._qtest.keyClick(editor, self._keys.Key_Up)
+        if not editor.toPlainText():
+            return False
+        self._put(editor, text)
+        return True
+
+    def is_temporary(self) -> bool:
+        return bool(self._parts.session.is_temporary)
+
+    def temporary(self) -> bool:
+        self._qtest.keyClick(self._window, self._keys.Key_N, self._control | self._shift)
+        return bool(self._parts.session.is_temporary)
+
+    def pin(self, conversation_id: int) -> bool:
+        tell("arranging", conversation=conversation_id)
+        is_pinned = next(c.pinned_at for c in self._parts.conversations.all() if c.id == conversation_id) is not None
+        self._parts.conversations.pin([conversation_id], is_pinned=not is_pinned)
+        return True
+
+    def put_in_folder(self, conversation_id: int, name: str) -> bool:
+        tell("arranging", conversation=conversation_id)
+        folders = {folder.name: folder.id for folder in self._parts.conversations.folders()}
+        if name in folders:
+            self._parts.conversations.move([conversation_id], folders[name])
+        else:
+            self._parts.conversations.add_folder(name, [conversation_id])
         return True
 
     def click(self, name: str) -> bool:
@@ -206,6 +300,7 @@ class Hands:
     def _row(self, conversation_id: int) -> Any:
         """The list with its current row on this conversation."""
         view = self._all("list", "会話の一覧")[0]
+        view.setFocus()  # F2 means the open conversation elsewhere
         view.setCurrentIndex(self._window.sidebar.conversations.index_of(conversation_id))
         return view
 
@@ -219,6 +314,7 @@ class Hands:
         field = self._all("line", "会話の名前")[0]
         field.selectAll()
         self._commit(field, title)
+        self._qtest.keyClick(field, self._keys.Key_Return)  # belongs to the input method
         self._qtest.keyClick(field, self._keys.Key_Return)
         return True
 
@@ -253,8 +349,13 @@ class Person:
             (3, lambda: self._with_conversation(lambda one: hands.rename(one, self._title()))),
             (2, lambda: self._with_conversation(hands.bin)),
             (2, hands.undo),
+            (4, lambda: hands.edit(self._question())),
+            (2, lambda: hands.click(rng.choice(("前の回答", "次の回答", "前の聞き方", "次の聞き方")))),
+            (2, lambda: self._with_conversation(hands.pin)),
+            (2, lambda: self._with_conversation(lambda one: hands.put_in_folder(one, f"棚 {rng.randrange(3)}"))),
+            (1, hands.temporary),
             (1, lambda: hands.change(text_scale_percent=rng.choice((90, 100, 115)))),
-            (2, lambda: hands.type("書きかけ") is None),
+            (3, lambda: hands.type(self._question()) is None),
         ]
 
     def act(self) -> None:
@@ -269,7 +370,11 @@ class Person:
 
     def _question(self) -> str:
         words = ("橋脚のかぶり", "配筋の間隔", "点検の記録", "床版のひび割れ", "👷🏽 安全帯", "𠮷野の図面")
-        return f"{self._rng.randrange(10**6)} {self._rng.choice(words)}はいくつですか" + "。" * self._rng.randint(0, 20)
+        secret = SECRET if self._hands.is_temporary() else ""
+        return (
+            f"{secret}{self._rng.randrange(10**6)} {self._rng.choice(words)}はいくつですか"
+            + "。" * self._rng.randint(0, 20)
+        )
 
     def _title(self) -> str:
         return f"題 {self._rng.randrange(10**6)}"
@@ -331,18 +436,6 @@ class _Commands:
 
     def do_change(self, settings: dict[str, Any]) -> None:
         self._hands.change(**settings)
-
-    def do_field(self) -> None:
-        """What has the keyboard, and the text in it."""
-        from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit
-
-        widget = QApplication.focusWidget()
-        text = None
-        if isinstance(widget, QPlainTextEdit):
-            text = widget.toPlainText()
-        elif isinstance(widget, QLineEdit):
-            text = widget.text()
-        tell("field", name=widget.accessibleName() if widget else "", text=text)
 
     def do_field(self) -> None:
         """What has the keyboard, and the text in it."""

@@ -1,8 +1,9 @@
 """The window killed with SIGKILL at random moments: what it had acknowledged is there afterwards, and it starts again.
 
-Acknowledged is what the running window showed as stored: a question when it appears, streamed text as far as it was
-saved, an answer when it has ended, a new title, a conversation moved to the bin or brought back. A kill leaves the
-page cache of the operating system as it is, so this says nothing about power cuts.
+Acknowledged is what the running window showed as stored: a question when it appears, also an edited one; streamed text
+as far as it was saved; an answer when it has ended; a new title, folder or pin; a draft; a conversation moved to the
+bin or brought back. Temporary conversations must leave nothing at all. A kill leaves the page cache of the operating
+system as it is, so this says nothing about power cuts.
 """
 
 import random
@@ -19,11 +20,18 @@ from app.core import paths, settings
 from app.core.paths import Paths
 from app.core.records import AnswerDetails
 from app.core.store import Store
+from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
 
 FOLDERS, AT_ONCE = 4, 2
 FILLED = 200  # conversations in the first folder before the first start
 SAVED_WITHIN_S = 1.5  # saved every second; the rest is for a busy machine
+
+
+_PLACES = """SELECT c.id, coalesce(f.name, ''), c.pinned_at IS NOT NULL
+    FROM conversation c LEFT JOIN folder f ON f.id = c.folder_id"""
+_ASTRAY = """SELECT c.id FROM conversation c LEFT JOIN message m ON m.id = c.leaf_id
+    WHERE m.id IS NULL OR m.conversation_id <> c.id"""
 
 
 @dataclass
@@ -37,6 +45,8 @@ class Ledger:
     due: set[int] = field(default_factory=set)  # answers of which some text had to be saved when the kill came
     titles: dict[int, set[str]] = field(default_factory=dict)  # the acknowledged one, and one that was under way
     is_listed: dict[int, set[bool]] = field(default_factory=dict)
+    places: dict[int, tuple[str, bool] | None] = field(default_factory=dict)  # folder and pin; None: being changed
+    drafts: dict[int, set[str]] = field(default_factory=dict)  # by conversation; 0: of the next new one
     counts: dict[str, int] = field(default_factory=dict)
 
     def note(self, facts: list[Fact], killed_at: float) -> None:
@@ -45,6 +55,15 @@ class Ledger:
             match fact:
                 case {"fact": "message", "role": "question", "id": key, "text": text}:
                     self.questions[key] = text
+                    self._may_be_asked(fact["conversation"])
+                case {"fact": "asking", "conversation": key}:
+                    self._may_be_asked(key)
+                case {"fact": "drafting", "conversation": key, "text": text}:
+                    self.drafts[key] = self.drafts.get(key, {""}) | {text}
+                case {"fact": "draft", "conversation": key, "text": text}:
+                    self.drafts[key] = {text}
+                case {"fact": "arranging", "conversation": key}:
+                    self.places[key] = None
                 case {"fact": "message", "id": key, "parent": question}:
                     self.asked_by[key] = question
                     self.saved[key] = 0
@@ -58,6 +77,7 @@ class Ledger:
                 case {"fact": "listed", "conversation": key, "title": title}:
                     self.titles[key] = {title}
                     self.is_listed[key] = {True}
+                    self.places[key] = (fact["folder"], fact["pinned"])
                 case {"fact": "binned", "conversation": key}:
                     self.is_listed[key] = {False}
                 case {"fact": "renaming", "conversation": key, "title": title}:
@@ -65,12 +85,21 @@ class Ledger:
                 case {"fact": "binning", "conversation": key}:
                     self.is_listed[key] = {True, False}
 
+    def _may_be_asked(self, conversation: int) -> None:
+        """A question takes the draft with it, also that of a conversation which begins with it."""
+        for key in (conversation, 0):
+            self.drafts[key] = self.drafts.get(key, set()) | {""}
+
     def losses(self, database: Path) -> list[str]:
         """What is missing or different in the file, read by a connection of its own."""
         db = sqlite3.connect(database)
         messages = {row[0]: row[1:] for row in db.execute("SELECT id, parent_id, text, status FROM message")}
         conversations = {row[0]: row[1:] for row in db.execute("SELECT id, title, binned_at IS NULL FROM conversation")}
+        places = {row[0]: row[1:] for row in db.execute(_PLACES)}
+        drafts = dict(db.execute("SELECT coalesce(conversation_id, 0), text FROM draft"))
+        astray = db.execute(_ASTRAY).fetchall()
         integrity = db.execute("PRAGMA integrity_check").fetchall()
+        db.execute("INSERT INTO message_terms(message_terms) VALUES ('integrity-check')")  # raises where it is not
         db.close()
         lost = [] if integrity == [("ok",)] else [f"integrity: {integrity}"]
         for key, text in self.questions.items():
@@ -81,6 +110,13 @@ class Ledger:
         for key, titles in self.titles.items():
             if key not in conversations or conversations[key][0] not in titles:
                 lost.append(f"title of {key}: {conversations.get(key)} instead of {titles}")
+        lost += [f"conversation {row} shows a message that is not its own" for row in astray]
+        for key, place in self.places.items():
+            if place is not None and places.get(key) != (place[0], int(place[1])):
+                lost.append(f"place of {key}: {places.get(key)} instead of {place}")
+        for key, texts in self.drafts.items():
+            if drafts.get(key, "") not in texts:
+                lost.append(f"draft of {key}: {drafts.get(key)!r} instead of {texts}")
         for key, states in self.is_listed.items():
             if key not in conversations or bool(conversations[key][1]) not in states:
                 lost.append(f"conversation {key}: {conversations.get(key)} instead of listed {states}")
@@ -143,7 +179,9 @@ def _at_any_moment(window: WindowProcess, rng: random.Random) -> None:
 
 
 def _just_after_a_fact(window: WindowProcess, rng: random.Random) -> None:
-    name = rng.choice(("message", "first_text", "finished", "listed", "streamed", "renaming", "binning"))
+    name = rng.choice(
+        ("message", "first_text", "finished", "listed", "streamed", "renaming", "binning", "draft", "arranging")
+    )
     count = rng.randint(1, 3)
     window.wait_for("ready")
     wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 4.0)
@@ -157,6 +195,8 @@ def _in_a_long_answer(window: WindowProcess, rng: random.Random) -> None:
 
 def _check(where: Paths, ledger: Ledger) -> None:
     assert ledger.losses(where.database) == []
+    for file in where.data.rglob("*"):
+        assert not file.is_file() or SECRET.encode() not in file.read_bytes(), f"{file} holds what was temporary"
     settings.load(where.settings)
     assert not where.settings.with_suffix(".bad").exists()
     for backup in where.backups.glob("kotae-*.sqlite"):
@@ -187,7 +227,8 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
     assert db.execute("SELECT count(*) FROM message WHERE status = 'streaming'").fetchone() == (0,)
     db.close()
     assert ledger.losses(where.database) == []
-    assert " ERROR " not in (where.logs / "kotae.log").read_text("utf-8")
+    log = (where.logs / "kotae.log").read_text("utf-8")
+    assert " ERROR " not in log, log[log.index(" ERROR ") :]
 
 
 def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -> None:
@@ -206,7 +247,9 @@ def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -
     say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; text of {due} answers was due")
     say(f"facts {dict(sorted(counts.items()))}")
     # The person did everything there is to do; otherwise the zero above would say little.
-    assert {"finished", "streamed", "listed", "binned", "renaming", "settings"} <= counts.keys()
+    assert {
+        "finished", "streamed", "listed", "binned", "renaming", "settings", "draft", "arranging", "temporary"
+    } <= counts.keys()  # fmt: skip
     assert acknowledged > 3 * kills
     assert due > kills / 20
     assert threading.active_count() == threads_before
