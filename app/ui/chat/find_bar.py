@@ -1,20 +1,20 @@
 """The bar that finds words in the open conversation: a field, which of how many, back, on, and away."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.input_method import guard_of
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.header import MARGIN
 from app.ui.widgets.labels import Label, Rule, set_surface
+from app.ui.widgets.search_field import SearchField
 
-QUERY_MAX = 200  # characters; longer than anything that people look for
 FIELD_PX, FIELD_MIN_PX = 300, 120
 
 
-class FindField(QLineEdit):
+class FindField(SearchField):
     """Enter and Shift+Enter step; Esc closes, before it can stop an answer that is being written."""
 
     step_requested = Signal(int)  # 1 or -1
@@ -89,12 +89,7 @@ class FindBar(QWidget):
 
     def _build(self) -> None:
         set_surface(self, "base")
-        self.field = FindField()
-        self.field.setMaxLength(QUERY_MAX)
-        self.field.setPlaceholderText(self.tr("この会話の中を検索"))
-        self.field.setAccessibleName(self.tr("この会話の中を検索"))
-        self._icon = QAction(self.field)
-        self.field.addAction(self._icon, QLineEdit.ActionPosition.LeadingPosition)
+        self.field = FindField(self._theme, self.tr("この会話の中を検索"))
         self.count = Label(tone="text2")
         self.previous_button = Button(self._theme, self.tr("前へ"), compact=True)
         self.next_button = Button(self._theme, self.tr("次へ"), compact=True)
@@ -123,7 +118,6 @@ class FindBar(QWidget):
 
     def _resize(self) -> None:
         px = self._theme.px
-        self._icon.setIcon(self._theme.icon("search", "muted"))
         self.field.setMinimumWidth(px(FIELD_MIN_PX))
         self.field.setMaximumWidth(px(FIELD_PX))
         self._row.setContentsMargins(MARGIN, px(8), px(12), px(8))

@@ -1,8 +1,8 @@
 """The page that searches all conversations: a field, how many were found, and where the words stand."""
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.message_index import Found
@@ -13,14 +13,14 @@ from app.ui.search.results import ResultList
 from app.ui.theme import Theme
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.search_field import SearchField
 
 PAUSE_MS = 150  # after the last letter; a search takes about 20 ms with 100,000 messages, so it needs no thread
-QUERY_MAX = 200
 WIDTH_PX = 760
 SIDE_PX = 24
 
 
-class SearchField(QLineEdit):
+class QueryField(SearchField):
     """Down goes to the results, Enter opens the one that is chosen there."""
 
     down_pressed = Signal()
@@ -99,13 +99,7 @@ class SearchPage(QWidget):
     def _build(self) -> None:
         set_surface(self, "base")
         self.header = Header(self._theme, self.tr("検索"))
-        self.field = SearchField()
-        self.field.setMaxLength(QUERY_MAX)
-        self.field.setPlaceholderText(self.tr("会話を検索"))
-        self.field.setAccessibleName(self.tr("会話を検索"))
-        self.field.setClearButtonEnabled(True)
-        self._icon = QAction(self.field)
-        self.field.addAction(self._icon, QLineEdit.ActionPosition.LeadingPosition)
+        self.field = QueryField(self._theme, self.tr("会話を検索"))
         self.count = Label(role="caption", tone="text2", wraps=True)
         self.hint = Label(tone="text2", wraps=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -153,7 +147,6 @@ class SearchPage(QWidget):
 
     def _lay_out(self) -> None:
         px = self._theme.px
-        self._icon.setIcon(self._theme.icon("search", "muted"))
         self._middle.setMaximumWidth(px(WIDTH_PX))
         self._column.setContentsMargins(px(SIDE_PX), px(16), px(SIDE_PX), 0)
         self._column.setSpacing(px(10))
