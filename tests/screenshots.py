@@ -465,8 +465,10 @@ def answer_menu(parts: Parts) -> None:
     branch(parts)
     page = parts.window.page("ask")
     row = page.transcript.view_of(page.transcript.messages[-1].id)._end.row
-    row.fit(300)
+    width = row.width()
+    row.fit(300)  # a narrow row has more in its menu
     row._show_menu(page.header.menu_button)
+    row.fit(width)
 
 
 def details(parts: Parts) -> None:
