@@ -2081,6 +2081,13 @@
     </message>
 </context>
 <context>
+    <name>SearchField</name>
+    <message>
+        <source>検索語を消す</source>
+        <translation>Clear the search</translation>
+    </message>
+</context>
+<context>
     <name>SearchPage</name>
     <message>
         <source>&#x3000;新しいものから表示しています。言葉を足すと絞り込めます。</source>
