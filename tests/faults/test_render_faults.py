@@ -18,6 +18,7 @@ from app.core.records import AnswerDetails, Message
 from app.core.settings import Settings
 from app.ui.chat import link_dialog, links, markdown, rich_text
 from app.ui.chat.answer import AnswerView
+from app.ui.chat.answer_actions import Look
 from app.ui.dialogs import Dialog
 from app.ui.theme import Theme
 
@@ -209,7 +210,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def show(text: str, theme: Theme, qtbot: QtBot) -> AnswerView:
     message = Message(1, 1, None, "answer", text, "done", 0.0, AnswerDetails(stop_reason="end"))
-    view = AnswerView(message, theme)
+    view = AnswerView(message, theme, Look())
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()
@@ -255,7 +256,7 @@ def test_the_same_while_it_streams(
     case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
 ) -> None:
     text = f"{SEEN}\n\n{case.replace('{canary}', str(canary))}"
-    view = AnswerView(Message(1, 1, None, "answer", "", "streaming", 0.0), theme)
+    view = AnswerView(Message(1, 1, None, "answer", "", "streaming", 0.0), theme, Look())
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()
