@@ -314,7 +314,7 @@ class Hands:
         field = self._all("line", "会話の名前")[0]
         field.selectAll()
         self._commit(field, title)
-        self._qtest.keyClick(field, self._keys.Key_Return)  # belongs to the input method
+        self._qtest.keyRelease(field, self._keys.Key_Return)  # of the press that ended the conversion
         self._qtest.keyClick(field, self._keys.Key_Return)
         return True
 
