@@ -25,6 +25,9 @@ _GAP = r"(?:[^\w\n]|_)"  # between the runs of a word, as the index sees it: 3.2
 _JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC joins with the letter before
 # Characters that fold to one character each, unless a mark follows; text is mostly made of them.
 _SIMPLE = re.compile("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
+# What NFKC may change, with the character before, which it may change with it. One full-width sign in a text, and NFKC
+# would take ten times as long for all of it.
+_UNSTABLE = re.compile("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff]+")
 _LINE_STARTS = re.compile(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
@@ -41,7 +44,15 @@ def fold(text: str) -> str:
 
     Signs of emphasis and code are left out.
     """
-    return unicodedata.normalize("NFKC", _EMPHASIS.sub("", text)).casefold()
+    if "**" in text or "`" in text:
+        text = _EMPHASIS.sub("", text)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = _UNSTABLE.sub(_normalized, text)
+    return text.casefold()
+
+
+def _normalized(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match[0])
 
 
 def terms(text: str) -> list[str]:
@@ -81,14 +92,14 @@ def pattern(query_words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(_loose, sorted(set(query_words), key=len, reverse=True))))
 
 
-def count(text: str, query_words: Sequence[str]) -> int:
-    """How many places `occurrences` finds, without looking for them in the original: quick."""
-    return len(pattern(tuple(query_words)).findall(fold(text))) if query_words else 0
+def count(folded: str, query_words: Sequence[str]) -> int:
+    """How many places `occurrences` finds in the text that was folded to this."""
+    return len(pattern(tuple(query_words)).findall(folded)) if query_words else 0
 
 
 def occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, int]]:
     """Where `query_words` stand in `text`: (start, end) in the original's characters, in order, without overlaps."""
-    if not count(text, query_words):
+    if not query_words or not pattern(tuple(query_words)).search(fold(text)):
         return []
     folded, origin = _folded_with_origin(text)
     places: list[tuple[int, int]] = []

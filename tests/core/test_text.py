@@ -1,6 +1,7 @@
 """Folding, terms of the index, and where words stand in a text."""
 
 import random
+import unicodedata
 
 import pytest
 
@@ -119,7 +120,17 @@ def test_folding_with_places_gives_the_same_letters_as_folding() -> None:
     for _ in range(2000):
         written = "".join(chance.choices(letters, k=chance.randrange(12)))
         assert text._folded_with_origin(written)[0] == text.fold(written)
-        assert text.count(written, ["の"]) == len(text.occurrences(written, ["の"]))
+        assert text.count(text.fold(written), ["の"]) == len(text.occurrences(written, ["の"]))
+
+
+def test_folding_is_nfkc_and_case_folding_whatever_was_written() -> None:
+    chance = random.Random(5)
+    every = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000 and chr(code) not in "*`"]
+    for letter in every:
+        assert text.fold(letter) == unicodedata.normalize("NFKC", letter).casefold()
+    for _ in range(5000):
+        written = "".join(chance.choices([*ODD.replace("*", "").replace("`", ""), *chance.choices(every, k=10)], k=9))
+        assert text.fold(written) == unicodedata.normalize("NFKC", written).casefold()
 
 
 def test_a_very_long_text_is_no_trouble() -> None:

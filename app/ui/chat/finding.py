@@ -1,11 +1,40 @@
 """Finding words in the branch that is shown: also in the thousands of messages that have no widget."""
 
+import functools
+import itertools
+from bisect import bisect_right
+from collections.abc import Sequence
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from app.core import text
 from app.ui.chat.find_bar import FindBar
 from app.ui.chat.transcript import Transcript
+
+
+class Places:
+    """Numbers the places in all messages: the n-th one stands in which row, and is which one there."""
+
+    def __init__(self, counts: Sequence[int] = ()) -> None:
+        """`counts`: how many places each row has."""
+        self._ends = list(itertools.accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, number: int) -> tuple[int, int]:
+        """Row, and number in that row."""
+        row = bisect_right(self._ends, number)
+        return row, number - self.start(row)
+
+    def start(self, row: int) -> int:
+        """How many places there are in the rows before."""
+        return self._ends[row - 1] if row else 0
+
+    def number(self, row: int, place: int) -> int:
+        """The place of a row, or the one that is nearest to it."""
+        return max(0, min(self.start(row) + place, len(self) - 1))
 
 
 class Finding(QObject):
@@ -17,9 +46,10 @@ class Finding(QObject):
         super().__init__(parent)
         self._bar = bar
         self._transcript = transcript
-        self._hits: list[tuple[int, int]] = []  # message id, and which of the places in it
-        self._place = 0
+        self._places = Places()
+        self._number = 0  # of the current one
         self._conversation_id = 0
+        self._fold = functools.cache(text.fold)  # of all messages, while the bar is open: each letter typed needs it
         bar.query_changed.connect(self._on_query_changed)
         bar.step_requested.connect(self.step)
         bar.closed.connect(self.close)
@@ -39,22 +69,23 @@ class Finding(QObject):
         self._bar.set_query(query)
         self._bar.take_keyboard()
         self._look(message_id)
-        if message_id not in (hit[0] for hit in self._hits):
+        if self._message_id() != message_id:
             self._transcript.reveal(message_id, 0)
 
     def step(self, step: int) -> None:
         """To the next place (1) or the one before (-1), round and round."""
         if self._bar.isHidden():
             self.open()
-        elif self._hits:
-            self._place = (self._place + step) % len(self._hits)
+        elif self._places:
+            self._number = (self._number + step) % len(self._places)
             self._show()
 
     def close(self) -> None:
         focused = QApplication.focusWidget()
         had_keyboard = focused is not None and self._bar.isAncestorOf(focused)
         self._bar.hide()
-        self._hits = []
+        self._places = Places()
+        self._fold.cache_clear()
         self._transcript.mark(())
         if had_keyboard:
             self.closed.emit()
@@ -64,30 +95,34 @@ class Finding(QObject):
     def _look(self, message_id: int) -> None:
         """From this message on; the last place before it if there is none after it."""
         self._count()
-        order = {message.id: row for row, message in enumerate(self._transcript.messages)}
-        start = order.get(message_id, 0)
-        last = max(0, len(self._hits) - 1)
-        self._place = next((place for place, hit in enumerate(self._hits) if order[hit[0]] >= start), last)
+        rows = (row for row, message in enumerate(self._transcript.messages) if message.id == message_id)
+        self._number = self._places.number(next(rows, 0), 0)
         self._show()
 
     def _count(self) -> None:
         query_words = text.fold(self._bar.query).split()
         self._transcript.mark(query_words)
-        self._hits = [
-            (message.id, place)
-            for message in self._transcript.messages
-            if message.status != "streaming"
-            for place in range(text.count(message.text, query_words))
-        ]
+        self._places = Places(
+            [
+                text.count(self._fold(message.text), query_words) if message.status != "streaming" else 0
+                for message in self._transcript.messages
+            ]
+        )
+
+    def _message_id(self) -> int:
+        """That of the current place; 0 when there is none."""
+        return self._transcript.messages[self._places[self._number][0]].id if self._places else 0
 
     def _show(self) -> None:
-        self._bar.show_place(min(self._place + 1, len(self._hits)), len(self._hits))
-        if self._hits:
-            self._transcript.reveal(*self._hits[self._place])
+        self._show_number()
+        if self._places:
+            self._transcript.reveal(self._message_id(), self._places[self._number][1])
+
+    def _show_number(self) -> None:
+        self._bar.show_place(min(self._number + 1, len(self._places)), len(self._places))
 
     def _on_query_changed(self) -> None:
-        here = self._hits[self._place][0] if self._hits else self._transcript.first_in_sight()
-        self._look(here)
+        self._look(self._message_id() or self._transcript.first_in_sight())
 
     def _on_content_changed(self) -> None:
         """Nothing is scrolled: somebody may be reading."""
@@ -98,7 +133,7 @@ class Finding(QObject):
         if self._conversation_id != before:
             self.close()
             return
-        here = self._hits[self._place] if self._hits else None
+        row, place = self._places[self._number] if self._places else (0, 0)
         self._count()
-        self._place = self._hits.index(here) if here in self._hits else 0
-        self._bar.show_place(min(self._place + 1, len(self._hits)), len(self._hits))
+        self._number = self._places.number(min(row, len(messages) - 1), place)
+        self._show_number()
