@@ -514,7 +514,8 @@ def exported(parts: Parts) -> None:
 
 def import_result(parts: Parts) -> None:
     chat(parts)
-    refused = (Refusal(3, parts.conversations.all()[2].title, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
+    third = parts.conversations.all()[2].title
+    refused = (Refusal(3, third, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
     parts.desk._on_imported(Imported(12, 1, 3, 1, refused))
 
 

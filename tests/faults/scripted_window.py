@@ -437,6 +437,12 @@ class _Commands:
     def do_change(self, settings: dict[str, Any]) -> None:
         self._hands.change(**settings)
 
+    def do_answer_by(self, choices: dict[str, Any]) -> None:
+        """What the open conversation has otherwise than its preset."""
+        from app.core.presets import Choices
+
+        self._parts.session.answer_by(None, Choices(**choices))
+
     def do_field(self) -> None:
         """What has the keyboard, and the text in it."""
         from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit

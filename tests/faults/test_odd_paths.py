@@ -96,7 +96,7 @@ def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> Non
     model = models.tiny_llama(folder / f"{name.replace('/', '')[:60]}.gguf")
     with WindowProcess(folder, env=environment(KOTAE_ENGINE=None)) as window:
         imported = window.wait_for("imported", window.tell("import", str(model)))
-        window.tell("change", {"max_tokens": 4})
+        window.tell("answer_by", {"max_tokens": 4})
         assert window.ask("橋脚は？")["status"] == "done"
     assert imported["path"] == str(model)
     done = kotae("ask", "橋脚は？", "--data-dir", str(folder), "--max-tokens", "4", "--json", KOTAE_ENGINE=None)
@@ -320,7 +320,7 @@ def home(tmp_path: Path) -> Home:
 
 def test_what_was_asked_is_found_in_the_database_only(home: Home) -> None:
     with home.window(KOTAE_ENGINE=None) as window:
-        window.tell("change", {"max_tokens": 8})
+        window.tell("answer_by", {"max_tokens": 8})
         assert window.ask(CANARY)["status"] == "done"
     assert home.holders() == []
 
