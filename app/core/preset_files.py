@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import AppError
-from app.core.paths import write_atomically
 from app.core.presets import KINDS, Choices, Preset, is_name, is_text, is_valid
+from app.core.whole_file import whole_file
 
 FORMAT = "kotae-presets"
 VERSION = 1
@@ -32,13 +32,11 @@ class Contents:
 
 
 def write(path: Path, presets: list[Preset]) -> None:
-    """Raises AppError("preset_file_unwritable")."""
+    """Raises AppError as `whole_file`."""
     document = {"format": FORMAT, "version": VERSION, "presets": [_as_dict(preset) for preset in presets]}
     text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-    try:
-        write_atomically(path, text.encode("utf-8"))
-    except OSError as error:
-        raise AppError("preset_file_unwritable", path=str(path), reason=error.strerror or str(error)) from error
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def read(path: Path) -> Contents:

@@ -126,13 +126,23 @@ def snippet(text: str, query_words: Sequence[str], before: int = 16, length: int
     """One line of about `length` characters around the first word found, with … where text is left out."""
     line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = occurrences(line, query_words)
-    start = max(0, places[0][0] - before) if places else 0
+    start = _snippet_start(line, places[0][0], before) if places else 0
     end = min(len(line), start + length)
     head, tail = "…" if start > 0 else "", "…" if end < len(line) else ""
     marks = tuple(
         (first - start + len(head), min(last, end) - start + len(head)) for first, last in places if first < end
     )
     return Snippet(head + line[start:end] + tail, marks)
+
+
+def _snippet_start(line: str, hit: int, before: int) -> int:
+    """About `before` characters before the hit, not inside a word that is written with spaces around it."""
+    if hit <= before + before // 2:
+        return 0
+    start = hit - before
+    space = line.find(" ", start, hit)
+    is_inside_word = line[start - 1].isascii() and line[start].isascii() and line[start] != " "
+    return space + 1 if is_inside_word and space >= 0 else start
 
 
 def _folded_with_origin(text: str) -> tuple[str, list[int]]:

@@ -83,8 +83,8 @@
         <translation>View log</translation>
     </message>
     <message>
-        <source>長さの上限に達したため、ここで終わりました。上限は設定で変えられます。</source>
-        <translation>The answer ended here at its length limit, which can be changed in the settings.</translation>
+        <source>長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。</source>
+        <translation>The answer ended here at its length limit, which can be changed in the preset.</translation>
     </message>
 </context>
 <context>

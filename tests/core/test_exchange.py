@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.core import paths
+from app.core import paths, whole_file
 from app.core.errors import AppError
-from app.core.exchange import exporting, importing, json_stream, whole_file
+from app.core.exchange import exporting, importing, json_stream
 from app.core.exchange.importing import bring_in
 from app.core.exchange.json_stream import JsonStream
 from app.core.message_index import MessageIndex

@@ -56,7 +56,7 @@ def test_a_file_can_be_read_by_people(tmp_path):
 def test_a_place_that_cannot_be_written_keeps_the_old_file(tmp_path):
     with pytest.raises(AppError) as caught:
         write(tmp_path / "missing" / "presets.json", [])
-    assert caught.value.code == "preset_file_unwritable"
+    assert caught.value.code == "export_folder_gone"
     target = tmp_path / "presets.json"
     target.mkdir()
     with pytest.raises(AppError):

@@ -149,6 +149,21 @@ def test_a_snippet_is_one_line_around_the_first_hit() -> None:
     assert [found.text[start:end] for start, end in found.marks] == ["橋脚", "配筋"]
 
 
+@pytest.mark.parametrize(
+    ("written", "start"),
+    [
+        ("The one in a meeting room", "The one"),
+        ("A longer sentence about borrowing one for a room", "…one for a room"),
+        ("Unbrokenwordofsomanyletters/aroom", "…fsomanyletters/aroom"),
+        ("日本語の長い文章がまだまだ続いているところにあるroom", "…まだまだ続いているところにあるroom"),
+    ],
+)
+def test_a_snippet_does_not_begin_inside_a_word(written: str, start: str) -> None:
+    found = text.snippet(written, ["room"])
+    assert found.text.startswith(start)
+    assert [found.text[begin:end] for begin, end in found.marks] == ["room"]
+
+
 def test_a_snippet_of_a_short_text_is_the_text() -> None:
     assert text.snippet("橋脚です。", ["橋脚"]) == text.Snippet("橋脚です。", ((0, 2),))
 

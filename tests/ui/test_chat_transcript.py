@@ -370,7 +370,7 @@ def labels(view: QWidget | None) -> list[str]:
     [
         ("stopped", "cancelled", "ここで停止しました"),
         ("stopped", "interrupted", "回答の途中で Kotae が終了しました。ここまでは保存済みです。"),
-        ("done", "length", "長さの上限に達したため、ここで終わりました。上限は設定で変えられます。"),
+        ("done", "length", "長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。"),
         ("done", "context", "文脈の上限に達したため、ここで終わりました。"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from app.core.errors import AppError
 from app.core.exchange import file_names, json_file
 from app.core.exchange.bundle import Bundle
-from app.core.exchange.whole_file import reserve, whole_file
+from app.core.whole_file import reserve, whole_file
 from app.core.records import Conversation
 from app.core.shelf import Shelf
 from app.core.store import Store

@@ -61,7 +61,7 @@ class AnswerEnd(QWidget):
                     return self.tr("回答の前に Kotae が終了しました。もう一度答えられます。")
                 return self.tr("回答の途中で Kotae が終了しました。ここまでは保存済みです。")
             case "length":
-                return self.tr("長さの上限に達したため、ここで終わりました。上限は設定で変えられます。")
+                return self.tr("長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。")
             case "context":
                 return self.tr("文脈の上限に達したため、ここで終わりました。")
         return self.tr("ここで停止しました") if self._message.status == "stopped" else ""
