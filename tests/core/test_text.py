@@ -155,7 +155,7 @@ def test_a_snippet_is_one_line_around_the_first_hit() -> None:
         ("The one in a meeting room", "The one"),
         ("A longer sentence about borrowing one for a room", "…one for a room"),
         ("Unbrokenwordofsomanyletters/aroom", "…fsomanyletters/aroom"),
-        ("日本語の長い文章がまだまだ続いているところにあるroom", "…まだまだ続いているところにあるroom"),
+        ("ここで日本語の長い文章がまだまだ続いているところにあるroom", "…がまだまだ続いているところにあるroom"),
     ],
 )
 def test_a_snippet_does_not_begin_inside_a_word(written: str, start: str) -> None:
