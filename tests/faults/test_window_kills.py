@@ -223,6 +223,7 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
     """The last start answers, marks what was interrupted, and closes in order."""
     with WindowProcess(where.data, env=environment()) as window:
         assert window.ask("終わりの確認")["text"] == "終わりの確認"
+    ledger.note(window.facts, float("-inf"))
     db = sqlite3.connect(where.database)
     assert db.execute("SELECT count(*) FROM message WHERE status = 'streaming'").fetchone() == (0,)
     db.close()
