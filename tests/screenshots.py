@@ -1,5 +1,7 @@
 """Saves pictures of the real window: `python -m tests.screenshots FOLDER [NAME…]`. A script, not a test.
 
+`python -m tests.screenshots --readme --lang ja` (or en) makes those of the README anew.
+
 Every picture is made with a data folder of its own and thrown-away content, so that it can be looked at and compared.
 A new picture is one function in SHOTS.
 """
@@ -17,7 +19,9 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
@@ -536,6 +540,16 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
 }  # fmt: skip
 
 
+PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"
+README = {
+    "ja": {
+        "light": ("details", "branch", "search", "presets", "models", "first_run_1", "folders"),
+        "dark": ("chat", "find", "settings_look"),
+    },
+    "en": {"light": ("chat", "first_run_2"), "dark": ("models",)},
+}
+
+
 @contextmanager
 def opened(app: QApplication, folder: str, name: str, theme: str, size: str, scale: int = 100) -> Iterator[Parts]:
     """The window with the shot `name` on it; closed with all its dialogs afterwards."""
@@ -570,15 +584,39 @@ def take(app: QApplication, target: Path, name: str, theme: str, size: str, scal
     return file
 
 
+def take_for_readme(app: QApplication, language: str) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    for theme, names in README[language].items():
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder, opened(app, folder, name, theme, "wide") as parts:
+                shown = (other_windows(app, parts) or [parts.window])[0]
+                small(shown.grab().toImage()).save(str(PICTURES / f"{name}-{theme}-{language}.png"), quality=0)
+
+
+def small(picture: QImage) -> QImage:
+    """In the 256 colours that occur most: nobody sees the difference, and the file is a third of the size."""
+    picture = picture.convertToFormat(QImage.Format.Format_RGB32)
+    colours, counts = numpy.unique(numpy.frombuffer(picture.constBits(), numpy.uint32), return_counts=True)
+    table = [int(colour) for colour in colours[counts.argsort()[::-1][:256]]]
+    return picture.convertToFormat(QImage.Format.Format_Indexed8, table)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SHOTS))
     parser.add_argument("--theme", nargs="*", default=["light", "dark"], choices=["light", "dark"])
     parser.add_argument("--size", nargs="*", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--scale", type=int, default=100, help="text size in percent")
     parser.add_argument("--lang", default="ja", choices=["ja", "en"])
+    parser.add_argument("--readme", action="store_true", help=f"those of the README, into {PICTURES.name}/")
     arguments = parser.parse_args()
+    if arguments.readme:
+        app = desktop.make_application(arguments.lang)
+        take_for_readme(app, arguments.lang)
+        return 0
+    if arguments.folder is None:
+        parser.error("the folder is missing")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     app = desktop.make_application(arguments.lang)
     for name in arguments.names or SHOTS:

@@ -51,11 +51,13 @@ def test_a_long_step_reports_its_seconds_where_there_is_no_terminal(capsys):
 
 def test_an_interrupted_step_ends_its_child(monkeypatch):
     children = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts with &
     start = steps._start
     monkeypatch.setattr(steps, "_start", lambda *a: children.append(start(*a)) or children[0])
     monkeypatch.setattr(steps.Progress, "tick", lambda _: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         steps.run_step("t", [sys.executable, "-c", "import time; time.sleep(60)"], log_name="x", next_step="")
+    signal.signal(signal.SIGINT, before)
     assert children[0].returncode == -signal.SIGTERM
 
 

@@ -17,7 +17,7 @@ from app.core.message_index import MessageIndex
 from app.core.presets import Choices
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 
-TITLE_CHARACTERS = 40
+TITLE_CHARACTERS = 60
 
 CONVERSATION = "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices"
 _NO_CHOICES = Choices()
@@ -298,7 +298,7 @@ class Store:
 
 
 def title_of(text: str) -> str:
-    """A conversation's name on one line of at most 40 characters."""
+    """A conversation's name on one line of at most 60 characters."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 

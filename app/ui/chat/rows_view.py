@@ -19,7 +19,7 @@ from app.ui.theme import Theme
 
 FILL_MS = 8  # a pause in which a frame can be painted
 LIVE_MAX = 60  # widgets kept while scrolling goes on; fewer when it rests
-BUDGET_S = 0.01  # for new widgets in one go; what is missing then follows in the next round of the event loop
+BUDGET_S = 0.007  # for new widgets in one go; what is missing then follows in the next round of the event loop
 
 
 class RowsView(QAbstractScrollArea):
