@@ -14,7 +14,7 @@ from types import TracebackType
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, children, offline, paths
+from app.core import backups, catalogue, children, offline, paths
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.settings import Settings
@@ -84,6 +84,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     theme.apply(app, Settings())
     try:
         where = paths.locate(data_dir)
+        catalogue.use_folder(where.cards)
         _keep_log(where)
         instance = SingleInstance(where.lock, where.raise_request)
         if not instance.acquire():

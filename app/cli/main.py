@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from app import __version__
 from app.cli.output import Output
-from app.core import paths, wording
+from app.core import catalogue, paths, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import help_text
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         if options.command is None:
             return _open_window(options.data_dir, language, output, open_window)
         run: Command = options.run
-        return run(options, paths.locate(options.data_dir), output)
+        where = paths.locate(options.data_dir)
+        catalogue.use_folder(where.cards)
+        return run(options, where, output)
     except AppError as error:
         output.error(error)
         return 2 if error.code == "bad_option" else 3

@@ -29,7 +29,7 @@ def describe(path: Path) -> LocalModel:
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)
-    form = book.forms[card.form] if card else book.form_of_template(header.chat_template)
+    form = book.forms.get(card.form) if card else book.form_of_template(header.chat_template)
     return LocalModel(
         id=_free_id(path.stem, ()),
         name=_name(header.name, header.quantization, path)

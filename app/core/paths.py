@@ -35,6 +35,11 @@ class Paths:
         return self.data / "models"
 
     @property
+    def cards(self) -> Path:
+        """The user's own model cards. Made by the user."""
+        return self.data / "cards"
+
+    @property
     def logs(self) -> Path:
         return self.data / "logs"
 
