@@ -600,7 +600,7 @@ def test_bad_entries_are_named_and_the_good_ones_are_there(section, tmp_path, qt
 
 def test_a_place_that_cannot_be_written_is_said(section, tmp_path, qtbot):
     export(section, tmp_path / "missing" / "x.json", qtbot, "短く")
-    assert "書き出せません" in section.banner._what.text()
+    assert "書き出し先のフォルダが見つかりません" in section.banner._what.text()
 
 
 # ------------------------------------------------------------------ the window
