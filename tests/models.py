@@ -65,12 +65,14 @@ def tiny_llama(
     metadata: Mapping[str, Any] | None = None,
     chat_template: str | None = None,
     seed: int = 1,
+    tensors_per_file: int = 0,
 ) -> Path:
     """Writes the tiny model; it loads only as "llama".
 
+    `tensors_per_file`: split, as `<stem>-00001-of-0000n.gguf` and so on; 0: one file.
     `metadata` replaces or adds keys (int: u32, float: f32); None removes one.
     """
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_per_file)
     values: dict[str, Any] = {
         "general.type": "model",
         "general.name": "Tiny",

@@ -7,10 +7,11 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
-from app.core import catalogue, gguf
-from app.core.catalogue import PromptForm
+from app.core import catalogue, gguf, ollama
+from app.core.catalogue import ModelCard, PromptForm
 from app.core.errors import AppError
-from app.core.records import LocalModel
+from app.core.gguf import GgufHeader
+from app.core.records import FileMark, LocalModel
 
 FALLBACK_FORM = "question_answer"
 
@@ -29,21 +30,28 @@ def describe(path: Path) -> LocalModel:
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)
-    form = book.forms.get(card.form) if card else book.form_of_template(header.chat_template)
+    stored = ollama.entry_of(path)  # its files are called by their hash
+    template = header.chat_template or (ollama.template_text(stored) if stored else None)
+    form = book.forms.get(card.form) if card else book.form_of_template(template)
     return LocalModel(
-        id=_free_id(path.stem, ()),
-        name=_name(header.name, header.quantization, path)
-        if card is None
-        else f"{card.title} {header.quantization}".strip(),
+        id=_free_id(stored.name if stored else path.stem, ()),
+        name=f"{card.title} {header.quantization}".strip() if card else stored.name if stored else _name(header, path),
         path=str(path),
-        size_bytes=path.stat().st_size,
+        size_bytes=header.file_bytes,
         architecture=header.architecture,
         quantization=header.quantization,
         context_tokens=header.context_length,
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=form.id if form else None,
+        files=tuple(_mark(file, card, header.quantization) for file in (path, *header.parts)),
     )
+
+
+def files_of(model: LocalModel) -> list[Path]:
+    """All files of the model, the first part first; the path alone where the list is older than its marks."""
+    first = Path(model.path)
+    return [first, *(first.with_name(mark.name) for mark in model.files[1:])]
 
 
 def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
@@ -52,7 +60,13 @@ def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
     if old is None:
         return dataclasses.replace(model, id=_free_id(model.id, {other.id for other in known}))
     allowed = old.template_allowed or model.template_allowed
-    return dataclasses.replace(model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed)
+    known_hashes = {dataclasses.replace(mark, sha256=""): mark.sha256 for mark in old.files}
+    files = tuple(  # a file that is as it was needs no second hashing
+        dataclasses.replace(mark, sha256=mark.sha256 or known_hashes.get(mark, "")) for mark in model.files
+    )
+    return dataclasses.replace(
+        model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed, files=files
+    )
 
 
 def needs_template_consent(model: LocalModel) -> bool:
@@ -87,6 +101,21 @@ def _free_id(stem: str, taken: Collection[str]) -> str:
     return candidate
 
 
-def _name(general_name: str, quantization: str, path: Path) -> str:
-    name = " ".join(general_name.split())[:80]
-    return f"{name} {quantization}".strip() if name else path.stem
+def _name(header: GgufHeader, path: Path) -> str:
+    name = " ".join((header.text("general.name") or "").split())[:80]
+    return f"{name} {header.quantization}".strip() if name else path.stem
+
+
+def _mark(path: Path, card: ModelCard | None, quantization: str) -> FileMark:
+    """With the hash only where it is known already: from the catalogue, or from the store that the file lies in."""
+    status = path.stat()
+    published = [file for file in card.files if file.quantization == quantization] if card else []
+    sha256 = next((file.sha256 for file in published if file.size_bytes == status.st_size), "")
+    return FileMark(path.name, status.st_size, status.st_mtime_ns, sha256 or origin_sha256(path))
+
+
+def origin_sha256(path: Path) -> str:
+    """Ollama and the Hugging Face cache name the files of weights by their hash, the latter behind a link."""
+    target = path.resolve()
+    is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None
+    return target.name if is_hub_blob else ollama.sha256_of(target)

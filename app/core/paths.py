@@ -1,5 +1,6 @@
 """Where Kotae keeps things, and where it finds what it ships."""
 
+import dataclasses
 import os
 import tempfile
 from dataclasses import dataclass
@@ -7,16 +8,21 @@ from pathlib import Path
 
 import platformdirs
 
+from app.core import settings
+from app.core.atomic import write_atomically
 from app.core.errors import AppError
+
+__all__ = ["DATA_DIR_VARIABLE", "Paths", "locate", "resources", "write_atomically"]
 
 DATA_DIR_VARIABLE = "KOTAE_DATA_DIR"
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The folders and files below one data folder. Nothing is written anywhere else."""
+    """The folders and files below one data folder. Nothing is written anywhere else but in `models_folder`."""
 
     data: Path
+    models_folder: Path | None = None  # where the user has moved the models; None: in the data folder
 
     @property
     def database(self) -> Path:
@@ -32,7 +38,7 @@ class Paths:
 
     @property
     def models(self) -> Path:
-        return self.data / "models"
+        return self.models_folder or self.data / "models"
 
     @property
     def cards(self) -> Path:
@@ -56,6 +62,7 @@ class Paths:
 def locate(data_dir: str | None = None) -> Paths:
     """The data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own. Created, for this user alone (0700).
 
+    Models that were moved to a drive that is not plugged in now: new ones go into the data folder meanwhile.
     Raises AppError("data_dir_unusable") when it cannot be created or written.
     """
     chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE)
@@ -76,7 +83,15 @@ def locate(data_dir: str | None = None) -> Paths:
             pass
     except OSError as error:
         raise AppError("data_dir_unusable", path=str(paths.data), reason=error.strerror or str(error)) from error
-    return paths
+    moved = settings.load(paths.settings).models_folder
+    return dataclasses.replace(paths, models_folder=Path(moved)) if moved and _is_folder(Path(moved)) else paths
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # not allowed to look, or a name that no file system takes
+        return False
 
 
 def resources() -> Path:
@@ -84,17 +99,3 @@ def resources() -> Path:
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / "resources"
     return checkout if (checkout / "models.toml").is_file() else package / "_resources"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces `path` whole or not at all: temporary name in the same folder, fsync, rename."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

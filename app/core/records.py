@@ -81,6 +81,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMark:
+    """What one file of a model was when it was added, so that a later change can be told from damage."""
+
+    name: str  # without its folder
+    size_bytes: int
+    modified_ns: int
+    sha256: str = ""  # "": not known yet
+
+
+@dataclass(frozen=True, slots=True)
 class LocalModel:
     """A model file on this machine. The file stays where it is; this row only points at it."""
 
@@ -96,3 +106,4 @@ class LocalModel:
     form_id: str | None = None  # our own prompt form; None: the file's own template, or plain question and answer
     template_allowed: bool = False  # the user let the file's own template run, isolated
     speeds: dict[str, Any] | None = None  # {"repack" | "plain": {"prompt": tok/s, "answer": tok/s}}
+    files: tuple[FileMark, ...] = ()  # the first part before the others; () in a list older than this column

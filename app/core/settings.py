@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.paths import write_atomically
+from app.core.atomic import write_atomically
 
 TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
 CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
@@ -27,6 +27,7 @@ class Settings:
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
+    models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
     first_run_done: bool = False  # the greeting of the first start was closed
 
 
@@ -71,6 +72,8 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20
     if key == "threads":
         return value is None or (isinstance(value, int) and 1 <= value <= 1024)
+    if key == "models_folder":
+        return value is None or (isinstance(value, str) and "\0" not in value and Path(value).is_absolute())
     if key == "model_id":
         return value is None or isinstance(value, str)
     return isinstance(value, type(default))

@@ -15,7 +15,7 @@ from typing import Any
 from app.core.database import Database, Row
 from app.core.message_index import MessageIndex
 from app.core.presets import Choices
-from app.core.records import AnswerDetails, Conversation, LocalModel, Message
+from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, Message
 
 TITLE_CHARACTERS = 60
 
@@ -254,6 +254,7 @@ class Store:
         """Adds a model, or replaces the one with the same id or path."""
         values = dataclasses.asdict(model)
         values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
+        values["files"] = json.dumps(values["files"])
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         with self._db.transaction():
             self._db.write(
@@ -358,4 +359,5 @@ def _local_model(row: Row) -> LocalModel:
     values = dict(row)
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
+    values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))
     return LocalModel(**values)

@@ -85,8 +85,14 @@ def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE draft ADD COLUMN set_aside TEXT NOT NULL DEFAULT ''")
 
 
+def _marks_of_model_files(db: sqlite3.Connection) -> None:
+    """A list in JSON, because a model may be several files: name, size_bytes, modified_ns, sha256 of each."""
+    db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
     _text_set_aside_by_an_edit,
+    _marks_of_model_files,
 )
