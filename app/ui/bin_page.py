@@ -130,7 +130,8 @@ class BinPage(QWidget):
     def _ask_to_erase(self) -> None:
         ids = self.list.chosen_ids()
         if len(ids) == 1:
-            question = self.tr("「{title}」を完全に削除しますか").format(title=self.list.currentIndex().data())
+            title = self.list.selectedIndexes()[0].data()  # not the current row's: Ctrl+click leaves that unchosen
+            question = self.tr("「{title}」を完全に削除しますか").format(title=title)
         else:
             question = self.tr("{n} 件の会話を完全に削除しますか").format(n=len(ids))
         if ids:

@@ -135,3 +135,22 @@ def test_what_is_thrown_away_while_the_bin_is_open_comes_to_it(open_bin, store):
     parts, page = open_bin()
     parts.window.list_actions.bin([number])
     assert shown(page) == ["二", "一"]
+
+
+def test_the_question_names_the_conversation_that_is_chosen_not_the_one_the_keyboard_is_at(open_bin, store, qtbot):
+    binned(store, "一", "二")
+    parts, page = open_bin()
+
+    def click(row: int, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
+        place = page.list.visualRect(page.binned.index(row)).center()
+        qtbot.mouseClick(page.list.viewport(), LEFT, modifiers, place)
+
+    click(0)
+    for _ in range(2):  # chosen as well, and not any more
+        click(1, Qt.KeyboardModifier.ControlModifier)
+    assert page.list.currentIndex().data() == "一"
+    qtbot.mouseClick(page.erase_button, LEFT)
+    dialog = dialog_of(page)
+    assert dialog.accessibleName() == "「二」を完全に削除しますか"
+    qtbot.mouseClick(dialog.buttons["erase"], LEFT)
+    assert [one.title for one in parts.conversations.binned()] == ["一"]
