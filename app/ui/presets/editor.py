@@ -37,7 +37,7 @@ class PresetEditor(EditorWindow):
         self._is_action = preset.kind == "action"
         self.name = QLineEdit(preset.name)
         self.name.setMaxLength(NAME_MAX)
-        self.request = prompt_field.text_field(theme, "", REQUEST_HEIGHT_PX)
+        self.request = prompt_field.TextField(theme, "", REQUEST_HEIGHT_PX)
         self.request.setPlainText(preset.request)
         below = form.CONVERSATION if self._is_action else form.CARD
         self.form = ChoicesForm(theme, below, shows_details=shows_details and not self._is_action)

@@ -28,7 +28,7 @@ class PromptField(QWidget):
         choices = [(below_words, BELOW), (self.tr("指示を付けない"), NONE), (self.tr("自分で書く"), OWN)]
         self.source = Chooser(choices, self._on_chosen)
         self._source = BELOW
-        self.text = text_field(theme, self.tr("システムプロンプトの文"), TEXT_HEIGHT_PX)
+        self.text = TextField(theme, self.tr("システムプロンプトの文"), TEXT_HEIGHT_PX)
         self._quoted = Label(tone="text2", wraps=True)
         self._quoted.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setFocusProxy(self.source)
@@ -91,19 +91,21 @@ class PromptField(QWidget):
         self._quoted.setText(self.tr("「{text}」").format(text=short) if short else self.tr("（指示はありません）"))
 
 
-def text_field(theme: Theme, name: str, height_px: int) -> QPlainTextEdit:
+class TextField(QPlainTextEdit):
     """A field of several lines that Tab leaves."""
-    field = QPlainTextEdit()
-    field.setProperty("field", True)
-    field.setAccessibleName(name)
-    field.setTabChangesFocus(True)
 
-    def resize() -> None:
-        field.setFixedHeight(theme.px(height_px))
+    def __init__(self, theme: Theme, name: str, height_px: int) -> None:
+        super().__init__()
+        self._theme = theme
+        self._height_px = height_px
+        self.setProperty("field", True)
+        self.setAccessibleName(name)
+        self.setTabChangesFocus(True)
+        theme.changed.connect(self._resize)
+        self._resize()
 
-    theme.changed.connect(resize)
-    resize()
-    return field
+    def _resize(self) -> None:
+        self.setFixedHeight(self._theme.px(self._height_px))
 
 
 def show_text(field: QPlainTextEdit, text: str) -> None:
