@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.core.errors import AppError
 from app.services.events import EngineStatus
+from app.ui.dialogs import Dialog
 from tests import screenshots
 
 
@@ -17,8 +18,9 @@ def test_everything_may_change_after_a_window_was_opened_and_closed(
     with screenshots.opened(qapp, str(tmp_path), name, "light", "wide") as parts:
         for window in screenshots.other_windows(qapp, parts):
             getattr(window, "reject", window.close)()
-        for window in screenshots.other_windows(qapp, parts):  # the question whether changes may be lost
-            window.buttons["leave"].click()
+        for window in screenshots.other_windows(qapp, parts):
+            if isinstance(window, Dialog):  # whether changes may be lost
+                window.buttons["leave"].click()
         screenshots.pause()
         details = not parts.preferences.value.shows_details
         parts.preferences.change(theme="dark", text_scale_percent=130, shows_details=details, send_key="ctrl_enter")
