@@ -1,16 +1,14 @@
-"""What is done to conversations and folders: told in a toast, and undone by Ctrl+Z, the last first."""
+"""What is done to conversations and folders, each with what takes it back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
 from app.services.conversations import Conversations
 from app.ui.conversation_view import ConversationView
-from app.ui.widgets.toast import Toast
+from app.ui.undo import UndoStack
 
 FOLDER_CHARACTERS = 14
-
-Undo = Callable[[], object]
 
 
 class ListActions(QObject):
@@ -18,34 +16,30 @@ class ListActions(QObject):
 
     folder_added = Signal(int)  # it waits for its name
 
-    def __init__(self, conversations: Conversations, listed: ConversationView, toast: Toast, parent: QObject) -> None:
+    def __init__(
+        self, conversations: Conversations, listed: ConversationView, undo_stack: UndoStack, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._conversations = conversations
-        self._toast = toast
-        self._undos: list[Undo] = []
+        self._undo_stack = undo_stack
         listed.bin_requested.connect(self.bin)
         listed.move_requested.connect(self.move)
         listed.folder_requested.connect(self.add_folder)
         listed.folder_removal_requested.connect(self.remove_folder)
         listed.pin_requested.connect(lambda ids, is_pinned: conversations.pin(ids, is_pinned=is_pinned))
 
-    def undo(self) -> None:
-        """Takes back the last thing that was done and not taken back yet."""
-        if self._undos:
-            self._toast.hide()
-            self._undos.pop()()
-
     def bin(self, ids: Sequence[int]) -> None:
         title = self._title(ids)
         if self._conversations.bin(ids):
             one = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。")
             several = self.tr("{n} 件の会話をごみ箱に移しました。30 日間戻せます。").format(n=len(ids))
-            self._offer(one if len(ids) == 1 else several, lambda: self._conversations.restore(ids), title)
+            text = one if len(ids) == 1 else several
+            self._undo_stack.offer(text, lambda: self._conversations.restore(ids), title, ids)
 
     def restore(self, ids: Sequence[int]) -> None:
         """Out of the bin."""
         if self._conversations.restore(ids):
-            self._undos.append(lambda: self._conversations.bin(ids))
+            self._undo_stack.push(lambda: self._conversations.bin(ids), ids)
 
     def move(self, ids: Sequence[int], folder_id: int | None) -> None:
         """`folder_id` None: out of any folder."""
@@ -60,33 +54,25 @@ class ListActions(QObject):
             one = self.tr("「{title}」を「{folder}」に移しました。").replace("{folder}", _short(name))
             several = self.tr("{n} 件の会話を「{title}」に移しました。")
         text = one if len(ids) == 1 else several.replace("{n}", str(len(ids)))
-        self._offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name)
+        self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
 
     def add_folder(self, ids: Sequence[int] = ()) -> None:
         """A new folder, with these conversations in it."""
         before = self._folders_of(ids)
         folder_id = self._conversations.add_folder(self._free_name(), ids)
         if folder_id is not None:
-            self._undos.append(lambda: self._take_apart(folder_id, before))
+            self._undo_stack.push(lambda: self._take_apart(folder_id, before), ids)
             self.folder_added.emit(folder_id)
 
     def remove_folder(self, folder_id: int) -> None:
         name = next(folder.name for folder in self._conversations.folders() if folder.id == folder_id)
+        inside = [one.id for one in self._conversations.all() if one.folder_id == folder_id]
         undo = self._conversations.remove_folder(folder_id)
         if undo is not None:
-            self._offer(self.tr("フォルダ「{title}」を削除しました。会話は残っています。"), undo, name)
+            text = self.tr("フォルダ「{title}」を削除しました。会話は残っています。")
+            self._undo_stack.offer(text, undo, name, inside)
 
     # ------------------------------------------------------------------- private
-
-    def _offer(self, text: str, undo: Undo, title: str) -> None:
-        self._undos.append(undo)
-        self._toast.offer(text, lambda: self._take_back(undo), title)
-
-    def _take_back(self, undo: Undo) -> None:
-        """What the toast offers, which need not be the last that was done."""
-        if undo in self._undos:
-            self._undos.remove(undo)
-            undo()
 
     def _title(self, ids: Sequence[int]) -> str:
         return next((one.title for one in self._conversations.all() if one.id in ids), "")

@@ -30,6 +30,7 @@ from app.ui.settings.page import SettingsPage
 from app.ui.sidebar import Sidebar
 from app.ui.status_line import StatusLine
 from app.ui.theme import Theme
+from app.ui.undo import UndoStack
 from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.labels import Rule
 from app.ui.widgets.toast import Toast
@@ -171,7 +172,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.menu_button = IconButton(self.theme, "menu", self.tr("会話とページの一覧"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
-        self.list_actions = ListActions(self._conversations, self.sidebar.list, self.toast, self)
+        self.undo_stack = UndoStack(self.toast, self._conversations, self)
+        self.list_actions = ListActions(self._conversations, self.sidebar.list, self.undo_stack, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
         return (
@@ -194,7 +196,7 @@ class MainWindow(QMainWindow):
 
     def _settings_page(self) -> SettingsPage:
         page = SettingsPage(self.theme, self._preferences, self._presets, self._card, self._paths)
-        page.undo_offered.connect(self.toast.offer)
+        page.undo_offered.connect(self.undo_stack.offer)
         page.first_run_requested.connect(self.first_run_requested)
         return page
 
@@ -243,7 +245,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+K", self._on_search_requested),
             ("Ctrl+B", self.toggle_sidebar),
             ("F1", self.show_manual),
-            ("Ctrl+Z", self.list_actions.undo),
+            ("Ctrl+Z", self.undo_stack.undo),
             ("F6", lambda: self._move_region(1)),
             ("Shift+F6", lambda: self._move_region(-1)),
             ("Ctrl++", lambda: self._step_text_size(1)),
@@ -339,7 +341,7 @@ class MainWindow(QMainWindow):
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
-        self.toast.offer(self.tr("一時的な会話を閉じました。"), bring_back)
+        self.undo_stack.offer(self.tr("一時的な会話を閉じました。"), bring_back, key="temporary")
 
     def _on_preferences_changed(self, settings: Settings) -> None:
         self.status_line.set_shows_details(settings.shows_details)

@@ -67,7 +67,7 @@ def test_the_last_thrown_away_is_chosen_and_enter_brings_it_back(open_bin, store
     assert shown(page) == ["一"]
     assert [one.id for one in parts.conversations.all()] == [ids[1]]
     assert page.list.chosen_ids() == [ids[0]]
-    parts.window.list_actions.undo()
+    parts.window.undo_stack.undo()
     assert shown(page) == ["二", "一"]
 
 
