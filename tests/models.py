@@ -1,4 +1,4 @@
-"""Models for tests: a tiny one that loads and generates, adapters for it, and one with Llama-3.1-8B's shape.
+"""Models for tests: a tiny one that loads and generates, adapters for it, and those with the shapes of published ones.
 
 All weights are random from a fixed seed. Nothing here is imported by the program.
 """
@@ -14,6 +14,9 @@ import gguf
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
+
+from app.core import model_sizes
+from app.core.catalogue import Shape
 
 Weights = npt.NDArray[np.float32]
 
@@ -179,73 +182,106 @@ def unpaired_adapter(path: Path) -> Path:
     return tiny_adapter(path, without="blk.1.attn_v.weight.lora_b")
 
 
-# ------------------------------------------------------ Llama-3.1-8B's shape
+# ------------------------------------------------------ the shapes of published models
 
 
 def synthetic_8b(path: Path, *, layers: int = 32) -> Path:
-    """Writes a random model with Llama-3.1-8B's shape and Q4_K_M's mix: 4.58 GiB in 15 s. Fewer layers make it smaller.
+    """Llama-3.1-8B's shape: 4.58 GiB in 15 s. Fewer layers make it smaller."""
+    return synthetic(path, replace(model_sizes.SHAPES["8B"], block_count=layers))
+
+
+def synthetic(path: Path, shape: Shape) -> Path:
+    """Writes a random model of that shape (llama, qwen2 or qwen3) with Q4_K_M's mix of types.
 
     One pool of random numbers is quantized once for each type and tiled over all tensors: the weights mean nothing, but
     size, memory traffic and header are those of the real file.
     """
-    vocabulary, embedding, feed_forward, kv = 128_256, 4096, 14_336, 1024
-    writer = gguf.GGUFWriter(path, "llama")
+    kind, width = shape.architecture, shape.embedding_length
+    writer = gguf.GGUFWriter(path, kind)
+    is_llama = kind == "llama"
+    specials = 256 if is_llama else 26
     add_metadata(
         writer,
         {
             "general.type": "model",
-            "general.name": "Synthetic 8B",
+            "general.name": "Synthetic",
             "general.file_type": 15,
-            "llama.vocab_size": vocabulary,
-            "llama.context_length": 131_072,
-            "llama.embedding_length": embedding,
-            "llama.block_count": layers,
-            "llama.feed_forward_length": feed_forward,
-            "llama.attention.head_count": 32,
-            "llama.attention.head_count_kv": 8,
-            "llama.attention.layer_norm_rms_epsilon": 1e-5,
-            "llama.rope.dimension_count": 128,
-            "llama.rope.freq_base": 500_000.0,
+            f"{kind}.vocab_size": shape.vocab_size,
+            f"{kind}.context_length": 131_072,
+            f"{kind}.embedding_length": width,
+            f"{kind}.block_count": shape.block_count,
+            f"{kind}.feed_forward_length": shape.feed_forward_length,
+            f"{kind}.attention.head_count": shape.head_count,
+            f"{kind}.attention.head_count_kv": shape.head_count_kv,
+            f"{kind}.attention.key_length": shape.key_length,
+            f"{kind}.attention.value_length": shape.key_length,
+            f"{kind}.attention.layer_norm_rms_epsilon": 1e-5,
+            f"{kind}.rope.dimension_count": shape.key_length if is_llama else None,
+            f"{kind}.rope.freq_base": 500_000.0,
             "tokenizer.ggml.model": "gpt2",
-            "tokenizer.ggml.pre": "llama-bpe",
-            "tokenizer.ggml.bos_token_id": 128_000,
-            "tokenizer.ggml.eos_token_id": 128_001,
+            "tokenizer.ggml.pre": "llama-bpe" if is_llama else "qwen2",
+            "tokenizer.ggml.bos_token_id": shape.vocab_size - specials,
+            "tokenizer.ggml.eos_token_id": shape.vocab_size - specials + 1,
+            "tokenizer.ggml.add_bos_token": is_llama,
         },
     )
-    _add_llama3_sized_vocabulary(writer, vocabulary)
-    pool = _QuantizedPool(embedding)
+    _add_large_vocabulary(writer, shape.vocab_size, shape.merges, specials)
+    pool, matrices, vectors = _QuantizedPool(width), _matrices(shape), _vectors(shape)
+    for name, length in vectors:
+        writer.add_tensor_info(name, (length,), np.dtype(np.float32), length * 4)
+    for name, columns, rows, type_ in matrices:
+        packed = (rows, pool.row_bytes(columns, type_))
+        writer.add_tensor_info(name, packed, np.dtype(np.uint8), packed[0] * packed[1], raw_dtype=type_)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for _, length in vectors:
+        writer.write_tensor_data(np.ones(length, np.float32))
+    for _, columns, rows, type_ in matrices:
+        _write_tiled(writer, pool.rows(columns, type_), rows)
+    writer.close()
+    return path
+
+
+def _matrices(shape: Shape) -> list[tuple[str, int, int, gguf.GGMLQuantizationType]]:
+    """Name, columns, rows and type of each, as llama.cpp's Q4_K_M chooses."""
     big, small = gguf.GGMLQuantizationType.Q6_K, gguf.GGMLQuantizationType.Q4_K
-    matrices = [("token_embd", embedding, vocabulary, small), ("output", embedding, vocabulary, big)]
+    width, wide, layers = shape.embedding_length, shape.feed_forward_length, shape.block_count
+    inner, inner_kv = shape.head_count * shape.key_length, shape.head_count_kv * shape.key_length
+    found = [("token_embd.weight", width, shape.vocab_size, big if shape.ties_embedding else small)]
+    if not shape.ties_embedding:
+        found.append(("output.weight", width, shape.vocab_size, big))
     for layer in range(layers):
         # llama.cpp's use_more_bits(): the first and last eighth, and every third layer between.
         more = layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
         mixed = big if more else small
         block = f"blk.{layer}."
-        matrices += [
-            (block + "attn_q", embedding, embedding, small),
-            (block + "attn_k", embedding, kv, small),
-            (block + "attn_v", embedding, kv, mixed),
-            (block + "attn_output", embedding, embedding, small),
-            (block + "ffn_gate", embedding, feed_forward, small),
-            (block + "ffn_up", embedding, feed_forward, small),
-            (block + "ffn_down", feed_forward, embedding, mixed),
+        found += [
+            (block + "attn_q.weight", width, inner, small),
+            (block + "attn_k.weight", width, inner_kv, small),
+            (block + "attn_v.weight", width, inner_kv, mixed),
+            (block + "attn_output.weight", inner, width, small),
+            (block + "ffn_gate.weight", width, wide, small),
+            (block + "ffn_up.weight", width, wide, small),
+            (block + "ffn_down.weight", wide, width, mixed),
         ]
-    norms = ["output_norm", *(f"blk.{i}.{name}" for i in range(layers) for name in ("attn_norm", "ffn_norm"))]
-    for name in norms:
-        writer.add_tensor_info(f"{name}.weight", (embedding,), np.dtype(np.float32), embedding * 4)
-    for name, columns, rows, kind in matrices:
-        shape = (rows, pool.row_bytes(columns, kind))
-        writer.add_tensor_info(f"{name}.weight", shape, np.dtype(np.uint8), shape[0] * shape[1], raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    ones = np.ones(embedding, np.float32)
-    for _ in norms:
-        writer.write_tensor_data(ones)
-    for _, columns, rows, kind in matrices:
-        _write_tiled(writer, pool.rows(columns, kind), rows)
-    writer.close()
-    return path
+    return found
+
+
+def _vectors(shape: Shape) -> list[tuple[str, int]]:
+    """Norms, and what an architecture has besides: Qwen 2 biases, Qwen 3 norms of queries and keys."""
+    head = shape.key_length
+    own = {
+        "qwen2": [
+            ("attn_q.bias", shape.head_count * head),
+            ("attn_k.bias", shape.head_count_kv * head),
+            ("attn_v.bias", shape.head_count_kv * head),
+        ],
+        "qwen3": [("attn_q_norm.weight", head), ("attn_k_norm.weight", head)],
+    }.get(shape.architecture, [])
+    each = [("attn_norm.weight", shape.embedding_length), ("ffn_norm.weight", shape.embedding_length), *own]
+    blocks = [(f"blk.{layer}.{name}", length) for layer in range(shape.block_count) for name, length in each]
+    return [("output_norm.weight", shape.embedding_length), *blocks]
 
 
 class _QuantizedPool:
@@ -293,14 +329,14 @@ def _write_tiled(writer: gguf.GGUFWriter, rows: npt.NDArray[np.uint8], count: in
     writer.write_tensor_data(np.tile(rows, (tiles, 1))[:count])
 
 
-def _add_llama3_sized_vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
-    """256 byte tokens as GPT-2 writes them, then made-up words; and as many merges as Llama 3 has."""
+def _add_large_vocabulary(writer: gguf.GGUFWriter, count: int, merges: int, specials: int) -> None:
+    """256 byte tokens as GPT-2 writes them, then made-up words, then control tokens; and the merges."""
     words = (b"w%06d" % number for number in itertools.count())
-    tokens = [*_gpt2_bytes(), *itertools.islice(words, count - 256 - 256)]
-    special = [b"<|begin_of_text|>", b"<|end_of_text|>", *(b"<|reserved_%d|>" % number for number in range(254))]
+    tokens = [*_gpt2_bytes(), *itertools.islice(words, count - specials - 256)]
+    special = [b"<|begin_of_text|>", b"<|end_of_text|>", *(b"<|reserved_%d|>" % n for n in range(specials - 2))]
     writer.add_token_list(tokens + special)
     writer.add_token_types([gguf.TokenType.NORMAL] * len(tokens) + [gguf.TokenType.CONTROL] * len(special))
-    writer.add_token_merges([f"x{number:05x} y{number % 97}" for number in range(280_147)])
+    writer.add_token_merges([f"x{number:05x} y{number % 97}" for number in range(merges)])
 
 
 def _gpt2_bytes() -> Iterator[bytes]:

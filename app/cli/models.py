@@ -1,18 +1,20 @@
-"""`kotae models`: what is here, what would fit, adding and removing."""
+"""`kotae models`: what is here and what could be, adding and removing."""
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli.ask import choose_model
+from app.cli import model_fit
 from app.cli.output import Output
-from app.core import catalogue, fit, gguf, local_models, settings, starter
+from app.core import catalogue, local_models, starter
+from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.wording import help_text, phrase
+from app.core.wording import describe_error, help_text
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -20,9 +22,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
     group = add_command(commands, shared, "models", help_text("models"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
-    add_command(actions, shared, "list", help_text("models list"), _list)
-    show = add_command(actions, shared, "show", help_text("models show"), _show)
-    show.add_argument("model", metavar="ID|FILE")
+    listing = add_command(actions, shared, "list", help_text("models list"), _list)
+    listing.add_argument("--catalogue", action="store_true", help=help_text("models list --catalogue"))
+    model_fit.add_parsers(actions, shared)
     add = add_command(actions, shared, "add", help_text("models add"), _add)
     add.add_argument("what", metavar="starter", choices=["starter"], help=help_text("models add what"))
     importing = add_command(actions, shared, "import", help_text("models import"), _import)
@@ -30,33 +32,30 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
     remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
-    fitting = add_command(actions, shared, "fit", help_text("models fit"), _fit)
-    fitting.add_argument("model", metavar="ID|FILE")
-    fitting.add_argument("--context", metavar="N", type=int, help=help_text("models fit --context"))
 
 
-def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     models = store.local_models()
     store.close()
+    book = catalogue.load()
+    for problem in book.problems:  # cards of the user
+        print(describe_error(problem), file=sys.stderr)  # noqa: T201
     lines = [f"{model.id}\t{model.name}\t{model.size_bytes / 1e9:.2f} GB" for model in models]
-    output.result({"models": [_described(model) for model in models]}, "\n".join(lines) or output.phrase("no_models"))
+    lines = lines or [output.phrase("no_models")]
+    here = {model.card_id for model in models}
+    lines += ["", output.phrase("catalogue")] if options.catalogue else []
+    lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
+    data: dict[str, Any] = {"models": [described(model) for model in models]}
+    if options.catalogue:
+        data["catalogue"] = [model_fit.card_data(card) for card in book.cards]
+    output.result(data, "\n".join(lines))
     return 0
 
 
-def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    model = choose_model(options.model, where)
-    header = gguf.check_model(Path(model.path))
-    data = _described(model) | {
-        "parameters": header.parameters,
-        "layers": header.block_count,
-        "vocabulary": header.vocab_size,
-        "has_chat_template": header.chat_template is not None,
-        "form": model.form_id,
-        "speeds": model.speeds,
-    }
-    output.result(data, "\n".join(f"{key}\t{value}" for key, value in data.items() if value not in (None, "")))
-    return 0
+def _catalogue_line(card: ModelCard) -> str:
+    sizes = ", ".join(f"{file.quantization} {file.size_bytes / 1e9:.2f} GB" for file in card.files)
+    return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
 
 
 def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -71,7 +70,7 @@ def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.end_progress()
     if is_new:
         output.note("licence", licence=card.licence, notice=card.licence_notice)
-    output.result(_described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
 
@@ -82,7 +81,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = _stored(model, where)
     if local_models.needs_template_consent(model):
         output.note("template_note")
-    output.result(_described(model), output.phrase("added", name=model.name, id=model.id))
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
     return 0
 
 
@@ -95,22 +94,8 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         store.remove_local_model(model.id)
     finally:
         store.close()
-    output.result(_described(model), output.phrase("removed", name=model.name, path=model.path))
+    output.result(described(model), output.phrase("removed", name=model.name, path=model.path))
     return 0
-
-
-def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when the model does not fit."""
-    context = options.context or settings.load(where.settings).context_tokens
-    if not 256 <= context <= 1 << 20:
-        limits = phrase("range", low=256, high=1 << 20)
-        raise AppError("bad_option", option="--context", value=context, expected=limits)
-    estimate = fit.estimate(gguf.check_model(Path(choose_model(options.model, where).path)), context)
-    available = fit.available_memory_bytes()
-    verdict = fit.verdict(estimate, available)
-    data = dataclasses.asdict(estimate) | {"available_bytes": available, "verdict": verdict}
-    output.result(data, output.phrase(f"fit_{verdict}", total_bytes=estimate.total_bytes, available_bytes=available))
-    return 1 if verdict == "insufficient" else 0
 
 
 def _stored(model: LocalModel, where: Paths) -> LocalModel:
@@ -124,7 +109,7 @@ def _stored(model: LocalModel, where: Paths) -> LocalModel:
     return model
 
 
-def _described(model: LocalModel) -> dict[str, Any]:
+def described(model: LocalModel) -> dict[str, Any]:
     card = catalogue.load().card(model.card_id)
     return {
         "id": model.id,

@@ -164,13 +164,25 @@ def available_memory_bytes() -> int:
     return min([int(psutil.virtual_memory().available), *cgroup_free_bytes()])
 
 
+def memory_bytes() -> int:
+    """What there is in all: the system's memory, less in a container with a limit."""
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in cgroup_limits())])
+
+
 def cgroup_free_bytes(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> list[int]:
     """Room below each memory limit of the control groups (v1 and v2) that this process is in; [] without limits."""
+    return [free for _, free in cgroup_limits(root, membership)]
+
+
+def cgroup_limits(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> list[tuple[int, int]]:
+    """Each memory limit and the room below it."""
     try:
         lines = membership.read_text("utf-8", "replace").splitlines()
     except OSError:
         return []  # not Linux
-    room = []
+    room: list[tuple[int, int]] = []
     for line in lines:
         _, controllers, path = [*line.split(":", 2), "none", ""][:3]
         if controllers == "":
@@ -181,7 +193,7 @@ def cgroup_free_bytes(root: Path = Path("/sys/fs/cgroup"), membership: Path = Pa
     return room
 
 
-def _room(mount: Path, path: str, limit_file: str, usage_file: str, cache_key: str) -> list[int]:
+def _room(mount: Path, path: str, limit_file: str, usage_file: str, cache_key: str) -> list[tuple[int, int]]:
     """A group is bound by its ancestors' limits too. A container may be given its host's path: the root then counts."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     folders = [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
@@ -189,7 +201,8 @@ def _room(mount: Path, path: str, limit_file: str, usage_file: str, cache_key: s
     for folder in folders:
         limit, usage = _number(folder / limit_file), _number(folder / usage_file)
         if limit is not None and usage is not None and limit < 1 << 60:  # v1 says "none" with a huge number
-            room.append(max(0, limit - usage + _cache_bytes(folder / "memory.stat", cache_key)))
+            free = max(0, limit - usage + _cache_bytes(folder / "memory.stat", cache_key))
+            room.append((limit, free))
     return room
 
 

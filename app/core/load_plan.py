@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core import fit, gguf
+from app.core import fit, gguf, room
 from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.settings import Settings
@@ -51,13 +51,15 @@ def plan(
     """
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
-    available = fit.available_memory_bytes() + reclaimable_bytes
+    there = room.measure(reclaimable_bytes)
     plain = fit.estimate(header, context, kv_type=settings.kv_type)
     is_there = loaded == (model.path, context, settings.kv_type)
-    if plain.total_bytes > available and not (force or is_there):
-        raise AppError("memory_short", need_bytes=plain.total_bytes, free_bytes=available)
+    judged = room.judge(plain, there)
+    if judged.verdict == "insufficient" and not (force or is_there):
+        sizes = {"need_bytes": plain.total_bytes, "free_bytes": judged.available_bytes}
+        raise AppError("memory_short", others_bytes=there.others_bytes, **sizes)
     repacked = fit.estimate(header, context, kv_type=settings.kv_type, repack=True)
-    fits_twice = fit.verdict(repacked, available) == "comfortable"
+    fits_twice = fit.verdict(repacked, there.available_bytes) == "comfortable"
     return Plan(
         path=model.path,
         context_tokens=context,

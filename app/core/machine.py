@@ -1,5 +1,6 @@
 """What this machine offers to a model: memory, cores, graphics processors, room for files. Measured, never guessed."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from app.core import fit
 NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
 _MIB = 1 << 20
 
+_GPU_BACKENDS = ("cuda", "vulkan", "hip", "sycl")
+
 # PCI vendors of processors that compute; the graphics chips of servers and virtual machines only draw.
 _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
@@ -21,6 +24,7 @@ _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 class Gpu:
     name: str
     memory_bytes: int | None = None  # None: shared with the processor, or there is no driver to ask
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,27 @@ def gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
     return (*named, *(Gpu(maker) for maker in makers))
 
 
+def graphics(libraries: Path | None = None) -> Gpu | None:
+    """The graphics processor with the most free memory of its own, if the engine can compute there.
+
+    `libraries`: those of the engine; a backend for graphics processors is one of them (the package is not imported).
+    """
+    folder = libraries or _engine_libraries()
+    if folder is None or not any(list(folder.glob(f"*ggml-{kind}*")) for kind in _GPU_BACKENDS):
+        return None
+    return max((gpu for gpu in _nvidia() if gpu.free_bytes), key=lambda gpu: gpu.free_bytes or 0, default=None)
+
+
+def _engine_libraries() -> Path | None:
+    package = importlib.util.find_spec("llama_cpp")
+    if package is None or not package.submodule_search_locations:
+        return None
+    return Path(package.submodule_search_locations[0]) / "lib"
+
+
 def _nvidia() -> tuple[Gpu, ...]:
     """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
-    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     try:
         run = subprocess.run(command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden)
@@ -63,9 +85,9 @@ def _nvidia() -> tuple[Gpu, ...]:
 
 
 def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
-    """Lines of `name, MiB`. The amount is a word in brackets where the driver does not tell it."""
-    lines = [line.rpartition(",") for line in text.splitlines() if "," in line]
-    return tuple(Gpu(name.strip(), _mebibytes(amount.strip())) for name, _, amount in lines)
+    """Lines of `name, MiB in all, MiB free`. An amount is a word in brackets where the driver does not tell it."""
+    lines = [[part.strip() for part in line.rsplit(",", 2)] for line in text.splitlines() if line.count(",") >= 2]
+    return tuple(Gpu(name, _mebibytes(total), _mebibytes(free)) for name, total, free in lines)
 
 
 def _mebibytes(amount: str) -> int | None:

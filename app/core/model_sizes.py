@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import fit
+from app.core.catalogue import Shape
 from app.core.gguf import Array, GgufHeader, TensorInfo
 
 RECOMMENDED = "8B"  # the smallest that is good for work; larger ones answer more slowly
@@ -16,31 +17,14 @@ RECOMMENDED = "8B"  # the smallest that is good for work; larger ones answer mor
 # Bits a weight of the two types that Q4_K_M mixes (ggml-quants).
 _Q4_K_BITS, _Q6_K_BITS = 4.5, 6.5625
 
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A model's dimensions. `ties_embedding`: the table of tokens is also the last layer, and stored once."""
-
-    name: str
-    layers: int
-    width: int
-    feed_forward: int
-    heads: int
-    heads_kv: int
-    head_length: int
-    vocabulary: int
-    merges: int
-    ties_embedding: bool = False
-
-
-SHAPES = (
-    Shape("1B", 16, 2048, 8192, 32, 8, 64, 128_256, 280_147, ties_embedding=True),  # Llama 3.2
-    Shape("3B", 28, 3072, 8192, 24, 8, 128, 128_256, 280_147, ties_embedding=True),  # Llama 3.2
-    Shape("8B", 32, 4096, 14_336, 32, 8, 128, 128_256, 280_147),  # Llama 3, Swallow
-    Shape("14B", 48, 5120, 13_824, 40, 8, 128, 152_064, 151_387),  # Qwen 2.5
-    Shape("32B", 64, 5120, 27_648, 40, 8, 128, 152_064, 151_387),  # Qwen 2.5
-    Shape("70B", 80, 8192, 28_672, 64, 8, 128, 128_256, 280_147),  # Llama 3
-)
+SHAPES = {
+    "1B": Shape("llama", 16, 2048, 8192, 32, 8, 64, 128_256, 280_147, ties_embedding=True),  # Llama 3.2
+    "3B": Shape("llama", 28, 3072, 8192, 24, 8, 128, 128_256, 280_147, ties_embedding=True),  # Llama 3.2
+    "8B": Shape("llama", 32, 4096, 14_336, 32, 8, 128, 128_256, 280_147),  # Llama 3, Swallow
+    "14B": Shape("qwen2", 48, 5120, 13_824, 40, 8, 128, 152_064, 151_387),  # Qwen 2.5
+    "32B": Shape("qwen2", 64, 5120, 27_648, 40, 8, 128, 152_064, 151_387),  # Qwen 2.5
+    "70B": Shape("llama", 80, 8192, 28_672, 64, 8, 128, 128_256, 280_147),  # Llama 3
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +37,12 @@ class SizeFit:
 
 def fits(available_bytes: int, context_tokens: int, kv_type: str = "f16") -> tuple[SizeFit, ...]:
     """Every size with its verdict, smallest first."""
-    return tuple(_fit(shape, available_bytes, context_tokens, kv_type) for shape in SHAPES)
+    return tuple(_fit(name, shape, available_bytes, context_tokens, kv_type) for name, shape in SHAPES.items())
 
 
 def recommended(sizes: Iterable[SizeFit]) -> SizeFit | None:
     """The largest that fits comfortably, though none above what work needs; None where not even the smallest does."""
-    names = [shape.name for shape in SHAPES]
+    names = list(SHAPES)
     wanted = names[: names.index(RECOMMENDED) + 1]
     fitting = [size for size in sizes if size.verdict == "comfortable" and size.name in wanted]
     return fitting[-1] if fitting else None
@@ -70,45 +54,59 @@ def largest(sizes: Iterable[SizeFit]) -> SizeFit | None:
     return fitting[-1] if fitting else None
 
 
-def _fit(shape: Shape, available_bytes: int, context_tokens: int, kv_type: str) -> SizeFit:
+def _fit(name: str, shape: Shape, available_bytes: int, context_tokens: int, kv_type: str) -> SizeFit:
     header = header_of(shape)
     needed = fit.estimate(header, context_tokens, kv_type=kv_type)
-    return SizeFit(shape.name, header.weights_bytes, needed.total_bytes, fit.verdict(needed, available_bytes))
+    return SizeFit(name, header.weights_bytes, needed.total_bytes, fit.verdict(needed, available_bytes))
 
 
-def header_of(shape: Shape) -> GgufHeader:
-    """What the header of a file of this shape would say, as far as `fit` reads it."""
-    weights = weights_bytes(shape)
+def header_of(shape: Shape, weights: int = 0, context_length: int = 131_072) -> GgufHeader:
+    """What the header of a file of this shape would say, as far as `fit` reads it. `weights` 0: those of Q4_K_M."""
+    weights = weights or weights_bytes(shape)
+    numbers = {
+        "context_length": context_length,
+        "embedding_length": shape.embedding_length,
+        "block_count": shape.block_count,
+        "feed_forward_length": shape.feed_forward_length,
+        "attention.head_count": shape.head_count,
+        "attention.head_count_kv": shape.head_count_kv,
+        "attention.key_length": shape.key_length,
+        "attention.value_length": shape.key_length,
+    }
     return GgufHeader(
-        path=Path(shape.name),
+        path=Path("model.gguf"),
         version=3,
         alignment=32,
         metadata={
-            "general.architecture": "llama",
-            "llama.context_length": 131_072,
-            "llama.embedding_length": shape.width,
-            "llama.block_count": shape.layers,
-            "llama.feed_forward_length": shape.feed_forward,
-            "llama.attention.head_count": shape.heads,
-            "llama.attention.head_count_kv": shape.heads_kv,
-            "llama.attention.key_length": shape.head_length,
-            "llama.attention.value_length": shape.head_length,
-            "tokenizer.ggml.tokens": Array("str", shape.vocabulary),
+            "general.architecture": shape.architecture,
+            **{f"{shape.architecture}.{name}": number for name, number in numbers.items()},
+            "tokenizer.ggml.tokens": Array("str", shape.vocab_size),
             "tokenizer.ggml.merges": Array("str", shape.merges),
         },
         types={},
-        tensors={"all": TensorInfo("all", (weights,), "Q4_K", 0, weights)},
+        tensors={"all": TensorInfo("all", (parameters(shape),), "Q4_K", 0, weights)},
         data_offset=0,
         file_bytes=weights,
     )
 
 
+def parameters(shape: Shape) -> int:
+    plain, mixed = _block_weights(shape)
+    tables = shape.vocab_size * shape.embedding_length * (1 if shape.ties_embedding else 2)
+    return shape.block_count * (plain + mixed) + tables
+
+
 def weights_bytes(shape: Shape) -> int:
     """Q4_K_M: half of the value and down projections, and the last layer, in Q6_K; the rest in Q4_K."""
-    inner, inner_kv = shape.heads * shape.head_length, shape.heads_kv * shape.head_length
-    mixed = shape.width * inner_kv + shape.feed_forward * shape.width
-    plain = 2 * shape.width * inner + shape.width * inner_kv + 2 * shape.width * shape.feed_forward
+    plain, mixed = _block_weights(shape)
     block_bits = plain * _Q4_K_BITS + mixed * (_Q4_K_BITS + _Q6_K_BITS) / 2
-    table = shape.vocabulary * shape.width
+    table = shape.vocab_size * shape.embedding_length
     table_bits = table * (_Q6_K_BITS if shape.ties_embedding else _Q4_K_BITS + _Q6_K_BITS)
-    return round((shape.layers * block_bits + table_bits) / 8)
+    return round((shape.block_count * block_bits + table_bits) / 8)
+
+
+def _block_weights(shape: Shape) -> tuple[int, int]:
+    """Of one layer: those that are always in Q4_K, and those of which half are in Q6_K."""
+    width, feed_forward = shape.embedding_length, shape.feed_forward_length
+    inner, inner_kv = shape.head_count * shape.key_length, shape.head_count_kv * shape.key_length
+    return 2 * width * inner + width * inner_kv + 2 * width * feed_forward, width * inner_kv + feed_forward * width

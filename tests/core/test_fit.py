@@ -1,5 +1,6 @@
 """What a model needs, against what the engine child really takes; and what the machine and its container have left."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import gguf as gguf_py
 import psutil
 import pytest
 
-from app.core import fit
+from app.core import catalogue, fit, model_fit
 from app.core.gguf import GgufHeader, TensorInfo, read_header
 from tests import models
 from tests.engine.child import Child
@@ -175,14 +176,25 @@ def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model
 
 @pytest.mark.slow
 @pytest.mark.parametrize("context", [2048, 4096, 8192])
-def test_the_estimate_is_what_an_8b_model_takes(context: int, big_model: Path, tmp_path: Path) -> None:
+def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: Path, tmp_path: Path) -> None:
+    """From the file's header, and from the numbers that its card has before there is a file."""
     measured = growth(big_model, tmp_path, context, "あ " * 130)
     assert_close(fit.estimate(read_header(big_model), context), measured)
+    card = catalogue.load().card(big_model.stem)
+    assert card is not None
+    file = card.file_of("Q4_K_M")
+    assert file is not None
+    assert_close(model_fit.estimate_card(card, file, context), measured)
 
 
-@pytest.fixture(scope="module")
-def big_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    path = models.synthetic_8b(tmp_path_factory.mktemp("big") / "8b.gguf")
+@pytest.fixture(
+    scope="module", params=["llama-3-swallow-8b-instruct-v0.1", "qwen2.5-7b-instruct", "qwen3-4b-instruct-2507"]
+)
+def big_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    card = catalogue.load().card(request.param)
+    assert card is not None
+    assert card.shape is not None
+    path = models.synthetic(tmp_path_factory.mktemp("big") / f"{card.id}.gguf", card.shape)
     yield path
     path.unlink()
 

@@ -10,7 +10,12 @@ from app.core import catalogue, machine, model_sizes
 from app.core.machine import Gpu
 
 GB = 10**9
-QWEN_7B = model_sizes.Shape("7B", 28, 3584, 18_944, 28, 4, 128, 152_064, 151_387)
+# Rows of 640 numbers, as the trial model has, do not fit into blocks of 256: its file mixes other types.
+SHAPED = [
+    card
+    for card in catalogue.load().cards
+    if card.shape and card.shape.embedding_length % 256 == 0 and card.file_of("Q4_K_M")
+]
 
 
 def card(folder: Path, name: str, vendor: str) -> None:
@@ -41,9 +46,9 @@ def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
 
 def test_graphics_processors_are_read_from_the_drivers_list() -> None:
-    text = "NVIDIA GeForce RTX 4060 Ti, 16380\nNVIDIA GB10, [N/A]\n"
+    text = "NVIDIA GeForce RTX 4060 Ti, 16380, 14200\nNVIDIA GB10, [N/A], [N/A]\n"
     assert machine.read_nvidia_list(text) == (
-        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20),
+        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20),
         Gpu("NVIDIA GB10", None),
     )
 
@@ -54,9 +59,9 @@ def test_what_is_no_list_names_no_processor() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
 def test_the_drivers_tool_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559'")
+    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000'")
     card(tmp_path / "drm", "card0", "0x10de")
-    assert machine.gpus(tmp_path / "drm") == (Gpu("NVIDIA H100 80GB HBM3", 81559 << 20),)
+    assert machine.gpus(tmp_path / "drm") == (Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20),)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
@@ -84,21 +89,30 @@ def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
     assert machine.gpus(tmp_path) == ()
 
 
+def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.name == "posix":
+        tool(tmp_path, monkeypatch, "echo 'NVIDIA GeForce RTX 4060 Ti, 16380, 14200'")
+    libraries = tmp_path / "lib"
+    libraries.mkdir()
+    (libraries / "libggml-cpu.so").touch()
+    assert machine.graphics(libraries) is None
+    (libraries / "libggml-cuda.so").touch()
+    if os.name == "posix":
+        assert machine.graphics(libraries) == Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20)
+
+
 # ------------------------------------------------------------ sizes of models
 
 
-@pytest.mark.parametrize(
-    ("shape", "card_id"),
-    [
-        (next(shape for shape in model_sizes.SHAPES if shape.name == "8B"), "llama-3-swallow-8b-instruct-v0.1"),
-        (QWEN_7B, "qwen2.5-7b-instruct"),
-    ],
-)
-def test_the_computed_size_is_that_of_the_published_file(shape: model_sizes.Shape, card_id: str) -> None:
-    published = catalogue.load().card(card_id)
+@pytest.mark.parametrize("card", SHAPED, ids=lambda card: card.id)
+def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(card: catalogue.ModelCard) -> None:
+    """So a slip in a card's numbers is found. The files carry a vocabulary of some MB besides."""
+    published = card.file_of("Q4_K_M")
+    assert card.shape is not None
     assert published is not None
-    size_bytes = next(file.size_bytes for file in published.files if file.quantization == "Q4_K_M")
-    assert model_sizes.weights_bytes(shape) == pytest.approx(size_bytes, rel=0.01)
+    assert model_sizes.weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
 
 
 def verdicts(available_gb: float) -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""How fast models will be here: predicted from two measurements of this machine that take some seconds.
+
+An answer is bound by memory: each token reads the weights in use and the cache once. A prompt is bound by arithmetic:
+each token is multiplied with every weight. What llama.cpp reaches of both was measured with the models named below.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from app.core import bandwidth
+from app.core.fit import MemoryEstimate
+from app.core.paths import write_atomically
+
+FILE_NAME = "speed.json"  # in the data folder
+
+_BLOCK_BYTES = 512 << 20
+_MATRIX = 1024
+_MULTIPLY_S = 2.0
+
+# Reached of the ceilings by a random 8B model with Llama's shape, Q4_K_M, on two cores of an AMD EPYC.
+ANSWER_SHARE = 0.6
+PROMPT_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpeed:
+    read_bytes_per_s: float
+    multiplications_per_s: float  # a multiplication and an addition, in 32 bits
+    threads: int
+    measured_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens per second."""
+
+    prompt: float
+    answer: float
+
+
+def default_threads() -> int:
+    """As the engine chooses on an idle machine: one core is left to the others."""
+    return max(1, (psutil.cpu_count(logical=False) or psutil.cpu_count() or 1) - 1)
+
+
+def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:
+    """Some seconds of work for `threads` cores, in at most a quarter of the free memory."""
+    threads = threads or default_threads()
+    free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
+    block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
+    read = bandwidth.read_bytes_per_s(threads, block)
+    return MachineSpeed(read, _multiplications_per_s(threads), threads, time.time())
+
+
+def predict(
+    machine: MachineSpeed,
+    needed: MemoryEstimate,
+    parameters: int,
+    active_share: float = 1.0,
+    threads: int | None = None,
+) -> Speed:
+    """`parameters`: of the whole model. `threads`: those that will compute, if not as many as were measured."""
+    share = (threads or machine.threads) / machine.threads
+    read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # the cache is half full on average
+    answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
+    prompt = PROMPT_SHARE * machine.multiplications_per_s * share / max(1.0, parameters * active_share)
+    return Speed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
+
+
+def load(path: Path) -> MachineSpeed | None:
+    """None: not measured yet, or the file is damaged; it is measured anew then."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        speed = MachineSpeed(**data)
+        numbers = dataclasses.astuple(speed)
+        is_sound = all(isinstance(n, int | float) and math.isfinite(n) and n > 0 for n in numbers)
+    except (OSError, ValueError, TypeError):
+        return None
+    return speed if is_sound else None
+
+
+def save(path: Path, speed: MachineSpeed) -> None:
+    write_atomically(path, json.dumps(dataclasses.asdict(speed), indent=1).encode("utf-8"))
+
+
+def as_dict(speed: Speed | None) -> dict[str, Any] | None:
+    return {"prompt": round(speed.prompt, 1), "answer": round(speed.answer, 1)} if speed else None
+
+
+def _multiplications_per_s(threads: int) -> float:
+    """Products of two large matrices by the library that numpy brings.
+
+    It takes all cores, and other programs take some of them: the processor's time is counted, not the clock's.
+    """
+    left, right = (np.ones((_MATRIX, _MATRIX), np.float32) for _ in range(2))
+    np.matmul(left, right)  # starts its threads
+    rounds, began, end = 0, time.process_time(), time.perf_counter() + _MULTIPLY_S
+    while time.perf_counter() < end:
+        np.matmul(left, right)
+        rounds += 1
+    return threads * rounds * _MATRIX**3 / max(1e-9, time.process_time() - began)
