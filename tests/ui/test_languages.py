@@ -33,6 +33,9 @@ from app.core.settings import Settings
 from app.ui import language
 from app.ui.manual import ManualWindow
 from app.ui.theme import Theme
+from app.ui.widgets.banner import Banner
+from app.ui.widgets.progress_row import ProgressRow
+from app.ui.widgets.time_left import TimeLeft
 from tests import screenshots
 from tests.dev_scripts import ROOT, translations
 
@@ -243,6 +246,21 @@ def test_the_manual_is_in_the_language_of_the_window(
     language.speak(qapp, "ja")
     assert len(text) > 1500
     assert bool(JAPANESE.search(text)) == (spoken == "ja")
+
+
+def test_progress_and_banners_join_their_words_as_english_does(in_english: None, theme: Theme, qtbot: QtBot) -> None:
+    row, banner = ProgressRow(theme), Banner(theme)
+    for widget in (row, banner):
+        qtbot.addWidget(widget)
+    now = [0.0]
+    row._time_left = TimeLeft(lambda: now[0])
+    row.start("Exporting")
+    row.set_progress(0, 100)
+    now[0] = 4.0
+    row.set_progress(25, 100)
+    assert row.words == "25/100 (25 %) · 12 s left"
+    banner.show_message("danger", "It failed.", "Try again.")
+    assert banner.accessibleName() == "It failed. · Try again."
 
 
 def test_the_manuals_have_the_same_headings_and_tables() -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.services.events import Stage
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
 from app.ui.widgets.time_left import TimeLeft
@@ -54,4 +55,4 @@ class StageLine(Label):
         return ""
 
     def _with_time_left(self, words: str) -> str:
-        return f"{words}　{self._time_left.words}".rstrip()
+        return joined(words, self._time_left.words)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
@@ -38,7 +39,7 @@ class Banner(QFrame):
         self._sentence.setText(sentence)
         self._sentence.setVisible(bool(sentence))
         self._set_actions(actions)
-        self.setAccessibleName(f"{what}{sentence}")
+        self.setAccessibleName(joined(what, sentence))
         repolish(self)
         self._turn()
         self.show()

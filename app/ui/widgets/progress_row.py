@@ -5,6 +5,7 @@ import time
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import ElidedLabel, Label
@@ -103,5 +104,5 @@ class ProgressRow(QFrame):
     def _refresh(self) -> None:
         """Each second, and with each step: the time left goes on where no step comes."""
         elapsed = self.tr("{s} 秒").format(s=int(time.monotonic() - self._started_at))
-        parts = (self._amount_words or elapsed, self._time_left.words if self._amount_words else "")
-        self._amount.setText("　".join(part for part in parts if part))
+        left = self._time_left.words if self._amount_words else ""
+        self._amount.setText(joined(self._amount_words or elapsed, left))
