@@ -201,18 +201,50 @@ def test_a_second_piece_of_work_waits_and_the_first_can_be_cancelled(
     assert not parts.desk.strip.progress.isVisible()
 
 
+def drop(window: QWidget, place: QPoint, data: QMimeData) -> bool:
+    """As a desktop does it. Whether it was taken."""
+    copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, copy, data, left, none)
+    QApplication.sendEvent(window.windowHandle(), enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(window.windowHandle(), QDropEvent(QPointF(place), copy, data, left, none))
+    return enter.isAccepted()
+
+
 def test_a_json_file_dropped_on_the_window_is_imported(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(conversation())))
     parts = open_window()
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.json"))])
-    copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), copy, data, left, none)
-    QApplication.sendEvent(parts.window, enter)
-    assert enter.isAccepted()
     with qtbot.waitSignal(parts.desk._transfer.imported):
-        QApplication.sendEvent(parts.window, QDropEvent(QPointF(5, 5), copy, data, left, none))
+        assert drop(parts.window, QPoint(5, 5), data)
     assert len(parts.conversations.all()) == 1
+
+
+def test_a_json_file_dropped_on_the_field_is_imported_and_no_text(
+    open_window: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document(conversation())))
+    parts = open_window()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.json"))])
+    data.setText(str(tmp_path / "a.json"))  # file managers add it
+    page = parts.window.page("ask")
+    editor = page.composer.editor
+    with qtbot.waitSignal(parts.desk._transfer.imported):
+        assert drop(parts.window, editor.mapTo(parts.window, editor.rect().center()), data)
+    assert len(parts.conversations.all()) == 1
+    assert editor.text() == ""
+
+
+def test_other_files_are_no_text_either(open_window: Open) -> None:
+    parts = open_window()
+    data = QMimeData()
+    data.setUrls([QUrl("file:///a/b.pdf")])
+    data.setText("/a/b.pdf")
+    editor = parts.window.page("ask").composer.editor
+    assert not drop(parts.window, editor.mapTo(parts.window, editor.rect().center()), data)
+    assert editor.text() == ""
 
 
 @pytest.mark.parametrize("url", ["file:///a/b.gguf", "https://example.org/a.json", "file:///a/json"])

@@ -83,7 +83,8 @@ class QuestionEditor(QPlainTextEdit):
     # ------------------------------------------------------------------- paste
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        return source.hasText()
+        """A file that is dropped is no text; the window may take it."""
+        return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         if self._input_method.is_active:

@@ -1,4 +1,4 @@
-"""A JSON file dropped anywhere on the window where nothing else takes it."""
+"""A JSON file dropped anywhere on the window, also on a field, which would take its path for text."""
 
 from pathlib import Path
 
@@ -12,13 +12,19 @@ class JsonDrop(QObject):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
+        self._window = window
         window.setAcceptDrops(True)
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._window:
+            handle = self._window.windowHandle()
+            if event.type() == QEvent.Type.Show and handle is not None:
+                handle.installEventFilter(self)  # it hears of what is dragged before any widget does
+            return False
         kinds = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
         if event.type() not in kinds or not isinstance(event, QDropEvent):
-            return super().eventFilter(watched, event)
+            return False
         path = json_file_in(event.mimeData())
         if path is None:
             return False
