@@ -17,6 +17,7 @@ from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from app.core import backups, catalogue, children, offline, paths
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
@@ -33,6 +34,7 @@ from app.services.transfer import Transfer
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
+from app.ui.models.page import ModelsPage
 from app.ui.notifications import Notifier
 from app.ui.theme import Theme
 from app.ui.transfer.desk import TransferDesk
@@ -193,13 +195,31 @@ def _greet(window: MainWindow, page: ChatPage, library: ModelLibrary, preference
     dialog = FirstRunDialog(window.theme, library, preferences, where.models, window)
     dialog.example_chosen.connect(page.offer_question)
     dialog.example_chosen.connect(window.show_questions)
-    dialog.finished.connect(lambda: preferences.change(first_run_done=True))
+    dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
     dialog.open()
 
 
+def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Preferences) -> None:
+    """A model that is still being added goes on, and is seen on its page."""
+    preferences.change(first_run_done=True)
+    if library.is_working:
+        page = window.page("models")
+        assert isinstance(page, ModelsPage)
+        page.take_over()
+
+
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Adds the trial model where its progress and licence show, then returns to the question."""
-    library.imported.connect(window.show_questions, Qt.ConnectionType.SingleShotConnection)
+    """Adds the trial model where its progress and licence show, then returns to the question if it could be added."""
+
+    def end(outcome: LocalModel | AppError) -> None:
+        library.imported.disconnect(end)
+        library.failed.disconnect(end)
+        if isinstance(outcome, LocalModel):
+            window.show_questions()
+
+    if not library.is_working:
+        library.imported.connect(end)
+        library.failed.connect(end)
     window.models_page().add_starter()
 
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
 from app.core import machine, settings, starter
+from app.core.errors import AppError
 from app.core.machine import Gpu, Machine
 from app.services import background
 from app.services.preferences import Preferences
@@ -234,6 +235,48 @@ def test_adding_the_trial_model_shows_progress_and_is_cancelled_by_keyboard(with
     assert not step.banner.isVisible()
     assert step.starter_button.hasFocus()
     assert parts.library.models() == []
+
+
+def test_what_fails_here_is_not_explained_on_the_page_behind(parts, choosing, qtbot, tmp_path):
+    page = parts.window.page("models")
+    with qtbot.waitSignal(parts.library.failed):
+        choosing.model.import_path(str(tmp_path / "missing.gguf"))
+    assert choosing.model.banner.isVisible()
+    assert page.banner.isHidden()
+
+
+def test_what_fails_after_the_dialog_was_closed_is_explained_on_the_page(with_starter, parts, choosing, qtbot):
+    press(qtbot, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: parts.library.is_working)
+    choosing.reject()
+    page = parts.window.models_page()
+    assert page.progress.isVisible()
+    parts.library.failed.emit(AppError("disk_full", path="/", free_bytes=0))
+    assert page.banner.isVisible()
+    with qtbot.waitSignal(parts.library.failed):
+        parts.library.cancel()
+
+
+@pytest.mark.parametrize("code", ["cancelled", "disk_full"])
+def test_only_the_trial_model_that_was_asked_for_leads_back_to_the_question(
+    code, with_starter, parts, qtbot, tiny_model
+):
+    parts.window.page("ask").starter_requested.emit()
+    assert parts.window.current_page == "models"
+    with qtbot.waitSignal(parts.library.failed):
+        if code == "cancelled":
+            parts.library.cancel()
+        else:
+            parts.library.failed.emit(AppError(code, path="/", free_bytes=0))
+    parts.library.cancel()
+    qtbot.waitUntil(lambda: not parts.library.is_working)
+    with qtbot.waitSignal(parts.library.imported):
+        parts.library.import_file(str(tiny_model))
+    assert parts.window.current_page == "models"
+    parts.window.page("ask").starter_requested.emit()
+    with qtbot.waitSignal(parts.library.imported):
+        with_starter.set()
+    assert parts.window.current_page == "ask"
 
 
 def test_what_is_being_added_goes_on_when_the_dialog_is_closed(with_starter, parts, choosing, qtbot):

@@ -103,7 +103,7 @@ class ModelStep(QWidget):
         self.progress.cancelled.connect(self._library.cancel)
         self._library.progressed.connect(self._on_progressed)
         self._library.imported.connect(self._on_imported)
-        self._library.failed.connect(self._on_failed)
+        self._library.failed.connect(self._on_work_failed)
         self._library.changed.connect(self._refresh)
 
     # ------------------------------------------------------------------ showing
@@ -170,6 +170,13 @@ class ModelStep(QWidget):
             dialog = questions.consent_dialog(self._theme, self)
             dialog.chosen.connect(lambda key: self._library.allow_template(model.id) if key == "allow" else None)
             dialog.open()
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Work that was begun elsewhere and had no progress yet is explained there."""
+        if self.progress.isHidden():
+            self._refresh()
+        else:
+            self._on_failed(error)
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()

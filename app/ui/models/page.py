@@ -75,6 +75,12 @@ class ModelsPage(QWidget):
         self._library.add_starter()
         self._show_detail()
 
+    def take_over(self) -> None:
+        """Work that somebody else began, who is gone, is shown here from now on."""
+        if self._library.is_working:
+            self.banner.hide()
+            self.progress.start(self.tr("モデルを追加しています"))
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _dropped_files(event):
             event.acceptProposedAction()
@@ -157,7 +163,7 @@ class ModelsPage(QWidget):
         self._library.changed.connect(self._refill)
         self._library.progressed.connect(self._on_progressed)
         self._library.imported.connect(self._on_imported)
-        self._library.failed.connect(self._on_failed)
+        self._library.failed.connect(self._on_work_failed)
         self._preferences.changed.connect(self._refill)
         self._engine.status_changed.connect(self._on_status_changed)
         self._fits.changed.connect(self._refill)
@@ -236,6 +242,13 @@ class ModelsPage(QWidget):
         self.progress.finish()
         self._chosen_key = f"model:{model.id}"
         self._refill()
+
+    def _on_work_failed(self, error: AppError) -> None:
+        """Work that the first run has begun is explained there."""
+        if self.progress.isHidden():
+            self._show_detail()
+        else:
+            self._on_failed(error)
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()
