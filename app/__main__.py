@@ -1,7 +1,8 @@
 """One program, several roles, chosen by the first argument.
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
-yardstick of the benchmark. Anything else: the command line. Heavy imports wait until the role is known.
+yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. Anything else:
+the command line. Heavy imports wait until the role is known.
 """
 
 import signal
@@ -9,7 +10,7 @@ import sys
 
 from app.core import children, offline
 
-_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop")
+_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download")
 
 
 def main() -> int:
@@ -18,8 +19,11 @@ def main() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     children.prepare_environment()
-    offline.enforce()
     arguments = sys.argv[1:]
+    if arguments[:1] == ["--download"]:
+        offline.permit()
+    else:
+        offline.enforce()
     if arguments and arguments[0] in _CHILD_ROLES:
         # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,6 +39,10 @@ def main() -> int:
         from app.engine import bare
 
         return bare.main(arguments[1:])
+    if arguments[:1] == ["--download"]:
+        from app.downloads import worker as downloader
+
+        downloader.main()
     from app.cli import main as cli
 
     return cli.main(arguments, _open_window)

@@ -31,3 +31,8 @@ def engine() -> list[str]:
 
 def template() -> list[str]:
     return [*program(), "--render-template"]
+
+
+def downloader() -> list[str]:
+    """The only child that may use the network; started when the user asks for a download."""
+    return [*program(), "--download"]

@@ -1,4 +1,4 @@
-"""Nothing leaves this machine: called first in every process that has no business with the network.
+"""Nothing leaves this machine: called first in every process but the downloading child.
 
 Sets the switches that libraries look at before they are imported, and refuses every connection that is not local to
 the machine's own files (AF_UNIX: display, D-Bus). Refusals are counted and logged; the window shows the count.
@@ -21,6 +21,10 @@ SWITCHES = {
     "WANDB_MODE": "disabled",
 }
 
+# These keep libraries from the network; the downloading child has it, but tells nobody anything and takes no token
+# that lies around.
+_ONLY_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+
 _REFUSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
 # Each of these can ask a name server: a question that leaves the machine before any connection does.
 _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
@@ -40,6 +44,16 @@ def enforce() -> None:
         os.environ.update(SWITCHES)
         _forbid_dumps()
         sys.addaudithook(_watch)
+
+
+def permit() -> None:
+    """For the downloading child alone, which the user's click has started: no guard, and nothing told to anybody."""
+    assert not _is_on
+    os.environ.update(SWITCHES)
+    for name in _ONLY_OFFLINE:
+        os.environ.pop(name, None)  # inherited from the process that started this one
+    os.environ["HF_HUB_DISABLE_XET"] = "1"  # its own transfer would go around ours
+    _forbid_dumps()
 
 
 def refusals() -> tuple[str, ...]:

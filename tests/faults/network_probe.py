@@ -1,7 +1,7 @@
 """Tries to reach the network from inside one of the program's roles: `python -m tests.faults.network_probe ROLE …`.
 
 The process is set up as the program sets it up (`app.__main__.main`); only what the role does then is replaced by the
-attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | bare.
+attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | bare | download.
 """
 
 import json
@@ -47,11 +47,12 @@ def attempts() -> dict[str, Callable[[], object]]:
     }
 
 
-def report() -> dict[str, Any]:
+def report(only: str = "") -> dict[str, Any]:
+    """`only`: the attempts whose names begin so."""
     from app.core import offline
 
     before = len(offline.refusals())
-    outcomes = {name: _outcome(attempt) for name, attempt in attempts().items()}
+    outcomes = {name: _outcome(attempt) for name, attempt in attempts().items() if name.startswith(only)}
     return {
         "outcomes": outcomes,
         "before": before,
@@ -94,6 +95,12 @@ def _tell_and_end(*_arguments: object) -> NoReturn:
     os._exit(0)
 
 
+def _tell_of_loopback() -> NoReturn:
+    """What is not refused must not leave this machine."""
+    os.write(1, json.dumps(report("bind")).encode("utf-8") + b"\n")
+    os._exit(0)
+
+
 def main() -> int:
     role = sys.argv[1]
     roles = {
@@ -102,6 +109,7 @@ def main() -> int:
         "engine": ["--engine", "echo"],
         "template": ["--render-template"],
         "bare": ["--bare-loop"],
+        "download": ["--download"],
     }
     sys.argv[1:] = roles[role]
     if role == "window":
@@ -118,6 +126,10 @@ def main() -> int:
         from app.engine import template
 
         template.main = _tell
+    elif role == "download":
+        from app.downloads import worker as downloader
+
+        downloader.main = _tell_of_loopback
     else:
         from app.engine import bare
 

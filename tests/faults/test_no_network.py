@@ -206,12 +206,37 @@ def test_sockets_of_the_machine_itself_pass(probe: dict[str, Any]) -> None:
     assert probe["unix"] == "done: b'ok'"
 
 
+def test_only_the_downloading_child_may_use_the_network(tmp_path: Path) -> None:
+    """Started from a guarded process, whose switches it inherits."""
+    env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.network_probe", "download"],
+        env=env | offline.SWITCHES,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["refusals"] == 0
+    assert {outcome.partition(":")[0] for outcome in report["outcomes"].values()} == {"done"}
+    lifted = {"HF_HUB_OFFLINE": None, "TRANSFORMERS_OFFLINE": None}
+    assert report["switches"] == offline.SWITCHES | lifted
+
+
 # ---------------------------------------------------------------------------------------------------------- source
 
 NETWORK_MODULES = {
     "QtNetwork", "QtNetworkAuth", "QtWebSockets", "QtWebEngineCore", "QtWebEngineWidgets", "QtHttpServer",
-    "asyncio", "ftplib", "http", "httpx", "requests", "smtplib", "socketserver", "urllib3", "xmlrpc", "webbrowser",
+    "asyncio", "ftplib", "http", "httpx", "httpx2", "huggingface_hub", "requests",
+    "smtplib", "socketserver", "urllib3", "xmlrpc", "webbrowser",
 }  # fmt: skip
+
+
+# Only the downloading child, `--download`, gets to these.
+DOWNLOADING = {f"app/downloads/{name}.py" for name in ("listing", "network")}
 
 
 def network_imports(path: str, source: str) -> list[str]:
@@ -231,11 +256,12 @@ def network_imports(path: str, source: str) -> list[str]:
     return found
 
 
-def test_no_module_of_the_program_can_speak_to_the_network() -> None:
+def test_no_module_but_the_downloader_can_speak_to_the_network() -> None:
     files = sorted((ROOT / "app").rglob("*.py"))
     assert files
     found = [line for file in files for line in network_imports(file.relative_to(ROOT).as_posix(), file.read_text())]
-    assert found == []
+    assert [line for line in found if not line.startswith("app/downloads/")] == []
+    assert {line.partition(":")[0] for line in found} == DOWNLOADING
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,254 @@
+"""A file on its way: `NAME.part`, and beside it `NAME.part.json`, which says what of it has reached the disk.
+
+The mark never claims more than is there: data is synced first, then the mark is written anew, synced and renamed.
+Every byte is written once; so a checksum taken while the file grows is the checksum of what is there in the end.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from app.core.errors import AppError
+from app.downloads.messages import Fetch, Origin
+from app.downloads.ranges import Range, Ranges
+from app.downloads.source import Identity
+
+VERSION = 1
+RESERVE_BYTES = 16 << 20  # left free on the disk: the conversations are there too
+_SMALLEST_STEP_BYTES = 256 << 10
+_STEPS = 256  # marks a file, so that a killed download sends less than 1 % again
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is known about a file on its way; the content of `NAME.part.json`. Holds no secret."""
+
+    origin: Origin
+    card_id: str
+    size_bytes: int
+    etag: str
+    sha256: str  # what it should have; "": nobody said
+    ranges: tuple[Range, ...] = ()
+    differing: tuple[Range, ...] = ()  # where the source said something else the second time
+    attempt: int = 0  # 0: being fetched; 1, 2: being repaired
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.size_bytes, self.etag, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a file is while it is on its way, and afterwards."""
+
+    target: Path
+
+    def _beside(self, suffix: str) -> Path:
+        return self.target.with_name(self.target.name + suffix)
+
+    @property
+    def part(self) -> Path:
+        return self._beside(".part")
+
+    @property
+    def bad(self) -> Path:
+        """A whole file whose checksum is wrong."""
+        return self._beside(".bad")
+
+    @property
+    def mark(self) -> Path:
+        return self._beside(".part.json")
+
+    @property
+    def lock(self) -> Path:
+        return self._beside(".part.lock")
+
+    def data(self, attempt: int) -> Path:
+        return self.bad if attempt else self.part
+
+    def discard(self) -> None:
+        for path in (self.part, self.mark):
+            path.unlink(missing_ok=True)
+
+
+def new_mark(fetch: Fetch, identity: Identity) -> Mark:
+    origin = dataclasses.replace(fetch.origin, place=without_secrets(fetch.origin.place))
+    return Mark(origin, fetch.card_id, identity.size_bytes, identity.etag, fetch.sha256 or identity.sha256)
+
+
+def without_secrets(place: str) -> str:
+    """An address without user, password and query, which may hold keys. Folders stay as they are."""
+    address = urlsplit(place)
+    if address.scheme not in ("http", "https"):
+        return place
+    return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
+
+
+def read_mark(path: Path) -> Mark | None:
+    """None where there is none that can be used; then the file is fetched from the beginning."""
+    try:
+        data = json.loads(path.read_bytes())
+        if data.pop("version") != VERSION:
+            return None
+        ranges, differing = (_checked(data.pop(key), data["size_bytes"]) for key in ("ranges", "differing"))
+        return Mark(Origin(**data.pop("origin")), ranges=ranges, differing=differing, **data)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _checked(ranges: Any, size_bytes: int) -> tuple[Range, ...]:
+    pairs = tuple((int(start), int(end)) for start, end in ranges)
+    if any(not 0 <= start < end <= size_bytes for start, end in pairs):
+        raise ValueError("a range outside of the file")
+    return pairs
+
+
+class PartFile:
+    """Written by several threads; after `close` a late one gets ValueError from its write."""
+
+    def __init__(self, places: Places, mark: Mark, sync_bytes: int) -> None:
+        self._places = places
+        self._mark = mark
+        self._path = places.data(mark.attempt)
+        self._step = max(_SMALLEST_STEP_BYTES, min(sync_bytes, mark.size_bytes // _STEPS))
+        self._ranges, self._differing = Ranges(mark.ranges), Ranges(mark.differing)
+        self._writing, self._syncing = threading.Lock(), threading.Lock()
+        self._unsynced = 0
+        with self._explained():
+            if self._path.is_symlink():
+                self._path.unlink()  # never through a link to somewhere else
+            self._file = self._path.open("r+b" if self._path.exists() else "w+b", buffering=0)
+            self._file.truncate(mark.size_bytes)
+        self.check_space(RESERVE_BYTES)
+
+    @property
+    def done_bytes(self) -> int:
+        return self._ranges.total
+
+    @property
+    def differing_bytes(self) -> int:
+        return self._differing.total
+
+    @property
+    def prefix_end(self) -> int:
+        return self._ranges.prefix_end
+
+    def missing(self) -> list[Range]:
+        with self._writing:
+            return self._ranges.missing(0, self._mark.size_bytes)
+
+    def write(self, start: int, data: bytes) -> int:
+        """Puts the data where it belongs, leaving out what is there already; returns how much was new.
+
+        Under repair the data is compared with what is there, and written where it differs.
+        """
+        new = 0
+        with self._writing, self._explained():
+            for low, high in self._ranges.missing(start, min(start + len(data), self._mark.size_bytes)):
+                self._put(low, memoryview(data)[low - start : high - start])
+                self._ranges.add(low, high)
+                new += high - low
+            self._unsynced += new
+        if self._unsynced >= self._step:
+            self.sync()
+        return new
+
+    def _put(self, start: int, data: memoryview) -> None:
+        self._file.seek(start)
+        if self._mark.attempt:
+            if self._file.read(len(data)) == data:
+                return
+            self._differing.add(start, start + len(data))
+            self._file.seek(start)
+        while data:
+            written = self._file.write(data) or 0
+            data = data[written:]
+
+    def sync(self) -> None:
+        """Data to the disk, then the mark. Threads that have written a step more wait here for their turn."""
+        with self._syncing, self._explained():
+            with self._writing:
+                if self._file.closed:
+                    return
+                ranges, differing, self._unsynced = tuple(self._ranges), tuple(self._differing), 0
+            os.fsync(self._file.fileno())
+            self._mark = dataclasses.replace(self._mark, ranges=ranges, differing=differing)
+            write_mark(self._places, self._mark)
+        self.check_space(0)
+
+    @property
+    def mark(self) -> Mark:
+        return self._mark
+
+    def check_space(self, reserve_bytes: int) -> None:
+        """Raises AppError("download_disk_full") where the rest would not fit, or the disk is all but full."""
+        rest = self._mark.size_bytes - self._ranges.total if not self._mark.attempt else 0
+        need = rest + reserve_bytes if reserve_bytes else min(rest, RESERVE_BYTES)
+        free = shutil.disk_usage(self._path.parent).free
+        if rest and free < need:
+            raise AppError("download_disk_full", path=str(self._path.parent), need_bytes=rest, free_bytes=free)
+
+    def close(self) -> None:
+        """Syncs and closes. The lock order keeps a sync in another thread from using a closed file."""
+        try:
+            self.sync()
+        finally:
+            with self._syncing, self._writing:
+                self._file.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Any:
+        try:
+            yield
+        except OSError as error:
+            raise explained(error, self._path, self._mark.size_bytes) from error
+
+
+def write_mark(places: Places, mark: Mark) -> None:
+    """Replaces the mark whole or not at all. Always the same temporary name: a killed child leaves no others."""
+    temporary = places.mark.with_name(places.mark.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(json.dumps({"version": VERSION, **dataclasses.asdict(mark)}).encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(places.mark)
+
+
+def explained(error: OSError, path: Path, need_bytes: int) -> AppError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = shutil.disk_usage(path.parent).free
+        return AppError("download_disk_full", path=str(path.parent), need_bytes=need_bytes, free_bytes=free)
+    return AppError("download_unwritable", path=str(path.parent), reason=error.strerror or str(error))
+
+
+class Digest:
+    """The sha256 of a file that grows from its beginning, read again from the system's cache as it comes."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._hash = hashlib.sha256()
+        self._at = 0
+
+    def follow(self, end: int, limit_bytes: int) -> bool:
+        """Takes in up to `limit_bytes` more, not beyond `end`; True when that has been reached."""
+        limit = min(end, self._at + limit_bytes)
+        while self._at < limit and (block := self._file.read(min(_BLOCK_BYTES, limit - self._at))):
+            self._hash.update(block)
+            self._at += len(block)
+        return self._at >= end
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()

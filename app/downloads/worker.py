@@ -1,0 +1,105 @@
+"""The downloading child's loop: commands in, events out, one file at a time.
+
+The reader takes commands from standard input, so that a pause is seen while something runs, and ends the process when
+the parent is gone: what was received is marked often enough. The main thread fetches.
+"""
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from app.core.errors import AppError
+from app.downloads import folder, messages
+from app.downloads.fetch import fetch, is_address
+from app.downloads.messages import Cancel, Cancelled, Failed, Fetch, List, Pause, Paused, Progress, SetLimit
+from app.downloads.transfer import Control, Stopped
+from trainer.wire import EventWriter, claim_stdout, read_lines
+
+
+def main() -> NoReturn:
+    """Runs until standard input closes; then the process ends at once."""
+    writer = claim_stdout()
+    try:
+        Worker(writer).run()
+    except BaseException:  # noqa: BLE001  printed, and the process ends
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+class Worker:
+    def __init__(self, writer: EventWriter) -> None:
+        self._writer = writer
+        self._commands: queue.SimpleQueue[List | Fetch] = queue.SimpleQueue()
+        self._controls: dict[str, Control] = {}
+        self._done_bytes = 0
+
+    def run(self) -> NoReturn:
+        self._send(messages.Hello(messages.PROTOCOL, os.getpid()))
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        while True:
+            command = self._commands.get()
+            try:
+                self._answer(command)
+            except AppError as error:
+                self._send(Failed(command.id, error.code, error.facts))
+
+    def _send(self, event: messages.Event) -> None:
+        if isinstance(event, Progress):
+            self._done_bytes = event.done_bytes
+        try:
+            self._writer.write(messages.to_line(event))
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone; nobody is left to tell
+
+    def _read(self) -> None:
+        try:
+            for line in read_lines(sys.stdin.buffer):
+                self._take(messages.command_from_json(line))
+        except ValueError:
+            print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may hold a token
+            os._exit(2)
+        os._exit(0)
+
+    def _take(self, command: messages.Command) -> None:
+        if isinstance(command, Fetch):
+            self._controls[command.id] = Control(command.bytes_per_s)
+        if isinstance(command, Fetch | List):
+            self._commands.put(command)
+            return
+        control = self._controls.get(command.id)
+        if control is None:
+            return  # it has ended already
+        match command:
+            case Pause():
+                control.stop(cancel=False)
+            case Cancel():
+                control.stop(cancel=True)
+            case SetLimit():
+                control.limit(command.bytes_per_s)
+
+    def _answer(self, command: List | Fetch) -> None:
+        if isinstance(command, List):
+            self._list(command)
+            return
+        self._done_bytes = 0
+        control = self._controls[command.id]
+        try:
+            self._send(fetch(command, control, self._send))
+        except Stopped:
+            ended = Cancelled(command.id) if control.is_cancelled else Paused(command.id, self._done_bytes)
+            self._send(ended)
+        finally:
+            del self._controls[command.id]
+
+    def _list(self, command: List) -> None:
+        if not is_address(command.place):
+            self._send(folder.listing(command.id, Path(command.place)))
+            return
+        from app.downloads.listing import listing  # a second of imports that fetching a known file does not need
+
+        self._send(listing(command))

@@ -1,0 +1,109 @@
+"""One fetch by the downloader's own code, for tests: in this process, or by the child that the program starts."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from app.core.errors import AppError
+from app.downloads import messages, part
+from app.downloads.fetch import fetch
+from app.downloads.messages import Command, Done, Event, Fetch, Hello, Origin, Pace
+from app.downloads.part import PartFile, Places
+from app.downloads.source import Identity
+from app.downloads.transfer import Control
+from tests.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
+
+ROOT = Path(__file__).parents[2]
+QUICK = Pace(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
+
+
+def command(hub: Hub, folder: Path, **changes: Any) -> Fetch:
+    origin = Origin(hub.place, REPOSITORY, COMMIT, FILE)
+    return dataclasses.replace(Fetch("1", origin, str(folder), FILE, pace=QUICK), **changes)
+
+
+def half_done(wanted: Fetch, content: Content, hub: Hub, *ranges: tuple[int, int]) -> None:
+    """Leaves what an earlier fetch of these ranges would have left."""
+    identity = Identity(content.size, f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{content.seed}"')
+    if hub.fault.says_sha256:
+        identity = dataclasses.replace(identity, sha256=hub.sha256)
+    file = PartFile(Places(Path(wanted.folder) / wanted.name), part.new_mark(wanted, identity), 1 << 20)
+    for start, end in ranges:
+        file.write(start, content.read(start, end))
+    file.close()
+
+
+def run(wanted: Fetch, control: Control | None = None) -> tuple[Done | AppError, list[Event]]:
+    events: list[Event] = []
+    try:
+        return fetch(wanted, control or Control(), events.append), events
+    except AppError as error:
+        return error, events
+
+
+class Child:
+    """The downloading child. `with Child(log) as child:` … Its standard error is in `log`."""
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        self._file = log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app", "--download"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._file,
+            cwd=ROOT,
+            env=os.environ | environment,
+        )
+
+    def __enter__(self) -> "Child":
+        hello = self.read()
+        assert isinstance(hello, Hello)
+        assert hello.protocol == messages.PROTOCOL
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self._file.close()
+
+    def send(self, command: Command) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(messages.to_line(command))
+        self.process.stdin.flush()
+
+    def read(self) -> Event:
+        """The next event. Raises EOFError when the child has ended."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError
+        return messages.event_from_json(json.loads(line))
+
+    def read_until(self, is_wanted: Callable[[Event], bool]) -> Event:
+        while not is_wanted(event := self.read()):
+            pass
+        return event
+
+    def end(self, wanted: Fetch) -> Event:
+        """Sends the command and returns what it ends with."""
+        self.send(wanted)
+        return self.read_until(is_end)
+
+
+def is_end(event: Event) -> bool:
+    return isinstance(event, Done | messages.Paused | messages.Cancelled | messages.Failed)

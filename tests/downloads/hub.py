@@ -1,0 +1,286 @@
+"""A model hub on this machine for tests of the downloader, with every way of failing that a real one has.
+
+Speaks the hub's API (`/api/models/…`) and `/{repository}/resolve/{revision}/{file}`, on 127.0.0.1; a second server on
+127.0.0.2 is the storage that it may redirect to. Given as a proxy, it answers for every host.
+"""
+
+import dataclasses
+import hashlib
+import http.server
+import json
+import random
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+REPOSITORY = "kotae/tiny-gguf"
+FILE = "tiny.gguf"
+COMMIT = "c" * 40
+_BLOCK_BYTES = 64 << 10
+
+
+@dataclass
+class Content:
+    """Reproducible noise of any size that is never held whole: one block, with the number of each MiB at its start."""
+
+    size: int
+    seed: int = 7
+    _noise: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._noise = random.Random(self.seed).randbytes(1 << 20)
+
+    def read(self, start: int, end: int) -> bytes:
+        blocks = []
+        while start < min(end, self.size):
+            number, at = divmod(start, 1 << 20)
+            block = number.to_bytes(8, "big") + self._noise[8:]
+            piece = block[at : at + min(end, self.size) - start]
+            blocks.append(piece)
+            start += len(piece)
+        return b"".join(blocks)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for start in range(0, self.size, 1 << 20):
+            digest.update(self.read(start, start + (1 << 20)))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the hub does wrong. `times`: how many requests for the file it hits; None: every one.
+
+    kind: ok | slow | cut | stall | corrupt | wrong_206 | longer_206 | unsatisfiable | status | redirect | loop |
+    changed | truncated | packed
+    """
+
+    kind: str = "ok"
+    times: int | None = None
+    at: int = 0  # cut, stall, truncated: after so many bytes of an answer; corrupt: this byte of the file
+    status: int = 500
+    retry_after: str = ""
+    bytes_per_s: int = 0
+    knows_ranges: bool = True
+    says_sha256: bool = True
+    error_code: str = ""
+    token: str = ""  # asked for, where it is not ""
+    proxy_authorization: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    host: str  # that was asked, of the two
+    path: str
+    headers: dict[str, str]
+    status: int
+
+
+class Hub:
+    def __init__(self, content: Content, fault: Fault = Fault()) -> None:
+        self.content, self.fault = content, fault
+        self.sha256 = content.sha256()
+        self.requests: list[Request] = []
+        self.sent_bytes = 0  # of the file
+        self._left = fault.times
+        self._lock = threading.Lock()
+        self._next_at = 0.0
+        self.closing = threading.Event()
+        self._servers = [_Server((host, 0), self) for host in ("127.0.0.1", "127.0.0.2")]
+
+    def __enter__(self) -> "Hub":
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    @property
+    def place(self) -> str:
+        return f"http://127.0.0.1:{self._servers[0].server_address[1]}"
+
+    @property
+    def storage(self) -> str:
+        return f"http://127.0.0.2:{self._servers[1].server_address[1]}"
+
+    def change(self, **changes: Any) -> None:
+        with self._lock:
+            self.fault = dataclasses.replace(self.fault, **changes)
+            self._left = self.fault.times
+
+    def strikes(self, kind: str) -> bool:
+        """Whether the fault of this kind hits the request that asks."""
+        with self._lock:
+            if self.fault.kind != kind or self._left == 0:
+                return False
+            if self._left is not None:
+                self._left -= 1
+            return True
+
+    def become(self, content: Content) -> None:
+        self.content, self.sha256 = content, content.sha256()
+
+    def note(self, request: Request) -> None:
+        with self._lock:
+            self.requests.append(request)
+
+    def spend(self, count: int) -> None:
+        """Counts what is sent, and keeps to the pace."""
+        with self._lock:
+            self.sent_bytes += count
+            wait = 0.0
+            if self.fault.bytes_per_s:
+                now = time.monotonic()
+                self._next_at = max(now, self._next_at) + count / self.fault.bytes_per_s
+                wait = self._next_at - now
+        self.closing.wait(wait)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], hub: Hub) -> None:
+        self.hub = hub
+        super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        endpoint, address = super().get_request()
+        # What lies in the system's buffers was sent, but never received: a line has little of that.
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 << 10)
+        return endpoint, address
+
+    def handle_error(self, *_: object) -> None:
+        """The other side has gone: what these tests are about."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    timeout = 30
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    @property
+    def hub(self) -> Hub:
+        return self.server.hub
+
+    def do_GET(self) -> None:
+        fault = self.hub.fault
+        is_proxied = self.path.startswith("http://")
+        if is_proxied and fault.proxy_authorization != self.headers.get("Proxy-Authorization", ""):
+            self._say(407, {"Proxy-Authenticate": "Basic"})
+            return
+        path = "/" + self.path.partition("://")[2].partition("/")[2] if is_proxied else self.path
+        path = path.partition("?")[0]
+        is_storage = self.server.server_address[0] == "127.0.0.2"
+        authorization = self.headers.get("Authorization", "")
+        if fault.token and not is_storage and authorization != f"Bearer {fault.token}":
+            self._say(401, {"X-Error-Code": fault.error_code or "GatedRepo"})
+        elif path.startswith("/api/models/"):
+            self._list(path)
+        elif path == f"/{REPOSITORY}/resolve/{COMMIT}/{FILE}" or is_storage:
+            self._give(is_storage)
+        else:
+            self._say(404, {"X-Error-Code": "EntryNotFound"})
+
+    def _say(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
+        server = str(self.server.server_address[0])
+        self.hub.note(Request(server, self.path, dict(self.headers), status))
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _list(self, path: str) -> None:
+        if self.hub.strikes("status"):
+            self._say(self.hub.fault.status, {"X-Error-Code": self.hub.fault.error_code})
+            return
+        if not path.startswith(f"/api/models/{REPOSITORY}"):
+            self._say(404, {"X-Error-Code": "RepoNotFound"})
+            return
+        size, sha256 = self.hub.content.size, self.hub.sha256
+        siblings = [
+            {"rfilename": "README.md", "size": 12, "blobId": "b" * 40},
+            {"rfilename": FILE, "size": size, "blobId": "a" * 40,
+             "lfs": {"size": size, "sha256": sha256, "pointerSize": 130}},
+        ]  # fmt: skip
+        body = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
+        self._say(200, {"Content-Type": "application/json"}, body)
+
+    def _give(self, is_storage: bool) -> None:
+        hub, fault = self.hub, self.hub.fault
+        linked = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(hub.content.size)}
+        if fault.says_sha256:
+            linked["X-Linked-Etag"] = f'"{hub.sha256}"'
+        is_probe = self.headers.get("Range") == "bytes=0-0"
+        if fault.kind in ("redirect", "loop") and not is_storage:
+            target = hub.storage + "/blob?signature=secret" if fault.kind == "redirect" else hub.place + self.path
+            self._say(302, linked | {"Location": target})
+        elif hub.strikes("status"):
+            wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
+            self._say(fault.status, wait | code)
+        else:
+            if not is_probe and hub.strikes("changed"):
+                hub.become(Content(hub.content.size, seed=hub.content.seed + 1))
+            self._answer(is_probe)
+
+    def _answer(self, is_probe: bool) -> None:
+        hub, size = self.hub, self.hub.content.size
+        # The hub's own storage names files by their hash; where it says none, the etag is another.
+        etag = f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{hub.content.seed}"'
+        start, end = self._range(size)
+        is_valid = self.headers.get("If-Range", etag) == etag
+        is_part = "Range" in self.headers and is_valid and hub.fault.knows_ranges
+        if is_part and hub.strikes("unsatisfiable"):
+            self._say(416, {"Content-Range": f"bytes */{size}"})
+            return
+        if not is_part:
+            start, end = 0, size
+        headers = {"ETag": etag, "Accept-Ranges": "bytes"}
+        said, given = end, start
+        if not is_probe and is_part and hub.strikes("wrong_206"):
+            given, said = start + 1000, min(end + 1000, size)
+        if not is_probe and is_part and hub.strikes("longer_206"):
+            said = min(end + 70_000, size)
+        if is_part:
+            headers["Content-Range"] = f"bytes {given}-{said - 1}/{size}"
+        if not is_probe and hub.strikes("truncated"):
+            said = min(said, given + hub.fault.at)
+        if not is_probe and hub.strikes("packed"):
+            headers["Content-Encoding"] = "gzip"
+        headers["Content-Length"] = str(said - given)
+        self._say(206 if is_part else 200, headers)
+        self._send_file(given, said, is_probe)
+
+    def _range(self, size: int) -> tuple[int, int]:
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return int(first), min(int(last) + 1 if last else size, size)
+
+    def _send_file(self, start: int, end: int, is_probe: bool) -> None:
+        hub = self.hub
+        is_cut = not is_probe and hub.strikes("cut")
+        is_stalled = not is_probe and hub.strikes("stall")
+        limit = min(end, start + hub.fault.at) if is_cut or is_stalled else end
+        while start < limit:
+            data = hub.content.read(start, min(start + _BLOCK_BYTES, limit))
+            bad = hub.fault.at - start
+            if not is_probe and hub.fault.kind == "corrupt" and 0 <= bad < len(data) and hub.strikes("corrupt"):
+                data = data[:bad] + bytes([data[bad] ^ 1]) + data[bad + 1 :]
+            self.wfile.write(data)
+            hub.spend(len(data))
+            start += len(data)
+        if is_stalled:
+            hub.closing.wait(5)
+        if limit < end:
+            self.close_connection = True
+            self.connection.close()
