@@ -39,10 +39,6 @@ class Theme(QObject):
         self._applied: tuple[str, int] | None = None
         self._strong = 600  # what stands out; the shipped font has no such cut, and Qt thickens from 700 on
 
-    @property
-    def is_dark(self) -> bool:
-        return self._is_dark
-
     def color(self, token: str) -> QColor:
         """A colour of kotae.toml. Raises KeyError for one that is not there."""
         return QColor(self._hex(token))
@@ -114,7 +110,10 @@ class Theme(QObject):
         return palette
 
     def style_sheet(self) -> str:
-        """kotae.qss with `$token`, `$px(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`."""
+        """kotae.qss with its words filled in.
+
+        They are `$token`, `$px(n)`, `$circle(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`.
+        """
         return re.sub(r"\$([a-z]\w*)(?:\((\w+)\))?", self._filled, _style_template())
 
     def _filled(self, match: re.Match[str]) -> str:
@@ -125,6 +124,8 @@ class Theme(QObject):
             return str(self._strong) if name == "strong" else self._hex(name)
         if name == "px":
             return f"{self.px(int(argument))}px"
+        if name == "circle":  # of this size and edges of 1 px: Qt draws a square where the radius is more than half
+            return f"{(self.px(int(argument)) + 2) // 2}px"
         if name == "size":
             return f"{self.px(self._data['type'][argument]['px'])}px"
         if name == "weight":

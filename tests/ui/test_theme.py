@@ -4,10 +4,10 @@ import tomllib
 
 import pytest
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton
 
 from app.core.paths import resources
-from app.core.settings import Settings
+from app.core.settings import TEXT_SCALES, Settings
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label
@@ -76,7 +76,6 @@ def test_a_change_of_theme_repaints_what_is_shown(qapp: QApplication, qtbot, the
     before = label.grab().toImage()
     with qtbot.waitSignal(theme.changed):
         theme.apply(qapp, Settings(theme="dark"))
-    assert theme.is_dark
     assert label.grab().toImage() != before
 
 
@@ -95,6 +94,26 @@ def test_the_text_size_changes_fonts_and_measures(qapp, theme):
     assert before == (15, 26, 48)
     assert after == (22, 39, 72)
     assert qapp.font().pixelSize() == 20
+
+
+@pytest.mark.parametrize("scale", TEXT_SCALES)
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_marks_of_radio_buttons_are_round(name, scale, qapp, qtbot, theme):
+    theme.apply(qapp, Settings(theme=name, text_scale_percent=scale))
+    for is_checked in (True, False):
+        button = QRadioButton("答え")
+        qtbot.addWidget(button)
+        button.setChecked(is_checked)
+        button.show()
+        option = QStyleOptionButton()
+        button.initStyleOption(option)
+        mark = button.style().subElementRect(QStyle.SubElement.SE_RadioButtonIndicator, option, button)
+        image = button.grab().toImage()
+        outside = image.pixelColor(image.width() - 1, 0)
+        corners = (mark.topLeft(), mark.topRight(), mark.bottomLeft(), mark.bottomRight())
+        assert [image.pixelColor(corner) == outside for corner in corners] == [True] * 4
+        edge = image.pixelColor(mark.left(), mark.center().y())
+        assert edge != outside
 
 
 def test_other_settings_do_not_cost_a_new_style_sheet(qapp, qtbot, theme):
