@@ -1,0 +1,203 @@
+"""Models into a transfer kit: parts that a FAT32 stick takes, each written whole or not at all, and read back.
+
+Run again with the same folder, it goes on where it stopped, and replaces only what is damaged.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from app.core import catalogue, gguf, kit_manifest, starter
+from app.core.atomic import write_atomically
+from app.core.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
+from app.core.errors import AppError
+from app.core.exchange.file_names import safe_name
+from app.core.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel, KitPart, part_name
+from app.core.records import LocalModel
+from app.core.wording import phrase
+
+PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
+PART_MAX_BYTES = (1 << 32) - 1
+_HALF_SUFFIX = ".tmp"
+
+
+class Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+def export(
+    models: Sequence[LocalModel],
+    folder: Path,
+    *,
+    presets: bytes = b"",
+    part_bytes: int = PART_BYTES,
+    report: Report = lambda _done, _total: None,
+) -> Kit:
+    """Writes the kit and gives its table. `presets`: a file of presets, as `preset_files` writes it; b"": none.
+
+    `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
+    stay for the next time.
+    Raises AppError: kit_nothing_chosen, kit_unwritable, drive_space, drive_file_limit, model_file_damaged, and those of
+    `gguf.check_model`.
+    """
+    if not models:
+        raise AppError("kit_nothing_chosen")
+    files = {model.id: _files(model) for model in models}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        kit = _Export(folder, part_bytes, report).write(models, files, presets)
+        write_atomically(folder / kit_manifest.LICENCES_NAME, "\n\n".join(m.licence for m in kit.models).encode())
+        write_atomically(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
+        sync_folder(folder)
+        _remove_old_parts(folder, kit)
+    except OSError as error:
+        raise write_failure(error, folder, "kit_unwritable", part_bytes) from error
+    return kit
+
+
+def _files(model: LocalModel) -> list[Path]:
+    header = gguf.check_model(Path(model.path))
+    return [Path(model.path), *header.parts]
+
+
+class _Export:
+    def __init__(self, folder: Path, part_bytes: int, report: Report) -> None:
+        self._folder = folder
+        self._part_bytes = part_bytes
+        self._report = report
+        self._number = 0  # of the file, through the whole kit
+        self._stems: set[str] = set()
+
+    def write(self, models: Sequence[LocalModel], files: dict[str, list[Path]], presets: bytes) -> Kit:
+        """Raises AppError, and OSError for what cannot be written."""
+        total = sum(path.stat().st_size for paths in files.values() for path in paths)
+        here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
+        require_space(self._folder, max(0, total - here))
+        self._meter = Meter(self._report, 2 * total)
+        made = tuple(self._model(model, files[model.id]) for model in models)
+        extras = [self._extra("presets", presets)] if presets else []
+        terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
+        found = next((path for path in terms if path.is_file()), None)
+        if found is not None and any(model.card_id == starter.card().id for model in models):
+            extras.append(self._extra("gemma_terms", found.read_bytes()))
+        return Kit(made, tuple(extras))
+
+    def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
+        known = {mark.name: mark.sha256 for mark in model.files}
+        return KitModel(
+            self._stem(model), tuple(self._file(path, known.get(path.name, "")) for path in paths), licence_text(model)
+        )
+
+    def _stem(self, model: LocalModel) -> str:
+        """The file's own name, without the number of a part; Ollama's files are called by their hash."""
+        path = Path(model.path)
+        own = path.stem.partition("-00001-of-")[0] if path.suffix.casefold() == ".gguf" else model.name
+        base = stem = safe_name(own, "model")
+        number = 2
+        while stem.casefold() in self._stems:
+            stem, number = safe_name(f"{base[:60]}-{number}", "model"), number + 1
+        self._stems.add(stem.casefold())
+        return stem
+
+    def _file(self, path: Path, known_sha256: str) -> KitFile:
+        self._number += 1
+        whole = hashlib.sha256()
+        parts: list[KitPart] = []
+        try:
+            reader = path.open("rb")
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        with reader:
+            size = left = os.fstat(reader.fileno()).st_size
+            while left:
+                name = part_name(self._number, len(parts) + 1)
+                parts.append(self._part(reader, path, name, min(left, self._part_bytes), whole))
+                left -= parts[-1].size_bytes
+        if known_sha256 and whole.hexdigest() != known_sha256:
+            raise AppError("model_file_damaged", path=str(path))
+        return KitFile(size, whole.hexdigest(), tuple(parts))
+
+    def _part(self, reader: BinaryIO, source: Path, name: str, size: int, whole: Digest) -> KitPart:
+        """One that is there and right is not written again. `whole` sees every byte of the source once."""
+        target, part = self._folder / name, hashlib.sha256()
+        if not target.is_symlink() and target.is_file() and target.stat().st_size == size:
+            for block in _blocks(reader, source, size):
+                part.update(block)
+                whole.update(block)
+                self._meter.add(len(block))
+            if _hash_or_nothing(target, self._meter) == part.hexdigest():
+                return KitPart(name, size, part.hexdigest())
+            reader.seek(-size, os.SEEK_CUR)
+            part, whole = hashlib.sha256(), hashlib.sha256()
+        self._write(reader, source, target, size, (part, whole))
+        return KitPart(name, size, part.hexdigest())
+
+    def _write(self, reader: BinaryIO, source: Path, target: Path, size: int, digests: tuple[Digest, Digest]) -> None:
+        half = target.with_name(target.name + _HALF_SUFFIX)
+        half.unlink(missing_ok=True)
+        try:
+            with half.open("xb") as out:
+                for block in _blocks(reader, source, size):
+                    out.write(block)
+                    for digest in digests:
+                        digest.update(block)
+                    self._meter.add(len(block))
+                out.flush()
+                os.fsync(out.fileno())
+            if hash_of(half, self._meter) != digests[0].hexdigest():
+                raise AppError("move_copy_wrong", path=str(target))
+            half.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                half.unlink(missing_ok=True)
+            raise
+
+    def _extra(self, kind: str, content: bytes) -> KitExtra:
+        write_atomically(self._folder / EXTRA_NAMES[kind], content)
+        return KitExtra(kind, len(content), hashlib.sha256(content).hexdigest())
+
+
+def licence_text(model: LocalModel) -> str:
+    card = catalogue.load().card(model.card_id)
+    if card is None:
+        return phrase("kit_licence_unknown", name=model.name)
+    return phrase(
+        "kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
+    ).rstrip()
+
+
+def _blocks(reader: BinaryIO, source: Path, size: int) -> Iterator[bytes]:
+    """Exactly `size` bytes. Raises AppError, so that a failure to read is not taken for one to write."""
+    while size:
+        try:
+            block = reader.read(min(size, BLOCK_BYTES))
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        if not block:  # it became shorter meanwhile
+            raise AppError("model_file_changed", path=str(source))
+        size -= len(block)
+        yield block
+
+
+def _unreadable(path: Path, error: OSError) -> AppError:
+    return AppError("file_unreadable", path=str(path), reason=error.strerror or str(error))
+
+
+def _hash_or_nothing(path: Path, meter: Meter) -> str:
+    try:
+        return hash_of(path, meter)
+    except OSError:  # a spoilt stick: it is written anew
+        return ""
+
+
+def _remove_old_parts(folder: Path, kit: Kit) -> None:
+    """Those of an earlier kit in the same folder."""
+    wanted = {part.name for part in kit.parts()}
+    for path in folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*"):
+        if path.name not in wanted and path.is_file() and not path.is_symlink():
+            path.unlink()
