@@ -176,7 +176,7 @@ class Sidebar(QWidget):
         menu.addAction(theme.icon("folder-plus"), self.tr("新しいフォルダ"), self.folder_requested.emit)
         menu.addSeparator()
         menu.addAction(theme.icon("file-up"), self.tr("会話を書き出す…"), self.export_all_requested.emit)
-        menu.addAction(theme.icon("file-down"), self.tr("会話を読み込む…"), self.import_requested.emit)
+        menu.addAction(theme.icon("file-down"), self.tr("会話を取り込む…"), self.import_requested.emit)
         menu.addSeparator()
         menu.addAction(theme.icon("trash-2"), self.tr("ごみ箱"), lambda: self.page_chosen.emit("bin"))
         return menu

@@ -887,7 +887,7 @@
         <translation>Word (.docx)</translation>
     </message>
     <message>
-        <source>ほかの PC に移すときに。すべての枝を残し、Kotae に読み込めます。</source>
+        <source>ほかの PC に移すときに。すべての枝を残し、Kotae に取り込めます。</source>
         <translation>To move to another PC. Keeps every branch and can be imported into Kotae.</translation>
     </message>
     <message>
@@ -1542,6 +1542,10 @@
         <translation>Models</translation>
     </message>
     <message>
+        <source>モデルを追加しています</source>
+        <translation>Adding a model</translation>
+    </message>
+    <message>
         <source>一覧から外す</source>
         <translation>Take off the list</translation>
     </message>
@@ -1642,7 +1646,7 @@
 <context>
     <name>PresetFiles</name>
     <message>
-        <source>{added} 件を読み込みました。次の {refused} 件は、ファイルを直してから読み込んでください。</source>
+        <source>{added} 件を取り込みました。次の {refused} 件は、ファイルを直してから取り込んでください。</source>
         <translation>{added} were imported. Correct these {refused} in the file and import it again.</translation>
     </message>
     <message>
@@ -1666,8 +1670,12 @@
         <translation>Export presets to</translation>
     </message>
     <message>
-        <source>一部を読み込めませんでした。</source>
+        <source>一部を取り込めませんでした。</source>
         <translation>Some presets could not be imported.</translation>
+    </message>
+    <message>
+        <source>取り込めなかったもの</source>
+        <translation>What could not be imported</translation>
     </message>
     <message>
         <source>指示の文と設定を一つのファイルにします。会話は入りません。</source>
@@ -1680,10 +1688,6 @@
     <message>
         <source>書き出すプリセット</source>
         <translation>Presets to export</translation>
-    </message>
-    <message>
-        <source>読み込めなかったもの</source>
-        <translation>What could not be imported</translation>
     </message>
     <message>
         <source>閉じる</source>
@@ -1803,12 +1807,12 @@
 <context>
     <name>PresetsSection</name>
     <message>
-        <source>{n} 件のプリセットを書き出しました。</source>
-        <translation>Presets exported: {n}</translation>
+        <source>{n} 件のプリセットを取り込みました。</source>
+        <translation>Presets imported: {n}</translation>
     </message>
     <message>
-        <source>{n} 件のプリセットを読み込みました。</source>
-        <translation>Presets imported: {n}</translation>
+        <source>{n} 件のプリセットを書き出しました。</source>
+        <translation>Presets exported: {n}</translation>
     </message>
     <message>
         <source>「{name}」を初期値に戻しました。</source>
@@ -1847,6 +1851,10 @@
         <translation>Delete</translation>
     </message>
     <message>
+        <source>取り込む…</source>
+        <translation>Import…</translation>
+    </message>
+    <message>
         <source>新しい会話で使う</source>
         <translation>Use for new conversations</translation>
     </message>
@@ -1869,10 +1877,6 @@
     <message>
         <source>複製</source>
         <translation>Duplicate</translation>
-    </message>
-    <message>
-        <source>読み込む…</source>
-        <translation>Import…</translation>
     </message>
 </context>
 <context>
@@ -2178,16 +2182,16 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Actions for conversations</translation>
     </message>
     <message>
+        <source>会話を取り込む…</source>
+        <translation>Import conversations…</translation>
+    </message>
+    <message>
         <source>会話を書き出す…</source>
         <translation>Export conversations…</translation>
     </message>
     <message>
         <source>会話を検索</source>
         <translation>Search conversations</translation>
-    </message>
-    <message>
-        <source>会話を読み込む…</source>
-        <translation>Import conversations…</translation>
     </message>
     <message>
         <source>外部通信</source>
@@ -2400,7 +2404,7 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>All conversations ({n}, without the bin)</translation>
     </message>
     <message>
-        <source>ほかの書き出しか読み込みを続けています。</source>
+        <source>ほかの書き出しか取り込みを続けています。</source>
         <translation>Another export or import is still running.</translation>
     </message>
     <message>
@@ -2408,8 +2412,16 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Open the folder</translation>
     </message>
     <message>
-        <source>会話の書き出しか読み込みができませんでした</source>
+        <source>会話の書き出しか取り込みができませんでした</source>
         <translation>Conversations could not be exported or imported</translation>
+    </message>
+    <message>
+        <source>会話を取り込みました</source>
+        <translation>Conversations imported</translation>
+    </message>
+    <message>
+        <source>会話を取り込んでいます：{name}</source>
+        <translation>Importing conversations: {name}</translation>
     </message>
     <message>
         <source>会話を書き出しています</source>
@@ -2420,12 +2432,12 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Conversations exported</translation>
     </message>
     <message>
-        <source>会話を読み込みました</source>
-        <translation>Conversations imported</translation>
+        <source>取り込むファイルを選ぶ</source>
+        <translation>Choose a file to import</translation>
     </message>
     <message>
-        <source>会話を読み込んでいます：{name}</source>
-        <translation>Importing conversations: {name}</translation>
+        <source>取り込めなかった会話</source>
+        <translation>Conversations that were not imported</translation>
     </message>
     <message>
         <source>名前を付けて書き出す</source>
@@ -2446,14 +2458,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>終わってから、もう一度選んでください。</source>
         <translation>Choose again when it has finished.</translation>
-    </message>
-    <message>
-        <source>読み込むファイルを選ぶ</source>
-        <translation>Choose a file to import</translation>
-    </message>
-    <message>
-        <source>読み込めなかった会話</source>
-        <translation>Conversations that were not imported</translation>
     </message>
     <message>
         <source>選んだ {n} 件の会話</source>

@@ -549,7 +549,7 @@ def test_presets_go_to_a_file_and_come_back_under_names_that_are_free(section, t
     assert by_name["英語に（2）"].request == "英訳して"
     assert section.chosen.name == "短く（2）"
     ((text, undo),) = section.undone
-    assert text == "2 件のプリセットを読み込みました。"
+    assert text == "2 件のプリセットを取り込みました。"
     undo()
     assert "短く（2）" not in names(section)
     assert "英語に（2）" not in names(section)

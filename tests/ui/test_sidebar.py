@@ -442,7 +442,7 @@ def test_the_menu_beside_new_question_has_what_concerns_all(hand, store):
     sidebar = at.window.sidebar
     menu = sidebar.menu()
     assert words(menu) == [
-        "新しい質問", "一時的な会話", "新しいフォルダ", "会話を書き出す…", "会話を読み込む…", "ごみ箱",
+        "新しい質問", "一時的な会話", "新しいフォルダ", "会話を書き出す…", "会話を取り込む…", "ごみ箱",
     ]  # fmt: skip
     menu.actions()[-1].trigger()
     assert at.window.current_page == "bin"
@@ -460,7 +460,7 @@ def test_exporting_and_importing_are_asked_for(theme, qtbot):
     sidebar.list.export_requested.connect(heard.append)
     for menu in (sidebar.menu(), sidebar.list.menu()):
         for action in menu.actions():
-            if action.text() in ("会話を書き出す…", "会話を読み込む…", "書き出す…"):
+            if action.text() in ("会話を書き出す…", "会話を取り込む…", "書き出す…"):
                 action.trigger()
         menu.close()
     assert heard == ["all", "import", [7]]

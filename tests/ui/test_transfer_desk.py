@@ -112,7 +112,7 @@ def test_all_conversations_go_out_and_come_back_in_an_empty_window(
     with qtbot.waitSignal(parts.desk._transfer.imported):
         parts.window.sidebar.import_requested.emit()
     assert len(parts.conversations.all()) == 3
-    assert "3 件の会話を読み込みました。" in parts.desk.strip.banner.accessibleName()
+    assert "3 件の会話を取り込みました。" in parts.desk.strip.banner.accessibleName()
     assert parts.window.sidebar.conversations.rowCount() > 0
 
 
@@ -177,8 +177,8 @@ def test_what_was_refused_is_listed_with_its_reason(open_window: Open, tmp_path:
     with qtbot.waitSignal(parts.desk._transfer.imported):
         parts.desk.import_path(tmp_path / "a.json")
     (dialog,) = parts.window.findChildren(Dialog)
-    assert dialog.accessibleName() == "1 件の会話を読み込みました。"
-    assert dialog.accessibleDescription() == "1 件は読み込めませんでした。"
+    assert dialog.accessibleName() == "1 件の会話を取り込みました。"
+    assert dialog.accessibleDescription() == "1 件は取り込めませんでした。"
     listed = dialog.findChild(QPlainTextEdit)
     assert listed.toPlainText() == "1 番目「<b>怪しい</b>」：発言 1：質問でも回答でもありません"
     dialog.buttons["cancel"].click()
@@ -268,5 +268,5 @@ def test_a_file_that_took_long_is_told_to_whoever_is_away(open_window: Open, tmp
     parts = open_window()
     with qtbot.waitSignal(parts.desk.ended) as ended:
         parts.desk.import_path(tmp_path / "a.json")
-    assert ended.args[0] == "会話を読み込みました"
+    assert ended.args[0] == "会話を取り込みました"
     assert ended.args[1] > 0

@@ -75,17 +75,17 @@ class ExportDialog(Dialog):
 def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
     """What of a file could not be read, each with its number and reason."""
     words = translate(
-        "PresetFiles", "{added} 件を読み込みました。次の {refused} 件は、ファイルを直してから読み込んでください。"
+        "PresetFiles", "{added} 件を取り込みました。次の {refused} 件は、ファイルを直してから取り込んでください。"
     )
     text = QPlainTextEdit("\n".join(describe_error(problem).message for problem in problems))
     text.setReadOnly(True)
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
-    text.setAccessibleName(translate("PresetFiles", "読み込めなかったもの"))
+    text.setAccessibleName(translate("PresetFiles", "取り込めなかったもの"))
     text.setFixedHeight(theme.px(LIST_HEIGHT_PX))
     return Dialog(
         theme,
-        translate("PresetFiles", "一部を読み込めませんでした。"),
+        translate("PresetFiles", "一部を取り込めませんでした。"),
         words.format(added=added, refused=len(problems)),
         (Choice("cancel", translate("PresetFiles", "閉じる"), is_default=True),),
         parent,

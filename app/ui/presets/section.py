@@ -56,7 +56,7 @@ class PresetsSection(QWidget):
         sentence = self.tr("答え方の指示と設定に名前を付けたものです。会話ごとに選べます。")
         self.new_button = Button(self._theme, self.tr("新しく作る"), icon="plus")
         self.new_button.setMenu(self._new_menu())
-        self.import_button = Button(self._theme, self.tr("読み込む…"))
+        self.import_button = Button(self._theme, self.tr("取り込む…"))
         self.export_button = Button(self._theme, self.tr("書き出す…"))
         self.banner = Banner(self._theme)
         self.entries = PresetList()
@@ -236,7 +236,7 @@ class PresetsSection(QWidget):
         added = self._presets.add_all(contents.presets)
         if added:
             self._choose(added[0])
-            words = self.tr("{n} 件のプリセットを読み込みました。").format(n=len(added))
+            words = self.tr("{n} 件のプリセットを取り込みました。").format(n=len(added))
             self.undo_offered.emit(words, lambda: self._remove_all(added))
         if contents.problems:
             files.report(self._theme, len(added), contents.problems, self.window()).open()

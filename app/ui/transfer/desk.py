@@ -58,7 +58,8 @@ class TransferDesk(QObject):
         """These conversations."""
         if not ids or self._is_busy():
             return
-        found = [conversation for conversation in self._conversations.all() if conversation.id in set(ids)]
+        chosen = set(ids)
+        found = [conversation for conversation in self._conversations.all() if conversation.id in chosen]
         if len(ids) == 1 and found:
             name, what = exporting.suggested_name(found[0]), self._titled(found[0].title)
         else:
@@ -91,7 +92,7 @@ class TransferDesk(QObject):
         if self._is_busy():
             return
         kinds = self.tr("Kotae で書き出した会話 (*.json);;すべてのファイル (*)")
-        path = self._pickers.open(self._window, self.tr("読み込むファイルを選ぶ"), self._start_folder(), kinds)
+        path = self._pickers.open(self._window, self.tr("取り込むファイルを選ぶ"), self._start_folder(), kinds)
         if path:
             self.import_path(Path(path))
 
@@ -99,7 +100,7 @@ class TransferDesk(QObject):
         if self._is_busy():
             return
         self.strip.banner.hide()
-        self.strip.progress.start(self.tr("会話を読み込んでいます：{name}").format(name=path.name))
+        self.strip.progress.start(self.tr("会話を取り込んでいます：{name}").format(name=path.name))
         self._is_importing = True
         self._transfer.import_(path)
 
@@ -144,7 +145,7 @@ class TransferDesk(QObject):
     def _is_busy(self) -> bool:
         """One at a time; says so."""
         if self._transfer.is_working:
-            what = self.tr("ほかの書き出しか読み込みを続けています。")
+            what = self.tr("ほかの書き出しか取り込みを続けています。")
             self._say("warning", what, self.tr("終わってから、もう一度選んでください。"))
         return self._transfer.is_working
 
@@ -176,7 +177,7 @@ class TransferDesk(QObject):
             self.show_refusals(result)
         else:
             self._say("success", outcome.headline(result), outcome.remarks(result))
-        self.ended.emit(self.tr("会話を読み込みました"), self._transfer.worked_s)
+        self.ended.emit(self.tr("会話を取り込みました"), self._transfer.worked_s)
 
     def show_refusals(self, result: Imported) -> Dialog:
         dialog = refusals_dialog(self._window.theme, result, self._window)
@@ -186,7 +187,7 @@ class TransferDesk(QObject):
     def _on_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
         self._say("danger", sentence.message, sentence.next)
-        self.ended.emit(self.tr("会話の書き出しか読み込みができませんでした"), self._transfer.worked_s)
+        self.ended.emit(self.tr("会話の書き出しか取り込みができませんでした"), self._transfer.worked_s)
 
     def _say(self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()) -> None:
         if not self._transfer.is_working:

@@ -21,7 +21,7 @@ class FormatChoice(QWidget):
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(12)
         word, markdown = self._sentences_of_one() if count == 1 else self._sentences_of_several()
-        everything = self.tr("ほかの PC に移すときに。すべての枝を残し、Kotae に読み込めます。")
+        everything = self.tr("ほかの PC に移すときに。すべての枝を残し、Kotae に取り込めます。")
         column.addLayout(self._row(theme, "docx", self.tr("Word（.docx）"), word))
         column.addLayout(self._row(theme, "markdown", self.tr("Markdown（.md）"), markdown))
         column.addLayout(self._row(theme, "json", self.tr("JSON（.json）"), everything))

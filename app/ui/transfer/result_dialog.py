@@ -18,7 +18,7 @@ def refusals_dialog(theme: Theme, result: Imported, parent: QWidget) -> Dialog:
     listed = QPlainTextEdit("\n".join(outcome.refusal(refused) for refused in result.refused))
     listed.setReadOnly(True)
     listed.setProperty("field", True)
-    listed.setAccessibleName(translate("TransferDesk", "読み込めなかった会話"))
+    listed.setAccessibleName(translate("TransferDesk", "取り込めなかった会話"))
     shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
     listed.setFixedHeight(shown * listed.fontMetrics().lineSpacing() + theme.px(24))
     listed.setTabChangesFocus(True)
