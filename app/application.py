@@ -14,7 +14,7 @@ from types import TracebackType
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, offline, paths
+from app.core import backups, catalogue, children, models_folder, offline, paths
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -34,8 +34,8 @@ from app.services.transfer import Transfer
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
-from app.ui.models.page import ModelsPage
 from app.ui.notifications import Notifier
+from app.ui.pages import Services
 from app.ui.theme import Theme
 from app.ui.transfer.desk import TransferDesk
 
@@ -98,6 +98,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         if database is None:
             return 3
         database.end_interrupted_answers()
+        _finish_move(where, preferences, database)
         parts = build(where, theme, preferences, database)
         parts.conversations.erase_old()
     except AppError as error:
@@ -133,18 +134,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     session = ChatSession(database, conversations, presets, engine, library, preferences, children.template())
     preload = Preload(session, engine, preferences, session)
     page = ChatPage(theme, session, conversations, presets, library, preferences)
-    window = MainWindow(
-        theme,
-        preferences,
-        library,
-        session,
-        conversations,
-        presets,
-        engine,
-        page,
-        where,
-        lambda: len(offline.refusals()),
-    )
+    services = Services(preferences, library, session, conversations, presets, engine, where)
+    window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
     engine.died.connect(_note_death)
@@ -203,9 +194,7 @@ def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Prefer
     """A model that is still being added goes on, and is seen on its page."""
     preferences.change(first_run_done=True)
     if library.is_working:
-        page = window.page("models")
-        assert isinstance(page, ModelsPage)
-        page.take_over()
+        window.pages.models().take_over()
 
 
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
@@ -268,6 +257,19 @@ def _report_bugs(parts: Parts, where: Paths) -> None:
         reporter.report(kind, error, trace)
 
     sys.excepthook = report
+
+
+def _finish_move(where: Paths, preferences: Preferences, database: Store) -> None:
+    """A move of the models folder that was interrupted when all was copied. Others wait for the user."""
+    plan = models_folder.pending(where)
+    if plan is None or plan.state != "switching":
+        return
+    try:
+        models_folder.finish(where, database)
+    except AppError as error:
+        log.warning("the move of the models folder is not finished: %s", error)
+    else:
+        preferences.change(models_folder=str(plan.target))
 
 
 def _back_up_daily(where: Paths, window: MainWindow) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli import model_fit
+from app.cli import model_care, model_fit, model_kit
 from app.cli.output import Output
 from app.core import catalogue, local_models, starter
 from app.core.catalogue import ModelCard
@@ -32,6 +32,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
     remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
+    model_care.add_parsers(actions, shared)
+    model_kit.add_parsers(actions, shared)
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -78,7 +80,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = local_models.describe(Path(options.file))
     if options.trust_template:
         model = dataclasses.replace(model, template_allowed=True)
-    model = _stored(model, where)
+    model = model_care.remember(_stored(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("template_note")
     output.result(described(model), output.phrase("added", name=model.name, id=model.id))
@@ -99,14 +101,11 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _stored(model: LocalModel, where: Paths) -> LocalModel:
-    """Adds the model to the list; one with the same file keeps its id and what was measured with it."""
     store = Store.open(where.database, where.backups)
     try:
-        model = local_models.merged(model, store.local_models())
-        store.put_local_model(model)
+        return local_models.add(store, model)
     finally:
         store.close()
-    return model
 
 
 def described(model: LocalModel) -> dict[str, Any]:

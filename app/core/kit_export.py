@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from app.core import catalogue, gguf, kit_manifest, starter
-from app.core.atomic import write_atomically
 from app.core.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
 from app.core.errors import AppError
 from app.core.exchange.file_names import safe_name
 from app.core.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel, KitPart, part_name
 from app.core.records import LocalModel
+from app.core.whole_file import whole_file
 from app.core.wording import phrase
 
 PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
@@ -51,8 +51,9 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
         kit = _Export(folder, part_bytes, report).write(models, files, presets)
-        write_atomically(folder / kit_manifest.LICENCES_NAME, "\n\n".join(m.licence for m in kit.models).encode())
-        write_atomically(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
+        licences = "\n\n".join(model.licence for model in kit.models) + "\n"
+        _put(folder / kit_manifest.LICENCES_NAME, licences.encode("utf-8"))
+        _put(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
         sync_folder(folder)
         _remove_old_parts(folder, kit)
     except OSError as error:
@@ -158,8 +159,13 @@ class _Export:
             raise
 
     def _extra(self, kind: str, content: bytes) -> KitExtra:
-        write_atomically(self._folder / EXTRA_NAMES[kind], content)
+        _put(self._folder / EXTRA_NAMES[kind], content)
         return KitExtra(kind, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _put(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def licence_text(model: LocalModel) -> str:

@@ -12,6 +12,7 @@ from app.core.catalogue import ModelCard, PromptForm
 from app.core.errors import AppError
 from app.core.gguf import GgufHeader
 from app.core.records import FileMark, LocalModel
+from app.core.store import Store
 
 FALLBACK_FORM = "question_answer"
 
@@ -67,6 +68,13 @@ def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
     return dataclasses.replace(
         model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed, files=files
     )
+
+
+def add(store: Store, model: LocalModel) -> LocalModel:
+    """Puts the model into the list; one with the same file keeps its id and what was measured with it."""
+    model = merged(model, store.local_models())
+    store.put_local_model(model)
+    return model
 
 
 def needs_template_consent(model: LocalModel) -> bool:

@@ -8,6 +8,7 @@ Ids are not written: whoever reads the file gives his own.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,13 @@ class Contents:
 
 def write(path: Path, presets: list[Preset]) -> None:
     """Raises AppError as `whole_file`."""
-    document = {"format": FORMAT, "version": VERSION, "presets": [_as_dict(preset) for preset in presets]}
-    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
     with whole_file(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(to_bytes(presets))
+
+
+def to_bytes(presets: Iterable[Preset]) -> bytes:
+    document = {"format": FORMAT, "version": VERSION, "presets": [_as_dict(preset) for preset in presets]}
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def read(path: Path) -> Contents:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from app.core import catalogue, load_plan, local_models, starter
 from app.core.catalogue import ModelCard
 from app.core.errors import AppError
-from app.core.records import LocalModel
+from app.core.records import FileMark, LocalModel
 from app.core.store import Store
 from app.engine.messages import Done
 from app.services import background
@@ -51,6 +51,10 @@ class ModelLibrary(QObject):
     def is_starter_available(self) -> bool:
         return starter.is_available()
 
+    def use_folder(self, folder: Path) -> None:
+        """New files go there from now on."""
+        self._folder = folder
+
     def import_file(self, path: str) -> None:
         """Adds a GGUF file where it is; nothing is copied. A file that is there already is described anew."""
         self._run(lambda _progress: local_models.describe(Path(path)))
@@ -76,6 +80,12 @@ class ModelLibrary(QObject):
 
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
+
+    def note_files(self, model_id: str, files: tuple[FileMark, ...]) -> None:
+        """Keeps what a verification has learned of the model's files."""
+        model = self.model(model_id)
+        if model is not None and model.files != files:
+            self.update(dataclasses.replace(model, files=files))
 
     def note_speed(self, model: LocalModel, repack: bool, done: Done) -> None:
         """Keeps how fast the model was, if the answer was long enough to tell."""

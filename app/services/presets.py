@@ -55,6 +55,16 @@ class Presets(QObject):
             added.append(dataclasses.replace(stranger, id=uuid.uuid4().hex, name=name))
         return added if self._change(lambda: self._table.put(added)) else []
 
+    def add_new(self, strangers: Iterable[Preset]) -> list[Preset]:
+        """As `add_all`, without those that are here already under the same name."""
+        here = [dataclasses.replace(preset, id="") for kind in KINDS for preset in self.all(kind)]
+        new = [stranger for stranger in strangers if dataclasses.replace(stranger, id="") not in here]
+        return self.add_all(new) if new else []
+
+    def own(self) -> list[Preset]:
+        """What the user has written or changed."""
+        return [preset for kind in KINDS for preset in self.all(kind) if preset != self.original(preset.id)]
+
     def put(self, preset: Preset) -> bool:
         """Adds a preset or changes it. One that comes with Kotae and is as it came is not stored."""
         if preset == self.original(preset.id):

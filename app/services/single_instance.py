@@ -1,11 +1,28 @@
 """One window a data folder. A second start brings the first window to the front and ends."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QLockFile, QObject, Signal
 
+from app.core.errors import AppError
+
 log = logging.getLogger("kotae")
+
+
+@contextmanager
+def without_window(lock: Path) -> Iterator[None]:
+    """For commands that change what a window holds in its memory. Raises AppError("window_is_open")."""
+    held = QLockFile(str(lock))
+    held.setStaleLockTime(0)
+    if not held.tryLock(0) and held.error() == QLockFile.LockError.LockFailedError:
+        raise AppError("window_is_open")
+    try:
+        yield
+    finally:
+        held.unlock()
 
 
 class SingleInstance(QObject):

@@ -1,0 +1,152 @@
+"""Care of the models: those of other programs found, all verified, their folder moved, kits written and read."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core import found_models, kit_export, kit_import, local_models, model_places, models_folder, verify
+from app.core.errors import AppError
+from app.core.kit_import import Imported
+from app.core.models_folder import Moved
+from app.core.paths import Paths
+from app.core.preset_files import to_bytes
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.core.verify import Verdict
+from app.services import background
+from app.services.background import Progress
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.services.presets import Presets
+
+T = TypeVar("T")
+
+
+class ModelUpkeep(QObject):
+    """One piece of work at a time, in the thread pool; it ends with its own signal or with `failed`."""
+
+    progressed = Signal(object, object)  # done, in all (0: not known)
+    found = Signal(object)  # Findings
+    verified = Signal(object)  # list[Verdict]
+    folder_moved = Signal(object)  # Moved
+    kit_written = Signal(object)  # Kit
+    kit_read = Signal(object)  # Imported
+    failed = Signal(object)  # AppError; "cancelled" after `cancel`
+
+    def __init__(
+        self,
+        store: Store,
+        library: ModelLibrary,
+        presets: Presets,
+        preferences: Preferences,
+        where: Paths,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._library = library
+        self._presets = presets
+        self._preferences = preferences
+        self._where = where
+        self._task: background.LongTask | None = None
+        self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def find(self) -> None:
+        """Models in the folders of other programs; `library.import_file` adds one where it is."""
+        places = model_places.known(Path.home(), own=self._where.models)
+        self._run(lambda progress: found_models.search(places, progress.report), self.found.emit)
+
+    def verify(self, model_ids: Sequence[str] = ()) -> None:
+        """All models, or those; what is learned (hashes) is kept in the list."""
+        models = self._models(model_ids)
+        self._run(lambda progress: verify.verify_all(models, progress.report), self._on_verified)
+
+    def move_folder(self, target: Path) -> None:
+        """The engine must not be loading meanwhile; models elsewhere stay where they are."""
+
+        def work(progress: Progress) -> Moved:
+            store = Store.beside(self._store.path)
+            try:
+                return models_folder.move(self._where, target, store, progress.report)
+            finally:
+                store.close()
+
+        self._run(work, self._on_moved)
+
+    def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_export.PART_BYTES) -> None:
+        """The models and the user's own presets."""
+        models, own = self._models(model_ids), self._presets.own()
+        presets = to_bytes(own) if own else b""
+        self._run(
+            lambda progress: kit_export.export(
+                models, folder, presets=presets, part_bytes=part_bytes, report=progress.report
+            ),
+            self.kit_written.emit,
+        )
+
+    def import_kit(self, folder: Path) -> None:
+        """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
+
+        def work(progress: Progress) -> Imported:
+            store = Store.beside(self._store.path)
+            try:
+                return kit_import.bring_in(
+                    folder, self._where.models, lambda model: local_models.add(store, model), progress.report
+                )
+            finally:
+                store.close()
+
+        self._run(work, self._on_kit_read)
+
+    # ------------------------------------------------------------------ private
+
+    def _models(self, model_ids: Sequence[str]) -> list[LocalModel]:
+        return [model for model in self._library.models() if not model_ids or model.id in model_ids]
+
+    def _run(self, work: Callable[[Progress], T], done: Callable[[T], None]) -> None:
+        if self._task is None:
+            self._done = done
+            self._task = background.run_long(
+                work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled
+            )
+
+    def _on_ended(self, result: object) -> None:
+        self._task = None
+        self._done(result)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _on_failed(self, error: AppError) -> None:
+        self._task = None
+        self._library.refresh()
+        self.failed.emit(error)
+
+    def _on_verified(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            # The model may have been removed, or measured, meanwhile: only the marks are new.
+            self._library.note_files(verdict.model.id, verdict.model.files)
+        self.verified.emit(verdicts)
+
+    def _on_moved(self, moved: Moved) -> None:
+        self._preferences.change(models_folder=str(moved.folder))
+        self._where = dataclasses.replace(self._where, models_folder=moved.folder)
+        self._library.use_folder(moved.folder)
+        self._library.refresh()
+        self.folder_moved.emit(moved)
+
+    def _on_kit_read(self, outcome: Imported) -> None:
+        self._library.refresh()
+        self._presets.add_new(outcome.presets)
+        self.kit_read.emit(outcome)

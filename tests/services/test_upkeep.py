@@ -1,0 +1,100 @@
+"""The care of the models as the window asks for it: off its thread, with progress, and one thing at a time."""
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import local_models
+from app.core.paths import Paths
+from app.core.presets import Choices
+from app.core.store import Store
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.services.presets import Presets
+from app.services.upkeep import ModelUpkeep
+from tests import models
+from tests.core.test_verify import flip
+
+
+class Care:
+    """A library with the care of its models."""
+
+    def __init__(self, store: Store, where: Paths) -> None:
+        self.library = ModelLibrary(store, where.models)
+        self.preferences = Preferences(where.settings)
+        self.presets = Presets(store)
+        self.upkeep = ModelUpkeep(store, self.library, self.presets, self.preferences, where)
+
+
+@pytest.fixture
+def care(where: Paths, store: Store) -> Care:
+    path = models.tiny_llama(where.models / "m.gguf")
+    local_models.add(store, local_models.describe(path))
+    return Care(store, where)
+
+
+def test_models_of_other_programs_are_found(
+    care: Care, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    folder = tmp_path / ".lmstudio" / "models" / "a" / "b"
+    folder.mkdir(parents=True)
+    models.tiny_llama(folder / "x.gguf")
+    with qtbot.waitSignal(care.upkeep.found) as signal:
+        care.upkeep.find()
+    assert [(model.source, model.name) for model in signal.args[0].models] == [("kotae", "m"), ("lm_studio", "x")]
+    assert not care.upkeep.is_working
+
+
+def test_what_is_verified_is_remembered(care: Care, qtbot: QtBot, where: Paths) -> None:
+    with qtbot.waitSignals([care.upkeep.verified, care.upkeep.progressed]):
+        care.upkeep.verify()
+    assert care.library.models()[0].files[0].sha256
+    flip(where.models / "m.gguf", 300_000)
+    with qtbot.waitSignal(care.upkeep.verified) as signal:
+        care.upkeep.verify(["m"])
+    assert [verdict.state for verdict in signal.args[0]] == ["damaged"]
+
+
+def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.folder_moved) as signal:
+        care.upkeep.move_folder(tmp_path / "new")
+    assert signal.args[0].folder == tmp_path / "new"
+    assert care.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
+    assert care.preferences.value.models_folder == str(tmp_path / "new")
+    care.preferences.change(theme="dark")  # the window's own copy knows of it too
+    assert Preferences(where.settings).value.models_folder == str(tmp_path / "new")
+
+
+def test_a_move_that_cannot_be_done_is_said(care: Care, qtbot: QtBot, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.failed) as signal:
+        care.upkeep.move_folder(where.models / "inside")
+    assert signal.args[0].code == "move_same_place"
+
+
+def test_cancelled_work_ends_with_its_own_word(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    with qtbot.waitSignal(care.upkeep.failed) as signal:
+        care.upkeep.move_folder(tmp_path / "new")
+        care.upkeep.cancel()
+    assert signal.args[0].code == "cancelled"
+    assert (where.models / "m.gguf").exists()
+    assert not (tmp_path / "new" / "m.gguf").exists()
+
+
+def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: QtBot, tmp_path: Path) -> None:
+    from app.core import paths
+
+    care.presets.add("chat", "橋の点検", Choices(temperature=0.2))
+    with qtbot.waitSignal(care.upkeep.kit_written):
+        care.upkeep.export_kit(["m"], tmp_path / "kit", part_bytes=100_000)
+    elsewhere = paths.locate(str(tmp_path / "遠い PC"))
+    store = Store.open(elsewhere.database, elsewhere.backups)
+    other = Care(store, elsewhere)
+    for _ in range(2):  # a second time changes nothing
+        with qtbot.waitSignal(other.upkeep.kit_read) as signal:
+            other.upkeep.import_kit(tmp_path / "kit")
+        assert signal.args[0].problems == []
+        assert [model.id for model in other.library.models()] == ["m"]
+        assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
+    store.close()
