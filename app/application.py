@@ -34,8 +34,8 @@ from app.services.transfer import Transfer
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
-from app.ui.models.page import ModelsPage
 from app.ui.notifications import Notifier
+from app.ui.pages import Services
 from app.ui.theme import Theme
 from app.ui.transfer.desk import TransferDesk
 
@@ -134,18 +134,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     session = ChatSession(database, conversations, presets, engine, library, preferences, children.template())
     preload = Preload(session, engine, preferences, session)
     page = ChatPage(theme, session, conversations, presets, library, preferences)
-    window = MainWindow(
-        theme,
-        preferences,
-        library,
-        session,
-        conversations,
-        presets,
-        engine,
-        page,
-        where,
-        lambda: len(offline.refusals()),
-    )
+    services = Services(preferences, library, session, conversations, presets, engine, where)
+    window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
     engine.died.connect(_note_death)
@@ -204,9 +194,7 @@ def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Prefer
     """A model that is still being added goes on, and is seen on its page."""
     preferences.change(first_run_done=True)
     if library.is_working:
-        page = window.page("models")
-        assert isinstance(page, ModelsPage)
-        page.take_over()
+        window.pages.models().take_over()
 
 
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:

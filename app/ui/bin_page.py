@@ -11,9 +11,10 @@ from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import MARGIN, Header
 from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.page import Page
 
 
-class BinPage(QWidget):
+class BinPage(Page):
     restore_requested = Signal(object)  # ids of conversations
     ask_requested = Signal()
 

@@ -7,32 +7,23 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from app.core.catalogue import ModelCard
 from app.core.errors import AppError
-from app.core.paths import Paths
 from app.core.records import Conversation, Message
 from app.core.settings import TEXT_SCALES, Settings
-from app.services.chat import ChatSession
-from app.services.conversations import Conversations
-from app.services.engine import EngineClient
-from app.services.library import ModelLibrary
-from app.services.preferences import Preferences
-from app.services.presets import Presets
-from app.ui import app_icon, dialogs
-from app.ui.bin_page import BinPage
+from app.ui import app_icon, dialogs, regions
 from app.ui.frame import Frame
 from app.ui.list_actions import ListActions
 from app.ui.manual import ManualWindow
 from app.ui.models.page import ModelsPage
+from app.ui.pages import Pages, Services
 from app.ui.presets.conversation import ConversationSettings
-from app.ui.search.page import SearchPage
-from app.ui.settings.page import SettingsPage
 from app.ui.sidebar import Sidebar
 from app.ui.status_line import StatusLine
 from app.ui.theme import Theme
 from app.ui.undo import UndoStack
 from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.labels import Rule
+from app.ui.widgets.page import Page
 from app.ui.widgets.toast import Toast
 from app.ui.window_place import WindowPlace
 
@@ -48,39 +39,27 @@ class MainWindow(QMainWindow):
     found_message_chosen = Signal(int, str)  # a message, and the words it was found by
 
     def __init__(
-        self,
-        theme: Theme,
-        preferences: Preferences,
-        library: ModelLibrary,
-        session: ChatSession,
-        conversations: Conversations,
-        presets: Presets,
-        engine: EngineClient,
-        chat_page: QWidget,
-        paths: Paths,
-        outside_connections: Callable[[], int],
+        self, theme: Theme, services: Services, chat_page: Page, outside_connections: Callable[[], int]
     ) -> None:
         """`outside_connections` counts the connections to other machines since the start of the program."""
         super().__init__()
         self.theme = theme
-        self._preferences = preferences
-        self._library = library
-        self._session = session
-        self._conversations = conversations
-        self._presets = presets
-        self._engine = engine
-        self._paths = paths
-        self._place = WindowPlace(paths.data / "window.json")
-        self._pages: dict[str, QWidget] = {"ask": chat_page}
+        self._preferences = services.preferences
+        self._session = services.session
+        self._conversations = services.conversations
+        self._engine = services.engine
+        self._place = WindowPlace(services.paths.data / "window.json")
+        self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
         self._build(outside_connections)
         self._connect()
         self._add_shortcuts()
         self.sidebar.conversations.folded = self._place.folded()
         self._on_conversations_changed()
-        self.sidebar.show_open(session.conversation.id if session.conversation else None)
-        self.status_line.set_shows_details(preferences.value.shows_details)
-        self.status_line.show_status(engine.status)
+        opened = services.session.conversation
+        self.sidebar.show_open(opened.id if opened else None)
+        self.status_line.set_shows_details(services.preferences.value.shows_details)
+        self.status_line.show_status(services.engine.status)
         self._on_page_chosen("ask")
         if not self._place.restore(self):
             self.resize(*DEFAULT_SIZE)
@@ -89,18 +68,9 @@ class MainWindow(QMainWindow):
     def current_page(self) -> str:
         return self._current_page
 
-    def page(self, key: str) -> QWidget:
+    def page(self, key: str) -> Page:
         """`key`: ask, models, settings, bin or search."""
-        if key not in self._pages:
-            makers: dict[str, Callable[[], QWidget]] = {
-                "models": self._models_page,
-                "settings": self._settings_page,
-                "bin": self._bin_page,
-                "search": self._search_page,
-            }
-            page = self._pages[key] = makers[key]()
-            self.stack.addWidget(page)
-        return self._pages[key]
+        return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
@@ -115,16 +85,16 @@ class MainWindow(QMainWindow):
     def show_presets(self) -> None:
         """The presets, where they are made and changed."""
         self.show_page("settings")
-        page = self.page("settings")
-        assert isinstance(page, SettingsPage)
-        page.show_presets()
+        self.pages.settings().show_presets()
+
+    def models_page(self) -> ModelsPage:
+        """Shows the page モデル and gives it, for what other pages ask of it."""
+        self.show_page("models")
+        return self.pages.models()
 
     def show_answering(self) -> ConversationSettings:
         """How the open conversation is answered."""
-        details = self._preferences.value.shows_details
-        window = ConversationSettings(
-            self.theme, self._session, self._presets, self._card(), shows_details=details, parent=self
-        )
+        window = self.pages.answering(self)
         window.open()
         return window
 
@@ -159,7 +129,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*MINIMUM_SIZE)
         self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
         self.stack = QStackedWidget()
-        self.stack.addWidget(self._pages["ask"])
+        self.stack.addWidget(self.page("ask"))
         self.status_line = StatusLine(self.theme)
         self.frame = Frame(self.theme, self.sidebar, self.stack)
         centre = QWidget()
@@ -182,42 +152,6 @@ class MainWindow(QMainWindow):
             ("settings", "settings", self.tr("設定")),
         )
 
-    def models_page(self) -> ModelsPage:
-        """Shows the page モデル and gives it, for what other pages ask of it."""
-        self.show_page("models")
-        page = self.page("models")
-        assert isinstance(page, ModelsPage)
-        return page
-
-    def _models_page(self) -> ModelsPage:
-        page = ModelsPage(self.theme, self._library, self._preferences, self._engine, self._paths)
-        page.ask_requested.connect(lambda: self._on_page_chosen("ask"))
-        return page
-
-    def _settings_page(self) -> SettingsPage:
-        page = SettingsPage(self.theme, self._preferences, self._presets, self._card, self._paths)
-        page.undo_offered.connect(self.undo_stack.offer)
-        page.first_run_requested.connect(self.first_run_requested)
-        return page
-
-    def _bin_page(self) -> BinPage:
-        page = BinPage(self.theme, self._conversations)
-        page.restore_requested.connect(self.list_actions.restore)
-        page.ask_requested.connect(self.show_questions)
-        return page
-
-    def _search_page(self) -> SearchPage:
-        page = SearchPage(self.theme, self._conversations)
-        page.conversation_chosen.connect(self._on_conversation_chosen)
-        page.message_chosen.connect(self._on_message_chosen)
-        page.closed.connect(lambda: self._on_page_chosen(self._page_before_search))
-        page.problem_occurred.connect(self.show_problem)
-        return page
-
-    def _card(self) -> ModelCard | None:
-        model = self._session.model
-        return self._library.card(model) if model else None
-
     def _connect(self) -> None:
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
@@ -237,6 +171,19 @@ class MainWindow(QMainWindow):
         self._engine.status_changed.connect(self.status_line.show_status)
         self._preferences.changed.connect(self._on_preferences_changed)
         self.frame.changed.connect(self._lay_out)
+        self._connect_pages()
+
+    def _connect_pages(self) -> None:
+        pages = self.pages
+        pages.built.connect(self.stack.addWidget)
+        pages.ask_requested.connect(self.show_questions)
+        pages.restore_requested.connect(self.list_actions.restore)
+        pages.conversation_chosen.connect(self._on_conversation_chosen)
+        pages.message_chosen.connect(self._on_message_chosen)
+        pages.search_closed.connect(lambda: self._on_page_chosen(self._page_before_search))
+        pages.undo_offered.connect(self.undo_stack.offer)
+        pages.first_run_requested.connect(self.first_run_requested)
+        pages.problem_occurred.connect(self.show_problem)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [
@@ -278,25 +225,20 @@ class MainWindow(QMainWindow):
         self.menu_button.resize(self.menu_button.sizeHint())
         self.menu_button.move(12, (self.theme.metric("header_height") - self.menu_button.sizeHint().height()) // 2)
         self.menu_button.raise_()
-        for page in self._pages.values():
-            if hasattr(page, "set_header_inset"):
-                page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
+        for page in self.pages.all_built:
+            page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
         """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
-        regions: list[QWidget] = [self.sidebar.nav, self.sidebar.list, self.page(self._current_page)]
-        regions = [region for region in regions if region.isVisible()]
-        focus = self.focusWidget()
-        inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
-        here = inside.index(True) if True in inside else -step
-        _focus_first(regions[(here + step) % len(regions)])
+        around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
+        regions.move_focus(around, self.focusWidget(), step)
 
     # ---------------------------------------------------------------------- slots
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)
         self.frame.hide_sidebar()
-        _focus_first(self.page(key))
+        self.page(key).focus_first()
 
     def _on_new_requested(self, folder_id: int | None = None) -> None:
         self._session.new(folder_id)
@@ -310,9 +252,7 @@ class MainWindow(QMainWindow):
         if self._current_page != "search":
             self._page_before_search = self._current_page
         self._on_page_chosen("search")
-        page = self.page("search")
-        assert isinstance(page, SearchPage)
-        page.start(query)
+        self.pages.search().start(query)
 
     def _on_message_chosen(self, message_id: int, query: str) -> None:
         self._on_page_chosen("ask")
@@ -353,22 +293,3 @@ class MainWindow(QMainWindow):
         place = TEXT_SCALES.index(self._preferences.value.text_scale_percent) + step
         if 0 <= place < len(TEXT_SCALES):
             self._preferences.change(text_scale_percent=TEXT_SCALES[place])
-
-
-def _focus_first(region: QWidget) -> None:
-    """What a page names as its first, the region itself, or the first widget in it that takes the keyboard."""
-    if hasattr(region, "focus_composer"):
-        region.focus_composer()
-        return
-    if isinstance(region, BinPage):
-        region.focus_first()
-        return
-    if isinstance(region, ModelsPage | SettingsPage):
-        region = region.list
-    if region.focusPolicy() & Qt.FocusPolicy.TabFocus:
-        region.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        return
-    for widget in region.findChildren(QWidget):
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.isEnabled():
-            widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
-            return

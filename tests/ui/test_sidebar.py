@@ -581,7 +581,7 @@ def test_the_drawer_lies_over_the_page_and_goes_by_esc_or_a_click_beside_it(hand
     for close in (
         lambda: qtbot.keyClick(window.sidebar.list, Qt.Key.Key_Escape),
         lambda: qtbot.mouseClick(window.frame._veil, LEFT),
-        lambda: window.page("ask").focus_composer(),
+        lambda: window.page("ask").focus_first(),
     ):
         window.toggle_sidebar()
         assert window.sidebar.isVisible()

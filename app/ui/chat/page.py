@@ -41,9 +41,10 @@ from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.page import Page
 
 
-class ChatPage(QWidget):
+class ChatPage(Page):
     models_requested = Signal()
     text_changed = Signal()  # somebody types a question
     log_requested = Signal()
@@ -157,7 +158,7 @@ class ChatPage(QWidget):
         self.trial_notice.models_requested.connect(self.models_requested)
         self._connect_messages()
         self._connect_trouble()
-        self.finding.closed.connect(self.focus_composer)
+        self.finding.closed.connect(self.focus_first)
         self.composer.typed.connect(self.text_changed)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_wanted.connect(self._edit_last_question)
@@ -204,7 +205,7 @@ class ChatPage(QWidget):
 
     # ------------------------------------------------------------------ layout
 
-    def focus_composer(self) -> None:
+    def focus_first(self) -> None:
         self.composer.setFocus()
 
     def offer_question(self, text: str) -> None:
@@ -218,12 +219,11 @@ class ChatPage(QWidget):
         self.finding.find(query, message_id)
 
     def set_header_inset(self, inset_px: int) -> None:
-        """Room at the left of the header for the window's menu button."""
         self.header.set_inset(inset_px)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.focus_composer()
+        self.focus_first()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -342,7 +342,7 @@ class ChatPage(QWidget):
         """Has an answer given that somebody asked for below another one."""
         self._trouble.clear()
         act(answer_id, *more)
-        self.focus_composer()
+        self.focus_first()
 
     def _on_edit_requested(self, question_id: int) -> None:
         question = next((message for message in self.transcript.messages if message.id == question_id), None)

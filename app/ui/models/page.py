@@ -28,13 +28,14 @@ from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import ElidedLabel, set_surface
+from app.ui.widgets.page import Page
 from app.ui.widgets.progress_row import ProgressRow
 
 STACK_BELOW_PX = 860
 LIST_LEAST_PX = 48  # a banner above the list needs the room of a small window more
 
 
-class ModelsPage(QWidget):
+class ModelsPage(Page):
     ask_requested = Signal()  # a model was chosen for questions
 
     def __init__(
@@ -56,6 +57,9 @@ class ModelsPage(QWidget):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def import_path(self, path: str) -> None:
         """Adds a GGUF file where it lies."""

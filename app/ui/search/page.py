@@ -13,6 +13,7 @@ from app.ui.search.results import ResultList
 from app.ui.theme import Theme
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.page import Page
 from app.ui.widgets.search_field import SearchField
 
 PAUSE_MS = 150  # after the last letter; a search takes about 20 ms with 100,000 messages, so it needs no thread
@@ -48,7 +49,7 @@ class ResultView(QListView):
             super().keyPressEvent(event)
 
 
-class SearchPage(QWidget):
+class SearchPage(Page):
     message_chosen = Signal(int, str)  # a message, and the words it was found by
     conversation_chosen = Signal(int)  # one that was found by its name
     closed = Signal()
@@ -68,7 +69,7 @@ class SearchPage(QWidget):
 
     def start(self, query: str = "") -> None:
         """Ready for typing; looks for `query` at once, or for what was looked for last."""
-        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.focus_first()
 
         def fill() -> None:
             if query:
@@ -78,8 +79,10 @@ class SearchPage(QWidget):
 
         guard_of(self.field).when_free(fill)
 
+    def focus_first(self) -> None:
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
     def set_header_inset(self, inset_px: int) -> None:
-        """Room at the left of the header for the window's menu button."""
         self.header.set_inset(inset_px)
 
     def showEvent(self, event: QShowEvent) -> None:

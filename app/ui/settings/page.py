@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, QStringListModel, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -26,6 +26,7 @@ from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import Rule, set_surface
+from app.ui.widgets.page import Page
 from app.ui.widgets.scroll import scrolled
 
 LIST_WIDTH_PX = 188
@@ -54,7 +55,7 @@ class SectionDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-class SettingsPage(QWidget):
+class SettingsPage(Page):
     first_run_requested = Signal()
 
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
@@ -87,6 +88,9 @@ class SettingsPage(QWidget):
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_section(self, place: int) -> None:
         self.list.setCurrentIndex(self.list.model().index(place, 0))

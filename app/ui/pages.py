@@ -1,0 +1,128 @@
+"""The pages of the window, and what they ask of it. Those other than 質問 are built when they are first shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from app.core.catalogue import ModelCard
+from app.core.paths import Paths
+from app.services.chat import ChatSession
+from app.services.conversations import Conversations
+from app.services.engine import EngineClient
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.services.presets import Presets
+from app.ui.bin_page import BinPage
+from app.ui.models.page import ModelsPage
+from app.ui.presets.conversation import ConversationSettings
+from app.ui.search.page import SearchPage
+from app.ui.settings.page import SettingsPage
+from app.ui.theme import Theme
+from app.ui.widgets.page import Page
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the pages work with."""
+
+    preferences: Preferences
+    library: ModelLibrary
+    session: ChatSession
+    conversations: Conversations
+    presets: Presets
+    engine: EngineClient
+    paths: Paths
+
+    def card(self) -> ModelCard | None:
+        """Of the model that answers now."""
+        model = self.session.model
+        return self.library.card(model) if model else None
+
+
+class Pages(QObject):
+    built = Signal(object)  # Page
+    ask_requested = Signal()
+    restore_requested = Signal(object)  # ids of conversations, out of the bin
+    conversation_chosen = Signal(int)
+    message_chosen = Signal(int, str)  # a message, and the words it was found by
+    search_closed = Signal()
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    first_run_requested = Signal()
+    problem_occurred = Signal(object)  # AppError
+
+    def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._services = services
+        self._pages: dict[str, Page] = {"ask": chat_page}
+        self._makers: dict[str, Callable[[], Page]] = {
+            "models": self._make_models,
+            "settings": self._make_settings,
+            "bin": self._make_bin,
+            "search": self._make_search,
+        }
+
+    def page(self, key: str) -> Page:
+        """`key`: ask, models, settings, bin or search."""
+        if key not in self._pages:
+            self._pages[key] = self._makers[key]()
+            self.built.emit(self._pages[key])
+        return self._pages[key]
+
+    @property
+    def all_built(self) -> list[Page]:
+        return list(self._pages.values())
+
+    def models(self) -> ModelsPage:
+        page = self.page("models")
+        assert isinstance(page, ModelsPage)
+        return page
+
+    def settings(self) -> SettingsPage:
+        page = self.page("settings")
+        assert isinstance(page, SettingsPage)
+        return page
+
+    def search(self) -> SearchPage:
+        page = self.page("search")
+        assert isinstance(page, SearchPage)
+        return page
+
+    def answering(self, parent: QWidget) -> ConversationSettings:
+        """A window over `parent`: how the open conversation is answered."""
+        of = self._services
+        details = of.preferences.value.shows_details
+        return ConversationSettings(
+            self._theme, of.session, of.presets, of.card(), shows_details=details, parent=parent
+        )
+
+    # ------------------------------------------------------------------- private
+
+    def _make_models(self) -> Page:
+        of = self._services
+        page = ModelsPage(self._theme, of.library, of.preferences, of.engine, of.paths)
+        page.ask_requested.connect(self.ask_requested)
+        return page
+
+    def _make_settings(self) -> Page:
+        of = self._services
+        page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths)
+        page.undo_offered.connect(self.undo_offered)
+        page.first_run_requested.connect(self.first_run_requested)
+        return page
+
+    def _make_bin(self) -> Page:
+        page = BinPage(self._theme, self._services.conversations)
+        page.restore_requested.connect(self.restore_requested)
+        page.ask_requested.connect(self.ask_requested)
+        return page
+
+    def _make_search(self) -> Page:
+        page = SearchPage(self._theme, self._services.conversations)
+        page.conversation_chosen.connect(self.conversation_chosen)
+        page.message_chosen.connect(self.message_chosen)
+        page.closed.connect(self.search_closed)
+        page.problem_occurred.connect(self.problem_occurred)
+        return page
