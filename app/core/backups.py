@@ -5,39 +5,60 @@ import time
 from pathlib import Path
 
 from app.core.database_errors import failure
+from app.core.errors import AppError
 
-BACKUPS_KEPT = 7
+BACKUP_DAYS = 7
+_DAY_S = 24 * 60 * 60
 
 
 def copy(database: Path, target: Path) -> None:
     """Copies a database that may be in use, whole or not at all.
 
-    Raises AppError("disk_full" | "database_unusable" | "database_damaged").
+    Raises AppError("disk_full" | "backup_failed" | "database_damaged").
     """
     temporary = target.with_suffix(".tmp")
-    source = sqlite3.connect(database)
-    made = sqlite3.connect(temporary)
     try:
-        source.backup(made)
+        target.parent.mkdir(exist_ok=True)
+        # What a killed copy left: sqlite would take its journal for that of this one.
+        for left in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            left.unlink(missing_ok=True)
+        try:
+            _copy(database, temporary)
+            if not _is_sound(temporary):
+                raise AppError("database_damaged", path=str(database))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
     except sqlite3.Error as error:
-        made.close()
-        temporary.unlink(missing_ok=True)
-        raise failure(error, database) from error
-    finally:
-        made.close()
-        source.close()
-    temporary.replace(target)
+        found = failure(error, target)
+        if found.code == "database_damaged":
+            raise failure(error, database) from error
+        if found.code == "disk_full":
+            raise found from error
+        raise AppError("backup_failed", path=str(target.parent), reason=str(error)) from error
+    except OSError as error:
+        raise AppError("backup_failed", path=str(target.parent), reason=error.strerror or str(error)) from error
 
 
 def daily(database: Path, folder: Path, now: float) -> Path | None:
-    """Makes today's backup if there is none yet, and keeps the newest seven. Returns the new file, or None."""
+    """Makes today's backup if there is none yet, then removes what is older than seven days, which others promise.
+
+    Returns the new file, or None. Raises AppError as `copy`; then nothing is removed. Copies before a migration and
+    what a killed copy left go too; a damaged database stays, which may hold what is nowhere else.
+    """
     target = folder / time.strftime("kotae-%Y%m%d.sqlite", time.localtime(now))
-    if target.exists():
-        return None
-    copy(database, target)
-    for old in sorted(folder.glob("kotae-????????.sqlite"))[:-BACKUPS_KEPT]:
-        old.unlink()
-    return target
+    is_new = not target.exists()
+    if is_new:
+        copy(database, target)
+    for found in (*folder.glob("kotae-*.sqlite"), *folder.glob("kotae-*.tmp*"), database.with_suffix(".tmp")):
+        try:
+            if found != target and _modified(found) < now - BACKUP_DAYS * _DAY_S:
+                found.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise AppError("backup_failed", path=str(folder), reason=error.strerror or str(error)) from error
+    return target if is_new else None
 
 
 def restore_newest(database: Path, folder: Path) -> Path | None:
@@ -58,13 +79,25 @@ def restore_newest(database: Path, folder: Path) -> Path | None:
     return sound
 
 
+def _copy(database: Path, target: Path) -> None:
+    source = sqlite3.connect(database)
+    try:
+        made = sqlite3.connect(target)
+        try:
+            source.backup(made)
+        finally:
+            made.close()
+    finally:
+        source.close()
+
+
 def _modified(path: Path) -> float:
     return path.stat().st_mtime
 
 
 def _is_sound(path: Path) -> bool:
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:

@@ -41,7 +41,11 @@ class Database:
             db.close()
             raise AppError("database_damaged", path=str(path))
         database = cls(db, path, clock)
-        database._migrate(backup_folder)
+        try:
+            database._migrate(backup_folder)
+        except BaseException:
+            db.close()
+            raise
         return database
 
     @classmethod
@@ -76,6 +80,13 @@ class Database:
         """Inside a `transaction`. Returns the id of the row that was inserted last."""
         return self._db.execute(sql, values).lastrowid or 0
 
+    def empty_log(self) -> None:
+        """Takes what was erased out of the file beside the database too, which keeps old pages.
+
+        Not while another connection is amid a long read; the next call does it then, or closing.
+        """
+        self.read("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing. One inside another belongs to the outer one."""
@@ -97,7 +108,6 @@ class Database:
     def _migrate(self, backup_folder: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
-            self._db.close()
             raise AppError("newer_data", version=version, known=len(MIGRATIONS), path=str(self.path))
         if version == len(MIGRATIONS):
             return

@@ -57,16 +57,18 @@ class MessageIndex:
         expression, words = text.match_expression(query), text.words(query)
         if not expression:
             return Found()
-        # Texts are read only of those that are shown.
+        # Texts are read only of those that are shown. CROSS JOIN keeps the order: the newest hit first, no sorting.
         rows = self._db.read(
             """WITH found(id) AS (
-                   SELECT rowid FROM message_terms WHERE message_terms MATCH ? ORDER BY rowid DESC LIMIT ?),
+                   SELECT t.rowid FROM message_terms t
+                       CROSS JOIN message m ON m.id = t.rowid CROSS JOIN conversation c ON c.id = m.conversation_id
+                   WHERE t.message_terms MATCH ? AND c.binned_at IS NULL ORDER BY t.rowid DESC LIMIT ?),
                newest AS (
                    SELECT max(m.id) AS id, count(*) AS count, sum(count(*)) OVER () AS total
                    FROM found f JOIN message m ON m.id = f.id GROUP BY m.conversation_id)
                SELECT c.id, c.title, m.created_at, m.id, m.role, m.text, n.count, n.total
                FROM newest n JOIN message m ON m.id = n.id JOIN conversation c ON c.id = m.conversation_id
-               WHERE c.binned_at IS NULL ORDER BY m.created_at DESC LIMIT ?""",
+               ORDER BY m.created_at DESC LIMIT ?""",
             expression,
             MESSAGES_MAX,
             CONVERSATIONS_MAX + 1,

@@ -1,16 +1,21 @@
 """How conversations are kept: names, folders, pins, the bin, and what was typed and not sent."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 
 from app.core.database import Database
 from app.core.message_index import MessageIndex
 from app.core.records import Conversation, Draft, Folder
-from app.core.store import CONVERSATION, as_conversation, title_of
+from app.core.store import CONVERSATION, GOING, as_conversation, title_of
 
 BIN_DAYS = 30
 # `binned_at` of a conversation that is being imported: in no list until all have arrived. It counts as binned before
 # 1970, so that what a crash leaves half imported is erased at the next start.
 ARRIVING = -1.0
+# What is erased in one turn.
+TURN_CONVERSATIONS = 50
+TURN_MESSAGES = 200
+TURN_CHARACTERS = 100_000
 _DAY_S = 24 * 60 * 60
 
 
@@ -78,18 +83,39 @@ class Shelf:
         )
         return [as_conversation(row) for row in rows]
 
-    def erase(self, conversation_ids: Sequence[int]) -> None:
-        """For good, with every trace in the index. Only conversations that are in the bin."""
+    def give_up(self, conversation_ids: Sequence[int]) -> None:
+        """For good, and only conversations that are in the bin. Nobody sees them any more; `erase_some` erases them."""
         with self._db.transaction():
-            for conversation_id in conversation_ids:
-                self._erase(conversation_id)
+            self._db.write(
+                "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
+                " WHERE binned_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+                GOING,
+                json.dumps(list(conversation_ids)),
+            )
 
-    def erase_old(self) -> int:
-        """Erases what has been in the bin for more than 30 days; gives how many that were."""
+    def give_up_old(self) -> int:
+        """Gives up what has been in the bin for more than 30 days; gives how many that were."""
         limit = self._db.now() - BIN_DAYS * _DAY_S
         old = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at < ?", limit)]
-        self.erase(old)
+        self.give_up(old)
         return len(old)
+
+    def erase_some(self) -> bool:
+        """Erases a part of what was given up, with every trace in the index and the files. Whether there is more.
+
+        Thousands of messages would hold up the window, and whoever else writes, for seconds.
+        """
+        with self._db.transaction():
+            is_more = self._erase_some()
+        if not is_more:
+            self._db.empty_log()
+        return is_more
+
+    def erase(self, conversation_ids: Sequence[int], pause: Callable[[], None] = lambda: None) -> None:
+        """Gives up and erases, with pauses for others who want to write."""
+        self.give_up(conversation_ids)
+        while self.erase_some():
+            pause()
 
     # ------------------------------------------------------------------- drafts
 
@@ -121,18 +147,38 @@ class Shelf:
     def _set(self, column: str, value: object, conversation_ids: Sequence[int]) -> None:
         with self._db.transaction():
             for conversation_id in conversation_ids:
-                self._db.write(f"UPDATE conversation SET {column} = ? WHERE id = ?", value, conversation_id)  # noqa: S608
+                self._db.write(
+                    f"UPDATE conversation SET {column} = ? WHERE id = ? AND ifnull(binned_at, 0) >= 0",  # noqa: S608
+                    value,
+                    conversation_id,
+                )
 
-    def _erase(self, conversation_id: int) -> None:
-        is_binned = self._db.read("SELECT binned_at IS NOT NULL FROM conversation WHERE id = ?", conversation_id)
-        if not is_binned or not is_binned[0][0]:
-            return
-        rows = self._db.read(
-            "SELECT id, text FROM message WHERE conversation_id = ? AND status <> 'streaming'", conversation_id
+    def _erase_some(self) -> bool:
+        rows = self._db.read("SELECT id FROM conversation WHERE binned_at = ? LIMIT ?", GOING, TURN_CONVERSATIONS)
+        going = json.dumps([row[0] for row in rows])
+        # The newest first: a message is newer than the one it follows, which it needs.
+        messages = self._db.read(
+            "SELECT id, text, status FROM message WHERE conversation_id IN (SELECT value FROM json_each(?))"
+            " ORDER BY id DESC LIMIT ?",
+            going,
+            TURN_MESSAGES,
         )
-        for message_id, text in rows:
-            self._index.replace(message_id, text, "")
-        # Messages point at each other and the conversation at its leaf: the knots are undone first.
-        self._db.write("UPDATE conversation SET leaf_id = NULL WHERE id = ?", conversation_id)
-        self._db.write("UPDATE message SET parent_id = NULL WHERE conversation_id = ?", conversation_id)
-        self._db.write("DELETE FROM conversation WHERE id = ?", conversation_id)
+        characters, erased = 0, []
+        for message_id, text, status in messages:
+            if characters >= TURN_CHARACTERS:
+                break
+            characters += len(text)
+            erased.append(message_id)
+            if status != "streaming":
+                self._index.replace(message_id, text, "")
+        self._db.write(
+            "UPDATE last_id SET conversation = max(conversation, (SELECT ifnull(max(id), 0) FROM conversation)),"
+            " message = max(message, (SELECT ifnull(max(id), 0) FROM message))"
+        )
+        self._db.write("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", json.dumps(erased))
+        self._db.write(
+            "DELETE FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = conversation.id)",
+            going,
+        )
+        return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", GOING))

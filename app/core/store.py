@@ -20,6 +20,8 @@ from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, 
 TITLE_CHARACTERS = 60
 
 CONVERSATION = "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices"
+# `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
+GOING = -2.0
 _NO_CHOICES = Choices()
 _MESSAGE = """m.*,
     (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
@@ -66,7 +68,11 @@ class Store:
 
     def conversation(self, conversation_id: int) -> Conversation | None:
         """None when it is not there (any more)."""
-        rows = self._db.read(f"SELECT {CONVERSATION} FROM conversation WHERE id = ?", conversation_id)  # noqa: S608
+        rows = self._db.read(
+            f"SELECT {CONVERSATION} FROM conversation WHERE id = ? AND binned_at IS NOT ?",  # noqa: S608
+            conversation_id,
+            GOING,
+        )
         return as_conversation(rows[0]) if rows else None
 
     def leaf_id(self, conversation_id: int) -> int | None:
@@ -133,8 +139,8 @@ class Store:
             if conversation_id is None:
                 conversation_id = self._db.write(
                     # A folder that was removed meanwhile is none.
-                    "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id)"
-                    " VALUES (?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
+                    "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id)"  # noqa: S608
+                    f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
                     title_of(text),
                     now,
                     now,
@@ -159,8 +165,8 @@ class Store:
         """
         with self._db.transaction():
             new_id = self._db.write(
-                "INSERT INTO conversation(title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"
-                " preset_id, choices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
+                f" preset_id, choices) VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 conversation.title,
                 conversation.created_at,
                 conversation.updated_at,
@@ -171,19 +177,27 @@ class Store:
                 conversation.preset_id,
                 _choices_json(conversation.choices),
             )
-            ids: dict[int | None, int | None] = {None: None}
+            ids: dict[int, int] = {}
+            self.add_messages(new_id, messages, ids)
+            if messages:
+                self._show(new_id, ids.get(conversation.leaf_id or 0) or ids[messages[-1].id])
+        return new_id
+
+    def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
+        """More of a conversation that was written elsewhere. `ids`: the new ids of what is added, which is put in."""
+        with self._db.transaction():
             for message in messages:
-                details = message.details
+                details, parent_id = message.details, message.parent_id
                 if details is not None and details.reproduces_id is not None:
                     details = dataclasses.replace(details, reproduces_id=ids.get(details.reproduces_id))
                 ids[message.id] = self._insert(
                     dataclasses.replace(
-                        message, conversation_id=new_id, parent_id=ids[message.parent_id], details=details
+                        message,
+                        conversation_id=conversation_id,
+                        parent_id=None if parent_id is None else ids[parent_id],
+                        details=details,
                     )
                 )
-            leaf = ids.get(conversation.leaf_id) or ids[messages[-1].id if messages else None]
-            self._db.write("UPDATE conversation SET leaf_id = ? WHERE id = ?", leaf, new_id)
-        return new_id
 
     def restart_answer(self, answer_id: int, details: AnswerDetails) -> Message:
         """Takes up again an answer that never had text, instead of putting a new branch beside nothing."""
@@ -281,8 +295,8 @@ class Store:
 
     def _insert(self, message: Message) -> int:
         message_id = self._db.write(
-            "INSERT INTO message(conversation_id, parent_id, role, text, status, created_at, details)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details)"  # noqa: S608
+            f" VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?)",
             message.conversation_id,
             message.parent_id,
             message.role,
@@ -296,6 +310,11 @@ class Store:
 
     def _show(self, conversation_id: int, leaf_id: int) -> None:
         self._db.write("UPDATE conversation SET leaf_id = ? WHERE id = ?", leaf_id, conversation_id)
+
+
+def _new_id(table: str) -> str:
+    """The next id, in SQL: never one that something erased has had."""
+    return f"(SELECT 1 + max(ifnull((SELECT max(id) FROM {table}), 0), {table}) FROM last_id)"  # noqa: S608
 
 
 def title_of(text: str) -> str:

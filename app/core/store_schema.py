@@ -90,9 +90,20 @@ def _marks_of_model_files(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
 
 
+def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
+    """Without the indexes each erased message would be looked for in every conversation and every draft."""
+    db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
+    db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
+    # One row: the highest ids when something was erased last. sqlite would give those of what is gone again, and an
+    # undo kept in the window would mean another conversation than the one it was made for.
+    db.execute("CREATE TABLE last_id (conversation INTEGER NOT NULL, message INTEGER NOT NULL)")
+    db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
     _text_set_aside_by_an_edit,
     _marks_of_model_files,
+    _lasting_ids_and_quick_erasing,
 )

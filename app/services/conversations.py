@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core.errors import AppError
 from app.core.message_index import Found, MessageIndex
@@ -62,7 +62,8 @@ class Conversations(QObject):
     def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
         """Its conversations stay. Gives what undoes it; None where it could not be removed."""
         folder = next(folder for folder in self.folders() if folder.id == folder_id)
-        inside = [conversation.id for conversation in self.all() if conversation.folder_id == folder_id]
+        everything = [*self.all(), *self.binned()]
+        inside = [conversation.id for conversation in everything if conversation.folder_id == folder_id]
         if not self._change(lambda: self._shelf.remove_folder(folder_id)):
             return None
         return lambda: self._change(lambda: self._shelf.restore_folder(folder, inside))
@@ -81,15 +82,27 @@ class Conversations(QObject):
 
     def erase(self, conversation_ids: Sequence[int]) -> None:
         """For good. Only what is in the bin."""
-        self._change(lambda: self._shelf.erase(conversation_ids))
+        self._change(lambda: self._shelf.give_up(conversation_ids))
+        self._erase_some()
 
     def erase_old(self) -> None:
         """What has been in the bin for more than 30 days."""
-        self._change(lambda: self._shelf.erase_old())
+        self._change(self._shelf.give_up_old)
+        self._erase_some()
 
     def note_change(self) -> None:
         """A conversation was written to by somebody else."""
         self.changed.emit()
+
+    def _erase_some(self) -> None:
+        """In short turns, between which the window answers; what is left when it is closed goes at the next start."""
+        try:
+            is_more = self._shelf.erase_some()
+        except AppError as error:
+            self.problem_occurred.emit(error)
+            return
+        if is_more:
+            QTimer.singleShot(0, self, self._erase_some)
 
     def _change(self, work: Callable[[], object]) -> bool:
         is_done = True

@@ -224,6 +224,14 @@ def test_more_hits_than_are_shown_are_told(store: Store, monkeypatch: pytest.Mon
     assert not index.search("橋脚").is_complete
 
 
+def test_hits_in_the_bin_hide_none_that_are_older(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_index, "MESSAGES_MAX", 5)
+    store.add_question("特別な橋脚")
+    Shelf(store.database).bin([store.add_question(f"橋脚 {number}").conversation_id for number in range(8)])
+    result = MessageIndex(store.database).search("橋脚")
+    assert ([hit.text for hit in result.hits], result.is_complete) == (["特別な橋脚"], True)
+
+
 def test_messages_of_the_first_version_of_the_database_are_indexed(where: Paths) -> None:
     _first_version(where.database)
     store = Store.open(where.database, where.backups)

@@ -11,7 +11,7 @@ from app.core import backups, database, paths
 from app.core import store as store_module
 from app.core.errors import AppError
 from app.core.paths import Paths
-from app.core.records import AnswerDetails, LocalModel
+from app.core.records import AnswerDetails, Draft, LocalModel
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.store_schema import MIGRATIONS
@@ -145,13 +145,134 @@ def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(wher
     assert len(list(where.data.glob("kotae.damaged-*"))) == 1
 
 
-def test_one_backup_a_day_and_seven_are_kept(where: Paths) -> None:
+DAY_S = 24 * 60 * 60
+NOW = 1_800_000_000.0
+
+
+def _aged(path: Path, seconds: float) -> Path:
+    os.utime(path, (NOW - seconds, NOW - seconds))
+    return path
+
+
+def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
-    day = 24 * 60 * 60
-    made = [backups.daily(where.database, where.backups, 1_800_000_000 + n * day) for n in range(9)]
-    assert all(made)
-    assert backups.daily(where.database, where.backups, 1_800_000_000 + 8 * day) is None
-    assert len(list(where.backups.glob("kotae-????????.sqlite"))) == backups.BACKUPS_KEPT
+    made = []
+    for day in range(9, -1, -1):
+        made.append(backups.daily(where.database, where.backups, NOW - day * DAY_S))
+        assert made[-1] is not None
+        _aged(made[-1], day * DAY_S)
+    assert backups.daily(where.database, where.backups, NOW) is None
+    assert set(where.backups.iterdir()) == set(made[-8:])  # the oldest of them has its seven days today
+
+
+def test_old_backups_of_every_kind_go_also_where_there_are_few_but_nothing_that_is_damaged(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    names = ("kotae-20200101.sqlite", "kotae-before-v4-1600000000.sqlite", "kotae-20200102.tmp", "kotae-x.tmp-journal")
+    for name in names:
+        (where.backups / name).write_bytes(b"x")
+        _aged(where.backups / name, 7 * DAY_S + 1)
+    young = where.backups / "kotae-before-v5-1799900000.sqlite"
+    young.write_bytes(b"x")
+    _aged(young, 7 * DAY_S - 1)
+    damaged = where.data / "kotae.damaged-1600000000"
+    damaged.write_bytes(b"x")
+    _aged(damaged, 1000 * DAY_S)
+    assert set(where.backups.iterdir()) == {young, *(where.backups / name for name in names)}
+    made = backups.daily(where.database, where.backups, NOW)
+    assert set(where.backups.iterdir()) == {young, made}
+    assert damaged.exists()
+
+
+def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    for number in range(200):
+        store.add_question(f"質問 {number} " + "あ" * 400)
+    store.close()
+    kept = backups.daily(where.database, where.backups, NOW - 30 * DAY_S)
+    assert kept is not None
+    _aged(kept, 30 * DAY_S)
+    damaged = bytearray(where.database.read_bytes())
+    damaged[4096 : len(damaged) - 4096 : 97] = b"\xff" * len(damaged[4096 : len(damaged) - 4096 : 97])
+    where.database.write_bytes(damaged)
+    with pytest.raises(AppError, match="database_damaged"):
+        backups.daily(where.database, where.backups, NOW)
+    assert list(where.backups.iterdir()) == [kept]
+
+
+def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) -> None:
+    Store.open(where.database, where.backups).close()
+    where.backups.rmdir()
+    assert backups.daily(where.database, where.backups, NOW) is not None
+    for path in where.backups.iterdir():
+        path.unlink()
+    where.backups.rmdir()
+    where.backups.write_text("a file in its place")
+    with pytest.raises(AppError, match="backup_failed") as raised:
+        backups.daily(where.database, where.backups, NOW)
+    assert raised.value.facts["path"] == str(where.backups)
+    with pytest.raises(AppError, match="backup_failed"):
+        backups.copy(where.database, where.data / "no" / "folder" / "a.sqlite")
+    (where.data / "taken.sqlite").mkdir()
+    with pytest.raises(AppError, match="backup_failed"):
+        backups.copy(where.database, where.data / "taken.sqlite")
+    assert not list(where.data.rglob("*.tmp"))
+
+
+def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    target = where.backups / "kotae-20270115.sqlite"
+    target.with_suffix(".tmp").write_bytes(where.database.read_bytes()[:5000])
+    target.with_suffix(".tmp-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(600))
+    backups.copy(where.database, target)
+    assert list(where.backups.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: Paths, version: int) -> None:
+    db = sqlite3.connect(where.database)
+    MIGRATIONS[0](db)
+    db.execute("INSERT INTO conversation(id, title, created_at, updated_at) VALUES (7, '古い', 1, 2)")
+    rows = [(3, None, "question", "橋脚とは"), (8, 3, "answer", "柱です"), (9, 3, "answer", "別の答え")]
+    for message_id, parent_id, role, text in rows:
+        db.execute(
+            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at)"
+            " VALUES (?, 7, ?, ?, ?, 'done', 1)",
+            (message_id, parent_id, role, text),
+        )
+    db.execute("UPDATE conversation SET leaf_id = 8")
+    for migrate in MIGRATIONS[1:version]:
+        migrate(db)
+    if version >= 2:
+        db.execute("INSERT INTO draft(conversation_id, text, edited_id) VALUES (7, '書きかけ', 3)")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.commit()
+    db.close()
+    store = Store.open(where.database, where.backups)
+    assert [(m.id, m.parent_id, m.role, m.text) for m in store.tree(7)] == rows
+    assert [m.id for m in store.thread(7)] == [3, 8]
+    shelf = Shelf(store.database)
+    assert shelf.draft(7) == (Draft("書きかけ", 3) if version >= 2 else Draft())
+    assert store.database.read("PRAGMA foreign_key_check") == []
+    shelf.bin([7])
+    shelf.erase([7])
+    new = store.add_question("新しい")
+    assert (new.conversation_id, new.id) == (8, 10)
+    store.close()
+    assert len(list(where.backups.glob("kotae-before-*.sqlite"))) == 1
+
+
+def test_a_migration_without_a_backup_does_not_begin(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(where.database, where.backups).close()
+    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, lambda db: db.execute("DELETE FROM conversation")))
+    where.backups.rmdir()
+    where.backups.write_text("a file in its place")
+    with pytest.raises(AppError, match="backup_failed"):
+        Store.open(where.database, where.backups)
+    with sqlite3.connect(where.database) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
 
 
 def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_path: Path) -> None:

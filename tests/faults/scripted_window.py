@@ -54,14 +54,14 @@ def _tell_drafts(parts: Any) -> None:
     """A draft is acknowledged when it has been kept; from its beginning on it may be there or not."""
     keep = parts.session.keep_draft
 
-    def kept(draft: Any) -> None:
+    def kept(draft: Any) -> bool:
         if parts.session.is_temporary:
-            keep(draft)
-            return
+            return bool(keep(draft))
         here = parts.session.conversation.id if parts.session.conversation else 0
         tell("drafting", conversation=here, text=draft.text)
-        keep(draft)
+        is_kept = bool(keep(draft))
         tell("draft", conversation=here, text=draft.text)
+        return is_kept
 
     parts.session.keep_draft = kept
 

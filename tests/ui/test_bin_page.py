@@ -89,7 +89,7 @@ def test_delete_only_asks_and_cancel_is_the_answer_that_enter_gives(open_bin, st
     dialog = dialog_of(page)
     words = [label.text() for label in dialog.findChildren(QLabel)]
     assert "「<b>残す</b>」を完全に削除しますか" in words
-    assert "元に戻せません。毎日のバックアップには、最長 7 日間残ります。" in words
+    assert "元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。" in words
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.result_key == "cancel"
     assert len(parts.conversations.binned()) == 1
