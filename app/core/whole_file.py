@@ -37,22 +37,22 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def reserve(folder: Path, stem: str, suffix: str) -> Path:
+def reserve(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:
     """A new empty file: `stem` and, where that name is taken, a number. The folder itself says what is taken.
 
+    `numbers`: the last one of each stem, kept from call to call, so that equal names are not tried again and again.
     Raises AppError as `whole_file`.
     """
-    number = 1
     while True:
+        number = numbers[stem] = numbers.get(stem, 0) + 1
         path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem} ({number}){suffix}")
         try:
             path.open("xb").close()
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise failure(error, path) from error
-        else:
-            return path
+        return path
 
 
 def failure(error: OSError, target: Path) -> AppError:

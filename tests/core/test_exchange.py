@@ -134,7 +134,8 @@ def test_a_hundred_thousand_messages_in_one_line_are_no_deeper_than_one(store: S
 
 def test_a_text_of_ten_megabytes_comes_back_whole(store: Store, tmp_path: Path) -> None:
     text = "橋脚の点検。" * 600_000
-    bring_in(store, _write(tmp_path / "a.json", document(conversation(message(text=text)))), nothing)
+    written = json.dumps(document(conversation(message(text=text))), ensure_ascii=False)
+    bring_in(store, _write(tmp_path / "a.json", written), nothing)
     assert store.tree(store.conversations()[0].id)[0].text == text
 
 
@@ -180,15 +181,70 @@ def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) ->
     with store.database.transaction():
         store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", ARRIVING, lost)
     assert Shelf(store.database).binned() == []
-    assert Shelf(store.database).erase_old() == 1
+    assert Shelf(store.database).give_up_old() == 1
+    assert not Shelf(store.database).erase_some()
+    assert store.database.read("SELECT * FROM message") == []
     assert store.conversation(lost) is None
+
+
+def _long(count: int = 12) -> dict[str, Any]:
+    """In the branch that is shown all but the last message, which begins another."""
+    line = [message(n, n - 1 or None, text=f"橋脚 {n}") for n in range(1, count)]
+    return conversation(*line, message(count, 1), leaf=count - 1)
+
+
+def test_a_long_conversation_arrives_in_turns_between_which_others_write(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store.beside(store.path)
+    seen: list[tuple[int, int]] = []
+
+    def write_meanwhile(_seconds: float) -> None:
+        other.add_question("その間の質問")
+        seen.append((len(other.conversations()), other.database.read("SELECT count(*) FROM message")[0][0]))
+
+    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(importing.time, "sleep", write_meanwhile)
+    assert bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing).imported == 1
+    arrived = [count for count, _ in seen]
+    assert len(seen) >= 5
+    assert arrived == list(range(1, len(seen) + 1))  # only what was asked meanwhile is seen
+    (new,) = [c for c in store.conversations() if c.title == "題"]
+    assert len(store.tree(new.id)) == 12
+    assert [m.text for m in store.thread(new.id)] == [f"橋脚 {n}" for n in range(1, 12)]
+    other.close()
+
+
+def test_a_long_conversation_that_is_ended_midway_goes_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(importing.time, "sleep", end)
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing)
+    assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
+
+
+def test_a_conversation_that_is_being_erased_can_be_imported_again(store: Store, tmp_path: Path) -> None:
+    lost = plant(store)
+    exported(store, [lost], tmp_path / "a.json")
+    shelf = Shelf(store.database)
+    shelf.bin([lost])
+    shelf.give_up([lost])
+    assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
+    assert not shelf.erase_some()
+    (kept,) = store.conversations()
+    assert store.thread(kept.id) != []
 
 
 def test_an_import_that_another_start_has_cleaned_up_says_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "PAUSE_S", 0)
-    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).erase_old())
+    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).give_up_old())
     monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
     with pytest.raises(AppError, match="import_disturbed"):
         bring_in(store, _write(tmp_path / "a.json", document(conversation())), nothing)
@@ -273,6 +329,23 @@ def test_many_files_have_names_of_their_own_and_overwrite_nothing(store: Store, 
     made = exporting.save_folder(store, ids, "markdown", folder, nothing)
     assert [path.name for path in made] == ["同じ題 (2).md", "同じ題 (3).md", "同じ題 (4).md"]
     assert (folder / "同じ題.md").read_text() == "前からある"
+
+
+def test_equal_names_are_not_tried_again_and_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [store.add_question("同じ質問").conversation_id for _ in range(20)]
+    tried: list[Path] = []
+    before = Path.open
+
+    def counted(path: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        if path.suffix == ".md":
+            tried.append(path)
+        return before(path, mode, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", counted)
+    made = exporting.save_folder(store, ids, "markdown", tmp_path, nothing)
+    assert len({path.name for path in made}) == len(tried) == 20
 
 
 def test_many_files_are_written_all_or_none(store: Store, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Markdown and Word: everything of the shown branch is in them, and nothing in a text reaches beyond its place."""
 
 import io
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -176,8 +177,14 @@ def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_pat
 def test_documents_speak_english_too() -> None:
     wording.use_language("en")
     try:
-        assert "Question 1" in markdown_file.content(_bundle("問い", "答え"))
-        assert "Answer 1" in "".join(p.text for p in _word("問い", "答え").paragraphs)
+        assert "Question 1 · " in markdown_file.content(_bundle("question", "answer"))
+        document = _word("question", "see [this](https://a.example/) ![seen](b.png)")
+        written = "".join(p.text for p in document.paragraphs)
+        assert "Answer 1" in written
+        assert "this (https://a.example/)" in written
+        assert "seen (b.png)" in written
+        assert not re.search("[^\x00-\u2fff]", written)  # no sign of full width either
+        assert document.core_properties.language == "en-US"
     finally:
         wording.use_language("ja")
 

@@ -9,9 +9,11 @@ import pytest
 
 from app.core import wording
 from app.core.errors import AppError
-from app.core.exchange import json_file, json_stream
+from app.core.exchange import bundle_check, json_file, json_stream
 from app.core.exchange.importing import bring_in
-from app.core.store import Store
+from app.core.presets import Choices
+from app.core.records import AnswerDetails
+from app.core.store import TITLE_CHARACTERS, Store
 from tests.core.exchange_trees import UID, conversation, document, message, nothing
 
 GOOD = conversation(uid="f" * 32, title="良い会話")
@@ -211,5 +213,55 @@ def test_the_same_conversation_twice_in_a_file_is_taken_once(store: Store, tmp_p
 def test_titles_and_folder_names_are_one_short_line(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(conversation(title="一\n二" * 100, folder="箱\t" * 100))))
     bring_in(store, tmp_path / "a.json", nothing)
-    assert len(store.conversations()[0].title) == 40
+    assert len(store.conversations()[0].title) == TITLE_CHARACTERS
     assert "\n" not in store.conversations()[0].title
+
+
+KNOWN = {"model_id": "m", "seed": 7, "context_tokens": 4096, "total_s": 2.5, "choices": {"temperature": 0.5}}
+ABSURD: list[tuple[dict[str, Any], str]] = [
+    ({"seed": 1 << 32}, "seed"),
+    ({"seed": int("9" * 40)}, "seed"),
+    ({"prompt_tokens": 1 << 52}, "prompt_tokens"),
+    ({"total_s": 1e300}, "total_s"),
+    ({"tokens_per_s": INFINITE}, "tokens_per_s"),
+    ({"context_tokens": 0}, "choices"),
+    ({"context_tokens": 1 << 40}, "context_tokens choices"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "lost"), ABSURD)
+def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
+    wrong: dict[str, Any], lost: str, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document(conversation(message(), answer(details=KNOWN | wrong)))))
+    assert bring_in(store, tmp_path / "a.json", nothing).refused == ()
+    details = store.tree(store.conversations()[0].id)[1].details
+    unknown = AnswerDetails()
+    assert details is not None
+    for name in ("model_id", "seed", "context_tokens", "total_s", "choices", *wrong):
+        value = getattr(details, name)
+        if name in lost.split():
+            assert value == getattr(unknown, name)
+        elif name == "choices":
+            assert value == Choices(temperature=0.5)
+        else:
+            assert value == (KNOWN | wrong)[name]
+
+
+def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_check, "MESSAGE_CHARACTERS_MAX", 10)
+    (tmp_path / "a.json").write_text(json.dumps(document(GOOD, conversation(message(), answer(text="長" * 11)))))
+    result = bring_in(store, tmp_path / "a.json", nothing)
+    assert [(found.reason, found.at) for found in result.refused] == [("long", 2)]
+    assert wording.phrase("refused_long")
+
+
+def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
+    for length, taken in ((9_000, 1), (12_000, 0)):
+        one = conversation(message(text="x" * length), uid=f"{length:032x}")
+        (tmp_path / "a.json").write_text(json.dumps(document(one)))
+        assert bring_in(store, tmp_path / "a.json", nothing).imported == taken

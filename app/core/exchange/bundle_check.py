@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from app.core.exchange.bundle import Bundle
-from app.core.presets import Choices
+from app.core.presets import LIMITS, Choices
 from app.core.records import AnswerDetails, Conversation, Message
 from app.core.store import title_of
 
 YEAR_2100 = 4_102_444_800.0  # seconds since 1970
 LARGEST_NUMBER = 1 << 53
+DETAIL_MAX = 1_000_000_000  # tokens, seconds, tokens per second
+CONTEXT_LIMITS = (1, 1 << 20)
 PRESET_CHARACTERS = 100
+MESSAGE_CHARACTERS_MAX = 1 << 22  # nobody else can write while one is stored and indexed: more than a second
 
 _UID = re.compile(r"[0-9a-f]{32}")
 
@@ -118,6 +121,8 @@ def _message(data: Any, at: int) -> Message:
     if status not in ("done", "stopped", "failed", "streaming") or (role == "question" and status != "done"):
         raise RefusedError("status", at)
     text = _text(data.get("text"), "text", at)
+    if len(text) > MESSAGE_CHARACTERS_MAX:
+        raise RefusedError("long", at)
     details = _details(data.get("details"), role, at)
     if status == "streaming":  # whoever was writing it does so no more
         status = "stopped"
@@ -137,8 +142,11 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
             value = _choices(value, at)
         elif value is not None and not _is_detail(field.type, value):
             raise RefusedError("details", at)
-        if value is not None:
+        if value is not None and not _is_absurd(field.name, value):
             values[field.name] = value
+    low, high = CONTEXT_LIMITS
+    if not low <= values.get("context_tokens", 0) <= high:
+        values.pop("choices", None)  # with these it could be asked again, but not in a context like that
     return AnswerDetails(**values)
 
 
@@ -149,7 +157,14 @@ def _is_detail(annotation: Any, value: Any) -> bool:
         return isinstance(value, bool) and kind is bool
     if isinstance(value, str):
         return kind is str and _is_whole(value)
-    return isinstance(value, int if kind is int else int | float) and kind is not str and 0 <= value < LARGEST_NUMBER
+    is_number = isinstance(value, int if kind is int else int | float) or value == math.inf
+    return is_number and kind is not str and value >= 0
+
+
+def _is_absurd(name: str, value: Any) -> bool:
+    """A number that nothing can be done with: it is forgotten, and costs nothing else."""
+    highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER}.get(name, DETAIL_MAX)
+    return isinstance(value, int | float) and value > highest
 
 
 def _choices(data: Any, at: int = 0) -> Choices | None:

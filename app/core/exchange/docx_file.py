@@ -20,6 +20,7 @@ from app.core.exchange import docx_styles, markdown_file
 from app.core.exchange.answer_markdown import parse
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
+from app.core.wording import phrase
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9
@@ -59,7 +60,7 @@ def legal(text: str) -> str:
 
 def _describe(document: WordDocument, title: str) -> None:
     about = document.core_properties
-    about.title, about.author, about.comments, about.language = title[:255], "Kotae", "", "ja-JP"
+    about.title, about.author, about.comments, about.language = title[:255], "Kotae", "", phrase("export_language")
     about.created = about.modified = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
@@ -166,9 +167,9 @@ def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False
             continue
         if token.type == "link_close":
             address, start = links.pop()
-            text = "" if written[start:] == address else f"（{address}）"
+            text = "" if written[start:] == address else phrase("export_address", address=address)
         elif token.type == "image":
-            text = f"{token.content}（{token.attrGet('src')}）"
+            text = token.content + phrase("export_address", address=token.attrGet("src"))
         elif token.type in ("softbreak", "hardbreak"):
             text = "\n"
         written += text

@@ -9,10 +9,10 @@ from typing import BinaryIO
 from app.core.errors import AppError
 from app.core.exchange import file_names, json_file
 from app.core.exchange.bundle import Bundle
-from app.core.whole_file import reserve, whole_file
 from app.core.records import Conversation
 from app.core.shelf import Shelf
 from app.core.store import Store
+from app.core.whole_file import reserve, whole_file
 from app.core.wording import phrase
 
 SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each format
@@ -43,9 +43,10 @@ def save_folder(store: Store, ids: Sequence[int], file_format: str, folder: Path
     Raises as `save_file`.
     """
     made: list[Path] = []
+    numbers: dict[str, int] = {}
     try:
         for bundle in _bundles(store, ids, report):
-            made.append(reserve(folder, suggested_name(bundle.conversation), SUFFIXES[file_format]))
+            made.append(reserve(folder, suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
             with whole_file(made[-1]) as file:
                 file.write(_content(bundle, file_format))
     except BaseException:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 PIECE_CHARACTERS = 1 << 20
-VALUE_CHARACTERS_MAX = 1 << 26  # of one conversation; 64 million
+# Of one conversation; 16 million. Python's decoder holds up the window until it has read a value, and may need 25 bytes
+# of memory for each of its characters.
+VALUE_CHARACTERS_MAX = 1 << 24
 AHEAD_CHARACTERS = 32  # a number could go on behind what has been read
 DIGITS_MAX = 18
 
@@ -101,7 +103,7 @@ class JsonStream:
         rest = self._text[self._at :]
         if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
             return False
-        more = self._file.read(max(PIECE_CHARACTERS, len(rest)))
+        more = self._file.read(max(PIECE_CHARACTERS, min(len(rest), VALUE_CHARACTERS_MAX - len(rest))))
         self._report(self._file.buffer.tell())
         if not more:
             self._has_ended = True

@@ -53,7 +53,7 @@ def heading(message: Message, number: int) -> str:
     parts = [phrase(f"export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
         parts.append(message.details.model_name)
-    return "　".join(part for part in parts if part)
+    return phrase("export_gap").join(part for part in parts if part)
 
 
 def remark(message: Message) -> str:
