@@ -1,4 +1,4 @@
-"""A conversation that no longer fits: counts what leaving out its oldest turns, or a wider context, would bring."""
+"""A conversation that no longer fits: what leaving out its oldest turns, or a wider context, would bring."""
 
 from PySide6.QtCore import QObject, Signal
 
@@ -13,15 +13,16 @@ from app.services.events import Overflow
 
 
 class OverflowCounter(QObject):
-    """Answers `count` with `counted`, or with `failed` when the engine cannot."""
+    """Answers `count` with `counted`, or with `failed` when the engine cannot. What was counted waits for `take`."""
 
-    counted = Signal(object, object)  # Message (the answer that did not fit), Overflow
+    counted = Signal(object)  # Overflow
     failed = Signal(object)  # AppError
 
     def __init__(self, engine: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
         self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, what it failed with
+        self._counted: tuple[Message, Overflow] | None = None  # the answer that did not fit, and the ways on
         engine.event_received.connect(self._on_engine_event)
         engine.died.connect(self._on_died)
 
@@ -34,9 +35,14 @@ class OverflowCounter(QObject):
         system = request.choices.system_prompt or ""
         self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns, system) for turns in shorter)))
 
+    def take(self) -> tuple[Message, Overflow] | None:
+        """The answer that did not fit and what would help, once."""
+        counted, self._counted = self._counted, None
+        return counted
+
     def forget(self) -> None:
-        """Nobody waits for the count any more."""
-        self._counting = None
+        """Nobody waits for the count any more, and nothing is asked of the user."""
+        self._counting = self._counted = None
 
     def _on_engine_event(self, event: Event) -> None:
         if self._counting is None or not isinstance(event, Tokenized | Failed) or event.id != self._counting[0]:
@@ -47,7 +53,9 @@ class OverflowCounter(QObject):
         (_, answer, error), self._counting = self._counting, None
         trained = self._engine.facts.trained_context_tokens if self._engine.facts else 0
         facts = error.facts
-        self.counted.emit(answer, _overflow(event.counts, facts["prompt_tokens"], facts["context_tokens"], trained))
+        overflow = _overflow(event.counts, facts["prompt_tokens"], facts["context_tokens"], trained)
+        self._counted = (answer, overflow)
+        self.counted.emit(overflow)
 
     def _on_died(self, *_death: EngineDeath) -> None:
         """Nobody will count any more: the plain sentence has to do."""

@@ -1,35 +1,22 @@
-"""Where temporary conversations live: in memory, and no longer than somebody may want them back."""
+"""Where a temporary conversation waits after it was left: in memory, as long as somebody may want it back."""
 
 from app.core.store import Store
 
 
-class TemporaryStores:
-    """One store a conversation. Of those that were left only the last can be taken back; the others are closed."""
+class LeftStore:
+    """Each temporary conversation has a store of its own. The last that was left is here; earlier ones are closed."""
 
     def __init__(self) -> None:
-        self._alive: list[Store] = []
-        self._left: Store | None = None
+        self._store: Store | None = None
 
-    def add(self) -> Store:
-        store = Store.in_memory()
-        self._alive.append(store)
+    def put(self, store: Store) -> None:
+        self.close()
+        self._store = store
+
+    def take(self) -> Store | None:
+        store, self._store = self._store, None
         return store
-
-    def leave(self, store: Store) -> None:
-        """What `take_back` gives from now on."""
-        if self._left is not None:
-            self.drop(self._left)
-        self._left = store
-
-    def take_back(self) -> Store | None:
-        store, self._left = self._left, None
-        return store
-
-    def drop(self, store: Store) -> None:
-        self._alive.remove(store)
-        store.close()
 
     def close(self) -> None:
-        self._left = None
-        for store in list(self._alive):
-            self.drop(store)
+        if (store := self.take()) is not None:
+            store.close()

@@ -186,3 +186,13 @@ def test_a_real_model_repeats_a_random_answer_letter_by_letter(real: Scene) -> N
     assert again.details is not None
     assert again.text == first.text
     assert again.details.is_same is True
+
+
+def test_an_answer_with_holes_in_its_settings_is_not_repeated(scene: Scene) -> None:
+    first = scene.ask("問い")
+    assert first.details is not None
+    for holes in ({"context_tokens": 0}, {"seed": 1 << 40}, {"choices": Choices(temperature=0.5)}):
+        scene.store.finish_answer(first.id, first.text, "done", dataclasses.replace(first.details, **holes))
+        scene.session.reproduce(first.id)
+        assert not scene.session.is_busy
+    assert len(scene.thread()) == 2

@@ -295,3 +295,34 @@ def test_a_full_disk_is_said_and_the_window_lives(scene: Scene, monkeypatch: pyt
     scene.conversations.bin([scene.session.conversation.id])
     assert [problem.code for problem in problems] == ["disk_full"] * 5
     assert not scene.session.is_busy
+
+
+def test_what_is_left_out_of_one_temporary_conversation_is_not_left_out_of_the_next(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene = make_scene()
+    session = scene.session
+    scene.preferences.change(context_tokens=512)
+    session.new(is_temporary=True)
+    scene.ask("0" * 60)
+    with scene.qtbot.waitSignal(session.overflowed, timeout=20_000):
+        session.ask("今" * 180)
+    with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000) as signal:
+        session.resolve_overflow("drop")
+    assert signal.args[0].details.left_out_turns == 1
+    session.new(is_temporary=True)
+    scene.ask("合言葉は山です")
+    following = scene.ask("合言葉は？")
+    assert following.details is not None
+    assert following.details.left_out_turns == 0
+
+
+def test_the_branch_is_shown_before_it_is_said_why_it_could_not_be_answered(scene: Scene) -> None:
+    first = scene.ask("問い")
+    scene.library.remove("tiny")
+    heard: list[str] = []
+    scene.session.conversation_opened.connect(lambda _here, messages: heard.append(messages[-1].status))
+    scene.session.answer_finished.connect(lambda answer: heard.append(answer.status))
+    scene.session.problem_occurred.connect(lambda error: heard.append(error.code))
+    scene.session.regenerate(first.id)
+    assert heard == ["streaming", "failed", "no_model"]

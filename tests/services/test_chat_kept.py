@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core import backups
+from app.core.errors import AppError
 from app.core.presets import Choices
 from app.core.records import Draft
 from app.core.shelf import Shelf
@@ -57,6 +58,16 @@ def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
     with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
         scene.session.act(answer.id, scene.presets.all("action")[0])
     assert scene.session.draft() == Draft("書きかけ")
+
+
+def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    assert scene.session.keep_draft(Draft("入った"))
+    monkeypatch.setattr(Shelf, "keep_draft", full)
+    with scene.qtbot.waitSignal(scene.session.problem_occurred):
+        assert not scene.session.keep_draft(Draft("入らない"))
 
 
 def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
@@ -178,6 +189,19 @@ def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Sce
     assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["甲", "甲"]
     session.reopen_temporary()
     assert [message.text for message in scene.session._store.thread(conversation_id(scene))] == ["乙", "乙"]
+
+
+def test_what_was_typed_in_a_temporary_conversation_without_a_question_can_be_taken_back(scene: Scene) -> None:
+    session = scene.session
+    session.new(is_temporary=True)
+    session.keep_draft(Draft("まだ聞いていない"))
+    with scene.qtbot.waitSignal(session.temporary_left):
+        session.new()
+    assert session.draft() == Draft()
+    session.reopen_temporary()
+    assert session.is_temporary
+    assert session.conversation is None
+    assert session.draft() == Draft("まだ聞いていない")
 
 
 def test_an_empty_temporary_conversation_is_left_in_silence(scene: Scene) -> None:

@@ -49,8 +49,9 @@ class Session(QObject):
     def draft(self) -> Draft:
         return self.stored_draft
 
-    def keep_draft(self, draft: Draft) -> None:
+    def keep_draft(self, draft: Draft) -> bool:
         self.kept.append(draft)
+        return True
 
     def edit(self, question_id: int, text: str) -> bool:
         self.calls.append(("edit", question_id, text))

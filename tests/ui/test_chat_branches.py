@@ -1,6 +1,7 @@
 """Versions of questions and answers in the conversation, and what can be done with each."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -8,7 +9,7 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.core.presets import PROGRAM, Preset
+from app.core.presets import PROGRAM, Choices, Preset
 from app.core.records import AnswerDetails, Message
 from app.ui.chat import rows_view
 from app.ui.chat.answer import AnswerView
@@ -18,7 +19,15 @@ from app.ui.chat.transcript import Transcript
 from app.ui.theme import Theme
 
 DETAILS = AnswerDetails(
-    "m", "試験 8B", "end", seed=7, answer_tokens=30, total_s=8.2, tokens_per_s=44.94, choices=PROGRAM
+    "m",
+    "試験 8B",
+    "end",
+    seed=7,
+    answer_tokens=30,
+    total_s=8.2,
+    tokens_per_s=44.94,
+    choices=PROGRAM,
+    context_tokens=4096,
 )
 ACTIONS = tuple(Preset(name, "action", name, request=name + "してください。") for name in ("要約", "やさしく", "表に"))
 
@@ -259,8 +268,21 @@ def test_the_menu_of_an_answer_edits_reproduces_exports_and_opens_the_record(
     assert "乱数でもう一度答え" in actions(transcript, 2)["再現"].toolTip()
 
 
-def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(transcript: Transcript) -> None:
-    transcript.show_messages([question(1), answer(2, choices=None)])
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"choices": None},
+        {"context_tokens": 0},
+        {"seed": 1 << 40},
+        {"choices": Choices(temperature=0.5)},
+        {"choices": dataclasses.replace(PROGRAM, top_k=-1)},
+        {"left_out_turns": -1},
+    ],
+)
+def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(
+    transcript: Transcript, details: dict[str, Any]
+) -> None:
+    transcript.show_messages([question(1), answer(2, **details)])
     assert "再現" not in actions(transcript, 2)
 
 
@@ -276,7 +298,7 @@ def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcr
 
 def test_the_result_of_a_repetition_is_announced(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(Transcript, "_announce", lambda _self, text: said.append(text))
+    monkeypatch.setattr("app.ui.chat.transcript.announce", lambda _shown, words: said.append(words))
     transcript.show_messages([question(1), Message(2, 1, 1, "answer", "", "streaming", 1.8e9, AnswerDetails())])
     transcript.finish(answer(2, is_same=True))
     assert said == ["回答が終わりました", "前の回答と同じ文章です。"]
@@ -334,3 +356,32 @@ def test_a_failed_answer_shown_anew_keeps_its_explanation(transcript: Transcript
     transcript.explain(2, "理由が分かりました。")
     transcript.show_answers_as(Look(shows_details=True))
     assert "理由が分かりました。" in texts(transcript.view_of(2))
+
+
+def failed(number: int) -> Message:
+    return dataclasses.replace(answer(number, stop_reason="failed", error_code="engine_died"), status="failed")
+
+
+def test_an_explanation_is_not_shown_below_an_answer_of_another_conversation(transcript: Transcript) -> None:
+    transcript.show_messages([question(1), failed(2)])
+    transcript.explain(2, "理由が分かりました。")
+    transcript.show_messages([question(1, "別の会話"), failed(2)])
+    assert "理由が分かりました。" not in texts(transcript.view_of(2))
+
+
+def test_an_explanation_comes_back_with_its_branch_but_not_into_another_store(transcript: Transcript) -> None:
+    transcript.show_messages([question(1), failed(2)])
+    transcript.explain(2, "理由が分かりました。")
+    transcript.show_branch([question(1), answer(3)])
+    transcript.show_branch([question(1), failed(2)])
+    assert "理由が分かりました。" in texts(transcript.view_of(2))
+    transcript.show_branch([question(1, "番号だけが同じ"), failed(2)])
+    assert "理由が分かりました。" not in texts(transcript.view_of(2))
+
+
+def test_the_explanation_of_an_earlier_try_is_forgotten(transcript: Transcript) -> None:
+    transcript.show_messages([question(1), failed(2)])
+    transcript.explain(2, "理由が分かりました。")
+    transcript.finish(failed(2))
+    transcript.show_answers_as(Look(shows_details=True))
+    assert "理由が分かりました。" not in texts(transcript.view_of(2))

@@ -7,12 +7,14 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.application import Parts
+from app.core.errors import AppError
 from app.core.paths import Paths
-from app.core.records import Draft, LocalModel, Message
+from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.ui.chat.page import ChatPage
 from app.ui.widgets.labels import Label
+from tests.ui.conversion import convert
 
 CANARY = "みどり色の亀が三時に橋を渡った"
 
@@ -128,6 +130,54 @@ def test_another_answer_leaves_what_is_being_typed_alone(parts: Parts, qtbot: Qt
     assert (editor.text(), editor.textCursor().position()) == ("mada", place)
 
 
+def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
+    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "keep_draft", full)
+        type_text(parts, "kakikake", qtbot)
+        qtbot.waitUntil(page_of(parts).banner.isVisible, timeout=5_000)
+    parts.window._on_page_chosen("models")
+    assert stored(parts, None) == Draft("kakikake")
+
+
+def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(parts: Parts, qtbot: QtBot) -> None:
+    parts.preferences.change(context_tokens=512)
+    type_text(parts, "kakikake", qtbot)
+    question = parts.store.add_question("あ" * 400)
+    answer = parts.store.add_answer(question.id, AnswerDetails())
+    parts.store.finish_answer(answer.id, "い" * 90, "done", AnswerDetails())
+    parts.session.open(question.conversation_id)
+    with qtbot.waitSignal(parts.session.overflowed, timeout=20_000):
+        parts.session.ask("う" * 60)
+    with qtbot.waitSignal(parts.session.answer_finished, timeout=20_000):
+        parts.session.resolve_overflow("new")
+    page = page_of(parts)
+    assert [message.text for message in page.transcript.messages] == ["う" * 60] * 2
+    assert page.composer.text() == ""
+    parts.session.new()
+    assert page.composer.text() == "kakikake"
+
+
+def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(parts: Parts, qtbot: QtBot) -> None:
+    one = parts.store.add_question("一").conversation_id
+    Shelf(parts.store.database).keep_draft(one, Draft("一の続き"))
+    type_text(parts, "kakikake", qtbot)
+    editor = page_of(parts).composer.editor
+    convert(editor, "はし")
+    parts.session.open(one)
+    page_of(parts)._drafts.keep()
+    assert stored(parts, one) == Draft("一の続き")
+    convert(editor, "", "橋")
+    qtbot.waitUntil(lambda: editor.text() == "一の続き")
+    parts.session.new()
+    assert stored(parts, one) == Draft("一の続き")
+    assert page_of(parts).composer.text() == "kakikake"
+
+
 # ----------------------------------------------------------------- temporary
 
 
@@ -159,6 +209,19 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     assert page.composer.text() == "tsuzuki"
     parts.window._on_new_requested()
     assert files_with(where, "tsuzuki") == []
+
+
+def test_what_was_typed_before_the_first_question_of_a_temporary_conversation_has_a_way_back(
+    parts: Parts, where: Paths, qtbot: QtBot
+) -> None:
+    parts.session.new(is_temporary=True)
+    type_text(parts, "mada-kiite-inai", qtbot)
+    parts.window._on_new_requested()
+    assert page_of(parts).composer.text() == ""
+    parts.window.toast.undo_button.click()
+    assert page_of(parts).header.tag.isVisible()
+    assert page_of(parts).composer.text() == "mada-kiite-inai"
+    assert files_with(where, "mada-kiite-inai") == []
 
 
 def test_a_temporary_conversation_marks_nothing_in_the_list(parts: Parts, qtbot: QtBot) -> None:

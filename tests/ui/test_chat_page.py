@@ -158,6 +158,22 @@ def test_the_title_is_changed_in_its_place(double: Double, qtbot: QtBot, monkeyp
     assert renamed == [(1, "新しい題"), (1, "離れる")]
 
 
+def test_a_title_that_is_being_changed_is_taken_when_another_conversation_opens(
+    double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed: list[tuple[int, str]] = []
+    monkeypatch.setattr(Conversations, "rename", lambda _self, *change: renamed.append(change))
+    double.open(question(1), answer(2))
+    double.page.header.start_renaming()
+    double.page.header.field.setText("新しい題")
+    double.session.about_to_leave.emit()
+    double.session.conversation = None
+    double.session.conversation_opened.emit(None, [])
+    assert renamed == [(1, "新しい題")]
+    assert not double.page.header.field.isVisible()
+    assert double.page.header.title.text() == "新しい質問"
+
+
 def test_a_conversation_without_a_question_has_no_name_to_change(double: Double, qtbot: QtBot) -> None:
     qtbot.keyClick(double.page.composer.editor, Qt.Key.Key_F2)
     assert not double.page.header.field.isVisible()
@@ -277,6 +293,15 @@ def test_an_example_fills_the_composer_and_sends_nothing(double: Double) -> None
     assert double.page.composer.editor.hasFocus()
 
 
+def test_an_example_takes_the_place_of_what_was_typed_and_ctrl_z_brings_it_back(double: Double, qtbot: QtBot) -> None:
+    editor = double.page.composer.editor
+    qtbot.keyClicks(editor, "a long question")
+    double.buttons()["日本の首都はどこですか？"].click()
+    assert editor.text() == "日本の首都はどこですか？"
+    qtbot.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert editor.text() == "a long question"
+
+
 def test_without_a_model_the_ways_to_get_one_are_offered(double: Double, qtbot: QtBot) -> None:
     double.library.list.clear()
     double.session.model_id = None
@@ -354,6 +379,21 @@ def test_a_problem_of_the_last_answer_is_told_below_it(double: Double) -> None:
     assert any("-3" in text for text in texts)
     double.buttons(view)["もう一度答える"].click()
     assert double.session.calls == [("regenerate", 2, False)]
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_a_problem_is_told_where_one_looks_not_below_an_answer_out_of_sight(double: Double, is_elsewhere: bool) -> None:
+    failed = answer(2, "途中", "failed", "failed", "decode_failed")
+    double.open(question(1), answer(2, "", "streaming", ""))
+    double.session.answer_finished.emit(failed)
+    double.session.problem_occurred.emit(AppError("decode_failed", status=-3))
+    if is_elsewhere:
+        double.open(question(7), answer(8))
+    else:
+        double.session.conversation_opened.emit(double.session.conversation, [question(1), answer(3)])
+    double.session.problem_occurred.emit(AppError("disk_full", path="/x"))
+    assert double.page.banner.isVisible()
+    assert "もう一度答える" not in double.buttons(double.page.banner)
 
 
 def test_a_problem_of_its_own_is_told_at_the_top(double: Double, qtbot: QtBot) -> None:
@@ -573,3 +613,14 @@ def test_the_stage_is_shown_until_the_answer_begins(page: ChatPage, qtbot: QtBot
     wait_for_end(page, qtbot)
     assert [stage.kind for stage in stages if stage.kind != "reading"][:1] == ["loading"]
     assert stages[-1].kind == "idle"
+
+
+def test_without_a_model_an_answer_asked_for_again_says_what_is_missing(page: ChatPage, store: Store) -> None:
+    asked = store.add_question("質問")
+    reply = store.add_answer(asked.id, AnswerDetails())
+    store.finish_answer(reply.id, "回答", "done", AnswerDetails())
+    page._session.open(asked.conversation_id)
+    page._library.remove("tiny")
+    page.transcript.regenerate_requested.emit(reply.id)
+    assert page.banner.isVisible()
+    assert "使えるモデルがありません" in page.banner.accessibleName()

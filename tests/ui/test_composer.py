@@ -82,7 +82,7 @@ def test_enter_sends_and_keeps_the_text_until_it_is_taken(
     qtbot.keyClick(composer.editor, key)
     assert sent == ["こんにちは"]
     assert composer.text() == "こんにちは"
-    composer.clear()
+    composer.end_edit()
     assert composer.text() == ""
 
 
@@ -344,7 +344,7 @@ def test_the_editor_grows_with_its_text_up_to_a_limit(composer: Composer, window
     assert int(lines_high(composer)) == 3
     composer.set_text("\n" * 20)
     assert int(lines_high(composer)) == most
-    composer.clear()
+    composer.end_edit()
     assert int(lines_high(composer)) == 1
 
 
@@ -381,7 +381,7 @@ def test_an_empty_field_cannot_be_sent_and_says_why(composer: Composer, sent: li
     assert composer.send_button.isEnabled()
     assert composer.send_button.toolTip() == ""
     composer.send_button.setFocus()
-    composer.clear()
+    composer.end_edit()
     assert composer.editor.hasFocus(), "a button that cannot be used does not keep the keyboard"
 
 
@@ -421,7 +421,7 @@ def test_an_edit_that_was_sent_gives_back_what_was_typed(composer: Composer, sen
     composer.begin_edit(7, "前の質問")
     qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
     assert sent == ["前の質問"]
-    composer.clear()
+    composer.end_edit()
     assert composer.draft() == Draft("打ちかけ")
 
 

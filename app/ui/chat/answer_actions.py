@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, Q
 
 from app.core.presets import Preset
 from app.core.records import AnswerDetails, Message
+from app.services.answering import can_repeat
 from app.ui.chat import answer_facts
 from app.ui.chat.pager import Pager
 from app.ui.chat.words import icon_button, literal
@@ -84,7 +85,7 @@ class AnswerActions(QWidget):
                 )
         menu.addSeparator()
         self._add(menu, self.tr("編集して聞き直す")).triggered.connect(self.edit_requested)
-        if self._message.text and self._details.choices is not None:
+        if self._message.text and can_repeat(self._details):
             again = self._add(menu, self.tr("再現"))
             again.setToolTip(tip(self.tr("同じモデル、設定、乱数でもう一度答え、文章が同じかを確かめます")))
             again.triggered.connect(self.reproduce_requested)

@@ -3,7 +3,7 @@
 import sys
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.records import Draft
@@ -18,7 +18,7 @@ from app.ui.widgets.labels import Label, tip
 
 
 class Composer(QWidget):
-    """The text stays until `clear` says that the question was taken."""
+    """The text stays until `end_edit` says that the question was taken."""
 
     submitted = Signal(str)  # the question, or with `edited_id` what is to be asked instead of it
     stop_requested = Signal()
@@ -31,6 +31,7 @@ class Composer(QWidget):
         self._theme = theme
         self._is_busy = False
         self._is_filling = False  # what is shown comes from a draft, not from somebody who types
+        self._coming: Draft | None = None  # what is shown when the conversion has ended
         self._set_aside = ""  # what had been typed when the edit began
         self.edited_id: int | None = None  # the question that is being changed
         self._build()
@@ -87,26 +88,31 @@ class Composer(QWidget):
         self.editor.set_text(text)
         self.editor.setFocus()
 
-    def clear(self) -> None:
-        """The question was taken. What an edit had set aside is back."""
-        self.end_edit()
+    def put_over(self, text: str) -> None:
+        """Takes the place of what was typed, which Ctrl+Z brings back."""
+        guard_of(self.editor).when_free(lambda: self._put_over(text))
+        self.editor.setFocus()
 
     def draft(self) -> Draft:
-        return Draft(self.text(), self.edited_id, self._set_aside)
+        """As it is shown, or is about to be: the text of one conversation never counts as that of another."""
+        return self._coming or Draft(self.text(), self.edited_id, self._set_aside)
 
     def show_draft(self, draft: Draft) -> None:
         """Takes text and edit as they were left; during a conversion, when it has ended."""
-        guard_of(self.editor).when_free(lambda: self._fill(draft))
+        self._coming = draft
+        guard_of(self.editor).when_free(self._fill)
 
     def begin_edit(self, question_id: int, text: str) -> None:
         """Shows an earlier question for changing. What was typed is set aside, and comes back afterwards."""
-        set_aside = self._set_aside if self.edited_id is not None else self.text()
+        before = self.draft()
+        set_aside = before.text if before.edited_id is None else before.set_aside
         self.show_draft(Draft(text, question_id, set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
     def end_edit(self) -> None:
-        self.show_draft(Draft(self._set_aside))
+        """The question was taken, or the edit is given up. What an edit had set aside is back."""
+        self.show_draft(Draft(self.draft().set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
@@ -141,7 +147,7 @@ class Composer(QWidget):
     def _submit(self) -> None:
         if not self.editor.finish_composition():
             self.editor.setFocus()
-        elif not self._is_busy and self.text().strip():
+        elif self._coming is None and not self._is_busy and self.text().strip():
             self.submitted.emit(self.text())
 
     def _on_stop(self) -> None:
@@ -150,13 +156,22 @@ class Composer(QWidget):
         elif self.edited_id is not None:
             self.end_edit()
 
-    def _fill(self, draft: Draft) -> None:
+    def _fill(self) -> None:
+        draft, self._coming = self._coming, None
+        if draft is None:
+            return  # asked for twice during one conversion
         self._is_filling = True
         self.edited_id, self._set_aside = draft.edited_id, draft.set_aside
         self.edit_line.setVisible(self.edited_id is not None)
         if self.text() != draft.text:
             self.editor.set_text(draft.text)
         self._is_filling = False
+
+    def _put_over(self, text: str) -> None:
+        cursor = self.editor.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.editor.setTextCursor(cursor)
 
     def _on_text_changed(self) -> None:
         self.notice.hide()

@@ -23,12 +23,11 @@ class Drafts(QObject):
         session.about_to_leave.connect(self.keep)
 
     def keep(self) -> None:
-        """Stores what is in the composer, unless it is stored already."""
+        """Stores what is in the composer, unless it is stored already. What could not be stored is tried again."""
         self._timer.stop()
         draft = self._composer.draft()
-        if draft != self._kept:
+        if draft != self._kept and self._session.keep_draft(draft):
             self._kept = draft
-            self._session.keep_draft(draft)
 
     def keep_anew(self) -> None:
         """The same, when the conversation has got another place: its first question, or a store of its own."""

@@ -87,6 +87,10 @@ class ChatHeader(Header):
             self.title.hide()
             self.field.start(self.title.text())
 
+    def end_renaming(self) -> None:
+        """With the name as it stands there."""
+        self.field.finish()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._turn()

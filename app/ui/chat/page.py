@@ -164,7 +164,7 @@ class ChatPage(Page):
         self.composer.last_question_wanted.connect(self._edit_last_question)
         self.composer.submitted.connect(self._on_submitted)
         self.composer.stop_requested.connect(session.stop)
-        self.empty.example_chosen.connect(self.composer.set_text)
+        self.empty.example_chosen.connect(self.composer.put_over)
         self.empty.starter_requested.connect(self.starter_requested)
         self.empty.import_requested.connect(self.import_requested)
 
@@ -290,10 +290,10 @@ class ChatPage(Page):
     # ---------------------------------------------------------- from the session
 
     def _on_about_to_leave(self) -> None:
+        self.header.end_renaming()
         self._is_elsewhere = True
 
     def _on_conversation_opened(self, _conversation: Conversation | None, messages: list[Message]) -> None:
-        self._trouble.clear()
         is_elsewhere, self._is_elsewhere = self._is_elsewhere, False
         if is_elsewhere:
             self.transcript.show_messages(messages)
@@ -330,7 +330,7 @@ class ChatPage(Page):
             self._trouble.tell_apart(AppError("no_model"))
         elif self._ask(text):
             self._trouble.clear()
-            self.composer.clear()
+            self.composer.end_edit()
             self._drafts.keep_anew()
             self._lay_out()
 

@@ -16,7 +16,7 @@ class TitleField(QLineEdit):
         super().__init__()
         self._title = ""
         self.setAccessibleName(self.tr("会話の名前"))
-        self.returnPressed.connect(self._finish)
+        self.returnPressed.connect(self.finish)
         self.hide()
 
     def start(self, title: str) -> None:
@@ -35,9 +35,10 @@ class TitleField(QLineEdit):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         if event.reason() not in _KEEPING_REASONS:
-            self._finish()
+            self.finish()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Takes what stands here, if it is shown."""
         title = self.text().strip()
         self._end(title if title != self._title else "")
 

@@ -33,6 +33,7 @@ class Trouble(QObject):
         self._banner = banner
         self._transcript = transcript
         self._failed_id = 0  # the answer whose failure the next problem explains
+        session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_finished.connect(self._on_answer_finished)
         session.overflowed.connect(self._on_overflowed)
         session.problem_occurred.connect(self.tell)
@@ -65,6 +66,11 @@ class Trouble(QObject):
     def _show(self, what: str, sentence: str, actions: tuple[problems.Action, ...]) -> None:
         self._banner.show_message("warning", what, sentence, actions)
         self.banner_changed.emit()
+
+    def _on_conversation_opened(self) -> None:
+        """What failed may be out of sight, and its number may be that of another answer."""
+        self._failed_id = 0
+        self.clear()
 
     def _on_answer_finished(self, message: Message) -> None:
         self._failed_id = message.id if message.status == "failed" else 0

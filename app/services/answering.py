@@ -1,0 +1,85 @@
+"""With what a conversation is answered: model, preset, what is chosen otherwise, and what is left out."""
+
+import collections
+import dataclasses
+from typing import TypeGuard
+
+from app.core import presets
+from app.core.presets import Choices, Preset
+from app.core.records import AnswerDetails, Conversation, LocalModel, Message
+from app.services import answer_run
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.services.presets import Presets
+
+UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
+
+
+class Answering:
+    """`here` is the open conversation; None is one without a question yet, which has its preset and choices here."""
+
+    def __init__(self, presets: Presets, library: ModelLibrary, preferences: Preferences) -> None:
+        self._presets = presets
+        self._library = library
+        self._preferences = preferences
+        self.of_new = UNTOUCHED
+        # (uid of a conversation, context size) -> oldest turns left out. With a wider context none need be.
+        self._left_out: collections.Counter[tuple[str, int]] = collections.Counter()
+
+    @property
+    def model(self) -> LocalModel | None:
+        """The chosen one, else the first there is."""
+        models = self._library.models()
+        first = next(iter(models), None)
+        return next((model for model in models if model.id == self._preferences.value.model_id), first)
+
+    def preset(self, here: Conversation | None) -> Preset:
+        """The preset in force there."""
+        chosen = here.preset_id if here else self.of_new[0]
+        return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
+
+    def choices(self, here: Conversation | None) -> Choices:
+        """What it has otherwise than its preset."""
+        return here.choices if here else self.of_new[1]
+
+    def leave_out(self, here: Conversation, turns: int) -> None:
+        """The user chose that so many more of the oldest turns are not read again."""
+        self._left_out[here.uid, self._preferences.value.context_tokens] += turns
+
+    def plan(self, here: Conversation, own: Choices) -> AnswerDetails:
+        """What an answer is going to be made with: stored with it, so that it can be repeated.
+
+        `own` are the choices of this one answer. Without a model only the size of the context is known.
+        """
+        model, context = self.model, self._preferences.value.context_tokens
+        if model is None:
+            return AnswerDetails(context_tokens=context)
+        return AnswerDetails(
+            model.id,
+            model.name,
+            choices=answer_run.in_force(model, own, self.choices(here), self.preset(here).choices),
+            context_tokens=context,
+            left_out_turns=self._left_out[here.uid, context],
+        )
+
+
+def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
+    """Whether all is known that an answer was made with. Details that came from a file may have holes."""
+    if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
+        return False
+    settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
+    return all(presets.is_valid(key, value) for key, value in settled.items())
+
+
+def plan_again(answer: Message) -> AnswerDetails:
+    """The plan of an answer that `can_repeat`, with the random numbers that it was given."""
+    before = answer.details
+    assert can_repeat(before)
+    return AnswerDetails(
+        before.model_id,
+        before.model_name,
+        choices=Choices(seed=before.seed).over(before.choices or Choices()),
+        context_tokens=before.context_tokens,
+        left_out_turns=before.left_out_turns,
+        reproduces_id=answer.id,
+    )

@@ -1,0 +1,141 @@
+"""Which conversation is open, where it is kept, what was typed in it, and with what it is answered."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.errors import AppError
+from app.core.presets import Choices, Preset
+from app.core.records import Conversation, Draft, Message
+from app.core.shelf import Shelf
+from app.core.store import Store
+from app.services.answering import UNTOUCHED, Answering
+from app.services.conversations import Conversations
+from app.services.temporary import LeftStore
+
+
+class OpenConversation(QObject):
+    """One at a time: a stored one, a temporary one in memory, or one without a question yet."""
+
+    conversation_opened = Signal(object, object)  # Conversation | None (a new one), list[Message]
+    about_to_leave = Signal()  # the open conversation, for another one: the last moment to keep its draft
+    temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` brings it back
+    answering_changed = Signal()  # preset or choices of the open conversation
+    problem_occurred = Signal(object)  # AppError
+
+    def __init__(
+        self, store: Store, conversations: Conversations, answering: Answering, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._disk = self._store = store  # where the open conversation is kept
+        self._left = LeftStore()
+        self._conversations = conversations
+        self._answering = answering
+        self.conversation: Conversation | None = None
+        self.folder_id: int | None = None  # where a new conversation will be
+        conversations.changed.connect(self._on_conversations_changed)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the open conversation lives in memory only."""
+        return self._store is not self._disk
+
+    def messages(self) -> list[Message]:
+        """All of the open conversation, in every branch."""
+        return self._store.tree(self.conversation.id) if self.conversation else []
+
+    def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
+        """An empty conversation; it is stored with its first question. A temporary one never is."""
+        self._leave()
+        self._store = Store.in_memory() if is_temporary else self._disk
+        self.folder_id, self._answering.of_new = folder_id, UNTOUCHED
+        self._show(None)
+
+    def open(self, conversation_id: int) -> None:
+        """Shows a conversation."""
+        if not self.is_temporary and self.conversation is not None and self.conversation.id == conversation_id:
+            return
+        self._leave()
+        self._store = self._disk
+        self._show(conversation_id)
+
+    def reopen_temporary(self) -> None:
+        """Back to the temporary conversation that was left last."""
+        left = self._left.take()
+        if left is not None:
+            self._leave()
+            self._store = left
+            self._show(next((kept.id for kept in left.conversations()), None))
+
+    def close(self) -> None:
+        """Forgets temporary conversations; the program is about to end."""
+        self._left.close()
+        if self.is_temporary:
+            self._store.close()
+
+    # ----------------------------------------------------------------- answering
+
+    @property
+    def preset(self) -> Preset:
+        """The preset in force here."""
+        return self._answering.preset(self.conversation)
+
+    @property
+    def choices(self) -> Choices:
+        """What this conversation has otherwise than its preset."""
+        return self._answering.choices(self.conversation)
+
+    def answer_by(self, preset_id: str | None, choices: Choices) -> None:
+        """Preset and deviations of this conversation, from the next answer on. None: the preset of new ones."""
+        here = self.conversation
+        if here is None:
+            self._answering.of_new = (preset_id, choices)
+        elif self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
+            self.conversation = self._store.conversation(here.id)
+        self.answering_changed.emit()
+
+    def draft(self) -> Draft:
+        """What was typed here and not sent."""
+        return Shelf(self._store.database).draft(self.conversation.id if self.conversation else None)
+
+    def keep_draft(self, draft: Draft) -> bool:
+        """False: it could not be stored, as `problem_occurred` says."""
+        here = self.conversation
+        return self._change(lambda: Shelf(self._store.database).keep_draft(here.id if here else None, draft))
+
+    # ------------------------------------------------------------------- private
+
+    def _leave(self) -> None:
+        """A temporary conversation in which nothing was written or typed is forgotten."""
+        self.about_to_leave.emit()
+        if self.is_temporary and (self.conversation is not None or self.draft().text):
+            self._left.put(self._store)
+            self.temporary_left.emit()
+        elif self.is_temporary:
+            self._store.close()
+
+    def _change(self, work: Callable[[], object]) -> bool:
+        """Does what may meet a full disk; then says so and returns False."""
+        try:
+            work()
+        except AppError as error:
+            self.problem_occurred.emit(error)
+            return False
+        return True
+
+    def _show(self, conversation_id: int | None) -> None:
+        """None: one without a question yet."""
+        self.conversation = None
+        messages: list[Message] = []
+        if conversation_id is not None:
+            self.conversation = self._store.conversation(conversation_id)
+            messages = self._store.thread(conversation_id)
+        self.conversation_opened.emit(self.conversation, messages)
+
+    def _on_conversations_changed(self) -> None:
+        """The open one may have a new name, or be in the bin."""
+        if self.conversation is None or self.is_temporary:
+            return
+        self.conversation = self._store.conversation(self.conversation.id)
+        if self.conversation is None or self.conversation.binned_at is not None:
+            self.new()
