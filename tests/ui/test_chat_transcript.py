@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -19,6 +18,7 @@ from app.ui.chat.answer_end import AnswerEnd
 from app.ui.chat.heights import Heights
 from app.ui.chat.transcript import FLUSH_MS, Transcript
 from app.ui.theme import Theme
+from app.ui.widgets.announce import announce
 
 DETAILS = AnswerDetails(model_name="試験", stop_reason="end", total_s=8.2, tokens_per_s=44.94, seed=7, answer_tokens=30)
 
@@ -466,7 +466,7 @@ def test_every_message_and_button_has_a_name(transcript: Transcript) -> None:
 
 def test_start_and_end_of_an_answer_are_announced(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(Transcript, "_announce", lambda _self, text: said.append(text))
+    monkeypatch.setattr("app.ui.chat.transcript.announce", lambda _shown, words: said.append(words))
     transcript.show_messages([question(1)])
     transcript.add(answer(2, "", "streaming", AnswerDetails()))
     transcript.finish(answer(2))
@@ -474,8 +474,7 @@ def test_start_and_end_of_an_answer_are_announced(transcript: Transcript, monkey
 
 
 def test_the_announcement_event_is_accepted_by_qt(transcript: Transcript) -> None:
-    announce: Callable[[str], None] = transcript._announce
-    announce("回答を始めました")
+    announce(transcript, "回答を始めました")
 
 
 def test_no_button_needs_the_mouse_to_be_seen(transcript: Transcript) -> None:

@@ -1,11 +1,12 @@
 """The bar that finds words in the open conversation: a field, which of how many, back, on, and away."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.input_method import guard_of
 from app.ui.theme import Theme
+from app.ui.widgets.announce import announce
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.header import MARGIN
 from app.ui.widgets.labels import Label, Rule, set_surface
@@ -83,7 +84,8 @@ class FindBar(QWidget):
         self.next_button.setEnabled(total > 0)
         if words != self.count.text():
             self.count.setText(words)
-            self._announce(words)
+            if self.isVisible() and words:
+                announce(self, words)
 
     # ------------------------------------------------------------------ private
 
@@ -122,12 +124,6 @@ class FindBar(QWidget):
         self.field.setMaximumWidth(px(FIELD_PX))
         self._row.setContentsMargins(MARGIN, px(8), px(12), px(8))
         self._row.setSpacing(px(8))
-
-    def _announce(self, words: str) -> None:
-        if self.isVisible() and words:
-            event = QAccessibleAnnouncementEvent(self, words)
-            event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
-            QAccessible.updateAccessibility(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc on one of the buttons."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.records import Message
@@ -21,6 +21,7 @@ from app.ui.chat.question import QuestionView
 from app.ui.chat.rows_view import RowsView
 from app.ui.chat.words import icon_button
 from app.ui.theme import Theme
+from app.ui.widgets.announce import announce
 
 FLUSH_MS = 33
 # Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.
@@ -82,6 +83,7 @@ class Transcript(RowsView):
 
     def show_messages(self, messages: list[Message]) -> None:
         """Replaces the conversation and shows its end."""
+        self._explanations.clear()  # numbers of messages are unique in one store only
         self._replace(messages, 0)
         self._follows = True
         self._place()
@@ -94,6 +96,8 @@ class Transcript(RowsView):
         """
         pairs = enumerate(zip(self._messages, messages, strict=False))
         fork = next((row for row, (old, new) in pairs if old != new), min(len(self._messages), len(messages)))
+        if fork == 0:
+            self._explanations.clear()  # it may be the same conversation in another store
         is_growing = bool(messages) and messages[-1].status == "streaming"
         y = self._y(fork, self.verticalScrollBar().value())
         keyboard = self._keyboard_in(fork)
@@ -164,7 +168,7 @@ class Transcript(RowsView):
         self._heights.append(Estimate(self._column, self._theme).height(message))
         if message.status == "streaming":
             self._growing_id, self._growing_text = message.id, message.text
-            self._announce(self.tr("回答を始めました"))
+            announce(self, self.tr("回答を始めました"))
         self._follows = self._follows or message.role == "question"
         self._place()
         self.content_changed.emit()
@@ -178,6 +182,7 @@ class Transcript(RowsView):
 
     def finish(self, message: Message) -> None:
         """The answer with its last text, as it is stored."""
+        self._explanations.pop(message.id, None)  # of an earlier try
         row = self._rows.get(message.id)
         if row is None:
             return
@@ -190,9 +195,9 @@ class Transcript(RowsView):
             view.finish(message)
             view.set_busy(self._is_busy)
         self._remeasure(row)
-        self._announce(self.tr("回答が終わりました"))
+        announce(self, self.tr("回答が終わりました"))
         if message.details is not None and message.details.is_same is not None:
-            self._announce(answer_facts.comparison(is_same=message.details.is_same))
+            announce(self, answer_facts.comparison(is_same=message.details.is_same))
         self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:
@@ -342,8 +347,3 @@ class Transcript(RowsView):
         self._heights = self._estimated()
         self._place(anchor)
         self._move_latest_button()
-
-    def _announce(self, text: str) -> None:
-        event = QAccessibleAnnouncementEvent(self, text)
-        event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
-        QAccessible.updateAccessibility(event)

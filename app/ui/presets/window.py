@@ -1,13 +1,14 @@
 """The frame of the editors: a title, a form that scrolls, what is missing, and verbs."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.dialogs import Choice, Dialog
 from app.ui.settings.auto_spin import AutoSpin
 from app.ui.settings.rows import SettingRow
 from app.ui.theme import Theme
+from app.ui.widgets.announce import announce
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
@@ -130,7 +131,7 @@ class EditorWindow(QDialog):
         self.problem.setVisible(bool(words))
         self._problem_icon.setVisible(bool(words))
         if words:
-            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
+            announce(self, words)
 
     def _on_save_clicked(self) -> None:
         problem = self.save()
