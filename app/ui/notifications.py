@@ -11,6 +11,7 @@ from app.core.errors import AppError
 from app.core.records import Message
 from app.services import background
 from app.services.chat import ChatSession
+from app.services.events import Stage
 from app.services.library import ModelLibrary
 
 LONG_WORK_S = 5.0
@@ -38,7 +39,7 @@ class Notifier(QObject):
         self._is_away = is_away
         self._show = show or self._show_on_desktop
         self._clock = clock
-        self._answer_began_at = 0.0
+        self._answer_began_at: float | None = None  # None: no answer is on its way
         self._tray: QSystemTrayIcon | None = None
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -52,18 +53,19 @@ class Notifier(QObject):
 
     def follow(self, session: ChatSession, library: ModelLibrary) -> None:
         """Answers and models from now on."""
-        session.message_added.connect(self._on_message_added)
+        session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
         library.imported.connect(lambda _model: self.finished(self.tr("モデルを追加しました"), library.worked_s))
         library.failed.connect(lambda error: self._on_adding_failed(error, library.worked_s))
 
-    def _on_message_added(self, message: Message) -> None:
-        if message.role == "answer":
+    def _on_stage_changed(self, stage: Stage) -> None:
+        if self._answer_began_at is None and stage.kind != "idle":
             self._answer_began_at = self._clock()
 
     def _on_answer_finished(self, message: Message) -> None:
         """An answer that the user has stopped tells nobody anything new."""
-        took_s = self._clock() - self._answer_began_at
+        began_at, self._answer_began_at = self._answer_began_at, None
+        took_s = 0.0 if began_at is None else self._clock() - began_at
         if message.status == "done":
             self.finished(self.tr("回答が終わりました"), took_s, LONG_ANSWER_S)
         elif message.status == "failed":

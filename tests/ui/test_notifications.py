@@ -65,12 +65,15 @@ def followed(scene, window, desktop, alerted):
 
 
 def answer_taking(scene, desktop, seconds: float, text: str) -> None:
-    def pass_time(message) -> None:
-        if message.role == "answer":
-            desktop.now += seconds
+    began_at = desktop.now
 
-    scene.session.message_added.connect(pass_time)
+    def pass_time(stage) -> None:
+        if stage.kind != "idle":
+            desktop.now = began_at + seconds
+
+    scene.session.stage_changed.connect(pass_time)
     scene.ask(text)
+    scene.session.stage_changed.disconnect(pass_time)
 
 
 def test_a_long_answer_is_told_without_a_word_of_it(followed, desktop):
@@ -86,6 +89,18 @@ def test_an_answer_of_some_seconds_is_not_told(followed, desktop):
 def test_an_answer_that_breaks_off_is_told_as_such(followed, desktop):
     answer_taking(followed, desktop, 60, "!crash")
     assert desktop.shown == ["回答が途中で止まりました"]
+
+
+def test_the_time_of_an_answer_is_its_own_not_that_since_an_earlier_one(followed, desktop, qtbot):
+    failed = followed.ask("!memory")
+    assert failed.text == ""
+    desktop.now += 60
+    for _ in range(2):  # with the engine, and without a model, where nothing is begun
+        with qtbot.waitSignal(followed.session.answer_finished, timeout=20_000):
+            followed.session.regenerate(failed.id)
+        desktop.now += 60
+        followed.library.remove("tiny")
+    assert desktop.shown == []
 
 
 def test_an_answer_that_was_stopped_is_not_told(followed, desktop, qtbot):
