@@ -47,10 +47,9 @@ class ModelDelegate(QStyledItemDelegate):
         left, right = area.left() + MARGIN_PX, area.right() - MARGIN_PX
         top = area.top() + theme.px(12)
         free = self._paint_badges(painter, entry, right, top)
-        summary = entry.card.summary if entry.card else (entry.model.path if entry.model else "")
         lines = (
             (entry.title, "ui", "text", 600, free - theme.px(12)),
-            (summary, "ui", "text2", 400, right),
+            (_sentence(entry), "ui", "text2", 400, right),
             (self._facts(entry), "caption", "text2" if is_chosen else "muted", 400, right),
         )
         for text, role, tone, weight, end in lines:
@@ -61,9 +60,9 @@ class ModelDelegate(QStyledItemDelegate):
     def _paint_badges(self, painter: QPainter, entry: Entry, right: int, top: int) -> int:
         """From right to left; returns where the room for the name ends."""
         theme = self._theme
-        if entry.fit:
-            tone, icon = words.FIT_BADGES[entry.fit]
-            right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.fit), tone, icon) - 6
+        if entry.usual is not None:
+            tone, icon = words.FIT_BADGES[entry.usual.verdict]
+            right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual.verdict), tone, icon) - 6
         if entry.is_used:
             right = rows.draw_badge(painter, theme, right, top, self.tr("使用中"), "accent") - 6
         return right
@@ -72,3 +71,13 @@ class ModelDelegate(QStyledItemDelegate):
         if entry.model is not None:
             return words.model_facts(entry.model)
         return words.card_facts(entry.card) if entry.card else ""
+
+
+def _sentence(entry: Entry) -> str:
+    """What would fit, where the model does not; else what it is good for."""
+    if entry.usual is not None and entry.usual.verdict == "insufficient":
+        way = words.other_way(entry.usual)
+        return way or words.reason(entry.usual)
+    if entry.card is not None:
+        return entry.card.summary
+    return entry.model.path if entry.model else ""

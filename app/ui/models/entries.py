@@ -1,13 +1,14 @@
 """The models of this machine and those of the catalogue, as one list."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
+from app.ui.models.fits import Judged
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
 
@@ -22,7 +23,8 @@ class Entry:
     model: LocalModel | None = None
     card: ModelCard | None = None
     is_used: bool = False  # questions go to this model
-    fit: str = ""  # comfortable | runs | insufficient; "": not known
+    judged: Mapping[str, Judged] = field(default_factory=dict)  # by quantization; empty: not known
+    quantization: str = ""  # of the file at hand, else the usual one of the card
 
     @property
     def key(self) -> str:
@@ -30,6 +32,25 @@ class Entry:
         if self.model is not None:
             return f"model:{self.model.id}"
         return f"card:{self.card.id}" if self.card is not None else ""
+
+    @property
+    def usual(self) -> Judged | None:
+        return self.judged.get(self.quantization)
+
+    @property
+    def is_for_search(self) -> bool:
+        return self.card is not None and self.card.kind == "embedding"
+
+    def speaks_of(self, words: str) -> bool:
+        """Whether every word that is looked for stands in what is said of the model."""
+        card, model = self.card, self.model
+        said = [self.title]
+        if card is not None:
+            said += [card.id, card.summary, card.licence, card.size_label, card.base_model]
+        if model is not None:
+            said += [model.path, model.architecture, model.quantization]
+        text = "\n".join(said).casefold()
+        return all(word in text for word in words.casefold().split())
 
 
 class ModelList(QAbstractListModel):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtCore import QModelIndex, QObject, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
 
-from app.core import catalogue, local_models
+from app.core import catalogue, local_models, model_fit, speed
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -23,11 +23,12 @@ from app.ui.models.detail import ModelDetail
 from app.ui.models.entries import Entry, ModelList
 from app.ui.models.fits import Fits
 from app.ui.models.machine import MachineLine
+from app.ui.models.tabs import ModelTabs
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import Header
-from app.ui.widgets.labels import ElidedLabel, set_surface
+from app.ui.widgets.labels import ElidedLabel, Label, set_surface
 from app.ui.widgets.page import Page
 from app.ui.widgets.progress_row import ProgressRow
 
@@ -37,17 +38,26 @@ LIST_LEAST_PX = 48  # a banner above the list needs the room of a small window m
 
 class ModelsPage(Page):
     ask_requested = Signal()  # a model was chosen for questions
+    download_requested = Signal(object, object)  # ModelCard, ModelFile
 
     def __init__(
-        self, theme: Theme, library: ModelLibrary, preferences: Preferences, engine: EngineClient, paths: Paths
+        self,
+        theme: Theme,
+        library: ModelLibrary,
+        preferences: Preferences,
+        engine: EngineClient,
+        paths: Paths,
+        downloads: QObject | None = None,
     ) -> None:
+        """`downloads`: the service that fetches what `download_requested` names; without one nothing offers it."""
         super().__init__()
         self._theme = theme
         self._library = library
         self._preferences = preferences
         self._engine = engine
         self._paths = paths
-        self._fits = Fits(preferences, self)
+        self._downloads = downloads
+        self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
         self._asked_model: LocalModel | None = None
@@ -95,6 +105,10 @@ class ModelsPage(Page):
             event.acceptProposedAction()
             self.import_path(files[0])
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fits.judge(self._library.models(), anew=True)  # other programs have come and gone
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
@@ -111,7 +125,11 @@ class ModelsPage(Page):
         self.progress = ProgressRow(self._theme)
         self.models = ModelList()
         self.list = self._build_list()
-        self.detail = ModelDetail(self._theme)
+        self.detail = ModelDetail(self._theme, can_download=self._downloads is not None)
+        self.tabs = ModelTabs(self._theme)
+        self._nothing = Label(self.tr("条件に合うモデルはありません。"), tone="muted", wraps=True)
+        self._problems = Label(role="caption", tone="warning", wraps=True)
+        self.machine = MachineLine(self._theme, self._paths.models)
         # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
         self._drop_hint = ElidedLabel(
             self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted"
@@ -120,7 +138,10 @@ class ModelsPage(Page):
         side = QVBoxLayout(self._list_side)
         side.setContentsMargins(0, 0, 0, 0)
         side.setSpacing(8)
+        side.addWidget(self.tabs)
+        side.addWidget(self._nothing)
         side.addWidget(self.list, 1)
+        side.addWidget(self._problems)
         side.addWidget(self._drop_hint)
         columns = QHBoxLayout()
         columns.setSpacing(16)
@@ -129,7 +150,7 @@ class ModelsPage(Page):
         content = QVBoxLayout()
         content.setContentsMargins(24, 14, 24, 16)
         content.setSpacing(12)
-        content.addWidget(MachineLine(self._theme, self._paths.models))
+        content.addWidget(self.machine)
         content.addWidget(self.banner)
         content.addWidget(self.progress)
         content.addLayout(columns, 1)
@@ -170,7 +191,12 @@ class ModelsPage(Page):
         self._library.failed.connect(self._on_work_failed)
         self._preferences.changed.connect(self._refill)
         self._engine.status_changed.connect(self._on_status_changed)
-        self._fits.changed.connect(self._refill)
+        self._fits.changed.connect(self._on_fits_changed)
+        self._fits.measured.connect(self._show_speed)
+        self.machine.measure_requested.connect(self._on_measure_requested)
+        self.tabs.changed.connect(self._refill)
+        self.detail.download_requested.connect(self.download_requested)
+        self.detail.file_changed.connect(self._show_detail)
         self._theme.changed.connect(self._on_theme_changed)
 
     # -------------------------------------------------------------------- showing
@@ -181,17 +207,48 @@ class ModelsPage(Page):
 
     def _refill(self) -> None:
         local = self._library.models()
-        used = self._used_id(local)
-        entries = [
-            Entry(model.name, model, self._library.card(model), model.id == used, self._fits.of(model))
-            for model in local
-        ]
-        here = {model.card_id for model in local}
-        cards = [Entry(card.title, card=card) for card in catalogue.load().cards if card.id not in here]
+        self._fits.judge(local)
+        here, cards = self._entries(local)
+        search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
+        chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
+        shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
+        self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
+        wanted = [[entry for entry in entries if entry.speaks_of(self.tabs.words)] for entries in shown[self.tabs.tab]]
         key = self._chosen_key
-        self.models.set_entries(entries, cards)
+        self.models.set_entries(*wanted)
         self.list.setCurrentIndex(self.models.index_of(key))
+        self._nothing.setVisible(not any(wanted))
+        self._show_problems()
         self._show_detail()
+
+    def _entries(self, local: list[LocalModel]) -> tuple[list[Entry], list[Entry]]:
+        """What is here, and the cards of what is not."""
+        used, found = self._used_id(local), self._fits.findings
+        here = []
+        for model in local:
+            card = self._library.card(model)
+            judged = dict(found.cards.get(card.id, {})) if card else {}
+            if model.path in found.models:
+                judged[model.quantization] = found.models[model.path]
+            here.append(Entry(model.name, model, card, model.id == used, judged, model.quantization))
+        cards_here = {model.card_id for model in local}
+        cards = []
+        for card in catalogue.load().cards:
+            if card.id not in cards_here:
+                usual = model_fit.usual_file(card)
+                judged = dict(found.cards.get(card.id, {}))
+                quantization = usual.quantization if usual else ""
+                cards.append(Entry(card.title, card=card, judged=judged, quantization=quantization))
+        return here, cards
+
+    def _show_problems(self) -> None:
+        """Cards of the user that could not be read."""
+        problems = catalogue.load().problems
+        self._problems.setVisible(bool(problems))
+        if problems:
+            first, more = str(describe_error(problems[0])), len(problems) - 1
+            rest = self.tr("（ほかに {n} 件）").format(n=more) if more else ""
+            self._problems.setText(f"{first}{rest}")
 
     def _used_id(self, local: list[LocalModel]) -> str | None:
         """The chosen model, else the first there is: as the session of questions decides."""
@@ -234,6 +291,18 @@ class ModelsPage(Page):
     def _on_status_changed(self, status: EngineStatus) -> None:
         if status.state in ("ready", "off", "failed"):
             self._show_detail()
+
+    def _on_fits_changed(self) -> None:
+        self.machine.show_room(self._fits.findings.room)
+        self._show_speed()
+        self._refill()
+
+    def _on_measure_requested(self) -> None:
+        self._fits.measure_speed()
+        self._show_speed()
+
+    def _show_speed(self) -> None:
+        self.machine.show_speed(self._fits.findings.speed, is_measuring=self._fits.is_measuring)
 
     def _on_theme_changed(self) -> None:
         self.list.scheduleDelayedItemsLayout()

@@ -3,9 +3,13 @@
 from PySide6.QtCore import QCoreApplication
 
 from app.core.catalogue import ModelCard
+from app.core.fit import MemoryEstimate
 from app.core.records import LocalModel
+from app.core.speed import Speed
+from app.core.wording import current_language
 from app.engine.messages import EngineFacts
 from app.ui.language import joined, noted
+from app.ui.models.fits import Judged
 
 translate = QCoreApplication.translate
 
@@ -33,6 +37,85 @@ def fit_word(fit: str) -> str:
     }[fit]
 
 
+def verdict(fit: str) -> str:
+    """With its sign: colour is never the only mark."""
+    return {"comfortable": "✓", "tight": "▲", "insufficient": "×"}[fit] + " " + fit_word(fit)
+
+
+def reason(judged: Judged) -> str:
+    """The verdict in a sentence: how much is needed, how much there is, and who has the rest."""
+    judgement = judged.fit.judgement
+    needed = judged.fit.needed.total_bytes / 1e9
+    there = judgement.available_bytes / 1e9
+    sentences = {
+        "comfortable": translate("Models", "必要 {need} GB に対して空きは {free} GB で、1 割以上の余裕があります。"),
+        "tight": translate("Models", "必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。"),
+        "insufficient": translate("Models", "空きメモリが約 {short} GB 足りません（必要 {need} GB、空き {free} GB）。"),
+    }
+    sentence = sentences[judgement.verdict]
+    if judgement.verdict == "tight" and judgement.place == "both":
+        sentence = translate("Models", "必要 {need} GB の一部を CPU で計算するため、遅くなります。")
+    text = sentence.format(need=f"{needed:.1f}", free=f"{there:.1f}", short=f"{judgement.short_bytes / 1e9:.1f}")
+    if judgement.verdict == "comfortable":
+        return text
+    others = translate("Models", "ほかのプログラムが {n} GB 使用中です。").format(
+        n=f"{judged.fit.room.others_bytes / 1e9:.1f}"
+    )
+    return _sentences(text, others)
+
+
+def advice(judged: Judged) -> str:
+    """What would fit instead; "" where nothing would, or the model fits."""
+    found, ways = judged.advice, []
+    if found.context_tokens:
+        ways.append(
+            translate("Models", "文脈を {n} トークンにすると収まります。").format(n=f"{found.context_tokens:,}")
+        )
+    if found.quantization:
+        ways.append(translate("Models", "{name} なら収まります。").format(name=found.quantization))
+    if found.card is not None:
+        ways.append(translate("Models", "{name} なら快適に動きます。").format(name=found.card.title))
+    return _sentences(*ways)
+
+
+def other_way(judged: Judged) -> str:
+    """The shortage and one way out, in one line of the list; "" where there is none."""
+    ways = advice(judged)
+    if not ways:
+        return ""
+    short = translate("Models", "空きメモリが約 {short} GB 足りません。").format(
+        short=f"{judged.fit.judgement.short_bytes / 1e9:.1f}"
+    )
+    return _sentences(short, ways)
+
+
+def quality(quantization: str) -> str:
+    """What a form is for."""
+    return {
+        "Q4_K_M": translate("Models", "標準。まずはこれ"),
+        "UD-Q4_K_M": translate("Models", "標準。まずはこれ"),
+        "Q5_K_M": translate("Models", "品質を少し優先"),
+        "Q6_K": translate("Models", "品質を優先"),
+        "Q8_0": translate("Models", "元とほぼ同じ"),
+    }.get(quantization, "")
+
+
+def speed(predicted: Speed | None) -> str:
+    if predicted is None:
+        return ""
+    return translate("Models", "読み {p}、回答 {a} tok/s").format(
+        p=f"{predicted.prompt:.0f}", a=f"{predicted.answer:.1f}"
+    )
+
+
+def is_japanese() -> bool:
+    return current_language() == "ja"
+
+
+def _sentences(*parts: str) -> str:
+    return ("" if is_japanese() else " ").join(part for part in parts if part)
+
+
 def model_facts(model: LocalModel) -> str:
     parts = [gigabytes(model.size_bytes), model.quantization]
     if model.context_tokens:
@@ -41,7 +124,7 @@ def model_facts(model: LocalModel) -> str:
 
 
 def card_facts(card: ModelCard) -> str:
-    parts = [card.licence, translate("Models", "文脈 {n}").format(n=f"{card.context_tokens:,}")]
+    parts = [card.size_label, card.licence, translate("Models", "文脈 {n}").format(n=f"{card.context_tokens:,}")]
     if card.files:
         smallest = min(file.size_bytes for file in card.files)
         size = gigabytes(smallest)
@@ -49,8 +132,9 @@ def card_facts(card: ModelCard) -> str:
     return joined(*parts)
 
 
-def engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
-    """What is in force, for the list 詳細: read back from the engine after the load."""
+def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) -> list[tuple[str, str]]:
+    """What is in force, for the list 詳細: read back from the engine after the load, beside what was predicted."""
+    expected = predicted or MemoryEstimate(0, 0, 0, 0)
     return [
         (translate("Models", "計算の場所"), _device(facts)),
         (translate("Models", "文脈の長さ"), tokens(facts.context_tokens)),
@@ -59,10 +143,10 @@ def engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
         (translate("Models", "重みの並べ替え"), _done(facts.repack)),
         (translate("Models", "KV の精度"), facts.kv_type),
         (translate("Models", "Flash Attention"), _done(facts.flash_attention)),
-        (translate("Models", "重み"), gigabytes(facts.weights_bytes)),
-        (translate("Models", "KV キャッシュ"), gigabytes(facts.kv_bytes)),
-        (translate("Models", "計算用"), gigabytes(facts.compute_bytes)),
-        (translate("Models", "実際のメモリ"), gigabytes(facts.resident_bytes)),
+        (translate("Models", "重み"), _beside(facts.weights_bytes, expected.weights_bytes)),
+        (translate("Models", "KV キャッシュ"), _beside(facts.kv_bytes, expected.kv_bytes)),
+        (translate("Models", "計算用"), _beside(facts.compute_bytes, expected.compute_bytes)),
+        (translate("Models", "実際のメモリ"), _beside(facts.resident_bytes, expected.total_bytes)),
         (translate("Models", "読み込み"), _seconds(facts.load_s)),
         (translate("Models", "ならし"), _seconds(facts.warm_up_s)),
     ]
@@ -78,6 +162,13 @@ def speeds(model: LocalModel) -> str:
             for key, speed in (model.speeds or {}).items()
         )
     )
+
+
+def _beside(measured_bytes: int, predicted_bytes: int) -> str:
+    if not predicted_bytes:
+        return gigabytes(measured_bytes)
+    predicted = translate("Models", "予測 {size}").format(size=gigabytes(predicted_bytes))
+    return noted(gigabytes(measured_bytes), predicted)
 
 
 def _device(facts: EngineFacts) -> str:
