@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
@@ -67,11 +67,21 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
 
     Raises AppError: "no_model_command", "unknown_model", and what a damaged file or database gives.
     """
-    if wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file()):
+    if _is_file(wanted):
         return local_models.describe(Path(wanted))
     store = Store.open(where.database, where.backups)
+    try:
+        return _listed_model(wanted, store, where)
+    finally:
+        store.close()
+
+
+def _is_file(wanted: str | None) -> TypeGuard[str]:
+    return wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file())
+
+
+def _listed_model(wanted: str | None, store: Store, where: Paths) -> LocalModel:
     models = store.local_models()
-    store.close()
     chosen = wanted or settings.load(where.settings).model_id
     found = local_models.find(models, chosen) if chosen else None
     if found is None and wanted is not None:
@@ -83,14 +93,16 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
 
 def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
     """The model, the settings of the window, and the preset of that name, else the window's of new conversations."""
-    model = choose_model(wanted, where)
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
-    presets = Presets(store)
-    known = presets.all("chat")
-    preset = next((preset for preset in known if preset_name in (preset.name, preset.id)), None)
-    default = presets.chat_preset(stored.preset_id)
-    store.close()
+    try:
+        model = local_models.describe(Path(wanted)) if _is_file(wanted) else _listed_model(wanted, store, where)
+        presets = Presets(store)
+        known = presets.all("chat")
+        preset = next((preset for preset in known if preset_name in (preset.name, preset.id)), None)
+        default = presets.chat_preset(stored.preset_id)
+    finally:
+        store.close()
     if preset is None and preset_name is not None:
         raise AppError("unknown_preset", wanted=preset_name, known=" / ".join(preset.name for preset in known))
     return model, stored, preset or default
