@@ -185,7 +185,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault.token and not is_storage and authorization != f"Bearer {fault.token}":
             self._say(401, {"X-Error-Code": fault.error_code or "GatedRepo"})
         elif path.startswith("/api/models/"):
-            self._list(path)
+            if fault.kind == "redirect" and not is_storage:
+                self._say(307, {"Location": self.hub.storage + self.path})
+            else:
+                self._list(path)
         elif path == f"/{REPOSITORY}/resolve/{COMMIT}/{FILE}" or is_storage:
             self._give(is_storage)
         else:
@@ -193,7 +196,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _say(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         server = str(self.server.server_address[0])
-        self.hub.note(Request(server, self.path, dict(self.headers), status))
+        headers_got = {name.title(): value for name, value in self.headers.items()}
+        self.hub.note(Request(server, self.path, headers_got, status))
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
             self.send_header(name, value)
