@@ -280,8 +280,8 @@
         <translation>Restore</translation>
     </message>
     <message>
-        <source>元に戻せません。毎日のバックアップには、最長 7 日間残ります。</source>
-        <translation>This cannot be undone. The daily backups keep them for up to seven days.</translation>
+        <source>元に戻せません。バックアップには残りますが、7 日たつと、次に Kotae を使うときに消えます。</source>
+        <translation>This cannot be undone. The backups keep them; after 7 days they go too, the next time you use Kotae.</translation>
     </message>
     <message>
         <source>完全に削除する</source>
@@ -976,12 +976,32 @@
         <translation>This PC</translation>
     </message>
     <message>
+        <source>ほかのプログラムが {n} GB 使用中</source>
+        <translation>other programs use {n} GB</translation>
+    </message>
+    <message>
         <source>メモリ {a} GB（空き {b}）</source>
         <translation>Memory {a} GB ({b} free)</translation>
     </message>
     <message>
         <source>保存先の空き {n} GB</source>
         <translation>{n} GB of disk free</translation>
+    </message>
+    <message>
+        <source>数秒のあいだ CPU とメモリを使って測り、モデルごとの速さを予測します。</source>
+        <translation>Uses the CPU and memory for a few seconds and predicts the speed of each model.</translation>
+    </message>
+    <message>
+        <source>測っています…</source>
+        <translation>Measuring…</translation>
+    </message>
+    <message>
+        <source>速さを測って予測する</source>
+        <translation>Measure and predict speeds</translation>
+    </message>
+    <message>
+        <source>速さを測り直す</source>
+        <translation>Measure again</translation>
     </message>
 </context>
 <context>
@@ -1097,6 +1117,37 @@
     </message>
 </context>
 <context>
+    <name>MemoryBar</name>
+    <message>
+        <source>KV キャッシュ</source>
+        <translation>KV cache</translation>
+    </message>
+    <message>
+        <source>そのほか（目安）</source>
+        <translation>Rest (estimate)</translation>
+    </message>
+    <message>
+        <source>ほかのプログラム</source>
+        <translation>Other programs</translation>
+    </message>
+    <message>
+        <source>メモリの内訳</source>
+        <translation>Memory use</translation>
+    </message>
+    <message>
+        <source>空き</source>
+        <translation>Free</translation>
+    </message>
+    <message>
+        <source>計算用</source>
+        <translation>Compute buffers</translation>
+    </message>
+    <message>
+        <source>重み</source>
+        <translation>Weights</translation>
+    </message>
+</context>
+<context>
     <name>MessageView</name>
     <message>
         <source>続きを表示（残り {n} 文字）</source>
@@ -1113,16 +1164,12 @@
 <context>
     <name>ModelDetail</name>
     <message>
-        <source>× メモリ不足&#x3000;いまの空きメモリでは足りません</source>
-        <translation>× Not enough memory is free at the moment</translation>
+        <source>GPU メモリの内訳</source>
+        <translation>GPU memory use</translation>
     </message>
     <message>
-        <source>▲ 動作可&#x3000;メモリの余裕がわずかです</source>
-        <translation>▲ Runs, with little memory to spare</translation>
-    </message>
-    <message>
-        <source>✓ 快適&#x3000;必要なメモリに 1 割以上の余裕があります</source>
-        <translation>✓ Comfortable: at least 10 % memory to spare</translation>
+        <source>{n} 次元</source>
+        <translation>{n} dimensions</translation>
     </message>
     <message>
         <source>✓ 質問で使っています</source>
@@ -1141,6 +1188,10 @@
         <translation>In this version, add it by importing its file</translation>
     </message>
     <message>
+        <source>ダウンロード（{size}）</source>
+        <translation>Download ({size})</translation>
+    </message>
+    <message>
         <source>ファイル</source>
         <translation>File</translation>
     </message>
@@ -1149,12 +1200,24 @@
         <translation>Open the folder</translation>
     </message>
     <message>
+        <source>ベクトル</source>
+        <translation>Vectors</translation>
+    </message>
+    <message>
+        <source>メモリの内訳</source>
+        <translation>Memory use</translation>
+    </message>
+    <message>
         <source>一覧から外す…</source>
         <translation>Take off the list…</translation>
     </message>
     <message>
         <source>一覧に戻る</source>
         <translation>Back to the list</translation>
+    </message>
+    <message>
+        <source>予測</source>
+        <translation>Predicted</translation>
     </message>
     <message>
         <source>使用条件</source>
@@ -1181,8 +1244,20 @@
         <translation>Size</translation>
     </message>
     <message>
+        <source>学習の土台</source>
+        <translation>Base for fine-tuning</translation>
+    </message>
+    <message>
         <source>形式</source>
         <translation>Format</translation>
+    </message>
+    <message>
+        <source>数値を丸めて小さくした形です。小さいほど速く、品質は少し下がります</source>
+        <translation>Numbers rounded to take less room. Smaller is faster, at slightly lower quality</translation>
+    </message>
+    <message>
+        <source>文脈 {n}</source>
+        <translation>Context {n}</translation>
     </message>
     <message>
         <source>文脈の長さ</source>
@@ -1191,6 +1266,10 @@
     <message>
         <source>最大 {tokens}</source>
         <translation>up to {tokens}</translation>
+    </message>
+    <message>
+        <source>未確認</source>
+        <translation>unconfirmed</translation>
     </message>
     <message>
         <source>詳細（読み込み後の実際の値）</source>
@@ -1211,6 +1290,10 @@
     <message>
         <source>配布元で確かめてください</source>
         <translation>See where it is published</translation>
+    </message>
+    <message>
+        <source>量子化を選ぶ</source>
+        <translation>Choose a quantization</translation>
     </message>
 </context>
 <context>
@@ -1343,6 +1426,25 @@
     </message>
 </context>
 <context>
+    <name>ModelTabs</name>
+    <message>
+        <source>取り込み済み</source>
+        <translation>On this PC</translation>
+    </message>
+    <message>
+        <source>名前、特徴で絞り込む</source>
+        <translation>Filter by name or feature</translation>
+    </message>
+    <message>
+        <source>回答用</source>
+        <translation>For answers</translation>
+    </message>
+    <message>
+        <source>資料検索用</source>
+        <translation>For document search</translation>
+    </message>
+</context>
+<context>
     <name>Models</name>
     <message>
         <source>Flash Attention</source>
@@ -1383,6 +1485,14 @@
         <translation>{how}: reading {p}, answering {a} tok/s</translation>
     </message>
     <message>
+        <source>{name} なら収まります。</source>
+        <translation>{name} would fit.</translation>
+    </message>
+    <message>
+        <source>{name} なら快適に動きます。</source>
+        <translation>{name} would run comfortably.</translation>
+    </message>
+    <message>
         <source>{n} トークン</source>
         <translation>{n} tokens</translation>
     </message>
@@ -1419,6 +1529,10 @@
         <translation>Warm-up</translation>
     </message>
     <message>
+        <source>ほかのプログラムが {n} GB 使用中です。</source>
+        <translation>Other programs are using {n} GB.</translation>
+    </message>
+    <message>
         <source>まとめて読む量</source>
         <translation>Batch</translation>
     </message>
@@ -1447,6 +1561,10 @@
         <translation>repacked</translation>
     </message>
     <message>
+        <source>予測 {size}</source>
+        <translation>predicted {size}</translation>
+    </message>
+    <message>
         <source>使える GPU がありません</source>
         <translation>no usable GPU</translation>
     </message>
@@ -1455,12 +1573,36 @@
         <translation>Do without it</translation>
     </message>
     <message>
+        <source>元とほぼ同じ</source>
+        <translation>Almost like the original</translation>
+    </message>
+    <message>
         <source>動作可</source>
         <translation>Runs</translation>
     </message>
     <message>
+        <source>品質を優先</source>
+        <translation>Favours quality</translation>
+    </message>
+    <message>
+        <source>品質を少し優先</source>
+        <translation>Favours quality slightly</translation>
+    </message>
+    <message>
         <source>実際のメモリ</source>
         <translation>Memory in use</translation>
+    </message>
+    <message>
+        <source>必要 {need} GB に対して空きは {free} GB で、1 割以上の余裕があります。</source>
+        <translation>Needs {need} GB; {free} GB are free, at least 10% to spare.</translation>
+    </message>
+    <message>
+        <source>必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。</source>
+        <translation>Needs {need} GB; {free} GB are free, with little to spare.</translation>
+    </message>
+    <message>
+        <source>必要 {need} GB の一部を CPU で計算するため、遅くなります。</source>
+        <translation>Part of the {need} GB is computed on the CPU, which is slower.</translation>
     </message>
     <message>
         <source>快適</source>
@@ -1475,6 +1617,22 @@
         <translation>Context length</translation>
     </message>
     <message>
+        <source>文脈を {n} トークンにすると収まります。</source>
+        <translation>It would fit with a context of {n} tokens.</translation>
+    </message>
+    <message>
+        <source>標準。まずはこれ</source>
+        <translation>Standard. Start with this</translation>
+    </message>
+    <message>
+        <source>空きメモリが約 {short} GB 足りません。</source>
+        <translation>About {short} GB of free memory are missing.</translation>
+    </message>
+    <message>
+        <source>空きメモリが約 {short} GB 足りません（必要 {need} GB、空き {free} GB）。</source>
+        <translation>About {short} GB of free memory are missing (needs {need} GB, {free} GB free).</translation>
+    </message>
+    <message>
         <source>計算の場所</source>
         <translation>Runs on</translation>
     </message>
@@ -1485,6 +1643,10 @@
     <message>
         <source>設定で使わないことになっています</source>
         <translation>switched off in the settings</translation>
+    </message>
+    <message>
+        <source>読み {p}、回答 {a} tok/s</source>
+        <translation>reading {p}, answering {a} tok/s</translation>
     </message>
     <message>
         <source>読み込み</source>
@@ -1556,6 +1718,14 @@
     <message>
         <source>取り込んでいます：{name}</source>
         <translation>Importing {name}</translation>
+    </message>
+    <message>
+        <source>条件に合うモデルはありません。</source>
+        <translation>No model matches.</translation>
+    </message>
+    <message>
+        <source>（ほかに {n} 件）</source>
+        <translation> (and {n} more)</translation>
     </message>
 </context>
 <context>
@@ -1978,6 +2148,37 @@
     <message>
         <source>（指示はありません）</source>
         <translation>(no instruction)</translation>
+    </message>
+</context>
+<context>
+    <name>Quantizations</name>
+    <message>
+        <source>この PC</source>
+        <translation>This PC</translation>
+    </message>
+    <message>
+        <source>ファイル</source>
+        <translation>File</translation>
+    </message>
+    <message>
+        <source>予測 tok/s</source>
+        <translation>Predicted tok/s</translation>
+    </message>
+    <message>
+        <source>必要メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>目安</source>
+        <translation>Good for</translation>
+    </message>
+    <message>
+        <source>種類</source>
+        <translation>Form</translation>
+    </message>
+    <message>
+        <source>約 {size}</source>
+        <translation>about {size}</translation>
     </message>
 </context>
 <context>
