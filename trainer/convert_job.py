@@ -1,0 +1,221 @@
+"""Jobs and events of `<trainer python> -m trainer.convert JOB.json`: what the program and that process agree on.
+
+Standard library only, because the program imports it. One job a process. Its standard input stays open as long as the
+result is wanted: at its end the process deletes what it has begun and exits. Its standard output is one JSON object a
+line, `started` first, `finished` or `failed` last; killed, out of memory or cancelled, the process ends without either.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+VERSION = 1
+PROTOCOL = 1
+
+OUTTYPES = ("f16", "bf16", "f32", "auto")
+
+# How the process ends: 0 after `finished`, 1 after `failed`, and without such an event:
+EXIT_UNREADABLE_JOB = 2
+EXIT_PARENT_GONE = 3
+
+# What `failed` can say, with its facts.
+FAILURES = {
+    "converter_missing": ("path",),  # no converter in that folder
+    "source_missing": ("path",),  # a file or folder of the job is not there, or not what its name says
+    "unsafe_weights": ("path",),  # weights, but no .safetensors; the others can hold programs
+    "remote_code": ("path",),  # config.json names programs (auto_map) that come with the model
+    "architecture_unknown": ("architecture",),
+    "pre_tokenizer_unknown": ("digest",),  # llama.cpp's own digest of how the tokenizer splits a text
+    "tensor_missing": ("detail",),  # parts or tensors are missing from the folder, or there are some too many
+    "adapter_mismatch": ("detail",),  # made for another base, or of a kind that GGUF cannot hold
+    "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into
+    "disk_full": ("path", "needed_bytes"),
+    "no_memory": (),
+    "converter_failed": ("log",),  # the last lines of what the converter said
+}
+
+
+def part_path(target: str) -> Path:
+    """What a job writes until it is finished; the name that a killed process leaves behind."""
+    return Path(f"{target}.part")
+
+
+# -------------------------------------------------------------------- jobs
+
+
+@dataclass(frozen=True, slots=True)
+class HfToGguf:
+    """A folder with safetensors, config and tokenizer into one GGUF file, by llama.cpp's own converter."""
+
+    kind: ClassVar[str] = "hf_to_gguf"
+
+    source: str
+    target: str
+    converter: str  # the folder with convert_hf_to_gguf.py, conversion/ and gguf-py/
+    outtype: str = "auto"  # one of OUTTYPES; "auto": bf16 if the weights are, otherwise f16
+
+    def __post_init__(self) -> None:
+        _check_paths(self, "source", "target", "converter")
+        if self.outtype not in OUTTYPES:
+            raise ValueError(f"outtype {self.outtype!r} is none of {OUTTYPES}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoraToGguf:
+    """A PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
+
+    kind: ClassVar[str] = "lora_to_gguf"
+
+    adapter: str
+    base: str  # the folder of the model that it was trained on; its config.json is enough
+    target: str
+    converter: str
+
+    def __post_init__(self) -> None:
+        _check_paths(self, "adapter", "base", "target", "converter")
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """base + strength x alpha/rank x B A, tensor by tensor, in the base's own types."""
+
+    kind: ClassVar[str] = "merge"
+
+    base: str  # GGUF of f16, bf16 or f32
+    adapter: str  # GGUF LoRA
+    target: str
+    converter: str
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_paths(self, "base", "adapter", "target", "converter")
+        if isinstance(self.strength, bool) or not isinstance(self.strength, int | float):
+            raise ValueError(f"strength {self.strength!r} is no number")
+        if not math.isfinite(self.strength):
+            raise ValueError(f"strength {self.strength} is not finite")
+
+
+@dataclass(frozen=True, slots=True)
+class GgufToHf:
+    """A GGUF file, dequantized, into a new folder of safetensors, config and tokenizer: the trial model as a base."""
+
+    kind: ClassVar[str] = "gguf_to_hf"
+
+    source: str
+    target: str
+
+    def __post_init__(self) -> None:
+        _check_paths(self, "source", "target")
+
+
+Job = HfToGguf | LoraToGguf | Merge | GgufToHf
+_JOBS: dict[str, type[Job]] = {job.kind: job for job in (HfToGguf, LoraToGguf, Merge, GgufToHf)}
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    return {"version": VERSION, "kind": job.kind, **_fields(job)}
+
+
+def job_from_json(data: Mapping[str, Any]) -> Job:
+    """Raises ValueError for anything that is not a job of this version."""
+    if data.get("version") != VERSION:
+        raise ValueError(f"version {data.get('version')!r} is not {VERSION}")
+    kind = _JOBS.get(str(data.get("kind")))
+    if kind is None:
+        raise ValueError(f"unknown kind of job: {data.get('kind')!r}")
+    job: Job = _made(kind, {key: value for key, value in data.items() if key not in ("version", "kind")})
+    return job
+
+
+# ------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    event: ClassVar[str] = "started"
+
+    protocol: int
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """`name`: loading (libraries), reading (tensors, tokenizer), writing, saving (to the disk for good)."""
+
+    event: ClassVar[str] = "phase"
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes of the result that are written; the total is known beforehand within a few percent."""
+
+    event: ClassVar[str] = "progress"
+
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    event: ClassVar[str] = "finished"
+
+    path: str
+    seconds: float
+    peak_rss_bytes: int
+    # What was decided on the way and belongs into the model's record: "pre_tokenizer" (a known one whose rules are the
+    # tokenizer's own, taken where llama.cpp did not recognize it), "outtype", "merged_tensors", …
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`code`: a key of FAILURES."""
+
+    event: ClassVar[str] = "failed"
+
+    code: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Event = Started | Phase | Progress | Finished | Failed
+_EVENTS: dict[str, type[Event]] = {event.event: event for event in (Started, Phase, Progress, Finished, Failed)}
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    return {"event": event.event, **_fields(event)}
+
+
+def event_from_json(data: Mapping[str, Any]) -> Event:
+    """Raises ValueError for anything that is not an event of this protocol."""
+    kind = _EVENTS.get(str(data.get("event")))
+    if kind is None:
+        raise ValueError(f"unknown event: {data.get('event')!r}")
+    event: Event = _made(kind, {key: value for key, value in data.items() if key != "event"})
+    return event
+
+
+# ------------------------------------------------------------------ shared
+
+
+def _fields(value: Job | Event) -> dict[str, Any]:
+    return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+
+
+def _made(kind: Any, values: dict[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"not a {kind.__name__}: {error}") from error
+
+
+def _check_paths(job: Job, *names: str) -> None:
+    """Absolute, because the process may stand elsewhere than the program."""
+    for name in names:
+        value = getattr(job, name)
+        if not isinstance(value, str) or not Path(value).is_absolute():
+            raise ValueError(f"{name} {value!r} is no absolute path")
