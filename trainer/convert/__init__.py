@@ -1,0 +1,1 @@
+"""Conversions between Hugging Face folders, PEFT adapters and GGUF files, as a process of its own."""
