@@ -119,6 +119,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Contacted:
+    """A host is about to be spoken to, for the first time in this command; also those that others redirect to."""
+
+    id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     id: str
     done_bytes: int
@@ -186,12 +194,38 @@ class Failed:
 
 
 Command = List | Fetch | Pause | Cancel | SetLimit
-Event = Hello | Listed | Progress | Waiting | Restarted | Repairing | Verifying | Done | Paused | Cancelled | Failed
+Event = (
+    Hello
+    | Listed
+    | Contacted
+    | Progress
+    | Waiting
+    | Restarted
+    | Repairing
+    | Verifying
+    | Done
+    | Paused
+    | Cancelled
+    | Failed
+)
 
 _COMMANDS = {kind.__name__: kind for kind in (List, Fetch, Pause, Cancel, SetLimit)}
 _EVENTS = {
     kind.__name__: kind
-    for kind in (Hello, Listed, Progress, Waiting, Restarted, Repairing, Verifying, Done, Paused, Cancelled, Failed)
+    for kind in (
+        Hello,
+        Listed,
+        Contacted,
+        Progress,
+        Waiting,
+        Restarted,
+        Repairing,
+        Verifying,
+        Done,
+        Paused,
+        Cancelled,
+        Failed,
+    )
 }
 
 

@@ -3,18 +3,20 @@
 Certificates are judged by the operating system's trust store, proxies are the system's unless one is given.
 """
 
+import base64
 import contextlib
 import email.utils
 import re
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import httpx2
 
 from app.core.errors import AppError
 from app.downloads.messages import Access, Origin, Pace
+from app.downloads.part import without_secrets
 from app.downloads.source import BadRangeError, ChangedError, Identity, NoRangesError, TransientError
 
 MAX_REDIRECTS = 5
@@ -24,10 +26,19 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def client(access: Access, pace: Pace) -> httpx2.Client:
-    """Raises AppError("download_bad_proxy")."""
+def client(access: Access, pace: Pace, tell: Callable[[str], None]) -> httpx2.Client:
+    """`tell` hears of each host once, before it is spoken to. Raises AppError("download_bad_proxy")."""
+    told: set[str] = set()
+
+    def note(request: httpx2.Request) -> None:
+        host = request.url.host
+        if host not in told:
+            told.add(host)
+            tell(host)
+
     try:
         return httpx2.Client(
+            event_hooks={"request": [note]},
             proxy=access.proxy or None,
             follow_redirects=False,
             timeout=httpx2.Timeout(pace.stall_s, connect=min(CONNECT_TIMEOUT_S, pace.stall_s)),
@@ -48,14 +59,16 @@ class HttpSource:
     def __init__(self, client: httpx2.Client, origin: Origin, access: Access, pace: Pace) -> None:
         self._client = client
         self._origin = origin
-        self._token = access.token
         self.connections = pace.connections
         try:
-            self._url = httpx2.URL(address(origin))
+            url = httpx2.URL(address(origin))
         except httpx2.InvalidURL as error:
-            raise AppError("download_bad_address", address=origin.place) from error
-        if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise AppError("download_bad_address", address=origin.place)
+            raise AppError("download_bad_address", address=without_secrets(origin.place)) from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise AppError("download_bad_address", address=without_secrets(origin.place))
+        # A user in the address would make the library overwrite the token with it.
+        self._url = url.copy_with(userinfo=b"")
+        self._auth = authorization(url, access.token)
 
     def probe(self) -> Identity:
         try:
@@ -103,8 +116,7 @@ class HttpSource:
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             is_home = _origin_of(url) == _origin_of(self._url)
-            authorization = {"Authorization": f"Bearer {self._token}"} if self._token and is_home else {}
-            request = self._client.build_request("GET", url, headers=headers | authorization)
+            request = self._client.build_request("GET", url, headers=headers | (self._auth if is_home else {}))
             response = self._client.send(request, stream=True, follow_redirects=False)
             if not response.has_redirect_location:
                 return response
@@ -133,11 +145,23 @@ class HttpSource:
         raise refused(status, response.headers.get("X-Error-Code", ""), self._origin)
 
 
+def authorization(url: httpx2.URL, token: str) -> dict[str, str]:
+    """Who asks: the token where there is one, else the user that the address names."""
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if url.userinfo:
+        pair = f"{url.username}:{url.password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
+    return {}
+
+
 def refused(status: int, error_code: str, origin: Origin) -> AppError:
     """Why a hub does not give what was asked for. It says 401 also for repositories that do not exist."""
     what = "/".join(part for part in (origin.repository, origin.file) if part) or _host(origin.place)
     if status in (404, 410) or error_code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
         return AppError("download_not_found", what=what)
+    if status == 407:
+        return AppError("download_proxy")
     if status in (401, 403):
         page = f"{_without_user(origin.place)}/{origin.repository}" if origin.repository else _host(origin.place)
         return AppError("download_gated", repository=origin.repository or what, page=page)

@@ -124,12 +124,12 @@ class PartFile:
         self._ranges, self._differing = Ranges(mark.ranges), Ranges(mark.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._unsynced = 0
+        self.check_space(RESERVE_BYTES)
         with self._explained():
             if self._path.is_symlink():
                 self._path.unlink()  # never through a link to somewhere else
             self._file = self._path.open("r+b" if self._path.exists() else "w+b", buffering=0)
             self._file.truncate(mark.size_bytes)
-        self.check_space(RESERVE_BYTES)
 
     @property
     def done_bytes(self) -> int:

@@ -141,7 +141,7 @@ class Transfer:
                 if control.stopping.is_set():
                     raise Stopped
                 send(self._progress(speed))
-            self._raise_failure()
+            self._raise_failure(control)
             send(self._progress(speed))
         finally:
             self._halt.set()
@@ -153,10 +153,12 @@ class Transfer:
         done = self._part.done_bytes
         return Progress(self._id, done, self._identity.size_bytes, speed.note(done))
 
-    def _raise_failure(self) -> None:
+    def _raise_failure(self, control: Control) -> None:
         if self._failure is not None:
             raise self._failure
         if self._part.missing():
+            if control.stopping.is_set():  # seen by the connections before it was seen here
+                raise Stopped
             assert self._hopeless is not None
             raise self._hopeless
 

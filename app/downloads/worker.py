@@ -102,4 +102,4 @@ class Worker:
             return
         from app.downloads.listing import listing  # a second of imports that fetching a known file does not need
 
-        self._send(listing(command))
+        self._send(listing(command, self._send))

@@ -3,12 +3,17 @@
 import dataclasses
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 from app.core.errors import AppError
 from app.downloads import messages, part
@@ -20,6 +25,8 @@ from app.downloads.transfer import Control
 from tests.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
 
 ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60.0  # of one event: what never comes fails the test instead of hanging it
+LONGEST_S = 240.0  # of all events until the one that is waited for
 QUICK = Pace(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
 
 
@@ -51,7 +58,10 @@ class Child:
     """The downloading child. `with Child(log) as child:` … Its standard error is in `log`."""
 
     def __init__(self, log: Path, **environment: str) -> None:
+        self._log = log
         self._file = log.open("ab")
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._read: list[bytes] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app", "--download"],
             stdin=subprocess.PIPE,
@@ -60,6 +70,14 @@ class Child:
             cwd=ROOT,
             env=os.environ | environment,
         )
+        self._reader = threading.Thread(target=self._collect, daemon=True)
+        self._reader.start()
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(b"")
 
     def __enter__(self) -> "Child":
         hello = self.read()
@@ -78,6 +96,7 @@ class Child:
         finally:
             self.process.kill()
             self.process.wait()
+            self._reader.join()
             self.process.stdout.close()
             self._file.close()
 
@@ -87,17 +106,36 @@ class Child:
         self.process.stdin.flush()
 
     def read(self) -> Event:
-        """The next event. Raises EOFError when the child has ended."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        """The next event. Raises EOFError when the child has ended; fails the test when nothing comes."""
+        try:
+            line = self._lines.get(timeout=DEADLINE_S)
+        except queue.Empty:
+            self.fail(f"nothing came for {DEADLINE_S:.0f} s")
         if not line:
-            raise EOFError
+            raise EOFError(self._story())
+        self._read.append(line)
         return messages.event_from_json(json.loads(line))
 
+    def answer(self) -> Event:
+        """The next event that is not the name of a host."""
+        return self.read_until(lambda event: not isinstance(event, messages.Contacted))
+
     def read_until(self, is_wanted: Callable[[Event], bool]) -> Event:
+        """Fails the test when the command ends otherwise."""
+        ends_at = time.monotonic() + LONGEST_S
         while not is_wanted(event := self.read()):
-            pass
+            if is_end(event):
+                self.fail(f"it ended with {event}")
+            if time.monotonic() > ends_at:
+                self.fail(f"it went on for {LONGEST_S:.0f} s")
         return event
+
+    def fail(self, what: str) -> NoReturn:
+        pytest.fail(f"{what}; {self._story()}")
+
+    def _story(self) -> str:
+        log = self._log.read_text("utf-8", "replace")
+        return f"read were {b''.join(self._read[-20:]).decode()}, and the log says: {log[-4000:]}"
 
     def end(self, wanted: Fetch) -> Event:
         """Sends the command and returns what it ends with."""
