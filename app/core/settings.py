@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.core.atomic import write_atomically
 
@@ -29,6 +30,10 @@ class Settings:
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
     first_run_done: bool = False  # the greeting of the first start was closed
+    network_allowed: bool = True  # False: 外部通信をすべて止める, also what the user asks for
+    hub_endpoint: str = ""  # a mirror of the model hub; "": the environment's HF_ENDPOINT, else the hub itself
+    proxy: str = ""  # "http://host:port"; "": what the system says. A user and a password are never kept here
+    download_limit_bytes_per_s: int = 0  # 0: none
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -58,6 +63,17 @@ def save(path: Path, settings: Settings) -> None:
     write_atomically(path, text.encode("utf-8"))
 
 
+def is_address(text: str) -> bool:
+    """Whether it can be kept as the address of a mirror or a proxy: no user, no password, nothing that may be a key."""
+    try:
+        address = urlsplit(text)
+        has_port = address.port != 0  # raises ValueError for what is none
+    except ValueError:
+        return False
+    is_plain = text.isprintable() and " " not in text and not {"@", "?", "#", "\\"} & set(text)
+    return address.scheme in ("http", "https") and bool(address.hostname) and has_port and is_plain
+
+
 def _sanitized(data: dict[str, Any]) -> Settings:
     """Takes what is valid and leaves the rest at its default, so that one bad value costs only itself."""
     defaults = dataclasses.asdict(Settings())
@@ -70,6 +86,10 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
         return value in _CHOICES[key]
     if key == "context_tokens":
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20
+    if key in ("hub_endpoint", "proxy"):
+        return isinstance(value, str) and (value == "" or is_address(value))
+    if key == "download_limit_bytes_per_s":
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
     if key == "threads":
         return value is None or (isinstance(value, int) and 1 <= value <= 1024)
     if key == "models_folder":

@@ -35,6 +35,38 @@ def test_one_bad_value_costs_only_itself(tmp_path: Path, bad: str) -> None:
     assert settings.load(path) == Settings(text_scale_percent=130)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '"hub_endpoint": "ftp://mirror.example"',
+        '"hub_endpoint": "mirror.example"',
+        '"hub_endpoint": "https://"',
+        '"hub_endpoint": "https://mirror.example:port"',
+        '"hub_endpoint": "https://mirror.example/?key=1"',
+        '"proxy": "http://user:password@proxy.example:8080"',
+        '"proxy": 8080',
+        '"download_limit_bytes_per_s": -1',
+        '"download_limit_bytes_per_s": true',
+        '"network_allowed": 0',
+    ],
+)
+def test_a_bad_choice_about_the_network_costs_only_itself(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(f'{{"text_scale_percent": 130, {bad}}}', "utf-8")
+    assert settings.load(path) == Settings(text_scale_percent=130)
+
+
+def test_choices_about_the_network_are_kept(tmp_path: Path) -> None:
+    chosen = Settings(
+        network_allowed=False,
+        hub_endpoint="https://mirror.example/hub",
+        proxy="http://[::1]:8080",
+        download_limit_bytes_per_s=5_000_000,
+    )
+    settings.save(tmp_path / "settings.json", chosen)
+    assert settings.load(tmp_path / "settings.json") == chosen
+
+
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "settings.json"
     settings.save(path, Settings(theme="dark"))
