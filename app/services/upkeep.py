@@ -1,21 +1,24 @@
 """Care of the models: those of other programs found, all verified, their folder moved, kits written and read."""
 
 import dataclasses
+import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import found_models, kit_export, kit_import, local_models, model_places, models_folder, verify
+from app.core import found_models, kit_export, kit_import, local_models, model_places, models_folder, verify, verify_log
 from app.core.errors import AppError
 from app.core.kit_import import Imported
-from app.core.models_folder import Moved
+from app.core.models_folder import Move, Moved
 from app.core.paths import Paths
 from app.core.preset_files import to_bytes
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.core.verify import Verdict
+from app.core.verify_log import LastVerified
 from app.services import background
 from app.services.background import Progress
 from app.services.library import ModelLibrary
@@ -32,6 +35,7 @@ class ModelUpkeep(QObject):
     found = Signal(object)  # Findings
     verified = Signal(object)  # list[Verdict]
     folder_moved = Signal(object)  # Moved
+    move_undone = Signal()
     kit_written = Signal(object)  # Kit
     kit_read = Signal(object)  # Imported
     failed = Signal(object)  # AppError; "cancelled" after `cancel`
@@ -51,12 +55,28 @@ class ModelUpkeep(QObject):
         self._presets = presets
         self._preferences = preferences
         self._where = where
+        self._last_verified = verify_log.load(where.data / verify_log.NAME)
+        self._verdicts: list[Verdict] = []  # of the verification that runs, also where it is cancelled
         self._task: background.LongTask | None = None
         self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
 
     @property
     def is_working(self) -> bool:
         return self._task is not None
+
+    @property
+    def models_folder(self) -> Path:
+        return self._where.models
+
+    def last_verified(self, model: LocalModel) -> LastVerified | None:
+        """None: never, or not since it was added anew."""
+        found = self._last_verified.get(model.id)
+        return found if found is not None and found.at >= model.added_at else None
+
+    def pending_move(self) -> Move | None:
+        """A move that was interrupted before all was copied, and waits for the user."""
+        plan = models_folder.pending(self._where)
+        return plan if plan is not None and plan.state == "copying" and not self.is_working else None
 
     def cancel(self) -> None:
         if self._task is not None:
@@ -68,9 +88,19 @@ class ModelUpkeep(QObject):
         self._run(lambda progress: found_models.search(places, progress.report), self.found.emit)
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:
-        """All models, or those; what is learned (hashes) is kept in the list."""
+        """All models, or those; what is learned (hashes) is kept in the list, also of those before a cancellation."""
         models = self._models(model_ids)
-        self._run(lambda progress: verify.verify_all(models, progress.report), self._on_verified)
+        self._verdicts = verdicts = []
+
+        def work(progress: Progress) -> list[Verdict]:
+            total, before = sum(model.size_bytes for model in models), 0
+            for model in models:
+                report = functools.partial(_report_after, progress, before, total)
+                verdicts.append(verify.verify(model, report))
+                before += model.size_bytes
+            return verdicts
+
+        self._run(work, self._on_verified)
 
     def move_folder(self, target: Path) -> None:
         """The engine must not be loading meanwhile; models elsewhere stay where they are."""
@@ -83,6 +113,10 @@ class ModelUpkeep(QObject):
                 store.close()
 
         self._run(work, self._on_moved)
+
+    def undo_move(self) -> None:
+        """Throws away what an interrupted move has copied. The folder in use stays as it is."""
+        self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
 
     def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_export.PART_BYTES) -> None:
         """The models and the user's own presets."""
@@ -130,14 +164,21 @@ class ModelUpkeep(QObject):
 
     def _on_failed(self, error: AppError) -> None:
         self._task = None
+        self._note_verdicts()
         self._library.refresh()
         self.failed.emit(error)
 
     def _on_verified(self, verdicts: list[Verdict]) -> None:
+        self._note_verdicts()
+        self.verified.emit(verdicts)
+
+    def _note_verdicts(self) -> None:
+        verdicts, self._verdicts = self._verdicts, []
+        if verdicts:
+            self._last_verified = verify_log.note(self._where.data / verify_log.NAME, verdicts, time.time())
         for verdict in verdicts:
             # The model may have been removed, or measured, meanwhile: only the marks are new.
             self._library.note_files(verdict.model.id, verdict.model.files)
-        self.verified.emit(verdicts)
 
     def _on_moved(self, moved: Moved) -> None:
         self._preferences.change(models_folder=str(moved.folder))
@@ -150,3 +191,7 @@ class ModelUpkeep(QObject):
         self._library.refresh()
         self._presets.add_new(outcome.presets)
         self.kit_read.emit(outcome)
+
+
+def _report_after(progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+    progress.report(min(before + done, total), total)

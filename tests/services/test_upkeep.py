@@ -1,5 +1,6 @@
 """The care of the models as the window asks for it: off its thread, with progress, and one thing at a time."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,49 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
         assert [model.id for model in other.library.models()] == ["m"]
         assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
     store.close()
+
+
+def test_how_a_verification_ended_is_known_after_a_restart(
+    care: Care, qtbot: QtBot, where: Paths, store: Store
+) -> None:
+    model = care.library.models()[0]
+    assert care.upkeep.last_verified(model) is None
+    with qtbot.waitSignal(care.upkeep.verified):
+        care.upkeep.verify()
+    assert care.upkeep.last_verified(model).state == "first"
+    flip(where.models / "m.gguf", 300_000)
+    with qtbot.waitSignal(care.upkeep.verified):
+        care.upkeep.verify()
+    last = Care(store, where).upkeep.last_verified(model)
+    assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
+
+
+def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot, where: Paths, store: Store) -> None:
+    second = local_models.add(store, local_models.describe(models.tiny_llama(where.models / "n.gguf")))
+    care.library.refresh()
+    first = care.library.models()[0]
+
+    def cancel_in_the_second(done: int, _total: int) -> None:
+        if done >= first.size_bytes:
+            care.upkeep.cancel()
+
+    care.upkeep.progressed.connect(cancel_in_the_second)
+    care.upkeep.verify()
+    qtbot.waitUntil(lambda: not care.upkeep.is_working)
+    assert care.upkeep.last_verified(first) is not None
+    assert second.id in {model.id for model in care.library.models()}
+
+
+def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+    target = tmp_path / "new"
+    target.mkdir()
+    (target / "m.gguf.kotae-moving").write_bytes(b"half")
+    journal = {"source": str(where.models), "target": str(target), "state": "copying"}
+    journal |= {"names": ["m.gguf"], "made": ["m.gguf"]}
+    (where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    assert care.upkeep.pending_move().target == target
+    with qtbot.waitSignal(care.upkeep.move_undone):
+        care.upkeep.undo_move()
+    assert care.upkeep.pending_move() is None
+    assert list(target.iterdir()) == []
+    assert (where.models / "m.gguf").exists()
