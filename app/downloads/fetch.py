@@ -26,7 +26,7 @@ from app.downloads.transfer import Control, HopelessError, Stopped, Transfer, pr
 
 MAX_RESTARTS = 2
 MAX_REPAIRS = 2
-_HASH_BYTES = 64 << 20
+_HASH_BYTES = 16 << 20
 
 Send = Callable[[Event], None]
 
@@ -81,6 +81,8 @@ class _Fetching:
     def run(self) -> Done:
         for _ in range(MAX_RESTARTS + 1):
             identity = self._identity()
+            if (there := self._already_there(identity)) is not None:
+                return there
             try:
                 mark = self._resumed(identity)
                 if mark.attempt == 0:
@@ -111,6 +113,26 @@ class _Fetching:
             raise AppError("download_other_file", name=self._places.target.name)
         return identity
 
+    def _already_there(self, identity: Identity) -> Done | None:
+        """Whole from an earlier time: nothing is fetched. Raises AppError where another file has that name."""
+        target, sha256 = self._places.target, self._command.sha256 or identity.sha256
+        if self._places.mark.exists() or target.is_symlink() or not target.is_file():
+            return None
+        if target.stat().st_size != identity.size_bytes:
+            raise AppError("download_name_taken", name=target.name, path=str(target.parent))
+        if not sha256:
+            return None
+        self._send(Verifying(self._command.id))
+        with contextlib.closing(Digest(target)) as digest:
+            self._follow(digest, identity.size_bytes)
+            found = digest.hexdigest()
+        return Done(self._command.id, str(target), identity.size_bytes, found, True, 0) if found == sha256 else None
+
+    def _follow(self, digest: Digest, size_bytes: int) -> None:
+        while not digest.follow(size_bytes, _HASH_BYTES):
+            if self._control.stopping.is_set():
+                raise Stopped
+
     def _resumed(self, identity: Identity) -> Mark:
         """The mark to go on from. Without one, or with that of another file: from the beginning."""
         fresh = part.new_mark(self._command, identity)
@@ -135,9 +157,7 @@ class _Fetching:
         try:
             transfer.run(self._control, self._send, None if mark.attempt else digest)
             self._send(Verifying(self._command.id))
-            while not digest.follow(mark.size_bytes, _HASH_BYTES):
-                if self._control.stopping.is_set():
-                    raise Stopped
+            self._follow(digest, mark.size_bytes)
         except HopelessError as error:
             raise AppError(error.code, **error.facts, done_bytes=file.done_bytes) from error
         finally:

@@ -6,10 +6,10 @@ import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from app.core.addresses import without_secrets
 from app.core.errors import AppError
 from app.downloads import network
 from app.downloads.messages import Contacted, List, Listed, ListedFile, Origin, Pace
-from app.downloads.part import without_secrets
 
 TIMEOUT_S = 30.0
 

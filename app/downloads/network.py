@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import httpx2
 
+from app.core.addresses import without_secrets
 from app.core.errors import AppError
 from app.downloads.messages import Access, Origin, Pace
-from app.downloads.part import without_secrets
 from app.downloads.source import BadRangeError, ChangedError, Identity, NoRangesError, TransientError
 
 MAX_REDIRECTS = 5

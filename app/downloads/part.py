@@ -15,8 +15,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
+from app.core.addresses import without_secrets
 from app.core.errors import AppError
 from app.downloads.messages import Fetch, Origin
 from app.downloads.ranges import Range, Ranges
@@ -84,14 +84,6 @@ class Places:
 def new_mark(fetch: Fetch, identity: Identity) -> Mark:
     origin = dataclasses.replace(fetch.origin, place=without_secrets(fetch.origin.place))
     return Mark(origin, fetch.card_id, identity.size_bytes, identity.etag, fetch.sha256 or identity.sha256)
-
-
-def without_secrets(place: str) -> str:
-    """An address without user, password and query, which may hold keys. Folders stay as they are."""
-    address = urlsplit(place)
-    if address.scheme not in ("http", "https"):
-        return place
-    return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
 
 
 def read_mark(path: Path) -> Mark | None:

@@ -1,7 +1,7 @@
 """The downloading child's loop: commands in, events out, one file at a time.
 
 The reader takes commands from standard input, so that a pause is seen while something runs, and ends the process when
-the parent is gone: what was received is marked often enough. The main thread fetches.
+the parent is gone; what was received is marked first, if the disk is quick enough. The main thread fetches.
 """
 
 import os
@@ -31,18 +31,24 @@ def main() -> NoReturn:
         os._exit(1)
 
 
+LAST_MARK_S = 1.0  # for the marks when the parent is gone: less is sent again then
+
+
 class Worker:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self._commands: queue.SimpleQueue[List | Fetch] = queue.SimpleQueue()
         self._controls: dict[str, Control] = {}
         self._done_bytes = 0
+        self._at_rest = threading.Event()
 
     def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid()))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         while True:
+            self._at_rest.set()
             command = self._commands.get()
+            self._at_rest.clear()
             try:
                 self._answer(command)
             except AppError as error:
@@ -63,6 +69,9 @@ class Worker:
         except ValueError:
             print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may hold a token
             os._exit(2)
+        for control in tuple(self._controls.values()):
+            control.stop(cancel=False)
+        self._at_rest.wait(LAST_MARK_S)
         os._exit(0)
 
     def _take(self, command: messages.Command) -> None:
