@@ -306,7 +306,7 @@ def test_what_is_left_out_of_one_temporary_conversation_is_not_left_out_of_the_n
     session.new(is_temporary=True)
     scene.ask("0" * 60)
     with scene.qtbot.waitSignal(session.overflowed, timeout=20_000):
-        session.ask("今" * 180)
+        session.ask("今" * 200)
     with scene.qtbot.waitSignal(session.answer_finished, timeout=20_000) as signal:
         session.resolve_overflow("drop")
     assert signal.args[0].details.left_out_turns == 1

@@ -209,8 +209,13 @@ def sites() -> set[str]:
         f"{file.relative_to(UI)}:{node.lineno}"
         for file, tree in _trees().items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in wanted
+        if isinstance(node, ast.Call) and _called(node.func) in wanted
     }
+
+
+def _called(function: ast.expr) -> str:
+    """The name that is called, also as part of a module."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def classes_with_input_methods() -> set[str]:

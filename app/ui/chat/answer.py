@@ -69,10 +69,7 @@ class AnswerView(MessageView):
         """Other facts or actions below the text, which stays as it is."""
         self._look = look
         if self._end is not None:
-            self._column.removeWidget(self._end)
-            self._end.hide()
-            self._end.deleteLater()
-            self._add_end()
+            self._put_end()
 
     def set_busy(self, is_busy: bool) -> None:
         super().set_busy(is_busy)
@@ -86,10 +83,15 @@ class AnswerView(MessageView):
 
     def _show_ended(self) -> None:
         self._show_text(as_markdown=True)
-        self._add_end()
+        self._put_end()
         self._describe()
 
-    def _add_end(self) -> None:
+    def _put_end(self) -> None:
+        """In the place of an earlier one."""
+        if self._end is not None:
+            self._column.removeWidget(self._end)
+            self._end.hide()
+            self._end.deleteLater()
         end = AnswerEnd(self.message, self._theme, self._look, self)
         answer_id = self.message.id
         for source in (end, end.row):
