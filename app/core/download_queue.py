@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.core import catalogue, local_models
 from app.core.addresses import without_secrets
 from app.core.atomic import write_atomically
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.errors import AppError
+from app.core.records import LocalModel
 
 VERSION = 1
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
@@ -47,6 +49,7 @@ class Queued:
     files: tuple[QueuedFile, ...]
     state: str = "waiting"
     needs_listing: bool = False  # the repository says sizes, checksums or the commit
+    folder: str = ""  # where its parts are; "": nothing was received yet
     problem_code: str = ""  # why it failed
     problem_facts: dict[str, Any] = field(default_factory=dict)
 
@@ -57,6 +60,9 @@ class Queued:
     @property
     def problem(self) -> AppError | None:
         return AppError(self.problem_code, **self.problem_facts) if self.problem_code else None
+
+    def in_folder(self, folder: str) -> "Queued":
+        return dataclasses.replace(self, folder=folder)
 
     def with_state(self, state: str, problem: AppError | None = None) -> "Queued":
         code, facts = (problem.code, problem.facts) if problem else ("", {})
@@ -133,6 +139,21 @@ def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, st
         files=tuple(files),
         needs_listing=False,
     )
+
+
+def as_model(queued: Queued, folder: Path) -> LocalModel:
+    """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
+
+    Raises AppError where it is no model.
+    """
+    model = local_models.describe(folder / queued.files[0].name)
+    hashes = {file.name: file.sha256 for file in queued.files}
+    marks = tuple(dataclasses.replace(mark, sha256=hashes.get(mark.name) or mark.sha256) for mark in model.files)
+    card = catalogue.load().card(queued.card_id)
+    if card is None:
+        return dataclasses.replace(model, files=marks)
+    name = f"{card.title} {model.quantization}".strip()
+    return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
 
 
 def save(path: Path, entries: Iterable[Queued]) -> None:

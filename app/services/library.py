@@ -51,6 +51,17 @@ class ModelLibrary(QObject):
     def is_starter_available(self) -> bool:
         return starter.is_available()
 
+    @property
+    def folder(self) -> Path:
+        """Where new files go."""
+        return self._folder
+
+    def add(self, model: LocalModel) -> LocalModel:
+        """A model that was described elsewhere. Raises AppError where it cannot be stored."""
+        added = local_models.add(self._store, model)
+        self._reload()
+        return added
+
     def use_folder(self, folder: Path) -> None:
         """New files go there from now on."""
         self._folder = folder
