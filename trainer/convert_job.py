@@ -25,10 +25,11 @@ EXIT_PARENT_GONE = 3
 FAILURES = {
     "converter_missing": ("path",),  # no converter in that folder
     "source_missing": ("path",),  # a file or folder of the job is not there, or not what its name says
+    "target_exists": ("path",),  # a folder is never replaced
     "unsafe_weights": ("path",),  # weights, but no .safetensors; the others can hold programs
     "remote_code": ("path",),  # config.json names programs (auto_map) that come with the model
     "architecture_unknown": ("architecture",),
-    "pre_tokenizer_unknown": ("digest",),  # llama.cpp's own digest of how the tokenizer splits a text
+    "pre_tokenizer_unknown": ("digest",),  # of how the tokenizer splits a text, for whoever helps
     "tensor_missing": ("detail",),  # parts or tensors are missing from the folder, or there are some too many
     "adapter_mismatch": ("detail",),  # made for another base, or of a kind that GGUF cannot hold
     "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into

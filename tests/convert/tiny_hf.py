@@ -1,0 +1,225 @@
+"""The training environment's side of the proofs: tiny models with trained tokenizers, and what transformers makes of them.
+
+`<trainer python> tiny_hf.py PLAN.json`: for each case in the plan, a folder with `base/` (float16), `reference.npz`
+(token ids and float32 logits) and, where asked for, `adapter/` and `merged/` (peft's merge, float32).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import texts
+import torch
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+VOCABULARY = 3000
+SEQUENCES, LENGTH = 4, 160
+
+LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+QWEN_2 = LLAMA_3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+SHAPE = {
+    "hidden_size": 128,
+    "intermediate_size": 320,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+    "initializer_range": 0.08,
+}
+
+
+# ---------------------------------------------------------------- tokenizers
+
+
+def byte_level(pattern: str, special: list[str], normalizer=None) -> Tokenizer:
+    """As Llama 3 and Qwen 2 write theirs: split by an expression, then bytes."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pattern == LLAMA_3))
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    train(tokenizer, special, alphabet=pre_tokenizers.ByteLevel.alphabet(), first=[])
+    return tokenizer
+
+
+def bars(special: list[str]) -> Tokenizer:
+    """As Gemma writes its: spaces become bars, no words, unknown characters become bytes."""
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()],
+    )
+    byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
+    train(tokenizer, special, alphabet=[], first=byte_tokens)
+    written = json.loads(tokenizer.to_str())  # the trainer gives a number only to what it is told is special
+    written["added_tokens"] = [token for token in written["added_tokens"] if token["content"] not in byte_tokens]
+    return Tokenizer.from_str(json.dumps(written))
+
+
+def train(tokenizer: Tokenizer, special: list[str], alphabet: list[str], first: list[str]) -> None:
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=special + first,
+        initial_alphabet=alphabet,
+        max_token_length=12,  # without words (Gemma), whole sentences would become tokens
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts.corpus(), trainer)
+
+
+def llama_tokenizer() -> tuple[Tokenizer, dict]:
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    tokenizer = byte_level(LLAMA_3, special)
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single="<|begin_of_text|> $A",
+                pair="<|begin_of_text|> $A <|begin_of_text|> $B",
+                special_tokens=[("<|begin_of_text|>", tokenizer.token_to_id("<|begin_of_text|>"))],
+            ),
+        ]
+    )
+    return tokenizer, {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<|begin_of_text|>",
+        "eos_token": "<|end_of_text|>",
+    }
+
+
+def qwen_tokenizer() -> tuple[Tokenizer, dict]:
+    tokenizer = byte_level(QWEN_2, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], normalizers.NFC())
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer, {
+        "tokenizer_class": "Qwen2Tokenizer",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "add_bos_token": False,
+    }
+
+
+def gemma_tokenizer() -> tuple[Tokenizer, dict]:
+    tokenizer = bars(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+    )
+    return tokenizer, {
+        "tokenizer_class": "GemmaTokenizer",
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "add_bos_token": True,
+    }
+
+
+# -------------------------------------------------------------------- models
+
+
+def llama(scaling: dict | None = None):
+    rope = {"rope_theta": 500_000.0, **(scaling or {"rope_type": "default"})}
+    return llama_tokenizer, transformers.LlamaConfig(**SHAPE, rope_parameters=rope, rms_norm_eps=1e-5)
+
+
+LLAMA_3_1_SCALING = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 256,
+}
+
+FAMILIES = {
+    "llama": llama,
+    "llama-3.1": lambda: llama(LLAMA_3_1_SCALING),
+    "qwen2": lambda: (qwen_tokenizer, transformers.Qwen2Config(**SHAPE)),
+    "qwen3": lambda: (qwen_tokenizer, transformers.Qwen3Config(**SHAPE, head_dim=64)),
+    "gemma3": lambda: (
+        gemma_tokenizer,
+        # Six layers: five of them look back 64 tokens only, as in the published ones 512 or 1,024.
+        transformers.Gemma3TextConfig(
+            **{**SHAPE, "num_hidden_layers": 6}, head_dim=32, query_pre_attn_scalar=32, sliding_window=64
+        ),
+    ),
+}
+
+
+def make_base(folder: Path, family: str, tied: bool, seed: int) -> None:
+    """Random weights, but all of them: norms and biases too, which a new model has at one and zero."""
+    make_tokenizer, config = FAMILIES[family]()
+    tokenizer, names = make_tokenizer()
+    config.vocab_size = tokenizer.get_vocab_size()
+    config.tie_word_embeddings = tied
+    for role in ("bos", "eos", "pad"):
+        token = names.get(f"{role}_token")
+        setattr(config, f"{role}_token_id", None if token is None else tokenizer.token_to_id(token))
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if name.endswith("norm.weight"):
+                tensor.add_(torch.randn_like(tensor) * 0.2)
+            elif name.endswith(".bias"):
+                tensor.copy_(torch.randn_like(tensor) * 0.2)
+    model.half().save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(names), encoding="utf-8")
+
+
+def write_reference(folder: Path, target: Path) -> None:
+    """Token ids of all strings, and the logits after each token of some sequences, in float32."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = [tokenizer.encode(text) for text in texts.strings()]
+    stream = tokenizer.encode(texts.passage())
+    sequences = np.array([stream[n * LENGTH : (n + 1) * LENGTH] for n in range(SEQUENCES)], np.int32)
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(sequences).long()).logits.numpy()
+    lengths = np.array([len(row) for row in ids])
+    np.savez(target, ids=np.concatenate(ids), lengths=lengths, sequences=sequences, logits=logits)
+
+
+def make_adapter(base: Path, adapter: Path, merged: Path, seed: int) -> None:
+    """A LoRA on the seven projections with random weights, and peft's own merge of it."""
+    import peft
+
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    projections = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    tuned = peft.get_peft_model(model, peft.LoraConfig(r=8, lora_alpha=32, target_modules=projections))
+    with torch.no_grad():
+        for name, tensor in tuned.named_parameters():
+            if "lora_B" in name:
+                tensor.copy_(torch.randn_like(tensor) * 0.02)
+    tuned.save_pretrained(adapter)
+    tuned.merge_and_unload().save_pretrained(merged)
+    for file in base.glob("tokenizer*"):
+        (merged / file.name).write_bytes(file.read_bytes())
+
+
+def main(plan_file: str) -> None:
+    for number, case in enumerate(json.loads(Path(plan_file).read_text(encoding="utf-8"))):
+        folder = Path(case["folder"])
+        make_base(folder / "base", case["family"], case["tied"], seed=number)
+        write_reference(folder / "base", folder / "reference.npz")
+        if case["with_adapter"]:
+            make_adapter(folder / "base", folder / "adapter", folder / "merged", seed=1000 + number)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,124 @@
+"""What must hold before the converter reads a Hugging Face folder: only safetensors, no programs, nothing missing.
+
+llama.cpp's converter would take pickled weights, ask transformers for code that comes with a model, and write a file
+without the tensors that a cut-off download lacks.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.convert.failure import JobError
+
+MOST_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
+_UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)")
+# Every layer has the same tensors in these; a mixture of layers is no damage elsewhere.
+_UNIFORM = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gemma3_text", "phi3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def check(folder: Path) -> None:
+    """Raises JobError: source_missing, remote_code, unsafe_weights, tensor_missing."""
+    config = read_config(folder)
+    tensors = _all_tensors(folder)
+    _check_layers(config, tensors)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json, after a look for programs in it and beside it."""
+    config = _json(folder / "config.json")
+    for path in sorted(folder.glob("*.json")):
+        if _names_programs(path):
+            raise JobError("remote_code", path=str(path))
+    return config
+
+
+def _names_programs(path: Path) -> bool:
+    """tokenizer.json is large and has no such key; its name is the only one that is passed over."""
+    if path.name == "tokenizer.json" or path.name.endswith(".index.json"):
+        return False
+    value = json.loads(path.read_bytes())
+    return isinstance(value, dict) and bool(value.get("auto_map"))
+
+
+def tensors_of(file: Path) -> dict[str, Tensor]:
+    """The header of a safetensors file. Raises JobError("tensor_missing") when it is cut off."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        header_bytes = int.from_bytes(stream.read(8), "little")
+        if not 2 <= header_bytes <= min(MOST_HEADER_BYTES, size - 8):
+            raise JobError("tensor_missing", detail=file.name)
+        header = json.loads(stream.read(header_bytes))
+    header.pop("__metadata__", None)
+    end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if 8 + header_bytes + end != size:
+        raise JobError("tensor_missing", detail=f"{file.name}: {size:,} / {8 + header_bytes + end:,} bytes")
+    return {name: Tensor(tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items()}
+
+
+def _all_tensors(folder: Path) -> dict[str, Tensor]:
+    index_path = folder / "model.safetensors.index.json"
+    parts: Iterable[str]
+    if index_path.is_file():
+        index: dict[str, str] = _json(index_path).get("weight_map") or {}
+        parts = sorted(set(index.values()))
+        if not all(_is_plain_name(part) for part in parts):
+            raise JobError("source_missing", path=str(index_path))
+    else:
+        index, parts = {}, sorted(path.name for path in folder.glob("model*.safetensors"))
+    if not parts:
+        _refuse_without_weights(folder)
+    absent = [part for part in parts if not (folder / part).is_file()]
+    if absent:
+        raise JobError("tensor_missing", detail=", ".join(absent))
+    tensors = {name: tensor for part in parts for name, tensor in tensors_of(folder / part).items()}
+    different = sorted(set(index) ^ set(tensors)) if index else []
+    if different:
+        raise JobError("tensor_missing", detail=", ".join(different[:5]))
+    return tensors
+
+
+def _is_plain_name(name: str) -> bool:
+    return Path(name).name == name and name.endswith(".safetensors")
+
+
+def _refuse_without_weights(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _UNSAFE:
+            raise JobError("unsafe_weights", path=str(path))
+    raise JobError("source_missing", path=str(folder / "model.safetensors"))
+
+
+def _check_layers(config: dict[str, Any], tensors: Iterable[str]) -> None:
+    """A layer that is not there at all, or, where all are alike, lacks a tensor that another one has."""
+    text = config.get("text_config") or config
+    count = text.get("num_hidden_layers")
+    if text.get("model_type") not in _UNIFORM or not isinstance(count, int):
+        return
+    layers: dict[int, set[str]] = {number: set() for number in range(count)}
+    for name in tensors:
+        if (match := _LAYER.search(name)) and "vision" not in name:
+            layers.setdefault(int(match[1]), set()).add(match[2])
+    every = set().union(*layers.values())
+    lacking = [f"layers.{number}.{name}" for number in range(count) for name in sorted(every - layers[number])]
+    if lacking or not every:
+        raise JobError("tensor_missing", detail=", ".join(lacking[:5]) or "layers")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise JobError("source_missing", path=str(path)) from error
+    if not isinstance(value, dict):
+        raise JobError("source_missing", path=str(path))
+    return value
