@@ -113,6 +113,7 @@ class Fetcher(QObject):
 
     def abort(self, why: End) -> None:
         """Ends the child and whatever it does; `ended` tells `why`."""
+        self._command_id = ""  # whatever it still says
         self._child.stop()
         self._end(why)
 

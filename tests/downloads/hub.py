@@ -12,7 +12,10 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 REPOSITORY = "kotae/tiny-gguf"
@@ -49,6 +52,16 @@ class Content:
         return digest.hexdigest()
 
 
+class Stored(Content):
+    """What a file holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.size, self.seed, self._data = path.stat().st_size, 0, path.read_bytes()
+
+    def read(self, start: int, end: int) -> bytes:
+        return self._data[start:end]
+
+
 @dataclass(frozen=True)
 class Fault:
     """What the hub does wrong. `times`: how many requests for the file it hits; None: every one.
@@ -79,9 +92,14 @@ class Request:
 
 
 class Hub:
-    def __init__(self, content: Content, fault: Fault = Fault()) -> None:
-        self.content, self.fault = content, fault
-        self.sha256 = content.sha256()
+    """`content` is that of FILE; `others`: further files of the repository."""
+
+    def __init__(
+        self, content: Content, fault: Fault = Fault(), others: Mapping[str, Content] = MappingProxyType({})
+    ) -> None:
+        self.fault = fault
+        self.files = {FILE: content, **others}
+        self.hashes = {name: content.sha256() for name, content in self.files.items()}
         self.requests: list[Request] = []
         self.sent_bytes = 0  # of the file
         self._left = fault.times
@@ -100,6 +118,14 @@ class Hub:
         for server in self._servers:
             server.shutdown()
             server.server_close()
+
+    @property
+    def content(self) -> Content:
+        return self.files[FILE]
+
+    @property
+    def sha256(self) -> str:
+        return self.hashes[FILE]
 
     @property
     def place(self) -> str:
@@ -124,7 +150,7 @@ class Hub:
             return True
 
     def become(self, content: Content) -> None:
-        self.content, self.sha256 = content, content.sha256()
+        self.files[FILE], self.hashes[FILE] = content, content.sha256()
 
     def note(self, request: Request) -> None:
         with self._lock:
@@ -189,10 +215,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._say(307, {"Location": self.hub.storage + self.path})
             else:
                 self._list(path)
-        elif path == f"/{REPOSITORY}/resolve/{COMMIT}/{FILE}" or is_storage:
-            self._give(is_storage)
+        elif self._file_of(path) in self.hub.files:
+            self._give(self._file_of(path), is_storage)
         else:
             self._say(404, {"X-Error-Code": "EntryNotFound"})
+
+    def _file_of(self, path: str) -> str:
+        return path.removeprefix(f"/{REPOSITORY}/resolve/{COMMIT}/").removeprefix("/blob/")
 
     def _say(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         server = str(self.server.server_address[0])
@@ -211,23 +240,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not path.startswith(f"/api/models/{REPOSITORY}"):
             self._say(404, {"X-Error-Code": "RepoNotFound"})
             return
-        size, sha256 = self.hub.content.size, self.hub.sha256
-        siblings = [
-            {"rfilename": "README.md", "size": 12, "blobId": "b" * 40},
-            {"rfilename": FILE, "size": size, "blobId": "a" * 40,
-             "lfs": {"size": size, "sha256": sha256, "pointerSize": 130}},
-        ]  # fmt: skip
+        siblings: list[dict[str, Any]] = [{"rfilename": "README.md", "size": 12, "blobId": "b" * 40}]
+        for name, content in self.hub.files.items():
+            stored = {"size": content.size, "sha256": self.hub.hashes[name], "pointerSize": 130}
+            siblings.append({"rfilename": name, "size": content.size, "blobId": "a" * 40, "lfs": stored})
         body = json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode()
         self._say(200, {"Content-Type": "application/json"}, body)
 
-    def _give(self, is_storage: bool) -> None:
+    def _give(self, name: str, is_storage: bool) -> None:
         hub, fault = self.hub, self.hub.fault
-        linked = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(hub.content.size)}
+        linked = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(hub.files[name].size)}
         if fault.says_sha256:
-            linked["X-Linked-Etag"] = f'"{hub.sha256}"'
+            linked["X-Linked-Etag"] = f'"{hub.hashes[name]}"'
         is_probe = self.headers.get("Range") == "bytes=0-0"
         if fault.kind in ("redirect", "loop") and not is_storage:
-            target = hub.storage + "/blob?signature=secret" if fault.kind == "redirect" else hub.place + self.path
+            target = (
+                f"{hub.storage}/blob/{name}?signature=secret" if fault.kind == "redirect" else hub.place + self.path
+            )
             self._say(302, linked | {"Location": target})
         elif hub.strikes("status"):
             wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
@@ -236,12 +265,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             if not is_probe and hub.strikes("changed"):
                 hub.become(Content(hub.content.size, seed=hub.content.seed + 1))
-            self._answer(is_probe)
+            self._answer(name, is_probe)
 
-    def _answer(self, is_probe: bool) -> None:
-        hub, size = self.hub, self.hub.content.size
+    def _answer(self, name: str, is_probe: bool) -> None:
+        hub, content = self.hub, self.hub.files[name]
+        size = content.size
         # The hub's own storage names files by their hash; where it says none, the etag is another.
-        etag = f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{hub.content.seed}"'
+        etag = f'"{hub.hashes[name]}"' if hub.fault.says_sha256 else f'"v{content.seed}"'
         start, end = self._range(size)
         is_valid = self.headers.get("If-Range", etag) == etag
         is_part = "Range" in self.headers and is_valid and hub.fault.knows_ranges
@@ -264,19 +294,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers["Content-Encoding"] = "gzip"
         headers["Content-Length"] = str(said - given)
         self._say(206 if is_part else 200, headers)
-        self._send_file(given, said, is_probe)
+        self._send_file(content, given, said, is_probe)
 
     def _range(self, size: int) -> tuple[int, int]:
         first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         return int(first), min(int(last) + 1 if last else size, size)
 
-    def _send_file(self, start: int, end: int, is_probe: bool) -> None:
+    def _send_file(self, content: Content, start: int, end: int, is_probe: bool) -> None:
         hub = self.hub
         is_cut = not is_probe and hub.strikes("cut")
         is_stalled = not is_probe and hub.strikes("stall")
         limit = min(end, start + hub.fault.at) if is_cut or is_stalled else end
         while start < limit:
-            data = hub.content.read(start, min(start + _BLOCK_BYTES, limit))
+            data = content.read(start, min(start + _BLOCK_BYTES, limit))
             bad = hub.fault.at - start
             if not is_probe and hub.fault.kind == "corrupt" and 0 <= bad < len(data) and hub.strikes("corrupt"):
                 data = data[:bad] + bytes([data[bad] ^ 1]) + data[bad + 1 :]

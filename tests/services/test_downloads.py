@@ -1,0 +1,524 @@
+"""Downloads as the window asks for them: the real child, a hub on this machine, and everything that gets in the way."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import catalogue, children, download_queue, verify
+from app.core.catalogue import ModelCard
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.services import background
+from app.services.downloads import Download, Downloads
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from tests.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
+from tests.downloads.shelf import LARGE, gguf, put_card, split_gguf
+
+ROOT = Path(__file__).parents[2]
+LIMIT_MS = 60_000
+SLOW = Fault("slow", bytes_per_s=12 << 20)
+TOKEN = "hf_geheimgeheimgeheim"
+
+
+class Desk:
+    """A library, its settings, and downloads into it. `again` is the program's next start."""
+
+    def __init__(self, store: Store, where: Paths, qtbot: QtBot) -> None:
+        self.where, self.qtbot, self._store = where, qtbot, store
+        self.queue = where.data / "downloads.json"
+        self._made: list[Downloads] = []
+        self.open()
+
+    def open(self) -> None:
+        self.library = ModelLibrary(self._store, self.where.models)
+        self.preferences = Preferences(self.where.settings)
+        command = children.downloader()
+        log = self.where.logs / "download.log"
+        self.downloads = Downloads(self.library, self.preferences, command, log, self.queue)
+        self._made.append(self.downloads)
+
+    def again(self) -> None:
+        self.downloads.close()
+        self.open()
+
+    def close(self) -> None:
+        for downloads in self._made:
+            downloads.close()
+        background.shut_down()
+
+    def only(self) -> Download:
+        (item,) = self.downloads.items()
+        return item
+
+    def wait(self, is_so: Callable[[], object]) -> None:
+        self.qtbot.waitUntil(lambda: bool(is_so()), timeout=LIMIT_MS)
+
+    def wait_for_bytes(self, count: int) -> None:
+        self.wait(lambda: self.only().done_bytes >= count)
+
+    def finish(self) -> LocalModel:
+        with self.qtbot.waitSignal(self.downloads.finished, timeout=LIMIT_MS) as signal:
+            pass
+        model: LocalModel = signal.args[0]
+        return model
+
+    def failure(self, begin: Callable[[], object]) -> Download:
+        with self.qtbot.waitSignal(self.downloads.failed, timeout=LIMIT_MS) as signal:
+            begin()
+        download: Download = signal.args[0]
+        return download
+
+
+@pytest.fixture
+def desk(store: Store, where: Paths, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    desk = Desk(store, where, qtbot)
+    yield desk
+    desk.close()
+    catalogue.use_folder(where.data / "absent")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return Stored(gguf(tmp_path_factory.mktemp("small")))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return Stored(gguf(tmp_path_factory.mktemp("large"), LARGE))
+
+
+def card_of(desk: Desk, hub: Hub, **changes: str) -> ModelCard:
+    """A card of the hub's file; the settings name the hub as a mirror."""
+    desk.preferences.change(hub_endpoint=hub.place)
+    file = changes.pop("file", FILE)
+    return put_card(desk.where.cards, hub.files[file].size, **({"sha256": hub.hashes[file]} | changes), file=file)
+
+
+def begin(desk: Desk, card: ModelCard, place: str = "") -> None:
+    desk.downloads.start(card, card.files[0], place)
+
+
+# ---------------------------------------------------------------------------------------------- one model
+
+
+def test_a_finished_model_is_in_the_library_with_its_card_and_checksum(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        begin(desk, card_of(desk, hub))
+        model = desk.finish()
+    assert (model.card_id, model.form_id, model.name) == ("tiny", "llama3", "小さなモデル F32")
+    assert [mark.sha256 for mark in model.files] == [hub.sha256]
+    assert desk.library.models() == [model]
+    assert verify.verify(model).state == "sound"
+    assert desk.downloads.items() == []
+    assert [path.name for path in desk.where.models.iterdir()] == [FILE]
+
+
+def test_what_nobody_has_pinned_is_asked_of_the_repository(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        begin(desk, card_of(desk, hub, sha256=""))
+        assert desk.finish().files[0].sha256 == hub.sha256
+        assert hub.requests[0].path.startswith("/api/models/")
+
+
+def test_the_parts_of_a_split_model_are_one_download(desk: Desk, small: Stored, tmp_path: Path) -> None:
+    parts = split_gguf(tmp_path / "split")
+    assert len(parts) > 2
+    with Hub(small, others=parts) as hub:
+        begin(desk, card_of(desk, hub, sha256="", file=next(iter(parts))))
+        model = desk.finish()
+    assert [mark.name for mark in model.files] == list(parts)
+    assert [mark.sha256 for mark in model.files] == [hub.hashes[name] for name in parts]
+
+
+def test_progress_says_how_much_how_fast_and_how_long_still(desk: Desk, large: Stored) -> None:
+    told: list[Download] = []
+    desk.downloads.progressed.connect(told.append)
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.finish()
+    done = [download.done_bytes for download in told]
+    assert done == sorted(done)
+    assert {download.total_bytes for download in told} == {large.size}
+    assert max(download.bytes_per_s for download in told) > 1 << 20
+    assert any(download.seconds_left for download in told)
+
+
+def test_the_window_can_say_who_was_spoken_to_and_when(desk: Desk, large: Stored) -> None:
+    assert desk.downloads.online_count == 0
+    assert desk.downloads.child_pid == 0
+    with Hub(large, Fault("redirect", bytes_per_s=12 << 20)) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(1 << 20)
+        assert desk.downloads.online_count == 1
+        desk.finish()
+    assert [contact.host for contact in desk.downloads.contacts()] == ["127.0.0.1", "127.0.0.2"]
+    assert {contact.title for contact in desk.downloads.contacts()} == {"小さなモデル"}
+    assert desk.downloads.online_count == 0
+    desk.wait(lambda: desk.downloads.child_pid == 0)  # nothing is left that could use the network
+
+
+def test_a_model_from_a_folder_needs_no_network(desk: Desk, small: Stored, tmp_path: Path) -> None:
+    stick = gguf(tmp_path / "USB メモリ")
+    card = put_card(desk.where.cards, small.size, sha256=small.sha256())
+    desk.preferences.change(network_allowed=False)
+    begin(desk, card, str(stick.parent))
+    assert desk.finish().files[0].sha256 == small.sha256()
+    assert desk.downloads.contacts() == []
+
+
+def test_a_file_has_an_address_of_its_own(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        card = card_of(desk, hub)
+        desk.preferences.change(hub_endpoint="http://127.0.0.1:9")
+        begin(desk, card, f"{hub.storage}/blob/{FILE}")
+        assert desk.finish().files[0].sha256 == hub.sha256
+
+
+def test_a_model_that_is_here_already_is_not_sent_again(desk: Desk, small: Stored, tmp_path: Path) -> None:
+    shutil.copy(gguf(tmp_path / "elsewhere"), desk.where.models / FILE)
+    with Hub(small) as hub:
+        begin(desk, card_of(desk, hub))
+        assert desk.finish().path == str(desk.where.models / FILE)
+        assert hub.sent_bytes <= 1
+
+
+# ---------------------------------------------------------------------------------------------- the queue
+
+
+def test_they_come_one_at_a_time_in_an_order_that_can_be_changed(desk: Desk, large: Stored, small: Stored) -> None:
+    others = {f"{name}.gguf": small for name in ("b", "c", "d")}
+    order: list[str | None] = []
+    desk.downloads.finished.connect(lambda model: order.append(model.card_id))
+    with Hub(large, SLOW, others) as hub:
+        for name in ("tiny", "b", "c", "d"):
+            begin(desk, card_of(desk, hub, card_id=name, file=FILE if name == "tiny" else f"{name}.gguf"))
+        assert [item.state for item in desk.downloads.items()] == ["running", "waiting", "waiting", "waiting"]
+        last = desk.downloads.find("d", "F32")
+        assert last is not None
+        desk.downloads.move(last.id, 1)
+        assert [item.card_id for item in desk.downloads.items()] == ["tiny", "d", "b", "c"]
+        desk.wait(lambda: len(order) == 4)
+    assert order == ["tiny", "d", "b", "c"]
+
+
+def test_a_paused_download_lets_the_next_go_first(desk: Desk, large: Stored, small: Stored) -> None:
+    with Hub(large, SLOW, {"b.gguf": small}) as hub:
+        begin(desk, card_of(desk, hub))
+        begin(desk, card_of(desk, hub, card_id="b", file="b.gguf"))
+        first = desk.downloads.items()[0]
+        desk.wait(lambda: desk.downloads.items()[0].done_bytes > 1 << 20)
+        desk.downloads.pause(first.id)
+        assert desk.downloads.items()[0].state == "paused"
+        assert desk.finish().card_id == "b"
+        desk.downloads.resume(first.id)
+        assert desk.finish().card_id == "tiny"
+        assert hub.sent_bytes < large.size + small.size + (2 << 20)
+
+
+def test_paused_and_gone_on_at_once_is_not_begun_twice(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(1 << 20)
+        item = desk.only()
+        desk.downloads.pause(item.id)
+        desk.downloads.resume(item.id)
+        begin(desk, card_of(desk, hub))
+        assert len(desk.downloads.items()) == 1
+        desk.finish()
+        assert hub.sent_bytes < large.size + (2 << 20)
+
+
+def test_a_listing_that_takes_long_is_paused_at_once(desk: Desk, small: Stored) -> None:
+    with Hub(small, Fault("status", status=500)) as hub:
+        begin(desk, card_of(desk, hub, sha256=""))
+        desk.downloads.pause(desk.only().id)
+        assert desk.only().state == "paused"
+        hub.change(kind="ok")
+        desk.downloads.resume(desk.only().id)
+        desk.finish()
+
+
+def test_a_cancelled_download_can_be_had_back_until_it_is_discarded(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(2 << 20)
+        item = desk.only()
+        desk.downloads.cancel(item.id)
+        assert desk.downloads.items() == []
+        desk.wait(lambda: desk.downloads.online_count == 0)
+        desk.downloads.undo_cancel(item.id)
+        assert desk.only().state == "paused"
+        assert desk.only().done_bytes > 1 << 20
+        desk.downloads.cancel(item.id)
+        desk.downloads.discard_cancelled()
+        assert list(desk.where.models.iterdir()) == []
+        desk.downloads.undo_cancel(item.id)
+        assert desk.downloads.items() == []
+
+
+def test_the_limit_can_be_changed_while_it_runs(desk: Desk, large: Stored) -> None:
+    desk.downloads.set_limit(1 << 20)
+    with Hub(large) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait(lambda: desk.only().bytes_per_s > 0)
+        assert desk.only().done_bytes < large.size // 2
+        desk.downloads.set_limit(0)
+        desk.finish()
+    assert Preferences(desk.where.settings).value.download_limit_bytes_per_s == 0
+
+
+# ---------------------------------------------------------------------------------------------- ends of programs
+
+
+def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(8 << 20)
+        desk.again()
+        assert desk.only().state == "paused"
+        assert desk.only().done_bytes >= 8 << 20
+        assert desk.downloads.child_pid == 0
+        desk.downloads.resume(desk.only().id)
+        desk.finish()
+        assert hub.sent_bytes < large.size + (1 << 20)
+
+
+def test_a_lost_queue_loses_no_parts(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(8 << 20)
+        desk.downloads.close()
+        desk.queue.write_bytes(b"\0" * 400)
+        desk.open()
+        assert (desk.only().card_id, desk.only().state) == ("tiny", "paused")
+        assert desk.only().done_bytes >= 8 << 20
+        desk.downloads.resume(desk.only().id)
+        assert desk.finish().files[0].sha256 == hub.sha256
+        assert hub.sent_bytes < large.size + (1 << 20)
+
+
+def test_a_killed_child_comes_back_once_and_then_says_why_it_stopped(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(4 << 20)
+        first = desk.downloads.child_pid
+        os.kill(first, signal.SIGKILL)
+        desk.wait(lambda: desk.downloads.child_pid not in (0, first) and desk.only().bytes_per_s > 0)
+        failed = desk.failure(lambda: os.kill(desk.downloads.child_pid, signal.SIGKILL))
+        assert failed.problem is not None
+        assert (failed.state, failed.problem.code) == ("failed", "download_crashed")
+        assert failed.problem.facts == {"detail": "SIGKILL"}
+        assert failed.done_bytes >= 3 << 20
+        desk.again()
+        assert desk.only().problem is not None
+        desk.downloads.resume(desk.only().id)
+        assert desk.finish().files[0].sha256 == hub.sha256
+        assert hub.sent_bytes < large.size + (4 << 20)
+
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from app.core import catalogue, children, paths
+from app.core.store import Store
+from app.services.downloads import Downloads
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+
+app = QCoreApplication([])
+where = paths.locate(sys.argv[1])
+catalogue.use_folder(where.cards)
+store = Store.open(where.database, where.backups)
+downloads = Downloads(ModelLibrary(store, where.models), Preferences(where.settings), children.downloader(),
+                      where.logs / "download.log", where.data / "downloads.json")
+card = catalogue.load().card("tiny")
+downloads.progressed.connect(lambda item: print(item.done_bytes, downloads.child_pid, flush=True))
+downloads.start(card, card.files[0])
+app.exec()
+"""
+
+
+def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        card_of(desk, hub)
+        desk.downloads.close()
+        holder = subprocess.Popen(
+            [sys.executable, "-c", _HOLDER, str(desk.where.data)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert holder.stdout is not None
+        with holder.stdout:
+            done, child = next(
+                (int(line.split()[0]), int(line.split()[1])) for line in holder.stdout if int(line.split()[0]) > 8 << 20
+            )
+            worker = psutil.Process(child)
+            holder.kill()
+            holder.wait()
+        worker.wait(10)
+        assert json.loads(desk.queue.read_text())["downloads"][0]["state"] == "running"
+        desk.open()
+        assert desk.only().state == "paused"
+        assert desk.only().done_bytes >= done - large.size // 100
+        desk.downloads.resume(desk.only().id)
+        assert desk.finish().files[0].sha256 == hub.sha256
+        print(f"sent again after the kill of the window: {(hub.sent_bytes - large.size) / large.size:.2%}")
+        assert hub.sent_bytes - large.size < 2 << 20  # of 37 MB, and what was on its way
+
+
+# ---------------------------------------------------------------------------------------------- what gets in the way
+
+
+def test_without_permission_no_process_is_started(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        card = card_of(desk, hub)
+        desk.preferences.change(network_allowed=False)
+        failed = desk.failure(lambda: begin(desk, card))
+        assert failed.problem is not None
+        assert failed.problem.code == "network_forbidden"
+        assert desk.downloads.child_pid == 0
+        assert hub.requests == []
+        desk.preferences.change(network_allowed=True)
+        desk.downloads.resume(failed.id)
+        desk.finish()
+
+
+def test_permission_taken_back_ends_what_runs(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(1 << 20)
+        failed = desk.failure(lambda: desk.preferences.change(network_allowed=False))
+        assert failed.problem is not None
+        assert failed.problem.code == "network_forbidden"
+        assert desk.downloads.child_pid == 0
+
+
+def test_a_disk_without_room_is_said_before_anybody_is_asked(desk: Desk, small: Stored) -> None:
+    free = shutil.disk_usage(desk.where.models).free
+    with Hub(small) as hub:
+        desk.preferences.change(hub_endpoint=hub.place)
+        card = put_card(desk.where.cards, free * 2, sha256=hub.sha256)
+        failed = desk.failure(lambda: begin(desk, card))
+        assert failed.problem is not None
+        assert failed.problem.code == "download_disk_full"
+        assert failed.problem.facts["need_bytes"] == free * 2
+        assert 0 < failed.problem.facts["free_bytes"] < free * 2
+        assert hub.requests == []
+
+
+def test_what_is_no_model_is_not_added_and_says_so(desk: Desk) -> None:
+    with Hub(Content(1_000_000)) as hub:
+        failed = desk.failure(lambda: begin(desk, card_of(desk, hub)))
+    assert failed.problem is not None
+    assert failed.problem.code.startswith("not_gguf")
+    assert desk.library.models() == []
+
+
+def test_another_file_of_that_name_is_not_replaced(desk: Desk, small: Stored) -> None:
+    mine = desk.where.models / FILE
+    mine.write_bytes(b"mine")
+    with Hub(small) as hub:
+        failed = desk.failure(lambda: begin(desk, card_of(desk, hub)))
+    assert failed.problem is not None
+    assert failed.problem.code == "download_name_taken"
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_cut_is_told_while_it_is_tried_again(desk: Desk, large: Stored) -> None:
+    troubles: list[str] = []
+    desk.downloads.progressed.connect(lambda item: troubles.append(item.problem.code if item.problem else ""))
+    with Hub(large, dataclasses.replace(SLOW, kind="cut", times=1, at=100_000)) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.finish()
+    assert "download_cut" in troubles
+    assert troubles[-1] == ""
+
+
+def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere(desk: Desk, small: Stored) -> None:
+    with Hub(small, Fault("redirect", token=TOKEN)) as hub:
+        card = card_of(desk, hub, sha256="")
+        failed = desk.failure(lambda: begin(desk, card))
+        assert failed.problem is not None
+        assert failed.problem.code == "download_gated"
+        desk.downloads.set_token(TOKEN)
+        desk.downloads.resume(failed.id)
+        desk.finish()
+        got = {(request.host, request.headers.get("Authorization")) for request in hub.requests}
+        assert got == {("127.0.0.1", None), ("127.0.0.1", f"Bearer {TOKEN}"), ("127.0.0.2", None)}
+    files = [path for path in desk.where.data.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
+
+
+def test_the_token_of_the_hub_goes_to_no_other_place(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        card = card_of(desk, hub)
+        desk.downloads.set_token(TOKEN)
+        begin(desk, card, f"{hub.storage}/blob/{FILE}")
+        desk.finish()
+        assert {request.headers.get("Authorization") for request in hub.requests} == {None}
+
+
+def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -> None:
+    with Hub(small, Fault(proxy_authorization="Basic dXNlcjpwYTpzcw==")) as hub:  # user:pa:ss
+        card = card_of(desk, hub)
+        desk.preferences.change(hub_endpoint="http://hub.invalid", proxy=hub.place)
+        failed = desk.failure(lambda: begin(desk, card))
+        assert failed.problem is not None
+        assert failed.problem.code == "download_proxy"
+        desk.downloads.set_proxy_login("user", "pa:ss")
+        desk.downloads.resume(failed.id)
+        assert hashlib.sha256(Path(desk.finish().path).read_bytes()).hexdigest() == hub.sha256
+    assert "pa:ss" not in desk.where.settings.read_text() + desk.queue.read_text()
+
+
+# ---------------------------------------------------------------------------------------------- the file of the queue
+
+
+def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) -> None:
+    with Hub(large, SLOW) as hub:
+        card = card_of(desk, hub)
+        address = f"{hub.storage}/blob/{FILE}?signature=geheim".replace("//", f"//me:{TOKEN}@")
+        begin(desk, card, address)
+        desk.wait_for_bytes(1 << 20)
+        desk.downloads.close()
+    remembered = desk.queue.read_text()
+    assert "geheim" not in remembered
+    assert download_queue.load(desk.queue)[0].place == f"{hub.storage}/blob/{FILE}"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[]", b'{"version": 9, "downloads": []}', b'{"version": 1, "downloads": 5}',
+     b'{"version": 1, "downloads": [5, {}, {"id": 3}]}'],
+)  # fmt: skip
+def test_a_damaged_queue_is_an_empty_one(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "downloads.json"
+    path.write_bytes(damage)
+    assert download_queue.load(path) == []
+
+
+def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        card = card_of(desk, hub)
+    entry = download_queue.plan(card, card.files[0], "", "1")
+    download_queue.save(desk.queue, [entry, dataclasses.replace(entry, id="2")])
+    document = json.loads(desk.queue.read_text())
+    document["downloads"][0]["size_bytes"] = "much"
+    desk.queue.write_text(json.dumps(document))
+    assert [entry.id for entry in download_queue.load(desk.queue)] == ["2"]
+    assert download_queue.load(desk.queue)[0].revision == COMMIT
