@@ -1,8 +1,8 @@
 """One program, several roles, chosen by the first argument.
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
-yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. Anything else:
-the command line. Heavy imports wait until the role is known.
+yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`: the
+child that makes weights smaller. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import signal
@@ -10,7 +10,7 @@ import sys
 
 from app.core import children, offline
 
-_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download")
+_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download", "--quantize")
 
 
 def main() -> int:
@@ -43,6 +43,10 @@ def main() -> int:
         from app.downloads import worker as downloader
 
         downloader.main()
+    if arguments[:1] == ["--quantize"]:
+        from app.engine import quantize
+
+        quantize.main(arguments[1:])
     from app.cli import main as cli
 
     return cli.main(arguments, _open_window)

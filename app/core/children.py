@@ -36,3 +36,8 @@ def template() -> list[str]:
 def downloader() -> list[str]:
     """The only child that may use the network; started when the user asks for a download."""
     return [*program(), "--download"]
+
+
+def quantizer(job: Path) -> list[str]:
+    """`job`: a file with a job of `app.engine.quantize_job`."""
+    return [*program(), "--quantize", str(job)]

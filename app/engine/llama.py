@@ -7,7 +7,7 @@ that does not fit, and walks the whole vocabulary for each token.
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,10 +33,11 @@ is_cancelled_natively = api.ggml_abort_callback(ctypes.cast(_libc.strlen, ctypes
 
 
 class EngineLog:
-    """llama.cpp's log: to standard error, and the lines of the current load kept."""
+    """llama.cpp's log: to standard error, the lines of the current load kept, and each told to `listener`."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[[str], None] | None = None) -> None:
         self.lines: list[str] = []
+        self._listener = listener
         self._callback = api.llama_log_callback(self._take)  # kept: ctypes does not
         api.llama_log_set(self._callback, None)
 
@@ -45,6 +46,8 @@ class EngineLog:
             line = text.decode("utf-8", "replace")
             self.lines.append(line)
             sys.stderr.write(line)
+            if self._listener is not None:
+                self._listener(line)
 
 
 class Grammar:
