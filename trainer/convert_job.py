@@ -31,7 +31,8 @@ FAILURES = {
     "architecture_unknown": ("architecture",),
     "pre_tokenizer_unknown": ("digest",),  # of how the tokenizer splits a text, for whoever helps
     "tensor_missing": ("detail",),  # parts or tensors are missing from the folder, or there are some too many
-    "adapter_mismatch": ("detail",),  # made for another base, or of a kind that GGUF cannot hold
+    "adapter_mismatch": ("base", "where"),  # made for `base`; the first thing that does not fit
+    "adapter_unsupported": ("kind",),  # what GGUF cannot hold: DoRA, biases, several alphas, …
     "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into
     "disk_full": ("path", "needed_bytes"),
     "no_memory": (),

@@ -33,7 +33,7 @@ HARD = [
     "ｺﾝｸﾘｰﾄ ﾊﾞｲﾌﾞﾚｰﾀ",
     "全角ＡＢＣ半角ABC",
     "I'm sure they'll say we've DON'T and he'S",
-    "'tis the `code` \"quoted\" — “curly” ‘single’",
+    '\'tis the `code` "quoted" — “curly” ‘single’',
     "don''t 'quote' ''twice''",
     "snake_case camelCase kebab-case C++ C# .NET",
     "https://example.com/パス?q=値&r=1#見出し",
@@ -63,7 +63,7 @@ HARD = [
     "-------- ======== ********",
     "<|not_a_token|> <b>太字</b> &amp;",
     "[INST] 命令 [/INST]",
-    "{\"鍵\": [1, 2.5, null, true]}",
+    '{"鍵": [1, 2.5, null, true]}',
     "C:\\Users\\名前\\文書.docx",
 ]
 

@@ -1,4 +1,4 @@
-"""The training environment's side of the proofs: tiny models with trained tokenizers, and what transformers makes of them.
+"""The training environment's side of the proofs: tiny models with trained tokenizers, and what transformers says.
 
 `<trainer python> tiny_hf.py PLAN.json`: for each case in the plan, a folder with `base/` (float16), `reference.npz`
 (token ids and float32 logits) and, where asked for, `adapter/` and `merged/` (peft's merge, float32).

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from app.core import wording
 from trainer import convert_job
 from trainer.convert_job import Failed, Finished, GgufToHf, HfToGguf, LoraToGguf, Merge, Phase, Progress, Started
 
@@ -61,3 +62,7 @@ def test_an_unknown_event_is_refused():
         convert_job.event_from_json({"event": "step", "loss": 1})
     with pytest.raises(ValueError, match="Progress"):
         convert_job.event_from_json({"event": "progress", "bytes": 1})
+
+
+def test_every_failure_has_a_sentence():
+    assert set(convert_job.FAILURES) <= wording.codes()

@@ -57,15 +57,16 @@ def check_adapter(adapter: Path, base: Path) -> float:
             raise JobError("unsafe_weights" if unsafe.is_file() else "source_missing", path=str(path))
     config = json.loads(config_path.read_bytes())
     if config.get("peft_type") != "LORA":
-        raise JobError("adapter_mismatch", detail=f"peft_type: {config.get('peft_type')}")
+        raise JobError("adapter_unsupported", kind=str(config.get("peft_type")))
     for key, harmless in _UNSUPPORTED.items():
         if (config.get(key) or None) != (harmless or None):
-            raise JobError("adapter_mismatch", detail=f"{key}: {config[key]}")
-    _check_shapes(hf_folder.tensors_of(weights), base)
+            raise JobError("adapter_unsupported", kind=f"{key}: {config[key]}")
+    made_for = Path(str(config.get("base_model_name_or_path") or "?")).name
+    _check_shapes(hf_folder.tensors_of(weights), base, made_for)
     return float(config["lora_alpha"])
 
 
-def _check_shapes(adapter: dict[str, hf_folder.Tensor], base: Path) -> None:
+def _check_shapes(adapter: dict[str, hf_folder.Tensor], base: Path, made_for: str) -> None:
     """Against the base's weights, where they are: its config alone is enough for the converter."""
     matrices = {
         name: tensor.shape
@@ -75,10 +76,10 @@ def _check_shapes(adapter: dict[str, hf_folder.Tensor], base: Path) -> None:
     for name, tensor in adapter.items():
         matrix, _, side = name.removeprefix("base_model.model.").rpartition(".lora_")
         if side not in ("A.weight", "B.weight"):
-            raise JobError("adapter_mismatch", detail=name)
+            raise JobError("adapter_unsupported", kind=name)
         shape = matrices.get(f"{matrix}.weight")
         if matrices and (shape is None or tensor.shape[side == "A.weight"] != shape[side == "A.weight"]):
-            raise JobError("adapter_mismatch", detail=f"{name}: {tensor.shape} / {shape}")
+            raise JobError("adapter_mismatch", base=made_for, where=f"{name}: {tensor.shape} / {shape}")
 
 
 def _script(folder: str, name: str, model: Path, report: Report) -> Path:

@@ -49,7 +49,7 @@ class Change:
 
 
 def merge(job: Merge, part: Path, report: Report) -> dict[str, Any]:
-    """Raises JobError: source_missing, adapter_mismatch, base_quantized, disk_full."""
+    """Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full."""
     report.phase("loading")
     converter.prefer(Path(job.converter))
     base = Path(job.base)
@@ -82,19 +82,26 @@ def _changes(base: Any, adapter: Any, strength: float) -> list[Change]:
         if len(tensor.shape) >= 2 and tensor.tensor_type.name not in _PLAIN:
             raise JobError("base_quantized", tensor=tensor.name, type=tensor.tensor_type.name)
     alpha = float(_value(adapter, "adapter.lora.alpha") or 0.0)
-    changes = [
-        _change(name, tensors.get(name), pair, alpha, strength) for name, pair in sorted(_pairs(adapter).items())
-    ]
+    changes = []
+    for name, pair in sorted(_pairs(adapter).items()):
+        change = _change(name, tensors.get(name), pair, alpha, strength)
+        if change is None:
+            raise _mismatch(adapter, name)
+        changes.append(change)
     return sorted(changes, key=lambda change: change.offset)
 
 
 def _require_fit(base: Any, adapter: Any) -> None:
     for key, wanted in (("general.type", "adapter"), ("adapter.type", "lora")):
         if _value(adapter, key) != wanted:
-            raise JobError("adapter_mismatch", detail=f"{key}: {_value(adapter, key)}")
-    theirs, ours = _value(adapter, "general.architecture"), _value(base, "general.architecture")
-    if theirs != ours:
-        raise JobError("adapter_mismatch", detail=f"general.architecture: {theirs} / {ours}")
+            raise JobError("adapter_unsupported", kind=f"{key}: {_value(adapter, key)}")
+    if _value(adapter, "general.architecture") != _value(base, "general.architecture"):
+        raise _mismatch(adapter, "general.architecture")
+
+
+def _mismatch(adapter: Any, where: str) -> JobError:
+    name = _value(adapter, "general.base_model.0.name") or _value(adapter, "general.architecture")
+    return JobError("adapter_mismatch", base=str(name), where=where)
 
 
 def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
@@ -103,21 +110,22 @@ def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
     for tensor in adapter.tensors:
         name, side = tensor.name[: -len(_A)], tensor.name[-len(_A) :]
         if side not in (_A, _B):
-            raise JobError("adapter_mismatch", detail=tensor.name)
+            raise JobError("adapter_unsupported", kind=tensor.name)
         pairs.setdefault(name, {})[side] = tensor
     if not pairs:
-        raise JobError("adapter_mismatch", detail="no tensors")
+        raise JobError("adapter_unsupported", kind="no tensors")
     return pairs
 
 
-def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> Change:
+def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> Change | None:
+    """None when the pair does not fit the matrix."""
     if matrix is None or len(matrix.shape) != 2 or set(pair) != {_A, _B}:
-        raise JobError("adapter_mismatch", detail=name)
+        return None
     a, b = _floats(pair[_A]), _floats(pair[_B])
     columns, rows = (int(length) for length in matrix.shape)  # GGUF's order
     rank = b.shape[-1]
     if a.shape != (rank, columns) or b.shape != (rows, rank):
-        raise JobError("adapter_mismatch", detail=f"{name}: {b.shape} x {a.shape} / {(rows, columns)}")
+        return None
     scale = np.float32(strength * alpha / rank if alpha else strength)
     return Change(name, matrix.data_offset, rows, columns, matrix.tensor_type.name, a, b * scale)
 

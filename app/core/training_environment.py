@@ -1,0 +1,164 @@
+"""Where the training environment is: a Python of its own with torch, and llama.cpp's converter beside it.
+
+Gigabytes that most people never need stay out of the program; what fine-tunes and converts runs there, as a child
+process. Nothing of that environment is imported here, and nothing of the program's own environment reaches it.
+"""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import AppError
+
+VARIABLE = "KOTAE_TRAINER_PYTHON"
+FOLDER = "training-environment"  # below the data folder
+DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
+CONVERTER = "llama.cpp"  # below the environment's folder
+VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
+PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
+
+_ROOT = Path(__file__).resolve().parents[2]
+_TRAINER = _ROOT / "trainer"
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
+
+# Isolated (-I): no PYTHONPATH, no current folder. `trainer` alone is made importable: the folder that it lies in may
+# hold the libraries of another Python.
+_START = """\
+import importlib.util, runpy, sys
+folder, module, *arguments = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("trainer", folder + "/__init__.py", submodule_search_locations=[folder])
+package = importlib.util.module_from_spec(spec)
+sys.modules["trainer"] = package
+spec.loader.exec_module(package)
+sys.argv = [module, *arguments]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+_PROBE = """\
+import json, sys
+from importlib.metadata import PackageNotFoundError, version
+def found(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+import torch
+cards = range(torch.cuda.device_count())
+print(json.dumps({
+    "python": sys.version.split()[0],
+    "versions": {name: found(name) for name in sys.argv[1:]},
+    "cuda": torch.version.cuda,
+    "devices": [[torch.cuda.get_device_name(n), torch.cuda.get_device_properties(n).total_memory] for n in cards],
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnvironment:
+    """`python` is not resolved: a venv's link to its base would lose the venv."""
+
+    python: Path
+    converter: Path | None  # the folder with convert_hf_to_gguf.py; None: there is none
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        """Starts a module of `trainer`, as `python -m` would: `command("trainer.convert", job_file)`."""
+        isolated = [str(self.python), "-I", "-X", "utf8", "-c", _START]
+        return [*isolated, str(_TRAINER), module, *arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the environment says of itself."""
+
+    python: str
+    versions: dict[str, str]  # library -> version
+    cuda: str | None  # the version that torch was built for; None: CPU only
+    devices: tuple[Device, ...]
+    converter: str  # version
+
+
+def locate(data: Path) -> TrainingEnvironment:
+    """$KOTAE_TRAINER_PYTHON, else `data`/training-environment, else the development one. Quick: starts nothing.
+
+    Raises AppError("no_training_environment").
+    """
+    folders = [data / FOLDER, _ROOT / DEVELOPMENT_FOLDER]
+    named = os.environ.get(VARIABLE)
+    pythons = [Path(named).absolute()] if named else [python_in(folder) for folder in folders]
+    for python in pythons:
+        if python.is_file():
+            return TrainingEnvironment(python, _converter([python.parent.parent, *folders]))
+    raise AppError("no_training_environment", path=str(pythons[0]))
+
+
+def python_in(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def check(environment: TrainingEnvironment) -> Probe:
+    """Imports torch there and looks for the rest: seconds. Not for the window's thread.
+
+    Raises AppError("training_environment_broken", path, reason).
+    """
+    converter = _converter_version(environment)
+    report = _ask(environment)
+    missing = [name for name, version in report["versions"].items() if version is None]
+    if missing:
+        raise _broken(environment, f"missing: {', '.join(missing)}")
+    devices = tuple(Device(name, memory_bytes) for name, memory_bytes in report["devices"])
+    return Probe(report["python"], report["versions"], report["cuda"], devices, converter)
+
+
+def _converter(folders: list[Path]) -> Path | None:
+    converters = [folder / CONVERTER for folder in folders]
+    return next((folder for folder in converters if (folder / "convert_hf_to_gguf.py").is_file()), None)
+
+
+def _converter_version(environment: TrainingEnvironment) -> str:
+    """A converter of another version may write what the engine reads otherwise."""
+    if environment.converter is None:
+        raise _broken(environment, f"missing: {CONVERTER}")
+    try:
+        version = (environment.converter / VERSION_FILE).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise _broken(environment, f"missing: {CONVERTER}/{VERSION_FILE}") from error
+    try:
+        engine = importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:  # a bundle without metadata, built with its converter
+        return version
+    if version != engine:
+        raise _broken(environment, f"{CONVERTER} {version}, engine {engine}")
+    return version
+
+
+def _ask(environment: TrainingEnvironment) -> dict[str, Any]:
+    argv = [str(environment.python), "-I", "-X", "utf8", "-c", _PROBE, *_LIBRARIES]
+    try:
+        run = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PROBE_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _broken(environment, f"no answer in {PROBE_LIMIT_S:.0f} s") from error
+    except OSError as error:
+        raise _broken(environment, error.strerror or str(error)) from error
+    lines = run.stdout.splitlines()
+    if run.returncode != 0 or not lines:
+        complaints = run.stderr.strip().splitlines()
+        raise _broken(environment, complaints[-1] if complaints else f"exit status {run.returncode}")
+    report: dict[str, Any] = json.loads(lines[-1])
+    return report
+
+
+def _broken(environment: TrainingEnvironment, reason: str) -> AppError:
+    return AppError("training_environment_broken", path=str(environment.python), reason=reason)
