@@ -48,10 +48,12 @@ class Dialog(QDialog):
         *,
         icon: tuple[str, str] | None = None,
         content: QWidget | None = None,
+        width_px: int = WIDTH_PX,
     ) -> None:
         """`icon`: name and colour. `content` stands between the body and the buttons."""
         super().__init__(parent)
         self._theme = theme
+        self._width_px = width_px
         self.result_key = "cancel"
         self.setWindowTitle(self.tr("Kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -62,10 +64,14 @@ class Dialog(QDialog):
 
     def showEvent(self, event: QShowEvent) -> None:
         """As high as the wrapped text needs: Qt's first guess is made for other widths."""
+        self.fit_height()
+        super().showEvent(event)
+
+    def fit_height(self) -> None:
         layout = self.layout()
         if layout is not None:
+            layout.activate()
             self.resize(self.width(), layout.totalHeightForWidth(self.width()))
-        super().showEvent(event)
 
     def reject(self) -> None:
         self.chosen.emit(self.result_key)
@@ -95,7 +101,7 @@ class Dialog(QDialog):
         column.addLayout(self._button_row(choices))
         parent = self.parentWidget()
         room = parent.window().width() if parent is not None else self.screen().availableSize().width()
-        self.setFixedWidth(min(self._theme.px(WIDTH_PX), room - 2 * EDGE_PX))
+        self.setFixedWidth(min(self._theme.px(self._width_px), room - 2 * EDGE_PX))
         default = next((choice.key for choice in choices if choice.is_default), None)
         if default is not None:
             self.buttons[default].setFocus()

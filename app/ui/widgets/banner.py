@@ -24,10 +24,10 @@ class Banner(QFrame):
     action_requested = Signal(str)  # the key of the button
     closed = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._build()
+        self._build(can_close)
         self.hide()
 
     def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
@@ -55,7 +55,7 @@ class Banner(QFrame):
         super().resizeEvent(event)
         self._turn()
 
-    def _build(self) -> None:
+    def _build(self, can_close: bool) -> None:
         self._icon = Icon(self._theme, "triangle-alert", "warning")
         self._what = Label(strong=True, wraps=True)
         self._sentence = Label(tone="text2", wraps=True)
@@ -71,6 +71,8 @@ class Banner(QFrame):
         self._content.addLayout(self._buttons)
         close = IconButton(self._theme, "x", self.tr("閉じる"))
         close.clicked.connect(self.dismiss)
+        if not can_close:
+            close.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(12)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from app.ui.language import noted
 from app.ui.theme import Theme
-from app.ui.widgets.labels import tip
+from app.ui.widgets.labels import repolish, tip
 
 LEADING_GAP_PX = 4
 
@@ -35,6 +35,12 @@ class Button(QPushButton):
             self.setCursor(Qt.CursorShape.PointingHandCursor)
         theme.changed.connect(self._retint)
         self._retint()
+
+    def set_kind(self, kind: str) -> None:
+        if self.property("kind") != kind:
+            self.setProperty("kind", kind)
+            repolish(self)
+            self._retint()
 
     def _retint(self) -> None:
         if self._icon:
