@@ -24,6 +24,7 @@ from app.core.wording import describe_error
 from app.services import background
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
+from app.services.downloads import Downloads
 from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -31,9 +32,11 @@ from app.services.preload import Preload
 from app.services.presets import Presets
 from app.services.single_instance import SingleInstance
 from app.services.transfer import Transfer
+from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
+from app.ui.models.download_desk import DownloadDesk
 from app.ui.notifications import Notifier
 from app.ui.pages import Services
 from app.ui.theme import Theme
@@ -54,6 +57,8 @@ class Parts:
     preferences: Preferences
     engine: EngineClient
     library: ModelLibrary
+    upkeep: ModelUpkeep
+    downloads: Downloads
     conversations: Conversations
     presets: Presets
     session: ChatSession
@@ -70,6 +75,8 @@ class Parts:
 
         Other long work is cancelled and leaves no half file.
         """
+        self.downloads.discard_cancelled()
+        self.downloads.close()  # what runs is paused; the next start offers to go on
         background.shut_down()
         self.session.close()
         self.engine.shut_down()
@@ -134,7 +141,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     session = ChatSession(database, conversations, presets, engine, library, preferences, children.template())
     preload = Preload(session, engine, preferences, session)
     page = ChatPage(theme, session, conversations, presets, library, preferences)
-    services = Services(preferences, library, session, conversations, presets, engine, where)
+    upkeep = ModelUpkeep(database, library, presets, preferences, where)
+    downloads = Downloads(
+        library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
+    )
+    download_desk = DownloadDesk(theme, downloads, preferences, page)
+    services = Services(preferences, library, session, conversations, presets, engine, where, upkeep, download_desk)
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
@@ -151,7 +163,9 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     notifier = Notifier(window)
     notifier.follow(session, library)
     desk = _desk(window, page, database, conversations, session, notifier)
-    return Parts(theme, database, preferences, engine, library, conversations, presets, session, window, desk)
+    return Parts(
+        theme, database, preferences, engine, library, upkeep, downloads, conversations, presets, session, window, desk
+    )
 
 
 def _desk(
@@ -194,7 +208,7 @@ def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Prefer
     """A model that is still being added goes on, and is seen on its page."""
     preferences.change(first_run_done=True)
     if library.is_working:
-        window.pages.models().take_over()
+        window.pages.models().importing.take_over()
 
 
 def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:

@@ -25,16 +25,21 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
-from app.core import paths, preset_files
+from app.core import catalogue, paths, preset_files
 from app.core.errors import AppError
 from app.core.exchange.importing import Imported
 from app.core.exchange.json_file import Refusal
+from app.core.found_models import Findings, FoundModel, Skipped
+from app.core.kit_import import Imported as KitImported
+from app.core.kit_manifest import Kit, KitFile, KitModel, KitPart
 from app.core.presets import PROGRAM, Choices
 from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.shelf import Shelf
 from app.core.store import Store
+from app.core.verify import Verdict
 from app.core.wording import current_language
 from app.engine.messages import EngineFacts
+from app.services.downloads import Download
 from app.services.events import EngineStatus
 from app.services.preferences import Preferences
 from app.ui import desktop
@@ -263,13 +268,154 @@ def models_trial(parts: Parts) -> None:
 
 def models_refused(parts: Parts) -> None:
     models(parts)
-    parts.window.page("models")._on_failed(AppError("not_gguf_html"))
+    parts.window.page("models").importing.explain(AppError("not_gguf_html"))
 
 
 def models_detail(parts: Parts) -> None:
     models(parts)
     page = parts.window.page("models")
     page._on_clicked(page.list.currentIndex())
+
+
+def models_menu(parts: Parts) -> None:
+    models(parts)
+    page = parts.window.page("models")
+    page.menu_button.click()
+
+
+def models_found(parts: Parts) -> None:
+    """What the search of other programs' folders gives."""
+    models(parts)
+    home = Path("/home/yamada")
+    listed = Path(parts.library.models()[0].path)
+    found = Findings(
+        [
+            FoundModel(
+                home / ".lmstudio/models/a/gemma-3-12b-it-Q4_K_M.gguf", "lm_studio", "gemma-3-12b-it-Q4_K_M",
+                7_300_000_000, "gemma3", "Q4_K_M", 131072,
+            ),
+            FoundModel(
+                home / ".ollama/models/blobs/sha256-1", "ollama", "qwen2.5:14b", 8_990_000_000, "qwen2", "Q4_K_M", 32768
+            ),
+            FoundModel(
+                home / ".cache/huggingface/hub/x/Llama-3.3-Swallow-70B-Instruct-v0.4-Q4_K_M-00001-of-00003.gguf",
+                "huggingface", "Llama-3.3-Swallow-70B-Instruct-v0.4-Q4_K_M-00001-of-00003", 42_500_000_000, "llama",
+                "Q4_K_M", 131072, 3,
+            ),
+            FoundModel(listed, "kotae", listed.stem, 4_920_734_048, "llama", "Q4_K_M", 8192),
+        ],
+        [
+            Skipped(home / ".ollama/x", "ollama", AppError("found_no_weights", name="gpt-oss:120b-cloud")),
+            Skipped(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
+        ],
+    )  # fmt: skip
+    dialog = parts.window.page("models").care.look_for_others()
+    dialog._work._end()
+    parts.upkeep.cancel()
+    dialog.show_findings(found)
+    next(iter(dialog.list.rows.values())).box.setChecked(True)
+
+
+def models_verifying(parts: Parts) -> None:
+    models(parts)
+    care = parts.window.page("models").care
+    care.progress.start(care.tr("ファイルを検証しています：{name}").format(name=parts.library.models()[0].name))
+    care.progress.set_progress(2_950_000_000, 4_920_734_048, is_bytes=True)
+
+
+def models_damaged(parts: Parts) -> None:
+    """Two verified, one of them damaged."""
+    models(parts)
+    own, swallow = sorted(parts.library.models(), key=lambda model: model.id)
+    problem = AppError("model_file_damaged", path=swallow.path)
+    verdicts = [Verdict(own, "sound"), Verdict(swallow, "damaged", problem)]
+    parts.upkeep._verdicts = verdicts
+    parts.upkeep._on_verified(verdicts)
+    parts.window.page("models").care._on_verified(verdicts)
+    page = parts.window.page("models")
+    page._on_clicked(page.list.currentIndex())
+
+
+def kit_export(parts: Parts) -> None:
+    models(parts)
+    parts.window.page("models").care.choose_export()
+
+
+def kit_written(parts: Parts) -> None:
+    models(parts)
+    pieces = [KitPart(f"001-000{number}.kotae-part", 3_900_000_000, "0" * 64) for number in (1, 2)]
+    kit = Kit((KitModel("m", (KitFile(4_920_734_048, "0" * 64, tuple(pieces)),)),))
+    parts.window.page("models").care._on_kit_written(kit, Path("/media/yamada/KOTAE-USB/kotae-models"))
+
+
+def kit_problems(parts: Parts) -> None:
+    models(parts)
+    missing = AppError("kit_part_missing", part="002-0003.kotae-part")
+    problems = [AppError("kit_part_damaged", part="002-0001.kotae-part"), missing]
+    outcome = KitImported(parts.library.models()[:1], (), ["Qwen2.5-7B-Instruct-Q4_K_M"], problems)
+    parts.window.page("models").care._on_kit_read(outcome)
+
+
+def coming(parts: Parts, *items: Download) -> None:
+    """As if these were on their way."""
+    parts.downloads.items = lambda: list(items)
+    parts.downloads.changed.emit()
+
+
+def download(card_id: str, state: str, done: float, **more: object) -> Download:
+    card = catalogue.load().card(card_id)
+    file = card.file_of("Q4_K_M")
+    return Download(
+        card_id, card_id, card.title, "Q4_K_M", (file.file,), "huggingface.co", file.size_bytes,
+        round(done * file.size_bytes), state, **more,
+    )  # fmt: skip
+
+
+def models_downloading(parts: Parts) -> None:
+    models(parts)
+    coming(
+        parts,
+        download("sarashina2.2-3b-instruct-v0.1", "running", 0.57, bytes_per_s=24.6e6, seconds_left=36.0),
+        download("qwen2.5-7b-instruct", "waiting", 0.0),
+        download("llama-3-elyza-jp-8b", "paused", 0.21),
+    )
+    page = parts.window.page("models")
+    page.list.setCurrentIndex(page.models.index_of("card:sarashina2.2-3b-instruct-v0.1"))
+    page.list.scrollToTop()
+
+
+def models_download_detail(parts: Parts) -> None:
+    models_downloading(parts)
+    page = parts.window.page("models")
+    page._on_clicked(page.list.currentIndex())
+
+
+def models_download_failed(parts: Parts) -> None:
+    models(parts)
+    gated = AppError("download_gated", repository="owner/name", page="https://huggingface.co/owner/name")
+    failed = download("llama-3-elyza-jp-8b", "failed", 0.4, problem=gated)
+    coming(parts, failed)
+    parts.downloads.failed.emit(failed)
+
+
+def models_offline(parts: Parts) -> None:
+    parts.preferences.change(network_allowed=False)
+    models(parts)
+    page = parts.window.page("models")
+    page.list.setCurrentIndex(page.models.index_of("card:qwen2.5-7b-instruct"))
+    page._on_clicked(page.list.currentIndex())
+
+
+def download_consent(parts: Parts) -> None:
+    models(parts)
+    card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
+    parts.window.page("models")._on_download_requested(card, card.file_of("Q4_K_M"))
+
+
+def token(parts: Parts) -> None:
+    models_download_failed(parts)
+    item = parts.downloads.items()[0]
+    parts.window.page("models")._desk.ask_token(item.id, parts.window)
 
 
 def settings_look(parts: Parts) -> None:
@@ -286,6 +432,30 @@ def settings_models(parts: Parts) -> None:
     parts.window.page("settings").show_section(3)
 
 
+def settings_network(parts: Parts) -> None:
+    parts.window.show_settings("network")
+    section = dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")]
+    section.proxy.setText("http://user:secret@proxy:8080")
+    section.proxy.editingFinished.emit()
+
+
+def settings_moving(parts: Parts) -> None:
+    settings_models(parts)
+    storage = parts.window.page("settings").storage
+    storage.progress.start(storage.tr("移動しています"))
+    storage.progress.set_progress(3_100_000_000, 14_460_000_000, is_bytes=True)
+
+
+def settings_move(parts: Parts) -> None:
+    settings_models(parts)
+    parts.window.page("settings").storage.ask(Path("/media/yamada/kotae/models"))
+
+
+def proxy_login(parts: Parts) -> None:
+    settings_network(parts)
+    dict(parts.window.page("settings").sections)[parts.window.page("settings").tr("通信")].ask_login()
+
+
 def settings_models_details(parts: Parts) -> None:
     parts.preferences.change(shows_details=True)
     settings_models(parts)
@@ -293,7 +463,7 @@ def settings_models_details(parts: Parts) -> None:
 
 def settings_data(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
-    parts.window.page("settings").show_section(4)
+    parts.window.page("settings").show_section(5)
 
 
 def presets(parts: Parts) -> None:
@@ -526,9 +696,12 @@ def import_result(parts: Parts) -> None:
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, settings_look,
+        chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, models_menu,
+        models_found, models_verifying, models_damaged, kit_export, kit_written, kit_problems, models_downloading,
+        models_download_detail, models_download_failed, models_offline, download_consent, token, settings_look,
         settings_questions,
-        settings_models, settings_models_details, settings_data,
+        settings_models, settings_models_details, settings_moving, settings_move, settings_network, settings_data,
+        proxy_login,
         presets, preset_editor, preset_editor_details, action_editor, preset_export,
         preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,

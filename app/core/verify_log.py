@@ -49,7 +49,7 @@ def _read(entry: Any) -> LastVerified | None:
     if not isinstance(entry, dict):
         return None
     state, at, code, facts = (entry.get(name) for name in ("state", "at", "code", "facts"))
-    if state not in _STATES or type(at) not in (int, float):
+    if state not in _STATES or not isinstance(at, int | float):
         return None
     problem = AppError(code, **facts) if isinstance(code, str) and isinstance(facts, dict) else None
     return LastVerified(state, at, problem)

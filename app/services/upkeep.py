@@ -73,6 +73,11 @@ class ModelUpkeep(QObject):
         found = self._last_verified.get(model.id)
         return found if found is not None and found.at >= model.added_at else None
 
+    @property
+    def has_presets(self) -> bool:
+        """Whether a kit would hold presets."""
+        return bool(self._presets.own())
+
     def pending_move(self) -> Move | None:
         """A move that was interrupted before all was copied, and waits for the user."""
         plan = models_folder.pending(self._where)

@@ -87,6 +87,11 @@ class MainWindow(QMainWindow):
         self.show_page("settings")
         self.pages.settings().show_presets()
 
+    def show_settings(self, section: str) -> None:
+        """`section`: models | network."""
+        self.show_page("settings")
+        self.pages.settings().show_named(section)
+
     def models_page(self) -> ModelsPage:
         """Shows the page モデル and gives it, for what other pages ask of it."""
         self.show_page("models")
@@ -184,6 +189,7 @@ class MainWindow(QMainWindow):
         pages.undo_offered.connect(self.undo_stack.offer)
         pages.first_run_requested.connect(self.first_run_requested)
         pages.problem_occurred.connect(self.show_problem)
+        pages.settings_requested.connect(self.show_settings)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [

@@ -1,5 +1,6 @@
 """The pages of the window, and what they ask of it. Those other than 質問 are built when they are first shown."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +15,14 @@ from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
+from app.services.upkeep import ModelUpkeep
 from app.ui.bin_page import BinPage
+from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.page import ModelsPage
 from app.ui.presets.conversation import ConversationSettings
 from app.ui.search.page import SearchPage
 from app.ui.settings.page import SettingsPage
+from app.ui.settings.storage import Storage
 from app.ui.theme import Theme
 from app.ui.widgets.page import Page
 
@@ -34,6 +38,8 @@ class Services:
     presets: Presets
     engine: EngineClient
     paths: Paths
+    upkeep: ModelUpkeep
+    download_desk: DownloadDesk
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
@@ -51,9 +57,12 @@ class Pages(QObject):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     first_run_requested = Signal()
     problem_occurred = Signal(object)  # AppError
+    settings_requested = Signal(str)  # models | network: a section of the settings
 
     def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
         super().__init__(parent)
+        services.download_desk.settings_requested.connect(self.settings_requested)
+        services.download_desk.undo_offered.connect(self.undo_offered)
         self._theme = theme
         self._services = services
         self._pages: dict[str, Page] = {"ask": chat_page}
@@ -102,13 +111,16 @@ class Pages(QObject):
 
     def _make_models(self) -> Page:
         of = self._services
-        page = ModelsPage(self._theme, of.library, of.preferences, of.engine, of.paths)
+        page = ModelsPage(self._theme, of.library, of.preferences, of.engine, of.paths, of.upkeep, of.download_desk)
         page.ask_requested.connect(self.ask_requested)
+        page.settings_requested.connect(self.settings_requested)
         return page
 
     def _make_settings(self) -> Page:
         of = self._services
-        page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths)
+        downloads = of.download_desk.downloads
+        storage = functools.partial(Storage, self._theme, of.upkeep, downloads, of.engine)
+        page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage)
         page.undo_offered.connect(self.undo_offered)
         page.first_run_requested.connect(self.first_run_requested)
         return page

@@ -153,7 +153,7 @@ def test_a_kit_can_be_brought_into_a_folder_of_choice(kotae: Run, tmp_path: Path
         (("export-kit", "x", "--part-size", "5GB"), 2, "--part-size"),
         (("export-kit", "x", "--part-size", "多め"), 2, "--part-size"),
         (("export-kit", "x", "--model", "なし"), 3, "「なし」"),
-        (("import-kit", "/nowhere"), 3, "移行キットが見つかりません"),
+        (("import-kit", "/nowhere"), 3, "持ち運びキットが見つかりません"),
         (("move-folder",), 2, "DIR"),
     ],
 )

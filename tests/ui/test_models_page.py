@@ -42,12 +42,13 @@ def choose(page, key: str) -> None:
 
 def test_local_models_come_before_those_of_the_catalogue(page):
     assert titles(page)[:3] == ["この PC のモデル", "社内 3B", "追加できるモデル"]
-    assert len(titles(page)) == 3 + len(catalogue.load().cards)
+    assert len(titles(page)) == 3 + sum(card.kind == "chat" for card in catalogue.load().cards)
 
 
 def test_a_card_without_a_file_says_how_it_is_added(page):
-    choose(page, "card:qwen2.5-7b-instruct")
-    assert "この版ではファイルの取り込みで追加できます" in shown(page)
+    choose(page, "card:tanuki-8b-dpo-v1.0")
+    assert "GGUF ファイルか持ち運びキットの取り込みで追加できます。" in shown(page)
+    assert not page.detail.download_button.isVisible()
     assert not page.detail.use_button.isVisible()
     assert not page.detail.starter_button.isVisible()
 

@@ -4,6 +4,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.ui.language import joined
 from app.ui.models import words
 from app.ui.models.entries import Entry, EntryRole
 from app.ui.theme import Theme
@@ -12,6 +13,7 @@ from app.ui.widgets import rows
 Index = QModelIndex | QPersistentModelIndex
 
 MARGIN_PX = 16
+DOWNLOAD_PX = 52  # of the progress below the words; its widget lies over the entry
 
 
 class ModelDelegate(QStyledItemDelegate):
@@ -24,7 +26,7 @@ class ModelDelegate(QStyledItemDelegate):
         if not entry.key:
             return QSize(0, self._theme.px(32))
         height = 2 * self._theme.line_height("ui") + self._theme.line_height("caption") + self._theme.px(26)
-        return QSize(0, height)
+        return QSize(0, height + (self._theme.px(DOWNLOAD_PX) if entry.download else 0))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         entry: Entry = index.data(EntryRole)
@@ -70,6 +72,8 @@ class ModelDelegate(QStyledItemDelegate):
     def _facts(self, entry: Entry) -> str:
         if entry.model is not None:
             return words.model_facts(entry.model)
+        if entry.card is not None and entry.download is not None:
+            return joined(words.card_facts(entry.card), entry.download.quantization)
         return words.card_facts(entry.card) if entry.card else ""
 
 

@@ -1,26 +1,47 @@
 """One model in full: what it is, what its licence asks, what is in force, and what can be done with it."""
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.records import LocalModel
+from app.core.verify_log import LastVerified
 from app.engine.messages import EngineFacts
+from app.services.downloads import Download
 from app.ui.language import joined, noted
 from app.ui.models import words
+from app.ui.models.download_row import DownloadRow
 from app.ui.models.entries import Entry
 from app.ui.models.fits import Judged
 from app.ui.models.memory_bar import MemoryBar
 from app.ui.models.quantizations import Quantizations
 from app.ui.theme import Theme
+from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.fact_list import FactList
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label, Rule, tip
 from app.ui.widgets.scroll import scrolled
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is true beside the model itself. `facts`: of the loaded model, whichever that is."""
+
+    facts: EngineFacts | None = None
+    last_verified: LastVerified | None = None
+    is_starter_available: bool = False
+    is_busy: bool = False  # a model is being added
+    is_network_allowed: bool = True
+
+
 class ModelDetail(QFrame):
     use_requested = Signal()
+    verify_requested = Signal()
+    kit_requested = Signal()  # to be imported: there is no network
+    network_requested = Signal()  # its settings
     starter_requested = Signal()
     folder_requested = Signal()
     remove_requested = Signal()
@@ -29,18 +50,18 @@ class ModelDetail(QFrame):
     file_changed = Signal()  # another form of the model was chosen
     back_requested = Signal()
 
-    def __init__(self, theme: Theme, *, can_download: bool = False) -> None:
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._can_download = can_download
         self._entry: Entry | None = None
+        self._around = Around()
         self._chosen = ""  # quantization
         self._build()
         self._connect()
 
-    def show_entry(self, entry: Entry, facts: EngineFacts | None, is_starter_available: bool, is_busy: bool) -> None:
-        """`facts`: of the loaded model, whichever that is."""
-        model, card = entry.model, entry.card
+    def show_entry(self, entry: Entry, around: Around) -> None:
+        model, card, facts = entry.model, entry.card, around.facts
+        self._around = around
         if self._entry is None or self._entry.key != entry.key:
             self._chosen = entry.quantization
         self._entry = entry
@@ -53,10 +74,19 @@ class ModelDetail(QFrame):
         self.licence_button.setVisible(bool(card and card.licence_url))
         is_loaded = model is not None and facts is not None and facts.path == model.path
         self._show_effective(model, facts if is_loaded else None, entry.usual)
-        self._show_actions(entry, is_starter_available, is_busy)
+        self._show_verified(around.last_verified if model is not None else None)
+        self._show_actions(entry)
+
+    def note_download(self, download: Download, place: int) -> None:
+        """How far it is now, if it is the one that is shown."""
+        shown = self._entry.download if self._entry else None
+        if shown is not None and shown.id == download.id:
+            self.download.show_download(download, place)
 
     def set_back_visible(self, is_visible: bool) -> None:
+        """Where the list is out of sight; then the progress of a download is shown here."""
         self.back_button.setVisible(is_visible)
+        self.download.setVisible(is_visible and self._entry is not None and self._entry.download is not None)
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
@@ -65,7 +95,7 @@ class ModelDetail(QFrame):
         column.setSpacing(0)
         column.addWidget(scrolled(self._build_content()), 1)
         column.addWidget(Rule())
-        column.addLayout(self._build_actions())
+        column.addWidget(self._build_actions())
 
     def _build_content(self) -> QWidget:
         self.back_button = Button(self._theme, self.tr("一覧に戻る"), "quiet", "chevron-left", compact=True)
@@ -75,6 +105,8 @@ class ModelDetail(QFrame):
         self._advice = Label(tone="text2", wraps=True)
         self._summary = Label(tone="text2", wraps=True)
         self._facts = FactList(self._theme)
+        self._verified = Label(strong=True, wraps=True)
+        self._verified_next = Label(tone="text2", wraps=True)
         self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
         self._files_title = Label(self.tr("量子化を選ぶ"), strong=True)
         self._files_title.setToolTip(tip(self.tr("数値を丸めて小さくした形です。小さいほど速く、品質は少し下がります")))
@@ -93,6 +125,8 @@ class ModelDetail(QFrame):
         for widget in (*about, self._facts):
             column.addWidget(widget)
         column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
+        for widget in (self._verified, self._verified_next):
+            column.addWidget(widget)
         column.addSpacing(8)
         for widget in (self._files_title, self.files, self._memory_title, self._memory):
             column.addWidget(widget)
@@ -102,30 +136,38 @@ class ModelDetail(QFrame):
         column.addStretch(1)
         return content
 
-    def _build_actions(self) -> QHBoxLayout:
+    def _build_actions(self) -> QWidget:
         self.use_button = Button(self._theme, self.tr("質問で使う"), "primary")
         self.starter_button = Button(self._theme, self.tr("お試し用を追加"), "primary")
-        self.download_button = Button(self._theme, "", "primary")
+        self.download_button = Button(self._theme, self.tr("ダウンロード"), "primary", "download")
+        self.verify_button = Button(self._theme, self.tr("ファイルを検証"), icon="shield-check")
+        self.verify_button.setToolTip(
+            tip(self.tr("ファイルをすべて読み、壊れたり変わったりしていないかを確かめます。"))
+        )
         self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
         self.remove_button = Button(self._theme, self.tr("一覧から外す…"), "danger")
+        self.offline = Banner(self._theme, can_close=False)
+        self.download = DownloadRow(self._theme)
         self._reason = Label(tone="text2", wraps=True)
-        row = QHBoxLayout()
-        row.setContentsMargins(20, 12, 20, 12)
-        row.setSpacing(8)
-        row.addWidget(self.use_button)
-        row.addWidget(self.starter_button)
-        row.addWidget(self.download_button)
-        row.addWidget(self._reason, 1)
-        row.addWidget(self.folder_button)
-        row.addStretch()
-        row.addWidget(self.remove_button)
-        return row
+        foot = QWidget()
+        column = QVBoxLayout(foot)
+        column.setContentsMargins(20, 12, 20, 12)
+        column.setSpacing(10)
+        column.addWidget(self.download)
+        column.addWidget(self.offline)
+        column.addWidget(self._reason)
+        first = (self.use_button, self.starter_button, self.download_button)
+        self._actions = Flow(*first, self.verify_button, self.folder_button, self.remove_button)
+        column.addWidget(self._actions)
+        return foot
 
     def _connect(self) -> None:
         self.use_button.clicked.connect(self.use_requested)
         self.starter_button.clicked.connect(self.starter_requested)
         self.download_button.clicked.connect(self._on_download_clicked)
         self.files.chosen.connect(self._on_file_chosen)
+        self.verify_button.clicked.connect(self.verify_requested)
+        self.offline.action_requested.connect(self._on_offline_action)
         self.folder_button.clicked.connect(self.folder_requested)
         self.remove_button.clicked.connect(self.remove_requested)
         self.licence_button.clicked.connect(self.licence_requested)
@@ -190,39 +232,84 @@ class ModelDetail(QFrame):
             predicted = judged.fit.needed if judged is not None and is_same and not facts.repack else None
             self._effective.set_facts(words.engine_facts(facts, predicted))
 
-    def _show_actions(self, entry: Entry, is_starter_available: bool, is_busy: bool) -> None:
+    def _show_verified(self, last: LastVerified | None) -> None:
+        for label in (self._verified, self._verified_next):
+            label.setVisible(last is not None)
+        if last is not None:
+            text, tone = words.verified(last)
+            self._verified.setText(self.tr("最後の検証：{result}").format(result=text))
+            self._verified.set_tone(tone)
+            self._verified_next.setText(words.verified_next(last))
+
+    def _show_actions(self, entry: Entry) -> None:
         is_local = entry.model is not None
-        can_add = not is_local and entry.card is not None and entry.card.is_trial and is_starter_available
+        is_trial = entry.card is not None and entry.card.is_trial
+        can_add = not is_local and is_trial and self._around.is_starter_available
         file = self._file_to_download()
+        is_allowed = self._around.is_network_allowed
         self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
-        self.download_button.setVisible(file is not None)
+        self.download_button.setVisible(file is not None and is_allowed and not can_add)
+        # One primary button: for a model that is here already, another form of it comes second.
+        self.download_button.set_kind("" if is_local else "primary")
         if file is not None:
-            self.download_button.setText(
-                self.tr("ダウンロード（{size}）").format(size=words.gigabytes(file.size_bytes))
-            )
+            self.download_button.setText(self._download_words(file, entry))
+        self._show_offline(is_wanted=file is not None and not is_allowed and not is_local and not can_add)
+        self.download.setVisible(entry.download is not None and not self.back_button.isHidden())
+        if entry.download is not None:
+            self.download.show_download(entry.download)
+        self.verify_button.setVisible(is_local)
         self.folder_button.setVisible(is_local)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
-        self.starter_button.setEnabled(not is_busy)
+        self.starter_button.setEnabled(not self._around.is_busy)
+        self._show_reason(entry, can_add=can_add, can_download=file is not None)
+        buttons = (self.use_button, self.starter_button, self.download_button, self.verify_button)
+        self._actions.setVisible(any(not button.isHidden() for button in buttons))
+
+    def _show_reason(self, entry: Entry, *, can_add: bool, can_download: bool) -> None:
         reason = ""
         if entry.is_used:
             reason = self.tr("✓ 質問で使っています")
         elif can_add:
+            is_busy = self._around.is_busy
             reason = self.tr("追加しています…") if is_busy else self.tr("使用条件を読んでから追加してください。")
-        elif not is_local and file is None:
-            reason = self.tr("この版ではファイルの取り込みで追加できます")
+        elif entry.model is None and entry.download is None and not can_download:
+            reason = self.tr("GGUF ファイルか持ち運びキットの取り込みで追加できます。")
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
         self._reason.set_tone("success" if entry.is_used else "text2")
 
+    def _show_offline(self, *, is_wanted: bool) -> None:
+        if not is_wanted:
+            self.offline.hide()
+        elif self.offline.isHidden():
+            what = self.tr("通信が許可されていません。")
+            actions = (("kit", self.tr("キットを取り込む")), ("network", self.tr("通信の設定を開く")))
+            self.offline.show_message("warning", what, self.tr("USB メモリの持ち運びキットから追加できます。"), actions)
+
+    def _download_words(self, file: ModelFile, entry: Entry) -> str:
+        size = words.gigabytes(file.size_bytes)
+        if entry.model is not None:
+            return self.tr("{form} もダウンロード（{size}）").format(form=file.quantization, size=size)
+        return self.tr("ダウンロード（{size}）").format(size=size)
+
+    def _on_offline_action(self, key: str) -> None:
+        if key == "kit":
+            self.kit_requested.emit()
+        else:
+            self.network_requested.emit()
+
     def _file_to_download(self) -> ModelFile | None:
         """The chosen form, where it can be downloaded and is not here."""
         card = self._entry.card if self._entry else None
-        file = card.file_of(self._chosen) if card and self._can_download else None
+        file = card.file_of(self._chosen) if card else None
         if file is None or not file.repository:
             return None
-        is_here = self._entry is not None and self._entry.model is not None and self._entry.quantization == self._chosen
-        return None if is_here else file
+        entry = self._entry
+        assert entry is not None
+        is_here = entry.model is not None and entry.quantization == self._chosen
+        is_coming = entry.download is not None and entry.download.quantization == self._chosen
+        return None if is_here or is_coming else file
 
     def _on_download_clicked(self) -> None:
         file = self._file_to_download()
@@ -232,4 +319,6 @@ class ModelDetail(QFrame):
     def _on_file_chosen(self, quantization: str) -> None:
         self._chosen = quantization
         self._show_fit()
+        if self._entry is not None:
+            self._show_actions(self._entry)
         self.file_changed.emit()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
+from app.services.downloads import Download
 from app.ui.models.fits import Judged
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -24,7 +25,8 @@ class Entry:
     card: ModelCard | None = None
     is_used: bool = False  # questions go to this model
     judged: Mapping[str, Judged] = field(default_factory=dict)  # by quantization; empty: not known
-    quantization: str = ""  # of the file at hand, else the usual one of the card
+    quantization: str = ""  # of the file at hand, else of the one on its way, else the usual one of the card
+    download: Download | None = None  # of a file of the card
 
     @property
     def key(self) -> str:
@@ -59,13 +61,21 @@ class ModelList(QAbstractListModel):
         self._entries: list[Entry] = []
 
     def set_entries(self, local: Sequence[Entry], cards: Sequence[Entry]) -> None:
+        """Cards that are being downloaded stand above all others."""
+        coming = [entry for entry in cards if entry.download is not None]
+        cards = [entry for entry in cards if entry.download is None]
         self.beginResetModel()
         self._entries = []
+        if coming:
+            self._entries += [Entry(self.tr("ダウンロード")), *coming]
         if local:
             self._entries += [Entry(self.tr("この PC のモデル")), *local]
         if cards:
             self._entries += [Entry(self.tr("追加できるモデル")), *cards]
         self.endResetModel()
+
+    def downloading(self) -> list[QModelIndex]:
+        return [self.index(row) for row, entry in enumerate(self._entries) if entry.download is not None]
 
     def entry(self, index: Index) -> Entry | None:
         return self._entries[index.row()] if index.isValid() else None

@@ -40,6 +40,10 @@ class MachineLine(QWidget):
         self.measure_button.clicked.connect(self.measure_requested)
         self.show_speed(None, is_measuring=False)
 
+    def use_folder(self, models_folder: Path) -> None:
+        self._folder = models_folder
+        self._facts.setText(self.text())
+
     def show_room(self, room: Room | None) -> None:
         self._others_bytes = room.others_bytes if room else 0
         self._facts.setText(self.text())

@@ -1,13 +1,14 @@
-"""The page モデル: import, add the trial model, choose which model answers."""
+"""The page モデル: what is here, what could be here and how it gets here, and which model answers."""
 
+import functools
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QObject, Qt, QUrl, Signal
+from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core import catalogue, local_models, model_fit, speed
-from app.core.errors import AppError
+from app.core import catalogue, local_models, speed
+from app.core.catalogue import ModelCard, ModelFile
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.wording import describe_error
@@ -16,29 +17,35 @@ from app.services.engine import EngineClient
 from app.services.events import EngineStatus
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
-from app.ui.dialogs import Choice, Dialog
-from app.ui.models import questions
-from app.ui.models.delegate import ModelDelegate
-from app.ui.models.detail import ModelDetail
+from app.services.upkeep import ModelUpkeep
+from app.ui.dialogs import Dialog
+from app.ui.models import gather, questions
+from app.ui.models.care import Care
+from app.ui.models.detail import Around, ModelDetail
+from app.ui.models.download_desk import DownloadDesk
+from app.ui.models.downloading import Downloading
 from app.ui.models.entries import Entry, ModelList
 from app.ui.models.fits import Fits
+from app.ui.models.importing import Importing
 from app.ui.models.machine import MachineLine
+from app.ui.models.menus import KitMenu, ModelMenu, pop_up
+from app.ui.models.model_view import ModelView
 from app.ui.models.tabs import ModelTabs
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
-from app.ui.widgets.buttons import Button
+from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import ElidedLabel, Label, set_surface
 from app.ui.widgets.page import Page
 from app.ui.widgets.progress_row import ProgressRow
 
 STACK_BELOW_PX = 860
-LIST_LEAST_PX = 48  # a banner above the list needs the room of a small window more
+SHORT_HEADER_BELOW_PX = 640
 
 
 class ModelsPage(Page):
     ask_requested = Signal()  # a model was chosen for questions
-    download_requested = Signal(object, object)  # ModelCard, ModelFile
+    settings_requested = Signal(str)  # models | network: a section of the settings
 
     def __init__(
         self,
@@ -47,22 +54,25 @@ class ModelsPage(Page):
         preferences: Preferences,
         engine: EngineClient,
         paths: Paths,
-        downloads: QObject | None = None,
+        upkeep: ModelUpkeep,
+        desk: DownloadDesk,
     ) -> None:
-        """`downloads`: the service that fetches what `download_requested` names; without one nothing offers it."""
         super().__init__()
         self._theme = theme
         self._library = library
         self._preferences = preferences
         self._engine = engine
-        self._paths = paths
-        self._downloads = downloads
+        self._upkeep = upkeep
+        self._desk = desk
         self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
         self._asked_model: LocalModel | None = None
         self._build()
+        self.importing = Importing(library, self.progress, self.banner, self)
+        self.downloading = Downloading(desk, self.list, self.detail, self.download_banner, self)
         self._connect()
+        self._connect_work()
         self._refill()
 
     def set_header_inset(self, inset_px: int) -> None:
@@ -73,10 +83,7 @@ class ModelsPage(Page):
 
     def import_path(self, path: str) -> None:
         """Adds a GGUF file where it lies."""
-        self.banner.hide()
-        self.progress.start(self.tr("取り込んでいます：{name}").format(name=Path(path).name))
-        self._library.import_file(path)
-        self._show_detail()
+        self.importing.add_files([path])
 
     def choose_file(self) -> None:
         path = questions.choose_gguf_file(self)
@@ -84,16 +91,12 @@ class ModelsPage(Page):
             self.import_path(path)
 
     def add_starter(self) -> None:
-        self.banner.hide()
-        self.progress.start(self.tr("お試し用モデルを追加しています"))
-        self._library.add_starter()
-        self._show_detail()
+        self.importing.add_starter()
 
-    def take_over(self) -> None:
-        """Work that somebody else began, who is gone, is shown here from now on."""
-        if self._library.is_working:
-            self.banner.hide()
-            self.progress.start(self.tr("モデルを追加しています"))
+    def show_model(self, model_id: str) -> None:
+        self._chosen_key = f"model:{model_id}"
+        self.tabs.show_tab("local")
+        self._refill()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _dropped_files(event):
@@ -103,7 +106,7 @@ class ModelsPage(Page):
         files = _dropped_files(event)
         if files:
             event.acceptProposedAction()
-            self.import_path(files[0])
+            self.importing.add_files(files)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -120,20 +123,44 @@ class ModelsPage(Page):
         self.setAcceptDrops(True)
         self._header = Header(self._theme, self.tr("モデル"))
         self.import_button = Button(self._theme, self.tr("GGUF ファイルを取り込む"), icon="folder-open")
-        self._header.add_action(self.import_button)
-        self.banner = Banner(self._theme)
+        self.kit_button = Button(self._theme, self.tr("持ち運びキット"), icon="hard-drive")
+        self.menu_button = IconButton(self._theme, "ellipsis", self.tr("モデルの操作"))
+        for action in (self.import_button, self.kit_button, self.menu_button):
+            self._header.add_action(action)
+        self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
+        self.care = Care(self._theme, self._upkeep, self._library)
+        self.detail = ModelDetail(self._theme)
+        self.machine = MachineLine(self._theme, self._upkeep.models_folder)
+        columns = QHBoxLayout()
+        columns.setSpacing(16)
+        columns.addWidget(self._build_list_side(), 10)
+        columns.addWidget(self.detail, 11)
+        content = QVBoxLayout()
+        content.setContentsMargins(24, 14, 24, 16)
+        content.setSpacing(12)
+        for widget in (self.machine, self.banner, self.progress, self.care, self.download_banner):
+            content.addWidget(widget)
+        content.addLayout(columns, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(content, 1)
+
+    def _build_list_side(self) -> QWidget:
         self.models = ModelList()
-        self.list = self._build_list()
-        self.detail = ModelDetail(self._theme, can_download=self._downloads is not None)
+        self.list = ModelView(self._theme, self.models)
         self.tabs = ModelTabs(self._theme)
         self._nothing = Label(self.tr("条件に合うモデルはありません。"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
-        self.machine = MachineLine(self._theme, self._paths.models)
+        self.found_button = Button(self._theme, self.tr("ほかのアプリのモデルを探す"), "link", "search")
         # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
-        self._drop_hint = ElidedLabel(
-            self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted"
-        )
+        hint = ElidedLabel(self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted")
+        foot = QHBoxLayout()
+        foot.setSpacing(12)
+        foot.addWidget(hint, 1)
+        foot.addWidget(self.found_button)
         self._list_side = QWidget()
         side = QVBoxLayout(self._list_side)
         side.setContentsMargins(0, 0, 0, 0)
@@ -142,62 +169,56 @@ class ModelsPage(Page):
         side.addWidget(self._nothing)
         side.addWidget(self.list, 1)
         side.addWidget(self._problems)
-        side.addWidget(self._drop_hint)
-        columns = QHBoxLayout()
-        columns.setSpacing(16)
-        columns.addWidget(self._list_side, 10)
-        columns.addWidget(self.detail, 11)
-        content = QVBoxLayout()
-        content.setContentsMargins(24, 14, 24, 16)
-        content.setSpacing(12)
-        content.addWidget(self.machine)
-        content.addWidget(self.banner)
-        content.addWidget(self.progress)
-        content.addLayout(columns, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._header)
-        column.addLayout(content, 1)
-
-    def _build_list(self) -> QListView:
-        view = QListView()
-        view.setModel(self.models)
-        view.setItemDelegate(ModelDelegate(self._theme, view))
-        view.setProperty("framed", True)
-        view.setAccessibleName(self.tr("モデルの一覧"))
-        view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        view.setMouseTracking(True)
-        view.setMinimumHeight(LIST_LEAST_PX)
-        return view
+        side.addLayout(foot)
+        return self._list_side
 
     def _connect(self) -> None:
         self.import_button.clicked.connect(self.choose_file)
-        self.banner.action_requested.connect(self.choose_file)
-        self.progress.cancelled.connect(self._library.cancel)
+        self.kit_button.clicked.connect(lambda: pop_up(self.kit_menu(), self.kit_button))
+        self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
+        self.found_button.clicked.connect(self.care.look_for_others)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)
         self.list.activated.connect(self._on_clicked)
         self.detail.use_requested.connect(self._on_use_requested)
+        self.detail.verify_requested.connect(self._on_verify_requested)
         self.detail.starter_requested.connect(self.add_starter)
         self.detail.folder_requested.connect(self._on_folder_requested)
         self.detail.remove_requested.connect(self._on_remove_requested)
         self.detail.licence_requested.connect(self._on_licence_requested)
         self.detail.back_requested.connect(self._on_back_requested)
+        self.detail.kit_requested.connect(self.care.choose_import)
+        self.detail.network_requested.connect(lambda: self.settings_requested.emit("network"))
+        self.detail.download_requested.connect(self._on_download_requested)
+        self.detail.file_changed.connect(self._show_detail)
+        self.machine.measure_requested.connect(self._on_measure_requested)
+        self.tabs.changed.connect(self._refill)
+
+    def _connect_work(self) -> None:
+        self.banner.action_requested.connect(self.choose_file)
+        self.importing.began.connect(self._show_detail)
+        self.importing.ended.connect(self._show_detail)
+        self.care.verified.connect(self._show_detail)
+        self.care.paths_chosen.connect(self.importing.add_files)
+        self.care.model_wanted.connect(self.show_model)
+        self.downloading.changed.connect(self._refill)
+        self.downloading.model_arrived.connect(self._on_imported)
         self._library.changed.connect(self._refill)
-        self._library.progressed.connect(self._on_progressed)
         self._library.imported.connect(self._on_imported)
-        self._library.failed.connect(self._on_work_failed)
         self._preferences.changed.connect(self._refill)
+        self._upkeep.folder_moved.connect(lambda moved: self.machine.use_folder(moved.folder))
         self._engine.status_changed.connect(self._on_status_changed)
         self._fits.changed.connect(self._on_fits_changed)
         self._fits.measured.connect(self._show_speed)
-        self.machine.measure_requested.connect(self._on_measure_requested)
-        self.tabs.changed.connect(self._refill)
-        self.detail.download_requested.connect(self.download_requested)
-        self.detail.file_changed.connect(self._show_detail)
         self._theme.changed.connect(self._on_theme_changed)
+
+    def kit_menu(self) -> KitMenu:
+        return KitMenu(self._theme, self.care, self)
+
+    def menu(self) -> ModelMenu:
+        has_models = bool(self._library.models())
+        to_folder = functools.partial(self.settings_requested.emit, "models")
+        return ModelMenu(self._theme, self.care, self, has_models=has_models, to_folder=to_folder)
 
     # -------------------------------------------------------------------- showing
 
@@ -206,9 +227,9 @@ class ModelsPage(Page):
         return self.models.entry(self.list.currentIndex())
 
     def _refill(self) -> None:
-        local = self._library.models()
-        self._fits.judge(local)
-        here, cards = self._entries(local)
+        self._fits.judge(self._library.models())
+        chosen, items = self._preferences.value.model_id, self._desk.downloads.items()
+        here, cards = gather.entries(self._library, chosen, self._fits.findings, items)
         search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
         chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
         shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
@@ -216,30 +237,11 @@ class ModelsPage(Page):
         wanted = [[entry for entry in entries if entry.speaks_of(self.tabs.words)] for entries in shown[self.tabs.tab]]
         key = self._chosen_key
         self.models.set_entries(*wanted)
+        self.downloading.place_rows()
         self.list.setCurrentIndex(self.models.index_of(key))
         self._nothing.setVisible(not any(wanted))
         self._show_problems()
         self._show_detail()
-
-    def _entries(self, local: list[LocalModel]) -> tuple[list[Entry], list[Entry]]:
-        """What is here, and the cards of what is not."""
-        used, found = self._used_id(local), self._fits.findings
-        here = []
-        for model in local:
-            card = self._library.card(model)
-            judged = dict(found.cards.get(card.id, {})) if card else {}
-            if model.path in found.models:
-                judged[model.quantization] = found.models[model.path]
-            here.append(Entry(model.name, model, card, model.id == used, judged, model.quantization))
-        cards_here = {model.card_id for model in local}
-        cards = []
-        for card in catalogue.load().cards:
-            if card.id not in cards_here:
-                usual = model_fit.usual_file(card)
-                judged = dict(found.cards.get(card.id, {}))
-                quantization = usual.quantization if usual else ""
-                cards.append(Entry(card.title, card=card, judged=judged, quantization=quantization))
-        return here, cards
 
     def _show_problems(self) -> None:
         """Cards of the user that could not be read."""
@@ -250,19 +252,17 @@ class ModelsPage(Page):
             rest = self.tr("（ほかに {n} 件）").format(n=more) if more else ""
             self._problems.setText(f"{first}{rest}")
 
-    def _used_id(self, local: list[LocalModel]) -> str | None:
-        """The chosen model, else the first there is: as the session of questions decides."""
-        chosen = self._preferences.value.model_id
-        if any(model.id == chosen for model in local):
-            return chosen
-        return local[0].id if local else None
-
     def _show_detail(self) -> None:
         entry = self._entry
         if entry is not None and entry.key:
-            self.detail.show_entry(
-                entry, self._engine.status.facts, self._library.is_starter_available(), self._library.is_working
+            around = Around(
+                self._engine.status.facts,
+                self._upkeep.last_verified(entry.model) if entry.model else None,
+                self._library.is_starter_available(),
+                self._library.is_working,
+                self._desk.is_allowed,
             )
+            self.detail.show_entry(entry, around)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -270,6 +270,7 @@ class ModelsPage(Page):
         self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
         self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
         self.detail.set_back_visible(is_stacked)
+        self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
 
     # ---------------------------------------------------------------------- slots
 
@@ -308,28 +309,17 @@ class ModelsPage(Page):
         self.list.scheduleDelayedItemsLayout()
         self._show_detail()
 
-    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
-        self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
-
     def _on_imported(self, model: LocalModel) -> None:
-        self.progress.finish()
         self._chosen_key = f"model:{model.id}"
         self._refill()
 
-    def _on_work_failed(self, error: AppError) -> None:
-        """Work that the first run has begun is explained there."""
-        if self.progress.isHidden():
-            self._show_detail()
-        else:
-            self._on_failed(error)
+    def _on_download_requested(self, card: ModelCard, file: ModelFile) -> None:
+        self._desk.offer(card, file, self.window())
 
-    def _on_failed(self, error: AppError) -> None:
-        self.progress.finish()
-        self._show_detail()
-        if error.code != "cancelled":
-            sentence = describe_error(error)
-            actions = (("import", self.tr("別のファイルを選ぶ")),)
-            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+    def _on_verify_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.model is not None:
+            self.care.verify([entry.model.id])
 
     def _on_use_requested(self) -> None:
         """A file that brings its own chat template asks first; whether it does stands in its header."""
@@ -337,7 +327,9 @@ class ModelsPage(Page):
         if entry is None or entry.model is None:
             return
         model = self._asked_model = entry.model
-        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self._on_failed)
+        background.run(
+            lambda: local_models.needs_template_consent(model), self._on_consent_known, self.importing.explain
+        )
 
     def _on_consent_known(self, is_needed: bool) -> None:
         if self._asked_model is None:
@@ -372,24 +364,11 @@ class ModelsPage(Page):
 
     def _on_remove_requested(self) -> None:
         entry = self._entry
-        if entry is None or entry.model is None:
-            return
-        dialog = self.removal_dialog(entry.model)
-        dialog.open()
+        if entry is not None and entry.model is not None:
+            self.removal_dialog(entry.model).open()
 
     def removal_dialog(self, model: LocalModel) -> Dialog:
-        dialog = Dialog(
-            self._theme,
-            self.tr("{name} を一覧から外しますか").format(name=model.name),
-            self.tr("ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。").format(
-                path=model.path
-            ),
-            (
-                Choice("cancel", self.tr("キャンセル"), is_default=True),
-                Choice("remove", self.tr("一覧から外す"), "danger_fill"),
-            ),
-            self,
-        )
+        dialog = questions.removal_dialog(self._theme, model, self)
         dialog.chosen.connect(lambda key: self._library.remove(model.id) if key == "remove" else None)
         return dialog
 

@@ -4,6 +4,7 @@ from PySide6.QtCore import QCoreApplication, QStandardPaths, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from app.core.records import LocalModel
 from app.ui.dialogs import Choice, Dialog
 from app.ui.theme import Theme
 
@@ -51,3 +52,18 @@ def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
     )
     dialog.chosen.connect(lambda key: QDesktopServices.openUrl(QUrl(url)) if key == "open" else None)
     return dialog
+
+
+def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
+    """`chosen` says remove or cancel."""
+    body = translate("Models", "ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。")
+    return Dialog(
+        theme,
+        translate("Models", "{name} を一覧から外しますか").format(name=model.name),
+        body.format(path=model.path),
+        (
+            Choice("cancel", translate("Models", "キャンセル"), is_default=True),
+            Choice("remove", translate("Models", "一覧から外す"), "danger_fill"),
+        ),
+        parent,
+    )

@@ -1,14 +1,18 @@
 """Facts about models in words: sizes, contexts, what fits."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from PySide6.QtCore import QCoreApplication
 
 from app.core.catalogue import ModelCard
 from app.core.fit import MemoryEstimate
 from app.core.records import LocalModel
 from app.core.speed import Speed
-from app.core.wording import current_language
+from app.core.verify_log import LastVerified
+from app.core.wording import current_language, describe_error
 from app.engine.messages import EngineFacts
-from app.ui.language import joined, noted
+from app.ui.language import day_of_year, joined, noted
 from app.ui.models.fits import Judged
 
 translate = QCoreApplication.translate
@@ -110,6 +114,38 @@ def speed(predicted: Speed | None) -> str:
 
 def is_japanese() -> bool:
     return current_language() == "ja"
+
+
+def enumerated(names: Sequence[str]) -> str:
+    return ("、" if is_japanese() else ", ").join(names)
+
+
+def verified(last: LastVerified) -> tuple[str, str]:
+    """How a verification ended, with its sign and day, and the tone that goes with it."""
+    sound = (translate("Models", "✓ 無傷"), "success")
+    words, tone = {
+        "sound": sound,
+        "first": sound,
+        "changed": (translate("Models", "▲ 変更あり"), "warning"),
+        "damaged": (translate("Models", "× 壊れています"), "danger"),
+        "missing": (translate("Models", "× 見つかりません"), "danger"),
+    }[last.state]
+    return noted(words, moment(last.at)), tone
+
+
+def verified_next(last: LastVerified) -> str:
+    """What follows from it: the next step, or what the verification was good for."""
+    if last.problem is not None:
+        return str(describe_error(last.problem))
+    if last.state == "first":
+        return translate("Models", "中身の値を覚えました。次からは、壊れたことも入れ替わったことも分かります。")
+    return translate("Models", "取り込んだときと同じ中身です。")
+
+
+def moment(at: float) -> str:
+    """Day and time."""
+    when = datetime.fromtimestamp(at)
+    return f"{day_of_year(when.date())} {when:%H:%M}"
 
 
 def _sentences(*parts: str) -> str:

@@ -18,10 +18,13 @@ from PySide6.QtWidgets import (
 
 from app.core.catalogue import ModelCard
 from app.core.paths import Paths
+from app.services.downloads import Downloads
 from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.ui.presets.section import PresetsSection
+from app.ui.settings.network import NetworkSection
 from app.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
+from app.ui.settings.storage import Storage
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.header import Header
@@ -67,19 +70,25 @@ class SettingsPage(Page):
         presets: Presets,
         card: Callable[[], ModelCard | None],
         paths: Paths,
+        downloads: Downloads,
+        make_storage: Callable[[], Storage],
     ) -> None:
-        """`card`: of the model that answers now."""
+        """`card`: of the model that answers now. `make_storage`: where the models are."""
         super().__init__()
         self._theme = theme
         data = DataSection(theme, preferences, paths, self.tr("データ"))
         data.first_run_requested.connect(self.first_run_requested)
         self.presets = PresetsSection(theme, preferences, presets, card)
         self.presets.undo_offered.connect(self.undo_offered)
+        models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
+        network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
+        self._named: dict[str, Section] = {"models": models, "network": network}
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
             (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
             (self.tr("プリセット"), self.presets),
-            (self.tr("モデルと保存先"), ModelSection(theme, preferences, paths, self.tr("モデルと保存先"))),
+            (self.tr("モデルと保存先"), models),
+            (self.tr("通信"), network),
             (self.tr("データ"), data),
         )
         self._build()
@@ -97,6 +106,17 @@ class SettingsPage(Page):
 
     def show_presets(self) -> None:
         self.show_section([part for _, part in self.sections].index(self.presets))
+
+    def show_named(self, name: str) -> None:
+        """`name`: models | network."""
+        self.show_section([part for _, part in self.sections].index(self._named[name]))
+
+    @property
+    def storage(self) -> Storage:
+        section = self._named["models"]
+        assert isinstance(section, ModelSection)
+        assert isinstance(section.storage, Storage)
+        return section.storage
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

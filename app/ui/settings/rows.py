@@ -38,7 +38,8 @@ class SettingRow(QWidget):
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
-        """A line below the control on the state of this setting; "" for none."""
+        """A line below the control on the state of this setting; "" for none. Its sign (✓ ▲) gives the colour."""
+        self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
         self._note.setText(words)
         self._note.setVisible(bool(words))
 

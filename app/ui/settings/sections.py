@@ -1,5 +1,6 @@
 """The sections of the settings. Each follows `Preferences` and changes it at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QUrl, Signal
@@ -125,6 +126,13 @@ class QuestionSection(Section):
 
 
 class ModelSection(Section):
+    def __init__(
+        self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_storage: Callable[[], QWidget]
+    ) -> None:
+        """`make_storage`: where the models are."""
+        self._make_storage = make_storage
+        super().__init__(theme, preferences, paths, title)
+
     def _fill(self) -> None:
         self.threads = AutoSpin(
             1,
@@ -140,11 +148,9 @@ class ModelSection(Section):
         self.kv_type = self._chooser(
             "kv_type", [(self.tr("標準（f16）"), "f16"), (self.tr("省メモリ（q8_0）"), "q8_0")]
         )
-        self._add(
-            self.tr("モデルの保存先"),
-            self._open_button(self.tr("フォルダを開く"), str(self._paths.models)),
-            str(self._paths.models),
-        )
+        self.storage = self._make_storage()
+        about = self.tr("取り込んだキットとダウンロードしたモデルを、ここに置きます。")
+        self._add(self.tr("モデルの保存先"), self.storage, about, is_wide=True)
         self._hint = Label(
             self.tr("スレッド数などの細かい設定は、「表示」の「表示のくわしさ」で「詳細」を選ぶと出ます。"),
             "caption",

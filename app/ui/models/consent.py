@@ -1,0 +1,69 @@
+"""Before the first byte of a model: its licence, what that asks, and where the file comes from."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from app.core.catalogue import ModelCard, ModelFile
+from app.ui.dialogs import Choice, Dialog
+from app.ui.language import noted
+from app.ui.models import words
+from app.ui.theme import Theme
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.fact_list import FactList
+from app.ui.widgets.labels import Label
+
+WIDTH_PX = 560
+
+
+class DownloadConsent(Dialog):
+    """`chosen` says accept or cancel; accept only when the licence is marked as read."""
+
+    licence_requested = Signal()
+
+    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, parent: QWidget) -> None:
+        self.read = QCheckBox(self.tr("使用条件を確認しました"))
+        self.licence_button = Button(theme, self.tr("使用条件の全文を読む"), "link", "external-link")
+        self.licence_button.setVisible(bool(card.licence_url))
+        self._reason = Label(self.tr("確認すると、ダウンロードできます。"), "caption", "muted")
+        size = words.gigabytes(file.size_bytes)
+        super().__init__(
+            theme,
+            self.tr("{name} をダウンロードしますか").format(name=card.title),
+            self.tr("{file}、{size} を受け取ります。途中で止めても、続きから再開できます。").format(
+                file=file.quantization, size=size if file.verified else self.tr("約 {size}").format(size=size)
+            ),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(theme, card, file),
+            width_px=WIDTH_PX,
+        )
+        self.buttons["accept"].setEnabled(False)
+        self.read.toggled.connect(self._on_read)
+        self.licence_button.clicked.connect(self.licence_requested)
+        self.read.setFocus()
+
+    def _content(self, theme: Theme, card: ModelCard, file: ModelFile) -> QWidget:
+        facts = FactList(theme)
+        facts.set_facts(
+            [
+                (self.tr("使用条件"), card.licence),
+                (self.tr("お願い"), card.licence_notice or self.tr("とくにありません")),
+                (self.tr("配布元"), noted(file.repository, "huggingface.co")),
+            ]
+        )
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(facts)
+        column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.read)
+        column.addWidget(self._reason)
+        return content
+
+    def _on_read(self, is_read: bool) -> None:
+        self.buttons["accept"].setEnabled(is_read)
+        self._reason.setText("" if is_read else self.tr("確認すると、ダウンロードできます。"))

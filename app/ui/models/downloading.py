@@ -1,0 +1,91 @@
+"""Downloads on the page モデル: their progress in the list and the detail, and a banner where one has failed."""
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QApplication
+
+from app.core.records import LocalModel
+from app.core.wording import describe_error
+from app.services.downloads import Download
+from app.ui.language import joined, noted
+from app.ui.models.detail import ModelDetail
+from app.ui.models.download_desk import DownloadDesk
+from app.ui.models.download_row import DownloadRow
+from app.ui.models.model_view import ModelView
+from app.ui.widgets.announce import announce
+from app.ui.widgets.banner import Banner
+
+
+class Downloading(QObject):
+    changed = Signal()  # what there is, or its state
+    model_arrived = Signal(object)  # LocalModel
+
+    def __init__(
+        self, desk: DownloadDesk, view: ModelView, detail: ModelDetail, banner: Banner, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._view = view
+        self._detail = detail
+        self._banner = banner
+        self._explained = ""  # the id of the download that the banner speaks of
+        self._rows: dict[str, DownloadRow] = {}
+        downloads = desk.downloads
+        downloads.changed.connect(self._on_changed)
+        downloads.progressed.connect(self._on_progressed)
+        downloads.finished.connect(self._on_finished)
+        downloads.failed.connect(self._on_failed)
+        banner.action_requested.connect(self._on_action)
+        self._listen(detail.download)
+
+    def place_rows(self) -> None:
+        """After the list was filled anew."""
+        focused = self._focused()
+        self._rows = self._view.place_rows()
+        for row in self._rows.values():
+            self._listen(row)
+        for place, item in enumerate(self._desk.downloads.items()):
+            if item.id in self._rows:
+                self._rows[item.id].show_download(item, place)
+        if focused in self._rows:  # whoever has just pressed a button goes on from there
+            row = self._rows[focused]
+            (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
+
+    # ------------------------------------------------------------------- private
+
+    def _listen(self, row: DownloadRow) -> None:
+        downloads = self._desk.downloads
+        row.pause_requested.connect(downloads.pause)
+        row.resume_requested.connect(downloads.resume)
+        row.cancel_requested.connect(self._desk.cancel)
+
+    def _focused(self) -> str:
+        widget = QApplication.focusWidget()
+        return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
+
+    def _on_changed(self) -> None:
+        explained = self._desk.find(self._explained) if self._explained else None
+        if self._explained and (explained is None or explained.state != "failed"):
+            self._banner.hide()
+            self._explained = ""
+        self.changed.emit()
+
+    def _on_progressed(self, item: Download) -> None:
+        place = [other.id for other in self._desk.downloads.items()].index(item.id) if self._desk.find(item.id) else 0
+        if item.id in self._rows:
+            self._rows[item.id].show_download(item, place)
+        self._detail.note_download(item, place)
+
+    def _on_finished(self, model: LocalModel) -> None:
+        announce(self._view, self.tr("{name} を追加しました。").format(name=model.name))
+        self.model_arrived.emit(model)
+
+    def _on_failed(self, item: Download) -> None:
+        if item.problem is None:
+            return
+        sentence = describe_error(item.problem)
+        what = joined(noted(item.title, item.quantization), sentence.message)
+        self._explained = item.id
+        self._banner.show_message("danger", what, self._desk.next_step(item), self._desk.actions(item))
+
+    def _on_action(self, key: str) -> None:
+        self._desk.act(key, self._banner.window())
