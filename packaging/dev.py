@@ -3,11 +3,12 @@
     run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
-    setup                    everything that run and test need, and nothing more
+    setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
     translate                after changing a word of the window: updates and compiles resources/translations
 
-Needs only Python 3.11 or newer and its standard library. Everything goes into .venv and the user's cache folder;
-system packages are installed only as root on Debian-like systems.
+test and check make .venv-train too, with torch, for the tests of conversion; --without-training skips both.
+Needs only Python 3.11 or newer and its standard library. Everything goes into .venv, .venv-train and the user's cache
+folder; system packages are installed only as root on Debian-like systems.
 """
 
 import platform
@@ -31,6 +32,7 @@ from typing import Any
 
 import llama_build
 import system_packages
+import training_setup
 import translations
 from steps import SetupError, run_step
 
@@ -43,6 +45,7 @@ STAMP = VENV / "kotae-setup.json"
 OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
+WITHOUT_TRAINING = "--without-training"
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
 
@@ -65,8 +68,10 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def setup(_arguments: list[str]) -> int:
+def setup(arguments: list[str]) -> int:
     missing = set_up(TEST_EXTRAS, system_packages.packages_for_tests(), needs_build_folder=True)
+    if "--training" in arguments:
+        prepare_training()
     if missing:
         print(f"残り / still missing: {' '.join(missing)}")
         return 1
@@ -97,6 +102,8 @@ def test(arguments: list[str]) -> int:
 def check(arguments: list[str]) -> int:
     """Runs every tool even when one fails, and tells each one's time and outcome."""
     prepare_environment(TEST_EXTRAS)
+    if WITHOUT_TRAINING not in arguments:
+        prepare_training()
     results = []
     for argv in check_commands(arguments):
         title = "pytest" if argv[0] == "pytest" else " ".join(argv)
@@ -119,7 +126,7 @@ def translate(_arguments: list[str]) -> int:
 
 def check_commands(arguments: Sequence[str]) -> list[list[str]]:
     """The tools with their arguments; `arguments` are for pytest, except for our own --all."""
-    pytest_arguments = [word for word in arguments if word not in ("--all", "--")]
+    pytest_arguments = [word for word in arguments if word not in ("--all", "--", WITHOUT_TRAINING)]
     selection = [] if "--all" in arguments else ["-m", "not slow"]
     return [
         ["ruff", "check", "."],
@@ -207,6 +214,16 @@ def prepare_environment(extras: Sequence[str], *, needs_build_folder: bool = Fal
         install_native(folder)
     install_project(extras, folder)
     write_stamp(wanted)
+
+
+def prepare_training() -> None:
+    """.venv-train, after .venv: its converter comes from the folder that .venv was built from."""
+    version = llama_build.pinned_version(PYPROJECT)
+    if training_setup.is_current(ROOT, version):
+        return
+    folder = Path(read_stamp()["build"])
+    llama_build.ensure(folder, version, PYTHON)
+    training_setup.prepare(ROOT, folder, version)
 
 
 def is_current(stamp: dict[str, Any], extras: Sequence[str], *, needs_build_folder: bool) -> bool:

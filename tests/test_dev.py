@@ -45,10 +45,13 @@ class Repository:
         shutil.copy(ROOT / "pyproject.toml", root)
         for name in ("python", "ruff", "mypy", "lint-imports", "pytest"):
             write_script(root / ".venv/bin" / name, STAND_IN)
+        write_script(root / ".venv-train/bin/python", STAND_IN)
         self.dev = self.load()
         self.folder = llama_build.build_folder(llama_build.pinned_version(root / "pyproject.toml"), "cp311")
         self.folder.mkdir(parents=True)
         (self.folder / "llama.whl").touch()
+        (self.folder / "llama.cpp").mkdir()
+        (self.folder / "llama.cpp/convert_hf_to_gguf.py").write_text("# the converter\n", encoding="utf-8")
 
     def load(self, root=None):
         path = (root or self.root) / "packaging/dev.py"
@@ -84,6 +87,7 @@ def repository(tmp_path, monkeypatch):
 @pytest.fixture
 def ready(repository):
     repository.dev.prepare_environment(("starter", "dev"))
+    repository.dev.prepare_training()
     repository.calls()
     return repository
 
@@ -232,6 +236,51 @@ def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
     assert ready.calls()[-1] == "pytest -m not slow tests/core -k gguf"
     assert ready.command("test", "--all").returncode == 0
     assert ready.calls()[-1] == "pytest"
+
+
+def test_the_training_environment_is_made_once_and_has_the_converter_with_its_version(repository):
+    repository.dev.prepare_environment(("starter",))
+    repository.calls()
+    repository.dev.prepare_training()
+    (install,) = repository.calls()
+    requirements = repository.root / "packaging/training_environment/requirements.txt"
+    assert install == f"python -m pip install --requirement {requirements}"
+    converter = repository.root / ".venv-train/llama.cpp"
+    assert (converter / "convert_hf_to_gguf.py").read_text(encoding="utf-8") == "# the converter\n"
+    pinned = llama_build.pinned_version(repository.root / "pyproject.toml")
+    assert (converter / "VERSION").read_text(encoding="utf-8").strip() == pinned
+    repository.dev.prepare_training()
+    assert repository.calls() == []
+
+
+def test_a_changed_requirement_or_a_lost_converter_renews_the_training_environment(ready):
+    with (ready.root / "packaging/training_environment/requirements.txt").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    ready.dev.prepare_training()
+    assert len(ready.calls()) == 1
+    shutil.rmtree(ready.root / ".venv-train/llama.cpp")
+    ready.dev.prepare_training()
+    assert len(ready.calls()) == 1
+
+
+def test_a_failed_installation_of_the_training_environment_is_done_again(ready, monkeypatch):
+    shutil.rmtree(ready.root / ".venv-train/llama.cpp")
+    monkeypatch.setenv("FAILING", "--requirement")
+    with pytest.raises(steps.SetupError, match="--without-training"):
+        ready.dev.prepare_training()
+    monkeypatch.setenv("FAILING", "nothing fails")
+    ready.calls()
+    ready.dev.prepare_training()
+    assert len(ready.calls()) == 1
+
+
+def test_the_training_environment_can_be_left_out(repository):
+    assert repository.command("check", "--without-training", "tests/core").returncode == 0
+    calls = repository.calls()
+    assert calls[-1] == "pytest -m not slow tests/core"
+    assert not any("--requirement" in call for call in calls)
+    assert repository.command("check").returncode == 0
+    assert any("--requirement" in call for call in repository.calls())
 
 
 @pytest.mark.parametrize(("state", "code"), [("", 0), (' type="unfinished"', 1)])
