@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli import model_care, model_fit, model_kit
+from app.cli import model_care, model_download, model_fit, model_kit
 from app.cli.output import Output
 from app.core import catalogue, local_models, starter
 from app.core.catalogue import ModelCard
@@ -32,6 +32,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
     remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
+    model_download.add_parsers(actions, shared)
     model_care.add_parsers(actions, shared)
     model_kit.add_parsers(actions, shared)
 

@@ -50,6 +50,11 @@ class Paths:
         return self.data / "logs"
 
     @property
+    def downloads(self) -> Path:
+        """What is not finished of them; what has arrived is in `models`."""
+        return self.data / "downloads.json"
+
+    @property
     def lock(self) -> Path:
         return self.data / "window.lock"
 

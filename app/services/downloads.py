@@ -7,7 +7,6 @@ import dataclasses
 import logging
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -21,42 +20,15 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.time_left import TimeLeft
 from app.services import background, download_parts
+from app.services.events import Contact, Download
 from app.services.fetcher import End, Fetcher, Step
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.reach import Secrets, hub
 
+__all__ = ["Contact", "Download", "Downloads"]
+
 log = logging.getLogger("kotae")
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """`state`: waiting | running | paused | verifying | repairing | failed. One model, also where it has several files.
-
-    `problem`: why it failed; of a running one, what is being tried again (a connection that was cut).
-    """
-
-    id: str
-    card_id: str
-    title: str
-    quantization: str
-    names: tuple[str, ...]  # of its files
-    place: str  # host or folder
-    total_bytes: int
-    done_bytes: int
-    state: str
-    bytes_per_s: float = 0.0
-    seconds_left: float | None = None  # None: not known yet
-    problem: AppError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A machine that was spoken to since the start, always because somebody asked for a download."""
-
-    host: str
-    at: float  # seconds since 1970
-    title: str  # of the download
 
 
 class Downloads(QObject):
@@ -113,6 +85,11 @@ class Downloads(QObject):
         """Downloads that use the network now: what 外部通信 shows."""
         job = self._fetcher.job
         return 1 if job is not None and download_queue.is_online(job.place) else 0
+
+    @property
+    def is_working(self) -> bool:
+        """Whether one is under way; also one that was paused and has not ended yet."""
+        return self._active_id != ""
 
     def contacts(self) -> list[Contact]:
         """Oldest first."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.core.errors import AppError
 from app.engine.messages import EngineFacts
 
 
@@ -39,3 +40,33 @@ class EngineStatus:
     tokens_per_s: float = 0.0
     first_token_s: float = 0.0
     load_fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """`state`: waiting | running | paused | verifying | repairing | failed. One model, also where it has several files.
+
+    `problem`: why it failed; of a running one, what is being tried again (a connection that was cut).
+    """
+
+    id: str
+    card_id: str
+    title: str
+    quantization: str
+    names: tuple[str, ...]  # of its files
+    place: str  # host or folder
+    total_bytes: int
+    done_bytes: int
+    state: str
+    bytes_per_s: float = 0.0
+    seconds_left: float | None = None  # None: not known yet
+    problem: AppError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A machine that was spoken to since the start, always because somebody asked for a download."""
+
+    host: str
+    at: float  # seconds since 1970
+    title: str  # of the download
