@@ -1,5 +1,6 @@
 """The composition root: builds every object of the window and hands each what it needs."""
 
+import dataclasses
 import faulthandler
 import gc
 import json
@@ -37,6 +38,7 @@ from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
 from app.ui.models.download_desk import DownloadDesk
+from app.ui.models.offers import StartOffers
 from app.ui.notifications import Notifier
 from app.ui.pages import Services
 from app.ui.theme import Theme
@@ -105,7 +107,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         if database is None:
             return 3
         database.end_interrupted_answers()
-        _finish_move(where, preferences, database)
+        where = _finish_move(where, preferences, database)
         parts = build(where, theme, preferences, database)
         parts.conversations.erase_old()
     except AppError as error:
@@ -159,13 +161,23 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.text_changed.connect(preload.begin)
     page.log_requested.connect(lambda: desktop.open_folder(where.logs))
     window.found_message_chosen.connect(page.show_found)
-    window.first_run_requested.connect(lambda: _greet(window, page, library, preferences, where))
+    window.first_run_requested.connect(lambda: _greet(window, page, library, preferences, download_desk, where))
     notifier = Notifier(window)
     notifier.follow(session, library)
+    notifier.follow_models(downloads, upkeep)
+    _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, conversations, presets, session, window, desk
     )
+
+
+def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> None:
+    """With downloads, or with a move of the models folder, that the last end of the program has interrupted."""
+    offers = StartOffers(window.theme, download_desk, upkeep)
+    window.show_at_foot(offers)
+    offers.models_requested.connect(window.models_page)
+    offers.move_requested.connect(lambda target: window.move_models(target))
 
 
 def _desk(
@@ -193,11 +205,19 @@ def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None
         library.refresh()
 
 
-def _greet(window: MainWindow, page: ChatPage, library: ModelLibrary, preferences: Preferences, where: Paths) -> None:
+def _greet(
+    window: MainWindow,
+    page: ChatPage,
+    library: ModelLibrary,
+    preferences: Preferences,
+    download_desk: DownloadDesk,
+    where: Paths,
+) -> None:
     """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
     from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
 
-    dialog = FirstRunDialog(window.theme, library, preferences, where.models, window)
+    dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
+    dialog.kit_requested.connect(lambda: window.models_page().care.choose_import())
     dialog.example_chosen.connect(page.offer_question)
     dialog.example_chosen.connect(window.show_questions)
     dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
@@ -273,17 +293,22 @@ def _report_bugs(parts: Parts, where: Paths) -> None:
     sys.excepthook = report
 
 
-def _finish_move(where: Paths, preferences: Preferences, database: Store) -> None:
-    """A move of the models folder that was interrupted when all was copied. Others wait for the user."""
+def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:
+    """A move of the models folder that was interrupted when all was copied. Others wait for the user.
+
+    Gives the paths with the folder that is in use now.
+    """
     plan = models_folder.pending(where)
     if plan is None or plan.state != "switching":
-        return
+        return where
     try:
         models_folder.finish(where, database)
     except AppError as error:
         log.warning("the move of the models folder is not finished: %s", error)
     else:
         preferences.change(models_folder=str(plan.target))
+        return dataclasses.replace(where, models_folder=plan.target)
+    return where
 
 
 def _back_up_daily(where: Paths, window: MainWindow) -> None:

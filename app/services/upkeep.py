@@ -58,6 +58,7 @@ class ModelUpkeep(QObject):
         self._last_verified = verify_log.load(where.data / verify_log.NAME)
         self._verdicts: list[Verdict] = []  # of the verification that runs, also where it is cancelled
         self._task: background.LongTask | None = None
+        self.worked_s = 0.0  # how long the work took that ended last
         self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
 
     @property
@@ -161,17 +162,22 @@ class ModelUpkeep(QObject):
             )
 
     def _on_ended(self, result: object) -> None:
-        self._task = None
+        self._note_end()
         self._done(result)
 
     def _on_cancelled(self) -> None:
         self._on_failed(AppError("cancelled"))
 
     def _on_failed(self, error: AppError) -> None:
-        self._task = None
+        self._note_end()
         self._note_verdicts()
         self._library.refresh()
         self.failed.emit(error)
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
 
     def _on_verified(self, verdicts: list[Verdict]) -> None:
         self._note_verdicts()

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
@@ -48,6 +49,7 @@ class MainWindow(QMainWindow):
         self._session = services.session
         self._conversations = services.conversations
         self._engine = services.engine
+        self._downloads = services.download_desk.downloads
         self._place = WindowPlace(services.paths.data / "window.json")
         self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
@@ -91,6 +93,11 @@ class MainWindow(QMainWindow):
         """`section`: models | network."""
         self.show_page("settings")
         self.pages.settings().show_named(section)
+
+    def move_models(self, target: Path) -> None:
+        """Moves the models folder, where its progress can be seen."""
+        self.show_settings("models")
+        self.pages.settings().storage.move_to(target)
 
     def models_page(self) -> ModelsPage:
         """Shows the page モデル and gives it, for what other pages ask of it."""
@@ -175,6 +182,8 @@ class MainWindow(QMainWindow):
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
         self._preferences.changed.connect(self._on_preferences_changed)
+        for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted):
+            told.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
         self._connect_pages()
 
@@ -271,7 +280,10 @@ class MainWindow(QMainWindow):
     def _on_conversations_changed(self) -> None:
         stored = self._conversations
         self.sidebar.show_conversations(stored.all(), stored.folders(), stored.with_drafts(), len(stored.binned()))
-        self.sidebar.show_traffic()
+        self.sidebar.traffic.refresh()
+
+    def _show_downloads(self) -> None:
+        self.sidebar.traffic.show_downloads(self._downloads.online_count, self._downloads.contacts())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary

@@ -11,8 +11,10 @@ from app.core.errors import AppError
 from app.core.records import Message
 from app.services import background
 from app.services.chat import ChatSession
+from app.services.downloads import Downloads
 from app.services.events import Stage
 from app.services.library import ModelLibrary
+from app.services.upkeep import ModelUpkeep
 
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
@@ -57,6 +59,28 @@ class Notifier(QObject):
         session.answer_finished.connect(self._on_answer_finished)
         library.imported.connect(lambda _model: self.finished(self.tr("モデルを追加しました"), library.worked_s))
         library.failed.connect(lambda error: self._on_adding_failed(error, library.worked_s))
+
+    def follow_models(self, downloads: Downloads, upkeep: ModelUpkeep) -> None:
+        """What takes minutes and hours: the user is hardly ever there when it ends."""
+        downloads.finished.connect(
+            lambda _model: self.finished(self.tr("モデルのダウンロードが終わりました"), LONG_WORK_S)
+        )
+        downloads.failed.connect(
+            lambda _item: self.finished(self.tr("モデルのダウンロードが止まりました"), LONG_WORK_S)
+        )
+        ends = {
+            self.tr("モデルの検証が終わりました"): upkeep.verified,
+            self.tr("持ち運びキットを書き出しました"): upkeep.kit_written,
+            self.tr("持ち運びキットの取り込みが終わりました"): upkeep.kit_read,
+            self.tr("モデルの保存先を移しました"): upkeep.folder_moved,
+        }
+        for words, signal in ends.items():
+            signal.connect(lambda _result, words=words: self.finished(words, upkeep.worked_s))
+        upkeep.failed.connect(lambda error: self._on_upkeep_failed(error, upkeep.worked_s))
+
+    def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
+        if error.code != "cancelled":
+            self.finished(self.tr("モデルの作業が途中で止まりました"), took_s)
 
     def _on_stage_changed(self, stage: Stage) -> None:
         if self._answer_began_at is None and stage.kind != "idle":

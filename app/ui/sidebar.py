@@ -11,8 +11,8 @@ from app.ui.conversation_list import ConversationList
 from app.ui.conversation_view import ConversationView
 from app.ui.nav import Nav, NavButton
 from app.ui.theme import Theme
+from app.ui.traffic import Traffic
 from app.ui.widgets.buttons import Button, IconButton
-from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.search_field import SearchField
 
@@ -34,15 +34,14 @@ class Sidebar(QWidget):
     def __init__(
         self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
     ) -> None:
-        """`outside_connections` counts the connections to other machines since the start of the program."""
+        """`outside_connections` counts the connections that were refused since the start of the program."""
         super().__init__()
         self._theme = theme
-        self._outside_connections = outside_connections
+        self.traffic = Traffic(theme, outside_connections)
         self._fill: Callable[[], None] | None = None  # waits for the end of renaming
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
-        self.show_traffic()
 
     def show_conversations(
         self,
@@ -86,12 +85,6 @@ class Sidebar(QWidget):
         self.filter.clear()
         self.list.edit_folder(folder_id)
 
-    def show_traffic(self) -> None:
-        count = self._outside_connections()
-        self._traffic.setText(self.tr("なし") if count == 0 else self.tr("{n} 件").format(n=count))
-        self._traffic_count.setText(self.tr("起動後 {n} 件").format(n=count))
-        self._traffic_icon.show_icon(*(("shield-check", "success") if count == 0 else ("external-link", "warning")))
-
     # ------------------------------------------------------------------ building
 
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
@@ -115,7 +108,7 @@ class Sidebar(QWidget):
         column.addWidget(self.list, 1)
         column.addLayout(self._bin_row())
         column.addWidget(Rule())
-        column.addLayout(self._foot())
+        column.addWidget(self.traffic)
         self._resize()
 
     def _tools(self) -> QVBoxLayout:
@@ -135,20 +128,6 @@ class Sidebar(QWidget):
         row.setContentsMargins(0, 4, 0, 4)
         row.addWidget(self.bin_button)
         return row
-
-    def _foot(self) -> QHBoxLayout:
-        self._traffic_icon = Icon(self._theme, "shield-check", "success")
-        self._traffic = Label(role="caption", strong=True)
-        self._traffic_count = Label(role="caption", tone="muted")
-        foot = QHBoxLayout()
-        foot.setContentsMargins(18, 12, 18, 12)
-        foot.setSpacing(8)
-        foot.addWidget(self._traffic_icon)
-        foot.addWidget(Label(self.tr("外部通信"), role="caption", tone="text2"))
-        foot.addWidget(self._traffic)
-        foot.addStretch(1)
-        foot.addWidget(self._traffic_count)
-        return foot
 
     def _connect(self) -> None:
         self.nav.chosen.connect(self.page_chosen)

@@ -10,6 +10,7 @@ from app.services.preferences import Preferences
 from app.ui.first_run.machine_step import MachineStep
 from app.ui.first_run.model_step import ModelStep
 from app.ui.first_run.question_step import QuestionStep
+from app.ui.models.download_desk import DownloadDesk
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
@@ -27,16 +28,23 @@ class FirstRunDialog(QDialog):
     """Esc and closing leave everything as it is: a model that was added stays, one that is being added goes on."""
 
     example_chosen = Signal(str)  # to be asked first
+    kit_requested = Signal()  # to be imported, instead of all this
 
     def __init__(
-        self, theme: Theme, library: ModelLibrary, preferences: Preferences, models_folder: Path, parent: QWidget
+        self,
+        theme: Theme,
+        library: ModelLibrary,
+        preferences: Preferences,
+        desk: DownloadDesk,
+        models_folder: Path,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self._theme = theme
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("はじめに"))
         self.machine = MachineStep(theme, models_folder, preferences.value)
-        self.model = ModelStep(theme, library, preferences)
+        self.model = ModelStep(theme, library, preferences, desk)
         self.question = QuestionStep(theme)
         self._build()
         self._connect()
@@ -97,6 +105,7 @@ class FirstRunDialog(QDialog):
     def _connect(self) -> None:
         self.rail.step_chosen.connect(self.show_step)
         self.model.changed.connect(self._on_model_changed)
+        self.model.kit_requested.connect(self._on_kit_requested)
         self.back_button.clicked.connect(lambda: self.show_step(self.step - 1))
         self.later_button.clicked.connect(lambda: self.show_step(QUESTION))
         self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
@@ -136,6 +145,10 @@ class FirstRunDialog(QDialog):
         self._show_buttons()
         if self.step == MODEL and self.model.progress.isHidden():
             self._focus_first()
+
+    def _on_kit_requested(self) -> None:
+        self.accept()
+        self.kit_requested.emit()
 
     def _on_start_clicked(self) -> None:
         self.example_chosen.emit(self.question.example)

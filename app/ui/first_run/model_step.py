@@ -5,15 +5,17 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core import local_models, starter
+from app.core import local_models, machine, starter
 from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.wording import describe_error
 from app.services import background
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.ui.first_run.download_card import DownloadCard, suggestion
 from app.ui.language import joined
 from app.ui.models import questions, words
+from app.ui.models.download_desk import DownloadDesk
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
@@ -25,9 +27,11 @@ class ModelStep(QWidget):
     """What is being added goes on when the dialog is closed; only its own button cancels it."""
 
     changed = Signal()  # there is a model now, or work has begun or ended
+    kit_requested = Signal()  # to be imported
 
-    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences) -> None:
+    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadDesk) -> None:
         super().__init__()
+        self._desk = desk
         self._theme = theme
         self._library = library
         self._preferences = preferences
@@ -60,6 +64,9 @@ class ModelStep(QWidget):
         column.addWidget(self.banner)
         column.addWidget(self.progress)
         column.addWidget(self._build_starter())
+        self.download = self._build_download()
+        if self.download is not None:
+            column.addWidget(self.download)
         column.addWidget(self._build_file())
         column.addStretch(1)
 
@@ -76,6 +83,16 @@ class ModelStep(QWidget):
         inside.addSpacing(4)
         inside.addWidget(self.starter_button, 0, Qt.AlignmentFlag.AlignLeft)
         return self.starter_card
+
+    def _build_download(self) -> DownloadCard | None:
+        """The network is used only after this machine's user has agreed to the licence."""
+        available = machine.measure(self._library.folder).available_bytes
+        found = suggestion(available, self._preferences.value)
+        if found is None:
+            return None
+        card = DownloadCard(self._theme, self._desk, *found)
+        card.kit_requested.connect(self.kit_requested)
+        return card
 
     def _build_file(self) -> QFrame:
         self.file_button = Button(self._theme, self.tr("ファイルを選ぶ…"), icon="folder-open")
@@ -105,6 +122,7 @@ class ModelStep(QWidget):
         self._library.imported.connect(self._on_imported)
         self._library.failed.connect(self._on_work_failed)
         self._library.changed.connect(self._refresh)
+        self._desk.downloads.finished.connect(self._on_imported)
 
     # ------------------------------------------------------------------ showing
 
@@ -113,7 +131,9 @@ class ModelStep(QWidget):
         used = next((model for model in models if model.id == self._preferences.value.model_id), None)
         used = used or (models[0] if models else None)
         if used is None:
-            self.state.setText(self.tr("回答を書くモデルを追加します。どちらもネットワークを使いません。"))
+            self.state.setText(
+                self.tr("回答を書くモデルを追加します。ネットワークを使うのは、ダウンロードを選んだときだけです。")
+            )
         else:
             self.state.setText(self.tr("✓ {name} を質問に使います。").format(name=used.name))
         self.state.set_tone("text2" if used is None else "success")
