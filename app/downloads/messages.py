@@ -5,7 +5,7 @@ Commands go down, events come up, each with the command's `id`. A `Fetch` ends w
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from app.core import lines
 
@@ -105,6 +105,11 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Once a second, whatever else is going on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListedFile:
     name: str
     size_bytes: int
@@ -194,39 +199,11 @@ class Failed:
 
 
 Command = List | Fetch | Pause | Cancel | SetLimit
-Event = (
-    Hello
-    | Listed
-    | Contacted
-    | Progress
-    | Waiting
-    | Restarted
-    | Repairing
-    | Verifying
-    | Done
-    | Paused
-    | Cancelled
-    | Failed
-)
+_Answer = Listed | Progress | Waiting | Restarted | Repairing | Verifying | Done | Paused | Cancelled | Failed
+Event = Hello | Heartbeat | Contacted | _Answer
 
-_COMMANDS = {kind.__name__: kind for kind in (List, Fetch, Pause, Cancel, SetLimit)}
-_EVENTS = {
-    kind.__name__: kind
-    for kind in (
-        Hello,
-        Listed,
-        Contacted,
-        Progress,
-        Waiting,
-        Restarted,
-        Repairing,
-        Verifying,
-        Done,
-        Paused,
-        Cancelled,
-        Failed,
-    )
-}
+_COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
+_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_line(message: Command | Event) -> bytes:

@@ -8,6 +8,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -31,6 +32,7 @@ def main() -> NoReturn:
         os._exit(1)
 
 
+HEARTBEAT_S = 1.0
 LAST_MARK_S = 1.0  # for the marks when the parent is gone: less is sent again then
 
 
@@ -45,6 +47,7 @@ class Worker:
     def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid()))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
+        threading.Thread(target=self._beat, name="heart", daemon=True).start()
         while True:
             self._at_rest.set()
             command = self._commands.get()
@@ -61,6 +64,11 @@ class Worker:
             self._writer.write(messages.to_line(event))
         except BrokenPipeError:
             os._exit(0)  # the parent is gone; nobody is left to tell
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(HEARTBEAT_S)
+            self._send(messages.Heartbeat())
 
     def _read(self) -> None:
         try:

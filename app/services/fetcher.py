@@ -3,10 +3,11 @@
 import dataclasses
 import itertools
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core import download_queue
 from app.core.download_queue import Queued, QueuedFile
@@ -19,6 +20,7 @@ from app.downloads.messages import (
     Done,
     Failed,
     Fetch,
+    Heartbeat,
     Hello,
     List,
     Listed,
@@ -36,6 +38,8 @@ from app.downloads.messages import (
 from app.services.process import ChildProcess, Exit
 
 PACE = Pace()
+SILENCE_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
+WATCH_LATE_S = 4.0  # the watch looks every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,25 @@ class Fetcher(QObject):
     ended = Signal(object)  # End
     contacted = Signal(str)  # host
 
-    def __init__(self, command: list[str], log: Path, parent: QObject | None = None, *, pace: Pace = PACE) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        parent: QObject | None = None,
+        *,
+        pace: Pace = PACE,
+        silence_limit_s: float = SILENCE_LIMIT_S,
+    ) -> None:
         super().__init__(parent)
         self._child = ChildProcess(command, log, self)
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._pace = pace
+        self._silence_limit_s = silence_limit_s
+        self._heard_at = self._checked_at = time.monotonic()
+        self._verdict = ""  # why we killed the child ourselves
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._check_life)
         self._ids = itertools.count(1)
         self._job: Queued | None = None
         self._place = ""
@@ -138,7 +155,10 @@ class Fetcher(QObject):
             self._end(End("done"))
             return
         if not self._child.is_running:
+            self._verdict = ""
+            self._heard_at = self._checked_at = time.monotonic()
             self._child.start()
+            self._watch.start()
             if self._job is None:  # it could not be started, and that was told
                 return
         self._command_id = str(next(self._ids))
@@ -164,17 +184,32 @@ class Fetcher(QObject):
             self._pace,
         )
 
+    def _check_life(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at > WATCH_LATE_S:  # it is us who slept: a suspended machine, a stopped process
+            self._heard_at = now
+        self._checked_at = now
+        if self._child.is_running and now - self._heard_at > self._silence_limit_s:
+            self._kill("hung")
+
+    def _kill(self, verdict: str) -> None:
+        self._verdict = verdict
+        self._child.kill()
+
     def _on_line(self, line: bytes) -> None:
+        self._heard_at = time.monotonic()
         try:
             event = messages.event_from_json(json.loads(line))
         except ValueError:
-            self._child.kill()  # no child of ours speaks like that; its end is told as a crash
+            self._kill("garbled")
             return
         if isinstance(event, Contacted):
             self.contacted.emit(event.host)
         elif isinstance(event, Hello):
             if event.protocol != messages.PROTOCOL:
-                self._child.kill()
+                self._kill("garbled")
+        elif isinstance(event, Heartbeat):
+            return
         elif self._job is not None and event.id == self._command_id:
             self._take(event, self._job)
 
@@ -237,6 +272,7 @@ class Fetcher(QObject):
             self._go_on()
 
     def _on_exited(self, how: Exit) -> None:
+        self._watch.stop()
         if how.cause == "stopped" or self._job is None:
             return
         if self._may_restart and how.cause != "not_started" and not self._is_pausing:
@@ -245,7 +281,7 @@ class Fetcher(QObject):
         elif self._is_pausing:
             self._end(End("paused"))
         else:
-            self._end(End("failed", AppError("download_crashed", detail=how.detail or how.cause)))
+            self._end(End("failed", AppError("download_crashed", detail=self._verdict or how.detail or how.cause)))
 
     def _end(self, how: End) -> None:
         if self._job is not None:

@@ -10,6 +10,7 @@ import http.server
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ class Fault:
     """What the hub does wrong. `times`: how many requests for the file it hits; None: every one.
 
     kind: ok | slow | cut | stall | corrupt | wrong_206 | longer_206 | unsatisfiable | status | redirect | loop |
-    changed | truncated | packed
+    changed | truncated | packed | page (a listing is no listing)
     """
 
     kind: str = "ok"
@@ -134,6 +135,12 @@ class Hub:
     @property
     def storage(self) -> str:
         return f"http://127.0.0.2:{self._servers[1].server_address[1]}"
+
+    def secure(self, context: ssl.SSLContext) -> str:
+        """From now on the hub speaks TLS; returns its address. Its storage does not."""
+        server = self._servers[0]
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        return self.place.replace("http:", "https:")
 
     def change(self, **changes: Any) -> None:
         with self._lock:
@@ -236,6 +243,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _list(self, path: str) -> None:
         if self.hub.strikes("status"):
             self._say(self.hub.fault.status, {"X-Error-Code": self.hub.fault.error_code})
+            return
+        if self.hub.fault.kind == "page":
+            self._say(200, {"Content-Type": "text/html"}, b"<html>Welcome to the guest network</html>")
             return
         if not path.startswith(f"/api/models/{REPOSITORY}"):
             self._say(404, {"X-Error-Code": "RepoNotFound"})

@@ -1,0 +1,177 @@
+"""Where files come from and go to: certificates, redirects, users in addresses, what lies in the target folder."""
+
+import base64
+import dataclasses
+import hashlib
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.downloads.messages import Access, Contacted, Done, Failed, Fetch, List, Pace, Progress, Verifying
+from app.downloads.part import read_mark
+from tests.downloads.fetching import Child, command, is_end, run
+from tests.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
+
+CONTENT = Content(3_000_000)
+
+
+def _moved(wanted: Fetch, place: str) -> Fetch:
+    return dataclasses.replace(wanted, origin=dataclasses.replace(wanted.origin, place=place))
+
+
+# ------------------------------------------------------------------------------------------------ certificates
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificate")
+    made, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return made, key
+
+
+def _secured(hub: Hub, certificate: tuple[Path, Path]) -> str:
+    """The hub's address once it speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return hub.secure(context)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
+        failed = child.end(_moved(command(hub, tmp_path), _secured(hub, certificate)))
+        assert isinstance(failed, Failed)
+        assert failed.code == "download_certificate"
+        assert hub.requests == []
+
+
+def test_a_company_s_own_authority_counts(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    """On Linux the system's store is OpenSSL's, which SSL_CERT_FILE replaces."""
+    with Hub(CONTENT) as hub, Child(tmp_path / "log", SSL_CERT_FILE=str(certificate[0])) as child:
+        place = _secured(hub, certificate)
+        assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
+        child.send(List("2", place, REPOSITORY))
+        assert type(child.answer()).__name__ == "Listed"
+
+
+def test_no_redirect_leads_out_of_tls(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log", SSL_CERT_FILE=str(certificate[0])) as child:
+        failed = child.end(_moved(command(hub, tmp_path), _secured(hub, certificate)))
+        assert isinstance(failed, Failed)
+        assert failed.code == "download_redirects"
+        assert {request.host for request in hub.requests} == {"127.0.0.1"}
+
+
+# ------------------------------------------------------------------------------------------------ who is spoken to
+
+
+def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault("redirect")) as hub:
+        done, events = run(command(hub, tmp_path))
+        assert isinstance(done, Done)
+    assert [event.host for event in events if isinstance(event, Contacted)] == ["127.0.0.1", "127.0.0.2"]
+    assert isinstance(events[0], Contacted)
+
+
+def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log") as child:
+        place = hub.place.replace("//", "//me:geheim@")
+        assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
+        child.send(List("2", place, REPOSITORY))
+        child.read_until(lambda event: type(event).__name__ == "Listed")
+        basic = f"Basic {base64.b64encode(b'me:geheim').decode()}"
+        got = {(request.host, request.headers.get("Authorization")) for request in hub.requests}
+        assert got == {("127.0.0.1", basic), ("127.0.0.2", None)}
+
+
+@pytest.mark.parametrize("kind", [Fetch, List])
+def test_a_token_counts_more_than_a_user_in_the_address(kind: type, tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault(token="hf_token")) as hub, Child(tmp_path / "log") as child:
+        place = hub.place.replace("//", "//me:geheim@")
+        if kind is Fetch:
+            child.send(_moved(command(hub, tmp_path, access=Access("hf_token")), place))
+        else:
+            child.send(List("1", place, REPOSITORY, COMMIT, Access("hf_token")))
+        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
+        assert type(event).__name__ == ("Done" if kind is Fetch else "Listed")
+
+
+@pytest.mark.parametrize("place", ["http://[", "http://host:99999", "http://", "http://a b/"])
+@pytest.mark.parametrize("kind", [Fetch, List])
+def test_an_address_that_is_none_is_said(kind: type, place: str, tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
+        child.send(_moved(command(hub, tmp_path), place) if kind is Fetch else List("1", place, REPOSITORY))
+        failed = child.read_until(is_end)
+        assert isinstance(failed, Failed)
+        assert failed.code in ("download_bad_address", "download_unreachable")
+
+
+def test_a_page_instead_of_a_listing_is_said(tmp_path: Path) -> None:
+    """A guest network's sign-in page."""
+    with Hub(CONTENT, Fault("page")) as hub, Child(tmp_path / "log") as child:
+        child.send(List("1", hub.place, REPOSITORY))
+        failed = child.read_until(is_end)
+        assert isinstance(failed, Failed)
+        assert failed.code == "download_no_hub"
+
+
+@pytest.mark.parametrize(("user", "code"), [("user:pass@", ""), ("", "download_proxy")])
+def test_a_listing_goes_through_the_proxy(user: str, code: str, tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault(proxy_authorization="Basic dXNlcjpwYXNz")) as hub, Child(tmp_path / "log") as child:
+        proxy = hub.place.replace("//", f"//{user}")
+        child.send(List("1", "http://hub.invalid", REPOSITORY, access=Access(proxy=proxy)))
+        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
+        assert (event.code if isinstance(event, Failed) else "") == code
+
+
+# ------------------------------------------------------------------------------------------------ the target folder
+
+
+def test_a_file_that_is_here_whole_is_only_verified(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(CONTENT.read(0, CONTENT.size))
+    with Hub(CONTENT) as hub:
+        done, events = run(command(hub, tmp_path))
+        assert isinstance(done, Done)
+        assert done.is_verified
+        assert hub.sent_bytes == 1
+        assert any(isinstance(event, Verifying) for event in events)
+
+
+def test_a_damaged_file_is_replaced_by_a_good_one(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"\0" * CONTENT.size)
+    with Hub(CONTENT) as hub:
+        done, _ = run(command(hub, tmp_path))
+        assert isinstance(done, Done)
+        assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
+
+
+def test_another_file_of_that_name_stays(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"mine")
+    with Hub(CONTENT) as hub:
+        error, _ = run(command(hub, tmp_path))
+        assert getattr(error, "code", "") == "download_name_taken"
+        assert (tmp_path / FILE).read_bytes() == b"mine"
+
+
+def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
+    content = Content(60_000_000)
+    with Hub(content, Fault("slow", bytes_per_s=16 << 20)) as hub, Child(tmp_path / "log") as child:
+        child.send(command(hub, tmp_path, pace=Pace()))
+        reached = child.read_until(lambda event: isinstance(event, Progress) and event.done_bytes > 20_000_000)
+        assert isinstance(reached, Progress)
+        assert child.process.stdin is not None
+        child.process.stdin.close()
+        assert child.process.wait(10) == 0
+        mark = read_mark(tmp_path / f"{FILE}.part.json")
+        assert mark is not None
+        assert sum(end - start for start, end in mark.ranges) >= reached.done_bytes
