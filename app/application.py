@@ -66,6 +66,7 @@ class Parts:
     session: ChatSession
     window: MainWindow
     desk: TransferDesk
+    offers: StartOffers
 
     @property
     def is_first_run(self) -> bool:
@@ -165,19 +166,21 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     notifier = Notifier(window)
     notifier.follow(session, library)
     notifier.follow_models(downloads, upkeep)
-    _offer_to_go_on(window, download_desk, upkeep)
+    offers = _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, conversations, presets, session, window, desk
-    )
+        theme, database, preferences, engine, library, upkeep, downloads, conversations, presets, session, window, desk,
+        offers,
+    )  # fmt: skip
 
 
-def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> None:
+def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> StartOffers:
     """With downloads, or with a move of the models folder, that the last end of the program has interrupted."""
     offers = StartOffers(window.theme, download_desk, upkeep)
     window.show_at_foot(offers)
     offers.models_requested.connect(window.models_page)
     offers.move_requested.connect(lambda target: window.move_models(target))
+    return offers
 
 
 def _desk(

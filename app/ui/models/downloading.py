@@ -37,9 +37,13 @@ class Downloading(QObject):
         banner.action_requested.connect(self._on_action)
         self._listen(detail.download)
 
-    def place_rows(self) -> None:
-        """After the list was filled anew."""
-        focused = self._focused()
+    def focused(self) -> str:
+        """The id of the download whose row has the keyboard; "" for none."""
+        widget = QApplication.focusWidget()
+        return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
+
+    def place_rows(self, focused: str) -> None:
+        """After the list was filled anew. `focused`: the row that had the keyboard before."""
         self._rows = self._view.place_rows()
         for row in self._rows.values():
             self._listen(row)
@@ -57,10 +61,6 @@ class Downloading(QObject):
         row.pause_requested.connect(downloads.pause)
         row.resume_requested.connect(downloads.resume)
         row.cancel_requested.connect(self._desk.cancel)
-
-    def _focused(self) -> str:
-        widget = QApplication.focusWidget()
-        return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
 
     def _on_changed(self) -> None:
         explained = self._desk.find(self._explained) if self._explained else None

@@ -236,8 +236,9 @@ class ModelsPage(Page):
         self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
         wanted = [[entry for entry in entries if entry.speaks_of(self.tabs.words)] for entries in shown[self.tabs.tab]]
         key = self._chosen_key
+        focused = self.downloading.focused()
         self.models.set_entries(*wanted)
-        self.downloading.place_rows()
+        self.downloading.place_rows(focused)
         self.list.setCurrentIndex(self.models.index_of(key))
         self._nothing.setVisible(not any(wanted))
         self._show_problems()
