@@ -1,5 +1,6 @@
 """Copies of the database: one a day, one before a migration, and the way back from a damaged file."""
 
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -70,12 +71,20 @@ def restore_newest(database: Path, folder: Path) -> Path | None:
         (found for found in sorted(folder.glob("kotae-*.sqlite"), key=_modified, reverse=True) if _is_sound(found)),
         None,
     )
-    for suffix in ("", "-wal", "-shm"):
+    # Whatever happens on the way, the next start finds the damaged file or the backup, never an empty place.
+    fresh = database.with_name(f"{database.stem}.restored")
+    if sound is not None:
+        copy(sound, fresh)
+    damaged = f"{database.stem}.damaged-{int(time.time())}"
+    for suffix in ("-wal", "-shm"):
         file = database.with_name(database.name + suffix)
         if file.exists():
-            file.replace(database.with_name(f"{database.stem}.damaged-{int(time.time())}{suffix}"))
-    if sound is not None:
-        copy(sound, database)
+            file.replace(database.with_name(damaged + suffix))
+    if sound is None:
+        database.replace(database.with_name(damaged))
+        return None
+    shutil.copyfile(database, database.with_name(damaged))
+    fresh.replace(database)
     return sound
 
 

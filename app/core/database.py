@@ -4,6 +4,7 @@ Every write is committed and synced before `transaction` ends (WAL, synchronous=
 as stored survives a kill or a power cut. One `Database` belongs to one thread.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from app.core import backups
 from app.core.database_errors import IN_MEMORY, failure
 from app.core.errors import AppError
 from app.core.store_schema import MIGRATIONS
+
+BUSY_MS = 5000  # a writer waits so long for another
 
 
 class Database:
@@ -83,9 +86,18 @@ class Database:
     def empty_log(self) -> None:
         """Takes what was erased out of the file beside the database too, which keeps old pages.
 
-        Not while another connection is amid a long read; the next call does it then, or closing.
+        Not while another connection is amid a long read, for which it does not wait; the next call does it then, or
+        closing.
         """
-        self.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.read("PRAGMA busy_timeout = 0")
+        try:
+            self.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.read(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    def changes(self) -> int:
+        """Rows changed by this connection so far."""
+        return self._db.total_changes
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -112,15 +124,17 @@ class Database:
         if version == len(MIGRATIONS):
             return
         if version > 0:
-            backups.copy(self.path, backup_folder / f"kotae-before-v{len(MIGRATIONS)}-{int(self.now())}.sqlite")
+            name = f"kotae-before-v{len(MIGRATIONS)}-{int(self.now())}-{os.getpid()}.sqlite"
+            backups.copy(self.path, backup_folder / name)
         with self.transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
             for migrate in MIGRATIONS[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
     try:
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA journal_mode=WAL")

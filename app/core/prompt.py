@@ -1,5 +1,6 @@
 """Turns into one prompt, purely. What people and models wrote never becomes markup: it stays in its own segment."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Segment:
 
 
 def turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
-    """A branch up to the question that `answer_id` is to answer, without failed answers.
+    """A branch up to the question that `answer_id` is to answer, without questions that got no answer.
 
     `left_out`: how many of the oldest turns the user chose to leave out.
     """
@@ -36,6 +37,12 @@ def turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple
             found[-1] = Turn(found[-1].question, message.text)
     answered = [turn for turn in found[:-1] if turn.answer is not None]
     return (*answered[left_out:], found[-1])
+
+
+def answered(line: Sequence[Message]) -> list[Message]:
+    """The questions whose turns `turns` would give before the last one: those that got an answer."""
+    followed = itertools.pairwise(line)
+    return [one for one, next_one in followed if one.role == "question" and next_one.role == "answer" and next_one.text]
 
 
 def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:

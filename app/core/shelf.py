@@ -1,7 +1,8 @@
 """How conversations are kept: names, folders, pins, the bin, and what was typed and not sent."""
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 
 from app.core.database import Database
 from app.core.message_index import MessageIndex
@@ -12,10 +13,10 @@ BIN_DAYS = 30
 # `binned_at` of a conversation that is being imported: in no list until all have arrived. It counts as binned before
 # 1970, so that what a crash leaves half imported is erased at the next start.
 ARRIVING = -1.0
-# What is erased in one turn.
+# What is erased in one turn, and how long that may take.
 TURN_CONVERSATIONS = 50
 TURN_MESSAGES = 200
-TURN_CHARACTERS = 100_000
+TURN_S = 0.03
 _DAY_S = 24 * 60 * 60
 
 
@@ -83,6 +84,14 @@ class Shelf:
         )
         return [as_conversation(row) for row in rows]
 
+    def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
+        """Those of them that are in the list or in the bin."""
+        rows = self._db.read(
+            "SELECT id FROM conversation WHERE ifnull(binned_at, 0) >= 0 AND id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(conversation_ids)),
+        )
+        return frozenset(row[0] for row in rows)
+
     def give_up(self, conversation_ids: Sequence[int]) -> None:
         """For good, and only conversations that are in the bin. Nobody sees them any more; `erase_some` erases them."""
         with self._db.transaction():
@@ -105,11 +114,17 @@ class Shelf:
 
         Thousands of messages would hold up the window, and whoever else writes, for seconds.
         """
+        if not self._has_leftovers() and not self._is_going():
+            return False
         with self._db.transaction():
-            is_more = self._erase_some()
-        if not is_more:
-            self._db.empty_log()
-        return is_more
+            if self._is_going():
+                self._erase_messages()
+            elif not self._index.forget_erased():
+                self._db.write("UPDATE last_id SET has_leftovers = 0")
+        if self._has_leftovers():
+            return True
+        self._db.empty_log()
+        return False
 
     def erase(self, conversation_ids: Sequence[int], pause: Callable[[], None] = lambda: None) -> None:
         """Gives up and erases, with pauses for others who want to write."""
@@ -153,7 +168,13 @@ class Shelf:
                     conversation_id,
                 )
 
-    def _erase_some(self) -> bool:
+    def _is_going(self) -> bool:
+        return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", GOING))
+
+    def _has_leftovers(self) -> bool:
+        return bool(self._db.read("SELECT has_leftovers FROM last_id")[0][0])
+
+    def _erase_messages(self) -> None:
         rows = self._db.read("SELECT id FROM conversation WHERE binned_at = ? LIMIT ?", GOING, TURN_CONVERSATIONS)
         going = json.dumps([row[0] for row in rows])
         # The newest first: a message is newer than the one it follows, which it needs.
@@ -163,17 +184,17 @@ class Shelf:
             going,
             TURN_MESSAGES,
         )
-        characters, erased = 0, []
+        began = time.monotonic()
+        erased: list[int] = []
         for message_id, text, status in messages:
-            if characters >= TURN_CHARACTERS:
+            if erased and time.monotonic() - began > TURN_S:
                 break
-            characters += len(text)
             erased.append(message_id)
             if status != "streaming":
                 self._index.replace(message_id, text, "")
         self._db.write(
             "UPDATE last_id SET conversation = max(conversation, (SELECT ifnull(max(id), 0) FROM conversation)),"
-            " message = max(message, (SELECT ifnull(max(id), 0) FROM message))"
+            " message = max(message, (SELECT ifnull(max(id), 0) FROM message)), has_leftovers = 1"
         )
         self._db.write("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", json.dumps(erased))
         self._db.write(
@@ -181,4 +202,3 @@ class Shelf:
             " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = conversation.id)",
             going,
         )
-        return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", GOING))

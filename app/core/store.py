@@ -94,15 +94,24 @@ class Store:
 
     def thread(self, conversation_id: int) -> list[Message]:
         """The shown branch, from its first question to its leaf."""
+        leaf_id = self.leaf_id(conversation_id)
+        return self.line(leaf_id) if leaf_id else []
+
+    def line(self, message_id: int) -> list[Message]:
+        """From the first question to this message."""
         rows = self._db.read(
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
-                   SELECT m.id, m.parent_id, 0 FROM conversation c JOIN message m ON m.id = c.leaf_id WHERE c.id = ?
+                   SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
                    UNION ALL
                    SELECT m.id, m.parent_id, depth + 1 FROM line l JOIN message m ON m.id = l.parent_id)
                SELECT {_MESSAGE} FROM line l JOIN message m ON m.id = l.id ORDER BY l.depth DESC""",  # noqa: S608
-            conversation_id,
+            message_id,
         )
         return [_message(row) for row in rows]
+
+    def is_followed(self, message_id: int) -> bool:
+        """Whether anything was said after this message."""
+        return bool(self._db.read("SELECT 1 FROM message WHERE parent_id = ? LIMIT 1", message_id))
 
     def tree(self, conversation_id: int) -> list[Message]:
         """Every message of every branch, in the order they were made: parents before children."""
@@ -130,12 +139,17 @@ class Store:
     ) -> Message:
         """Stores a question, in a new conversation (of that folder) when `conversation_id` is None.
 
-        What was typed becomes the question, so its draft goes in the same transaction, unless `keeps_draft`.
+        What was typed becomes the question, so its draft goes in the same transaction, unless `keeps_draft`; what an
+        edit had set aside is the draft again.
         """
         now = self._db.now()
         with self._db.transaction():
             if not keeps_draft:
-                self._db.write("DELETE FROM draft WHERE conversation_id IS ?", conversation_id)
+                self._db.write(
+                    "UPDATE draft SET text = set_aside, edited_id = NULL, set_aside = '' WHERE conversation_id IS ?",
+                    conversation_id,
+                )
+                self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
             if conversation_id is None:
                 conversation_id = self._db.write(
                     # A folder that was removed meanwhile is none.

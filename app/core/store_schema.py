@@ -100,10 +100,24 @@ def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
 
 
+def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
+    """Without the first index the branches of a first question would be looked for among those of every conversation.
+
+    secure-delete costs milliseconds for each erased message; merging the index afterwards costs less for all of them.
+    """
+    db.execute("DROP INDEX message_conversation")
+    db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
+    if sqlite3.sqlite_version_info >= (3, 42):
+        db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 0)")
+    # Whether terms of erased messages may still lie in the index.
+    db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
     _text_set_aside_by_an_edit,
     _marks_of_model_files,
     _lasting_ids_and_quick_erasing,
+    _quicker_branches_and_erasing,
 )

@@ -90,8 +90,27 @@ class AnswerWriter(QObject):
         except AppError as full:  # what was saved a second ago stays
             self.problem_occurred.emit(full)
             finished = dataclasses.replace(self.answer, text=text, status="failed", details=details)
+            self._keep_trying(text, status, details)
+        else:
+            self.deleteLater()
         self.ended.emit(finished, outcome, error)
-        self.deleteLater()
+
+    def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
+        """Else it would count as being written until the next start."""
+
+        def finish() -> None:
+            try:
+                self._store.finish_answer(self.answer.id, text, status, details)
+            except AppError:
+                return  # told already
+            except KeyError:
+                pass  # erased meanwhile
+            self._save_timer.stop()
+            self.deleteLater()
+
+        self._save_timer.timeout.disconnect(self._save)
+        self._save_timer.timeout.connect(finish)
+        self._save_timer.start()
 
 
 def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:

@@ -2,9 +2,10 @@
 
 import collections
 import dataclasses
+from collections.abc import Sequence
 from typing import TypeGuard
 
-from app.core import presets
+from app.core import presets, prompt
 from app.core.presets import Choices, Preset
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.services import answer_run
@@ -23,8 +24,8 @@ class Answering:
         self._library = library
         self._preferences = preferences
         self.of_new = UNTOUCHED
-        # (uid of a conversation, context size) -> oldest turns left out. With a wider context none need be.
-        self._left_out: collections.Counter[tuple[str, int]] = collections.Counter()
+        # Context size -> the last questions that are not read again. With a wider context all can be.
+        self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
 
     @property
     def model(self) -> LocalModel | None:
@@ -42,14 +43,17 @@ class Answering:
         """What it has otherwise than its preset."""
         return here.choices if here else self.of_new[1]
 
-    def leave_out(self, here: Conversation, turns: int) -> None:
-        """The user chose that so many more of the oldest turns are not read again."""
-        self._left_out[here.uid, self._preferences.value.context_tokens] += turns
+    def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
+        """The user chose that so many more of the oldest turns of this branch are not read again."""
+        count = self._turns_left_out(here, line) + turns
+        last = prompt.answered(line)[count - 1]
+        self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
 
-    def plan(self, here: Conversation, own: Choices) -> AnswerDetails:
+    def plan(self, here: Conversation, line: Sequence[Message], own: Choices) -> AnswerDetails:
         """What an answer is going to be made with: stored with it, so that it can be repeated.
 
-        `own` are the choices of this one answer. Without a model only the size of the context is known.
+        `line`: the branch up to its question. `own`: the choices of this one answer. Without a model only the size of
+        the context is known.
         """
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
@@ -59,8 +63,13 @@ class Answering:
             model.name,
             choices=answer_run.in_force(model, own, self.choices(here), self.preset(here).choices),
             context_tokens=context,
-            left_out_turns=self._left_out[here.uid, context],
+            left_out_turns=self._turns_left_out(here, line),
         )
+
+    def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
+        left_out = self._left_out[self._preferences.value.context_tokens]
+        questions = prompt.answered(line)
+        return max((n for n, question in enumerate(questions, 1) if (here.uid, question.id) in left_out), default=0)
 
 
 def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:

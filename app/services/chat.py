@@ -111,8 +111,9 @@ class ChatSession(OpenConversation):
         """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
         if self.is_busy or self.conversation is None:
             return
-        answer, plan = self._store.message(answer_id), self._answering.plan(self.conversation, Choices())
-        emptied = answer if not answer.text else None
+        *line, answer = self._store.line(answer_id)
+        plan = self._answering.plan(self.conversation, line, Choices())
+        emptied = answer if not answer.text and not self._store.is_followed(answer_id) else None
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
     def reproduce(self, answer_id: int) -> None:
@@ -139,12 +140,13 @@ class ChatSession(OpenConversation):
             return
         answer, overflow = found
         if choice == "new":
-            question = next(message for message in self.messages() if message.id == answer.parent_id)
-            self.new(is_temporary=self.is_temporary)
+            question, here = self._store.line(answer.id)[-2], self.conversation
+            self.new(here.folder_id, is_temporary=self.is_temporary)
+            self._answering.of_new = (here.preset_id, here.choices)
             self._ask(question.text, None, keeps_draft=True)
             return
         if choice == "drop":
-            self._answering.leave_out(self.conversation, overflow.droppable_turns)
+            self._answering.leave_out(self.conversation, self._store.line(answer.id)[:-1], overflow.droppable_turns)
         elif overflow.wider_context_tokens is not None:
             self._preferences.change(context_tokens=overflow.wider_context_tokens)
         self.regenerate(answer.id)
@@ -178,11 +180,12 @@ class ChatSession(OpenConversation):
         try:
             if not text.strip():
                 raise AppError("empty_question")
-            question = self._store.add_question(
-                text, here.id if here else None, parent_id, folder_id=self.folder_id, keeps_draft=keeps_draft
-            )
-            if here is None and self._answering.of_new != UNTOUCHED:
-                self._store.set_answering(question.conversation_id, *self._answering.of_new)
+            with self._store.database.transaction():
+                question = self._store.add_question(
+                    text, here.id if here else None, parent_id, folder_id=self.folder_id, keeps_draft=keeps_draft
+                )
+                if here is None and self._answering.of_new != UNTOUCHED:
+                    self._store.set_answering(question.conversation_id, *self._answering.of_new)
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
@@ -195,9 +198,10 @@ class ChatSession(OpenConversation):
             self.message_added.emit(question)
         else:
             self._show(question.conversation_id)  # a new branch: what followed the old one is out of sight
+        plan = self._answering.plan(self.conversation, self._store.line(question.id), own or Choices())
         self._conversations.note_change()
-        plan = self._answering.plan(self.conversation, own or Choices())
-        self._change(lambda: self._answer(question.id, plan))
+        if self.conversation is not None:  # else it has gone to the bin meanwhile
+            self._change(lambda: self._answer(question.id, plan))
         return True
 
     def _answer(

@@ -1,6 +1,6 @@
 """The stored conversations as a collection: their order, folders, bin and search, with a signal when they change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -32,6 +32,10 @@ class Conversations(QObject):
 
     def binned(self) -> list[Conversation]:
         return self._shelf.binned()
+
+    def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
+        """Those of them that are in the list or in the bin."""
+        return self._shelf.stored(conversation_ids)
 
     def with_drafts(self) -> frozenset[int]:
         return self._shelf.with_drafts()

@@ -55,6 +55,9 @@ class OpenConversation(QObject):
         """Shows a conversation."""
         if not self.is_temporary and self.conversation is not None and self.conversation.id == conversation_id:
             return
+        wanted = self._disk.conversation(conversation_id)
+        if wanted is None or wanted.binned_at is not None:
+            return  # a list that is about to be filled anew
         self._leave()
         self._store = self._disk
         self._show(conversation_id)
@@ -85,14 +88,20 @@ class OpenConversation(QObject):
         """What this conversation has otherwise than its preset."""
         return self._answering.choices(self.conversation)
 
-    def answer_by(self, preset_id: str | None, choices: Choices) -> None:
-        """Preset and deviations of this conversation, from the next answer on. None: the preset of new ones."""
+    def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
+        """Preset and deviations of this conversation, from the next answer on. None: the preset of new ones.
+
+        False: it could not be stored, as `problem_occurred` says.
+        """
         here = self.conversation
         if here is None:
             self._answering.of_new = (preset_id, choices)
-        elif self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
+        elif not self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
+            return False
+        else:
             self.conversation = self._store.conversation(here.id)
         self.answering_changed.emit()
+        return True
 
     def draft(self) -> Draft:
         """What was typed here and not sent."""

@@ -1,5 +1,8 @@
 """A conversation that no longer fits: what leaving out its oldest turns, or a wider context, would bring."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 from PySide6.QtCore import QObject, Signal
 
 from app.core import catalogue, local_models, prompt
@@ -27,13 +30,12 @@ class OverflowCounter(QObject):
         engine.died.connect(self._on_died)
 
     def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Asks the engine how long the prompt would be without its oldest turns: one, two, … up to all but the last."""
+        """Asks the engine how long each turn but the last is: a prompt of that turn alone, less one without any."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
-        shorter = (request.turns[count:] for count in range(1, len(request.turns)))
-        system = request.choices.system_prompt or ""
-        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns, system) for turns in shorter)))
+        alone = [(), *((turn,) for turn in request.turns[:-1])]
+        self._engine.send(Tokenize(request_id, tuple(prompt.build(form, turns) for turns in alone)))
 
     def take(self) -> tuple[Message, Overflow] | None:
         """The answer that did not fit and what would help, once."""
@@ -53,7 +55,9 @@ class OverflowCounter(QObject):
         (_, answer, error), self._counting = self._counting, None
         trained = self._engine.facts.trained_context_tokens if self._engine.facts else 0
         facts = error.facts
-        overflow = _overflow(event.counts, facts["prompt_tokens"], facts["context_tokens"], trained)
+        empty, *turns = event.counts
+        shorter = [facts["prompt_tokens"] - total for total in accumulate(count - empty for count in turns)]
+        overflow = _overflow(shorter, facts["prompt_tokens"], facts["context_tokens"], trained)
         self._counted = (answer, overflow)
         self.counted.emit(overflow)
 
@@ -64,7 +68,7 @@ class OverflowCounter(QObject):
             self.failed.emit(error)
 
 
-def _overflow(shorter: tuple[int, ...], needed: int, context: int, trained: int) -> Overflow:
+def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> Overflow:
     """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
     room = context * 3 // 4
     dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)

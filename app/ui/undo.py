@@ -24,7 +24,7 @@ class Deed:
 
 
 class UndoStack(QObject):
-    """Ids of erased conversations are given to new ones, so what names an erased one cannot be taken back any more."""
+    """What names an erased conversation cannot be taken back any more."""
 
     def __init__(self, toast: Toast, conversations: Conversations, parent: QWidget) -> None:
         super().__init__(parent)
@@ -84,8 +84,9 @@ class UndoStack(QObject):
             self._toast.hide()
 
     def _drop_erased(self) -> None:
-        if any(deed.conversation_ids for deed in self._deeds):
-            stored = {one.id for one in (*self._conversations.all(), *self._conversations.binned())}
+        named = frozenset[int]().union(*(deed.conversation_ids for deed in self._deeds))
+        if named:
+            stored = self._conversations.stored(named)
             self._drop([deed for deed in self._deeds if not deed.conversation_ids <= stored])
 
 

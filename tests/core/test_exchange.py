@@ -182,7 +182,7 @@ def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) ->
         store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", ARRIVING, lost)
     assert Shelf(store.database).binned() == []
     assert Shelf(store.database).give_up_old() == 1
-    assert not Shelf(store.database).erase_some()
+    Shelf(store.database).erase([])
     assert store.database.read("SELECT * FROM message") == []
     assert store.conversation(lost) is None
 
@@ -235,7 +235,7 @@ def test_a_conversation_that_is_being_erased_can_be_imported_again(store: Store,
     shelf.bin([lost])
     shelf.give_up([lost])
     assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
-    assert not shelf.erase_some()
+    shelf.erase([])
     (kept,) = store.conversations()
     assert store.thread(kept.id) != []
 

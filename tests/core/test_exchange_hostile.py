@@ -177,17 +177,31 @@ def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_
     assert result.imported == 1
 
 
-def test_one_value_beyond_all_measure_is_not_read_to_its_end(
+def test_a_conversation_beyond_all_measure_costs_only_itself(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
     monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
     file = tmp_path / "a.json"
-    file.write_text(json.dumps(document(GOOD, conversation(message(text="あ" * 1_000_000)))))
-    read: list[int] = []
-    result = bring_in(store, file, lambda done, _total: read.append(done))
+    odd = 'あ"[{\\' * 100_000
+    after = conversation(message(text="あとの会話"), uid="c" * 32)
+    file.write_text(json.dumps(document(GOOD, conversation(message(text=odd)), after)))
+    result = bring_in(store, file, nothing)
+    assert [(found.number, found.reason) for found in result.refused] == [(2, "size")]
+    assert wording.phrase("refused_size")
+    assert result.imported == 2
+
+
+def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
+    whole = json.dumps(document(GOOD, conversation(message(text="あ" * 100_000))))
+    (tmp_path / "a.json").write_text(whole[:-50])
+    result = bring_in(store, tmp_path / "a.json", nothing)
     assert [found.reason for found in result.refused] == ["rest"]
-    assert max(read) < 100_000
+    assert result.imported == 1
 
 
 def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(aging_store: Stor
     shelf.bin([young])
     clock.now += DAY_S
     assert shelf.give_up_old() == 1
-    assert not shelf.erase_some()
+    shelf.erase([])
     assert aging_store.conversation(old) is None
     assert [c.id for c in shelf.binned()] == [young]
     assert [c.id for c in aging_store.conversations()] == [kept]
@@ -279,7 +279,7 @@ def test_what_was_given_up_before_a_crash_goes_at_the_next_start(aging_store: St
     shelf.give_up([erased])
     again = Shelf(aging_store.database)
     again.give_up_old()
-    assert not again.erase_some()
+    again.erase([])
     assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 
 

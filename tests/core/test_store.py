@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -322,3 +323,66 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
         store.close()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
+    where: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("残る")
+    store.close()
+    assert backups.daily(where.database, where.backups, NOW) is not None
+    where.database.write_bytes(b"damaged" * 1000)
+
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    for place, name in ((backups, "copy"), (backups.shutil, "copyfile")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, full)
+            with pytest.raises(AppError):
+                backups.restore_newest(where.database, where.backups)
+        assert where.database.read_bytes().startswith(b"damaged")
+    assert backups.restore_newest(where.database, where.backups) is not None
+    again = Store.open(where.database, where.backups)
+    assert [c.title for c in again.conversations()] == ["残る"]
+    again.close()
+    assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
+
+
+def test_two_starts_at_once_migrate_once(where: Paths) -> None:
+    def start() -> None:
+        Store.open(where.database, where.backups).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(start) for _ in range(4)]:
+            started.result()
+    with sqlite3.connect(where.database) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
+
+
+def test_emptying_the_log_waits_for_no_reader(where: Paths) -> None:
+    store = Store.open(where.database, where.backups)
+    store.add_question("一")
+    reader = sqlite3.connect(where.database)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM message").fetchone()
+    store.add_question("二")
+    waits: list[int] = []
+    store.database._db.set_trace_callback(lambda sql: waits.append(len(sql)) if "busy_timeout = 0" in sql else None)
+    store.database.empty_log()
+    assert waits
+    assert store.database.read("PRAGMA busy_timeout")[0][0] == database.BUSY_MS
+    reader.close()
+    store.database.empty_log()
+    assert where.database.with_name("kotae.sqlite-wal").stat().st_size == 0
+    store.close()
+
+
+def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: Store) -> None:
+    question = store.add_question("一")
+    shelf = Shelf(store.database)
+    shelf.keep_draft(question.conversation_id, Draft("壱", question.id, "書きかけ"))
+    store.add_question("壱", question.conversation_id)
+    assert shelf.draft(question.conversation_id) == Draft("書きかけ")

@@ -9,7 +9,7 @@ import pytest
 from app.core import children
 from app.core.errors import AppError
 from app.core.presets import Choices, Preset
-from app.core.records import LocalModel, Message
+from app.core.records import AnswerDetails, LocalModel, Message
 from app.services.chat import ChatSession
 from app.services.engine import EngineClient
 from tests.scene import Scene
@@ -196,3 +196,13 @@ def test_an_answer_with_holes_in_its_settings_is_not_repeated(scene: Scene) -> N
         scene.session.reproduce(first.id)
         assert not scene.session.is_busy
     assert len(scene.thread()) == 2
+
+
+def test_an_empty_answer_in_the_middle_gets_a_branch_beside_it_and_hides_nothing(scene: Scene) -> None:
+    first = scene.ask("一")
+    scene.ask("二")
+    emptied = scene.store.finish_answer(first.id, "", "failed", first.details or AnswerDetails())
+    again = finish(scene, lambda: scene.session.regenerate(emptied.id))
+    assert (again.branch, again.branches) == (2, 2)
+    scene.session.show_branch(again.id, -1)
+    assert texts(scene) == ["一", "", "二", "二"]

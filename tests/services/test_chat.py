@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.errors import AppError
+from app.core.presets import Choices
 from app.core.records import Message
 from app.core.shelf import Shelf
 from app.engine.messages import Unload
@@ -326,3 +327,28 @@ def test_the_branch_is_shown_before_it_is_said_why_it_could_not_be_answered(scen
     scene.session.problem_occurred.connect(lambda error: heard.append(error.code))
     scene.session.regenerate(first.id)
     assert heard == ["streaming", "failed", "no_model"]
+
+
+def test_what_is_left_out_of_one_branch_is_read_in_another(make_scene: Callable[..., Scene]) -> None:
+    scene, overflow = _fill(make_scene)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.resolve_overflow("drop")
+    assert signal.args[0].details.left_out_turns == overflow.droppable_turns
+    first = scene.thread()[0]
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.edit(first.id, "別")
+    assert signal.args[0].details.left_out_turns == 0
+    following = scene.ask("続き")
+    assert following.details is not None
+    assert following.details.left_out_turns == 0
+
+
+def test_a_new_conversation_for_what_does_not_fit_is_answered_as_the_old_one(make_scene: Callable[..., Scene]) -> None:
+    scene, _ = _fill(make_scene)
+    folder_id = scene.conversations.add_folder("橋梁", [scene.thread()[0].conversation_id])
+    scene.session.answer_by("standard", Choices(max_tokens=9))
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        scene.session.resolve_overflow("new")
+    assert signal.args[0].text == "今" * 9
+    assert scene.session.conversation is not None
+    assert (scene.session.conversation.folder_id, scene.session.choices.max_tokens) == (folder_id, 9)

@@ -256,3 +256,44 @@ def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> No
     session.close()
     assert files_with(scene.where.database.parent, CANARY) == []
     assert scene.where.database.exists()
+
+
+def test_an_end_that_met_a_full_disk_is_stored_when_there_is_room(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "finish_answer", full)
+        shown = scene.ask("一")
+        assert (shown.status, scene.store.message(shown.id).status) == ("failed", "streaming")
+    scene.qtbot.waitUntil(lambda: scene.store.message(shown.id).status == "done")
+    assert scene.store.message(shown.id).text == "一"
+
+
+def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise AppError("disk_full", path="/")
+
+    assert scene.session.answer_by("standard", Choices(max_tokens=7))
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "set_answering", full)
+        assert not scene.session.ask("一")
+    assert scene.store.conversations() == []
+    scene.ask("一")
+    assert [c.choices.max_tokens for c in scene.store.conversations()] == [7]
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "set_answering", full)
+        assert not scene.session.answer_by("standard", Choices(max_tokens=8))
+    assert scene.session.choices.max_tokens == 7
+
+
+def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(scene: Scene) -> None:
+    answer = scene.ask("一")
+    scene.session.new()
+    scene.conversations.bin([answer.conversation_id])
+    scene.session.open(answer.conversation_id)
+    assert scene.session.conversation is None

@@ -81,7 +81,7 @@ def test_a_cancelled_export_leaves_nothing(
 ) -> None:
     folder = tmp_path / "書き出し"
     folder.mkdir()
-    ids = [store.add_question(f"題 {number}").conversation_id for number in range(20)]
+    ids = [store.add_question(f"題 {number}").conversation_id for number in range(200)]
     with qtbot.waitSignal(transfer.cancelled):
         transfer.export(ids, file_format, folder / target)
         transfer.cancel()

@@ -64,8 +64,9 @@ class Session(QObject):
     def reproduce(self, answer_id: int) -> None:
         self.calls.append(("reproduce", answer_id))
 
-    def answer_by(self, preset_id: str | None, choices: Choices) -> None:
+    def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
         self.calls.append(("answer_by", preset_id, choices))
+        return True
 
     def keep_temporary(self) -> None:
         self.calls.append(("keep_temporary",))

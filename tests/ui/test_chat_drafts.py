@@ -63,6 +63,14 @@ def test_what_is_typed_is_stored_soon_after(parts: Parts, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: stored(parts, None) == Draft("kakikake"), timeout=5_000)
 
 
+def test_what_is_typed_without_a_pause_is_stored_meanwhile(parts: Parts, qtbot: QtBot) -> None:
+    def goes_on() -> bool:
+        type_text(parts, "a", qtbot)
+        return stored(parts, None).text != ""
+
+    qtbot.waitUntil(goes_on, timeout=10_000)  # a key every 10 ms
+
+
 def test_each_conversation_gets_its_text_back(parts: Parts, qtbot: QtBot) -> None:
     ask(parts, "一", qtbot)
     one = open_id(parts)

@@ -153,7 +153,7 @@ def test_more_than_can_be_shown_is_said(
         store.add_question(f"橋脚 {number}")
     page = make_page(theme, store, qtbot)
     page.start("橋脚")
-    assert page.count.text().startswith("会話 3　新しいものから")
+    assert page.count.text().startswith("会話 3　多いため")
 
 
 def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(

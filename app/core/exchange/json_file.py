@@ -19,7 +19,7 @@ from app.core.errors import AppError
 from app.core.exchange import bundle_check
 from app.core.exchange.bundle import Bundle, as_dict
 from app.core.exchange.bundle_check import RefusedError
-from app.core.exchange.json_stream import BrokenError, JsonStream
+from app.core.exchange.json_stream import TOO_LONG, BrokenError, JsonStream
 
 FORMAT = "kotae-conversations"
 VERSION = 1
@@ -106,6 +106,8 @@ def _check(head: dict[str, Any], path: str, *, is_complete: bool) -> None:
 
 
 def _bundle(number: int, data: Any) -> Bundle | Refusal:
+    if data is TOO_LONG:
+        return Refusal(number, "", "size")
     try:
         return bundle_check.from_dict(data)
     except RefusedError as error:

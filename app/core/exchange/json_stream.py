@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -12,11 +13,18 @@ VALUE_CHARACTERS_MAX = 1 << 24
 AHEAD_CHARACTERS = 32  # a number could go on behind what has been read
 DIGITS_MAX = 18
 
+TOO_LONG = object()
+
 _SPACE = " \t\r\n"
+_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 class BrokenError(Exception):
-    """What follows is not JSON, is nested too deeply, or is one value beyond `VALUE_CHARACTERS_MAX`."""
+    """What follows is not JSON, or is nested too deeply."""
+
+
+class TooLongError(BrokenError):
+    """One value beyond `VALUE_CHARACTERS_MAX`."""
 
 
 class JsonStream:
@@ -49,12 +57,17 @@ class JsonStream:
             self._take(",")
 
     def items(self) -> Iterator[Any]:
-        """Each item of the array that comes next."""
+        """Each item of the array that comes next; in the place of one that is too long, `TOO_LONG`."""
         self._take("[")
         if self._takes("]"):
             return
         while True:
-            yield self.value()
+            try:
+                item = self.value()
+            except TooLongError:
+                self._skip()
+                item = TOO_LONG
+            yield item
             if self._takes("]"):
                 return
             self._take(",")
@@ -66,7 +79,7 @@ class JsonStream:
                 found, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if not self._read():
-                    raise BrokenError from error
+                    raise (BrokenError if self._has_ended else TooLongError) from error
             except RecursionError as error:
                 raise BrokenError from error
             else:
@@ -78,6 +91,25 @@ class JsonStream:
         """Nothing but space may follow."""
         if self._next():
             raise BrokenError
+
+    def _skip(self) -> None:
+        """Past an array, an object or a text of any length, keeping none of it."""
+        depth, is_text = 0, False
+        while True:
+            end = self._at
+            for mark in _MARKS.finditer(self._text, self._at):
+                end = mark.end()
+                if mark[0] == '"':
+                    is_text = not is_text
+                elif not is_text:
+                    depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
+                if depth <= 0 and not is_text:
+                    self._at = end
+                    return
+            is_cut = end < len(self._text) and self._text.endswith("\\")  # what it escapes comes with the next piece
+            self._at = len(self._text) - is_cut
+            if not self._read():
+                raise BrokenError
 
     def _take(self, wanted: str) -> None:
         if not self._takes(wanted):

@@ -6,7 +6,7 @@ from app.core.records import Draft
 from app.services.chat import ChatSession
 from app.ui.chat.composer import Composer
 
-KEPT_AFTER_MS = 500  # of no typing
+KEPT_AFTER_MS = 500  # of the first change, also while somebody goes on typing
 
 
 class Drafts(QObject):
@@ -19,7 +19,7 @@ class Drafts(QObject):
         self._kept: Draft | None = Draft()  # as it is stored; None: unknown
         self._timer = QTimer(self, singleShot=True, interval=KEPT_AFTER_MS)
         self._timer.timeout.connect(self.keep)
-        composer.draft_changed.connect(self._timer.start)
+        composer.draft_changed.connect(self._on_draft_changed)
         session.about_to_leave.connect(self.keep)
 
     def keep(self) -> None:
@@ -33,6 +33,10 @@ class Drafts(QObject):
         """The same, when the conversation has got another place: its first question, or a store of its own."""
         self._kept = None
         self.keep()
+
+    def _on_draft_changed(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
 
     def restore(self) -> None:
         """What was typed in the conversation that is open now."""

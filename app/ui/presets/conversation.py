@@ -53,8 +53,8 @@ class ConversationSettings(EditorWindow):
         problem = self.form.problem()
         if problem:
             self.form.prompt.setFocus()
-        else:
-            self._session.answer_by(self._preset.id, self.form.choices())
+        elif not self._session.answer_by(self._preset.id, self.form.choices()):
+            return self.tr("保存できませんでした。")
         return problem
 
     # ------------------------------------------------------------------- private

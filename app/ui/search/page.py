@@ -173,7 +173,7 @@ class SearchPage(Page):
     def _show_words(self, query: str, found: Found) -> None:
         count = self.tr("会話 {n}").format(n=f"{len(found.hits):,}")
         if not found.is_complete:
-            count += self.tr("　新しいものから表示しています。言葉を足すと絞り込めます。")
+            count += self.tr("　多いため、一部を表示しています。言葉を足すと絞り込めます。")
         self.count.setText(count)
         self.count.setVisible(bool(found.hits))
         self.list.setVisible(bool(found.hits))
