@@ -5,7 +5,7 @@ All weights are random from a fixed seed; the writer is forty lines, so that tes
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ _LLAMA_3_SPLIT = (
 
 @dataclass(frozen=True)
 class HfShape:
-    """A tiny Llama 3 with 2 layers; a vocabulary of the 256 bytes and two control tokens."""
+    """A tiny Llama 3 with 2 layers; a vocabulary of the 256 bytes, two words and two control tokens."""
 
     layers: int = 2
     embedding: int = 64
     heads: int = 4
     heads_kv: int = 2
     feed_forward: int = 128
-    vocabulary: int = 258
+    vocabulary: int = 260
     context: int = 512
 
     @property
@@ -139,9 +139,9 @@ def adapter(
     return folder
 
 
-def tokenizer(folder: Path, vocabulary: int, merges: Iterable[str] = ()) -> None:
-    """One token a byte, spelled as GPT-2 does, then made-up words, then the two control tokens."""
-    words = [*_gpt2_bytes(), *(f"Ġw{number:06}" for number in range(vocabulary - 258))]
+def tokenizer(folder: Path, vocabulary: int) -> None:
+    """One token a byte, spelled as GPT-2 does, a merged pair, made-up words, and the two control tokens."""
+    words = [*_gpt2_bytes(), "ab", *(f"Ġw{number:06}" for number in range(vocabulary - 259))]
     specials = ["<|begin_of_text|>", "<|end_of_text|>"]
     added = [
         {"id": len(words) + number, "content": text, "special": True, "normalized": False}
@@ -167,7 +167,7 @@ def tokenizer(folder: Path, vocabulary: int, merges: Iterable[str] = ()) -> None
             "byte_fallback": False,
             "ignore_merges": True,
             "vocab": {word: number for number, word in enumerate(words)},
-            "merges": list(merges),
+            "merges": ["a b"],
         },
     }
     (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

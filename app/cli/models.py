@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli import model_care, model_download, model_fit, model_kit
+from app.cli import model_build, model_care, model_download, model_fit, model_kit
 from app.cli.output import Output
 from app.core import catalogue, local_models, starter
 from app.core.catalogue import ModelCard
@@ -35,6 +35,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     model_download.add_parsers(actions, shared)
     model_care.add_parsers(actions, shared)
     model_kit.add_parsers(actions, shared)
+    model_build.add_parsers(actions, shared)
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -98,14 +98,16 @@ def _run(job: quantize_job.Job, part: Path, writer: EventWriter) -> int:
 
 def peak_resident_bytes() -> int:
     """The most memory that this process has held, mapped files included."""
+    if sys.platform.startswith("linux"):  # getrusage would count what the parent held before this program was started
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     if sys.platform == "win32":
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _put_in_place(part: Path, target: Path) -> None:

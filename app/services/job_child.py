@@ -1,0 +1,77 @@
+"""One job in a child of its own: a conversion in the training environment, or a quantization; its end named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.errors import AppError
+from app.services.process import ChildProcess, Exit
+from trainer import convert_job
+from trainer.convert_job import Failed, Finished, Progress, part_path
+
+Command = Callable[[Path], list[str]]  # the file with the job -> what to start
+
+
+class JobChild(QObject):
+    """Ends with exactly one of `finished` and `failed`, unless it is stopped. A half-written result is deleted."""
+
+    progressed = Signal(object)  # convert_job.Progress
+    finished = Signal(object)  # convert_job.Finished
+    failed = Signal(object)  # AppError
+
+    def __init__(self, command: list[str], target: Path, log: Path, step: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._target = target
+        self._step = step
+        self._outcome: Finished | AppError | None = None
+        self._is_stopped = False
+        self._child = ChildProcess(command, log, self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def start(self) -> None:
+        self._child.start()
+
+    def stop(self) -> None:
+        """Ends the child and deletes what it has begun; says nothing more. Blocks until it is gone."""
+        self._is_stopped = True
+        self._child.stop()
+        part_path(str(self._target)).unlink(missing_ok=True)
+
+    def _on_line(self, line: bytes) -> None:
+        try:
+            event = convert_job.event_from_json(json.loads(line))
+        except ValueError:
+            self._outcome = AppError("build_died", step=self._step, cause=f"garbled: {line[:80]!r}")
+            self._child.kill()
+            return
+        match event:
+            case Progress():
+                self.progressed.emit(event)
+            case Finished():
+                self._outcome = event
+            case Failed():
+                self._outcome = _as_error(event)
+
+    def _on_exited(self, how: Exit) -> None:
+        if self._is_stopped:
+            return
+        outcome = self._outcome
+        if isinstance(outcome, Finished) and how.cause == "finished":
+            self.finished.emit(outcome)
+            return
+        part_path(str(self._target)).unlink(missing_ok=True)
+        died = AppError("build_died", step=self._step, cause=how.detail or how.cause)
+        self.failed.emit(outcome if isinstance(outcome, AppError) else died)
+
+
+def _as_error(event: Failed) -> AppError:
+    """The conversion's adapter_mismatch has other facts than that of adapters in GGUF."""
+    code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
+    return AppError(code, **event.facts)
