@@ -163,10 +163,12 @@ class Hub:
         with self._lock:
             self.requests.append(request)
 
-    def spend(self, count: int) -> None:
-        """Counts what is sent, and keeps to the pace."""
+    def count(self, count: int) -> None:
         with self._lock:
             self.sent_bytes += count
+
+    def keep_pace(self, count: int) -> None:
+        with self._lock:
             wait = 0.0
             if self.fault.bytes_per_s:
                 now = time.monotonic()
@@ -320,8 +322,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             bad = hub.fault.at - start
             if not is_probe and hub.fault.kind == "corrupt" and 0 <= bad < len(data) and hub.strikes("corrupt"):
                 data = data[:bad] + bytes([data[bad] ^ 1]) + data[bad + 1 :]
+            hub.count(len(data))  # before it is written: who has received all of it may ask at once
             self.wfile.write(data)
-            hub.spend(len(data))
+            hub.keep_pace(len(data))
             start += len(data)
         if is_stalled:
             hub.closing.wait(5)
