@@ -586,6 +586,34 @@ def first_run_2_working(parts: Parts) -> None:
     step.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
+def first_run_2_downloading(parts: Parts) -> None:
+    first_run_2(parts)
+    step = parts.window.findChild(FirstRunDialog).model
+    if step.download is not None:
+        card = step.download._card
+        coming(parts, download(card.id, "running", 0.31, bytes_per_s=11.2e6, seconds_left=305.0))
+
+
+def first_run_2_offline(parts: Parts) -> None:
+    parts.preferences.change(network_allowed=False)
+    first_run_2(parts)
+
+
+def offer_download(parts: Parts) -> None:
+    """After a start: a download was interrupted."""
+    parts.downloads.items = lambda: [download("llama-3-elyza-jp-8b", "paused", 0.4)]
+    chat(parts)
+    parts.offers.offer()
+
+
+def offer_move(parts: Parts) -> None:
+    journal = {"source": str(parts.upkeep.models_folder), "target": "/media/yamada/kotae/models", "state": "copying"}
+    journal |= {"names": ["a.gguf"], "made": ["a.gguf"]}
+    (parts.upkeep.models_folder.parent / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    chat(parts)
+    parts.offers.offer()
+
+
 def first_run_3(parts: Parts) -> None:
     first_run_1(parts)
     parts.window.findChild(FirstRunDialog).show_step(2)
@@ -705,7 +733,8 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         presets, preset_editor, preset_editor_details, action_editor, preset_export,
         preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
-        first_run_1, first_run_2, first_run_2_working, first_run_3,
+        first_run_1, first_run_2, first_run_2_working, first_run_2_downloading, first_run_2_offline, first_run_3,
+        offer_download, offer_move,
         search, search_none, search_empty, find,
         branch, edit, answer_menu, temporary, temporary_left, details, reproduced,
         export, export_all, exporting, exported, import_result,

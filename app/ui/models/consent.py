@@ -7,12 +7,14 @@ from app.core.catalogue import ModelCard, ModelFile
 from app.ui.dialogs import Choice, Dialog
 from app.ui.language import noted
 from app.ui.models import words
+from app.ui.models.marked_list import MarkedList
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.fact_list import FactList
 from app.ui.widgets.labels import Label
 
 WIDTH_PX = 560
+SIDES_PX = 80  # margins of the dialog and of the terms, left and right
 
 
 class DownloadConsent(Dialog):
@@ -37,7 +39,7 @@ class DownloadConsent(Dialog):
                 Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
             ),
             parent,
-            content=self._content(theme, card, file),
+            content=self._content(theme, card, file, parent),
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
@@ -45,7 +47,7 @@ class DownloadConsent(Dialog):
         self.licence_button.clicked.connect(self.licence_requested)
         self.read.setFocus()
 
-    def _content(self, theme: Theme, card: ModelCard, file: ModelFile) -> QWidget:
+    def _content(self, theme: Theme, card: ModelCard, file: ModelFile, parent: QWidget) -> QWidget:
         facts = FactList(theme)
         facts.set_facts(
             [
@@ -54,11 +56,15 @@ class DownloadConsent(Dialog):
                 (self.tr("配布元"), noted(file.repository, "huggingface.co")),
             ]
         )
+        facts.setContentsMargins(12, 8, 12, 8)
+        terms = MarkedList(theme, self.tr("使用条件"), parent)
+        terms.add(facts)
+        terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(8)
-        column.addWidget(facts)
+        column.addWidget(terms)
         column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.read)
         column.addWidget(self._reason)

@@ -25,6 +25,8 @@ from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label, Rule, tip
 from app.ui.widgets.scroll import scrolled
 
+FOOT_SIDE_PX = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Around:
@@ -88,14 +90,27 @@ class ModelDetail(QFrame):
         self.back_button.setVisible(is_visible)
         self.download.setVisible(is_visible and self._entry is not None and self._entry.download is not None)
 
+    def set_low(self, is_low: bool) -> None:
+        """In a low window the buttons scroll with the rest."""
+        inside = self._content.layout()
+        assert inside is not None
+        is_inside = self._foot.parentWidget() is self._content
+        if is_low != is_inside:
+            (inside if is_low else self._outside).addWidget(self._foot)
+            side = 0 if is_low else FOOT_SIDE_PX
+            self._foot.setContentsMargins(side, 12, side, 12)
+            self._rule.setVisible(not is_low)
+
     def _build(self) -> None:
         self.setProperty("surface", "card")
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        column.addWidget(scrolled(self._build_content()), 1)
-        column.addWidget(Rule())
-        column.addWidget(self._build_actions())
+        self._content, self._outside, self._rule = self._build_content(), column, Rule()
+        column.addWidget(scrolled(self._content), 1)
+        column.addWidget(self._rule)
+        self._foot = self._build_actions()
+        column.addWidget(self._foot)
 
     def _build_content(self) -> QWidget:
         self.back_button = Button(self._theme, self.tr("一覧に戻る"), "quiet", "chevron-left", compact=True)
@@ -150,8 +165,9 @@ class ModelDetail(QFrame):
         self.download = DownloadRow(self._theme)
         self._reason = Label(tone="text2", wraps=True)
         foot = QWidget()
+        foot.setContentsMargins(FOOT_SIDE_PX, 12, FOOT_SIDE_PX, 12)
         column = QVBoxLayout(foot)
-        column.setContentsMargins(20, 12, 20, 12)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
         column.addWidget(self.download)
         column.addWidget(self.offline)

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QApplication
 from app.core.records import LocalModel
 from app.core.wording import describe_error
 from app.services.downloads import Download
-from app.ui.language import joined, noted
+from app.ui.language import joined
 from app.ui.models.detail import ModelDetail
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.download_row import DownloadRow
@@ -83,7 +83,7 @@ class Downloading(QObject):
         if item.problem is None:
             return
         sentence = describe_error(item.problem)
-        what = joined(noted(item.title, item.quantization), sentence.message)
+        what = joined(item.title, sentence.message)
         self._explained = item.id
         self._banner.show_message("danger", what, self._desk.next_step(item), self._desk.actions(item))
 

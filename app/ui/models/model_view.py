@@ -24,6 +24,7 @@ class ModelView(QListView):
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(True)
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # else what lies over the entries keeps its width
         self.setMinimumHeight(LEAST_PX)
 
     def place_rows(self) -> dict[str, DownloadRow]:

@@ -40,21 +40,24 @@ class StartOffers(QWidget):
         self.moving.action_requested.connect(self._on_move_action)
         desk.downloads.changed.connect(self._on_downloads_changed)
         upkeep.folder_moved.connect(self._on_moved)
+        upkeep.move_undone.connect(self.offer)
         self.offer()
 
     def offer(self) -> None:
-        waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
-        if waiting and self._desk.is_allowed:
-            what = self.tr("途中のダウンロードが {n} 件あります。").format(n=len(waiting))
-            names = words.enumerated([noted(item.title, item.quantization) for item in waiting])
-            actions = (("resume", self.tr("続きから再開")), ("look", self.tr("モデルの画面を開く")))
-            self.downloads.show_message("warning", what, names, actions)
+        """One thing at a time: the move before the downloads, which would go into its folder."""
         plan = self._upkeep.pending_move()
         if plan is not None:
             what = self.tr("モデルの保存先の移動が、途中で止まっています。")
             sentence = self.tr("移動先：{path}。元のファイルは、そのまま使えます。").format(path=plan.target)
             actions = (("continue", self.tr("移動を続ける")), ("undo", self.tr("やめて元に戻す")))
             self.moving.show_message("warning", what, sentence, actions)
+            return
+        waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
+        if waiting and self._desk.is_allowed:
+            what = self.tr("途中のダウンロードが {n} 件あります。").format(n=len(waiting))
+            names = words.enumerated([noted(item.title, item.quantization) for item in waiting])
+            actions = (("resume", self.tr("続きから再開")), ("look", self.tr("モデルの画面を開く")))
+            self.downloads.show_message("warning", what, names, actions)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
@@ -87,4 +90,5 @@ class StartOffers(QWidget):
             self.downloads.hide()
 
     def _on_moved(self, _moved: Moved) -> None:
-        self.moving.hide()
+        if not self.moving.isHidden():
+            self.moving.hide()

@@ -41,6 +41,7 @@ from app.ui.widgets.progress_row import ProgressRow
 
 STACK_BELOW_PX = 860
 SHORT_HEADER_BELOW_PX = 640
+LOW_BELOW_PX = 360
 
 
 class ModelsPage(Page):
@@ -157,7 +158,9 @@ class ModelsPage(Page):
         self.found_button = Button(self._theme, self.tr("ほかのアプリのモデルを探す"), "link", "search")
         # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
         hint = ElidedLabel(self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted")
-        foot = QHBoxLayout()
+        self._foot = QWidget()
+        foot = QHBoxLayout(self._foot)
+        foot.setContentsMargins(0, 0, 0, 0)
         foot.setSpacing(12)
         foot.addWidget(hint, 1)
         foot.addWidget(self.found_button)
@@ -169,7 +172,7 @@ class ModelsPage(Page):
         side.addWidget(self._nothing)
         side.addWidget(self.list, 1)
         side.addWidget(self._problems)
-        side.addLayout(foot)
+        side.addWidget(self._foot)
         return self._list_side
 
     def _connect(self) -> None:
@@ -271,6 +274,10 @@ class ModelsPage(Page):
         self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
         self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
         self.detail.set_back_visible(is_stacked)
+        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu has what is left out
+        self.machine.setVisible(not is_low)
+        self._foot.setVisible(not is_low)
+        self.detail.set_low(is_low)
         self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
 
     # ---------------------------------------------------------------------- slots

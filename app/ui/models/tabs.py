@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
 from app.ui.theme import Theme
@@ -10,6 +11,7 @@ from app.ui.widgets.buttons import Button
 from app.ui.widgets.search_field import SearchField
 
 FILTER_LEAST_PX, FILTER_MOST_PX = 96, 190
+PADDING_PX = 24  # left and right of the field's text
 
 
 class ModelTabs(QWidget):
@@ -19,6 +21,7 @@ class ModelTabs(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self._theme = theme
         self.names = {
             "chat": self.tr("回答用"),
             "search": self.tr("資料検索用"),
@@ -41,6 +44,15 @@ class ModelTabs(QWidget):
         self.buttons["chat"].setChecked(True)
         self._group.buttonClicked.connect(self.changed)
         self.filter.textChanged.connect(self.changed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What the field says is as long as there is room for."""
+        super().resizeEvent(event)
+        field = self.filter
+        room = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
+        whole = field.accessibleName()
+        fits = field.fontMetrics().horizontalAdvance(whole) <= room
+        field.setPlaceholderText(whole if fits else self.tr("絞り込む"))
 
     @property
     def tab(self) -> str:

@@ -84,7 +84,7 @@ class Storage(QWidget):
         dialog = Dialog(
             self._theme,
             self.tr("モデルの保存先を移しますか"),
-            f"{self._upkeep.models_folder}\n→ {target}\n\n{body}{room}",
+            f"{self._upkeep.models_folder}\n→ {target}\n\n{body}\n{room}".strip(),
             (
                 Choice("cancel", self.tr("キャンセル")),
                 Choice("move", self.tr("移動する"), "primary", is_default=True),
