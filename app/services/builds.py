@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import build_plan, local_models
+from app.core import build_plan, gguf, local_models
 from app.core.build_folder import BuildFolder
 from app.core.build_plan import BuildPlan, Step
 from app.core.errors import AppError
@@ -192,11 +193,13 @@ class Builds(QObject):
 
     def _on_finished(self, event: Finished) -> None:
         assert self._plan is not None
+        step, plan, path = self._steps[0], self._plan, Path(event.path)
+        self._child = None
+        self._in_background(lambda: _verify(step, plan, path), lambda _nothing: self._note(step, event))
+
+    def _note(self, step: Step, event: Finished) -> None:
         assert self._folder is not None
-        step, self._child = self._steps[0], None
         try:
-            if step.kind in ("convert", "adapter"):
-                build_plan.require_same_sources(self._plan)
             size = self._folder.note(step)
         except AppError as error:
             self._fail(error)
@@ -208,18 +211,23 @@ class Builds(QObject):
             self._steps.pop(0)
             self._next()
 
+    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Nothing is delivered when the build has ended meanwhile."""
+        folder = self._folder
+        background.run(
+            work,
+            lambda result: done(result) if self._folder is folder else None,
+            lambda error: self._fail(error) if self._folder is folder else None,
+        )
+
     # --------------------------------------------------------------------- check
 
     def _check(self, step: Step) -> None:
         """The file's structure, then a load and some words; both as for any other model."""
         assert self._folder is not None
         self._tell("trial", 0, 0)
-        path, folder = self._folder.path / step.file, self._folder
-        background.run(
-            lambda: local_models.describe(path),
-            lambda model: self._try(step, model) if self._folder is folder else None,
-            lambda error: self._fail(error) if self._folder is folder else None,
-        )
+        path = self._folder.path / step.file
+        self._in_background(lambda: local_models.describe(path), lambda model: self._try(step, model))
 
     def _try(self, step: Step, model: LocalModel) -> None:
         log = self._logs / "build-trial.log"
@@ -242,8 +250,10 @@ class Builds(QObject):
         self.trials[step.form.name] = trial
         self._models[step.form.name] = model
         self._steps.pop(0)
+        folder = self._folder
         self.model_added.emit(model)
-        self._next()
+        if self._folder is folder:  # otherwise whoever listened has cancelled
+            self._next()
 
     # ----------------------------------------------------------------------- end
 
@@ -273,6 +283,14 @@ class Builds(QObject):
         self._steps = []
         if folder is not None:
             folder.close(keep=keep and bool(folder.finished()))
+
+
+def _verify(step: Step, plan: BuildPlan, result: Path) -> None:
+    """What the next steps build on is looked at before it is kept. Raises AppError."""
+    if step.kind in ("convert", "adapter"):
+        build_plan.require_same_sources(plan)
+    if step.kind in ("convert", "merge"):
+        gguf.check_model(result, every_token=False)
 
 
 def _converts(step: Step) -> bool:

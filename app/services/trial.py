@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from app.core import children
 from app.core.errors import AppError
@@ -44,6 +44,7 @@ class TrialAnswer(QObject):
         super().__init__(parent)
         self._done, self._failed = done, failed
         self._text = ""
+        self._is_over = False
         self._engine = EngineClient(engine, log, self)
         request = AnswerRequest(model, (Turn(QUESTION),), _SETTINGS, in_force(model, _CHOICES))
         self._run = AnswerRun(self._engine, children.template(), request, self)
@@ -54,6 +55,7 @@ class TrialAnswer(QObject):
 
     def stop(self) -> None:
         """Blocks for a moment."""
+        self._is_over = True
         self._run.abandon()
         self._engine.shut_down()
 
@@ -61,13 +63,19 @@ class TrialAnswer(QObject):
         self._text += text
 
     def _on_finished(self, outcome: Outcome) -> None:
-        self._engine.shut_down()
+        self.stop()
         timings, usage = outcome.done.timings, outcome.done.usage
         speed = usage.answer_tokens / timings.answer_s if timings.answer_s > 0 else 0.0
         self._done(Trial(self._text.strip(), round(speed, 2)))
 
     def _on_failed(self, error: AppError) -> None:
-        self._engine.shut_down()
+        # Not at once: an engine that has died is restarted after it has told so, and that one must end too.
+        QTimer.singleShot(0, self, lambda: self._end_failed(error))
+
+    def _end_failed(self, error: AppError) -> None:
+        if self._is_over:
+            return
+        self.stop()
         if error.code == "memory_short":
             self._done(Trial(None))
         else:
