@@ -47,7 +47,7 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.clean:
         return _clean(target, output)
     if options.folder is None:
-        raise AppError("hf_folder_unreadable", path="", reason="HF_FOLDER")
+        raise AppError("bad_option", option="HF_FOLDER", value="", expected=help_text("models build folder"))
     plan = _plan(options, target)
     environment = training_environment.locate(where.data)
     app = application()
