@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from app.core import catalogue, model_fit, model_sizes
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.settings import Settings
-from app.core.wording import describe_error
+from app.core.wording import current_language, describe_error
 from app.services.downloads import Download
 from app.ui.language import joined
 from app.ui.models import words
@@ -48,7 +48,9 @@ class DownloadCard(QFrame):
         inside.setSpacing(6)
         title = joined(self._card.title, words.gigabytes(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
-        inside.addWidget(Label(self._card.summary, tone="text2", wraps=True))
+        suits = self.tr("この PC におすすめのモデルです。")
+        text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
+        inside.addWidget(Label(text, tone="text2", wraps=True))
         widgets: tuple[QWidget, ...] = (self._offline, self.banner, self.row, self._goes_on)
         for widget in widgets:
             inside.addWidget(widget)
