@@ -181,7 +181,7 @@ class _Fetching:
             if found == mark.sha256:
                 return self._settled(mark, found)
             if mark.attempt >= MAX_REPAIRS or not replaced:
-                self._places.mark.unlink(missing_ok=True)
+                self._places.forget()
                 raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad))
             mark = self._next_repair(mark)
 
@@ -190,7 +190,7 @@ class _Fetching:
         places = self._places
         places.data(mark.attempt).replace(places.target)
         _sync_folder(places.target.parent)
-        places.mark.unlink(missing_ok=True)
+        places.forget()
         is_verified = mark.sha256 != ""
         return Done(self._command.id, str(places.target), mark.size_bytes, found, is_verified, self._repaired_bytes)
 

@@ -1,20 +1,27 @@
 """A file on its way: `NAME.part`, and beside it `NAME.part.json`, which says what of it has reached the disk.
 
-The mark never claims more than is there: data is synced first, then the mark is written anew, synced and renamed.
+The mark never claims more than is there: data is synced first, then the mark is written anew, synced and renamed. That
+is slow, so between two of them `NAME.part.now` says what has been written but perhaps not reached the disk: true after
+the process was killed, and not believed after the machine was started anew.
 Every byte is written once; so a checksum taken while the file grows is the checksum of what is there in the end.
 """
 
 import contextlib
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
+import math
 import os
 import shutil
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from app.core.addresses import without_secrets
 from app.core.errors import AppError
@@ -24,8 +31,9 @@ from app.downloads.source import Identity
 
 VERSION = 1
 RESERVE_BYTES = 16 << 20  # left free on the disk: the conversations are there too
+SYNC_EVERY_S = 1.0
 _SMALLEST_STEP_BYTES = 256 << 10
-_STEPS = 256  # marks a file, so that a killed download sends less than 1 % again
+_STEPS = 512  # notes a file, so that a killed download sends less than 1 % again
 _BLOCK_BYTES = 1 << 20
 
 
@@ -70,6 +78,10 @@ class Places:
         return self._beside(".part.json")
 
     @property
+    def now(self) -> Path:
+        return self._beside(".part.now")
+
+    @property
     def lock(self) -> Path:
         return self._beside(".part.lock")
 
@@ -77,8 +89,18 @@ class Places:
         return self.bad if attempt else self.part
 
     def discard(self) -> None:
-        for path in (self.part, self.mark):
+        self.part.unlink(missing_ok=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """The mark last: what was noted after it means nothing without it."""
+        for path in (self.now, temporary(self.now), temporary(self.mark), self.mark):
             path.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """Always the same name: a killed child leaves no others."""
+    return path.with_name(path.name + ".tmp")
 
 
 def new_mark(fetch: Fetch, identity: Identity) -> Mark:
@@ -92,10 +114,34 @@ def read_mark(path: Path) -> Mark | None:
         data = json.loads(path.read_bytes())
         if data.pop("version") != VERSION:
             return None
-        ranges, differing = (_checked(data.pop(key), data["size_bytes"]) for key in ("ranges", "differing"))
-        return Mark(Origin(**data.pop("origin")), ranges=ranges, differing=differing, **data)
+        mark = Mark(Origin(**data.pop("origin")), **data)
+        size_bytes = int(mark.size_bytes)
+        now = _read_now(path.with_suffix(".now"), mark.attempt)
+        ranges, differing = (
+            tuple(Ranges(_checked([*getattr(mark, key), *now.get(key, ())], size_bytes)))
+            for key in ("ranges", "differing")
+        )
+        return dataclasses.replace(mark, ranges=ranges, differing=differing)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _read_now(path: Path, attempt: int) -> dict[str, Any]:
+    """What was written since the mark; nothing where the machine has been started anew since, or it is unreadable."""
+    try:
+        now: dict[str, Any] = json.loads(path.read_bytes())
+        return now if now["boot"] == boot() and now["attempt"] == attempt else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+@functools.cache
+def boot() -> str:
+    """Another one each time that the machine is started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:  # no Linux
+        return str(round(psutil.boot_time()))
 
 
 def _checked(ranges: Any, size_bytes: int) -> tuple[Range, ...]:
@@ -113,9 +159,12 @@ class PartFile:
         self._mark = mark
         self._path = places.data(mark.attempt)
         self._step = max(_SMALLEST_STEP_BYTES, min(sync_bytes, mark.size_bytes // _STEPS))
+        self._sync_bytes = sync_bytes
+        self._synced_at = -math.inf
+        self._since_sync = 0  # bytes
         self._ranges, self._differing = Ranges(mark.ranges), Ranges(mark.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
-        self._unsynced = 0
+        self._unnoted = 0  # bytes
         self.check_space(RESERVE_BYTES)
         with self._explained():
             if self._path.is_symlink():
@@ -150,9 +199,9 @@ class PartFile:
                 self._put(low, memoryview(data)[low - start : high - start])
                 self._ranges.add(low, high)
                 new += high - low
-            self._unsynced += new
-        if self._unsynced >= self._step:
-            self.sync()
+            self._unnoted += new
+        if self._unnoted >= self._step:
+            self._note()
         return new
 
     def _put(self, start: int, data: memoryview) -> None:
@@ -166,17 +215,27 @@ class PartFile:
             written = self._file.write(data) or 0
             data = data[written:]
 
-    def sync(self) -> None:
-        """Data to the disk, then the mark. Threads that have written a step more wait here for their turn."""
+    def _note(self, *, is_last: bool = False) -> None:
+        """Says what is there. Threads that have written a step more wait here for their turn."""
         with self._syncing, self._explained():
             with self._writing:
                 if self._file.closed:
                     return
-                ranges, differing, self._unsynced = tuple(self._ranges), tuple(self._differing), 0
-            os.fsync(self._file.fileno())
-            self._mark = dataclasses.replace(self._mark, ranges=ranges, differing=differing)
-            write_mark(self._places, self._mark)
+                mark = dataclasses.replace(self._mark, ranges=tuple(self._ranges), differing=tuple(self._differing))
+                self._since_sync, self._unnoted = self._since_sync + self._unnoted, 0
+            is_due = time.monotonic() - self._synced_at >= SYNC_EVERY_S or self._since_sync >= self._sync_bytes
+            if is_due or is_last:
+                self._sync(mark)
+            else:
+                _write_now(self._places, mark)
         self.check_space(0)
+
+    def _sync(self, mark: Mark) -> None:
+        """Data to the disk, then the mark."""
+        os.fsync(self._file.fileno())
+        write_mark(self._places, mark)
+        self._mark = mark
+        self._since_sync, self._synced_at = 0, time.monotonic()
 
     @property
     def mark(self) -> Mark:
@@ -193,7 +252,8 @@ class PartFile:
     def close(self) -> None:
         """Syncs and closes. The lock order keeps a sync in another thread from using a closed file."""
         try:
-            self.sync()
+            self._note(is_last=True)
+            self._places.now.unlink(missing_ok=True)
         finally:
             with self._syncing, self._writing:
                 self._file.close()
@@ -207,13 +267,18 @@ class PartFile:
 
 
 def write_mark(places: Places, mark: Mark) -> None:
-    """Replaces the mark whole or not at all. Always the same temporary name: a killed child leaves no others."""
-    temporary = places.mark.with_name(places.mark.name + ".tmp")
-    with temporary.open("wb") as file:
+    """Replaces the mark whole or not at all."""
+    with temporary(places.mark).open("wb") as file:
         file.write(json.dumps({"version": VERSION, **dataclasses.asdict(mark)}).encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(places.mark)
+    temporary(places.mark).replace(places.mark)
+
+
+def _write_now(places: Places, mark: Mark) -> None:
+    now = {"boot": boot(), "attempt": mark.attempt, "ranges": mark.ranges, "differing": mark.differing}
+    temporary(places.now).write_text(json.dumps(now), "ascii")
+    temporary(places.now).replace(places.now)
 
 
 def explained(error: OSError, path: Path, need_bytes: int) -> AppError:

@@ -3,6 +3,7 @@
 import dataclasses
 import email.utils
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from app.core import wording
 from app.core.errors import AppError
 from app.downloads.fetch import fetch
 from app.downloads.messages import Access, Done, Event, Fetch, Repairing, Restarted, Waiting
-from app.downloads.part import Places
+from app.downloads.part import Places, boot
 from app.downloads.transfer import Control
 from tests.downloads.fetching import QUICK, command, half_done, run
 from tests.downloads.hub import FILE, Content, Fault, Hub
@@ -228,3 +229,32 @@ def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> N
         assert isinstance(result, Done)
         assert any(isinstance(event, Repairing) for event in events)
         assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
+
+
+@pytest.mark.parametrize(("is_same_boot", "sent"), [(True, CONTENT.size - 3 * MIB), (False, CONTENT.size - MIB)])
+def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
+    is_same_boot: bool, sent: int, tmp_path: Path
+) -> None:
+    with Hub(CONTENT) as hub:
+        wanted = command(hub, tmp_path)
+        half_done(wanted, CONTENT, hub, (0, MIB))
+        with (tmp_path / f"{FILE}.part").open("r+b") as file:
+            file.seek(MIB)
+            file.write(CONTENT.read(MIB, 3 * MIB))
+        now = {"boot": boot() if is_same_boot else "another", "attempt": 0, "ranges": [[0, 3 * MIB]], "differing": []}
+        (tmp_path / f"{FILE}.part.now").write_text(json.dumps(now))
+        result, _ = run(wanted)
+        assert isinstance(result, Done)
+        assert hub.sent_bytes == sent + 1
+        assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "5", '{"boot": "x"}', '{"attempt": 0, "ranges": 7}'])
+def test_a_damaged_note_is_no_note(damage: str, tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub:
+        wanted = command(hub, tmp_path)
+        half_done(wanted, CONTENT, hub, (0, MIB))
+        (tmp_path / f"{FILE}.part.now").write_text(damage)
+        result, _ = run(wanted)
+        assert isinstance(result, Done)
+        assert hub.sent_bytes == CONTENT.size - MIB + 1
