@@ -15,7 +15,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.wording import help_text, phrase
+from app.core.wording import help_text, outline, phrase
 from app.services import background, keychain
 from app.services.downloads import Download, Downloads
 from app.services.library import ModelLibrary
@@ -144,6 +144,9 @@ class _Fetching:
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
             self._output.progress(f"download_{item.state}", **facts)
+            return
+        if item.problem is not None:
+            self._output.progress("download_again", problem=outline(item.problem.code), **facts)
             return
         self._output.progress(
             "download_running",

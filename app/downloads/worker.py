@@ -77,9 +77,11 @@ class Worker:
         except ValueError:
             print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may hold a token
             os._exit(2)
-        for control in tuple(self._controls.values()):
+        fetches = tuple(self._controls.values())
+        for control in fetches:
             control.stop(cancel=False)
-        self._at_rest.wait(LAST_MARK_S)
+        if fetches:
+            self._at_rest.wait(LAST_MARK_S)
         os._exit(0)
 
     def _take(self, command: messages.Command) -> None:

@@ -116,7 +116,7 @@ class Downloads(QObject):
             self._advance()
             return
         if old.place != place and old.id != self._active_id:
-            self._put(dataclasses.replace(new, id=old.id, folder=old.folder))
+            self._put(dataclasses.replace(new.with_state(old.state, old.problem), id=old.id, folder=old.folder))
         self.resume(old.id)
 
     def pause(self, download_id: str) -> None:

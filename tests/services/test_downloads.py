@@ -181,6 +181,18 @@ def test_a_model_from_a_folder_needs_no_network(desk: Desk, small: Stored, tmp_p
     assert desk.downloads.contacts() == []
 
 
+def test_what_failed_at_one_place_goes_on_from_another(desk: Desk, small: Stored, tmp_path: Path) -> None:
+    stick = gguf(tmp_path / "USB メモリ")
+    card = put_card(desk.where.cards, small.size, sha256=small.sha256())
+    desk.preferences.change(network_allowed=False)
+    failed = desk.failure(lambda: begin(desk, card))
+    begin(desk, card, str(stick.parent))
+    assert [(item.id, item.state, item.place) for item in desk.downloads.items()] == [
+        (failed.id, "running", str(stick.parent))
+    ]
+    desk.finish()
+
+
 def test_a_file_has_an_address_of_its_own(desk: Desk, small: Stored) -> None:
     with Hub(small) as hub:
         card = card_of(desk, hub)
