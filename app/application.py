@@ -15,7 +15,7 @@ from types import TracebackType
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, models_folder, offline, paths
+from app.core import backups, catalogue, children, models_folder, offline, paths, training_environment
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -23,6 +23,7 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
 from app.services import background
+from app.services.builds import Builds, Commands
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.downloads import Downloads
@@ -37,6 +38,7 @@ from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
 from app.ui.main_window import MainWindow
+from app.ui.models.build_desk import BuildDesk
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.offers import StartOffers
 from app.ui.notifications import Notifier
@@ -61,6 +63,7 @@ class Parts:
     library: ModelLibrary
     upkeep: ModelUpkeep
     downloads: Downloads
+    build_desk: BuildDesk
     conversations: Conversations
     presets: Presets
     session: ChatSession
@@ -80,6 +83,7 @@ class Parts:
         """
         self.downloads.discard_cancelled()
         self.downloads.close()  # what runs is paused; the next start offers to go on
+        self.build_desk.cancel()  # what is finished of it is kept
         background.shut_down()
         self.session.close()
         self.engine.shut_down()
@@ -117,7 +121,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         return 3
     _report_bugs(parts, where)
     instance.raise_requested.connect(parts.window.come_to_front)
-    app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts.library))
+    app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts))
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
@@ -149,7 +153,10 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
     )
     download_desk = DownloadDesk(theme, downloads, preferences, page)
-    services = Services(preferences, library, session, conversations, presets, engine, where, upkeep, download_desk)
+    build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, page)
+    services = Services(
+        preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk
+    )
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
@@ -169,9 +176,15 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, conversations, presets, session, window, desk,
-        offers,
+        theme, database, preferences, engine, library, upkeep, downloads, build_desk, conversations, presets, session,
+        window, desk, offers,
     )  # fmt: skip
+
+
+def _builds(where: Paths, library: ModelLibrary) -> Builds:
+    """Raises AppError("no_training_environment")."""
+    environment = training_environment.locate(where.data)
+    return Builds(Commands(environment, children.quantizer, children.engine()), where.logs, library.add)
 
 
 def _offer_to_go_on(window: MainWindow, download_desk: DownloadDesk, upkeep: ModelUpkeep) -> StartOffers:
@@ -202,10 +215,11 @@ def _desk(
     return desk
 
 
-def _on_state_changed(state: Qt.ApplicationState, library: ModelLibrary) -> None:
-    """The user comes back from a terminal, perhaps, where a model was added."""
+def _on_state_changed(state: Qt.ApplicationState, parts: Parts) -> None:
+    """The user comes back from a terminal, perhaps, where a model was added, or conversations."""
     if state == Qt.ApplicationState.ApplicationActive:
-        library.refresh()
+        parts.library.refresh()
+        parts.conversations.refresh()
 
 
 def _greet(

@@ -47,10 +47,11 @@ def no_child_is_left() -> Iterator[None]:
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     gone, alive = psutil.wait_procs(left, timeout=3)
     alive = [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    said = [(child.cmdline(), child.status()) for child in alive]
     for child in alive:
         child.kill()
     logging.getLogger(__name__).debug("ended by themselves: %s", gone)
-    assert alive == []
+    assert said == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -45,6 +46,12 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         # The reader of our output has gone (`kotae … | head`). Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+        output.error(AppError("disk_full", path="stdout"))
+        return 3
 
 
 def _open_window(data_dir: str | None, language: str | None, output: Output, open_window: OpenWindow) -> int:

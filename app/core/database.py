@@ -27,6 +27,7 @@ class Database:
         self._db = db
         self.now = clock  # seconds since 1970
         self.path = path
+        self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
 
     @classmethod
     def open(cls, path: Path, backup_folder: Path, clock: Callable[[], float] = time.time) -> "Database":
@@ -94,6 +95,11 @@ class Database:
             self.read("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self.read(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    def is_changed_elsewhere(self) -> bool:
+        """Whether another connection has written since this was asked last (the first time: since `open`)."""
+        before, self._version = self._version, self.read("PRAGMA data_version")[0][0]
+        return self._version != before
 
     def changes(self) -> int:
         """Rows changed by this connection so far."""

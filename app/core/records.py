@@ -29,6 +29,7 @@ class AnswerDetails:
     left_out_turns: int = 0  # of the oldest, as the user chose
     reproduces_id: int | None = None  # the answer that this one was to repeat
     is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
+    is_part: bool = False  # the repeated answer was cut off: only as far as it went was compared
 
 
 @dataclass(frozen=True, slots=True)

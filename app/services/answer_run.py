@@ -75,6 +75,7 @@ class AnswerRun(QObject):
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
         self._kind = ""
+        self.stage = Stage()
 
     def start(self) -> None:
         self._started_at = time.monotonic()
@@ -200,7 +201,8 @@ class AnswerRun(QObject):
 
     def _stage(self, kind: str, fraction: float | None = None) -> None:
         self._kind = kind
-        self.stage_changed.emit(Stage(kind, fraction, self._started_at))
+        self.stage = Stage(kind, fraction, self._started_at)
+        self.stage_changed.emit(self.stage)
 
 
 def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:

@@ -29,13 +29,13 @@ class AnswerWriter(QObject):
     ) -> None:
         """`repeated`: the answer that this one is to be the same as."""
         super().__init__(parent)
-        self._store = store
+        self.store = store
         self.answer = answer
         self.run = run
         self._repeated = repeated
         self._text = self._saved_text = ""
         self._save_timer = QTimer(self, interval=SAVED_EVERY_MS)
-        self._save_timer.timeout.connect(self._save)
+        self._save_timer.timeout.connect(self.save)
         run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
@@ -54,10 +54,11 @@ class AnswerWriter(QObject):
         self._text += piece
         self.text_received.emit(self.answer.id, piece)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """What has been written so far."""
         if self._text != self._saved_text:
             try:
-                self._store.update_answer(self.answer.id, self._text)
+                self.store.update_answer(self.answer.id, self._text)
                 self._saved_text = self._text
             except AppError as error:
                 self.run.stop()
@@ -68,7 +69,9 @@ class AnswerWriter(QObject):
         is_stopped = outcome.done.stop_reason == "cancelled"
         details = _with_outcome(self._details(), outcome)
         if self._repeated is not None:
-            details = dataclasses.replace(details, is_same=_is_same(self._repeated, text, is_stopped=is_stopped))
+            is_same = _is_same(self._repeated, text, is_stopped=is_stopped)
+            is_part = is_same is not None and self._repeated.status == "stopped"
+            details = dataclasses.replace(details, is_same=is_same, is_part=is_part)
         self._end(text, "stopped" if is_stopped else "done", details, outcome, None)
 
     def _on_stopped(self) -> None:
@@ -86,7 +89,7 @@ class AnswerWriter(QObject):
     ) -> None:
         self._save_timer.stop()
         try:
-            finished = self._store.finish_answer(self.answer.id, text, status, details)
+            finished = self.store.finish_answer(self.answer.id, text, status, details)
         except AppError as full:  # what was saved a second ago stays
             self.problem_occurred.emit(full)
             finished = dataclasses.replace(self.answer, text=text, status="failed", details=details)
@@ -100,7 +103,7 @@ class AnswerWriter(QObject):
 
         def finish() -> None:
             try:
-                self._store.finish_answer(self.answer.id, text, status, details)
+                self.store.finish_answer(self.answer.id, text, status, details)
             except AppError:
                 return  # told already
             except KeyError:
@@ -108,7 +111,7 @@ class AnswerWriter(QObject):
             self._save_timer.stop()
             self.deleteLater()
 
-        self._save_timer.timeout.disconnect(self._save)
+        self._save_timer.timeout.disconnect(self.save)
         self._save_timer.timeout.connect(finish)
         self._save_timer.start()
 

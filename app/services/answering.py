@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import secrets
 from collections.abc import Sequence
 from typing import TypeGuard
 
@@ -58,10 +59,12 @@ class Answering:
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
             return AnswerDetails(context_tokens=context)
+        choices = answer_run.in_force(model, own, self.choices(here), self.preset(here).choices)
         return AnswerDetails(
             model.id,
             model.name,
-            choices=answer_run.in_force(model, own, self.choices(here), self.preset(here).choices),
+            seed=secrets.randbits(32) if choices.seed is None else choices.seed,
+            choices=choices,
             context_tokens=context,
             left_out_turns=self._turns_left_out(here, line),
         )
@@ -87,6 +90,7 @@ def plan_again(answer: Message) -> AnswerDetails:
     return AnswerDetails(
         before.model_id,
         before.model_name,
+        seed=before.seed,
         choices=Choices(seed=before.seed).over(before.choices or Choices()),
         context_tokens=before.context_tokens,
         left_out_turns=before.left_out_turns,

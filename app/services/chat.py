@@ -28,6 +28,7 @@ class ChatSession(OpenConversation):
     message_added = Signal(object)  # Message
     text_received = Signal(int, str)  # answer id, the next piece of its text
     answer_finished = Signal(object)  # Message
+    answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
     stage_changed = Signal(object)  # Stage
     overflowed = Signal(object)  # Overflow
 
@@ -51,11 +52,17 @@ class ChatSession(OpenConversation):
         self._overflow = OverflowCounter(engine, self)
         self._overflow.counted.connect(self.overflowed)
         self._overflow.failed.connect(self.problem_occurred)
-        self.about_to_leave.connect(self._end)
+        self.about_to_leave.connect(self._on_leaving)
+        conversations.changed.connect(self._on_list_changed)
 
     @property
     def is_busy(self) -> bool:
+        """Whether an answer is being written, here or in another conversation: the next one has to wait."""
         return self._writer is not None
+
+    @property
+    def is_answering_elsewhere(self) -> bool:
+        return self._writer is not None and not self._is_here(self._writer)
 
     @property
     def model(self) -> LocalModel | None:
@@ -130,7 +137,8 @@ class ChatSession(OpenConversation):
 
     def show_branch(self, message_id: int, step: int) -> None:
         """Shows another answer to the same question (or another question), and what followed it. `step`: -1 or 1."""
-        if not self.is_busy and self._change(lambda: self._store.show_branch(message_id, step)):
+        is_free = self._writer is None or self.is_answering_elsewhere
+        if is_free and self._change(lambda: self._store.show_branch(message_id, step)):
             self._show(self._store.message(message_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
@@ -163,13 +171,37 @@ class ChatSession(OpenConversation):
 
     # ------------------------------------------------------------------- private
 
-    def _end(self) -> None:
-        """An answer that is being written ends now, as far as it is; nothing asked of the user is open any more."""
+    def _on_leaving(self) -> None:
+        """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""
+        if self.is_temporary:
+            self._abandon()
+        self._overflow.forget()
+        self._engine.forget_usage()
+
+    def _on_list_changed(self) -> None:
+        """What is in the bin needs no answer."""
+        if self._writer is not None and self._writer.store is self._disk:
+            here = self._disk.conversation(self._writer.answer.conversation_id)
+            if here is None or here.binned_at is not None:
+                self._abandon()
+
+    def _abandon(self) -> None:
         self.stop()
         if self._writer is not None:
             self._writer.abandon()
-        self._overflow.forget()
-        self._engine.forget_usage()
+
+    def _is_here(self, writer: AnswerWriter) -> bool:
+        here = self.conversation
+        return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
+
+    def _show(self, conversation_id: int | None) -> None:
+        """With all of an answer that is being written there."""
+        writer = self._writer
+        if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
+            writer.save()
+        super()._show(conversation_id)
+        if writer is not None and self._is_here(writer):
+            self.stage_changed.emit(writer.run.stage)
 
     def _ask(self, text: str, parent_id: int | None, own: Choices | None = None, *, keeps_draft: bool = False) -> bool:
         """`own`: choices of this one answer."""
@@ -233,14 +265,19 @@ class ChatSession(OpenConversation):
             return
         settings = dataclasses.replace(self._preferences.value, context_tokens=plan.context_tokens)
         turns = prompt.turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
-        request = AnswerRequest(model, turns, settings, plan.choices or PROGRAM, force_load=force_load)
+        choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
+        request = AnswerRequest(model, turns, settings, choices, force_load=force_load)
         run = AnswerRun(self._engine, self._template_command, request, self)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
-        writer.text_received.connect(self.text_received)
+        writer.text_received.connect(self._on_text_received)
         writer.problem_occurred.connect(self.problem_occurred)
         writer.ended.connect(self._on_ended)
         writer.start()
+
+    def _on_text_received(self, answer_id: int, piece: str) -> None:
+        if not self.is_answering_elsewhere:
+            self.text_received.emit(answer_id, piece)
 
     def _on_ended(self, answer: Message, outcome: Outcome | None, error: AppError | None) -> None:
         writer, self._writer = self._writer, None
@@ -248,11 +285,16 @@ class ChatSession(OpenConversation):
         request = writer.run.request
         writer.run.deleteLater()
         self.stage_changed.emit(Stage())
-        self.answer_finished.emit(answer)
+        is_here = self._is_here(writer)
+        if is_here:
+            self.answer_finished.emit(answer)
+        else:
+            self._engine.forget_usage()
+            self.answer_finished_elsewhere.emit(answer)
         facts = self._engine.facts
         if outcome is not None and facts is not None:
             self._library.note_speed(request.model, facts.repack, outcome.done)
-        elif error is not None and error.code == "context_full":
+        elif error is not None and error.code == "context_full" and is_here:
             self._overflow.count(answer, request, error)
-        elif error is not None:
+        elif error is not None and is_here:
             self.problem_occurred.emit(error)

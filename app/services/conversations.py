@@ -94,6 +94,11 @@ class Conversations(QObject):
         self._change(self._shelf.give_up_old)
         self._erase_some()
 
+    def refresh(self) -> None:
+        """Another program may have written: `kotae chats import`."""
+        if self._store.database.is_changed_elsewhere():
+            self.changed.emit()
+
     def note_change(self) -> None:
         """A conversation was written to by somebody else."""
         self.changed.emit()

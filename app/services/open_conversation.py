@@ -70,6 +70,10 @@ class OpenConversation(QObject):
             self._store = left
             self._show(next((kept.id for kept in left.conversations()), None))
 
+    def forget_temporary(self) -> None:
+        """The temporary conversation that was left last has no way back any more."""
+        self._left.close()
+
     def close(self) -> None:
         """Forgets temporary conversations; the program is about to end."""
         self._left.close()

@@ -174,7 +174,9 @@ class ConversationView(QListView):
         """Whether the key was one of ours."""
         conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
         key = event.key()
-        if event.matches(QKeySequence.StandardKey.Delete):
+        if event.matches(QKeySequence.StandardKey.Delete) and event.isAutoRepeat():
+            event.accept()  # a key that is held down moves one conversation, not the whole list
+        elif event.matches(QKeySequence.StandardKey.Delete):
             if self.chosen_ids():
                 self.bin_requested.emit(self.chosen_ids())
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and conversation_id is not None:

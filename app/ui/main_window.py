@@ -299,7 +299,9 @@ class MainWindow(QMainWindow):
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
-        self.undo_stack.offer(self.tr("一時的な会話を閉じました。"), bring_back, key="temporary")
+        self.undo_stack.offer(
+            self.tr("一時的な会話を閉じました。"), bring_back, key="temporary", forget=self._session.forget_temporary
+        )
 
     def _on_preferences_changed(self, settings: Settings) -> None:
         self.status_line.set_shows_details(settings.shows_details)

@@ -57,6 +57,7 @@ class Notifier(QObject):
         """Answers and models from now on."""
         session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
+        session.answer_finished_elsewhere.connect(self._on_answer_finished)
         library.imported.connect(lambda _model: self.finished(self.tr("モデルを追加しました"), library.worked_s))
         library.failed.connect(lambda error: self._on_adding_failed(error, library.worked_s))
 

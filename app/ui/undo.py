@@ -16,11 +16,15 @@ Undo = Callable[[], object]
 
 @dataclass(eq=False, slots=True)
 class Deed:
-    """`conversation_ids`: those that `undo` names. `key`: of what only the last can be taken back."""
+    """`conversation_ids`: those that `undo` names. `key`: of what only the last can be taken back.
+
+    `forget`: not None where it can be taken back only as long as the toast tells it; called when that ends.
+    """
 
     undo: Undo
     conversation_ids: frozenset[int]
     key: str
+    forget: Undo | None = None
 
 
 class UndoStack(QObject):
@@ -33,6 +37,7 @@ class UndoStack(QObject):
         self._deeds: list[Deed] = []
         self._told: Deed | None = None  # by the toast
         conversations.changed.connect(self._drop_erased)
+        toast.gone.connect(self._on_toast_gone)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._on_focus_changed)
@@ -46,10 +51,19 @@ class UndoStack(QObject):
         return deed
 
     def offer(
-        self, text: str, undo: Undo, title: str = "", conversation_ids: Collection[int] = (), key: str = ""
+        self,
+        text: str,
+        undo: Undo,
+        title: str = "",
+        conversation_ids: Collection[int] = (),
+        key: str = "",
+        forget: Undo | None = None,
     ) -> None:
-        """Tells it too, with a button that takes it back. `title` as in `Toast.offer`."""
+        """Tells it too, with a button that takes it back. `title` as in `Toast.offer`, `forget` as in `Deed`."""
+        if self._told is not None and self._told.key != key:
+            self._on_toast_gone()  # what takes its place under the same key has forgotten it already
         deed = self._told = self.push(undo, conversation_ids, key)
+        deed.forget = forget
         self._toast.offer(text, lambda: self._take_back(deed), title)
 
     def undo(self) -> None:
@@ -82,6 +96,12 @@ class UndoStack(QObject):
         if self._told in deeds:
             self._told = None
             self._toast.hide()
+
+    def _on_toast_gone(self) -> None:
+        told, self._told = self._told, None
+        if told is not None and told.forget is not None:
+            self._drop([told])
+            told.forget()
 
     def _drop_erased(self) -> None:
         named = frozenset[int]().union(*(deed.conversation_ids for deed in self._deeds))

@@ -128,7 +128,7 @@ def test_of_a_stopped_answer_the_beginning_is_compared(scene: Scene) -> None:
     again = finish(scene, lambda: scene.session.reproduce(stopped.id))
     assert again.status == "done"
     assert again.details is not None
-    assert again.details.is_same is True
+    assert (again.details.is_same, again.details.is_part) == (True, True)
 
 
 def test_a_repetition_that_is_stopped_claims_nothing(scene: Scene) -> None:

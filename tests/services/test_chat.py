@@ -127,15 +127,71 @@ def test_a_conversation_opens_again_as_it_was_left(scene: Scene) -> None:
     assert [c.title for c in scene.conversations.all()] == ["二", "一"]
 
 
-def test_leaving_a_conversation_stops_its_answer_and_keeps_it(scene: Scene) -> None:
+def _begin(scene: Scene, text: str) -> int:
+    """An answer that is being written; gives its conversation."""
     with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
-        scene.session.ask("!slow 一二三四五六七八")
+        scene.session.ask(text)
     assert scene.session.conversation is not None
-    left = scene.session.conversation.id
-    with scene.qtbot.waitSignal(scene.session.answer_finished):
-        scene.session.new()
+    return scene.session.conversation.id
+
+
+def test_an_answer_goes_on_while_another_conversation_is_read(scene: Scene) -> None:
+    other = scene.ask("別の話").conversation_id
+    scene.session.new()
+    left = _begin(scene, "!slow 一二三四五六七八")
+    heard: list[object] = []
+    scene.session.text_received.connect(lambda *piece: heard.append(piece))
+    scene.session.answer_finished.connect(heard.append)
+    scene.session.open(other)
+    assert (scene.session.is_busy, scene.session.is_answering_elsewhere) == (True, True)
+    assert not scene.session.ask("待てない")
+    with scene.qtbot.waitSignal(scene.session.answer_finished_elsewhere, timeout=20_000):
+        pass
+    assert heard == []
+    assert not scene.session.is_busy
+    answer = scene.store.thread(left)[-1]
+    assert (answer.status, answer.text) == ("done", "!slow 一二三四五六七八")
+    assert scene.ask("もう聞ける").text == "もう聞ける"
+
+
+def test_who_comes_back_to_an_answer_sees_all_of_it_and_the_rest_as_it_comes(scene: Scene) -> None:
+    left = _begin(scene, "!slow 一二三四五六七八")
+    scene.session.new()
+    shown: list[str] = []
+    scene.session.conversation_opened.connect(lambda _here, messages: shown.append(messages[-1].text))
+    scene.session.text_received.connect(lambda _id, piece: shown.append(piece))
+    scene.session.open(left)
+    assert shown[0] != ""
+    assert not scene.session.is_answering_elsewhere
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000) as signal:
+        pass
+    assert "".join(shown) == signal.args[0].text == "!slow 一二三四五六七八"
+
+
+def test_what_is_moved_to_the_bin_is_answered_no_further(scene: Scene) -> None:
+    left = _begin(scene, "!slow 一二三四五六七八")
+    scene.session.new()
+    scene.conversations.bin([left])
+    assert not scene.session.is_busy
     assert scene.store.thread(left)[-1].status == "stopped"
-    assert scene.store.thread(left)[-1].text != ""
+
+
+def test_a_temporary_conversation_that_is_left_is_answered_no_further(scene: Scene) -> None:
+    scene.session.new(is_temporary=True)
+    _begin(scene, "!slow 一二三四五六七八")
+    scene.session.new()
+    assert not scene.session.is_busy
+    scene.session.reopen_temporary()
+    assert scene.session.messages()[-1].status == "stopped"
+
+
+def test_a_temporary_conversation_that_is_forgotten_does_not_come_back(scene: Scene) -> None:
+    scene.session.new(is_temporary=True)
+    scene.ask("秘密")
+    scene.session.new()
+    scene.session.forget_temporary()
+    scene.session.reopen_temporary()
+    assert not scene.session.is_temporary
 
 
 def _fill(make_scene: Callable[..., Scene]) -> tuple[Scene, Overflow]:

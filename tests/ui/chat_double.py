@@ -26,6 +26,7 @@ class Session(QObject):
     message_added = Signal(object)
     text_received = Signal(int, str)
     answer_finished = Signal(object)
+    answer_finished_elsewhere = Signal(object)
     stage_changed = Signal(object)
     overflowed = Signal(object)
     problem_occurred = Signal(object)
@@ -38,6 +39,7 @@ class Session(QObject):
         self.calls: list[tuple[object, ...]] = []
         self.conversation: Conversation | None = None
         self.is_busy = False
+        self.is_answering_elsewhere = False
         self.takes_questions = True
         self.model_id: str | None = "m"
         self.is_temporary = False

@@ -11,6 +11,7 @@ from app.application import Parts, build
 from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.store import Store
+from app.services import background
 from app.services.preferences import Preferences
 from app.ui.language import speak
 from app.ui.theme import Theme
@@ -60,6 +61,8 @@ def open_window(
         return parts
 
     yield open_
+    background.shut_down()
+    QCoreApplication.processEvents()  # what the pool has done arrives now, not in the next test
     for parts in opened:
         parts.window.close()
         parts.engine.shut_down()

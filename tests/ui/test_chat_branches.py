@@ -289,6 +289,8 @@ def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(
 def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcript: Transcript) -> None:
     transcript.show_messages([question(1), answer(2, branch=2, branches=2, is_same=True, reproduces_id=1)])
     assert "前の回答と同じ文章です。" in texts(transcript.view_of(2))
+    transcript.show_messages([question(1), answer(2, branch=2, branches=2, is_same=True, is_part=True)])
+    assert "前の回答が止まったところまでは、同じ文章です。" in texts(transcript.view_of(2))
     transcript.show_messages([question(1), answer(2, branch=2, branches=2, is_same=False, reproduces_id=1)])
     assert any(text.startswith("前の回答と違う文章です。") for text in texts(transcript.view_of(2)))
     assert buttons(transcript.view_of(2))["前の回答"].isEnabled()

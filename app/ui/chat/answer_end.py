@@ -46,7 +46,7 @@ class AnswerEnd(QWidget):
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
         if self._details.is_same is not None:
-            column.addLayout(self._comparison(is_same=self._details.is_same))
+            column.addLayout(self._comparison())
         if self._look.shows_details and (facts := answer_facts.line(self._details)):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
         self.row = AnswerActions(self._message, self._theme, self._look)
@@ -64,12 +64,14 @@ class AnswerEnd(QWidget):
                 return self.tr("長さの上限に達したため、ここで終わりました。上限はプリセットで変えられます。")
             case "context":
                 return self.tr("文脈の上限に達したため、ここで終わりました。")
-        return self.tr("ここで停止しました") if self._message.status == "stopped" else ""
+        if self._message.status == "stopped":
+            return self.tr("ここで停止しました")
+        return "" if self._message.text else self.tr("モデルは何も書かずに終わりました。聞き方を変えてみてください。")
 
-    def _comparison(self, *, is_same: bool) -> QHBoxLayout:
+    def _comparison(self) -> QHBoxLayout:
         """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
-        icon, tone = ("circle-check", "success") if is_same else ("triangle-alert", "warning")
-        words = answer_facts.comparison(is_same=is_same)
+        icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
+        words = answer_facts.comparison(self._details)
         mark = Icon(self._theme, icon, tone)
         mark.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()

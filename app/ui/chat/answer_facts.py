@@ -28,9 +28,11 @@ def line(details: AnswerDetails) -> str:
     return translate("AnswerFacts", "・").join(lines(details))
 
 
-def comparison(*, is_same: bool) -> str:
+def comparison(details: AnswerDetails) -> str:
     """What a repetition has shown."""
-    if is_same:
+    if details.is_same and details.is_part:
+        return translate("AnswerFacts", "前の回答が止まったところまでは、同じ文章です。")
+    if details.is_same:
         return translate("AnswerFacts", "前の回答と同じ文章です。")
     return translate(
         "AnswerFacts",
@@ -57,4 +59,5 @@ def _seconds(details: AnswerDetails) -> str:
 
 
 def _speed(details: AnswerDetails) -> str:
-    return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 else ""
+    """Of an answer with several tokens: the time of one alone says nothing."""
+    return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 and details.answer_tokens > 1 else ""

@@ -14,7 +14,7 @@ from app.ui.chat.words import icon_button
 from app.ui.input_method import guard_of
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
-from app.ui.widgets.labels import Label, tip
+from app.ui.widgets.labels import ElidedLabel, Label, tip
 
 
 class Composer(QWidget):
@@ -49,12 +49,14 @@ class Composer(QWidget):
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
         self.hint = KeyHint(self._theme)
+        self.waiting = ElidedLabel(role="caption", tone="text2")
         self.send_button = Button(self._theme, self.tr("送信"), "primary")
         self.stop_button = icon_button(self._theme, self.tr("停止　Esc"), "square")
         self.stop_button.setAccessibleName(self.tr("停止"))
         row = QHBoxLayout()
         row.setContentsMargins(4, 0, 0, 0)
         row.addWidget(self.hint, 1)
+        row.addWidget(self.waiting, 1)
         row.addWidget(self.send_button)
         row.addWidget(self.stop_button)
         column = QVBoxLayout(self)
@@ -116,8 +118,13 @@ class Composer(QWidget):
         self.editor.setFocus()
         self.draft_changed.emit()
 
-    def set_busy(self, is_busy: bool) -> None:
+    def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
+        """`is_elsewhere`: the answer that is being written belongs to another conversation."""
         self._is_busy = is_busy
+        self.hint.setVisible(not is_busy)
+        self.waiting.setVisible(is_busy)
+        words = self.tr("別の会話で回答しています。終わると送信できます。")
+        self.waiting.setText(words if is_elsewhere else self.tr("回答が終わると送信できます。"))
         had_focus = self.send_button.hasFocus() or self.stop_button.hasFocus()
         self.send_button.setVisible(not is_busy)
         self.stop_button.setVisible(is_busy)

@@ -51,6 +51,7 @@ class QuestionEditor(QPlainTextEdit):
 
     def set_placeholder(self, words: str) -> None:
         self._input_method.when_free(lambda: self.setPlaceholderText(words))
+        self.viewport().update()  # Qt paints another placeholder only when there was none before
 
     def finish_composition(self) -> bool:
         """Takes what is being converted as it is (a click on 送信 says so). False: the input method keeps it."""

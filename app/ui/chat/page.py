@@ -139,6 +139,7 @@ class ChatPage(Page):
         session.message_added.connect(self._on_message_added)
         session.text_received.connect(self.transcript.append_text)
         session.answer_finished.connect(self._on_answer_finished)
+        session.answer_finished_elsewhere.connect(self._show_busy)
         session.stage_changed.connect(self._on_stage_changed)
         self._library.changed.connect(self._on_library_changed)
         self._preferences.changed.connect(self._show_settings)
@@ -152,6 +153,7 @@ class ChatPage(Page):
         header.temporary_requested.connect(lambda: session.new(is_temporary=True))
         header.keep_requested.connect(self._on_keep_requested)
         header.renamed.connect(self._on_renamed)
+        header.field.left_by_key.connect(self.focus_first)
         header.export_requested.connect(self.export_requested)
         header.copy_requested.connect(self._copy_conversation)
         header.log_requested.connect(self.log_requested)
@@ -283,7 +285,7 @@ class ChatPage(Page):
 
     def _show_busy(self) -> None:
         is_busy = self._session.is_busy
-        self.composer.set_busy(is_busy)
+        self.composer.set_busy(is_busy, is_elsewhere=self._session.is_answering_elsewhere)
         self.transcript.set_busy(is_busy)
         self._shortcuts["Esc"].setEnabled(is_busy or self.composer.edited_id is not None)
 
@@ -355,7 +357,7 @@ class ChatPage(Page):
             self.composer.begin_edit(questions[-1].id, questions[-1].text)
 
     def _on_escape(self) -> None:
-        if self._session.is_busy:
+        if self._session.is_busy and not self._session.is_answering_elsewhere:
             self._session.stop()
         else:
             self.composer.end_edit()

@@ -11,6 +11,7 @@ class TitleField(QLineEdit):
     """Hidden until `start`. Enter, or going elsewhere, takes the new title; Esc leaves the old one."""
 
     ended = Signal(str)  # the new title; "": as it was
+    left_by_key = Signal()  # Enter or Esc: the keyboard has to go somewhere
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,5 +45,8 @@ class TitleField(QLineEdit):
 
     def _end(self, title: str) -> None:
         if not self.isHidden():
+            had_keyboard = self.hasFocus()
             self.hide()
             self.ended.emit(title)
+            if had_keyboard:
+                self.left_by_key.emit()

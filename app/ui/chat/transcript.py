@@ -197,7 +197,7 @@ class Transcript(RowsView):
         self._remeasure(row)
         announce(self, self.tr("回答が終わりました"))
         if message.details is not None and message.details.is_same is not None:
-            announce(self, answer_facts.comparison(is_same=message.details.is_same))
+            announce(self, answer_facts.comparison(message.details))
         self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:

@@ -1,7 +1,8 @@
 """Buttons that keep their icon in the colours of the theme."""
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QToolButton, QWidget
 
 from app.ui.language import noted
 from app.ui.theme import Theme
@@ -36,6 +37,10 @@ class Button(QPushButton):
         theme.changed.connect(self._retint)
         self._retint()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not _pressed_by(event, self):
+            super().keyPressEvent(event)
+
     def set_kind(self, kind: str) -> None:
         if self.property("kind") != kind:
             self.setProperty("kind", kind)
@@ -62,6 +67,22 @@ class IconButton(QToolButton):
         theme.changed.connect(self._retint)
         self._retint()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not _pressed_by(event, self):
+            super().keyPressEvent(event)
+
     def _retint(self) -> None:
         self.setIcon(self._theme.icon(self._icon))
         self.setIconSize(QSize(self._theme.px(16), self._theme.px(16)))
+
+
+def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
+    """Whether Enter pressed the button, as the space bar does by itself. Held down it presses once."""
+    if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or event.modifiers() & ~_KEYPAD:
+        return False
+    if not event.isAutoRepeat():
+        button.click()
+    return True
+
+
+_KEYPAD = Qt.KeyboardModifier.KeypadModifier

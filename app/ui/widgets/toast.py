@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
@@ -22,6 +22,8 @@ class Toast(QFrame):
     A new offer replaces the one shown.
     """
 
+    gone = Signal()  # nobody has asked for what was offered in time
+
     def __init__(self, theme: Theme, parent: QWidget, page: QWidget) -> None:
         """In the middle of `page`, at the lower edge of `parent`."""
         super().__init__(parent)
@@ -32,7 +34,7 @@ class Toast(QFrame):
         self._undo: Callable[[], object] | None = None
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         self._build()
-        self._timer.timeout.connect(self.hide)
+        self._timer.timeout.connect(self._go)
         parent.installEventFilter(self)
         self.hide()
 
@@ -62,13 +64,18 @@ class Toast(QFrame):
         self.undo_button = Button(self._theme, self.tr("元に戻す"), icon="undo-2", compact=True)
         self.undo_button.clicked.connect(self._on_undo)
         close = IconButton(self._theme, "x", self.tr("閉じる"))
-        close.clicked.connect(self.hide)
+        close.clicked.connect(self._go)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 6, 8, 6)
         row.setSpacing(12)
         row.addWidget(self._text, 1)
         row.addWidget(self.undo_button)
         row.addWidget(close)
+
+    def _go(self) -> None:
+        self.hide()
+        self._timer.stop()
+        self.gone.emit()
 
     def _on_undo(self) -> None:
         self.hide()
