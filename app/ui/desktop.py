@@ -4,11 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QLibraryInfo, QUrl
+from PySide6.QtCore import QLibraryInfo, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app import __version__
+from app.core.errors import AppError
+from app.core.wording import describe_error
 from app.ui import fcitx
 from app.ui.input_method import InputMethodGuard
 from app.ui.language import resolve, speak
@@ -31,5 +33,10 @@ def make_application(language: str = "system") -> QApplication:
 
 
 def open_folder(folder: Path) -> None:
-    """Shows a folder of this machine in the file manager."""
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+    """Shows a folder of this machine in the file manager; where there is none, says where it is."""
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+        box = QMessageBox(QMessageBox.Icon.Information, "Kotae", "", parent=QApplication.activeWindow())
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(str(describe_error(AppError("no_file_manager", path=str(folder)))))
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()

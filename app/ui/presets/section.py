@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
 from PySide6.QtWidgets import QListView, QMenu, QVBoxLayout, QWidget
 
 from app.core import preset_files
@@ -15,6 +14,7 @@ from app.core.wording import describe_error
 from app.services import background
 from app.services.preferences import Preferences
 from app.services.presets import Presets
+from app.ui.desktop import open_folder
 from app.ui.presets import files
 from app.ui.presets.editor import PresetEditor
 from app.ui.presets.entries import Entry, PresetDelegate, PresetList
@@ -224,7 +224,7 @@ class PresetsSection(QWidget):
 
     def _on_folder_requested(self) -> None:
         if self._exported is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported.parent)))
+            open_folder(self._exported.parent)
 
     def _on_import_clicked(self) -> None:
         path = self.choose_source(self.window())

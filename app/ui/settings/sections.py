@@ -1,15 +1,16 @@
 """The sections of the settings. Each follows `Preferences` and changes it at once."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.paths import Paths
 from app.core.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
 from app.services.preferences import Preferences
+from app.ui.desktop import open_folder
 from app.ui.settings.auto_spin import AutoSpin
 from app.ui.settings.rows import Chooser, SettingRow
 from app.ui.theme import Theme
@@ -66,7 +67,7 @@ class Section(QWidget):
 
     def _open_button(self, words: str, folder: str) -> Button:
         button = Button(self._theme, words, icon="folder-open")
-        button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))
+        button.clicked.connect(lambda: open_folder(Path(folder)))
         return button
 
 
