@@ -1,5 +1,6 @@
 """llama.cpp's side of the proofs: token ids and logits of a GGUF file, and the numbers of the comparison."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,21 +32,57 @@ class Model:
 
     def logits(self, sequence: npt.NDArray[np.int32]) -> Floats:
         """(tokens,) -> (tokens, vocabulary): after each token of a sequence that starts at position 0."""
+        with self._context() as context:
+            self._decode(context, sequence.tolist(), 0, every=True)
+            return np.stack([self._row(context, place) for place in range(len(sequence))])
+
+    def greedy(self, prompt: str, count: int) -> list[int]:
+        """The most likely answer, token by token; it ends before an end-of-turn token or after `count`."""
+        with self._context() as context:
+            ids, answer = self.ids(prompt), list[int]()
+            self._decode(context, ids, 0, every=False)
+            while len(answer) < count:
+                token = int(self._row(context, -1).argmax())
+                if api.llama_vocab_is_eog(self._vocabulary, token):
+                    break
+                answer.append(token)
+                self._decode(context, [token], len(ids) + len(answer) - 1, every=False)
+            return answer
+
+    def text(self, ids: list[int]) -> str:
+        room = ctypes.create_string_buffer(32 * len(ids) + 32)
+        count = api.llama_detokenize(
+            self._vocabulary, (api.llama_token * len(ids))(*ids), len(ids), room, len(room), True, False
+        )
+        return room.raw[:count].decode("utf-8", "replace")
+
+    @contextmanager
+    def _context(self) -> Iterator[Any]:
         parameters = api.llama_context_default_params()
         parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = parameters.n_outputs_max = 256
+        parameters.n_threads = parameters.n_threads_batch = 1
         context = api.llama_init_from_model(self._handle, parameters)
-        batch = api.llama_batch_init(len(sequence), 0, 1)
         try:
-            batch.n_tokens = len(sequence)
-            for place, token in enumerate(sequence):
-                batch.token[place], batch.pos[place], batch.logits[place] = int(token), place, 1
-                batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
-            assert api.llama_decode(context, batch) == 0
-            size = api.llama_vocab_n_tokens(self._vocabulary)
-            return np.ctypeslib.as_array(api.llama_get_logits(context), (len(sequence), size)).copy()
+            yield context
         finally:
-            api.llama_batch_free(batch)
             api.llama_free(context)
+
+    def _decode(self, context: Any, tokens: list[int], start: int, *, every: bool) -> None:
+        """`every`: logits after each token instead of the last."""
+        batch = api.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for place, token in enumerate(tokens):
+            batch.token[place], batch.pos[place] = token, start + place
+            batch.logits[place] = every or place == len(tokens) - 1
+            batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
+        code = api.llama_decode(context, batch)
+        api.llama_batch_free(batch)
+        assert code == 0
+
+    def _row(self, context: Any, place: int) -> Floats:
+        """A copy: the next decode overwrites it."""
+        pointer = api.llama_get_logits_ith(context, place)
+        return np.ctypeslib.as_array(pointer, (api.llama_vocab_n_tokens(self._vocabulary),)).copy()
 
 
 @contextmanager
@@ -58,6 +95,14 @@ def loaded(path: Path) -> Iterator[Model]:
         yield Model(handle)
     finally:
         api.llama_model_free(handle)
+
+
+def dequantize(source: Path, target: Path) -> None:
+    """The same weights in f16, by llama.cpp."""
+    parameters = api.llama_model_quantize_default_params()
+    parameters.ftype = api.LLAMA_FTYPE_MOSTLY_F16
+    parameters.allow_requantize = True
+    assert api.llama_model_quantize(str(source).encode(), str(target).encode(), parameters) == 0
 
 
 def top_1(reference: Floats, other: Floats) -> float:

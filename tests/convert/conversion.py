@@ -1,0 +1,74 @@
+"""The converting process for tests: started as the program starts it, its events read to the end."""
+
+import json
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from app.core.training_environment import TrainingEnvironment
+from trainer import convert_job
+from trainer.convert_job import Event, Failed, Finished, Job, Progress
+
+
+class Conversion:
+    """`with Conversion(environment, job, folder) as conversion:` … The log is in `conversion.log`."""
+
+    def __init__(self, environment: TrainingEnvironment, job: Job, folder: Path) -> None:
+        self.job_file = folder / "job.json"
+        self.job_file.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+        self.log = folder / "convert.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                environment.command("trainer.convert", str(self.job_file)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def __enter__(self) -> "Conversion":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def read(self) -> Event | None:
+        """The next event; None when the process has ended."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        return convert_job.event_from_json(json.loads(line)) if line else None
+
+    def read_all(self) -> list[Event]:
+        return list(iter(self.read, None))
+
+
+def events_of(environment: TrainingEnvironment, job: Job, folder: Path) -> list[Event]:
+    with Conversion(environment, job, folder) as conversion:
+        return conversion.read_all()
+
+
+def convert(environment: TrainingEnvironment, job: Job, folder: Path) -> Finished:
+    """Runs a job that must succeed."""
+    events = events_of(environment, job, folder)
+    last = events[-1]
+    assert isinstance(last, Finished), last
+    assert Path(job.target).exists()
+    assert not convert_job.part_path(job.target).exists()
+    progress = [event.done_bytes for event in events if isinstance(event, Progress)]
+    assert progress == sorted(progress)
+    return last
+
+
+def failure(environment: TrainingEnvironment, job: Job, folder: Path) -> Failed:
+    """Runs a job that must fail, and leave nothing."""
+    last = events_of(environment, job, folder)[-1]
+    assert isinstance(last, Failed), last
+    assert not Path(job.target).is_file()
+    assert not convert_job.part_path(job.target).exists()
+    assert set(last.facts) <= set(convert_job.FAILURES[last.code])
+    return last

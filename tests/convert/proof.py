@@ -1,0 +1,24 @@
+"""The cases of the proof and its table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    family: str
+    tied: bool  # the output matrix is the embedding
+    with_adapter: bool = False  # once a family: the matrices that adapters change are the same
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}-{'tied' if self.tied else 'untied'}"
+
+
+CASES = [
+    Case(family, tied, with_adapter=tied == (family == "gemma3"))
+    for family in ("llama", "llama-3.1", "qwen2", "qwen3", "gemma3")
+    for tied in (True, False)
+]
+
+HEADER = "| family | embedding | pre-tokenizer | token ids equal | top-1 | KL | merge, largest relative difference |"
+rows: list[str] = []

@@ -1,0 +1,76 @@
+"""A converted model says what transformers says of the original: tokens, logits, and merged adapters.
+
+Tiny random models with tokenizers trained on Japanese; float32 transformers is the reference, f16 the conversion.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert import engine_side, texts
+from tests.convert.conversion import convert
+from tests.convert.proof import CASES, Case, rows
+from trainer.convert_job import Finished, HfToGguf, LoraToGguf, Merge
+
+PRE_TOKENIZERS = {
+    "llama": "llama-bpe",
+    "llama-3.1": "llama-bpe",
+    "qwen2": "qwen2",
+    "qwen3": "qwen2",
+    "gemma3": "gemma4",
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_tokens_logits_and_merges_are_equal(
+    case: Case, tiny_models: dict[Case, Path], environment: TrainingEnvironment, converter: str, tmp_path: Path
+) -> None:
+    folder = tiny_models[case]
+    base = tmp_path / "base.gguf"
+    finished = convert(environment, HfToGguf(str(folder / "base"), str(base), converter, "f16"), tmp_path)
+    assert finished.notes == {"pre_tokenizer": PRE_TOKENIZERS[case.family], "outtype": "f16"}
+    equal, top_1, divergence = compare(folder / "reference.npz", base)
+    difference = merge_difference(folder, base, environment, converter, tmp_path) if case.with_adapter else None
+    rows.append(
+        f"| {case.family} | {'tied' if case.tied else 'untied'} | {finished.notes['pre_tokenizer']} "
+        f"| {equal} of {texts.COUNT} | {top_1:.4f} | {divergence:.1e} "
+        f"| {'' if difference is None else f'{difference:.1e}'} |"
+    )
+    assert equal == texts.COUNT
+    assert top_1 >= 0.99
+    assert divergence <= 1e-4
+    assert difference is None or difference <= 1e-3
+
+
+def compare(reference_file: Path, gguf_file: Path) -> tuple[int, float, float]:
+    """How many strings have the same ids, the share of equal first tokens, and the divergence in nats."""
+    reference = np.load(reference_file)
+    expected = np.split(reference["ids"], np.cumsum(reference["lengths"])[:-1])
+    strings = texts.strings()
+    assert len(strings) == len(expected) == texts.COUNT
+    with engine_side.loaded(gguf_file) as model:
+        equal = sum(model.ids(text) == ids.tolist() for text, ids in zip(strings, expected, strict=True))
+        logits = np.stack([model.logits(sequence) for sequence in reference["sequences"]])
+    return (
+        equal,
+        engine_side.top_1(reference["logits"], logits),
+        engine_side.divergence(reference["logits"], logits),
+    )
+
+
+def merge_difference(
+    folder: Path, base: Path, environment: TrainingEnvironment, converter: str, tmp_path: Path
+) -> float:
+    """Merged as GGUF, against merged by peft and converted."""
+    adapter, merged, by_peft = (tmp_path / name for name in ("adapter.gguf", "merged.gguf", "by-peft.gguf"))
+    lora = LoraToGguf(str(folder / "adapter"), str(folder / "base"), str(adapter), converter)
+    assert convert(environment, lora, tmp_path).notes["alpha"] == 32
+    finished: Finished = convert(environment, Merge(str(base), str(adapter), str(merged), converter), tmp_path)
+    layers = 6 if "gemma" in folder.name else 4
+    assert finished.notes == {"merged_tensors": 7 * layers, "strength": 1.0}
+    convert(environment, HfToGguf(str(folder / "merged"), str(by_peft), converter, "f16"), tmp_path)
+    assert engine_side.metadata(merged) == engine_side.metadata(base)
+    assert engine_side.largest_difference(base, merged) > 0.05  # an adapter that changes nothing would prove nothing
+    return engine_side.largest_difference(merged, by_peft)
