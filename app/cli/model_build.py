@@ -43,12 +43,14 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted. After the latter two the same command goes on."""
-    target = Path(options.to).expanduser().absolute() if options.to else where.models
+    target = hf_folder.absolute(Path(options.to)) if options.to else where.models
     if options.clean:
         return _clean(target, output)
     if options.folder is None:
         raise AppError("bad_option", option="HF_FOLDER", value="", expected=help_text("models build folder"))
     plan = _plan(options, target)
+    if plan.other_base:
+        output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
     environment = training_environment.locate(where.data)
     app = application()
     store = Store.open(where.database, where.backups)
@@ -82,7 +84,7 @@ def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
             models=target,
             adapter=hf_adapter.read(Path(options.adapter), model) if options.adapter else None,
             name=options.name,
-            text=Path(options.imatrix).expanduser().absolute() if options.imatrix else None,
+            text=hf_folder.absolute(Path(options.imatrix)) if options.imatrix else None,
         )
     )
 

@@ -74,6 +74,17 @@ class BuildPlan:
     def imatrix_file(self) -> str:
         return next((step.file for step in self.steps if step.kind == "imatrix"), "")
 
+    @property
+    def other_base(self) -> str:
+        """The model that the adapter says it was trained on, where this one calls itself otherwise; else "".
+
+        No reason to refuse it: the same weights are published under several names.
+        """
+        adapter, repository = self.request.adapter, self.request.model.repository
+        if adapter is None or not repository or not hf_folder.is_repository(adapter.base):
+            return ""
+        return adapter.base if adapter.base.casefold() != repository.casefold() else ""
+
     def metadata(self) -> dict[str, str]:
         """What the finished file says of itself beside what the converter has written."""
         repository = self.request.model.repository

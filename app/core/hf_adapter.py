@@ -11,7 +11,7 @@ from typing import Any
 
 from app.core import hf_config, safetensors_header, strict_json
 from app.core.errors import AppError
-from app.core.hf_folder import FileFact, HfModel, fact, listed, regular
+from app.core.hf_folder import FileFact, HfModel, absolute, fact, listed, regular
 from app.core.safetensors_header import StoredTensor
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -47,7 +47,7 @@ class HfAdapter:
 
 def read(folder: Path, base: HfModel) -> HfAdapter:
     """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
-    folder = folder.expanduser().absolute()
+    folder = absolute(folder)
     names = listed(folder)
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:

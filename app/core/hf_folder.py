@@ -75,7 +75,7 @@ def read(folder: Path) -> HfModel:
     """Raises AppError: hf_folder_unreadable, hf_pickle, hf_file_missing, hf_file_unreadable, hf_file_irregular,
     hf_name_refused, hf_remote_code, hf_architecture_unknown, hf_already_quantized, hf_no_weights, hf_weights_damaged,
     hf_weights_type, hf_weights_mismatch."""
-    folder = folder.expanduser().absolute()
+    folder = absolute(folder)
     names = listed(folder)
     if "config.json" not in names:
         raise AppError("hf_file_missing", file="config.json", path=str(folder))
@@ -102,6 +102,14 @@ def read(folder: Path) -> HfModel:
         tensors=tensors,
         files=tuple(fact(folder, name) for name in read_names),
     )
+
+
+def absolute(path: Path) -> Path:
+    """Raises AppError("hf_folder_unreadable") for the home folder of nobody."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise AppError("hf_folder_unreadable", path=str(path), reason=str(error)) from error
 
 
 def listed(folder: Path) -> set[str]:
@@ -203,4 +211,9 @@ def _repository(folder: Path, config: Mapping[str, Any]) -> str:
         said: Any = cached.removeprefix("models--").replace("--", "/", 1)
     else:
         said = config.get("_name_or_path")
-    return said if isinstance(said, str) and _REPOSITORY.fullmatch(said) and ".." not in said else ""
+    return said if isinstance(said, str) and is_repository(said) else ""
+
+
+def is_repository(text: str) -> bool:
+    """Whether it is "owner/name", as models are called at their hub, and no path."""
+    return _REPOSITORY.fullmatch(text) is not None and ".." not in text
