@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import filelock
-import httpx2
 
 from app.core.errors import AppError
 from app.downloads import network, part
@@ -63,13 +62,10 @@ def _with_source(command: Fetch, places: Places, control: Control, send: Send) -
     if not is_address(command.origin.place):
         name = safe_name(command.origin.file or command.name)
         return _Fetching(command, places, FolderSource(Path(command.origin.place) / name), control, send).run()
-    with contextlib.closing(_client(command, send)) as client:
+    client = network.client(command.access, command.pace, lambda host: send(Contacted(command.id, host)))
+    with contextlib.closing(client):
         source = network.HttpSource(client, command.origin, command.access, command.pace)
         return _Fetching(command, places, source, control, send).run()
-
-
-def _client(command: Fetch, send: Send) -> httpx2.Client:
-    return network.client(command.access, command.pace, lambda host: send(Contacted(command.id, host)))
 
 
 class _Fetching:

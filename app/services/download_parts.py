@@ -1,5 +1,6 @@
 """What downloads have left in a folder: how much of each is here, room for the rest, and what nobody remembers."""
 
+import dataclasses
 import shutil
 import uuid
 from collections.abc import Collection
@@ -24,6 +25,30 @@ def _marked_bytes(places: Places) -> int:
     if mark is None or not places.data(mark.attempt).is_file():
         return 0
     return mark.size_bytes if mark.attempt else Ranges(mark.ranges).total
+
+
+def settled(queued: Queued, models: Path) -> Queued:
+    """With the folder that it goes into: where its parts are, if the rest fits there, else where models go now.
+
+    Raises AppError where it fits nowhere.
+    """
+    before = Path(queued.folder) if queued.folder else models
+    if before != models and before.is_dir() and received_bytes(before, queued):
+        try:
+            check_space(before, queued)
+        except AppError:  # the user has chosen another place since
+            check_space(models, _anew(queued))
+            discard(before, queued)
+        else:
+            return queued
+        queued = _anew(queued)
+    check_space(models, queued)
+    return queued.in_folder(str(models))
+
+
+def _anew(queued: Queued) -> Queued:
+    files = tuple(dataclasses.replace(file, has_arrived=False) for file in queued.files)
+    return dataclasses.replace(queued, files=files)
 
 
 def check_space(folder: Path, queued: Queued) -> None:

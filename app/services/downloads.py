@@ -214,9 +214,7 @@ class Downloads(QObject):
         settings = self._preferences.value
         if download_queue.is_online(entry.place) and not settings.network_allowed:
             raise AppError("network_forbidden")
-        folder = self._folder_of(entry)
-        download_parts.check_space(folder, entry)
-        entry = entry.in_folder(str(folder)).with_state("running")
+        entry = download_parts.settled(entry, self._library.folder).with_state("running")
         self._put(entry)
         self._active_id = entry.id
         self._step = Step()
@@ -225,12 +223,7 @@ class Downloads(QObject):
         self._note_change()
         place = entry.place or hub(settings)
         access = self._secrets.access(place, settings)
-        self._fetcher.fetch(entry, place, folder, access, settings.download_limit_bytes_per_s)
-
-    def _folder_of(self, entry: Queued) -> Path:
-        """Where its parts are; a new one goes where models go now."""
-        known = Path(entry.folder) if entry.folder else self._library.folder
-        return known if known.is_dir() else self._library.folder
+        self._fetcher.fetch(entry, place, Path(entry.folder), access, settings.download_limit_bytes_per_s)
 
     def _fail(self, entry: Queued, problem: AppError) -> None:
         failed = entry.with_state("failed", problem)
@@ -300,7 +293,7 @@ class Downloads(QObject):
         self._put(entry.with_state("running"))
         self._step = Step("verifying")
         self.changed.emit()
-        folder = self._folder_of(entry)
+        folder = Path(entry.folder)
         background.run(lambda: download_queue.as_model(entry, folder), self._on_described, self._on_not_added)
 
     def _on_described(self, model: LocalModel) -> None:

@@ -432,6 +432,66 @@ def test_a_disk_without_room_is_said_before_anybody_is_asked(desk: Desk, small: 
         assert hub.requests == []
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 40 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user cannot mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_full_disk_it_stops_and_goes_on_where_there_is_room(desk: Desk, large: Stored, small_disk: Path) -> None:
+    before = desk.library.folder
+    desk.library.use_folder(small_disk)
+    with Hub(large, SLOW) as hub:
+        card = card_of(desk, hub)
+        failed = desk.failure(lambda: begin(desk, card))  # 45 MB
+        assert failed.problem is not None
+        assert failed.problem.code == "download_disk_full"
+        assert hub.requests == []
+        desk.library.use_folder(before)
+        desk.downloads.resume(failed.id)
+        assert Path(desk.finish().path).parent == before
+
+
+def test_parts_stay_where_they_are_when_models_go_elsewhere(desk: Desk, large: Stored, tmp_path: Path) -> None:
+    before = desk.library.folder
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(4 << 20)
+        desk.downloads.pause(desk.only().id)
+        desk.wait(lambda: not desk.downloads.is_working)
+        (tmp_path / "new").mkdir()
+        desk.library.use_folder(tmp_path / "new")
+        desk.downloads.resume(desk.only().id)
+        assert Path(desk.finish().path).parent == before
+        assert hub.sent_bytes < large.size + (2 << 20)
+
+
+def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(
+    desk: Desk, large: Stored, tmp_path: Path, small_disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=90m", str(small_disk)], check=True)
+    desk.library.use_folder(small_disk)
+    with Hub(large, SLOW) as hub:
+        begin(desk, card_of(desk, hub))
+        desk.wait_for_bytes(4 << 20)
+        with (small_disk / "other").open("wb") as other:
+            failed = desk.failure(
+                lambda: os.posix_fallocate(other.fileno(), 0, shutil.disk_usage(small_disk).free - (8 << 20))
+            )
+        assert failed.problem is not None
+        assert failed.problem.code == "download_disk_full"
+        desk.library.use_folder(desk.where.models)
+        desk.downloads.resume(failed.id)
+        assert Path(desk.finish().path).parent == desk.where.models
+    assert [path.name for path in small_disk.iterdir()] == ["other"]
+
+
 def test_what_is_no_model_is_not_added_and_says_so(desk: Desk) -> None:
     with Hub(Content(1_000_000)) as hub:
         failed = desk.failure(lambda: begin(desk, card_of(desk, hub)))
