@@ -25,7 +25,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
-from app.core import catalogue, paths, preset_files
+from app.core import catalogue, hf_folder, paths, preset_files
 from app.core.errors import AppError
 from app.core.exchange.importing import Imported
 from app.core.exchange.json_file import Refusal
@@ -39,12 +39,14 @@ from app.core.store import Store
 from app.core.verify import Verdict
 from app.core.wording import current_language
 from app.engine.messages import EngineFacts
+from app.services.builds import Progress
 from app.services.downloads import Download
 from app.services.events import EngineStatus
 from app.services.preferences import Preferences
 from app.ui import desktop
 from app.ui.first_run.dialog import FirstRunDialog
 from app.ui.theme import Theme
+from tests import hf_models
 
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
 DAY_S = 24 * 60 * 60
@@ -418,6 +420,32 @@ def token(parts: Parts) -> None:
     parts.window.page("models")._desk.ask_token(item.id, parts.window)
 
 
+def build_model(parts: Parts) -> None:
+    """What to build, with a folder that was looked through."""
+    models(parts)
+    folder = parts.upkeep.models_folder.parent / "Swallow-tiny"
+    hf_models.model(folder)
+    dialog = parts.window.page("models").ask_to_build()
+    dialog.banner.hide()
+    dialog._on_source_read(hf_folder.read(folder))
+    dialog.source.show_path(str(folder))
+    dialog.list.rows["Q8_0"].box.setChecked(True)
+
+
+def build_refused(parts: Parts) -> None:
+    models(parts)
+    parts.build_desk.obstacle = lambda: AppError("no_training_environment", path="/data/training-environment/python")
+    dialog = parts.window.page("models").ask_to_build()
+    dialog.source.show_path("/home/yamada/Downloads/pickled")
+    dialog._on_source_refused(AppError("hf_pickle", file="pytorch_model.bin"))
+
+
+def building(parts: Parts) -> None:
+    models(parts)
+    strip = parts.window.page("models").building
+    strip._on_progressed(Progress("quantize", 2_100_000_000, 4_920_000_000, "Q4_K_M", 2, 3))
+
+
 def settings_look(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
 
@@ -556,7 +584,7 @@ def find(parts: Parts) -> None:
 
 def consent(parts: Parts) -> None:
     models(parts)
-    parts.window.page("models").consent_dialog().open()
+    parts.window.page("models").using.consent_dialog().open()
 
 
 def removal(parts: Parts) -> None:
@@ -726,7 +754,8 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
     for shot in (
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, models_menu,
         models_found, models_verifying, models_damaged, kit_export, kit_written, kit_problems, models_downloading,
-        models_download_detail, models_download_failed, models_offline, download_consent, token, settings_look,
+        build_model, build_refused, building, models_download_detail, models_download_failed, models_offline,
+        download_consent, token, settings_look,
         settings_questions,
         settings_models, settings_models_details, settings_moving, settings_move, settings_network, settings_data,
         proxy_login,

@@ -17,6 +17,7 @@ from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.services.upkeep import ModelUpkeep
 from app.ui.bin_page import BinPage
+from app.ui.models.build_desk import BuildDesk
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.page import ModelsPage
 from app.ui.presets.conversation import ConversationSettings
@@ -40,6 +41,7 @@ class Services:
     paths: Paths
     upkeep: ModelUpkeep
     download_desk: DownloadDesk
+    build_desk: BuildDesk
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
@@ -111,7 +113,9 @@ class Pages(QObject):
 
     def _make_models(self) -> Page:
         of = self._services
-        page = ModelsPage(self._theme, of.library, of.preferences, of.engine, of.paths, of.upkeep, of.download_desk)
+        page = ModelsPage(
+            self._theme, of.library, of.preferences, of.engine, of.paths, of.upkeep, of.download_desk, of.build_desk
+        )
         page.ask_requested.connect(self.ask_requested)
         page.settings_requested.connect(self.settings_requested)
         return page
@@ -119,7 +123,9 @@ class Pages(QObject):
     def _make_settings(self) -> Page:
         of = self._services
         downloads = of.download_desk.downloads
-        storage = functools.partial(Storage, self._theme, of.upkeep, downloads, of.engine)
+        storage = functools.partial(
+            Storage, self._theme, of.upkeep, downloads, of.engine, lambda: of.build_desk.is_running
+        )
         page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage)
         page.undo_offered.connect(self.undo_offered)
         page.first_run_requested.connect(self.first_run_requested)

@@ -77,8 +77,8 @@ def test_a_model_is_put_to_use(page, store, qtbot, tiny_model):
 
 
 def test_a_foreign_template_asks_before_it_runs(page):
-    page._asked_model = OWN
-    dialog = page.consent_dialog()
+    page.using.model = OWN
+    dialog = page.using.consent_dialog()
     assert set(dialog.buttons) == {"plain", "allow"}
     dialog._choose("allow")
     assert page.parts.library.model("own").template_allowed
@@ -86,8 +86,8 @@ def test_a_foreign_template_asks_before_it_runs(page):
 
 
 def test_refusing_a_foreign_template_still_uses_the_model(page):
-    page._asked_model = OWN
-    page.consent_dialog()._choose("plain")
+    page.using.model = OWN
+    page.using.consent_dialog()._choose("plain")
     assert not page.parts.library.model("own").template_allowed
     assert page.parts.preferences.value.model_id == "own"
 

@@ -13,9 +13,16 @@ class ModelMenu(QMenu):
     """All of it: in a narrow window the header has no room for the kits' own button."""
 
     def __init__(
-        self, theme: Theme, care: Care, parent: QWidget, *, has_models: bool, to_folder: Callable[[], object]
+        self,
+        theme: Theme,
+        care: Care,
+        parent: QWidget,
+        *,
+        has_models: bool,
+        build: Callable[[], object],
+        to_folder: Callable[[], object],
     ) -> None:
-        """`to_folder`: shows where the models folder is chosen."""
+        """`build`: asks what to build. `to_folder`: shows where the models folder is chosen."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         verify = self.addAction(theme.icon("shield-check"), self.tr("すべて検証"), care.verify)
@@ -25,6 +32,7 @@ class ModelMenu(QMenu):
         self.addAction(theme.icon("file-up"), self.tr("キットを書き出す…"), care.choose_export)
         self.addAction(theme.icon("file-down"), self.tr("キットを取り込む…"), care.choose_import)
         self.addSeparator()
+        self.addAction(theme.icon("box"), self.tr("モデルを作る…"), build)
         self.addAction(theme.icon("folder-input"), self.tr("モデルの保存先を変える…"), to_folder)
 
 

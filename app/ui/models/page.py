@@ -7,12 +7,11 @@ from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core import catalogue, local_models, speed
+from app.core import catalogue, speed
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.wording import describe_error
-from app.services import background
 from app.services.engine import EngineClient
 from app.services.events import EngineStatus
 from app.services.library import ModelLibrary
@@ -20,6 +19,9 @@ from app.services.preferences import Preferences
 from app.services.upkeep import ModelUpkeep
 from app.ui.dialogs import Dialog
 from app.ui.models import gather, questions
+from app.ui.models.build_desk import BuildDesk
+from app.ui.models.build_dialog import BuildDialog
+from app.ui.models.build_strip import BuildStrip
 from app.ui.models.care import Care
 from app.ui.models.detail import Around, ModelDetail
 from app.ui.models.download_desk import DownloadDesk
@@ -31,6 +33,7 @@ from app.ui.models.machine import MachineLine
 from app.ui.models.menus import KitMenu, ModelMenu, pop_up
 from app.ui.models.model_view import ModelView
 from app.ui.models.tabs import ModelTabs
+from app.ui.models.using import Using
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button, IconButton
@@ -57,6 +60,7 @@ class ModelsPage(Page):
         paths: Paths,
         upkeep: ModelUpkeep,
         desk: DownloadDesk,
+        build_desk: BuildDesk,
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -65,13 +69,14 @@ class ModelsPage(Page):
         self._engine = engine
         self._upkeep = upkeep
         self._desk = desk
+        self._build_desk = build_desk
         self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
-        self._asked_model: LocalModel | None = None
         self._build()
         self.importing = Importing(library, self.progress, self.banner, self)
         self.downloading = Downloading(desk, self.list, self.detail, self.download_banner, self)
+        self.using = Using(theme, library, preferences, self)
         self._connect()
         self._connect_work()
         self._refill()
@@ -131,6 +136,7 @@ class ModelsPage(Page):
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
         self.care = Care(self._theme, self._upkeep, self._library)
+        self.building = BuildStrip(self._theme, self._build_desk)
         self.detail = ModelDetail(self._theme)
         self.machine = MachineLine(self._theme, self._upkeep.models_folder)
         columns = QHBoxLayout()
@@ -140,7 +146,7 @@ class ModelsPage(Page):
         content = QVBoxLayout()
         content.setContentsMargins(24, 14, 24, 16)
         content.setSpacing(12)
-        for widget in (self.machine, self.banner, self.progress, self.care, self.download_banner):
+        for widget in (self.machine, self.banner, self.progress, self.care, self.building, self.download_banner):
             content.addWidget(widget)
         content.addLayout(columns, 1)
         column = QVBoxLayout(self)
@@ -199,11 +205,14 @@ class ModelsPage(Page):
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
+        self.using.used.connect(self.ask_requested)
+        self.using.failed.connect(self.importing.explain)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
         self.care.paths_chosen.connect(self.importing.add_files)
         self.care.model_wanted.connect(self.show_model)
+        self.building.model_wanted.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
         self.downloading.model_arrived.connect(self._on_imported)
         self._library.changed.connect(self._refill)
@@ -221,7 +230,14 @@ class ModelsPage(Page):
     def menu(self) -> ModelMenu:
         has_models = bool(self._library.models())
         to_folder = functools.partial(self.settings_requested.emit, "models")
-        return ModelMenu(self._theme, self.care, self, has_models=has_models, to_folder=to_folder)
+        build, theme = self.ask_to_build, self._theme
+        return ModelMenu(theme, self.care, self, has_models=has_models, build=build, to_folder=to_folder)
+
+    def ask_to_build(self) -> BuildDialog:
+        dialog = BuildDialog(self._theme, self._build_desk, self.window())
+        dialog.plan_chosen.connect(self._build_desk.start)
+        dialog.open()
+        return dialog
 
     # -------------------------------------------------------------------- showing
 
@@ -330,40 +346,9 @@ class ModelsPage(Page):
             self.care.verify([entry.model.id])
 
     def _on_use_requested(self) -> None:
-        """A file that brings its own chat template asks first; whether it does stands in its header."""
         entry = self._entry
-        if entry is None or entry.model is None:
-            return
-        model = self._asked_model = entry.model
-        background.run(
-            lambda: local_models.needs_template_consent(model), self._on_consent_known, self.importing.explain
-        )
-
-    def _on_consent_known(self, is_needed: bool) -> None:
-        if self._asked_model is None:
-            return
-        if not is_needed:
-            self._use(self._asked_model)
-            return
-        self.consent_dialog().open()
-
-    def consent_dialog(self) -> Dialog:
-        dialog = questions.consent_dialog(self._theme, self)
-        dialog.chosen.connect(self._on_consent_given)
-        return dialog
-
-    def _on_consent_given(self, key: str) -> None:
-        model = self._asked_model
-        if model is None or key == "cancel":
-            return
-        if key == "allow":
-            self._library.allow_template(model.id)
-        self._use(model)
-
-    def _use(self, model: LocalModel) -> None:
-        self._asked_model = None
-        self._preferences.change(model_id=model.id)
-        self.ask_requested.emit()
+        if entry is not None and entry.model is not None:
+            self.using.use(entry.model)
 
     def _on_folder_requested(self) -> None:
         entry = self._entry

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QHBoxLayout, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
@@ -32,23 +32,30 @@ class ModelTabs(QWidget):
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
         self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self._group = QButtonGroup(self)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        tabs = QHBoxLayout()
+        tabs.setSpacing(4)
         for button in self.buttons.values():
             button.setCheckable(True)
             self._group.addButton(button)
-            row.addWidget(button)
-        row.addStretch(1)
-        row.addWidget(self.filter, 4)
+            tabs.addWidget(button)
+        tabs.addStretch(1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(6)
+        self._row.addLayout(tabs, 1)
+        self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
         self._group.buttonClicked.connect(self.changed)
         self.filter.textChanged.connect(self.changed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """What the field says is as long as there is room for."""
+        """Below the tabs, where it has no room beside them; what the field says is as long as there is room for."""
         super().resizeEvent(event)
         field = self.filter
+        buttons = sum(button.sizeHint().width() + 4 for button in self.buttons.values())
+        directions = QBoxLayout.Direction
+        fits = buttons + field.minimumWidth() + 6 <= self.width()
+        self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
         room = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
         whole = field.accessibleName()
         fits = field.fontMetrics().horizontalAdvance(whole) <= room

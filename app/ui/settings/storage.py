@@ -1,6 +1,7 @@
 """Where the models are: shown with what is free there, and moved to another drive."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
@@ -32,6 +33,7 @@ class Storage(QWidget):
         upkeep: ModelUpkeep,
         downloads: Downloads,
         engine: EngineClient,
+        is_building: Callable[[], bool],
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__()
@@ -39,6 +41,7 @@ class Storage(QWidget):
         self._upkeep = upkeep
         self._downloads = downloads
         self._engine = engine
+        self._is_building = is_building
         self._pickers = pickers or Pickers()
         self.path = Label(wraps=True)
         self.room = Label(role="caption", tone="muted")
@@ -116,6 +119,8 @@ class Storage(QWidget):
             return self.tr("途中のダウンロードが {n} 件あります。終えるか取り消してから、移動してください。").format(
                 n=count
             )
+        if self._is_building():
+            return self.tr("モデルを作っています。終わってから、移動してください。")
         if self._engine.status.state in ("starting", "loading", "reading", "answering"):
             return self.tr("モデルを使っています。回答が終わってから、移動してください。")
         return ""

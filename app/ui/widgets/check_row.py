@@ -32,6 +32,10 @@ class CheckRow(QWidget):
         row.addWidget(self.box, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
 
+    def show_facts(self, facts: str) -> None:
+        self._facts.setText(facts)
+        self.box.setAccessibleDescription(facts)
+
     @property
     def is_checked(self) -> bool:
         return self.box.isChecked()
