@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -118,6 +118,12 @@ class ModelsPage(Page):
         super().showEvent(event)
         self._fits.judge(self._library.models(), anew=True)  # other programs have come and gone
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A banner came or went: in a low window others make room."""
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self._lay_out()
+        return super().eventFilter(watched, event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
@@ -139,6 +145,9 @@ class ModelsPage(Page):
         self.building = BuildStrip(self._theme, self._build_desk)
         self.detail = ModelDetail(self._theme)
         self.machine = MachineLine(self._theme, self._upkeep.models_folder)
+        self._banners = (self.banner, self.download_banner, self.care.banner, self.building.banner)
+        for banner in self._banners:
+            banner.installEventFilter(self)
         columns = QHBoxLayout()
         columns.setSpacing(16)
         columns.addWidget(self._build_list_side(), 10)
@@ -291,8 +300,10 @@ class ModelsPage(Page):
         self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
         self.detail.set_back_visible(is_stacked)
         is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu has what is left out
+        is_told = any(not banner.isHidden() for banner in self._banners)
         self.machine.setVisible(not is_low)
         self._foot.setVisible(not is_low)
+        self.tabs.setVisible(not (is_low and is_told))
         self.detail.set_low(is_low)
         self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
 

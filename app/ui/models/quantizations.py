@@ -22,7 +22,7 @@ class Quantizations(QWidget):
         self.buttons: dict[str, QRadioButton] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(16)
+        self._grid.setHorizontalSpacing(14)
         self._grid.setVerticalSpacing(6)
         self._group.buttonClicked.connect(lambda button: self.chosen.emit(button.text()))
 
@@ -58,7 +58,8 @@ class Quantizations(QWidget):
 
     def _add_end(self, file: ModelFile, found: Judged | None, row: int, column: int) -> None:
         if found is not None:
-            self._put(Label(words.verdict(found.verdict), "caption", words.FIT_BADGES[found.verdict][0]), row, column)
+            verdict, tone = words.verdict(found.verdict), words.FIT_BADGES[found.verdict][0]
+            self._put(ElidedLabel(verdict, "caption", tone), row, column)
         self._put(ElidedLabel(words.quality(file.quantization), "caption", "text2"), row, column + 1)
 
     def _memory(self, found: Judged | None) -> str:
