@@ -97,10 +97,10 @@ def loaded(path: Path) -> Iterator[Model]:
         api.llama_model_free(handle)
 
 
-def dequantize(source: Path, target: Path) -> None:
-    """The same weights in f16, by llama.cpp."""
+def requantize(source: Path, target: Path, kind: str = "F16") -> None:
+    """The same weights in another type (F16, BF16, Q8_0), by llama.cpp."""
     parameters = api.llama_model_quantize_default_params()
-    parameters.ftype = api.LLAMA_FTYPE_MOSTLY_F16
+    parameters.ftype = getattr(api, f"LLAMA_FTYPE_MOSTLY_{kind}")
     parameters.allow_requantize = True
     assert api.llama_model_quantize(str(source).encode(), str(target).encode(), parameters) == 0
 

@@ -41,7 +41,7 @@ def test_the_trial_model_answers_the_same_after_the_way_back(
     finished = convert(environment, HfToGguf(str(folder), str(back), converter, "f16"), tmp_path)
     assert finished.notes["outtype"] == "f16"
     plain = tmp_path / "plain.gguf"
-    engine_side.dequantize(original, plain)
+    engine_side.requantize(original, plain)
     as_shipped, before, after = seen(original), seen(plain), seen(back)
     assert engine_side.largest_difference(back, plain) <= 1e-3
     equal, top_1, divergence, same = before.agreement(after)

@@ -94,11 +94,12 @@ def _end_with_parent(target: Target) -> None:
     while os.read(0, 1 << 16):
         pass
     target.discard()
-    _exit(EXIT_PARENT_GONE)
+    os._exit(EXIT_PARENT_GONE)  # no flush: the main thread may hold the streams, and nobody reads them
 
 
 def _exit(code: int) -> NoReturn:
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):  # both are the log
+        stream.flush()
     os._exit(code)
 
 

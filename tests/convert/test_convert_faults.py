@@ -1,0 +1,236 @@
+"""The converting process when something is wrong: it says what, leaves nothing behind, and tells nobody outside."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests import models
+from tests.convert.conversion import Conversion, convert, events_of, failure
+from tests.convert.proof import CASES, Case
+from tests.models import TinyShape
+from trainer.convert.failure import JobError, LogTail, explained
+from trainer.convert_job import (
+    EXIT_PARENT_GONE,
+    EXIT_UNREADABLE_JOB,
+    Finished,
+    GgufToHf,
+    HfToGguf,
+    Merge,
+    Phase,
+    Progress,
+    Started,
+    part_path,
+)
+
+LARGE = TinyShape(layers=2, embedding=1024, heads=16, heads_kv=4, feed_forward=8192, vocabulary=32_000)
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_models: dict[Case, Path]) -> Path:
+    return tiny_models[CASES[0]] / "base"
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "写し"))
+
+
+@pytest.fixture(scope="module")
+def long_merge(converter: str, tmp_path_factory: pytest.TempPathFactory) -> Merge:
+    """Half a gigabyte, so that there is time to interrupt it."""
+    root = tmp_path_factory.mktemp("large")
+    base = models.tiny_llama(root / "base.gguf", shape=LARGE)
+    adapter = models.tiny_adapter(root / "adapter.gguf", shape=LARGE)
+    return Merge(str(base), str(adapter), str(root / "merged.gguf"), converter)
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), encoding="utf-8")
+
+
+# ----------------------------------------------------------- what is said
+
+
+def test_events_begin_with_the_protocol_and_phases_come_in_order(folder, environment, converter, tmp_path) -> None:
+    target = tmp_path / "答え {ftype} 100%.gguf"
+    events = events_of(environment, HfToGguf(str(folder), str(target), converter), tmp_path)
+    assert isinstance(events[0], Started)
+    assert events[0].protocol == 1
+    phases = [event.name for event in events if isinstance(event, Phase)]
+    assert phases == ["loading", "reading", "writing", "saving"]
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.path, finished.notes["outtype"]) == (str(target), "f16")
+    last = [event for event in events if isinstance(event, Progress)][-1]
+    assert last.done_bytes == last.total_bytes
+    assert last.total_bytes == pytest.approx(target.stat().st_size, rel=0.1)
+
+
+def test_an_architecture_that_llama_cpp_does_not_know_is_named(copy, environment, converter, tmp_path) -> None:
+    edit(copy / "config.json", architectures=["KotaeForCausalLM"])
+    failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
+    assert (failed.code, failed.facts) == ("architecture_unknown", {"architecture": "KotaeForCausalLM"})
+
+
+def test_a_way_of_splitting_text_that_llama_cpp_does_not_have_is_refused(
+    copy, environment, converter, tmp_path
+) -> None:
+    tokenizer = json.loads((copy / "tokenizer.json").read_text("utf-8"))
+    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{N}{1,2}|\s+|[^\s\p{N}]+"
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
+    assert failed.code == "pre_tokenizer_unknown"
+    assert len(failed.facts["digest"]) == 16
+
+
+def test_programs_in_a_folder_are_not_run(copy, environment, converter, tmp_path) -> None:
+    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\n")
+    edit(copy / "config.json", auto_map={"AutoConfig": "evil.Config"}, model_type="evil")
+    failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
+    assert failed.code == "remote_code"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_broken_tokenizer_shows_the_end_of_the_log(copy, environment, converter, tmp_path) -> None:
+    (copy / "tokenizer.json").write_text("{", encoding="utf-8")
+    failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
+    assert failed.code == "converter_failed"
+    assert "Set model tokenizer" in failed.facts["log"]
+
+
+@pytest.mark.parametrize("lost", ["convert_hf_to_gguf.py", "gguf-py", "conversion"])
+def test_an_incomplete_converter_is_said(lost, folder, environment, converter, tmp_path) -> None:
+    part = Path(shutil.copytree(converter, tmp_path / "llama.cpp"))
+    shutil.rmtree(part / lost) if (part / lost).is_dir() else (part / lost).unlink()
+    failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), str(part)), tmp_path)
+    assert failed.code == "converter_missing"
+    assert lost in failed.facts["path"]
+
+
+def test_a_folder_is_never_replaced(environment, tmp_path) -> None:
+    source, target = models.tiny_llama(tmp_path / "a.gguf"), tmp_path / "folder"
+    target.mkdir()
+    assert failure(environment, GgufToHf(str(source), str(target)), tmp_path).code == "target_exists"
+    assert target.is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"version": 1, "kind": "train"}'])
+def test_a_job_that_is_none_is_not_begun(text, environment, tmp_path) -> None:
+    (tmp_path / "job.json").write_text(text, encoding="utf-8")
+    argv = environment.command("trainer.convert", str(tmp_path / "job.json"))
+    run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
+    assert (run.returncode, run.stdout) == (EXIT_UNREADABLE_JOB, "")
+    assert "convert: " in run.stderr
+
+
+# ------------------------------------------------- alone in its process
+
+
+def scripted(converter: str, tmp_path: Path, script: str) -> str:
+    """The converter with another script in it."""
+    folder = Path(shutil.copytree(converter, tmp_path / "llama.cpp"))
+    (folder / "convert_hf_to_gguf.py").write_text(script, encoding="utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "refusal"),
+    [
+        ("socket.create_connection(('127.0.0.1', 9))", "NetworkRefusedError"),
+        ("socket.getaddrinfo('huggingface.co', 443)", "NetworkRefusedError"),
+        ("socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))", "NetworkRefusedError"),
+        ("__import__('huggingface_hub').hf_hub_download('a/b', 'config.json')", "LocalEntryNotFoundError"),
+    ],
+)
+def test_nothing_reaches_the_network(attempt, refusal, folder, environment, converter, tmp_path) -> None:
+    script = scripted(converter, tmp_path, f"import socket\n{attempt}\n")
+    failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
+    assert failed.code == "converter_failed"
+    assert refusal in failed.facts["log"]
+
+
+def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_path) -> None:
+    script = scripted(converter, tmp_path, "import os\nprint('noise')\nos.write(1, b'noise\\n')\nraise SystemExit(3)\n")
+    job = HfToGguf(str(folder), str(tmp_path / "a.gguf"), script)
+    assert failure(environment, job, tmp_path).code == "converter_failed"
+    assert (tmp_path / "convert.log").read_text("utf-8").count("noise") == 2
+
+
+def test_the_program_and_its_libraries_are_out_of_reach(folder, environment, converter, tmp_path) -> None:
+    script = scripted(converter, tmp_path, "import app\n")
+    failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
+    assert "No module named 'app'" in failed.facts["log"]
+
+
+# ------------------------------------------------------- cut short
+
+
+def test_without_its_parent_it_deletes_what_it_began(long_merge: Merge, environment, tmp_path) -> None:
+    with Conversion(environment, long_merge, tmp_path) as conversion:
+        while not isinstance(conversion.read(), Progress):
+            pass
+        assert part_path(long_merge.target).exists()
+    assert conversion.process.returncode == EXIT_PARENT_GONE
+    assert not part_path(long_merge.target).exists()
+    assert not Path(long_merge.target).exists()
+
+
+def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, environment, tmp_path) -> None:
+    with Conversion(environment, long_merge, tmp_path) as conversion:
+        while not isinstance(conversion.read(), Progress):
+            pass
+        conversion.process.kill()
+    assert part_path(long_merge.target).exists()
+    assert not Path(long_merge.target).exists()
+    convert(environment, long_merge, tmp_path)
+    Path(long_merge.target).unlink()
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(
+    long_merge: Merge, environment: TrainingEnvironment, converter: str, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        job = Merge(long_merge.base, long_merge.adapter, str(disk / "merged.gguf"), converter)
+        failed = failure(environment, job, tmp_path)
+        assert failed.code == "disk_full"
+        assert failed.facts["needed_bytes"] == Path(long_merge.base).stat().st_size
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
+    with (
+        pytest.raises(JobError, match="disk_full") as caught,
+        explained(tmp_path / "a.gguf", LogTail()),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert caught.value.facts["path"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "no_memory"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "disk_full"),
+        (OSError("10 requested and 5 written"), "converter_failed"),  # numpy's; the disk has room
+        (PermissionError(errno.EACCES, "no"), "converter_failed"),
+        (SystemExit(1), "converter_failed"),
+    ],
+)
+def test_every_end_has_a_code(error, code, tmp_path) -> None:
+    with pytest.raises(JobError) as caught, explained(tmp_path / "a.gguf", LogTail()):
+        raise error
+    assert caught.value.code == code
