@@ -105,7 +105,7 @@ class HttpSource:
     @contextlib.contextmanager
     def _opened(self, headers: dict[str, str], linked: dict[str, str] | None = None) -> Iterator[httpx2.Response]:
         """The answer after all redirects, its status checked; `linked` gets the headers of the hub's own answer."""
-        with _explained(self._origin), contextlib.closing(self._answer(headers, linked)) as response:
+        with explained(self._origin), contextlib.closing(self._answer(headers, linked)) as response:
             self._check_status(response)
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise TransientError("server")  # ranges of packed bytes are not ranges of the file
@@ -135,8 +135,7 @@ class HttpSource:
             return
         if status == 416:
             raise BadRangeError
-        if status in (408, 425, 429) or status >= 500:
-            raise TransientError("busy" if status in (429, 503) else "server", _retry_after(response))
+        check_transient(response)
         if status == 407:
             raise AppError("download_proxy")
         is_home = _origin_of(response.url) == _origin_of(self._url)
@@ -146,13 +145,25 @@ class HttpSource:
 
 
 def authorization(url: httpx2.URL, token: str) -> dict[str, str]:
-    """Who asks: the token where there is one, else the user that the address names."""
+    """Who asks: the token where there is one, else the user that the address names.
+
+    Raises AppError("download_bad_token"): no header can carry it.
+    """
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise AppError("download_bad_token")
     if token:
         return {"Authorization": f"Bearer {token}"}
     if url.userinfo:
         pair = f"{url.username}:{url.password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
     return {}
+
+
+def check_transient(response: httpx2.Response) -> None:
+    """Raises TransientError for what another try may change."""
+    status = response.status_code
+    if status in (408, 425, 429) or status >= 500:
+        raise TransientError("busy" if status in (429, 503) else "server", _retry_after(response))
 
 
 def refused(status: int, error_code: str, origin: Origin) -> AppError:
@@ -169,7 +180,7 @@ def refused(status: int, error_code: str, origin: Origin) -> AppError:
 
 
 @contextlib.contextmanager
-def _explained(origin: Origin) -> Iterator[None]:
+def explained(origin: Origin) -> Iterator[None]:
     """The library's errors in our terms."""
     try:
         yield

@@ -242,9 +242,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _refuse(self) -> None:
+        fault = self.hub.fault
+        said = {"Retry-After": fault.retry_after, "X-Error-Code": fault.error_code}
+        self._say(fault.status, {name: value for name, value in said.items() if value})
+
     def _list(self, path: str) -> None:
         if self.hub.strikes("status"):
-            self._say(self.hub.fault.status, {"X-Error-Code": self.hub.fault.error_code})
+            self._refuse()
             return
         if self.hub.fault.kind == "page":
             self._say(200, {"Content-Type": "text/html"}, b"<html>Welcome to the guest network</html>")
@@ -271,9 +276,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
             self._say(302, linked | {"Location": target})
         elif hub.strikes("status"):
-            wait = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            code = {"X-Error-Code": fault.error_code} if fault.error_code else {}
-            self._say(fault.status, wait | code)
+            self._refuse()
         else:
             if not is_probe and hub.strikes("changed"):
                 hub.become(Content(hub.content.size, seed=hub.content.seed + 1))

@@ -26,6 +26,7 @@ from app.downloads.messages import (
     Paused,
     Progress,
     SetLimit,
+    Waiting,
 )
 from app.downloads.part import read_mark
 from app.downloads.ranges import Ranges
@@ -63,7 +64,7 @@ def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None
         (Fault("status", status=401, error_code="GatedRepo"), REPOSITORY, "download_gated"),
         (Fault("status", status=403, error_code="GatedRepo"), REPOSITORY, "download_gated"),
         (Fault("status", status=401, error_code="RepoNotFound"), REPOSITORY, "download_not_found"),
-        (Fault("status", status=500), REPOSITORY, "download_refused"),
+        (Fault("status", status=418), REPOSITORY, "download_refused"),
         (Fault(), "kotae/none", "download_not_found"),
         (Fault(), "../../etc", "download_not_found"),
     ],
@@ -74,6 +75,40 @@ def test_a_listing_that_is_refused_says_why(fault: Fault, repository: str, code:
         failed = child.answer()
         assert isinstance(failed, Failed)
         assert failed.code == code
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, "busy"), (503, "busy"), (500, "server")])
+def test_a_listing_is_asked_for_again_where_that_may_help(status: int, reason: str, tmp_path: Path) -> None:
+    fault = Fault("status", times=1, status=status, retry_after="1" if status == 503 else "")
+    with Hub(CONTENT, fault) as hub, Child(tmp_path / "log") as child:
+        child.send(List("1", hub.place, REPOSITORY))
+        waiting = child.answer()
+        assert isinstance(waiting, Waiting)
+        assert waiting.reason == reason
+        assert waiting.wait_s >= (1 if status == 503 else 0.4)
+        assert isinstance(child.answer(), Listed)
+
+
+def test_a_listing_that_nobody_answers_fails_after_some_tries(tmp_path: Path) -> None:
+    with Child(tmp_path / "log") as child:
+        child.send(List("1", "http://127.0.0.1:9", REPOSITORY))
+        failed = child.read_until(is_end)
+        assert isinstance(failed, Failed)
+        assert failed.code == "download_unreachable"
+
+
+@pytest.mark.parametrize("token", ["hf_全角", "hf_two words", "hf_line\nfeed"])
+@pytest.mark.parametrize("kind", [Fetch, List])
+def test_a_token_that_no_header_can_carry_is_said(kind: type, token: str, tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
+        access = Access(token)
+        child.send(
+            command(hub, tmp_path, access=access) if kind is Fetch else List("1", hub.place, REPOSITORY, access=access)
+        )
+        failed = child.read_until(is_end)
+        assert isinstance(failed, Failed)
+        assert failed.code == "download_bad_token"
+        assert hub.requests == []
 
 
 def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path) -> None:
