@@ -65,6 +65,7 @@ def open_window(
     QCoreApplication.processEvents()  # what the pool has done arrives now, not in the next test
     for parts in opened:
         parts.window.close()
+        parts.session.close()
         parts.engine.shut_down()
         parts.window.deleteLater()
     # Without an event loop Qt keeps what is to be deleted, and the next theme would style it too.

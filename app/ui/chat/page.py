@@ -357,7 +357,8 @@ class ChatPage(Page):
             self.composer.begin_edit(questions[-1].id, questions[-1].text)
 
     def _on_escape(self) -> None:
-        if self._session.is_busy and not self._session.is_answering_elsewhere:
+        is_editing_elsewhere = self._session.is_answering_elsewhere and self.composer.edited_id is not None
+        if self._session.is_busy and not is_editing_elsewhere:
             self._session.stop()
         else:
             self.composer.end_edit()
