@@ -1,7 +1,6 @@
 """A build on the page モデル: which step it is at, how to stop it, and how it ended."""
 
 from PySide6.QtCore import QCoreApplication, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.build_plan import BuildPlan
 from app.core.errors import AppError
@@ -10,29 +9,19 @@ from app.core.wording import describe_error
 from app.services.builds import Progress
 from app.ui.models import words
 from app.ui.models.build_desk import BuildDesk
+from app.ui.models.strip import Strip
 from app.ui.theme import Theme
-from app.ui.widgets.banner import Banner
-from app.ui.widgets.progress_row import ProgressRow
 
 translate = QCoreApplication.translate
 
 
-class BuildStrip(QWidget):
-    """Takes no room while there is nothing to say."""
-
+class BuildStrip(Strip):
     model_wanted = Signal(str)  # id of one that was made
 
     def __init__(self, theme: Theme, desk: BuildDesk) -> None:
-        super().__init__()
+        super().__init__(theme)
         self._desk = desk
         self._step: tuple[int, str] | None = None  # number and phase that are shown
-        self.progress = ProgressRow(theme)
-        self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.progress)
-        column.addWidget(self.banner)
         self.progress.cancelled.connect(desk.cancel)
         self.banner.action_requested.connect(self._on_action)
         desk.began.connect(self._on_began)

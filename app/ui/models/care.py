@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.kit_import import Imported
@@ -18,16 +17,13 @@ from app.ui.language import joined
 from app.ui.models import kit_dialogs, words
 from app.ui.models.found_dialog import FoundDialog
 from app.ui.models.kit_dialogs import KitExportDialog
+from app.ui.models.strip import Strip
 from app.ui.models.work import Work
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
-from app.ui.widgets.banner import Banner
-from app.ui.widgets.progress_row import ProgressRow
 
 
-class Care(QWidget):
-    """Takes no room while there is nothing to say."""
-
+class Care(Strip):
     verified = Signal()
     paths_chosen = Signal(object)  # list[str]: files to add to the list
     model_wanted = Signal(str)  # id of one that is to be looked at
@@ -36,20 +32,13 @@ class Care(QWidget):
     def __init__(
         self, theme: Theme, upkeep: ModelUpkeep, library: ModelLibrary, pickers: Pickers | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(theme)
         self._theme = theme
         self._upkeep = upkeep
         self._library = library
         self._pickers = pickers or Pickers()
         self._folder = ""  # of a kit, the one that was used last
         self._bad_id = ""  # the first model that is not whole
-        self.progress = ProgressRow(theme)
-        self.banner = Banner(theme)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.progress)
-        column.addWidget(self.banner)
         self.work = Work(upkeep, self.progress, self.banner, self)
         self.banner.action_requested.connect(self._on_action)
 
