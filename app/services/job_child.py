@@ -1,5 +1,6 @@
 """One job in a child of its own: a conversion in the training environment, or a quantization; its end named."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ class JobChild(QObject):
         """Ends the child and deletes what it has begun; says nothing more. Blocks until it is gone."""
         self._is_stopped = True
         self._child.stop()
-        part_path(str(self._target)).unlink(missing_ok=True)
+        self._delete_half()
 
     def _on_line(self, line: bytes) -> None:
         try:
@@ -66,9 +67,13 @@ class JobChild(QObject):
         if isinstance(outcome, Finished) and how.cause == "finished":
             self.finished.emit(outcome)
             return
-        part_path(str(self._target)).unlink(missing_ok=True)
+        self._delete_half()
         died = AppError("build_died", step=self._step, cause=how.detail or how.cause)
         self.failed.emit(outcome if isinstance(outcome, AppError) else died)
+
+    def _delete_half(self) -> None:
+        with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): whoever builds next deletes it
+            part_path(str(self._target)).unlink(missing_ok=True)
 
 
 def _as_error(event: Failed) -> AppError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
-from app.core import children
+from app.core import children, wording
 from app.core.errors import AppError
 from app.core.presets import Choices
 from app.core.prompt import Turn
@@ -15,7 +15,6 @@ from app.core.settings import Settings
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
 from app.services.engine import EngineClient
 
-QUESTION = "日本の首都はどこですか？"
 TOKENS = 16
 _SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
@@ -46,7 +45,7 @@ class TrialAnswer(QObject):
         self._text = ""
         self._is_over = False
         self._engine = EngineClient(engine, log, self)
-        request = AnswerRequest(model, (Turn(QUESTION),), _SETTINGS, in_force(model, _CHOICES))
+        request = AnswerRequest(model, (Turn(wording.phrase("trial_question")),), _SETTINGS, in_force(model, _CHOICES))
         self._run = AnswerRun(self._engine, children.template(), request, self)
         self._run.text_received.connect(self._on_text)
         self._run.finished.connect(self._on_finished)

@@ -16,6 +16,7 @@ from app.core import gguf, training_environment
 from app.core.errors import AppError
 from tests import hf_models
 from tests.hf_models import HfShape
+from trainer.convert_job import GgufToHf, job_to_json
 
 ROOT = Path(__file__).parents[2]
 SHAPE = HfShape(embedding=256, feed_forward=512)
@@ -183,3 +184,26 @@ def test_what_interrupted_builds_have_left_can_be_deleted(tmp_path: Path, start:
     status, result, _ = ended(start("--clean"))
     assert (status, result) == (0, {"freed_bytes": 5000})
     assert not left.parent.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.model
+@needs_converter
+def test_the_trial_model_taken_apart_and_built_again_gives_its_answer(
+    tmp_path: Path, start: Start, starter_model: Path
+) -> None:
+    source = tmp_path / "gemma"
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps(job_to_json(GgufToHf(str(starter_model), str(source)))), encoding="utf-8")
+    environment = training_environment.locate(Path("/nowhere"))
+    with (tmp_path / "convert.log").open("wb") as log:
+        converting = subprocess.Popen(
+            environment.command("trainer.convert", str(job)), stdin=subprocess.PIPE, stdout=log, stderr=log
+        )
+        assert converting.wait(600) == 0
+        assert converting.stdin is not None
+        converting.stdin.close()
+    status, result, messages = ended(start(str(source), "--quant", "Q8_0"))
+    assert status == 0, messages
+    assert result["models"][0]["architecture"] == "gemma3"
+    assert result["models"][0]["trial"].startswith("首都は、東京")
