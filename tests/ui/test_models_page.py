@@ -102,6 +102,20 @@ def test_effective_values_stand_under_the_loaded_model_only(page):
     assert "この版は GPU に対応していません" in shown(page)
 
 
+def test_what_was_predicted_stands_beside_what_was_measured(page, qtbot, tiny_model):
+    with qtbot.waitSignal(page._fits.changed):
+        page.parts.library.update(dataclasses.replace(OWN, id="tiny", path=str(tiny_model)))
+    choose(page, "model:tiny")
+    predicted = page._entry.usual.fit
+    status = dataclasses.replace(
+        page.parts.engine.status, state="ready", facts=facts(str(tiny_model), predicted.context_tokens)
+    )
+    page.parts.engine.status = status
+    page.parts.engine.status_changed.emit(status)
+    assert f"6.40 GB（予測 {predicted.needed.total_bytes / 1e9:.2f} GB）" in shown(page)
+    assert f"0.41 GB（予測 {predicted.needed.compute_bytes / 1e9:.2f} GB）" in shown(page)
+
+
 def test_taking_a_model_off_the_list_keeps_its_file(page, tmp_path):
     file = tmp_path / "keep.gguf"
     file.write_bytes(b"GGUF")

@@ -181,11 +181,19 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
         (translate("Models", "Flash Attention"), _done(facts.flash_attention)),
         (translate("Models", "重み"), _beside(facts.weights_bytes, expected.weights_bytes)),
         (translate("Models", "KV キャッシュ"), _beside(facts.kv_bytes, expected.kv_bytes)),
-        (translate("Models", "計算用"), _beside(facts.compute_bytes, expected.compute_bytes)),
+        _rest(facts, expected),
         (translate("Models", "実際のメモリ"), _beside(facts.resident_bytes, expected.total_bytes)),
         (translate("Models", "読み込み"), _seconds(facts.load_s)),
         (translate("Models", "ならし"), _seconds(facts.warm_up_s)),
     ]
+
+
+def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
+    """What is predicted beside weights and cache is more than the engine's buffers: vocabulary and process too."""
+    rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
+    if rest < facts.compute_bytes:  # the model is elsewhere: on a graphics processor
+        return translate("Models", "計算用"), gigabytes(facts.compute_bytes)
+    return translate("Models", "計算用とそのほか"), _beside(rest, expected.compute_bytes)
 
 
 def speeds(model: LocalModel) -> str:
