@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.core import hf_config, hf_folder, safetensors_header
@@ -377,6 +378,27 @@ def test_a_file_that_was_cut_is_damage(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert code_of(folder) == "hf_weights_damaged"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer_config.json"])
+def test_no_damage_is_anything_but_an_expected_error(folder: Path, file: str) -> None:
+    """300 files each with some bytes of the first kilobyte changed: refused in words, or still a model."""
+    path = folder / file
+    whole = path.read_bytes()
+    random = np.random.default_rng(7)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for at in random.integers(0, min(len(whole), 1024), size=random.integers(1, 6)):
+            damaged[at] = (
+                random.choice(list(b'{}[]",:0129-.eE tfn\x00\xff\\')) if random.random() < 0.7 else random.integers(256)
+            )
+        path.write_bytes(bytes(damaged))
+        try:
+            hf_folder.read(folder)
+        except AppError:
+            refused += 1
+    assert refused > 100
 
 
 def test_the_image_half_of_a_model_is_passed_over() -> None:
