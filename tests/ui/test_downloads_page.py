@@ -229,6 +229,29 @@ def test_what_was_interrupted_is_offered_at_the_next_start(open_scene, open_wind
         again.downloads.close()
 
 
+def test_a_paused_download_goes_on_where_the_models_were_moved_to(open_scene, large, tmp_path):
+    with Hub(large, SLOW) as hub:
+        scene = open_scene(hub)
+        scene.start()
+        scene.wait(lambda: scene.only().done_bytes > 0)
+        scene.parts.window.show_settings("models")
+        storage = scene.parts.window.page("settings").storage
+        assert storage.ask(tmp_path / "new") is None
+        assert "一時停止してから、移動してください。" in words(storage.banner)
+        scene.downloads.pause(scene.only().id)
+        scene.wait(lambda: scene.downloads.online_count == 0)
+        received = scene.only().done_bytes
+        dialog = storage.ask(tmp_path / "new")
+        with scene.qtbot.waitSignal(scene.parts.upkeep.folder_moved, timeout=LIMIT_MS):
+            scene.qtbot.mouseClick(dialog.buttons["move"], LEFT)
+        hub.change(bytes_per_s=0)
+        before = hub.sent_bytes
+        with scene.qtbot.waitSignal(scene.downloads.finished, timeout=LIMIT_MS) as signal:
+            scene.downloads.resume(scene.only().id)
+    assert signal.args[0].path.startswith(str(tmp_path / "new"))
+    assert hub.sent_bytes - before <= large.size - received + (2 << 20)
+
+
 def test_the_keyboard_stays_on_the_button_that_was_pressed(open_scene, large):
     with Hub(large, SLOW) as hub:
         scene = open_scene(hub)

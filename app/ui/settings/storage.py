@@ -114,11 +114,8 @@ class Storage(QWidget):
 
     def _obstacle(self) -> str:
         """Why not now, and what to do; "" where nothing is in the way."""
-        count = len(self._downloads.items())
-        if count:
-            return self.tr("途中のダウンロードが {n} 件あります。終えるか取り消してから、移動してください。").format(
-                n=count
-            )
+        if any(item.state not in ("paused", "failed") for item in self._downloads.items()):
+            return self.tr("ダウンロードしています。一時停止してから、移動してください。")
         if self._is_building():
             return self.tr("モデルを作っています。終わってから、移動してください。")
         if self._engine.status.state in ("starting", "loading", "reading", "answering"):
