@@ -58,9 +58,9 @@ def _tell_drafts(parts: Any) -> None:
         if parts.session.is_temporary:
             return bool(keep(draft))
         here = parts.session.conversation.id if parts.session.conversation else 0
-        tell("drafting", conversation=here, text=draft.text)
+        tell("drafting", conversation=here, text=draft.text, set_aside=draft.set_aside)
         is_kept = bool(keep(draft))
-        tell("draft", conversation=here, text=draft.text)
+        tell("draft", conversation=here, text=draft.text, set_aside=draft.set_aside)
         return is_kept
 
     parts.session.keep_draft = kept
@@ -256,6 +256,17 @@ class Hands:
         self._put(editor, text)
         return True
 
+    def begin_edit(self, text: str) -> bool:
+        """What was typed is set aside while the last question is being changed; nothing is sent yet."""
+        page = self._parts.window.page("ask")
+        asked = [message.id for message in page.transcript.messages if message.role == "question"]
+        if not asked or not self._all("text", "質問"):
+            return False
+        self.type(text)
+        page.transcript.edit_requested.emit(asked[-1])
+        self.type(text)
+        return True
+
     def is_temporary(self) -> bool:
         return bool(self._parts.session.is_temporary)
 
@@ -350,6 +361,7 @@ class Person:
             (2, lambda: self._with_conversation(hands.bin)),
             (2, hands.undo),
             (4, lambda: hands.edit(self._question())),
+            (4, lambda: hands.begin_edit(self._question())),
             (2, lambda: hands.click(rng.choice(("前の回答", "次の回答", "前の聞き方", "次の聞き方")))),
             (2, lambda: self._with_conversation(hands.pin)),
             (2, lambda: self._with_conversation(lambda one: hands.put_in_folder(one, f"棚 {rng.randrange(3)}"))),

@@ -24,6 +24,7 @@ from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
 
 FOLDERS, AT_ONCE = 4, 2
+NO_DRAFT = ("", "")
 FILLED = 200  # conversations in the first folder before the first start
 SAVED_WITHIN_S = 1.5  # saved every second; the rest is for a busy machine
 
@@ -46,7 +47,8 @@ class Ledger:
     titles: dict[int, set[str]] = field(default_factory=dict)  # the acknowledged one, and one that was under way
     is_listed: dict[int, set[bool]] = field(default_factory=dict)
     places: dict[int, tuple[str, bool] | None] = field(default_factory=dict)  # folder and pin; None: being changed
-    drafts: dict[int, set[str]] = field(default_factory=dict)  # by conversation; 0: of the next new one
+    # Text and what an edit has set aside, by conversation; 0: of the next new one.
+    drafts: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def note(self, facts: list[Fact], killed_at: float) -> None:
@@ -58,10 +60,11 @@ class Ledger:
                     self._may_be_asked(fact["conversation"])
                 case {"fact": "asking", "conversation": key}:
                     self._may_be_asked(key)
-                case {"fact": "drafting", "conversation": key, "text": text}:
-                    self.drafts[key] = self.drafts.get(key, {""}) | {text}
-                case {"fact": "draft", "conversation": key, "text": text}:
-                    self.drafts[key] = {text}
+                case {"fact": "drafting", "conversation": key, "text": text, "set_aside": aside}:
+                    self.drafts[key] = self.drafts.get(key, {NO_DRAFT}) | {(text, aside)}
+                case {"fact": "draft", "conversation": key, "text": text, "set_aside": aside}:
+                    self.drafts[key] = {(text, aside)}
+                    self.counts["set_aside"] = self.counts.get("set_aside", 0) + bool(aside)
                 case {"fact": "arranging", "conversation": key}:
                     self.places[key] = None
                 case {"fact": "message", "id": key, "parent": question}:
@@ -86,9 +89,11 @@ class Ledger:
                     self.is_listed[key] = {True, False}
 
     def _may_be_asked(self, conversation: int) -> None:
-        """A question takes the draft with it, also that of a conversation which begins with it."""
+        """A question takes the draft with it, also that of a conversation which begins with it; what an edit had set
+        aside is the draft then."""
         for key in (conversation, 0):
-            self.drafts[key] = self.drafts.get(key, set()) | {""}
+            before = self.drafts.get(key, {NO_DRAFT})
+            self.drafts[key] = before | {(aside, "") for _text, aside in before}
 
     def losses(self, database: Path) -> list[str]:
         """What is missing or different in the file, read by a connection of its own."""
@@ -96,7 +101,9 @@ class Ledger:
         messages = {row[0]: row[1:] for row in db.execute("SELECT id, parent_id, text, status FROM message")}
         conversations = {row[0]: row[1:] for row in db.execute("SELECT id, title, binned_at IS NULL FROM conversation")}
         places = {row[0]: row[1:] for row in db.execute(_PLACES)}
-        drafts = dict(db.execute("SELECT coalesce(conversation_id, 0), text FROM draft"))
+        drafts = {
+            row[0]: row[1:] for row in db.execute("SELECT coalesce(conversation_id, 0), text, set_aside FROM draft")
+        }
         astray = db.execute(_ASTRAY).fetchall()
         integrity = db.execute("PRAGMA integrity_check").fetchall()
         db.execute("INSERT INTO message_terms(message_terms) VALUES ('integrity-check')")  # raises where it is not
@@ -115,7 +122,7 @@ class Ledger:
             if place is not None and places.get(key) != (place[0], int(place[1])):
                 lost.append(f"place of {key}: {places.get(key)} instead of {place}")
         for key, texts in self.drafts.items():
-            if drafts.get(key, "") not in texts:
+            if drafts.get(key, NO_DRAFT) not in texts:
                 lost.append(f"draft of {key}: {drafts.get(key)!r} instead of {texts}")
         for key, states in self.is_listed.items():
             if key not in conversations or bool(conversations[key][1]) not in states:
@@ -251,6 +258,7 @@ def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -
     assert {
         "finished", "streamed", "listed", "binned", "renaming", "settings", "draft", "arranging", "temporary"
     } <= counts.keys()  # fmt: skip
+    assert counts["set_aside"] > 0
     assert acknowledged > 3 * kills
     assert due > kills / 20
     assert threading.active_count() == threads_before
