@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, models_folder, offline, paths, training_environment
+from app.core import backups, catalogue, children, models_folder, offline, paths
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -23,7 +24,6 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
 from app.services import background
-from app.services.builds import Builds, Commands
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.downloads import Downloads
@@ -48,6 +48,9 @@ from app.ui.transfer.desk import TransferDesk
 
 BACKUP_AFTER_MS = 10_000
 BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
+
+if TYPE_CHECKING:
+    from app.services.builds import Builds
 
 log = logging.getLogger("kotae")
 
@@ -181,8 +184,11 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     )  # fmt: skip
 
 
-def _builds(where: Paths, library: ModelLibrary) -> Builds:
+def _builds(where: Paths, library: ModelLibrary) -> "Builds":
     """Raises AppError("no_training_environment")."""
+    from app.core import training_environment
+    from app.services.builds import Builds, Commands  # most starts never need them
+
     environment = training_environment.locate(where.data)
     return Builds(Commands(environment, children.quantizer, children.engine()), where.logs, library.add)
 

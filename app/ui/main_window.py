@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
@@ -15,7 +16,6 @@ from app.ui import app_icon, dialogs, regions
 from app.ui.frame import Frame
 from app.ui.list_actions import ListActions
 from app.ui.manual import ManualWindow
-from app.ui.models.page import ModelsPage
 from app.ui.pages import Pages, Services
 from app.ui.presets.conversation import ConversationSettings
 from app.ui.sidebar import Sidebar
@@ -27,6 +27,9 @@ from app.ui.widgets.labels import Rule
 from app.ui.widgets.page import Page
 from app.ui.widgets.toast import Toast
 from app.ui.window_place import WindowPlace
+
+if TYPE_CHECKING:
+    from app.ui.models.page import ModelsPage  # most starts never need it
 
 DEFAULT_SIZE = (1280, 800)
 MINIMUM_SIZE = (560, 420)
@@ -99,7 +102,7 @@ class MainWindow(QMainWindow):
         self.show_settings("models")
         self.pages.settings().storage.move_to(target)
 
-    def models_page(self) -> ModelsPage:
+    def models_page(self) -> "ModelsPage":
         """Shows the page モデル and gives it, for what other pages ask of it."""
         self.show_page("models")
         return self.pages.models()

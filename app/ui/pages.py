@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -17,15 +18,17 @@ from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.services.upkeep import ModelUpkeep
 from app.ui.bin_page import BinPage
-from app.ui.models.build_desk import BuildDesk
 from app.ui.models.download_desk import DownloadDesk
-from app.ui.models.page import ModelsPage
 from app.ui.presets.conversation import ConversationSettings
 from app.ui.search.page import SearchPage
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.storage import Storage
 from app.ui.theme import Theme
 from app.ui.widgets.page import Page
+
+if TYPE_CHECKING:
+    from app.ui.models.build_desk import BuildDesk
+    from app.ui.models.page import ModelsPage
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Services:
     paths: Paths
     upkeep: ModelUpkeep
     download_desk: DownloadDesk
-    build_desk: BuildDesk
+    build_desk: "BuildDesk"
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
@@ -86,7 +89,9 @@ class Pages(QObject):
     def all_built(self) -> list[Page]:
         return list(self._pages.values())
 
-    def models(self) -> ModelsPage:
+    def models(self) -> "ModelsPage":
+        from app.ui.models.page import ModelsPage
+
         page = self.page("models")
         assert isinstance(page, ModelsPage)
         return page
@@ -113,6 +118,8 @@ class Pages(QObject):
 
     def _make_models(self) -> Page:
         of = self._services
+        from app.ui.models.page import ModelsPage
+
         page = ModelsPage(
             self._theme, of.library, of.preferences, of.engine, of.paths, of.upkeep, of.download_desk, of.build_desk
         )

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import build_folder
-from app.core.build_plan import BuildPlan
 from app.core.errors import AppError
 from app.core.records import LocalModel
-from app.services.builds import Builds, Progress
+
+if TYPE_CHECKING:  # most starts build nothing
+    from app.core.build_plan import BuildPlan
+    from app.services.builds import Builds, Progress
 
 
 class BuildDesk(QObject):
@@ -21,7 +23,7 @@ class BuildDesk(QObject):
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
-    def __init__(self, make_builds: Callable[[], Builds], models_folder: Callable[[], Path], parent: QObject) -> None:
+    def __init__(self, make_builds: "Callable[[], Builds]", models_folder: Callable[[], Path], parent: QObject) -> None:
         """`make_builds` raises AppError("no_training_environment") where there is none."""
         super().__init__(parent)
         self._make_builds = make_builds
@@ -45,7 +47,7 @@ class BuildDesk(QObject):
             return error
         return None
 
-    def start(self, plan: BuildPlan) -> None:
+    def start(self, plan: "BuildPlan") -> None:
         """Ends with exactly one of `finished`, `failed` and `cancelled`."""
         if self.is_running:
             self.failed.emit(AppError("build_running"))
@@ -69,13 +71,17 @@ class BuildDesk(QObject):
 
     def kept_bytes(self) -> int:
         """What unfinished builds have left on the drive."""
+        from app.core import build_folder
+
         return build_folder.unfinished_bytes(self.models_folder)
 
     def clean(self) -> int:
         """Deletes that. Gives the bytes."""
+        from app.core import build_folder
+
         return build_folder.clean(self.models_folder)
 
-    def _connected(self) -> Builds:
+    def _connected(self) -> "Builds":
         builds = self._make_builds()
         builds.setParent(self)
         builds.progressed.connect(self._on_progressed)
@@ -84,7 +90,7 @@ class BuildDesk(QObject):
         builds.cancelled.connect(self.cancelled)
         return builds
 
-    def _on_progressed(self, progress: Progress) -> None:
+    def _on_progressed(self, progress: "Progress") -> None:
         self.progressed.emit(progress)
 
     def _on_finished(self, models: list[LocalModel]) -> None:

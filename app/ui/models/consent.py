@@ -22,7 +22,7 @@ class DownloadConsent(Dialog):
 
     licence_requested = Signal()
 
-    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, host: str, parent: QWidget) -> None:
         self.read = QCheckBox(self.tr("使用条件を確認しました"))
         self.licence_button = Button(theme, self.tr("使用条件の全文を読む"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
@@ -39,7 +39,7 @@ class DownloadConsent(Dialog):
                 Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
             ),
             parent,
-            content=self._content(theme, card, file, parent),
+            content=self._content(theme, card, file, host, parent),
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
@@ -47,13 +47,13 @@ class DownloadConsent(Dialog):
         self.licence_button.clicked.connect(self.licence_requested)
         self.read.setFocus()
 
-    def _content(self, theme: Theme, card: ModelCard, file: ModelFile, parent: QWidget) -> QWidget:
+    def _content(self, theme: Theme, card: ModelCard, file: ModelFile, host: str, parent: QWidget) -> QWidget:
         facts = FactList(theme)
         facts.set_facts(
             [
                 (self.tr("使用条件"), card.licence),
                 (self.tr("お願い"), card.licence_notice or self.tr("とくにありません")),
-                (self.tr("配布元"), noted(file.repository, "huggingface.co")),
+                (self.tr("配布元"), noted(file.repository, host)),
             ]
         )
         facts.setContentsMargins(12, 8, 12, 8)

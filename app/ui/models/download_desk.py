@@ -3,10 +3,12 @@
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from app.core.addresses import host_of
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.wording import describe_error
 from app.services.downloads import Download, Downloads
 from app.services.preferences import Preferences
+from app.services.reach import hub
 from app.ui.dialogs import Dialog
 from app.ui.models import questions
 from app.ui.models.consent import DownloadConsent
@@ -25,6 +27,8 @@ _WAYS = {
     "download_unreachable": "network",
     "download_no_hub": "network",
     "download_bad_address": "network",
+    "network_forbidden": "network",
+    "download_bad_token": "token",
 }
 
 
@@ -46,7 +50,7 @@ class DownloadDesk(QObject):
 
     def offer(self, card: ModelCard, file: ModelFile, parent: QWidget) -> DownloadConsent:
         """Starts when the user has agreed."""
-        dialog = DownloadConsent(self._theme, card, file, parent)
+        dialog = DownloadConsent(self._theme, card, file, host_of(hub(self._preferences.value)), parent)
         dialog.licence_requested.connect(lambda: self._open_licence(card.licence_url, dialog))
         dialog.chosen.connect(lambda key: self.downloads.start(card, file) if key == "accept" else None)
         dialog.open()
