@@ -2,6 +2,17 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en_US" sourcelanguage="ja_JP">
 <context>
+    <name>AddressField</name>
+    <message>
+        <source>▲ 「http://ホスト:ポート」の形で入れてください。</source>
+        <translation>▲ Enter it as http://host:port.</translation>
+    </message>
+    <message>
+        <source>▲ ユーザー名とパスワードは、ここには入れられません。</source>
+        <translation>▲ A user name and a password cannot be entered here.</translation>
+    </message>
+</context>
+<context>
     <name>AnswerActions</name>
     <message>
         <source>この回答のその他の操作</source>
@@ -63,6 +74,10 @@
         <translation>Answer again</translation>
     </message>
     <message>
+        <source>モデルは何も書かずに終わりました。聞き方を変えてみてください。</source>
+        <translation>The model ended without writing anything. Try asking in other words.</translation>
+    </message>
+    <message>
         <source>回答できませんでした。質問は保存済みです。</source>
         <translation>No answer could be given. Your question is saved.</translation>
     </message>
@@ -112,6 +127,10 @@
     <message>
         <source>乱数 {seed}</source>
         <translation>Seed {seed}</translation>
+    </message>
+    <message>
+        <source>前の回答が止まったところまでは、同じ文章です。</source>
+        <translation>The same text as before, up to where the earlier answer stopped.</translation>
     </message>
     <message>
         <source>前の回答と同じ文章です。</source>
@@ -304,6 +323,222 @@
     </message>
 </context>
 <context>
+    <name>Build</name>
+    <message>
+        <source>GGUF に変換しています</source>
+        <translation>Converting to GGUF</translation>
+    </message>
+    <message>
+        <source>{form} に量子化しています</source>
+        <translation>Quantizing to {form}</translation>
+    </message>
+    <message>
+        <source>{form} を試しています</source>
+        <translation>Trying {form}</translation>
+    </message>
+    <message>
+        <source>アダプタ</source>
+        <translation>Adapter</translation>
+    </message>
+    <message>
+        <source>アダプタを変換しています</source>
+        <translation>Converting the adapter</translation>
+    </message>
+    <message>
+        <source>アダプタを組み込んでいます</source>
+        <translation>Merging the adapter</translation>
+    </message>
+    <message>
+        <source>変換</source>
+        <translation>Conversion</translation>
+    </message>
+    <message>
+        <source>文章で重みの重要度を測っています</source>
+        <translation>Measuring which weights matter to the text</translation>
+    </message>
+    <message>
+        <source>組み込み</source>
+        <translation>Merge</translation>
+    </message>
+    <message>
+        <source>重要度</source>
+        <translation>Importance</translation>
+    </message>
+</context>
+<context>
+    <name>BuildDialog</name>
+    <message>
+        <source>config.json と .safetensors のあるフォルダです。中のプログラムは動かしません。</source>
+        <translation>A folder with config.json and .safetensors files. No program in it is run.</translation>
+    </message>
+    <message>
+        <source>{n}B パラメータ</source>
+        <translation>{n}B parameters</translation>
+    </message>
+    <message>
+        <source>アダプタのフォルダを選ぶ</source>
+        <translation>Choose the adapter&apos;s folder</translation>
+    </message>
+    <message>
+        <source>アダプタ（なくてもよい）</source>
+        <translation>Adapter (optional)</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>モデルを作る</source>
+        <translation>Build a model</translation>
+    </message>
+    <message>
+        <source>ランク {n}、{m} 個の行列</source>
+        <translation>rank {n}, {m} matrices</translation>
+    </message>
+    <message>
+        <source>仕事で使う文章のファイルを渡すと、その分野の品質を保ちやすくなります。時間がかかります。</source>
+        <translation>A file with text from your work helps to keep the quality in your field. It takes time.</translation>
+    </message>
+    <message>
+        <source>作っている間に最大 {need} 使います（空き {free}）。</source>
+        <translation>Takes up to {need} while it is built ({free} free).</translation>
+    </message>
+    <message>
+        <source>作る</source>
+        <translation>Build</translation>
+    </message>
+    <message>
+        <source>作るモデル</source>
+        <translation>Models to make</translation>
+    </message>
+    <message>
+        <source>元のフォルダ</source>
+        <translation>Source folder</translation>
+    </message>
+    <message>
+        <source>元のフォルダを選ぶ</source>
+        <translation>Choose the source folder</translation>
+    </message>
+    <message>
+        <source>名前</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>学習で作った LoRA を組み込みます。</source>
+        <translation>Merges a LoRA made by fine-tuning.</translation>
+    </message>
+    <message>
+        <source>文章 (*.txt *.md);;すべてのファイル (*)</source>
+        <translation>Text (*.txt *.md);;All files (*)</translation>
+    </message>
+    <message>
+        <source>文章のファイルを選ぶ</source>
+        <translation>Choose a text file</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Checking…</translation>
+    </message>
+    <message>
+        <source>配布元の safetensors のフォルダから、この PC で使う形（GGUF）を作ります。</source>
+        <translation>Makes what this PC can use (GGUF) from a publisher&apos;s safetensors folder.</translation>
+    </message>
+    <message>
+        <source>重要度を測る文章（なくてもよい）</source>
+        <translation>Text for the importance matrix (optional)</translation>
+    </message>
+</context>
+<context>
+    <name>BuildStrip</name>
+    <message>
+        <source>{n} 個のモデルを作りました。</source>
+        <translation>Models built: {n}.</translation>
+    </message>
+    <message>
+        <source>もう一度</source>
+        <translation>Try again</translation>
+    </message>
+    <message>
+        <source>モデルを作っています：{name}</source>
+        <translation>Building {name}</translation>
+    </message>
+    <message>
+        <source>モデルを作るのをやめました。</source>
+        <translation>The build was stopped.</translation>
+    </message>
+    <message>
+        <source>終わった手順の結果（{size}）は残してあります。</source>
+        <translation>What was finished ({size}) is kept.</translation>
+    </message>
+    <message>
+        <source>続きから作る</source>
+        <translation>Go on building</translation>
+    </message>
+    <message>
+        <source>途中のファイルを消しました（{size}）。</source>
+        <translation>Unfinished files were deleted ({size}).</translation>
+    </message>
+    <message>
+        <source>途中のファイルを消す</source>
+        <translation>Delete unfinished files</translation>
+    </message>
+    <message>
+        <source>（{place}）{phase}</source>
+        <translation>({place}) {phase}</translation>
+    </message>
+</context>
+<context>
+    <name>Care</name>
+    <message>
+        <source>{name} は無傷です。</source>
+        <translation>{name} is sound.</translation>
+    </message>
+    <message>
+        <source>{n} 個のうち {m} 個に問題があります。</source>
+        <translation>{m} of {n} models have a problem.</translation>
+    </message>
+    <message>
+        <source>{n} 個のモデルは、すべて無傷です。</source>
+        <translation>All models are sound ({n}).</translation>
+    </message>
+    <message>
+        <source>{n} 個のモデルを検証しています</source>
+        <translation>Verifying models: {n}</translation>
+    </message>
+    <message>
+        <source>キットから {n} 個のモデルを取り込みました。</source>
+        <translation>Models imported from the kit: {n}.</translation>
+    </message>
+    <message>
+        <source>キットのフォルダ（manifest.json のある場所）を選ぶ</source>
+        <translation>Choose the kit&apos;s folder, where manifest.json is</translation>
+    </message>
+    <message>
+        <source>キットを作る場所（USB メモリなど）を選ぶ</source>
+        <translation>Choose where to make the kit, such as a USB stick</translation>
+    </message>
+    <message>
+        <source>キットを確かめながら取り込んでいます：{name}</source>
+        <translation>Checking and importing the kit {name}</translation>
+    </message>
+    <message>
+        <source>ファイルを検証しています：{name}</source>
+        <translation>Verifying {name}</translation>
+    </message>
+    <message>
+        <source>プリセット {n} 個</source>
+        <translation>presets: {n}</translation>
+    </message>
+    <message>
+        <source>持ち運びキットを書き出しています</source>
+        <translation>Writing the transfer kit</translation>
+    </message>
+    <message>
+        <source>見る</source>
+        <translation>Show</translation>
+    </message>
+</context>
+<context>
     <name>ChatHeader</name>
     <message>
         <source>この会話だけの設定…</source>
@@ -439,6 +674,14 @@
         <translation>Stop  Esc</translation>
     </message>
     <message>
+        <source>別の会話で回答しています。終わると送信できます。</source>
+        <translation>Another conversation is being answered. You can send when it has ended.</translation>
+    </message>
+    <message>
+        <source>回答が終わると送信できます。</source>
+        <translation>You can send when the answer has ended.</translation>
+    </message>
+    <message>
         <source>改行</source>
         <translation>new line</translation>
     </message>
@@ -567,6 +810,10 @@
         <translation>Back to the preset</translation>
     </message>
     <message>
+        <source>保存できませんでした。</source>
+        <translation>It could not be saved.</translation>
+    </message>
+    <message>
         <source>新しいプリセットとして保存…</source>
         <translation>Save as a new preset…</translation>
     </message>
@@ -693,6 +940,176 @@
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>Download</name>
+    <message>
+        <source>{a}／{b} {unit}（{p} %）</source>
+        <translation>{a}/{b} {unit} ({p} %)</translation>
+    </message>
+    <message>
+        <source>× 止まりました</source>
+        <translation>× Stopped</translation>
+    </message>
+    <message>
+        <source>つなぎ直しています…</source>
+        <translation>Reconnecting…</translation>
+    </message>
+    <message>
+        <source>まもなく始まります</source>
+        <translation>Starting soon</translation>
+    </message>
+    <message>
+        <source>一時停止中</source>
+        <translation>Paused</translation>
+    </message>
+    <message>
+        <source>中身を照合しています</source>
+        <translation>Verifying</translation>
+    </message>
+    <message>
+        <source>壊れた部分だけを取り直しています</source>
+        <translation>Fetching only the damaged part again</translation>
+    </message>
+    <message>
+        <source>接続しています…</source>
+        <translation>Connecting…</translation>
+    </message>
+    <message>
+        <source>順番を待っています（前に {n} 件）</source>
+        <translation>Waiting ({n} before it)</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadCard</name>
+    <message>
+        <source>この PC におすすめのモデルです。</source>
+        <translation>It suits this PC.</translation>
+    </message>
+    <message>
+        <source>この案内を閉じても、ダウンロードは続きます。</source>
+        <translation>The download goes on when you close this guide.</translation>
+    </message>
+    <message>
+        <source>キットを取り込む</source>
+        <translation>Import a kit</translation>
+    </message>
+    <message>
+        <source>ダウンロード（{size}）</source>
+        <translation>Download ({size})</translation>
+    </message>
+    <message>
+        <source>通信が許可されていません。USB メモリの持ち運びキットから追加できます。</source>
+        <translation>Network access is off. Add models from a transfer kit on a USB stick.</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadConsent</name>
+    <message>
+        <source>{file}、{size} を受け取ります。途中で止めても、続きから再開できます。</source>
+        <translation>{file}, {size}. It can be stopped and resumed at any time.</translation>
+    </message>
+    <message>
+        <source>{name} をダウンロードしますか</source>
+        <translation>Download {name}?</translation>
+    </message>
+    <message>
+        <source>お願い</source>
+        <translation>What it asks</translation>
+    </message>
+    <message>
+        <source>とくにありません</source>
+        <translation>Nothing in particular</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>使用条件</source>
+        <translation>Licence</translation>
+    </message>
+    <message>
+        <source>使用条件の全文を読む</source>
+        <translation>Read the licence in full</translation>
+    </message>
+    <message>
+        <source>使用条件を確認しました</source>
+        <translation>I have read the licence</translation>
+    </message>
+    <message>
+        <source>同意してダウンロード</source>
+        <translation>Accept and download</translation>
+    </message>
+    <message>
+        <source>確認すると、ダウンロードできます。</source>
+        <translation>Tick this to be able to download.</translation>
+    </message>
+    <message>
+        <source>約 {size}</source>
+        <translation>about {size}</translation>
+    </message>
+    <message>
+        <source>配布元</source>
+        <translation>Source</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadDesk</name>
+    <message>
+        <source>{page} を開いてサインインし、使用条件に同意してから、トークンを入れてください。</source>
+        <translation>Open {page}, sign in and accept the licence, then enter a token.</translation>
+    </message>
+    <message>
+        <source>「{title}」のダウンロードを取り消しました。</source>
+        <translation>The download of &quot;{title}&quot; was cancelled.</translation>
+    </message>
+    <message>
+        <source>「設定」の「通信」で、プロキシのユーザー名とパスワードを入れてください。</source>
+        <translation>Enter the proxy&apos;s user name and password under Settings, Network.</translation>
+    </message>
+    <message>
+        <source>もう一度</source>
+        <translation>Try again</translation>
+    </message>
+    <message>
+        <source>トークンを入れる…</source>
+        <translation>Enter a token…</translation>
+    </message>
+    <message>
+        <source>保存先を変える…</source>
+        <translation>Change folder…</translation>
+    </message>
+    <message>
+        <source>通信の設定を開く</source>
+        <translation>Network settings</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadRow</name>
+    <message>
+        <source>ダウンロード：{name}</source>
+        <translation>Download of {name}</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>取り消す</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>続きから再開</source>
+        <translation>Resume</translation>
+    </message>
+</context>
+<context>
+    <name>Downloading</name>
+    <message>
+        <source>{name} を追加しました。</source>
+        <translation>{name} was added.</translation>
     </message>
 </context>
 <context>
@@ -905,6 +1322,217 @@
     <message>
         <source>文字だけのファイル。会話ごとに 1 つになります。</source>
         <translation>Plain text. One file for each conversation.</translation>
+    </message>
+</context>
+<context>
+    <name>FoundDialog</name>
+    <message>
+        <source>LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。ファイルは複製も変更もせず、いまある場所のまま使います。</source>
+        <translation>Looks into the folders of LM Studio, Ollama, Hugging Face, llama.cpp, GPT4All and Jan. Files are used where they are, neither copied nor changed.</translation>
+    </message>
+    <message>
+        <source>{n} つのファイル</source>
+        <translation>{n} files</translation>
+    </message>
+    <message>
+        <source>{n} 個のモデルを追加できます。</source>
+        <translation>Models that can be added: {n}.</translation>
+    </message>
+    <message>
+        <source>{n} 個を追加</source>
+        <translation>Add {n}</translation>
+    </message>
+    <message>
+        <source>✓ 追加済み</source>
+        <translation>✓ Added</translation>
+    </message>
+    <message>
+        <source>ほかのアプリのモデルを探す</source>
+        <translation>Find models of other apps</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>フォルダを調べています</source>
+        <translation>Looking through folders</translation>
+    </message>
+    <message>
+        <source>使えないもの（{n}）</source>
+        <translation>Cannot be used ({n})</translation>
+    </message>
+    <message>
+        <source>探しています。キャンセルを押すと、途中でやめます。</source>
+        <translation>Searching. Cancel ends the search.</translation>
+    </message>
+    <message>
+        <source>新しく追加できるモデルはありません。</source>
+        <translation>There are no new models to add.</translation>
+    </message>
+    <message>
+        <source>見つかったモデル</source>
+        <translation>Models found</translation>
+    </message>
+    <message>
+        <source>追加</source>
+        <translation>Add</translation>
+    </message>
+    <message>
+        <source>追加するモデルに印を付けてください。</source>
+        <translation>Tick the models to add.</translation>
+    </message>
+</context>
+<context>
+    <name>Importing</name>
+    <message>
+        <source>{name}：{value}</source>
+        <translation>{name}: {value}</translation>
+    </message>
+    <message>
+        <source>{n} 個のうち {m} 個を追加できませんでした。</source>
+        <translation>{m} of {n} could not be added.</translation>
+    </message>
+    <message>
+        <source>お試し用モデルを追加しています</source>
+        <translation>Adding the trial model</translation>
+    </message>
+    <message>
+        <source>モデルを追加しています</source>
+        <translation>Adding a model</translation>
+    </message>
+    <message>
+        <source>別のファイルを選ぶ</source>
+        <translation>Choose another file</translation>
+    </message>
+    <message>
+        <source>取り込んでいます（{place}）：{name}</source>
+        <translation>Importing ({place}) {name}</translation>
+    </message>
+    <message>
+        <source>取り込んでいます：{name}</source>
+        <translation>Importing {name}</translation>
+    </message>
+</context>
+<context>
+    <name>Kit</name>
+    <message>
+        <source>1. このフォルダを丸ごと USB メモリに入れ、使いたい PC につなぎます。</source>
+        <translation>1. Put this whole folder on a USB stick and plug it into the other PC.</translation>
+    </message>
+    <message>
+        <source>2. その PC の Kotae で「モデル」を開き、「持ち運びキット」の「キットを取り込む…」を選びます。</source>
+        <translation>2. There, open Models in Kotae and choose Transfer kit, Import a kit….</translation>
+    </message>
+    <message>
+        <source>3. このフォルダを選びます。壊れた部品があれば、その名前を示します。</source>
+        <translation>3. Choose this folder. If a part is damaged, its name is shown.</translation>
+    </message>
+    <message>
+        <source>{n} 個</source>
+        <translation>{n}</translation>
+    </message>
+    <message>
+        <source>{n} 個（読み直して確かめました）</source>
+        <translation>{n} (read back and checked)</translation>
+    </message>
+    <message>
+        <source>まだ取り込んでいないモデル：{names}</source>
+        <translation>Not imported yet: {names}</translation>
+    </message>
+    <message>
+        <source>もう一度取り込む</source>
+        <translation>Import again</translation>
+    </message>
+    <message>
+        <source>キットの一部を取り込めませんでした</source>
+        <translation>Part of the kit could not be imported</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>使いたい PC では、次のようにします。</source>
+        <translation>On the other PC, do this.</translation>
+    </message>
+    <message>
+        <source>取り込んだモデル：{names}</source>
+        <translation>Imported: {names}</translation>
+    </message>
+    <message>
+        <source>問題のあった部品</source>
+        <translation>Parts with a problem</translation>
+    </message>
+    <message>
+        <source>場所</source>
+        <translation>Place</translation>
+    </message>
+    <message>
+        <source>大きさ</source>
+        <translation>Size</translation>
+    </message>
+    <message>
+        <source>持ち運びキットを書き出しました</source>
+        <translation>The transfer kit is written</translation>
+    </message>
+    <message>
+        <source>部品</source>
+        <translation>Parts</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>KitExportDialog</name>
+    <message>
+        <source>{n} 個で {size}。書き出す先に、同じだけの空きがいります。</source>
+        <translation>Models: {n}, {size}. As much must be free where the kit is written.</translation>
+    </message>
+    <message>
+        <source>どのモデルを持ち運びますか</source>
+        <translation>Which models do you want to carry?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ネットワークのない PC へ、USB メモリで運ぶためのフォルダを作ります。3.9 GB ごとの部品に分けるので、FAT32 の USB メモリにも入ります。</source>
+        <translation>Makes a folder that a USB stick can carry to a PC without a network, in parts of 3.9 GB that FAT32 takes.</translation>
+    </message>
+    <message>
+        <source>持ち運ぶモデル</source>
+        <translation>Models to carry</translation>
+    </message>
+    <message>
+        <source>持ち運ぶモデルに印を付けてください。</source>
+        <translation>Tick the models to carry.</translation>
+    </message>
+    <message>
+        <source>書き出す場所を選ぶ…</source>
+        <translation>Choose where to write…</translation>
+    </message>
+    <message>
+        <source>自分で作ったプリセットも入ります。会話は入りません。</source>
+        <translation>Your own presets go along. Conversations do not.</translation>
+    </message>
+</context>
+<context>
+    <name>KitMenu</name>
+    <message>
+        <source>キットを取り込む…</source>
+        <translation>Import a kit…</translation>
+    </message>
+    <message>
+        <source>キットを書き出す…</source>
+        <translation>Write a kit…</translation>
     </message>
 </context>
 <context>
@@ -1164,8 +1792,20 @@
 <context>
     <name>ModelDetail</name>
     <message>
+        <source>GGUF ファイルか持ち運びキットの取り込みで追加できます。</source>
+        <translation>Add it by importing a GGUF file or a transfer kit.</translation>
+    </message>
+    <message>
         <source>GPU メモリの内訳</source>
         <translation>GPU memory use</translation>
+    </message>
+    <message>
+        <source>USB メモリの持ち運びキットから追加できます。</source>
+        <translation>Add models from a transfer kit on a USB stick.</translation>
+    </message>
+    <message>
+        <source>{form} もダウンロード（{size}）</source>
+        <translation>Also download {form} ({size})</translation>
     </message>
     <message>
         <source>{n} 次元</source>
@@ -1184,8 +1824,12 @@
         <translation>What it asks</translation>
     </message>
     <message>
-        <source>この版ではファイルの取り込みで追加できます</source>
-        <translation>In this version, add it by importing its file</translation>
+        <source>キットを取り込む</source>
+        <translation>Import a kit</translation>
+    </message>
+    <message>
+        <source>ダウンロード</source>
+        <translation>Download</translation>
     </message>
     <message>
         <source>ダウンロード（{size}）</source>
@@ -1194,6 +1838,14 @@
     <message>
         <source>ファイル</source>
         <translation>File</translation>
+    </message>
+    <message>
+        <source>ファイルをすべて読み、壊れたり変わったりしていないかを確かめます。</source>
+        <translation>Reads the whole file and checks that it is neither damaged nor changed.</translation>
+    </message>
+    <message>
+        <source>ファイルを検証</source>
+        <translation>Verify file</translation>
     </message>
     <message>
         <source>フォルダを開く</source>
@@ -1268,6 +1920,10 @@
         <translation>up to {tokens}</translation>
     </message>
     <message>
+        <source>最後の検証：{result}</source>
+        <translation>Last verified: {result}</translation>
+    </message>
+    <message>
         <source>未確認</source>
         <translation>unconfirmed</translation>
     </message>
@@ -1288,6 +1944,14 @@
         <translation>Adding…</translation>
     </message>
     <message>
+        <source>通信が許可されていません。</source>
+        <translation>Network access is off.</translation>
+    </message>
+    <message>
+        <source>通信の設定を開く</source>
+        <translation>Network settings</translation>
+    </message>
+    <message>
         <source>配布元で確かめてください</source>
         <translation>See where it is published</translation>
     </message>
@@ -1303,8 +1967,39 @@
         <translation>Models on this PC</translation>
     </message>
     <message>
+        <source>ダウンロード</source>
+        <translation>Download</translation>
+    </message>
+    <message>
         <source>追加できるモデル</source>
         <translation>Models you can add</translation>
+    </message>
+</context>
+<context>
+    <name>ModelMenu</name>
+    <message>
+        <source>すべて検証</source>
+        <translation>Verify all</translation>
+    </message>
+    <message>
+        <source>ほかのアプリのモデルを探す</source>
+        <translation>Find models of other apps</translation>
+    </message>
+    <message>
+        <source>キットを取り込む…</source>
+        <translation>Import a kit…</translation>
+    </message>
+    <message>
+        <source>キットを書き出す…</source>
+        <translation>Write a kit…</translation>
+    </message>
+    <message>
+        <source>モデルの保存先を変える…</source>
+        <translation>Change the models folder…</translation>
+    </message>
+    <message>
+        <source>モデルを作る…</source>
+        <translation>Build a model…</translation>
     </message>
 </context>
 <context>
@@ -1342,12 +2037,12 @@
         <translation>Threads and other fine settings appear when &quot;Level of detail&quot; under &quot;Appearance&quot; is &quot;Detailed&quot;.</translation>
     </message>
     <message>
-        <source>フォルダを開く</source>
-        <translation>Open the folder</translation>
-    </message>
-    <message>
         <source>モデルの保存先</source>
         <translation>Model folder</translation>
+    </message>
+    <message>
+        <source>取り込んだキットとダウンロードしたモデルを、ここに置きます。</source>
+        <translation>Imported kits and downloaded models are put here.</translation>
     </message>
     <message>
         <source>標準（f16）</source>
@@ -1421,8 +2116,8 @@
         <translation>Importing {name}</translation>
     </message>
     <message>
-        <source>回答を書くモデルを追加します。どちらもネットワークを使いません。</source>
-        <translation>Add a model that writes the answers. Neither way needs a network.</translation>
+        <source>回答を書くモデルを追加します。ネットワークを使うのは、ダウンロードを選んだときだけです。</source>
+        <translation>Add a model that writes answers. The network is used only if you choose a download.</translation>
     </message>
 </context>
 <context>
@@ -1440,8 +2135,19 @@
         <translation>For answers</translation>
     </message>
     <message>
+        <source>絞り込む</source>
+        <translation>Filter</translation>
+    </message>
+    <message>
         <source>資料検索用</source>
         <translation>For document search</translation>
+    </message>
+</context>
+<context>
+    <name>ModelView</name>
+    <message>
+        <source>モデルの一覧</source>
+        <translation>Models</translation>
     </message>
 </context>
 <context>
@@ -1493,6 +2199,10 @@
         <translation>{name} would run comfortably.</translation>
     </message>
     <message>
+        <source>{name} を一覧から外しますか</source>
+        <translation>Take {name} off the list?</translation>
+    </message>
+    <message>
         <source>{n} トークン</source>
         <translation>{n} tokens</translation>
     </message>
@@ -1503,6 +2213,22 @@
     <message>
         <source>{s} 秒</source>
         <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>× 壊れています</source>
+        <translation>× Damaged</translation>
+    </message>
+    <message>
+        <source>× 見つかりません</source>
+        <translation>× Not found</translation>
+    </message>
+    <message>
+        <source>▲ 変更あり</source>
+        <translation>▲ Changed</translation>
+    </message>
+    <message>
+        <source>✓ 無傷</source>
+        <translation>✓ Sound</translation>
     </message>
     <message>
         <source>あり</source>
@@ -1537,12 +2263,20 @@
         <translation>Batch</translation>
     </message>
     <message>
+        <source>アクセストークン</source>
+        <translation>Access token</translation>
+    </message>
+    <message>
         <source>キャンセル</source>
         <translation>Cancel</translation>
     </message>
     <message>
         <source>スレッド数</source>
         <translation>Threads</translation>
+    </message>
+    <message>
+        <source>ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。</source>
+        <translation>The file stays ({path}). To use it again, import it again.</translation>
     </message>
     <message>
         <source>ブラウザーで使用条件を開きますか</source>
@@ -1557,8 +2291,16 @@
         <translation>Not enough memory</translation>
     </message>
     <message>
+        <source>一覧から外す</source>
+        <translation>Take off the list</translation>
+    </message>
+    <message>
         <source>並べ替え</source>
         <translation>repacked</translation>
+    </message>
+    <message>
+        <source>中身の値を覚えました。次からは、壊れたことも入れ替わったことも分かります。</source>
+        <translation>Its content was noted. From now on damage and replacement will show.</translation>
     </message>
     <message>
         <source>予測 {size}</source>
@@ -1579,6 +2321,10 @@
     <message>
         <source>動作可</source>
         <translation>Runs</translation>
+    </message>
+    <message>
+        <source>取り込んだときと同じ中身です。</source>
+        <translation>Its content is the same as when it was added.</translation>
     </message>
     <message>
         <source>品質を優先</source>
@@ -1633,12 +2379,20 @@
         <translation>About {short} GB of free memory are missing (needs {need} GB, {free} GB free).</translation>
     </message>
     <message>
+        <source>約 {size}</source>
+        <translation>about {size}</translation>
+    </message>
+    <message>
         <source>計算の場所</source>
         <translation>Runs on</translation>
     </message>
     <message>
         <source>計算用</source>
         <translation>Compute buffers</translation>
+    </message>
+    <message>
+        <source>計算用とそのほか</source>
+        <translation>Compute and the rest</translation>
     </message>
     <message>
         <source>設定で使わないことになっています</source>
@@ -1680,44 +2434,20 @@
         <translation>Import a GGUF file</translation>
     </message>
     <message>
-        <source>{name} を一覧から外しますか</source>
-        <translation>Take {name} off the list?</translation>
-    </message>
-    <message>
-        <source>お試し用モデルを追加しています</source>
-        <translation>Adding the trial model</translation>
-    </message>
-    <message>
-        <source>キャンセル</source>
-        <translation>Cancel</translation>
-    </message>
-    <message>
-        <source>ファイルは消えません（{path}）。もう一度使うには、取り込み直してください。</source>
-        <translation>The file stays ({path}). To use it again, import it again.</translation>
+        <source>ほかのアプリのモデルを探す</source>
+        <translation>Find models of other apps</translation>
     </message>
     <message>
         <source>モデル</source>
         <translation>Models</translation>
     </message>
     <message>
-        <source>モデルの一覧</source>
-        <translation>Models</translation>
+        <source>モデルの操作</source>
+        <translation>Model actions</translation>
     </message>
     <message>
-        <source>モデルを追加しています</source>
-        <translation>Adding a model</translation>
-    </message>
-    <message>
-        <source>一覧から外す</source>
-        <translation>Take off the list</translation>
-    </message>
-    <message>
-        <source>別のファイルを選ぶ</source>
-        <translation>Choose another file</translation>
-    </message>
-    <message>
-        <source>取り込んでいます：{name}</source>
-        <translation>Importing {name}</translation>
+        <source>持ち運びキット</source>
+        <translation>Transfer kit</translation>
     </message>
     <message>
         <source>条件に合うモデルはありません。</source>
@@ -1729,7 +2459,114 @@
     </message>
 </context>
 <context>
+    <name>NetworkSection</name>
+    <message>
+        <source>Hugging Face と同じ形で配る、社内などのサーバーのアドレスです。空なら huggingface.co を使います。</source>
+        <translation>The address of a server, such as your company&apos;s, that offers files as Hugging Face does. Empty: huggingface.co.</translation>
+    </message>
+    <message>
+        <source>Kotae が通信するのは、モデルのダウンロードを自分で始めたときだけです。止めると、それも行いません。途中のダウンロードも止まります。</source>
+        <translation>Kotae uses the network only when you start a download of a model. Blocked, it does not do that either, and downloads under way stop.</translation>
+    </message>
+    <message>
+        <source>▲ 保存したトークンはありません。</source>
+        <translation>▲ No token is stored.</translation>
+    </message>
+    <message>
+        <source>✓ Kotae を閉じるまで、このトークンを使います。</source>
+        <translation>✓ This token is used until Kotae is closed.</translation>
+    </message>
+    <message>
+        <source>✓ OS のパスワード管理に保存しました。</source>
+        <translation>✓ Kept in the system&apos;s password store.</translation>
+    </message>
+    <message>
+        <source>✓ 保存したトークンを消しました。</source>
+        <translation>✓ The stored token was deleted.</translation>
+    </message>
+    <message>
+        <source>「http://ホスト:ポート」の形で入れます。ユーザー名とパスワードは、Kotae を閉じるまで覚えておくだけです。</source>
+        <translation>As http://host:port. User name and password are remembered until Kotae is closed.</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>None</translation>
+    </message>
+    <message>
+        <source>アクセストークン</source>
+        <translation>Access token</translation>
+    </message>
+    <message>
+        <source>ダウンロードが、ほかの人やアプリの通信を妨げないようにします。すぐに効きます。</source>
+        <translation>Keeps downloads out of the way of other people and apps. Takes effect at once.</translation>
+    </message>
+    <message>
+        <source>トークンを入れる…</source>
+        <translation>Enter a token…</translation>
+    </message>
+    <message>
+        <source>プロキシ</source>
+        <translation>Proxy</translation>
+    </message>
+    <message>
+        <source>ユーザー名とパスワード…</source>
+        <translation>User name and password…</translation>
+    </message>
+    <message>
+        <source>使用条件に同意した人にだけ配られるモデルで使います。ふだんは Kotae を閉じるまで覚えておくだけで、頼まれたときだけ OS のパスワード管理に保存します。配布元のほかには送りません。</source>
+        <translation>For models that are given only to people who have accepted their licence. It is remembered until Kotae is closed, and kept in the system&apos;s password store only if you ask for it. It is sent to the source and to nobody else.</translation>
+    </message>
+    <message>
+        <source>保存したトークンを使う</source>
+        <translation>Use the stored token</translation>
+    </message>
+    <message>
+        <source>保存したトークンを消す</source>
+        <translation>Delete the stored token</translation>
+    </message>
+    <message>
+        <source>外部通信</source>
+        <translation>Network</translation>
+    </message>
+    <message>
+        <source>外部通信をすべて止める</source>
+        <translation>Block all outside traffic</translation>
+    </message>
+    <message>
+        <source>空なら OS の設定に従います</source>
+        <translation>Empty: as the system says</translation>
+    </message>
+    <message>
+        <source>速度の上限</source>
+        <translation>Speed limit</translation>
+    </message>
+    <message>
+        <source>配布元のミラー</source>
+        <translation>Mirror</translation>
+    </message>
+</context>
+<context>
     <name>Notifier</name>
+    <message>
+        <source>モデルのダウンロードが止まりました</source>
+        <translation>A model download stopped</translation>
+    </message>
+    <message>
+        <source>モデルのダウンロードが終わりました</source>
+        <translation>A model was downloaded</translation>
+    </message>
+    <message>
+        <source>モデルの作業が途中で止まりました</source>
+        <translation>Work on the models stopped</translation>
+    </message>
+    <message>
+        <source>モデルの保存先を移しました</source>
+        <translation>The models folder was moved</translation>
+    </message>
+    <message>
+        <source>モデルの検証が終わりました</source>
+        <translation>The models were verified</translation>
+    </message>
     <message>
         <source>モデルを追加しました</source>
         <translation>The model has been added</translation>
@@ -1746,12 +2583,35 @@
         <source>回答が途中で止まりました</source>
         <translation>The answer stopped halfway</translation>
     </message>
+    <message>
+        <source>持ち運びキットの取り込みが終わりました</source>
+        <translation>The transfer kit was imported</translation>
+    </message>
+    <message>
+        <source>持ち運びキットを書き出しました</source>
+        <translation>The transfer kit is written</translation>
+    </message>
 </context>
 <context>
     <name>Pager</name>
     <message>
         <source>{i}／{n}</source>
         <translation>{i}/{n}</translation>
+    </message>
+</context>
+<context>
+    <name>PathRow</name>
+    <message>
+        <source>外す</source>
+        <translation>Remove</translation>
+    </message>
+    <message>
+        <source>選ぶ…</source>
+        <translation>Choose…</translation>
+    </message>
+    <message>
+        <source>選んでいません</source>
+        <translation>Not chosen</translation>
     </message>
 </context>
 <context>
@@ -2151,6 +3011,33 @@
     </message>
 </context>
 <context>
+    <name>ProxyLoginDialog</name>
+    <message>
+        <source>Kotae を閉じるまで覚えておくだけで、ファイルには書きません。</source>
+        <translation>They are remembered until Kotae is closed and never written to a file.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>パスワード</source>
+        <translation>Password</translation>
+    </message>
+    <message>
+        <source>プロキシのユーザー名とパスワード</source>
+        <translation>User name and password of the proxy</translation>
+    </message>
+    <message>
+        <source>ユーザー名</source>
+        <translation>User name</translation>
+    </message>
+    <message>
+        <source>使う</source>
+        <translation>Use</translation>
+    </message>
+</context>
+<context>
     <name>Quantizations</name>
     <message>
         <source>この PC</source>
@@ -2295,8 +3182,8 @@
 <context>
     <name>SearchPage</name>
     <message>
-        <source>&#x3000;新しいものから表示しています。言葉を足すと絞り込めます。</source>
-        <translation>  The newest are shown. Add words to narrow it down.</translation>
+        <source>&#x3000;多いため、一部を表示しています。言葉を足すと絞り込めます。</source>
+        <translation> There are many; some are shown. Add words to narrow it down.</translation>
     </message>
     <message>
         <source>「{q}」は見つかりません。</source>
@@ -2355,13 +3242,13 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <source>質問</source>
         <translation>Questions</translation>
     </message>
+    <message>
+        <source>通信</source>
+        <translation>Network</translation>
+    </message>
 </context>
 <context>
     <name>Sidebar</name>
-    <message>
-        <source>{n} 件</source>
-        <translation>{n}</translation>
-    </message>
     <message>
         <source>「{q}」は見つかりません。</source>
         <translation>Nothing found for &quot;{q}&quot;.</translation>
@@ -2369,10 +3256,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>ごみ箱</source>
         <translation>Bin</translation>
-    </message>
-    <message>
-        <source>なし</source>
-        <translation>none</translation>
     </message>
     <message>
         <source>一時的な会話</source>
@@ -2395,10 +3278,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Search conversations</translation>
     </message>
     <message>
-        <source>外部通信</source>
-        <translation>Network</translation>
-    </message>
-    <message>
         <source>新しいフォルダ</source>
         <translation>New folder</translation>
     </message>
@@ -2409,10 +3288,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>質問すると、ここに会話が並びます。</source>
         <translation>Your conversations will stand here.</translation>
-    </message>
-    <message>
-        <source>起動後 {n} 件</source>
-        <translation>{n} so far</translation>
     </message>
 </context>
 <context>
@@ -2428,6 +3303,37 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>質問を読んでいます {p} %</source>
         <translation>Reading the question {p} %</translation>
+    </message>
+</context>
+<context>
+    <name>StartOffers</name>
+    <message>
+        <source>やめて元に戻す</source>
+        <translation>Undo the move</translation>
+    </message>
+    <message>
+        <source>モデルの保存先の移動が、途中で止まっています。</source>
+        <translation>Moving the models folder was interrupted.</translation>
+    </message>
+    <message>
+        <source>モデルの画面を開く</source>
+        <translation>Open Models</translation>
+    </message>
+    <message>
+        <source>移動を続ける</source>
+        <translation>Go on moving</translation>
+    </message>
+    <message>
+        <source>移動先：{path}。元のファイルは、そのまま使えます。</source>
+        <translation>To: {path}. The original files can be used as they are.</translation>
+    </message>
+    <message>
+        <source>続きから再開</source>
+        <translation>Resume</translation>
+    </message>
+    <message>
+        <source>途中のダウンロードが {n} 件あります。</source>
+        <translation>There are unfinished downloads ({n}).</translation>
     </message>
 </context>
 <context>
@@ -2520,6 +3426,73 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>Storage</name>
+    <message>
+        <source>いまは移動できません。</source>
+        <translation>It cannot be moved now.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>コピーして中身を確かめてから、元のファイルを消します。途中で取り消すと、元のまま使えます。別の場所から取り込んだファイルは動きません。</source>
+        <translation>Files are copied and checked before the originals are deleted. Cancelled on the way, everything stays as it was. Files imported from other places are not moved.</translation>
+    </message>
+    <message>
+        <source>ダウンロードしています。一時停止してから、移動してください。</source>
+        <translation>A download is under way. Pause it first.</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>モデルの保存先を移しました。</source>
+        <translation>The models folder was moved.</translation>
+    </message>
+    <message>
+        <source>モデルの保存先を移しますか</source>
+        <translation>Move the models folder?</translation>
+    </message>
+    <message>
+        <source>モデルを作っています。終わってから、移動してください。</source>
+        <translation>A model is being built. Move the folder when it has ended.</translation>
+    </message>
+    <message>
+        <source>モデルを使っています。回答が終わってから、移動してください。</source>
+        <translation>The model is in use. Move the folder when the answer has ended.</translation>
+    </message>
+    <message>
+        <source>モデルを置くフォルダを選ぶ</source>
+        <translation>Choose a folder for the models</translation>
+    </message>
+    <message>
+        <source>元のフォルダに、ほかのアプリが使っているファイルが {n} 個残りました。次の起動のときに消します。</source>
+        <translation>Files in the old folder that other apps are using: {n}. They are deleted at the next start.</translation>
+    </message>
+    <message>
+        <source>移動…</source>
+        <translation>Move…</translation>
+    </message>
+    <message>
+        <source>移動しています</source>
+        <translation>Moving</translation>
+    </message>
+    <message>
+        <source>移動する</source>
+        <translation>Move</translation>
+    </message>
+    <message>
+        <source>移動先の空き {n} GB。</source>
+        <translation>Free there: {n} GB.</translation>
+    </message>
+    <message>
+        <source>空き {n} GB</source>
+        <translation>{n} GB free</translation>
+    </message>
+</context>
+<context>
     <name>TemporaryTag</name>
     <message>
         <source>一時的な会話（保存しません）</source>
@@ -2557,6 +3530,76 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>TokenDialog</name>
+    <message>
+        <source>1. ブラウザーで {page} を開き、サインインして使用条件に同意します。</source>
+        <translation>1. Open {page} in a browser, sign in and accept the licence.</translation>
+    </message>
+    <message>
+        <source>2. サイトの Settings → Access Tokens で、読み取り（Read）用のトークンを作ります。</source>
+        <translation>2. On the site, make a Read token under Settings → Access Tokens.</translation>
+    </message>
+    <message>
+        <source>3. hf_ で始まる文字列を、ここに貼り付けます。</source>
+        <translation>3. Paste the text that begins with hf_ here.</translation>
+    </message>
+    <message>
+        <source>OS のパスワード管理に保存する</source>
+        <translation>Keep it in the system&apos;s password store</translation>
+    </message>
+    <message>
+        <source>アクセストークンを入れてください</source>
+        <translation>Enter an access token</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>使う</source>
+        <translation>Use</translation>
+    </message>
+    <message>
+        <source>使用条件に同意した人にだけ配られるモデルがあります。次のようにして受け取ります。</source>
+        <translation>Some models are given only to people who have accepted their licence. This is how to get them.</translation>
+    </message>
+    <message>
+        <source>保存しないときは、Kotae を閉じるまで覚えておくだけです。配布元のほかには送りません。</source>
+        <translation>Unless you keep it, it is remembered until Kotae is closed. It is sent to the source and to nobody else.</translation>
+    </message>
+    <message>
+        <source>配布元のモデルのページ</source>
+        <translation>the model&apos;s page at its source</translation>
+    </message>
+</context>
+<context>
+    <name>Traffic</name>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n}</translation>
+    </message>
+    <message>
+        <source>{title} の取得、{time}、あなたの操作</source>
+        <translation>download of {title}, {time}, started by you</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>None</translation>
+    </message>
+    <message>
+        <source>モデルの取得</source>
+        <translation>Model download</translation>
+    </message>
+    <message>
+        <source>外部通信</source>
+        <translation>Network</translation>
+    </message>
+    <message>
+        <source>起動後 {n} 件</source>
+        <translation>{n} so far</translation>
     </message>
 </context>
 <context>
@@ -2689,6 +3732,17 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>必要 {a}、上限 {b} トークン。会話は何も失われていません。</source>
         <translation>It needs {a} of at most {b} tokens. Nothing of the conversation is lost.</translation>
+    </message>
+</context>
+<context>
+    <name>Work</name>
+    <message>
+        <source>ほかのモデルの作業を続けています。</source>
+        <translation>Other work on the models is going on.</translation>
+    </message>
+    <message>
+        <source>終わってから、もう一度選んでください。</source>
+        <translation>Choose again when it has finished.</translation>
     </message>
 </context>
 </TS>
