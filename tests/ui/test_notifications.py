@@ -1,6 +1,7 @@
 """Whoever is in another program is told that long work has ended, and nothing of what was in it."""
 
 import pytest
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.errors import AppError
@@ -133,3 +134,38 @@ def test_the_desktop_is_asked_off_the_gui_thread(window, qtbot, alerted, monkeyp
     monkeypatch.setattr("app.core.desktop_notice.show", lambda words: bool(asked.append(words)))
     Notifier(window, lambda: True).finished("書き出しが終わりました", 10.0)
     qtbot.waitUntil(lambda: asked == ["書き出しが終わりました"])
+
+
+class Told(QObject):
+    """What the services of the models say, without their work."""
+
+    finished, failed = Signal(object), Signal(object)
+    verified, kit_written, kit_read, folder_moved = Signal(object), Signal(object), Signal(object), Signal(object)
+    worked_s = 2 * LONG_WORK_S
+
+
+@pytest.mark.parametrize(
+    ("service", "signal", "words"),
+    [
+        ("downloads", "finished", "モデルのダウンロードが終わりました"),
+        ("downloads", "failed", "モデルのダウンロードが止まりました"),
+        ("upkeep", "verified", "モデルの検証が終わりました"),
+        ("upkeep", "kit_written", "持ち運びキットを書き出しました"),
+        ("upkeep", "kit_read", "持ち運びキットの取り込みが終わりました"),
+        ("upkeep", "folder_moved", "モデルの保存先を移しました"),
+    ],
+)
+def test_long_work_on_models_is_told_without_its_name(desktop, window, alerted, service, signal, words):
+    services = {"downloads": Told(), "upkeep": Told()}
+    desktop.notifier(window).follow_models(**services)
+    getattr(services[service], signal).emit("Llama-3-Swallow-8B")
+    assert desktop.shown == [words]
+
+
+def test_upkeep_that_fails_is_told_and_one_that_was_cancelled_is_not(desktop, window, alerted):
+    upkeep = Told()
+    desktop.notifier(window).follow_models(Told(), upkeep)
+    upkeep.failed.emit(AppError("cancelled"))
+    assert desktop.shown == []
+    upkeep.failed.emit(AppError("kit_missing", path="/x"))
+    assert desktop.shown == ["モデルの作業が途中で止まりました"]
