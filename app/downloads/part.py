@@ -18,6 +18,7 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class Places:
 
     def forget(self) -> None:
         """The mark last: what was noted after it means nothing without it."""
-        for path in (self.now, temporary(self.now), temporary(self.mark), self.mark):
+        for path in (self.now, temporary(self.mark), self.mark):
             path.unlink(missing_ok=True)
 
 
@@ -165,6 +166,7 @@ class PartFile:
         self._ranges, self._differing = Ranges(mark.ranges), Ranges(mark.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._unnoted = 0  # bytes
+        self._now = _Now(places.now)
         self.check_space(RESERVE_BYTES)
         with self._explained():
             if self._path.is_symlink():
@@ -227,7 +229,7 @@ class PartFile:
             if is_due or is_last:
                 self._sync(mark)
             else:
-                _write_now(self._places, mark)
+                self._now.write(mark)
         self.check_space(0)
 
     def _sync(self, mark: Mark) -> None:
@@ -253,10 +255,11 @@ class PartFile:
         """Syncs and closes. The lock order keeps a sync in another thread from using a closed file."""
         try:
             self._note(is_last=True)
-            self._places.now.unlink(missing_ok=True)
         finally:
             with self._syncing, self._writing:
                 self._file.close()
+                self._now.close()
+        self._places.now.unlink(missing_ok=True)  # the mark says all of it
 
     @contextlib.contextmanager
     def _explained(self) -> Any:
@@ -275,10 +278,27 @@ def write_mark(places: Places, mark: Mark) -> None:
     temporary(places.mark).replace(places.mark)
 
 
-def _write_now(places: Places, mark: Mark) -> None:
-    now = {"boot": boot(), "attempt": mark.attempt, "ranges": mark.ranges, "differing": mark.differing}
-    temporary(places.now).write_text(json.dumps(now), "ascii")
-    temporary(places.now).replace(places.now)
+class _Now:
+    """`NAME.part.now`, overwritten in place by one write: to rename a file over another can wait for the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: FileIO | None = None
+        self._size = 0
+
+    def write(self, mark: Mark) -> None:
+        if self._file is None:
+            self._path.unlink(missing_ok=True)  # never through a link to somewhere else
+            self._file = self._path.open("xb", buffering=0)
+        now = {"boot": boot(), "attempt": mark.attempt, "ranges": mark.ranges, "differing": mark.differing}
+        line = json.dumps(now).encode("ascii")
+        self._size = max(self._size, len(line))
+        self._file.seek(0)
+        self._file.write(line.ljust(self._size))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def explained(error: OSError, path: Path, need_bytes: int) -> AppError:
