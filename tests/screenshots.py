@@ -264,7 +264,7 @@ def models_trial(parts: Parts) -> None:
     models(parts)
     page = parts.window.page("models")
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
-    page.progress.start(page.tr("お試し用モデルを追加しています"))
+    page.progress.start(page.importing.tr("お試し用モデルを追加しています"))
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
 
 
