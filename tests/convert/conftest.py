@@ -1,5 +1,6 @@
 """The training environment, tiny models made in it, and the table of the proofs after all tests."""
 
+import dataclasses
 import json
 import subprocess
 from pathlib import Path
@@ -33,10 +34,7 @@ def tiny_models(environment: TrainingEnvironment, tmp_path_factory: pytest.TempP
     """All cases, made by one process: torch is loaded once."""
     root = tmp_path_factory.mktemp("模型")
     folders = {case: root / case.name for case in CASES}
-    plan = [
-        {"folder": str(folder), "family": case.family, "tied": case.tied, "with_adapter": case.with_adapter}
-        for case, folder in folders.items()
-    ]
+    plan = [{**dataclasses.asdict(case), "folder": str(folder)} for case, folder in folders.items()]
     (root / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     argv = [str(environment.python), str(HERE / "tiny_hf.py"), str(root / "plan.json")]
     run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)

@@ -152,7 +152,7 @@ def test_nothing_reaches_the_network(attempt, refusal, folder, environment, conv
     script = scripted(converter, tmp_path, f"import socket\n{attempt}\n")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
     assert failed.code == "converter_failed"
-    assert refusal in failed.facts["log"]
+    assert refusal in failed.facts["reason"]
 
 
 def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_path) -> None:
@@ -165,7 +165,7 @@ def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_pa
 def test_the_program_and_its_libraries_are_out_of_reach(folder, environment, converter, tmp_path) -> None:
     script = scripted(converter, tmp_path, "import app\n")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
-    assert "No module named 'app'" in failed.facts["log"]
+    assert "No module named 'app'" in failed.facts["reason"]
 
 
 # ------------------------------------------------------- cut short

@@ -12,11 +12,13 @@ from app.core.training_environment import TrainingEnvironment
 from tests.convert import engine_side, texts
 from tests.convert.conversion import convert
 from tests.convert.proof import CASES, Case, rows
+from trainer.convert.merge import packed, unpacked
 from trainer.convert_job import Finished, HfToGguf, LoraToGguf, Merge
 
 PRE_TOKENIZERS = {
     "llama": "llama-bpe",
     "llama-3.1": "llama-bpe",
+    "llama-merges": "dbrx",
     "qwen2": "qwen2",
     "qwen3": "qwen2",
     "gemma3": "gemma4",
@@ -29,7 +31,7 @@ def test_tokens_logits_and_merges_are_equal(
 ) -> None:
     folder = tiny_models[case]
     base = tmp_path / "base.gguf"
-    finished = convert(environment, HfToGguf(str(folder / "base"), str(base), converter, "f16"), tmp_path)
+    finished = convert(environment, HfToGguf(str(folder / "base"), str(base), converter), tmp_path)
     assert finished.notes == {"pre_tokenizer": PRE_TOKENIZERS[case.family], "outtype": "f16"}
     equal, top_1, divergence = compare(folder / "reference.npz", base)
     difference = merge_difference(folder, base, environment, converter, tmp_path) if case.with_adapter else None
@@ -42,6 +44,21 @@ def test_tokens_logits_and_merges_are_equal(
     assert top_1 >= 0.99
     assert divergence <= 1e-4
     assert difference is None or difference <= 1e-3
+
+
+@pytest.mark.parametrize("outtype", ["f32", "bf16"])
+def test_the_other_types_hold_the_same_weights(
+    outtype: str, tiny_models: dict[Case, Path], environment: TrainingEnvironment, converter: str, tmp_path: Path
+) -> None:
+    """bf16 rounds once. Logits are not compared: with bf16 weights llama.cpp multiplies in bf16."""
+    source, f16, other = str(tiny_models[CASES[0]] / "base"), tmp_path / "f16.gguf", tmp_path / "other.gguf"
+    convert(environment, HfToGguf(source, str(f16), converter), tmp_path)
+    assert convert(environment, HfToGguf(source, str(other), converter, outtype), tmp_path).notes["outtype"] == outtype
+    expected, found = engine_side.tensors(f16), engine_side.tensors(other)
+    assert expected.keys() == found.keys()
+    for name, weights in expected.items():
+        rounded = unpacked(packed(weights, "BF16"), "BF16") if outtype == "bf16" and weights.ndim > 1 else weights
+        assert np.array_equal(found[name], rounded.reshape(weights.shape)), name
 
 
 def compare(reference_file: Path, gguf_file: Path) -> tuple[int, float, float]:

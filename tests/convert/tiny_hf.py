@@ -40,9 +40,9 @@ SHAPE = {
 # ---------------------------------------------------------------- tokenizers
 
 
-def byte_level(pattern: str, special: list[str], normalizer=None) -> Tokenizer:
-    """As Llama 3 and Qwen 2 write theirs: split by an expression, then bytes."""
-    tokenizer = Tokenizer(models.BPE(ignore_merges=pattern == LLAMA_3))
+def byte_level(pattern: str, special: list[str], normalizer=None, whole_words: bool = False) -> Tokenizer:
+    """As Llama 3 and Qwen 2 write theirs: split by an expression, then bytes. Llama takes whole words before merges."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=whole_words))
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -82,9 +82,9 @@ def train(tokenizer: Tokenizer, special: list[str], alphabet: list[str], first: 
     tokenizer.train_from_iterator(texts.corpus(), trainer)
 
 
-def llama_tokenizer() -> tuple[Tokenizer, dict]:
+def llama_tokenizer(whole_words: bool = True) -> tuple[Tokenizer, dict]:
     special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-    tokenizer = byte_level(LLAMA_3, special)
+    tokenizer = byte_level(LLAMA_3, special, whole_words=whole_words)
     tokenizer.post_processor = processors.Sequence(
         [
             processors.ByteLevel(trim_offsets=False),
@@ -131,9 +131,11 @@ def gemma_tokenizer() -> tuple[Tokenizer, dict]:
 # -------------------------------------------------------------------- models
 
 
-def llama(scaling: dict | None = None):
+def llama(scaling: dict | None = None, whole_words: bool = True):
     rope = {"rope_theta": 500_000.0, **(scaling or {"rope_type": "default"})}
-    return llama_tokenizer, transformers.LlamaConfig(**SHAPE, rope_parameters=rope, rms_norm_eps=1e-5)
+    return lambda: llama_tokenizer(whole_words), transformers.LlamaConfig(
+        **SHAPE, rope_parameters=rope, rms_norm_eps=1e-5
+    )
 
 
 LLAMA_3_1_SCALING = {
@@ -147,6 +149,7 @@ LLAMA_3_1_SCALING = {
 FAMILIES = {
     "llama": llama,
     "llama-3.1": lambda: llama(LLAMA_3_1_SCALING),
+    "llama-merges": lambda: llama(whole_words=False),  # a tokenizer trained at home with the usual settings
     "qwen2": lambda: (qwen_tokenizer, transformers.Qwen2Config(**SHAPE)),
     "qwen3": lambda: (qwen_tokenizer, transformers.Qwen3Config(**SHAPE, head_dim=64)),
     "gemma3": lambda: (

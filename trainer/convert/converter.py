@@ -6,6 +6,7 @@ version number has other files.
 
 import json
 import logging
+import math
 import os
 import runpy
 import sys
@@ -102,6 +103,7 @@ class _Hooks:
 
         writer.write_tensors_to_file = write
         writer.add_file_type = note_type
+        gguf.quants._apply_over_grouped_rows = _apply_over_grouped_rows
         TextModel.get_vocab_base_pre = recognize_or_derive
 
     def _write(self, writer: Any, original: Any) -> None:
@@ -122,6 +124,20 @@ class _Hooks:
             logging.getLogger(__name__).info("the tokenizer's rules are those of %s", name)
             self._notes["pre_tokenizer"] = name
             return name
+
+
+def _apply_over_grouped_rows(func: Any, arr: Any, otype: Any, oshape: tuple[int, ...]) -> Any:
+    """As gguf.quants has it, but no group is kept beside the result: 1 GB less for Llama 3's embedding in bf16."""
+    import numpy as np
+
+    rows = arr.reshape((-1, arr.shape[-1]))
+    result = np.empty(math.prod(oshape), dtype=otype)
+    place = 0
+    for group in np.array_split(rows, max(1, len(rows) // 16)):
+        made = func(group).ravel()
+        result[place : place + made.size] = made
+        place += made.size
+    return result.reshape(oshape)
 
 
 def _digest(tokenizer: Any) -> str:

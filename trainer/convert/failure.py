@@ -13,6 +13,7 @@ from typing import Any
 from trainer.convert_job import FAILURES
 
 LOG_LINES = 40
+REASON_LENGTH = 300
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NEARLY_FULL_BYTES = 1 << 20
 
@@ -40,6 +41,9 @@ class LogTail(logging.Handler):
     def text(self) -> str:
         return "\n".join(self._lines)
 
+    def last(self) -> str:
+        return self._lines[-1][:REASON_LENGTH] if self._lines else ""
+
 
 @contextmanager
 def explained(target: Path, tail: LogTail) -> Iterator[None]:
@@ -53,13 +57,13 @@ def explained(target: Path, tail: LogTail) -> Iterator[None]:
     except SystemExit as error:  # the scripts' way to give up, after saying why in their log
         if error.code in (0, None):
             return
-        raise JobError("converter_failed", log=tail.text()) from error
+        raise JobError("converter_failed", reason=tail.last(), log=tail.text()) from error
     except Exception as error:
         traceback.print_exc()
         if isinstance(error, OSError) and _is_disk_full(error, target):
             raise JobError("disk_full", path=str(target.parent), needed_bytes=0) from error
-        last = "".join(traceback.format_exception_only(error)).strip()
-        raise JobError("converter_failed", log=f"{tail.text()}\n{last}".strip()) from error
+        reason = " ".join("".join(traceback.format_exception_only(error)).split())[:REASON_LENGTH]
+        raise JobError("converter_failed", reason=reason, log=tail.text()) from error
 
 
 def require_space(target: Path, needed_bytes: int) -> None:
