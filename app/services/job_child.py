@@ -77,6 +77,6 @@ class JobChild(QObject):
 
 
 def _as_error(event: Failed) -> AppError:
-    """The conversion's adapter_mismatch has other facts than that of adapters in GGUF."""
+    """In a build an adapter that does not fit has another next step than one that is chosen for an answer."""
     code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
     return AppError(code, **event.facts)

@@ -35,7 +35,10 @@ def main() -> None:
         threading.Event().wait()
     if wanted.startswith("fail:"):
         part.unlink()
-        facts = {"detail": "lm_head.weight"} if "mismatch" in wanted or "missing" in wanted else {}
+        facts = {
+            "tensor_missing": {"detail": "lm_head.weight"},
+            "adapter_mismatch": {"base": "Tiny", "where": "lm_head.weight"},
+        }.get(wanted.partition(":")[2], {})
         send({"event": "failed", "code": wanted.removeprefix("fail:"), "facts": facts})
         os._exit(1)
     if wanted == "touch":

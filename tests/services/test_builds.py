@@ -141,7 +141,7 @@ def test_an_adapter_is_converted_and_merged_and_a_text_is_measured(bench: Bench,
         ("silent", "build_died", {"step": "convert", "cause": "exit code 0"}),
         ("fail:no_memory", "no_memory", {}),
         ("fail:tensor_missing", "tensor_missing", {"detail": "lm_head.weight"}),
-        ("fail:adapter_mismatch", "build_adapter_mismatch", {"detail": "lm_head.weight"}),
+        ("fail:adapter_mismatch", "build_adapter_mismatch", {"base": "Tiny", "where": "lm_head.weight"}),
     ],
 )
 def test_how_a_conversion_ended_is_named_and_no_half_file_stays(
