@@ -58,6 +58,8 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
                 raise AppError("export_exists", path=options.to)
             made = exporting.save_file(store, ids, "json", target, report)
         else:
+            if target.is_file():
+                raise AppError("export_not_folder", path=options.to)
             made = exporting.save_folder(store, ids, options.format, target, report)
     finally:
         store.close()

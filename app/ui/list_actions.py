@@ -14,6 +14,7 @@ FOLDER_CHARACTERS = 14
 class ListActions(QObject):
     """Takes what the list and the bin ask for. What could not be done (a full disk) is neither told nor undone."""
 
+    brought_back = Signal(int)  # the one conversation whose way to the bin was undone
     folder_added = Signal(int)  # it waits for its name
 
     def __init__(
@@ -34,7 +35,7 @@ class ListActions(QObject):
             one = self.tr("「{title}」をごみ箱に移しました。30 日間戻せます。")
             several = self.tr("{n} 件の会話をごみ箱に移しました。30 日間戻せます。").format(n=len(ids))
             text = one if len(ids) == 1 else several
-            self._undo_stack.offer(text, lambda: self._conversations.restore(ids), title, ids)
+            self._undo_stack.offer(text, lambda: self._bring_back(ids), title, ids)
 
     def restore(self, ids: Sequence[int]) -> None:
         """Out of the bin."""
@@ -73,6 +74,10 @@ class ListActions(QObject):
             self._undo_stack.offer(text, undo, name, inside)
 
     # ------------------------------------------------------------------- private
+
+    def _bring_back(self, ids: Sequence[int]) -> None:
+        if self._conversations.restore(ids) and len(ids) == 1:
+            self.brought_back.emit(ids[0])
 
     def _title(self, ids: Sequence[int]) -> str:
         return next((one.title for one in self._conversations.all() if one.id in ids), "")

@@ -91,3 +91,28 @@ def test_a_foreign_file_is_refused_in_words(chats: Run, tmp_path: Path) -> None:
     done = chats("自宅", "import", str(tmp_path / "a.json"))
     assert done.returncode == 3
     assert "Kotae が書き出した会話ではありません" in done.stderr
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(chats: Run, stored: int, tmp_path: Path) -> None:
+    target = tmp_path / "前からある.md"
+    target.write_text("前のもの")
+    done = chats("職場", "export", "--format", "markdown", "--to", str(target), "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (3, "export_not_folder")
+    assert target.read_text() == "前のもの"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_is_full_is_said_in_a_sentence(stored: int, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "chats", "list"],
+            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "職場")},
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=120,
+        )
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1

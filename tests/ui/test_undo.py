@@ -104,3 +104,21 @@ def test_the_toast_of_another_deed_stays(parts):
     assert parts.window.toast.isVisible()
     parts.window.undo_stack.undo()
     assert not parts.window.toast.isVisible()
+
+
+def test_the_open_conversation_taken_back_from_the_bin_is_open_again(parts, qtbot):
+    answer = ask(parts, "開いている会話", qtbot)
+    parts.window.list_actions.bin([answer.conversation_id])
+    assert parts.session.conversation is None
+    parts.window.undo_stack.undo()
+    assert parts.session.conversation.id == answer.conversation_id
+
+
+def test_a_conversation_taken_back_does_not_push_aside_what_is_being_written(parts, qtbot):
+    answer = ask(parts, "開いている会話", qtbot)
+    parts.window.list_actions.bin([answer.conversation_id])
+    type_text(parts, "kakikake", qtbot)
+    parts.window.toast.undo_button.click()
+    assert page_of(parts).composer.text() == "kakikake"
+    qtbot.waitUntil(lambda: parts.session.draft().text == "kakikake")
+    assert titles(parts) == ["開いている会話"]

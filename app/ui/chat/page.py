@@ -220,6 +220,12 @@ class ChatPage(Page):
         self._session.open_at(message_id)
         self.finding.find(query, message_id)
 
+    def show_again(self, conversation_id: int) -> None:
+        """Opens a conversation that came back from the bin, unless something else is open or being written."""
+        is_free = self._session.conversation is None and not self._session.is_temporary
+        if is_free and not self.composer.text():
+            self._session.open(conversation_id)
+
     def set_header_inset(self, inset_px: int) -> None:
         self.header.set_inset(inset_px)
 
