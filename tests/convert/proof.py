@@ -18,7 +18,7 @@ CASES = [
     Case(family, tied, with_adapter=tied == (family == "gemma3"))
     for family in ("llama", "llama-3.1", "qwen2", "qwen3", "gemma3")
     for tied in (True, False)
-] + [Case("llama-merges", True)]
+] + [Case("llama-merges", True), Case("gemma3-spm", True)]
 
 HEADER = "| family | embedding | pre-tokenizer | token ids equal | top-1 | KL | largest difference of merges |"
 rows: list[str] = []

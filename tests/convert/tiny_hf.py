@@ -4,6 +4,7 @@
 (token ids and float32 logits) and, where asked for, `adapter/` and `merged/` (peft's merge, float32).
 """
 
+import io
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
+import sentencepiece
 import texts
 import torch
 import transformers
@@ -118,14 +120,57 @@ def gemma_tokenizer() -> tuple[Tokenizer, dict]:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
     )
-    return tokenizer, {
-        "tokenizer_class": "GemmaTokenizer",
-        "bos_token": "<bos>",
-        "eos_token": "<eos>",
-        "pad_token": "<pad>",
-        "unk_token": "<unk>",
-        "add_bos_token": True,
-    }
+    return tokenizer, GEMMA_NAMES
+
+
+GEMMA_NAMES = {
+    "tokenizer_class": "GemmaTokenizer",
+    "bos_token": "<bos>",
+    "eos_token": "<eos>",
+    "pad_token": "<pad>",
+    "unk_token": "<unk>",
+    "add_bos_token": True,
+}
+
+
+class SentencePiece:
+    """Gemma's tokenizer as it is published: tokenizer.model, trained by sentencepiece."""
+
+    def __init__(self) -> None:
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts.corpus()),
+            model_writer=model,
+            vocab_size=VOCABULARY,
+            model_type="bpe",
+            byte_fallback=True,
+            split_digits=True,
+            character_coverage=0.999,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
+            user_defined_symbols=["<mask>", "<start_of_turn>", "<end_of_turn>", "\n"],
+            pad_id=0,
+            eos_id=1,
+            bos_id=2,
+            unk_id=3,
+            pad_piece="<pad>",
+            eos_piece="<eos>",
+            bos_piece="<bos>",
+            minloglevel=2,
+        )
+        self._model = model.getvalue()
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
+
+    def get_vocab_size(self) -> int:
+        return self._processor.vocab_size()
+
+    def token_to_id(self, token: str) -> int:
+        return self._processor.piece_to_id(token)
+
+    def save(self, tokenizer_json: str) -> None:
+        Path(tokenizer_json).with_name("tokenizer.model").write_bytes(self._model)
 
 
 # -------------------------------------------------------------------- models
@@ -146,19 +191,21 @@ LLAMA_3_1_SCALING = {
     "original_max_position_embeddings": 256,
 }
 
+
+def gemma_config():
+    """Six layers: five of them look back 64 tokens only, as in the published ones 512 or 1,024."""
+    shape = {**SHAPE, "num_hidden_layers": 6}
+    return transformers.Gemma3TextConfig(**shape, head_dim=32, query_pre_attn_scalar=32, sliding_window=64)
+
+
 FAMILIES = {
     "llama": llama,
     "llama-3.1": lambda: llama(LLAMA_3_1_SCALING),
     "llama-merges": lambda: llama(whole_words=False),  # a tokenizer trained at home with the usual settings
     "qwen2": lambda: (qwen_tokenizer, transformers.Qwen2Config(**SHAPE)),
     "qwen3": lambda: (qwen_tokenizer, transformers.Qwen3Config(**SHAPE, head_dim=64)),
-    "gemma3": lambda: (
-        gemma_tokenizer,
-        # Six layers: five of them look back 64 tokens only, as in the published ones 512 or 1,024.
-        transformers.Gemma3TextConfig(
-            **{**SHAPE, "num_hidden_layers": 6}, head_dim=32, query_pre_attn_scalar=32, sliding_window=64
-        ),
-    ),
+    "gemma3": lambda: (gemma_tokenizer, gemma_config()),
+    "gemma3-spm": lambda: (lambda: (SentencePiece(), GEMMA_NAMES), gemma_config()),
 }
 
 
