@@ -89,6 +89,14 @@ class ModelDetail(QFrame):
         """Where the list is out of sight; then the progress of a download is shown here."""
         self.back_button.setVisible(is_visible)
         self.download.setVisible(is_visible and self._entry is not None and self._entry.download is not None)
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        """Not without anything in it."""
+        parts = (self.download, self.offline, self._reason, self._actions)
+        is_empty = all(part.isHidden() for part in parts)
+        self._foot.setVisible(not is_empty)
+        self._rule.setVisible(not is_empty and self._foot.parentWidget() is not self._content)
 
     def set_low(self, is_low: bool) -> None:
         """In a low window the buttons scroll with the rest."""
@@ -99,7 +107,7 @@ class ModelDetail(QFrame):
             (inside if is_low else self._outside).addWidget(self._foot)
             side = 0 if is_low else FOOT_SIDE_PX
             self._foot.setContentsMargins(side, 12, side, 12)
-            self._rule.setVisible(not is_low)
+            self._show_foot()
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
@@ -281,6 +289,7 @@ class ModelDetail(QFrame):
         self._show_reason(entry, can_add=can_add, can_download=file is not None)
         buttons = (self.use_button, self.starter_button, self.download_button, self.verify_button)
         self._actions.setVisible(any(not button.isHidden() for button in buttons))
+        self._show_foot()
 
     def _show_reason(self, entry: Entry, *, can_add: bool, can_download: bool) -> None:
         reason = ""

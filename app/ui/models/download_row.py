@@ -99,8 +99,8 @@ def state_words(download: Download, place: int = 0) -> str:
 
 def amount_words(download: Download) -> str:
     done, total = download.done_bytes, download.total_bytes
-    if not total:
-        return words.gigabytes(done) if done else ""
+    if not total or not done:
+        return words.gigabytes(done or total) if done or total else ""
     divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
     text = translate("Download", "{a}／{b} {unit}（{p} %）")
     percent = math.floor(100 * done / total)  # 100 only when it is all there
