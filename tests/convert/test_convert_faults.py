@@ -25,6 +25,7 @@ from trainer.convert_job import (
     Phase,
     Progress,
     Started,
+    job_to_json,
     part_path,
 )
 
@@ -153,6 +154,23 @@ def test_nothing_reaches_the_network(attempt, refusal, folder, environment, conv
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
     assert failed.code == "converter_failed"
     assert refusal in failed.facts["reason"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_native_code_opens_a_socket_either(folder, environment, converter, tmp_path) -> None:
+    job, trace = HfToGguf(str(folder), str(tmp_path / "a.gguf"), converter), tmp_path / "trace.txt"
+    (tmp_path / "job.json").write_text(json.dumps(job_to_json(job)), encoding="utf-8")
+    strace = ["strace", "-f", "-qq", "-e", "trace=%network", "-e", "signal=none", "-o", str(trace)]
+    argv = [*strace, *environment.command("trainer.convert", str(tmp_path / "job.json"))]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        lines = list(process.stdout)
+    if not lines:
+        pytest.skip("tracing is not allowed here")
+    assert json.loads(lines[-1])["event"] == "finished"
+    assert [line for line in trace.read_text("utf-8").splitlines() if "AF_INET" in line] == []
 
 
 def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_path) -> None:

@@ -127,7 +127,8 @@ def adapter(tmp_path: Path) -> Path:
     path = tmp_path / "adapter"
     path.mkdir()
     config = {"peft_type": "LORA", "lora_alpha": 32, "r": 2, "base_model_name_or_path": "/somewhere/Swallow-8B"}
-    (path / "adapter_config.json").write_text(json.dumps(config | {"bias": "none", "use_dora": False}))
+    config |= {"bias": "none", "use_dora": False, "init_lora_weights": True}
+    (path / "adapter_config.json").write_text(json.dumps(config))
     name = "base_model.model.model.layers.0.self_attn.q_proj"
     pair = {f"{name}.lora_A.weight": np.ones((2, 8), np.float32), f"{name}.lora_B.weight": np.ones((4, 2), np.float32)}
     write_safetensors(path / "adapter_model.safetensors", pair)
@@ -149,6 +150,8 @@ def test_an_adapter_that_fits_tells_its_alpha(folder, adapter):
         {"modules_to_save": ["lm_head"]},
         {"trainable_token_indices": [1]},
         {"fan_in_fan_out": True},
+        {"use_qalora": True},
+        {"init_lora_weights": "pissa_niter_4"},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -22,7 +22,10 @@ _UNSUPPORTED: dict[str, Any] = {
     "target_parameters": None,
     "fan_in_fan_out": False,
     "alora_invocation_tokens": None,
+    **dict.fromkeys(("use_qalora", "use_bdlora", "arrow_config", "kasa_config", "velora_config", "monteclora_config")),
 }
+# Other ways to begin (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are no plain LoRA.
+_PLAIN_BEGINNINGS = (True, False, None, "gaussian", "eva", "orthogonal")
 
 
 def hf_to_gguf(job: HfToGguf, part: Path, report: Report) -> dict[str, Any]:
@@ -61,6 +64,8 @@ def check_adapter(adapter: Path, base: Path) -> float:
     for key, harmless in _UNSUPPORTED.items():
         if (config.get(key) or None) != (harmless or None):
             raise JobError("adapter_unsupported", kind=f"{key}: {config[key]}")
+    if config.get("init_lora_weights") not in _PLAIN_BEGINNINGS:
+        raise JobError("adapter_unsupported", kind=f"init_lora_weights: {config['init_lora_weights']}")
     made_for = Path(str(config.get("base_model_name_or_path") or "?")).name
     _check_shapes(hf_folder.tensors_of(weights), base, made_for)
     return float(config["lora_alpha"])
