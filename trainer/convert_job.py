@@ -36,6 +36,7 @@ FAILURES = {
     "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into
     "disk_full": ("path", "needed_bytes"),
     "no_memory": (),
+    "training_environment_broken": ("path", "reason"),  # a library is missing there, or does not load
     "converter_failed": ("reason", "log"),  # in one line, and the last lines of what the converter said
 }
 

@@ -183,7 +183,7 @@ def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_pa
 def test_the_program_and_its_libraries_are_out_of_reach(folder, environment, converter, tmp_path) -> None:
     script = scripted(converter, tmp_path, "import app\n")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
-    assert "No module named 'app'" in failed.facts["reason"]
+    assert (failed.code, failed.facts["reason"]) == ("training_environment_broken", "No module named 'app'")
 
 
 # ------------------------------------------------------- cut short
@@ -246,6 +246,7 @@ def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
         (OSError("10 requested and 5 written"), "converter_failed"),  # numpy's; the disk has room
         (PermissionError(errno.EACCES, "no"), "converter_failed"),
         (SystemExit(1), "converter_failed"),
+        (ModuleNotFoundError("No module named 'torch'"), "training_environment_broken"),
     ],
 )
 def test_every_end_has_a_code(error, code, tmp_path) -> None:

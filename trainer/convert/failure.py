@@ -4,6 +4,7 @@ import collections
 import errno
 import logging
 import shutil
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ def explained(target: Path, tail: LogTail) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise JobError("no_memory") from error
+    except ImportError as error:
+        raise JobError("training_environment_broken", path=sys.executable, reason=str(error)[:REASON_LENGTH]) from error
     except SystemExit as error:  # the scripts' way to give up, after saying why in their log
         if error.code in (0, None):
             return
