@@ -222,8 +222,9 @@ class EngineClient(QObject):
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
         self.died.emit(EngineDeath(self._verdict or how.cause, how.detail, how.log_tail, is_restarting))
-        if is_restarting and load is not None and not self._child.is_running:
-            self.send(dataclasses.replace(load, id=self.new_id()))
+        # Whoever heard of it may have shut it down, or loaded something else.
+        if is_restarting and self._last_load is not None and not self._child.is_running:
+            self.send(dataclasses.replace(self._last_load, id=self.new_id()))
 
 
 def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:

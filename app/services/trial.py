@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from app.core import children, wording
 from app.core.errors import AppError
@@ -68,10 +68,6 @@ class TrialAnswer(QObject):
         self._done(Trial(self._text.strip(), round(speed, 2)))
 
     def _on_failed(self, error: AppError) -> None:
-        # Not at once: an engine that has died is restarted after it has told so, and that one must end too.
-        QTimer.singleShot(0, self, lambda: self._end_failed(error))
-
-    def _end_failed(self, error: AppError) -> None:
         if self._is_over:
             return
         self.stop()

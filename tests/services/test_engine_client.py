@@ -51,6 +51,12 @@ def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is
     assert scene.ask("それでも").text == "それでも"
 
 
+def test_who_shuts_the_engine_down_when_it_dies_is_obeyed(scene: Scene) -> None:
+    scene.engine.died.connect(lambda _death: scene.engine.shut_down())
+    _ask_and_kill(scene)
+    assert scene.engine.pid == 0
+
+
 def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = scene.ask("落ちる !crash 途中")
