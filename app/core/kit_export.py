@@ -41,11 +41,14 @@ def export(
 
     `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
     stay for the next time.
-    Raises AppError: kit_nothing_chosen, kit_unwritable, drive_space, drive_file_limit, model_file_damaged, and those of
-    `gguf.check_model`.
+    Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space, drive_file_limit,
+    model_file_damaged, and those of `gguf.check_model`.
     """
     if not models:
         raise AppError("kit_nothing_chosen")
+    taken = foreign_file(folder)
+    if taken is not None:
+        raise AppError("kit_folder_taken", path=str(taken))
     files = {model.id: _files(model) for model in models}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +62,20 @@ def export(
     except OSError as error:
         raise write_failure(error, folder, "kit_unwritable", part_bytes) from error
     return kit
+
+
+def foreign_file(folder: Path) -> Path | None:
+    """One that a kit here would replace, though no kit has written it."""
+    try:
+        kit_manifest.read(folder)
+    except AppError as error:
+        if error.code == "kit_foreign":
+            return folder / kit_manifest.NAME
+        if error.code != "kit_missing" or any(folder.glob(f"*{PART_SUFFIX}")):
+            return None
+        names = (kit_manifest.NAME, kit_manifest.LICENCES_NAME, *EXTRA_NAMES.values())
+        return next((folder / name for name in names if os.path.lexists(folder / name)), None)
+    return None
 
 
 def _files(model: LocalModel) -> list[Path]:

@@ -153,6 +153,16 @@ def test_nothing_to_export_is_said(tmp_path: Path) -> None:
         kit_export.export([], tmp_path / "k")
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "LICENCES.txt", "presets.json"])
+def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"name": "my web app"}')
+    with pytest.raises(AppError, match="kit_folder_taken") as caught:
+        kit_export.export(source, tmp_path, part_bytes=PART_BYTES)
+    assert caught.value.facts["path"] == str(tmp_path / name)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == '{"name": "my web app"}'
+
+
 def test_a_stick_without_room_is_said_before_anything_is_written(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,14 @@ def test_a_kit_is_written_with_what_was_marked(page, qtbot, tmp_path):
     assert "「キットを取り込む…」を選びます" in words(shown)
 
 
+def test_a_folder_with_another_programs_manifest_is_not_taken_for_a_kit(page, qtbot, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "manifest.json").write_text('{"name": "my web app"}')
+    carry(page, qtbot, tmp_path / "site")
+    assert (tmp_path / "site" / "manifest.json").read_text() == '{"name": "my web app"}'
+    assert (tmp_path / "site" / "kotae-models" / "manifest.json").exists()
+
+
 def test_nothing_marked_is_nothing_to_carry(page):
     dialog = page.care.choose_export()
     for row in dialog.list.rows.values():

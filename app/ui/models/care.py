@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, QTimer, Signal
 
+from app.core import kit_export, kit_manifest
 from app.core.errors import AppError
 from app.core.kit_import import Imported
 from app.core.kit_manifest import Kit
@@ -162,5 +163,6 @@ def _kit_folder(chosen: Path) -> Path:
         names = {path.name for path in chosen.iterdir()}
     except OSError:
         return chosen
-    is_kit = "manifest.json" in names or any(name.endswith(".kotae-part") for name in names)
-    return chosen if is_kit or not names else chosen / "kotae-models"
+    is_kit = kit_manifest.NAME in names or any(name.endswith(kit_manifest.PART_SUFFIX) for name in names)
+    is_fit = not names or (is_kit and kit_export.foreign_file(chosen) is None)
+    return chosen if is_fit else chosen / "kotae-models"
