@@ -19,7 +19,8 @@ from app.core.errors import AppError
 from app.core.quantizations import Form
 
 FOLDER = "building"
-_MANIFEST, _LOCK = "manifest.json", "lock"
+LOCK = "lock"
+_MANIFEST = "manifest.json"
 _VERSION = 1
 
 
@@ -29,7 +30,7 @@ class BuildFolder:
     def __init__(self, build: BuildPlan) -> None:
         self.path = build.request.models / FOLDER / build.id
         self._build = build
-        self._lock = filelock.FileLock(str(self.path / _LOCK), timeout=0)
+        self._lock = filelock.FileLock(str(self.path / LOCK), timeout=0)
         self._done: dict[str, list[int]] = {}  # file -> size and time of the finished file
         self._results: dict[str, str] = {}  # name and form -> path of a model that is in the list
 
@@ -43,7 +44,7 @@ class BuildFolder:
             raise write_failure(error, self.path, "build_unwritable") from error
         manifest = _read(self.path / _MANIFEST)
         self._done, self._results = manifest["done"], manifest["results"]
-        wanted = {step.file for step in self._build.steps} | {_MANIFEST, _LOCK}
+        wanted = {step.file for step in self._build.steps} | {_MANIFEST, LOCK}
         for path in self.path.iterdir():  # halves, and what another list of forms has left
             if path.name not in wanted:
                 _delete(path)
@@ -142,7 +143,7 @@ def clean(models: Path, report: Callable[[Path], None] = lambda _path: None) -> 
     before = unfinished_bytes(models)
     folder = models / FOLDER
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        lock = filelock.FileLock(str(path / _LOCK), timeout=0)
+        lock = filelock.FileLock(str(path / LOCK), timeout=0)
         try:
             with lock:
                 report(path)

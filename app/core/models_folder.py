@@ -6,6 +6,8 @@ A journal in the data folder says how far it came, so that it can be killed at a
     switching  the new folder is whole; from here it only goes forward: list, settings, deletion
 
 Files that were imported in place elsewhere stay where they are. In the old folder only regular files are moved.
+Nothing is deleted that is not as the journal has noted it: neither an old file that has changed since, nor one in the
+new folder that no move has made.
 """
 
 import contextlib
@@ -19,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core import settings
+import filelock
+
+from app.core import build_folder, settings
 from app.core.atomic import write_atomically
 from app.core.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
 from app.core.errors import AppError
@@ -29,31 +33,38 @@ from app.core.store import Store
 
 _JOURNAL = "models-move.json"
 _HALF_SUFFIX = ".kotae-moving"
+_COARSEST_NS = 2_000_000_000  # FAT keeps even seconds
+
+Mark = tuple[int, int]  # bytes, and the time of the last change in ns
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """`names` are those of the files, relative to the folders. `made`: the ones that were not in `target` before."""
+    """`names` are those of the files, relative to the folders. `made`: the ones that were not in `target` before.
+
+    `noted`: each file of `source` as it was when the move began.
+    """
 
     source: Path
     target: Path
     state: str  # copying | switching
     names: tuple[str, ...]
     made: tuple[str, ...]
+    noted: dict[str, Mark]
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
     folder: Path
-    files_left: int = 0  # in the old folder, because something holds them; `finish` deletes them later
+    files_left: int = 0  # in the old folder, because something holds or has changed them; `finish` tries again
 
 
 def move(where: Paths, target: Path, store: Store, report: Report = lambda _done, _total: None) -> Moved:
     """Moves the models folder. `report` is told bytes (each counts twice: copied, compared); what it raises undoes all.
 
     Goes on with a move to the same folder that was interrupted, and undoes one to another.
-    Raises AppError: move_same_place, move_target_unusable, move_target_taken, move_copy_wrong,
-    move_source_unreadable, drive_space, drive_file_limit, and `Store`'s.
+    Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_taken, move_copy_wrong,
+    move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and `Store`'s.
     """
     target = _resolved(target)
     before = pending(where)
@@ -61,14 +72,19 @@ def move(where: Paths, target: Path, store: Store, report: Report = lambda _done
         moved = finish(where, store)
         if before.target == target:
             return moved
-        where = dataclasses.replace(where, models_folder=before.target)
+        where, before = dataclasses.replace(where, models_folder=before.target), None
     elif before is not None and before.target != target:
         undo(where)
         before = None
     source = _resolved(where.models)
     if source == target or source in target.parents or target in source.parents:
         raise AppError("move_same_place", path=str(target))
-    plan = _plan(source, target, before if before is not None and before.state == "copying" else None)
+    _require_idle(source)
+    noted = {str(path.relative_to(source)): _noted(path) for path in _files(source)}
+    if before is not None and not before.noted.items() <= noted.items():  # its copies are old
+        undo(where)
+        before = None
+    plan = _plan(source, target, noted, before)
     _write_journal(where, plan)
     try:
         _copy_all(plan, report)
@@ -83,9 +99,9 @@ def pending(where: Paths) -> Move | None:
     """A move that was interrupted, if there is one."""
     try:
         data = json.loads((where.data / _JOURNAL).read_text("utf-8"))
-        return Move(
-            Path(data["source"]), Path(data["target"]), data["state"], tuple(data["names"]), tuple(data["made"])
-        )
+        noted = {name: (size, time) for name, (size, time) in dict(data.get("noted", {})).items()}
+        names, made = tuple(data["names"]), tuple(data["made"])
+        return Move(Path(data["source"]), Path(data["target"]), data["state"], names, made, noted)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -119,9 +135,10 @@ def undo(where: Paths) -> None:
         return
     for name in plan.made:
         path = plan.target / name
-        for file in (path, _half(path)):
-            with contextlib.suppress(OSError):  # the drive may be gone with them
-                file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the drive may be gone with them
+            _half(path).unlink(missing_ok=True)
+            if _is_copy(path, plan.noted.get(name)):
+                path.unlink()
     _remove_empty_folders(plan.target)
     (where.data / _JOURNAL).unlink(missing_ok=True)
 
@@ -129,9 +146,21 @@ def undo(where: Paths) -> None:
 # ---------------------------------------------------------------------- copy
 
 
-def _plan(source: Path, target: Path, before: Move | None) -> Move:
+def _require_idle(folder: Path) -> None:
+    """Raises AppError("move_busy") while another program downloads or builds in there."""
+    for path in (*folder.rglob("*.part.lock"), *folder.glob(f"{build_folder.FOLDER}/*/{build_folder.LOCK}")):
+        try:
+            with filelock.FileLock(str(path), timeout=0):
+                pass
+        except filelock.Timeout as error:
+            raise AppError("move_busy", path=str(path.parent)) from error
+        except OSError:  # gone meanwhile
+            continue
+
+
+def _plan(source: Path, target: Path, noted: dict[str, Mark], before: Move | None) -> Move:
     """Raises AppError for a target that cannot take the files."""
-    names = tuple(sorted(str(path.relative_to(source)) for path in _files(source)))
+    names = tuple(sorted(noted))
     try:
         target.mkdir(parents=True, exist_ok=True)
         probe = target / f".probe{_HALF_SUFFIX}"
@@ -140,7 +169,7 @@ def _plan(source: Path, target: Path, before: Move | None) -> Move:
     except OSError as error:
         raise write_failure(error, target, "move_target_unusable") from error
     taken = {name for name in names if _exists(target / name)} - set(before.made if before else ())
-    return Move(source, target, "copying", names, tuple(name for name in names if name not in taken))
+    return Move(source, target, "copying", names, tuple(name for name in names if name not in taken), noted)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -152,8 +181,30 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+def _noted(path: Path) -> Mark:
+    """Raises AppError("move_source_unreadable")."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return (status.st_size, status.st_mtime_ns)
+
+
+def _require_unchanged(path: Path, mark: Mark) -> None:
+    if _noted(path) != mark:
+        raise AppError("move_source_changed", path=str(path))
+
+
+def _is_copy(path: Path, mark: Mark | None) -> bool:
+    """Whether the file is as `_copy` leaves it. Raises OSError."""
+    if mark is None or path.is_symlink() or not path.is_file():
+        return False
+    status = path.stat()
+    return status.st_size == mark[0] and abs(status.st_mtime_ns - mark[1]) <= _COARSEST_NS
+
+
 def _copy_all(plan: Move, report: Report) -> None:
-    sizes = {name: (plan.source / name).stat().st_size for name in plan.names}
+    sizes = {name: size for name, (size, _time) in plan.noted.items()}
     require_space(plan.target, sum(size for name, size in sizes.items() if not _exists(plan.target / name)))
     meter = Meter(report, 2 * sum(sizes.values()))
     for name in plan.names:
@@ -162,7 +213,9 @@ def _copy_all(plan: Move, report: Report) -> None:
             if not _is_same(source, target, meter):
                 raise AppError("move_target_taken", path=str(target))
         else:
-            _copy(source, target, meter)
+            _copy(source, target, plan.noted[name], meter)
+    for name in plan.names:  # the first were copied a while ago
+        _require_unchanged(plan.source / name, plan.noted[name])
 
 
 def _is_same(source: Path, target: Path, meter: Meter) -> bool:
@@ -176,20 +229,20 @@ def _is_same(source: Path, target: Path, meter: Meter) -> bool:
         raise AppError("move_source_unreadable", path=str(source), reason=reason) from error
 
 
-def _copy(source: Path, target: Path, meter: Meter) -> None:
+def _copy(source: Path, target: Path, mark: Mark, meter: Meter) -> None:
     half = _half(target)
-    status = source.stat()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         half.unlink(missing_ok=True)
         written = _write(source, half, meter)
-        os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.utime(half, ns=(mark[1], mark[1]))
         if hash_of(half, meter) != written:
             raise AppError("move_copy_wrong", path=str(target))
+        _require_unchanged(source, mark)
         half.rename(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise write_failure(error, target.parent, "move_target_unusable", status.st_size) from error
+        raise write_failure(error, target.parent, "move_target_unusable", mark[0]) from error
 
 
 def _write(source: Path, half: Path, meter: Meter) -> str:
@@ -245,12 +298,13 @@ def _as_kept(mark: FileMark, old: Path, new: Path) -> FileMark:
 
 
 def _is_deleted(plan: Move, name: str) -> bool:
-    """Deletes the old file, if the new one is there whole."""
+    """Deletes the old file, if it is still what was copied and the new one is there whole."""
     old, new = plan.source / name, plan.target / name
     try:
         if not old.is_file() or old.is_symlink():
             return True
-        if not new.is_file() or new.stat().st_size != old.stat().st_size:
+        mark = plan.noted.get(name)
+        if mark != _noted(old) or not new.is_file() or new.stat().st_size != mark[0]:
             return False
         old.unlink()
     except OSError:  # Windows: some program has it open

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from app.core import copying, local_models, models_folder, paths, settings, verify
@@ -253,6 +254,48 @@ def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(
     assert contents(where.models) == {}
 
 
+def test_a_file_that_changes_after_it_was_copied_stops_the_move(
+    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
+) -> None:
+    changed = filled["a.gguf"][::-1]
+
+    def write(done: int, total: int) -> None:
+        if done == total:
+            (where.models / "a.gguf").write_bytes(changed)
+
+    with pytest.raises(AppError, match="move_source_changed"):
+        models_folder.move(where, tmp_path / "new", store, write)
+    assert contents(where.models) == filled | {"a.gguf": changed}
+    assert contents(tmp_path / "new") == {}
+    assert models_folder.pending(where) is None
+
+
+def test_an_old_file_that_changed_after_the_switch_is_not_deleted(
+    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = settings.save
+
+    def write(path: Path, chosen: settings.Settings) -> None:
+        (where.models / "terms.html").write_text("TERMS")
+        save(path, chosen)
+
+    monkeypatch.setattr(models_folder.settings, "save", write)
+    assert models_folder.move(where, tmp_path / "new", store).files_left == 1
+    assert contents(where.models) == {"terms.html": b"TERMS"}
+
+
+@pytest.mark.parametrize("name", ["a.gguf.part.lock", "building/0123/lock"])
+def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(
+    where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
+    lock = where.models / name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(str(lock)):
+        assert refused(where, store, tmp_path / "new") == "move_busy"
+    models_folder.move(where, tmp_path / "new", store)
+    assert filled.items() <= contents(tmp_path / "new").items()
+
+
 # ---------------------------------------------------------------------- kills
 
 
@@ -295,6 +338,37 @@ def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(
 
 def _is_unfinished(where: Paths, target: Path) -> bool:
     return models_folder.pending(where) is not None or settings.load(where.settings).models_folder != str(target)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(tmp_path: Path, goes_on: bool) -> None:
+    where = paths.locate(str(tmp_path / "data"))
+    store = Store.open(where.database, where.backups)
+    fill(where, store, tmp_path)
+    files, target = contents(where.models), tmp_path / "new"
+    assert _run(where, target, 12).returncode == -signal.SIGKILL
+    (target / "terms.html").write_text("mine, another version")
+    if goes_on:
+        with pytest.raises(AppError, match="move_target_taken"):
+            models_folder.move(where, target, store)
+    else:
+        models_folder.undo(where)
+    assert contents(target) == {"terms.html": b"mine, another version"}
+    assert contents(where.models) == files
+    store.close()
+
+
+def test_a_file_that_changed_after_a_kill_is_copied_anew(tmp_path: Path) -> None:
+    where, target = paths.locate(str(tmp_path / "data")), tmp_path / "new"
+    store = Store.open(where.database, where.backups)
+    fill(where, store, tmp_path)
+    assert _run(where, target, 16).returncode == -signal.SIGKILL
+    assert (target / "a.gguf").exists()
+    models.tiny_llama(where.models / "a.gguf", seed=4)
+    files = contents(where.models)
+    models_folder.move(where, target, store)
+    assert contents(target) == files
+    store.close()
 
 
 def test_a_move_to_another_place_undoes_the_interrupted_one(tmp_path: Path) -> None:
