@@ -2339,16 +2339,16 @@
         <translation>Memory in use</translation>
     </message>
     <message>
-        <source>必要 {need} GB に対して空きは {free} GB で、1 割以上の余裕があります。</source>
-        <translation>Needs {need} GB; {free} GB are free, at least 10% to spare.</translation>
-    </message>
-    <message>
         <source>必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。</source>
         <translation>Needs {need} GB; {free} GB are free, with little to spare.</translation>
     </message>
     <message>
         <source>必要 {need} GB の一部を CPU で計算するため、遅くなります。</source>
         <translation>Part of the {need} GB is computed on the CPU, which is slower.</translation>
+    </message>
+    <message>
+        <source>必要 {need} GB、空き {free} GB で、余裕があります。</source>
+        <translation>Needs {need} GB; {free} GB are free, with room to spare.</translation>
     </message>
     <message>
         <source>快適</source>

@@ -52,7 +52,7 @@ def reason(judged: Judged) -> str:
     needed = judged.fit.needed.total_bytes / 1e9
     there = judgement.available_bytes / 1e9
     sentences = {
-        "comfortable": translate("Models", "必要 {need} GB に対して空きは {free} GB で、1 割以上の余裕があります。"),
+        "comfortable": translate("Models", "必要 {need} GB、空き {free} GB で、余裕があります。"),
         "tight": translate("Models", "必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。"),
         "insufficient": translate("Models", "空きメモリが約 {short} GB 足りません（必要 {need} GB、空き {free} GB）。"),
     }
@@ -160,12 +160,13 @@ def model_facts(model: LocalModel) -> str:
 
 
 def card_facts(card: ModelCard) -> str:
-    parts = [card.size_label, card.licence, translate("Models", "文脈 {n}").format(n=f"{card.context_tokens:,}")]
-    if card.files:
-        smallest = min(file.size_bytes for file in card.files)
-        size = gigabytes(smallest)
-        parts.append(translate("Models", "{size} から").format(size=size) if len(card.files) > 1 else size)
-    return joined(*parts)
+    """The licence last: it is the longest, and stands in full beside."""
+    smallest = min((file.size_bytes for file in card.files), default=0)
+    size = gigabytes(smallest) if smallest else ""
+    if len(card.files) > 1:
+        size = translate("Models", "{size} から").format(size=size)
+    context = translate("Models", "文脈 {n}").format(n=f"{card.context_tokens:,}")
+    return joined(card.size_label, size, context, card.licence)
 
 
 def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) -> list[tuple[str, str]]:
