@@ -89,9 +89,16 @@ class BuildFolder:
             _delete(self.path / name)
         return mark[0]
 
+    def forget(self, step: Step) -> None:
+        """What this step has made, in here or in the list, is no good: it is to be made anew. Raises AppError."""
+        self._done.pop(step.file, None)
+        if step.form is not None:
+            self._results.pop(self._build.key(step.form), None)
+        self._write()
+
     def result(self, form: Form) -> Path | None:
         """The model of this name and form that an earlier run has put into the list."""
-        path = Path(self._results.get(self._key(form), ""))
+        path = Path(self._results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
 
     def publish(self, step: Step) -> Path:
@@ -104,7 +111,7 @@ class BuildFolder:
         except OSError as error:
             raise write_failure(error, self.path, "build_unwritable") from error
         self._done.pop(step.file, None)
-        self._results[self._key(step.form)] = str(target)
+        self._results[self._build.key(step.form)] = str(target)
         self._write()
         return target
 
@@ -113,9 +120,6 @@ class BuildFolder:
         while (target := self._build.request.models / self._build.file_name(form, number)).exists():
             number += 1
         return target
-
-    def _key(self, form: Form) -> str:
-        return "\n".join((form.name, self._build.name, self._build.imatrix_file))
 
     def _mark(self, name: str) -> list[int] | None:
         try:

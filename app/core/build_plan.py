@@ -91,6 +91,10 @@ class BuildPlan:
         source = {"general.source.repo_url": f"https://huggingface.co/{repository}"} if repository else {}
         return {"general.name": self.name} | source
 
+    def key(self, form: Form) -> str:
+        """All that makes this form's file another one than that of the same sources."""
+        return _key(form, self.name, self.imatrix_file)
+
     def file_name(self, form: Form, number: int = 1) -> str:
         stem = safe_name(self.name, "model").replace(" ", "-")
         return f"{stem}-{form.name}.gguf" if number == 1 else f"{stem}-{form.name}-{number}.gguf"
@@ -100,33 +104,37 @@ def plan(request: BuildRequest) -> BuildPlan:
     """Raises AppError("imatrix_experts") for what cannot be measured."""
     if request.text is not None and request.model.is_mixture:
         raise AppError("imatrix_experts")
+    name = _name(request)
     is_lossless = request.model.type == "BF16" and request.adapter is None
     return BuildPlan(
         request=request,
         id=_id(request),
-        name=_name(request),
+        name=name,
         outtype="bf16" if is_lossless else "f16",  # bf16 would round an adapter's small changes away
-        steps=tuple(_steps(request)),
+        steps=tuple(_steps(request, name)),
     )
 
 
-def _steps(request: BuildRequest) -> list[Step]:
+def _steps(request: BuildRequest, name: str) -> list[Step]:
     model = request.model
-    matrices = {name: tensor.shape for name, tensor in model.tensors.items() if len(tensor.shape) == 2}
-    pairs = {name: (shape[0], shape[1]) for name, shape in matrices.items()}
-    vectors = sum(4 * tensor.elements for name, tensor in model.tensors.items() if name not in matrices)
+    matrices = {at: tensor.shape for at, tensor in model.tensors.items() if len(tensor.shape) == 2}
+    pairs = {at: (shape[0], shape[1]) for at, shape in matrices.items()}
+    vectors = sum(4 * tensor.elements for at, tensor in model.tensors.items() if at not in matrices)
     overhead = vectors + _OVERHEAD_BYTES + sum(fact.size_bytes for fact in model.files if "token" in fact.name)
     f16_bytes = 2 * model.parameters + overhead
     steps = [Step("convert", "base.weights", f16_bytes)]
     if request.adapter is not None:
         steps.append(Step("adapter", "adapter.weights", 2 * request.adapter.weights_bytes + _OVERHEAD_BYTES))
         steps.append(Step("merge", "merged.weights", f16_bytes, drops=("base.weights", "adapter.weights")))
+    imatrix_file = ""
     if request.text is not None:
         columns = sum(4 * shape[1] for shape in matrices.values())
-        steps.append(Step("imatrix", f"{_text_mark(request.text)}.imatrix", columns + _OVERHEAD_BYTES))
+        imatrix_file = f"{_text_mark(request.text)}.imatrix"
+        steps.append(Step("imatrix", imatrix_file, columns + _OVERHEAD_BYTES))
     for form in request.forms:
         size = quantizations.estimated_bytes(form, pairs) + overhead
-        steps.append(Step("quantize", f"{form.name}.weights", size, form))
+        key = hashlib.sha256(_key(form, name, imatrix_file).encode("utf-8", "replace")).hexdigest()[:8]
+        steps.append(Step("quantize", f"{form.name}-{key}.weights", size, form))
     return steps
 
 
@@ -164,6 +172,10 @@ def _id(request: BuildRequest) -> str:
     if adapter is not None:
         sources.append(_mark(adapter.folder, "adapter_config.json", adapter.files))
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
+
+
+def _key(form: Form, name: str, imatrix_file: str) -> str:
+    return "\n".join((form.name, name, imatrix_file))
 
 
 def _mark(folder: Path, config: str, facts: tuple[FileFact, ...]) -> list[object]:

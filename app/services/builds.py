@@ -1,5 +1,6 @@
 """Models built from publishers' folders: one step after the other, each in a child, the results in the list."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -211,13 +212,18 @@ class Builds(QObject):
             self._steps.pop(0)
             self._next()
 
-    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def _in_background(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[AppError], None] | None = None,
+    ) -> None:
         """Nothing is delivered when the build has ended meanwhile."""
         folder = self._folder
         background.run(
             work,
             lambda result: done(result) if self._folder is folder else None,
-            lambda error: self._fail(error) if self._folder is folder else None,
+            lambda error: (failed or self._fail)(error) if self._folder is folder else None,
         )
 
     # --------------------------------------------------------------------- check
@@ -227,13 +233,30 @@ class Builds(QObject):
         assert self._folder is not None
         self._tell("trial", 0, 0)
         path = self._folder.path / step.file
-        self._in_background(lambda: local_models.describe(path), lambda model: self._try(step, model))
+        self._in_background(
+            lambda: local_models.describe(path),
+            lambda model: self._try(step, model),
+            lambda error: self._on_trial_failed(step, error),
+        )
 
     def _try(self, step: Step, model: LocalModel) -> None:
         log = self._logs / "build-trial.log"
         self._trial = TrialAnswer(
-            self._commands.engine, log, model, lambda trial: self._publish(step, trial), self._fail, self
+            self._commands.engine,
+            log,
+            model,
+            lambda trial: self._publish(step, trial),
+            lambda error: self._on_trial_failed(step, error),
+            self,
         )
+
+    def _on_trial_failed(self, step: Step, error: AppError) -> None:
+        """The file is made anew the next time, unless it was the memory."""
+        assert self._folder is not None
+        if error.facts.get("cause") != "out_of_memory":
+            with contextlib.suppress(AppError):  # the manifest cannot be written: the first error matters
+                self._folder.forget(step)
+        self._fail(error)
 
     def _publish(self, step: Step, trial: Trial) -> None:
         assert self._folder is not None

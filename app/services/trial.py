@@ -74,4 +74,4 @@ class TrialAnswer(QObject):
         if error.code == "memory_short":
             self._done(Trial(None))
         else:
-            self._failed(AppError("build_trial_failed", reason=str(error)))
+            self._failed(AppError("build_trial_failed", reason=str(error), cause=error.code))

@@ -109,7 +109,7 @@ def test_an_interrupted_build_says_what_it_keeps_and_goes_on(tmp_path: Path, sta
     source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
     process = start(str(source), "--quant", "IQ4_XS,Q8_0")
     building = tmp_path / "データ" / "models" / "building"
-    wait_until(lambda: bool(list(building.glob("*/IQ4_XS.weights.part"))))
+    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
     process.send_signal(signal.SIGINT)
     status, _, log = ended(process)
     assert status == 130
@@ -127,7 +127,7 @@ def test_a_build_whose_program_is_killed_goes_on(tmp_path: Path, start: Start) -
     source = hf_models.model(tmp_path / "hf", shape=HfShape(layers=4, embedding=512, feed_forward=2048))
     process = start(str(source), "--quant", "IQ4_XS")
     building = tmp_path / "データ" / "models" / "building"
-    wait_until(lambda: bool(list(building.glob("*/IQ4_XS.weights.part"))))
+    wait_until(lambda: bool(list(building.glob("*/IQ4_XS-*.weights.part"))))
     process.kill()
     process.wait()
     wait_until(lambda: not list(building.glob("*/*.part")))  # the child deletes it when its parent is gone

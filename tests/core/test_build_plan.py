@@ -146,14 +146,15 @@ def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) ->
     folder = BuildFolder(made)
     folder.open()
     put(folder, made.steps[0])
-    (folder.path / "Q4_K_M.weights.part").write_bytes(b"half")
-    (folder.path / "Q8_0.weights").write_bytes(b"finished by nobody")
+    half = folder.path / f"{made.steps[1].file}.part"
+    half.write_bytes(b"half")
+    (folder.path / made.steps[2].file).write_bytes(b"finished by nobody")
     folder.close(keep=True)
     again = BuildFolder(plan(source, "Q8_0"))
     again.open()
     assert again.finished() == {"base.weights": 100}
     assert kinds(again.remaining()) == ["quantize Q8_0"]
-    assert not (again.path / "Q4_K_M.weights.part").exists()
+    assert not half.exists()
     again.close(keep=False)
     assert not again.path.parent.exists()
 
@@ -225,6 +226,25 @@ def test_another_name_or_text_is_another_result(tmp_path: Path, source: Path) ->
     other = BuildFolder(plan(source, name="別の名前"))
     other.open()
     assert kinds(other.remaining()) == ["quantize Q4_K_M"]
+    other.close(keep=False)
+
+
+@pytest.mark.parametrize("named_anew", [True, False])
+def test_a_form_that_was_made_with_another_text_or_name_is_not_taken(
+    tmp_path: Path, source: Path, named_anew: bool
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("文章", encoding="utf-8")
+    made = plan(source, text=text)
+    folder = BuildFolder(made)
+    folder.open()
+    for step in made.steps:
+        put(folder, step)
+    folder.close(keep=True)  # cancelled while it was tried
+    other = BuildFolder(plan(source, text=text, name="別の名前") if named_anew else plan(source))
+    other.open()
+    (step,) = [step for step in other.remaining() if step.form]
+    assert step.file not in other.finished()
     other.close(keep=False)
 
 

@@ -17,6 +17,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.services import trial
 from app.services.builds import Builds, Commands, Progress
 from tests import hf_models, models
 from tests.models import TinyShape
@@ -235,7 +236,17 @@ def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> 
     assert blocker.args[0].code == "build_trial_failed"
     assert bench.store.local_models() == []
     assert not list(bench.where.models.glob("*.gguf"))
-    bench.run(bench.plan())  # tried again, not quantized again
+    bench.run(bench.plan())
+    assert [report.title for report in bench.builds.reports] == ["quantize Q4_K_M"]
+
+
+def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trial.wording, "phrase", lambda *_key, **_facts: "!memory")
+        assert bench.failure(bench.plan()).facts["cause"] == "out_of_memory"
+    bench.run(bench.plan())
     assert bench.builds.reports == []
 
 
