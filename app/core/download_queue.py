@@ -32,6 +32,7 @@ class QueuedFile:
     size_bytes: int = 0  # 0: not known yet
     sha256: str = ""  # "": not known yet
     has_arrived: bool = False  # whole and verified
+    was_here: bool = False  # has arrived, but not by this download, which must not delete it
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def load(path: Path) -> list[Queued]:
     try:
         document = json.loads(path.read_bytes())
         entries = document["downloads"] if document["version"] == VERSION else []
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return []
     found = [entry for entry in map(_entry, entries if isinstance(entries, list) else ()) if entry is not None]
     return [entry if entry.state in ("failed", "cancelled") else entry.with_state("paused") for entry in found]

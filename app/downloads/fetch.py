@@ -7,6 +7,7 @@ so the comparison goes on until the checksum agrees, at most twice: the second t
 
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -40,22 +41,25 @@ def fetch(command: Fetch, control: Control, send: Send) -> Done:
     places = Places(folder / safe_name(command.name))
     try:
         with filelock.FileLock(places.lock, timeout=0):
-            return _with_source(command, places, control, send)
+            try:
+                return _with_source(command, places, control, send)
+            finally:
+                _tidy(places, control)
     except filelock.Timeout as error:
         raise AppError("download_running", name=places.target.name) from error
     except OSError as error:
         raise part.explained(error, places.target, command.size_bytes) from error
-    finally:
-        _tidy(places, control)
 
 
 def _tidy(places: Places, control: Control) -> None:
+    """While the lock is held: who does not hold it has nothing to delete here."""
     if control.is_cancelled:
         mark = part.read_mark(places.mark)
         places.data(mark.attempt if mark else 0).unlink(missing_ok=True)
         places.discard()
     if not places.mark.exists():
-        places.lock.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows deletes no open file; the lock does it when released
+            places.lock.unlink(missing_ok=True)
 
 
 def _with_source(command: Fetch, places: Places, control: Control, send: Send) -> Done:
@@ -112,17 +116,28 @@ class _Fetching:
     def _already_there(self, identity: Identity) -> Done | None:
         """Whole from an earlier time: nothing is fetched. Raises AppError where another file has that name."""
         target, sha256 = self._places.target, self._command.sha256 or identity.sha256
-        if self._places.mark.exists() or target.is_symlink() or not target.is_file():
+        if not self._has_rival(identity.size_bytes) or not sha256 or self._hash_of_target(identity) != sha256:
             return None
-        if target.stat().st_size != identity.size_bytes:
+        self._places.discard()  # of a program that was killed before it could
+        return Done(self._command.id, str(target), identity.size_bytes, sha256, True, 0, was_here=True)
+
+    def _has_rival(self, size_bytes: int) -> bool:
+        """Whether a file of that size has the name already. Raises AppError where one of another size has it."""
+        target = self._places.target
+        if target.is_symlink() or not target.is_file():
+            return False
+        if target.stat().st_size != size_bytes:
             raise AppError("download_name_taken", name=target.name, path=str(target.parent))
-        if not sha256:
-            return None
+        return True
+
+    def _hash_of_target(self, identity: Identity) -> str:
         self._send(Verifying(self._command.id))
-        with contextlib.closing(Digest(target)) as digest:
-            self._follow(digest, identity.size_bytes)
-            found = digest.hexdigest()
-        return Done(self._command.id, str(target), identity.size_bytes, found, True, 0) if found == sha256 else None
+        with contextlib.closing(Digest(self._places.target)) as digest:
+            try:
+                self._follow(digest, identity.size_bytes)
+            except ChangedError:  # somebody is writing it
+                return ""
+            return digest.hexdigest()
 
     def _follow(self, digest: Digest, size_bytes: int) -> None:
         while not digest.follow(size_bytes, _HASH_BYTES):
@@ -136,10 +151,14 @@ class _Fetching:
         if mark is None or not self._places.data(mark.attempt).is_file():
             self._places.discard()
             return fresh
+        if not (fresh.sha256 or identity.has_validator):  # nothing would tell two versions apart
+            self._start_over()
+            return fresh
         if not mark.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
             self._start_over()
             return fresh
-        return dataclasses.replace(mark, etag=identity.etag, sha256=fresh.sha256, card_id=fresh.card_id)
+        now = {"etag": identity.etag, "modified": identity.modified, "sha256": fresh.sha256, "card_id": fresh.card_id}
+        return dataclasses.replace(mark, **now)
 
     def _start_over(self) -> None:
         self._places.discard()
@@ -184,9 +203,12 @@ class _Fetching:
     def _settled(self, mark: Mark, found: str) -> Done:
         """Into its place; the folder is synced too, so that a power cut does not undo the renaming."""
         places = self._places
+        if self._has_rival(mark.size_bytes) and self._hash_of_target(mark.identity) != found:
+            places.target.rename(_free_name(places.target))
         places.data(mark.attempt).replace(places.target)
         _sync_folder(places.target.parent)
         places.forget()
+        places.bad.unlink(missing_ok=True)  # of an earlier try
         is_verified = mark.sha256 != ""
         return Done(self._command.id, str(places.target), mark.size_bytes, found, is_verified, self._repaired_bytes)
 
@@ -194,6 +216,12 @@ class _Fetching:
 def _gaps(mark: Mark) -> list[tuple[int, int]]:
     """What both answers agree on."""
     return Ranges(mark.differing).missing(0, mark.size_bytes)
+
+
+def _free_name(target: Path) -> Path:
+    """For a file that is in the way: `NAME.old`, `NAME.old2`, …"""
+    names = (target.with_name(f"{target.name}.old{number if number > 1 else ''}") for number in itertools.count(1))
+    return next(path for path in names if not os.path.lexists(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -176,6 +176,7 @@ class Done:
     sha256: str
     is_verified: bool  # False: nobody said what the checksum should be
     repaired_bytes: int
+    was_here: bool = False  # whole from an earlier time; perhaps the user's own: nothing was fetched
 
 
 @dataclass(frozen=True, slots=True)

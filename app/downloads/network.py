@@ -81,12 +81,14 @@ class HttpSource:
         with self._opened(headers, linked) as response:
             etag = response.headers.get("ETag", "")
             sha256 = next((tag for tag in map(_plain, (linked.get("x-linked-etag", ""), etag)) if _is_sha256(tag)), "")
-            return Identity(_size_of(response), etag, sha256)
+            return Identity(_size_of(response), etag, sha256, response.headers.get("Last-Modified", ""))
 
     def read(self, identity: Identity, start: int, end: int) -> Iterator[bytes]:
         headers = {"Range": f"bytes={start}-{end - 1}"}
         if identity.etag and not identity.etag.startswith("W/"):
             headers["If-Range"] = identity.etag
+        elif identity.modified and not identity.etag:
+            headers["If-Range"] = identity.modified
         with self._opened(headers) as response:
             if response.status_code == 200:
                 _check_same(identity, response, int(response.headers.get("Content-Length", identity.size_bytes)))
@@ -211,6 +213,8 @@ def _is_certificate(error: BaseException | None) -> bool:
 def _check_same(identity: Identity, response: httpx2.Response, size_bytes: int) -> None:
     etag = response.headers.get("ETag", identity.etag)
     if etag != identity.etag or size_bytes != identity.size_bytes:
+        raise ChangedError
+    if not etag and response.headers.get("Last-Modified", identity.modified) != identity.modified:
         raise ChangedError
 
 

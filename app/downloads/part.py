@@ -28,7 +28,7 @@ from app.core.addresses import without_secrets
 from app.core.errors import AppError
 from app.downloads.messages import Fetch, Origin
 from app.downloads.ranges import Range, Ranges
-from app.downloads.source import Identity
+from app.downloads.source import ChangedError, Identity
 
 VERSION = 1
 RESERVE_BYTES = 16 << 20  # left free on the disk: the conversations are there too
@@ -50,10 +50,11 @@ class Mark:
     ranges: tuple[Range, ...] = ()
     differing: tuple[Range, ...] = ()  # where the source said something else the second time
     attempt: int = 0  # 0: being fetched; 1, 2: being repaired
+    modified: str = ""  # as the source says
 
     @property
     def identity(self) -> Identity:
-        return Identity(self.size_bytes, self.etag, self.sha256)
+        return Identity(self.size_bytes, self.etag, self.sha256, self.modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def temporary(path: Path) -> Path:
 
 def new_mark(fetch: Fetch, identity: Identity) -> Mark:
     origin = dataclasses.replace(fetch.origin, place=without_secrets(fetch.origin.place))
-    return Mark(origin, fetch.card_id, identity.size_bytes, identity.etag, fetch.sha256 or identity.sha256)
+    sha256 = fetch.sha256 or identity.sha256
+    return Mark(origin, fetch.card_id, identity.size_bytes, identity.etag, sha256, modified=identity.modified)
 
 
 def read_mark(path: Path) -> Mark | None:
@@ -116,15 +118,24 @@ def read_mark(path: Path) -> Mark | None:
         if data.pop("version") != VERSION:
             return None
         mark = Mark(Origin(**data.pop("origin")), **data)
-        size_bytes = int(mark.size_bytes)
+        _check_types(mark)
+        size_bytes = mark.size_bytes
         now = _read_now(path.with_suffix(".now"), mark.attempt)
         ranges, differing = (
             tuple(Ranges(_checked([*getattr(mark, key), *now.get(key, ())], size_bytes)))
             for key in ("ranges", "differing")
         )
         return dataclasses.replace(mark, ranges=ranges, differing=differing)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _check_types(mark: Mark) -> None:
+    """Raises TypeError."""
+    texts = (*dataclasses.astuple(mark.origin), mark.card_id, mark.etag, mark.sha256, mark.modified)
+    counts = (mark.size_bytes, mark.attempt)
+    if any(type(text) is not str for text in texts) or any(type(count) is not int for count in counts):
+        raise TypeError("a field of another type")
 
 
 def _read_now(path: Path, attempt: int) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def _read_now(path: Path, attempt: int) -> dict[str, Any]:
     try:
         now: dict[str, Any] = json.loads(path.read_bytes())
         return now if now["boot"] == boot() and now["attempt"] == attempt else {}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
 
 
@@ -317,9 +328,15 @@ class Digest:
         self._at = 0
 
     def follow(self, end: int, limit_bytes: int) -> bool:
-        """Takes in up to `limit_bytes` more, not beyond `end`; True when that has been reached."""
+        """Takes in up to `limit_bytes` more, not beyond `end`; True when that has been reached.
+
+        Raises ChangedError where the file has become shorter than that.
+        """
         limit = min(end, self._at + limit_bytes)
-        while self._at < limit and (block := self._file.read(min(_BLOCK_BYTES, limit - self._at))):
+        while self._at < limit:
+            block = self._file.read(min(_BLOCK_BYTES, limit - self._at))
+            if not block:
+                raise ChangedError
             self._hash.update(block)
             self._at += len(block)
         return self._at >= end

@@ -12,6 +12,11 @@ class Identity:
     size_bytes: int
     etag: str = ""  # "": the source gives none
     sha256: str = ""  # as the source says
+    modified: str = ""  # when, as the source says; counts where it gives no etag
+
+    @property
+    def has_validator(self) -> bool:
+        return bool(self.etag or self.modified)
 
     def is_same(self, other: "Identity") -> bool:
         """Servers behind one address may disagree about the etag of a file; its sha256 is the same everywhere."""
@@ -19,7 +24,7 @@ class Identity:
             return False
         if self.sha256 and other.sha256:
             return self.sha256 == other.sha256
-        return self.etag == other.etag
+        return self.etag == other.etag and bool(self.etag or self.modified == other.modified)
 
 
 class TransientError(Exception):

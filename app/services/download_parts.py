@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core import catalogue, download_queue
 from app.core.catalogue import ModelCard, ModelFile
-from app.core.download_queue import Queued
+from app.core.download_queue import Queued, QueuedFile
 from app.core.errors import AppError
 from app.downloads.part import RESERVE_BYTES, Mark, Places, read_mark
 from app.downloads.ranges import Ranges
@@ -33,6 +33,7 @@ def settled(queued: Queued, models: Path) -> Queued:
     Raises AppError where it fits nowhere.
     """
     before = Path(queued.folder) if queued.folder else models
+    queued = _seen(before, queued)
     if before != models and before.is_dir() and received_bytes(before, queued):
         try:
             check_space(before, queued)
@@ -46,9 +47,25 @@ def settled(queued: Queued, models: Path) -> Queued:
     return queued.in_folder(str(models))
 
 
-def _anew(queued: Queued) -> Queued:
-    files = tuple(dataclasses.replace(file, has_arrived=False) for file in queued.files)
+def _seen(folder: Path, queued: Queued) -> Queued:
+    """Arrived is only what is still there: a drive may be gone, the user may have deleted a file."""
+    files = tuple(file if _is_there(folder / file.name, file.size_bytes) else _missing(file) for file in queued.files)
     return dataclasses.replace(queued, files=files)
+
+
+def _is_there(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == size_bytes
+    except OSError:
+        return False
+
+
+def _missing(file: QueuedFile) -> QueuedFile:
+    return dataclasses.replace(file, has_arrived=False, was_here=False)
+
+
+def _anew(queued: Queued) -> Queued:
+    return dataclasses.replace(queued, files=tuple(map(_missing, queued.files)))
 
 
 def check_space(folder: Path, queued: Queued) -> None:
@@ -63,13 +80,13 @@ def check_space(folder: Path, queued: Queued) -> None:
 
 
 def discard(folder: Path, queued: Queued) -> None:
-    """Deletes what was received, also whole files of a model that is not whole."""
+    """Deletes what was received, also whole files of a model that is not whole; no file that was here before."""
     for file in queued.files:
         places = Places(folder / file.name)
         places.discard()
         places.bad.unlink(missing_ok=True)
         places.lock.unlink(missing_ok=True)
-        if file.has_arrived:
+        if file.has_arrived and not file.was_here and _is_there(places.target, file.size_bytes):
             places.target.unlink(missing_ok=True)
 
 

@@ -254,7 +254,9 @@ class Fetcher(QObject):
         self._may_restart = True
         arrived = next(file for file in job.files if not file.has_arrived)
         files = tuple(
-            dataclasses.replace(file, size_bytes=event.size_bytes, sha256=event.sha256, has_arrived=True)
+            dataclasses.replace(
+                file, size_bytes=event.size_bytes, sha256=event.sha256, has_arrived=True, was_here=event.was_here
+            )
             if file is arrived
             else file
             for file in job.files

@@ -1,18 +1,25 @@
 """Where files come from and go to: certificates, redirects, users in addresses, what lies in the target folder."""
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
+import json
 import shutil
 import ssl
 import subprocess
 from pathlib import Path
 
+import filelock
 import pytest
 
+from app.core.errors import AppError
+from app.downloads.fetch import fetch
 from app.downloads.messages import Access, Contacted, Done, Failed, Fetch, List, Pace, Progress, Verifying
-from app.downloads.part import read_mark
-from tests.downloads.fetching import Child, command, is_end, run
+from app.downloads.part import Digest, Places, read_mark
+from app.downloads.source import ChangedError
+from app.downloads.transfer import Control
+from tests.downloads.fetching import Child, command, half_done, is_end, run
 from tests.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
 CONTENT = Content(3_000_000)
@@ -175,3 +182,111 @@ def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
         mark = read_mark(tmp_path / f"{FILE}.part.json")
         assert mark is not None
         assert sum(end - start for start, end in mark.ranges) >= reached.done_bytes
+
+
+# ------------------------------------------------------------------------------------------------ who has the lock
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_who_comes_second_deletes_nothing_of_the_first(is_cancelled: bool, tmp_path: Path) -> None:
+    places, control = Places(tmp_path / FILE), Control()
+    if is_cancelled:
+        control.stop(cancel=True)
+    with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
+        places.part.write_bytes(b"of the first")
+        for _ in range(2):
+            error, _ = run(command(hub, tmp_path), control)
+            assert getattr(error, "code", "") == "download_running"
+        assert places.lock.exists()
+        assert places.part.read_bytes() == b"of the first"
+
+
+# ------------------------------------------------------------------------------------------------ who owns the target
+
+
+def test_a_file_put_there_during_a_pause_is_not_replaced(tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub:
+        wanted = command(hub, tmp_path)
+        half_done(wanted, CONTENT, hub, (0, 1_000_000))
+        (tmp_path / FILE).write_bytes(b"mine")
+        error, _ = run(wanted)
+        assert getattr(error, "code", "") == "download_name_taken"
+        assert (tmp_path / FILE).read_bytes() == b"mine"
+        (tmp_path / FILE).unlink()
+        assert isinstance(run(wanted)[0], Done)
+        assert hub.sent_bytes < CONTENT.size + 100  # what was here was not sent again
+
+
+def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub:
+        wanted = command(hub, tmp_path)
+
+        def put(event: object) -> None:
+            if isinstance(event, Verifying):
+                (tmp_path / FILE).write_bytes(b"mine")
+
+        with pytest.raises(AppError) as raised:
+            fetch(wanted, Control(), put)
+        assert raised.value.code == "download_name_taken"
+        assert (tmp_path / FILE).read_bytes() == b"mine"
+
+
+def test_a_file_of_the_same_size_is_set_aside(tmp_path: Path) -> None:
+    mine = bytes(CONTENT.size)
+    (tmp_path / FILE).write_bytes(mine)
+    (tmp_path / f"{FILE}.old").write_bytes(b"older")
+    with Hub(CONTENT) as hub:
+        done, _ = run(command(hub, tmp_path))
+        assert isinstance(done, Done)
+        assert done.is_verified
+        assert not done.was_here
+    assert (tmp_path / f"{FILE}.old").read_bytes() == b"older"
+    assert (tmp_path / f"{FILE}.old2").read_bytes() == mine
+
+
+def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_path: Path) -> None:
+    with Hub(CONTENT) as hub:
+        wanted = command(hub, tmp_path)
+        half_done(wanted, CONTENT, hub, (0, CONTENT.size))
+        (tmp_path / f"{FILE}.part").rename(tmp_path / FILE)
+        done, _ = run(wanted)
+        assert isinstance(done, Done)
+        assert done.was_here
+        assert hub.sent_bytes <= 100
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path: Path) -> None:
+    with Hub(CONTENT, Fault("corrupt", at=2_000_000)) as hub:
+        error, _ = run(command(hub, tmp_path))
+        assert getattr(error, "code", "") == "download_damaged"
+        hub.change(kind="ok")
+        assert isinstance(run(command(hub, tmp_path))[0], Done)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+# ------------------------------------------------------------------------------------------------ damaged small files
+
+
+@pytest.mark.parametrize(
+    "changes", [{"origin": {"place": 5}}, {"origin": {"place": ["x"]}}, {"card_id": None}, {"sha256": 1}, {"etag": []}]
+)
+def test_a_mark_with_a_wrong_type_counts_as_none(changes: dict[str, object], tmp_path: Path) -> None:
+    mark = {"version": 1, "origin": {"place": "x"}, "card_id": "c", "size_bytes": 10, "etag": "", "sha256": ""}
+    path = tmp_path / "x.part.json"
+    path.write_text(json.dumps(mark))
+    assert read_mark(path) is not None
+    path.write_text(json.dumps(mark | changes))
+    assert read_mark(path) is None
+
+
+def test_a_mark_nested_too_deeply_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "x.part.json").write_text("[" * 200_000)
+    assert read_mark(tmp_path / "x.part.json") is None
+
+
+def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"12345")
+    digest = Digest(tmp_path / "x")
+    with contextlib.closing(digest), pytest.raises(ChangedError):
+        digest.follow(6, 100)
