@@ -5,6 +5,7 @@ A build that is interrupted leaves it; the same build goes on from there, and `c
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,11 +52,12 @@ class BuildFolder:
 
     def close(self, *, keep: bool) -> None:
         """`keep`: the build will go on some day."""
-        self._lock.release()
-        if not keep:
-            shutil.rmtree(self.path, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another build is in there
-                self.path.parent.rmdir()
+        if keep:
+            self._lock.release()
+            return
+        _empty(self.path, self._lock)
+        with contextlib.suppress(OSError):  # another build is in there
+            self.path.parent.rmdir()
 
     # --------------------------------------------------------------------- steps
 
@@ -90,10 +92,13 @@ class BuildFolder:
         return mark[0]
 
     def forget(self, step: Step) -> None:
-        """What this step has made, in here or in the list, is no good: it is to be made anew. Raises AppError."""
+        """What this step has made is no good: it is to be made anew. Raises AppError."""
         self._done.pop(step.file, None)
-        if step.form is not None:
-            self._results.pop(self._build.key(step.form), None)
+        self._write()
+
+    def forget_result(self, form: Form) -> None:
+        """The same for what is in the list already; its file stays."""
+        self._results.pop(self._build.key(form), None)
         self._write()
 
     def result(self, form: Form) -> Path | None:
@@ -151,12 +156,29 @@ def clean(models: Path, report: Callable[[Path], None] = lambda _path: None) -> 
         try:
             with lock:
                 report(path)
+                _empty(path, lock)
         except (filelock.Timeout, OSError):
             continue
-        shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
     return before - unfinished_bytes(models)
+
+
+def _empty(folder: Path, lock: filelock.BaseFileLock) -> None:
+    """Deletes the folder and lets go of the lock, in that order: a build that opens it in between would lose it."""
+    with contextlib.suppress(OSError):  # the drive may be gone
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                _delete(path)
+    if os.name == "posix":
+        _delete(folder / LOCK)  # whoever has opened it meanwhile does not get a lock without a name
+    lock.release()
+    if os.name != "posix":
+        _delete(folder / LOCK)  # refused while another holds it
+    with contextlib.suppress(OSError):  # another build has opened it
+        folder.rmdir()
 
 
 def _read(path: Path) -> dict[str, Any]:

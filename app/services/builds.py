@@ -109,20 +109,32 @@ class Builds(QObject):
         folder = BuildFolder(plan)
         folder.open()
         try:
-            self._steps = folder.remaining()
+            models = self._earlier(plan, folder)
+            steps = folder.remaining()
             folder.require_room()
-            if self._commands.environment.converter is None and any(_converts(step) for step in self._steps):
+            if self._commands.environment.converter is None and any(_converts(step) for step in steps):
                 raise AppError("converter_missing", path=str(self._commands.environment.python.parent.parent))
         except AppError:
             folder.close(keep=bool(folder.finished()))
             raise
-        self._plan, self._folder, self._count = plan, folder, len(self._steps)
-        self.reports, self.trials, self._models = [], {}, {}
+        self._plan, self._folder, self._steps, self._count = plan, folder, steps, len(steps)
+        self.reports, self.trials, self._models = [], {}, models
+        self._next()
+
+    def _earlier(self, plan: BuildPlan, folder: BuildFolder) -> dict[str, LocalModel]:
+        """Forms that an earlier run has put into the list. One that is damaged now is made anew. Raises AppError."""
+        models = {}
         for form in plan.request.forms:
             there = folder.result(form)
-            if there is not None:
-                self._models[form.name] = self._add(local_models.describe(there))
-        self._next()
+            if there is None:
+                continue
+            try:
+                described = local_models.describe(there)
+            except AppError:
+                folder.forget_result(form)
+            else:
+                models[form.name] = self._add(described)
+        return models
 
     def cancel(self) -> None:
         """Blocks for a moment. What was finished is kept."""

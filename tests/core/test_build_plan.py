@@ -273,6 +273,43 @@ def test_cleaning_spares_what_is_being_built(source: Path, tmp_path: Path) -> No
     assert build_folder.clean(made.request.models) == 0
 
 
+@pytest.mark.parametrize("is_cleaned", [True, False])
+def test_a_folder_is_held_until_all_in_it_is_deleted(
+    source: Path, is_cleaned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan(source)
+    folder = BuildFolder(made)
+    folder.open()
+    put(folder, made.steps[0])
+    delete, refused = Path.unlink, []
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "base.weights":
+            with pytest.raises(AppError, match="build_running"):
+                BuildFolder(made).open()
+            refused.append(path)
+        delete(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    folder.close(keep=is_cleaned)
+    if is_cleaned:
+        build_folder.clean(made.request.models)
+    assert refused
+    assert not folder.path.parent.exists()
+    folder.open()
+    put(folder, made.steps[0])
+    folder.close(keep=False)
+
+
+def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
+    folder = BuildFolder(plan(source))
+    folder.open()
+    shutil.rmtree(folder.path.parent)
+    folder.close(keep=False)
+    folder.open()
+    folder.close(keep=False)
+
+
 def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(source)
     usage = namedtuple("usage", "total used free")

@@ -228,6 +228,41 @@ def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench
     assert len(bench.left()) == 2
 
 
+def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    first: list[LocalModel] = []
+
+    def stop(model: LocalModel) -> None:
+        first.append(model)
+        bench.builds.cancel()
+
+    bench.builds.model_added.connect(stop)
+    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+        bench.builds.start(plan)
+    bench.builds.model_added.disconnect(stop)
+    Path(first[0].path).write_bytes(b"damaged")
+    made = bench.run(plan)
+    assert [report.title for report in bench.builds.reports] == ["quantize Q4_K_M", "quantize Q8_0"]
+    assert [model.quantization for model in made] == ["Q4_K_M", "Q8_0"]
+    assert Path(first[0].path).read_bytes() == b"damaged"
+
+
+def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    bench.builds.model_added.connect(lambda _model: bench.builds.cancel())
+    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
+        bench.builds.start(plan)
+
+    def refuse(_model: LocalModel) -> LocalModel:
+        raise AppError("database_busy")
+
+    builds = Builds(bench.commands, bench.where.logs, refuse)
+    for _again in range(2):
+        with pytest.raises(AppError, match="database_busy"):
+            builds.start(plan)
+        assert not builds.is_running
+
+
 def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
     commands = Commands(bench.environment, children.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
     builds = Builds(commands, bench.where.logs, lambda model: local_models.add(bench.store, model))
