@@ -149,7 +149,7 @@ def test_a_kit_can_be_brought_into_a_folder_of_choice(kotae: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("export-kit", "x"), 3, "持ち出すモデルがありません"),
+        (("export-kit", "x"), 3, "書き出すモデルがありません"),
         (("export-kit", "x", "--part-size", "5GB"), 2, "--part-size"),
         (("export-kit", "x", "--part-size", "多め"), 2, "--part-size"),
         (("export-kit", "x", "--model", "なし"), 3, "「なし」"),
