@@ -70,6 +70,7 @@ class Joining:
             return Joined(problems=tuple(problems))
         for path, file in lacking:
             _half(self._target, file).replace(path)
+        self._drop(model)  # of an earlier import, where the file has come another way meanwhile
         sync_folder(self._target)
         return Joined(paths, tuple(path for path, _file in lacking))
 

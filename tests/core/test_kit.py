@@ -323,6 +323,20 @@ def test_all_that_is_wrong_is_named_at_once(kit: Path, target: Path) -> None:
     assert not [name for name in names(target) if name.endswith(".gguf")]
 
 
+def test_what_was_half_joined_goes_when_the_file_has_come_another_way(kit: Path, target: Path, made: Path) -> None:
+    flip(kit / "002-0001.kotae-part", 0)
+    bring_in(kit, target)
+    assert any(name.endswith(".kotae-joining") for name in names(target))
+    elsewhere = target.parent / "elsewhere"
+    elsewhere.mkdir()
+    bring_in(made, elsewhere)
+    for path in elsewhere.glob("b-*.gguf"):
+        shutil.copy(path, target)
+    shutil.copy(made / "002-0001.kotae-part", kit)
+    assert named(bring_in(kit, target)) == []
+    assert names(target) == WHOLE
+
+
 def test_a_second_import_takes_what_is_there(kit: Path, target: Path) -> None:
     bring_in(kit, target)
     numbers = {path.name: path.stat().st_ino for path in target.iterdir()}
