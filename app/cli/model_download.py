@@ -10,16 +10,19 @@ from typing import Any
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
 from app.core import catalogue, children
+from app.core.addresses import origin_of
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
+from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import help_text, outline, phrase
 from app.services import background, keychain
 from app.services.downloads import Download, Downloads
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.reach import hub
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to a hub that has asked who it is
 PREFERRED = "Q4_K_M"
@@ -52,7 +55,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
             where.logs / "download-command.log",
             None,
         )
-        fetching = _Fetching(downloads, output, _place(options.place), token)
+        fetching = _Fetching(downloads, preferences.value, output, _place(options.place), token)
         output.note("licence", licence=card.licence, notice=card.licence_notice)
         fetching.run(card, file)
     finally:
@@ -106,8 +109,8 @@ def _token_in(name: str) -> str:
 class _Fetching:
     """One download, to its end or to Ctrl+C."""
 
-    def __init__(self, downloads: Downloads, output: Output, place: str, token: str) -> None:
-        self._downloads, self._output, self._place = downloads, output, place
+    def __init__(self, downloads: Downloads, settings: Settings, output: Output, place: str, token: str) -> None:
+        self._downloads, self._settings, self._output, self._place = downloads, settings, output, place
         self._may_take_token = token == "" and place == ""
         if token:
             downloads.set_token(token, place)
@@ -163,14 +166,22 @@ class _Fetching:
 
     def _on_failed(self, item: Download) -> None:
         assert item.problem is not None
-        token = os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token() if self._may_take_token else ""
-        if item.problem.code == "download_gated" and token:
-            self._may_take_token = False
-            self._downloads.set_token(token)
+        if item.problem.code == "download_gated" and self._may_take_token and self._take_token():
             self._downloads.resume(item.id)
             return
         self.problem = item.problem
         self.waiting.stop()
+
+    def _take_token(self) -> bool:
+        """Whether one lies around for the hub that asks: the variable is for the hub of the environment or settings,
+        what the system's store has is for its own hub only."""
+        self._may_take_token = False
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if not token and origin_of(hub(self._settings)) == origin_of(keychain.PLACE):
+            token = keychain.stored_token()
+        if token:
+            self._downloads.set_token(token)
+        return token != ""
 
 
 def _left(seconds: float | None) -> str:

@@ -14,6 +14,16 @@ def without_secrets(place: str) -> str:
     return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
 
 
+def origin_of(place: str) -> str:
+    """Scheme, host and port: what a secret is for. "" for a folder."""
+    try:
+        address = urlsplit(place)
+        port = address.port or {"http": 80, "https": 443}.get(address.scheme)
+    except ValueError:
+        return ""
+    return f"{address.scheme}://{address.hostname}:{port}" if port and address.hostname else ""
+
+
 def host_of(place: str) -> str:
     """ "" for a folder."""
     try:

@@ -47,7 +47,8 @@ class Control:
         self.stopping = threading.Event()
         self.news = threading.Event()  # for the thread that waits: stopped, or a connection has ended
         self.is_cancelled = False
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified when those who wait for the limit need not
+        self._limits = 0  # how many there have been
         self._bytes_per_s = bytes_per_s
         self._free_at = 0.0
 
@@ -55,10 +56,14 @@ class Control:
         self.is_cancelled = self.is_cancelled or cancel
         self.stopping.set()
         self.news.set()
+        with self._lock:
+            self._lock.notify_all()
 
     def limit(self, bytes_per_s: int) -> None:
         with self._lock:
             self._bytes_per_s, self._free_at = bytes_per_s, 0.0
+            self._limits += 1
+            self._lock.notify_all()
 
     def spend(self, count: int) -> None:
         """Waits until `count` bytes more are within the limit. All connections share it."""
@@ -67,8 +72,8 @@ class Control:
                 return
             now = time.monotonic()
             self._free_at = max(self._free_at, now) + count / self._bytes_per_s
-            wait_s = self._free_at - now
-        self.stopping.wait(wait_s)
+            limits = self._limits
+            self._lock.wait_for(lambda: self.stopping.is_set() or self._limits != limits, self._free_at - now)
 
 
 class Patience:

@@ -165,8 +165,15 @@ class Downloads(QObject):
         self._preferences.change(download_limit_bytes_per_s=bytes_per_s)
 
     def set_token(self, token: str, place: str = "") -> None:
-        """For repositories that ask who it is. In memory only, and for the machine of `place` only."""
-        self._secrets.set_token(token, place)
+        """For repositories that ask who it is. In memory only, and for the machine that `place` means now only."""
+        self._secrets.set_token(token, place or hub(self._preferences.value))
+
+    def sign_in(self, download_id: str, token: str) -> None:
+        """The download goes on with it; the token is for the machine that the download comes from."""
+        entry = self._entry(download_id)
+        if entry is not None:
+            self.set_token(token, entry.place)
+            self.resume(download_id)
 
     def set_proxy_login(self, user: str, password: str) -> None:
         """For the proxy of the settings. In memory only."""

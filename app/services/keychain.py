@@ -10,6 +10,7 @@ from app.core.errors import AppError
 
 SERVICE = "Kotae"
 USER = "huggingface.co"
+PLACE = f"https://{USER}"  # what is stored is for this hub and no other
 
 
 def stored_token() -> str:

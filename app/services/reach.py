@@ -3,7 +3,7 @@
 import os
 from urllib.parse import quote
 
-from app.core.addresses import host_of
+from app.core.addresses import origin_of
 from app.core.settings import Settings
 from app.downloads.messages import Access
 
@@ -16,19 +16,19 @@ def hub(settings: Settings) -> str:
 
 
 class Secrets:
-    """A token goes to the machine that it is for and to no other."""
+    """A token goes to the machine that it is for and to no other, whatever the settings say later."""
 
     def __init__(self) -> None:
-        self._token, self._place, self._proxy_login = "", "", ""
+        self._token, self._origin, self._proxy_login = "", "", ""
 
     def set_token(self, token: str, place: str) -> None:
-        """`place` "": for the hub of the settings."""
-        self._token, self._place = token.strip(), place
+        """`place`: an address. Scheme and port count too."""
+        self._token, self._origin = token.strip(), origin_of(place)
 
     def set_proxy_login(self, user: str, password: str) -> None:
         self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
 
     def access(self, place: str, settings: Settings) -> Access:
-        is_meant = self._token and host_of(place) == host_of(self._place or hub(settings))
+        is_meant = self._origin and origin_of(place) == self._origin
         proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
         return Access(self._token if is_meant else "", proxy)

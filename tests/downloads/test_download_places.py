@@ -4,10 +4,12 @@ import base64
 import contextlib
 import dataclasses
 import hashlib
+import http.server
 import json
 import shutil
 import ssl
 import subprocess
+import threading
 from pathlib import Path
 
 import filelock
@@ -15,11 +17,23 @@ import pytest
 
 from app.core.errors import AppError
 from app.downloads.fetch import fetch
-from app.downloads.messages import Access, Contacted, Done, Failed, Fetch, List, Pace, Progress, Verifying
+from app.downloads.messages import (
+    Access,
+    Contacted,
+    Done,
+    Failed,
+    Fetch,
+    List,
+    Origin,
+    Pace,
+    Progress,
+    Restarted,
+    Verifying,
+)
 from app.downloads.part import Digest, Places, read_mark
 from app.downloads.source import ChangedError
-from app.downloads.transfer import Control
-from tests.downloads.fetching import Child, command, half_done, is_end, run
+from app.downloads.transfer import Control, Stopped
+from tests.downloads.fetching import DEADLINE_S, QUICK, Child, command, half_done, is_end, run
 from tests.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
 CONTENT = Content(3_000_000)
@@ -290,3 +304,69 @@ def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Pa
     digest = Digest(tmp_path / "x")
     with contextlib.closing(digest), pytest.raises(ChangedError):
         digest.follow(6, 100)
+
+
+@pytest.mark.parametrize("how", ["set free", "stopped"])
+def test_who_waits_for_the_limit_hears_that_it_has_changed(how: str) -> None:
+    control = Control(1)
+    waiting = threading.Thread(target=control.spend, args=(1_000_000,), daemon=True)  # for 11 days
+    waiting.start()
+    if how == "stopped":
+        control.stop(cancel=False)
+    while waiting.is_alive() and how == "set free":  # it may not have begun to wait at the first try
+        control.limit(0)
+        waiting.join(0.01)
+    waiting.join(DEADLINE_S)
+    assert not waiting.is_alive()
+
+
+# ------------------------------------------------------------------------------------------------ one version only
+
+
+class _Dated(http.server.BaseHTTPRequestHandler):
+    """A server that gives no ETag. `content` and `date` are set by the test."""
+
+    content, date = b"", ""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        is_valid = self.headers.get("If-Range", self.date) == self.date
+        asked = self.headers.get("Range", "") if is_valid else ""
+        start, end = 0, len(self.content)
+        if asked:
+            first, last = asked.removeprefix("bytes=").split("-")
+            start, end = int(first), int(last) + 1
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(self.content)}")
+        if self.date:
+            self.send_header("Last-Modified", self.date)
+        self.send_header("Content-Length", str(end - start))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(self.content[start:end])
+
+
+@pytest.mark.parametrize("dates", [("Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"), ("", "")])
+def test_two_versions_without_an_etag_are_never_mixed(dates: tuple[str, str], tmp_path: Path) -> None:
+    handler = type("Handler", (_Dated,), {"content": b"A" * 4_000_000, "date": dates[0]})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}/{FILE}"
+        wanted = Fetch("1", Origin(place), str(tmp_path), FILE, pace=QUICK)
+        control = Control(10_000_000)
+
+        def stop_soon(event: object) -> None:
+            if isinstance(event, Progress) and event.done_bytes > 500_000:
+                control.stop(cancel=False)
+
+        with pytest.raises(Stopped):
+            fetch(wanted, control, stop_soon)
+        handler.content, handler.date = b"B" * 4_000_000, dates[1]
+        done, events = run(wanted)
+        server.shutdown()
+    assert isinstance(done, Done)
+    assert any(isinstance(event, Restarted) for event in events)
+    assert (tmp_path / FILE).read_bytes() == b"B" * 4_000_000

@@ -17,13 +17,16 @@ from pytestqt.qtbot import QtBot
 
 from app.core import catalogue, children, download_queue, verify
 from app.core.catalogue import ModelCard
+from app.core.download_queue import Queued, QueuedFile
 from app.core.paths import Paths
 from app.core.records import LocalModel
+from app.core.settings import Settings
 from app.core.store import Store
-from app.services import background
+from app.services import background, download_parts
 from app.services.downloads import Download, Downloads
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
+from app.services.reach import Secrets
 from tests.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
 from tests.downloads.shelf import LARGE, gguf, put_card, split_gguf
 
@@ -207,6 +210,43 @@ def test_a_model_that_is_here_already_is_not_sent_again(desk: Desk, small: Store
         begin(desk, card_of(desk, hub))
         assert desk.finish().path == str(desk.where.models / FILE)
         assert hub.sent_bytes <= 1
+
+
+def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk: Desk, small: Stored, tmp_path: Path) -> None:
+    parts = split_gguf(tmp_path / "split")
+    mine, fetched, missing = [desk.where.models / name for name in list(parts)[:3]]
+    shutil.copy(tmp_path / "split" / mine.name, mine)
+    with Hub(small, others={name: parts[name] for name in list(parts)[:2]}) as hub:
+        # From a folder nothing is listed: the part that is missing there is found out last.
+        stick = tmp_path / "stick"
+        stick.mkdir()
+        for path in (mine, fetched):
+            shutil.copy(tmp_path / "split" / path.name, stick)
+        failed = desk.failure(lambda: begin(desk, card_of(desk, hub, file=mine.name), str(stick)))
+    assert failed.problem is not None
+    assert failed.problem.code == "download_not_found"
+    assert fetched.exists()
+    desk.downloads.cancel(failed.id)
+    desk.downloads.discard_cancelled()
+    assert mine.exists()
+    assert not fetched.exists()
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_what_has_arrived_and_is_gone_since_comes_again(desk: Desk, tmp_path: Path, gone: str) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    names = download_queue.part_names("x-00001-of-00002.gguf")
+    first, second = (QueuedFile(name, name, 10, "s", has_arrived=True, was_here=True) for name in names)
+    (here / first.name).write_bytes(bytes(10))
+    folder = tmp_path / "unplugged" if gone == "folder" else here
+    entry = Queued("1", "c", "t", "Q", "", "r", "", 20, (first, second), folder=str(folder))
+    settled = download_parts.settled(entry, desk.where.models if gone == "folder" else here)
+    assert [(file.has_arrived, file.was_here) for file in settled.files] == [
+        (gone == "file", gone == "file"),
+        (False, False),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- the queue
@@ -543,6 +583,34 @@ def test_the_token_of_the_hub_goes_to_no_other_place(desk: Desk, small: Stored) 
         begin(desk, card, f"{hub.storage}/blob/{FILE}")
         desk.finish()
         assert {request.headers.get("Authorization") for request in hub.requests} == {None}
+
+
+def test_a_token_does_not_follow_the_settings_to_a_mirror(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        desk.downloads.set_token(TOKEN)  # for the hub itself
+        card = card_of(desk, hub)  # the settings name a mirror from now on
+        begin(desk, card)
+        desk.finish()
+        assert {request.headers.get("Authorization") for request in hub.requests} == {None}
+
+
+def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, small: Stored) -> None:
+    with Hub(small, Fault(token=TOKEN)) as hub:
+        card = card_of(desk, hub)
+        desk.preferences.change(hub_endpoint="http://127.0.0.1:9")
+        failed = desk.failure(lambda: begin(desk, card, hub.place))
+        desk.downloads.sign_in(failed.id, TOKEN)
+        desk.finish()
+
+
+def test_a_token_is_for_one_scheme_host_and_port() -> None:
+    secrets, none = Secrets(), Settings()
+    secrets.set_token(TOKEN, "https://hub.example")
+    assert secrets.access("https://me@hub.example:443/path", none).token == TOKEN
+    for other in ("http://hub.example", "https://hub.example:8443", "https://b.example", "/hub.example", "http://["):
+        assert secrets.access(other, none).token == ""
+    secrets.set_token(TOKEN, "/a/folder")
+    assert secrets.access("/a/folder", none).token == ""
 
 
 def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -> None:

@@ -106,13 +106,9 @@ class DownloadDesk(QObject):
         item = self.find(download_id)
         repository = str(item.problem.facts.get("repository", "")) if item and item.problem else ""
         dialog = TokenDialog(self._theme, repository, parent)
-        dialog.token_given.connect(lambda token: self._on_token_given(token, download_id))
+        dialog.token_given.connect(lambda token: self.downloads.sign_in(download_id, token))
         dialog.open()
         return dialog
-
-    def _on_token_given(self, token: str, download_id: str) -> None:
-        self.downloads.set_token(token)
-        self.downloads.resume(download_id)
 
     def _open_licence(self, url: str, parent: QWidget) -> Dialog:
         dialog = questions.licence_dialog(self._theme, url, parent)

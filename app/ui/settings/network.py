@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
+from app.core.addresses import origin_of
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.settings import Settings, is_address
@@ -11,6 +12,7 @@ from app.core.wording import describe_error
 from app.services import background, keychain
 from app.services.downloads import Downloads
 from app.services.preferences import Preferences
+from app.services.reach import hub
 from app.ui.input_method import guard_of
 from app.ui.models.token_dialog import TokenDialog
 from app.ui.settings.proxy_login import ProxyLoginDialog
@@ -150,14 +152,16 @@ class NetworkSection(Section):
         return dialog
 
     def ask_token(self) -> TokenDialog:
-        dialog = TokenDialog(self._theme, "", self.window(), can_store=keychain.is_available())
+        is_for_stored = origin_of(hub(self._preferences.value)) == origin_of(keychain.PLACE)
+        can_store = is_for_stored and keychain.is_available()
+        dialog = TokenDialog(self._theme, "", self.window(), can_store=can_store)
         dialog.token_given.connect(self._on_token_given)
         dialog.store_requested.connect(self._store)
         dialog.open()
         return dialog
 
-    def _on_token_given(self, token: str) -> None:
-        self._downloads.set_token(token)
+    def _on_token_given(self, token: str, place: str = "") -> None:
+        self._downloads.set_token(token, place)
         self._token_row.show_note(self.tr("✓ Kotae を閉じるまで、このトークンを使います。"))
 
     def _store(self, token: str) -> None:
@@ -169,7 +173,7 @@ class NetworkSection(Section):
 
     def _on_stored(self, token: str) -> None:
         if token:
-            self._on_token_given(token)
+            self._on_token_given(token, keychain.PLACE)
         else:
             self._token_row.show_note(self.tr("▲ 保存したトークンはありません。"))
 
