@@ -157,8 +157,9 @@ class _Fetching:
         if not mark.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
             self._start_over()
             return fresh
-        now = {"etag": identity.etag, "modified": identity.modified, "sha256": fresh.sha256, "card_id": fresh.card_id}
-        return dataclasses.replace(mark, **now)
+        return dataclasses.replace(
+            mark, etag=identity.etag, modified=identity.modified, sha256=fresh.sha256, card_id=fresh.card_id
+        )
 
     def _start_over(self) -> None:
         self._places.discard()
