@@ -643,7 +643,7 @@ def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) ->
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{", b"[]", b'{"version": 9, "downloads": []}', b'{"version": 1, "downloads": 5}',
+    [b"", b"{", b"[" * 200_000, b"[]", b'{"version": 9, "downloads": []}', b'{"version": 1, "downloads": 5}',
      b'{"version": 1, "downloads": [5, {}, {"id": 3}]}'],
 )  # fmt: skip
 def test_a_damaged_queue_is_an_empty_one(damage: bytes, tmp_path: Path) -> None:
