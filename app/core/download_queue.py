@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.core import catalogue, local_models
+from app.core import catalogue, gguf, local_models
 from app.core.addresses import without_secrets
 from app.core.atomic import write_atomically
 from app.core.catalogue import ModelCard, ModelFile
@@ -84,8 +84,10 @@ def is_online(place: str) -> bool:
 
 
 def plan(card: ModelCard, file: ModelFile, place: str, identifier: str) -> Queued:
-    """Raises AppError("download_no_source") where nobody says what the file is called."""
+    """Raises AppError("download_no_source" | "download_bad_address"); the first where nobody says what it is called."""
     kind = kind_of(place)
+    if kind in ("folder", "local_file") and "://" in place:
+        raise AppError("download_bad_address", address=without_secrets(place))
     if not file.file or (kind == "hub" and not file.repository):
         raise AppError("download_no_source", name=card.title)
     names = part_names(file.file.rpartition("/")[2])
@@ -145,7 +147,7 @@ def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, st
 def as_model(queued: Queued, folder: Path) -> LocalModel:
     """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
 
-    Raises AppError where it is no model.
+    Raises AppError where it is no model, or AppError("download_other_model") where it is not that of the card.
     """
     model = local_models.describe(folder / queued.files[0].name)
     hashes = {file.name: file.sha256 for file in queued.files}
@@ -153,8 +155,22 @@ def as_model(queued: Queued, folder: Path) -> LocalModel:
     card = catalogue.load().card(queued.card_id)
     if card is None:
         return dataclasses.replace(model, files=marks)
+    if _contradicts(model, card, queued.quantization):
+        raise AppError("download_other_model", name=card.title, found=model.architecture, size_bytes=model.size_bytes)
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
+
+
+def _contradicts(model: LocalModel, card: ModelCard, quantization: str) -> bool:
+    """Whether a file is not what its card describes: a card without a checksum would take anything of that name."""
+    file, shape = card.file_of(quantization), card.shape
+    if file is not None and file.size_bytes and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
+        return True
+    if shape is None:
+        return False
+    header = gguf.read_header(Path(model.path))
+    found = (header.architecture, header.block_count, header.embedding_length)
+    return found != (shape.architecture, shape.block_count, shape.embedding_length)
 
 
 def save(path: Path, entries: Iterable[Queued]) -> None:

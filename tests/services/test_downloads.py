@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from app.core import catalogue, children, download_queue, verify
 from app.core.catalogue import ModelCard
 from app.core.download_queue import Queued, QueuedFile
+from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.settings import Settings
@@ -662,3 +663,39 @@ def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
     desk.queue.write_text(json.dumps(document))
     assert [entry.id for entry in download_queue.load(desk.queue)] == ["2"]
     assert download_queue.load(desk.queue)[0].revision == COMMIT
+
+
+# ------------------------------------------------------------------------------------------- what a card does not say
+
+
+def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
+    desk: Desk, tmp_path: Path, qtbot: QtBot
+) -> None:
+    """Of the same size, but not of the card's dimensions."""
+    with Hub(Stored(gguf(tmp_path / "source"))) as hub:
+        card = card_of(desk, hub, sha256="")
+        shape = catalogue.load().card("llama-3-swallow-8b-instruct-v0.1")
+        assert shape is not None
+        card = dataclasses.replace(card, shape=shape.shape)
+        path = desk.where.cards / "tiny.toml"
+        assert card.shape is not None
+        values = ", ".join(
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {str(value).lower()}"
+            for key, value in dataclasses.asdict(card.shape).items()
+            if value is not None
+        )
+        path.write_text(path.read_text("utf-8") + f"shape = {{ {values} }}\n", "utf-8")
+        catalogue.use_folder(desk.where.cards)
+        card = catalogue.load().card("tiny") or card
+        assert card.shape is not None
+        with qtbot.waitSignal(desk.downloads.failed, timeout=LIMIT_MS) as failed:
+            begin(desk, card)
+        assert failed.args[0].problem.code == "download_other_model"
+        assert desk.library.models() == []
+
+
+def test_an_address_of_another_kind_is_no_folder(desk: Desk, small: Stored) -> None:
+    with Hub(small) as hub:
+        card = card_of(desk, hub)
+        with pytest.raises(AppError, match="download_bad_address"):
+            download_queue.plan(card, card.files[0], "ftp://server/models", "1")
