@@ -1,8 +1,8 @@
 """One program, several roles, chosen by the first argument.
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
-yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`: the
-child that makes weights smaller. Anything else: the command line. Heavy imports wait until the role is known.
+yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`:
+the child that makes weights smaller. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import signal

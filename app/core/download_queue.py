@@ -155,16 +155,17 @@ def as_model(queued: Queued, folder: Path) -> LocalModel:
     card = catalogue.load().card(queued.card_id)
     if card is None:
         return dataclasses.replace(model, files=marks)
-    if _contradicts(model, card, queued.quantization):
+    if _contradicts(model, card, queued):
         raise AppError("download_other_model", name=card.title, found=model.architecture, size_bytes=model.size_bytes)
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
 
 
-def _contradicts(model: LocalModel, card: ModelCard, quantization: str) -> bool:
+def _contradicts(model: LocalModel, card: ModelCard, queued: Queued) -> bool:
     """Whether a file is not what its card describes: a card without a checksum would take anything of that name."""
-    file, shape = card.file_of(quantization), card.shape
-    if file is not None and file.size_bytes and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
+    file, shape = card.file_of(queued.quantization), card.shape
+    is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
+    if file is not None and is_one and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
         return True
     if shape is None:
         return False
