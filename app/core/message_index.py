@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.core import text
 from app.core.database import Database
 
-MESSAGES_MAX = 2000  # the newest messages looked at; somebody with more hits than that types another word
+MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
 CONVERSATIONS_MAX = 200
 MERGED_PAGES = 100  # of 4 kB, in one turn: some 30 ms
 
