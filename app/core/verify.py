@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,21 +52,6 @@ def verify(model: LocalModel, report: Report = lambda _done, _total: None) -> Ve
     is_known = all(_expected(path, before.get(path.name)) for path in marks)
     kept = dataclasses.replace(model, files=tuple(marks.values()))
     return Verdict(kept, "sound" if is_known else "first")
-
-
-def verify_all(models: Sequence[LocalModel], report: Report = lambda _done, _total: None) -> list[Verdict]:
-    """One after the other; `report` is told of all together."""
-    total = sum(model.size_bytes for model in models)
-    verdicts: list[Verdict] = []
-    before = 0
-
-    def add_up(done: int, _of: int) -> None:
-        report(min(before + done, total), total)
-
-    for model in models:
-        verdicts.append(verify(model, add_up))
-        before += model.size_bytes
-    return verdicts
 
 
 def _expected(path: Path, before: FileMark | None) -> str:

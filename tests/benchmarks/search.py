@@ -19,6 +19,7 @@ from pathlib import Path
 from app.core import paths, text
 from app.core.message_index import MessageIndex
 from app.core.records import AnswerDetails, Conversation, Message
+from app.core.shelf import Shelf
 from app.core.store import Store, title_of
 from app.services.conversations import Conversations
 
@@ -160,6 +161,27 @@ def add_messages(store: Store) -> dict[str, float]:
     return measured(lambda: store.add_question(message_text(chance, 120)), 50)
 
 
+def erasing(store: Store) -> dict[str, object]:
+    """Half of all conversations, in the turns of the bin; others can write between two of them."""
+    shelf = Shelf(store.database)
+    everything = [conversation.id for conversation in store.conversations()]
+    before = store.database.read("SELECT count(*) FROM message")[0][0]
+    shelf.bin(everything[: len(everything) // 2])
+    shelf.give_up(everything[: len(everything) // 2])
+    turns, is_more = [], True
+    while is_more:
+        started = time.perf_counter()
+        is_more = shelf.erase_some()
+        turns.append((time.perf_counter() - started) * 1000)
+    return {
+        "messages": before - store.database.read("SELECT count(*) FROM message")[0][0],
+        "turns": len(turns),
+        "median_ms": round(statistics.median(turns), 1),
+        "worst_ms": round(max(turns), 1),
+        "all_s": round(sum(turns) / 1000, 1),
+    }
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as folder:
@@ -175,6 +197,7 @@ def main() -> None:
         store = Store.open(where.database, where.backups)
         result["bytes"] = sizes(store)
         result["quick_check"] = measured(lambda: store.database.read("PRAGMA quick_check(1)"), 3)
+        result["erasing"] = erasing(store)
         store.close()
     print(json.dumps(result, ensure_ascii=False, indent=1))
 

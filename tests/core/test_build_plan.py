@@ -306,8 +306,10 @@ def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
     folder.open()
     shutil.rmtree(folder.path.parent)
     folder.close(keep=False)
-    folder.open()
+    folder.open()  # which the lock of before would refuse
+    assert folder.path.is_dir()
     folder.close(keep=False)
+    assert not folder.path.exists()
 
 
 def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

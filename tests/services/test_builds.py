@@ -207,8 +207,8 @@ def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) ->
     assert bench.environment.jobs() == ["hf_to_gguf"]
 
 
-def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench: Bench) -> None:
-    plan = bench.plan("Q4_K_M,Q8_0")
+def _first_of_an_interrupted(bench: Bench, plan: BuildPlan) -> LocalModel:
+    """Cancels as soon as the first form is in the list; gives that."""
     first: list[LocalModel] = []
 
     def stop(model: LocalModel) -> None:
@@ -218,33 +218,30 @@ def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench
     bench.builds.model_added.connect(stop)
     with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
         bench.builds.start(plan)
-    before = Path(first[0].path).stat()
     bench.builds.model_added.disconnect(stop)
+    return first[0]
+
+
+def test_a_form_that_was_finished_before_an_interruption_is_not_made_again(bench: Bench) -> None:
+    plan = bench.plan("Q4_K_M,Q8_0")
+    first = _first_of_an_interrupted(bench, plan)
+    before = Path(first.path).stat()
     made = bench.run(plan)
     assert [report.title for report in bench.builds.reports] == ["quantize Q8_0"]
-    assert made[0].id == first[0].id
-    assert made[0].name == first[0].name
+    assert made[0].id == first.id
+    assert made[0].name == first.name
     assert Path(made[0].path).stat().st_ino == before.st_ino
     assert len(bench.left()) == 2
 
 
 def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Bench) -> None:
     plan = bench.plan("Q4_K_M,Q8_0")
-    first: list[LocalModel] = []
-
-    def stop(model: LocalModel) -> None:
-        first.append(model)
-        bench.builds.cancel()
-
-    bench.builds.model_added.connect(stop)
-    with bench.qtbot.waitSignal(bench.builds.cancelled, timeout=60_000):
-        bench.builds.start(plan)
-    bench.builds.model_added.disconnect(stop)
-    Path(first[0].path).write_bytes(b"damaged")
+    first = _first_of_an_interrupted(bench, plan)
+    Path(first.path).write_bytes(b"damaged")
     made = bench.run(plan)
     assert [report.title for report in bench.builds.reports] == ["quantize Q4_K_M", "quantize Q8_0"]
     assert [model.quantization for model in made] == ["Q4_K_M", "Q8_0"]
-    assert Path(first[0].path).read_bytes() == b"damaged"
+    assert Path(first.path).read_bytes() == b"damaged"
 
 
 def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -473,8 +473,17 @@ def test_start_and_end_of_an_answer_are_announced(transcript: Transcript, monkey
     assert said == ["回答を始めました", "回答が終わりました"]
 
 
-def test_the_announcement_event_is_accepted_by_qt(transcript: Transcript) -> None:
+def test_an_announcement_reaches_qt_politely(transcript: Transcript, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, QAccessible.AnnouncementPoliteness]] = []
+    update = QAccessible.updateAccessibility
+
+    def listen(event: QAccessibleAnnouncementEvent) -> None:
+        heard.append((event.message(), event.politeness()))
+        update(event)
+
+    monkeypatch.setattr(QAccessible, "updateAccessibility", listen)
     announce(transcript, "回答を始めました")
+    assert heard == [("回答を始めました", QAccessible.AnnouncementPoliteness.Polite)]
 
 
 def test_no_button_needs_the_mouse_to_be_seen(transcript: Transcript) -> None:

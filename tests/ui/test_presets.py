@@ -295,7 +295,7 @@ def test_halves_of_surrogate_pairs_are_not_stored(open_editor, presets, qtbot):
     editor.form.prompt.text.setPlainText("橋\ud842脚")
     click(editor.save_button, qtbot)
     stored = next(preset for preset in presets.all("chat") if preset.name == "検査")
-    stored.choices.system_prompt.encode("utf-8")
+    assert stored.choices.system_prompt.encode("utf-8").decode("utf-8")[0] == "橋"
 
 
 @pytest.mark.parametrize(
