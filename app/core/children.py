@@ -41,3 +41,8 @@ def downloader() -> list[str]:
 def quantizer(job: Path) -> list[str]:
     """`job`: a file with a job of `app.engine.quantize_job`."""
     return [*program(), "--quantize", str(job)]
+
+
+def reader(database: Path) -> list[str]:
+    """The child that opens foreign documents; it writes into that database (`app.core.documents.library`)."""
+    return [*program(), "--read-documents", str(database)]

@@ -7,7 +7,7 @@ as stored survives a kill or a power cut. One `Database` belongs to one thread.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from app.core import backups
 from app.core.database_errors import IN_MEMORY, failure
 from app.core.errors import AppError
 from app.core.store_schema import MIGRATIONS
+
+Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n brings a file from version n to n + 1
 
 BUSY_MS = 5000  # a writer waits so long for another
 
@@ -30,8 +32,17 @@ class Database:
         self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
 
     @classmethod
-    def open(cls, path: Path, backup_folder: Path, clock: Callable[[], float] = time.time) -> "Database":
-        """Opens or creates the file: checks it, then migrates it, after a backup."""
+    def open(
+        cls,
+        path: Path,
+        backup_folder: Path | None,
+        clock: Callable[[], float] = time.time,
+        migrations: Migrations = MIGRATIONS,
+    ) -> "Database":
+        """Opens or creates the file: checks it, then migrates it, after a backup.
+
+        `backup_folder` None: what is in the file can be made again, so no backup is made.
+        """
         try:
             db = _connected(path)
         except sqlite3.Error as error:  # a folder in its place, or a path longer than the 512 bytes that sqlite takes
@@ -46,7 +57,7 @@ class Database:
             raise AppError("database_damaged", path=str(path))
         database = cls(db, path, clock)
         try:
-            database._migrate(backup_folder)
+            database._migrate(backup_folder, migrations)
         except BaseException:
             db.close()
             raise
@@ -68,7 +79,7 @@ class Database:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA temp_store=MEMORY")
         database = cls(db, IN_MEMORY, clock)
-        database._migrate(IN_MEMORY)
+        database._migrate(None, MIGRATIONS)
         return database
 
     def close(self) -> None:
@@ -123,20 +134,20 @@ class Database:
         except sqlite3.Error as error:
             raise failure(error, self.path) from error
 
-    def _migrate(self, backup_folder: Path) -> None:
+    def _migrate(self, backup_folder: Path | None, migrations: Migrations) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise AppError("newer_data", version=version, known=len(MIGRATIONS), path=str(self.path))
-        if version == len(MIGRATIONS):
+        if version > len(migrations):
+            raise AppError("newer_data", version=version, known=len(migrations), path=str(self.path))
+        if version == len(migrations):
             return
-        if version > 0:
-            name = f"kotae-before-v{len(MIGRATIONS)}-{int(self.now())}-{os.getpid()}.sqlite"
+        if version > 0 and backup_folder is not None:
+            name = f"kotae-before-v{len(migrations)}-{int(self.now())}-{os.getpid()}.sqlite"
             backups.copy(self.path, backup_folder / name)
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
-            for migrate in MIGRATIONS[version:]:
+            for migrate in migrations[version:]:
                 migrate(self._db)
-            self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -29,6 +29,11 @@ class Paths:
         return self.data / "kotae.sqlite"
 
     @property
+    def documents(self) -> Path:
+        """What was read of the user's documents. It can be made again from them."""
+        return self.data / "documents.sqlite"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

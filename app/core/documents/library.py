@@ -1,0 +1,313 @@
+"""The documents' database: collections, their documents and sections. Retrieval is `app.core.documents.retrieval`.
+
+A method that changes something has committed it when it returns.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.core.database import Database, Row
+from app.core.documents import terms
+from app.core.documents.records import Box, Collection, Document, Label, Passage, Report, Section, State
+from app.core.documents.schema import MIGRATIONS
+from app.core.errors import AppError
+
+_COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS documents,
+    (SELECT count(*) FROM document d JOIN section s ON s.document_id = d.id WHERE d.collection_id = c.id) AS sections,
+    (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('waiting', 'reading')) AS unfinished,
+    (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
+
+
+class Library:
+    """Raises AppError as `Database` does. One belongs to one thread; `beside` gives one for another."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = self._db = database
+        self.path = database.path
+
+    @classmethod
+    def open(cls, path: Path, clock: Callable[[], float] = time.time) -> "Library":
+        return cls(Database.open(path, None, clock, MIGRATIONS))
+
+    @classmethod
+    def beside(cls, path: Path) -> "Library":
+        return cls(Database.beside(path))
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -------------------------------------------------------------- collections
+
+    def collections(self) -> list[Collection]:
+        """By name, Kotae's own last."""
+        rows = self._db.read(
+            f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c ORDER BY c.is_builtin, c.name"  # noqa: S608
+        )
+        return [_collection(row) for row in rows]
+
+    def collection(self, name: str) -> Collection:
+        """Raises AppError("unknown_collection")."""
+        known = self.collections()
+        found = next((one for one in known if one.name == name), None)
+        if found is None:
+            raise AppError("unknown_collection", name=name, known=" / ".join(one.name for one in known))
+        return found
+
+    def add_collection(self, name: str, label: Label = "internal", *, is_builtin: bool = False) -> int:
+        """Raises AppError("collection_exists" | "collection_unnamed")."""
+        self._check_name(name, None)
+        with self._db.transaction():
+            return self._db.write(
+                "INSERT INTO collection(name, label, is_builtin, created_at) VALUES (?, ?, ?, ?)",
+                name.strip(),
+                label,
+                is_builtin,
+                self._db.now(),
+            )
+
+    def rename_collection(self, collection_id: int, name: str) -> None:
+        """Raises AppError("collection_exists" | "collection_unnamed")."""
+        self._check_name(name, collection_id)
+        with self._db.transaction():
+            self._db.write("UPDATE collection SET name = ? WHERE id = ?", name.strip(), collection_id)
+
+    def set_label(self, collection_id: int, label: Label) -> None:
+        with self._db.transaction():
+            self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
+
+    def remove_collection(self, collection_id: int) -> None:
+        """With its documents: seconds for thousands of sections. The files stay where they are."""
+        self.remove_documents([document.id for document in self.documents(collection_id)])
+        with self._db.transaction():
+            self._db.write("DELETE FROM collection WHERE id = ?", collection_id)
+
+    def _check_name(self, name: str, own_id: int | None) -> None:
+        if not name.strip():
+            raise AppError("collection_unnamed")
+        if self._db.read("SELECT 1 FROM collection WHERE name = ? AND id IS NOT ?", name.strip(), own_id):
+            raise AppError("collection_exists", name=name.strip())
+
+    # ------------------------------------------------------------------ sources
+
+    def sources(self, collection_id: int) -> list[Path]:
+        """The files and folders that the user added."""
+        rows = self._db.read("SELECT path FROM source WHERE collection_id = ? ORDER BY id", collection_id)
+        return [Path(row[0]) for row in rows]
+
+    def add_sources(self, collection_id: int, paths: Iterable[Path]) -> None:
+        with self._db.transaction():
+            for path in paths:
+                self._db.write(
+                    "INSERT OR IGNORE INTO source(collection_id, path) VALUES (?, ?)", collection_id, str(path)
+                )
+
+    def remove_source(self, collection_id: int, path: Path) -> None:
+        with self._db.transaction():
+            self._db.write("DELETE FROM source WHERE collection_id = ? AND path = ?", collection_id, str(path))
+
+    # ---------------------------------------------------------------- documents
+
+    def documents(self, collection_id: int) -> list[Document]:
+        """In the order of their paths."""
+        rows = self._db.read("SELECT * FROM document WHERE collection_id = ? ORDER BY path", collection_id)
+        return [_document(row) for row in rows]
+
+    def document(self, document_id: int) -> Document | None:
+        rows = self._db.read("SELECT * FROM document WHERE id = ?", document_id)
+        return _document(rows[0]) if rows else None
+
+    def waiting(self) -> list[Document]:
+        """What is to be read, in the order in which it was added; also what a kill has interrupted."""
+        rows = self._db.read("SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")
+        return [_document(row) for row in rows]
+
+    def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
+        """As waiting; those that are there already stay as they are. Gives the ids of the new ones."""
+        added = []
+        with self._db.transaction():
+            for path in paths:
+                before = self._db.changes()
+                row_id = self._db.write(
+                    "INSERT OR IGNORE INTO document(collection_id, path, name, state, added_at)"
+                    " VALUES (?, ?, ?, 'waiting', ?)",
+                    collection_id,
+                    str(path),
+                    path.name,
+                    self._db.now(),
+                )
+                if self._db.changes() > before:
+                    added.append(row_id)
+        return added
+
+    def begin_reading(self, document_id: int) -> int:
+        """Marks it and gives the attempts so far, with this one: what ends the child twice is not tried again."""
+        with self._db.transaction():
+            self._db.write("UPDATE document SET state = 'reading', attempts = attempts + 1 WHERE id = ?", document_id)
+        return int(self._db.read("SELECT attempts FROM document WHERE id = ?", document_id)[0][0])
+
+    def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
+        """Puts documents into the queue. Their sections stay until they are read. `encoding`: "" detects it anew."""
+        with self._db.transaction():
+            for document_id in document_ids:
+                self._db.write(
+                    "UPDATE document SET state = 'waiting', attempts = 0, modified_ns = 0,"
+                    " wished_encoding = coalesce(?, wished_encoding) WHERE id = ?",
+                    encoding,
+                    document_id,
+                )
+
+    def fail(self, document_id: int, error: AppError) -> None:
+        """What was read of it earlier stays."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE document SET state = 'failed', error_code = ?, error_facts = ? WHERE id = ?",
+                error.code,
+                json.dumps(error.facts, ensure_ascii=False, default=str),
+                document_id,
+            )
+
+    def remove_documents(self, document_ids: Sequence[int]) -> None:
+        """One transaction each. The files stay where they are."""
+        for document_id in document_ids:
+            with self._db.transaction():
+                self._forget_sections(document_id)
+                self._db.write("DELETE FROM document WHERE id = ?", document_id)
+
+    # ----------------------------------------------------------------- sections
+
+    def put(self, document: Document, sections: Sequence[Section]) -> None:
+        """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new."""
+        with self._db.transaction():
+            self._forget_sections(document.id)
+            for position, section in enumerate(sections):
+                self._add_section(document.id, position, section)
+            self._db.write(
+                "UPDATE document SET state = ?, attempts = 0, size_bytes = ?, modified_ns = ?, sha256 = ?,"
+                " error_code = ?, error_facts = ?, report = ?, indexed_at = ? WHERE id = ?",
+                document.state,
+                document.size_bytes,
+                document.modified_ns,
+                document.sha256,
+                document.error_code,
+                json.dumps(document.error_facts, ensure_ascii=False, default=str),
+                json.dumps(dataclasses.asdict(document.report), ensure_ascii=False),
+                self._db.now(),
+                document.id,
+            )
+
+    def sections(self, document_id: int) -> list[tuple[int, Section]]:
+        """With their ids, in the document's order."""
+        rows = self._db.read("SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
+        return [(row["id"], as_section(row)) for row in rows]
+
+    def passage(self, section_id: int) -> Passage | None:
+        """A section with where it is from; None when its document has been read anew or has left."""
+        found = self.passages([(section_id, 0.0)])
+        return found[0] if found else None
+
+    def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
+        """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
+        rows = self._db.read(
+            """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
+               FROM section s JOIN document d ON d.id = s.document_id JOIN collection c ON c.id = d.collection_id
+               WHERE s.id IN (SELECT value FROM json_each(?))""",
+            json.dumps([section_id for section_id, _ in scored]),
+        )
+        by_id = {row["id"]: row for row in rows}
+        found = [(by_id[section_id], score) for section_id, score in scored if section_id in by_id]
+        return [
+            Passage(
+                section_id=row["id"],
+                section=as_section(row),
+                document_id=row["document_id"],
+                document=row["document"],
+                path=row["path"],
+                collection=row["collection"],
+                label=row["label"],
+                score=score,
+                rank=rank,
+            )
+            for rank, (row, score) in enumerate(found, start=1)
+        ]
+
+    def _add_section(self, document_id: int, position: int, section: Section) -> None:
+        section_id = self._db.write(
+            "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            document_id,
+            position,
+            json.dumps(section.heading, ensure_ascii=False),
+            section.tag,
+            section.text,
+            section.page,
+            section.page_last,
+            json.dumps([dataclasses.astuple(box) for box in section.boxes]),
+            json.dumps(section.captions, ensure_ascii=False),
+        )
+        self._db.write(
+            "INSERT INTO section_terms(rowid, heading, body) VALUES (?, ?, ?)", section_id, *terms.of_section(section)
+        )
+
+    def _forget_sections(self, document_id: int) -> None:
+        """A contentless table forgets only what it is told again."""
+        for section_id, section in self.sections(document_id):
+            self._db.write(
+                "INSERT INTO section_terms(section_terms, rowid, heading, body) VALUES ('delete', ?, ?, ?)",
+                section_id,
+                *terms.of_section(section),
+            )
+        self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
+
+
+def as_section(row: Row) -> Section:
+    return Section(
+        heading=tuple(json.loads(row["heading"])),
+        text=row["text"],
+        tag=row["tag"],
+        page=row["page"],
+        page_last=row["page_last"],
+        boxes=tuple(Box(*values) for values in json.loads(row["boxes"])),
+        captions=tuple(json.loads(row["captions"])),
+    )
+
+
+def _collection(row: Row) -> Collection:
+    return Collection(
+        id=row["id"],
+        name=row["name"],
+        label=row["label"],
+        is_builtin=bool(row["is_builtin"]),
+        documents=row["documents"],
+        sections=row["sections"],
+        unfinished=row["unfinished"],
+        troubled=row["troubled"],
+    )
+
+
+def _report(stored: str) -> Report:
+    values: dict[str, Any] = json.loads(stored)
+    return Report(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _document(row: Row) -> Document:
+    state: State = row["state"]
+    return Document(
+        id=row["id"],
+        collection_id=row["collection_id"],
+        path=row["path"],
+        name=row["name"],
+        state=state,
+        size_bytes=row["size_bytes"],
+        modified_ns=row["modified_ns"],
+        sha256=row["sha256"],
+        wished_encoding=row["wished_encoding"],
+        error_code=row["error_code"],
+        error_facts=json.loads(row["error_facts"]),
+        report=_report(row["report"]),
+        added_at=row["added_at"],
+        indexed_at=row["indexed_at"],
+    )

@@ -1,0 +1,99 @@
+"""What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC)."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
+State = Literal["waiting", "reading", "done", "doubtful", "failed"]
+LABELS: tuple[Label, ...] = ("public", "internal", "secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, in points (1/72 inch) from the page's top left corner, as it is displayed."""
+
+    page: int  # from 1
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A set of documents that is asked together."""
+
+    id: int
+    name: str
+    label: Label = "internal"
+    is_builtin: bool = False  # Kotae's own manual
+    documents: int = 0
+    sections: int = 0
+    unfinished: int = 0  # documents that wait or are being read
+    troubled: int = 0  # documents that are doubtful or failed
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of reading one document."""
+
+    pages: int = 0  # 0: a format without pages
+    pages_without_text: tuple[int, ...] = ()  # from 1
+    garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text would hold
+    headings: int = 0
+    tables: int = 0
+    sections: int = 0
+    characters: int = 0
+    encoding: str = ""  # of a text file; "": the format says it itself
+    notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording.toml
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of a collection. The file stays where it is."""
+
+    id: int
+    collection_id: int
+    path: str
+    name: str
+    state: State
+    size_bytes: int = 0
+    modified_ns: int = 0
+    sha256: str = ""
+    wished_encoding: str = ""  # what the user said it is; "": to be detected
+    error_code: str = ""
+    error_facts: dict[str, Any] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
+    added_at: float = 0.0
+    indexed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A citable piece of a document: never more than one clause, never half a sentence or table row.
+
+    `text` is the original's, without headings. `heading`: the path from the outermost, as printed (第3章 …, 3.2.1 …).
+    """
+
+    heading: tuple[str, ...]
+    text: str
+    tag: str = ""  # how binding it is, as the document says: 必須, 標準, 推奨, 例示, 考え方
+    page: int = 0  # the first, from 1; 0: the format has no pages
+    page_last: int = 0
+    boxes: tuple[Box, ...] = ()
+    captions: tuple[str, ...] = ()  # numbers of its tables and figures: 表2-1-1, 図7-3
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A section that was found for a question, with where it is from."""
+
+    section_id: int
+    section: Section
+    document_id: int
+    document: str  # name
+    path: str
+    collection: str  # name
+    label: Label
+    score: float  # higher fits better; comparable within one search only
+    rank: int = 0  # from 1

@@ -1,0 +1,71 @@
+"""The documents' tables as a list of migrations. All of it can be made again from the files, so it needs no backups.
+
+A file of its own: an index takes seconds to write, and must not hold up a question that is being stored.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+
+def _first(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE collection (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL DEFAULT 'internal' CHECK (label IN ('public', 'internal', 'secret')),
+            is_builtin INTEGER NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL
+        )"""
+    )
+    # What the user added: a file, or a folder in which new files are looked for.
+    db.execute(
+        """CREATE TABLE source (
+            id INTEGER PRIMARY KEY,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE document (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('waiting', 'reading', 'done', 'doubtful', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            modified_ns INTEGER NOT NULL DEFAULT 0,
+            sha256 TEXT NOT NULL DEFAULT '',
+            wished_encoding TEXT NOT NULL DEFAULT '',
+            error_code TEXT NOT NULL DEFAULT '',
+            error_facts TEXT NOT NULL DEFAULT '{}',
+            report TEXT NOT NULL DEFAULT '{}',
+            added_at REAL NOT NULL,
+            indexed_at REAL NOT NULL DEFAULT 0,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+    db.execute(
+        """CREATE TABLE section (
+            id INTEGER PRIMARY KEY,
+            document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            heading TEXT NOT NULL,
+            tag TEXT NOT NULL,
+            text TEXT NOT NULL,
+            page INTEGER NOT NULL,
+            page_last INTEGER NOT NULL,
+            boxes TEXT NOT NULL,
+            captions TEXT NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX section_document ON section(document_id, position)")
+    # Terms are made by app.core.documents.terms; the texts stay in `section` alone.
+    db.execute(
+        """CREATE VIRTUAL TABLE section_terms USING fts5(
+            heading, body, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)

@@ -1,0 +1,92 @@
+"""What goes over the wire between the window and the reading child, as frozen dataclasses; one JSON object a line.
+
+Each command ends with exactly one `Indexed`, `Removed` or `Failed`, or with the exit of the process. There is no
+command to cancel: the process is killed, and a document is in the database whole or as it was before.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from app.core import lines
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Reads the document of that id again, if its file has changed or `is_forced`."""
+
+    id: str
+    document_id: int
+    is_forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Takes documents out of the database, with their sections."""
+
+    id: str
+    document_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    protocol: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life. `total` 0: not known. `phase`: reading | indexing."""
+
+    id: str
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """`is_unchanged`: the file is as it was, and nothing was done. The rest is in the database."""
+
+    id: str
+    sections: int
+    is_unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    id: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An expected error, which the document's row says too."""
+
+    id: str
+    code: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Command = Index | Remove
+Event = Hello | Progress | Indexed | Removed | Failed
+
+_COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
+_EVENTS = {kind.__name__: kind for kind in get_args(Event)}
+
+
+def to_line(message: Command | Event) -> bytes:
+    return lines.to_line(message)
+
+
+def command_from_json(data: dict[str, Any]) -> Command:
+    """Raises ValueError for anything that is not a command of this protocol."""
+    command: Command = lines.from_json(data, _COMMANDS)
+    return command
+
+
+def event_from_json(data: dict[str, Any]) -> Event:
+    """Raises ValueError for anything that is not an event of this protocol."""
+    event: Event = lines.from_json(data, _EVENTS)
+    return event
