@@ -37,11 +37,12 @@ class Database:
         path: Path,
         backup_folder: Path | None,
         clock: Callable[[], float] = time.time,
-        migrations: Migrations = MIGRATIONS,
+        migrations: Migrations | None = None,
     ) -> "Database":
         """Opens or creates the file: checks it, then migrates it, after a backup.
 
-        `backup_folder` None: what is in the file can be made again, so no backup is made.
+        `backup_folder` None: what is in the file can be made again, so no backup is made. `migrations` None: those of
+        the conversations' database.
         """
         try:
             db = _connected(path)
@@ -57,7 +58,7 @@ class Database:
             raise AppError("database_damaged", path=str(path))
         database = cls(db, path, clock)
         try:
-            database._migrate(backup_folder, migrations)
+            database._migrate(backup_folder, MIGRATIONS if migrations is None else migrations)
         except BaseException:
             db.close()
             raise

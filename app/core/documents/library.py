@@ -289,8 +289,9 @@ def _collection(row: Row) -> Collection:
 
 
 def _report(stored: str) -> Report:
-    values: dict[str, Any] = json.loads(stored)
-    return Report(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    values = json.loads(stored)
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Report(**fields)
 
 
 def _document(row: Row) -> Document:
