@@ -2,7 +2,8 @@
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
 yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`:
-the child that makes weights smaller. Anything else: the command line. Heavy imports wait until the role is known.
+the child that makes weights smaller. `--make-training-environment`: the child that makes that, with pip, which fetches.
+Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import signal
@@ -10,7 +11,8 @@ import sys
 
 from app.core import children, offline
 
-_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download", "--quantize")
+_MAKE_TRAINING = "--make-training-environment"
+_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download", "--quantize", _MAKE_TRAINING)
 
 
 def main() -> int:
@@ -47,6 +49,10 @@ def main() -> int:
         from app.engine import quantize
 
         quantize.main(arguments[1:])
+    if arguments[:1] == [_MAKE_TRAINING]:
+        from app.core.training_setup import child as training_setup
+
+        training_setup.main()
     from app.cli import main as cli
 
     return cli.main(arguments, _open_window)

@@ -15,7 +15,7 @@ import system_packages
 from steps import SetupError, run_step
 
 VENV = ".venv-train"
-REQUIREMENTS = "packaging/training_environment/requirements.txt"
+REQUIREMENTS = "resources/training_environment/requirements.txt"
 STAMP = "kotae-setup.json"
 CONVERTER = "llama.cpp"
 NEXT_STEP = (

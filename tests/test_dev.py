@@ -43,6 +43,7 @@ class Repository:
         monkeypatch.setenv("FAILING", "nothing fails")
         shutil.copytree(SCRIPTS, root / "packaging", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", root)
+        shutil.copytree(ROOT / "resources/training_environment", root / "resources/training_environment")
         for name in ("python", "ruff", "mypy", "lint-imports", "pytest"):
             write_script(root / ".venv/bin" / name, STAND_IN)
         write_script(root / ".venv-train/bin/python", STAND_IN)
@@ -243,7 +244,7 @@ def test_the_training_environment_is_made_once_and_has_the_converter_with_its_ve
     repository.calls()
     repository.dev.prepare_training()
     (install,) = repository.calls()
-    requirements = repository.root / "packaging/training_environment/requirements.txt"
+    requirements = repository.root / "resources/training_environment/requirements.txt"
     assert install == f"python -m pip install --requirement {requirements}"
     converter = repository.root / ".venv-train/llama.cpp"
     assert (converter / "convert_hf_to_gguf.py").read_text(encoding="utf-8") == "# the converter\n"
@@ -254,7 +255,7 @@ def test_the_training_environment_is_made_once_and_has_the_converter_with_its_ve
 
 
 def test_a_changed_requirement_or_a_lost_converter_renews_the_training_environment(ready):
-    with (ready.root / "packaging/training_environment/requirements.txt").open("a", encoding="utf-8") as file:
+    with (ready.root / "resources/training_environment/requirements.txt").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     ready.dev.prepare_training()
     assert len(ready.calls()) == 1

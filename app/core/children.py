@@ -46,3 +46,8 @@ def quantizer(job: Path) -> list[str]:
 def reader(database: Path) -> list[str]:
     """The child that opens foreign documents; it writes into that database (`app.core.documents.library`)."""
     return [*program(), "--read-documents", str(database)]
+
+
+def training_setup() -> list[str]:
+    """Told its job by a line; what it starts (pip) may use the network where the job says so."""
+    return [*program(), "--make-training-environment"]

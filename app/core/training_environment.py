@@ -16,7 +16,8 @@ from typing import Any
 from app.core.errors import AppError
 
 VARIABLE = "KOTAE_TRAINER_PYTHON"
-FOLDER = "training-environment"  # below the data folder
+FOLDER = "training-environment"  # below the data folder; made by app/core/training_setup
+OLD_FOLDER = f"{FOLDER}.old"  # the one before, while another takes its place
 DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
 CONVERTER = "llama.cpp"  # below the environment's folder
 VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
@@ -93,7 +94,7 @@ def locate(data: Path) -> TrainingEnvironment:
 
     Raises AppError("no_training_environment").
     """
-    folders = [data / FOLDER, _ROOT / DEVELOPMENT_FOLDER]
+    folders = [data / FOLDER, data / OLD_FOLDER, _ROOT / DEVELOPMENT_FOLDER]
     named = os.environ.get(VARIABLE)
     pythons = [Path(named).absolute()] if named else [python_in(folder) for folder in folders]
     for python in pythons:
@@ -133,13 +134,18 @@ def _converter_version(environment: TrainingEnvironment) -> str:
         version = (environment.converter / VERSION_FILE).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise _broken(environment, f"missing: {CONVERTER}/{VERSION_FILE}") from error
-    try:
-        engine = importlib.metadata.version("llama-cpp-python")
-    except importlib.metadata.PackageNotFoundError:  # a bundle without metadata, built with its converter
-        return version
-    if version != engine:
+    engine = engine_version()
+    if engine is not None and version != engine:
         raise _broken(environment, f"{CONVERTER} {version}, engine {engine}")
     return version
+
+
+def engine_version() -> str | None:
+    """None in a bundle without metadata, which is built with its converter."""
+    try:
+        return importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _ask(environment: TrainingEnvironment) -> dict[str, Any]:

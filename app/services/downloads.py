@@ -179,6 +179,10 @@ class Downloads(QObject):
         """For the proxy of the settings. In memory only."""
         self._secrets.set_proxy_login(user, password)
 
+    def proxy(self) -> str:
+        """With name and password, for others who reach the network because somebody has asked for it."""
+        return self._secrets.access("", self._preferences.value).proxy
+
     def close(self) -> None:
         """Pauses what runs and ends the child. Blocks for a moment."""
         self._is_closing = True

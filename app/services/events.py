@@ -69,4 +69,4 @@ class Contact:
 
     host: str
     at: float  # seconds since 1970
-    title: str  # of the download
+    title: str  # of the model; "": the parts of the training environment

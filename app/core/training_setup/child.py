@@ -1,0 +1,48 @@
+"""The child that makes the environment: a job in, events out. With its parent ends all that it has started."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+import psutil
+
+from app.core.errors import AppError
+from app.core.training_setup import steps
+from app.core.training_setup.messages import Done, Event, Failed, Job, event_to_json
+
+
+def main() -> NoReturn:
+    """One line of standard input is the job; the end of it stops the work at any point."""
+    if os.name == "posix" and os.getpgid(0) != os.getpid():
+        os.setsid()  # a group of its own, so that all of it can be ended at once
+    job = Job(**json.loads(sys.stdin.buffer.readline()))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        steps.make(job, _tell)
+    except AppError as error:
+        _tell(Failed(error.code, error.facts))
+    else:
+        _tell(Done())
+    os._exit(0)  # the thread sits in a read, which the end of Python would wait for
+
+
+def _tell(event: Event) -> None:
+    line = json.dumps(event_to_json(event)) + "\n"
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone; the thread ends all this
+        sys.stdout.buffer.write(line.encode("ascii"))
+        sys.stdout.buffer.flush()
+
+
+def _end_with_parent() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    if os.name == "posix":
+        os.killpg(0, signal.SIGKILL)
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os._exit(1)

@@ -1,0 +1,57 @@
+"""What making the environment needs: room on the drive, and how much comes over the network."""
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import machine
+from app.core.copying import require_space
+from app.core.errors import AppError
+from app.core.training_setup.folders import Folders
+
+# Measured with torch 2.13 (CPU): 1.2 GB installed, 0.3 GB of packages. With CUDA as published: 6 GB, 2.7 GB.
+CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES = 1_300_000_000, 300_000_000
+CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES = 6_000_000_000, 2_700_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    room_bytes: int  # at most, while it is made; what is there stays meanwhile
+    download_bytes: int  # 0: nothing comes over the network
+    free_bytes: int
+
+
+def estimate(data: Path, wheels: Path | None) -> Need:
+    """Seconds where a graphics driver wakes up. Raises AppError("wheels_unusable") for a folder without wheels."""
+    free_bytes = shutil.disk_usage(data).free
+    if wheels is not None:
+        return Need(unpacked_bytes(wheels), 0, free_bytes)
+    has_cuda = any(gpu.name.startswith("NVIDIA") for gpu in machine.gpus())
+    installed, download = CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES
+    if has_cuda:
+        installed, download = CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES
+    # Each package is on the drive as it came and in the cache of an interrupted attempt.
+    return Need(installed + 2 * download, download, free_bytes)
+
+
+def require_room(folders: Folders, need: Need) -> None:
+    """Raises AppError("drive_space"). What an earlier attempt has fetched is there already."""
+    fetched = min(need.download_bytes, sum(path.stat().st_size for path in folders.cache.rglob("*") if path.is_file()))
+    require_space(folders.data, need.room_bytes - fetched)
+
+
+def unpacked_bytes(wheels: Path) -> int:
+    """Of each package the largest wheel: the folder may hold several platforms. Raises AppError("wheels_unusable")."""
+    sizes: dict[str, int] = {}
+    try:
+        for path in wheels.glob("*.whl"):
+            with zipfile.ZipFile(path) as wheel:
+                size = sum(entry.file_size for entry in wheel.infolist())
+            name = path.name.partition("-")[0]
+            sizes[name] = max(size, sizes.get(name, 0))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise AppError("wheels_unusable", path=str(path if sizes else wheels), reason=str(error)) from error
+    if not sizes:
+        raise AppError("wheels_unusable", path=str(wheels), reason="no .whl")
+    return sum(sizes.values())

@@ -1,0 +1,192 @@
+"""The training environment of this machine: made by a child that the user's click has started, looked at, deleted."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, SignalInstance
+
+from app.core.errors import AppError
+from app.core.settings import Settings
+from app.core.training_setup import folders, need
+from app.core.training_setup.messages import Done, Failed, Host, Job, Phase, event_from_json
+from app.core.training_setup.need import Need
+from app.core.training_setup.report import Report, report
+from app.services import background
+from app.services.events import Contact
+from app.services.preferences import Preferences
+from app.services.process import ChildProcess, Exit
+
+
+class TrainingSetup(QObject):
+    """One piece of work at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`."""
+
+    began = Signal()
+    progressed = Signal(object)  # Phase
+    finished = Signal()
+    failed = Signal(object)  # AppError; also of `remove`
+    cancelled = Signal()
+    removed = Signal()
+    contacted = Signal(object)  # Contact
+
+    def __init__(
+        self,
+        preferences: Preferences,
+        command: list[str],
+        data: Path,
+        logs: Path,
+        proxy: Callable[[], str],
+        parent: QObject | None = None,
+    ) -> None:
+        """`command`: the child. `proxy`: with name and password, "" for what the system says."""
+        super().__init__(parent)
+        self._preferences = preferences
+        self._data = data
+        self._logs = logs
+        self._proxy = proxy
+        self._contacts: list[Contact] = []
+        self._outcome: Done | AppError | None = None
+        self._is_online = self._is_busy = False
+        self._started_at = 0.0
+        self._group = 0  # of the child and all that it has started
+        self._child = ChildProcess(command, logs / "training-setup.log", self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        preferences.changed.connect(self._on_preferences)
+
+    # ------------------------------------------------------------------- what there is
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being made, deleted, or cleared away after a cancellation."""
+        return self._child.is_running or self._is_busy
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started_at
+
+    @property
+    def online_count(self) -> int:
+        """1 while pip may use the network: what 外部通信 shows."""
+        return int(self._is_online and self._child.is_running)
+
+    def contacts(self) -> list[Contact]:
+        """Oldest first."""
+        return list(self._contacts)
+
+    @property
+    def child_pid(self) -> int:
+        """0 while none runs."""
+        return self._child.pid
+
+    def look(self, done: Callable[[Report], None]) -> None:
+        """Seconds, in the background: it imports torch there."""
+        background.run(lambda: report(self._data), done, _never)
+
+    def estimate(self, wheels: Path | None, done: Callable[[Need], None], failed: Callable[[AppError], None]) -> None:
+        """What making it would need, in the background."""
+        background.run(lambda: need.estimate(self._data, wheels), done, failed)
+
+    # ------------------------------------------------------------------- what is asked for
+
+    def start(self, wheels: Path | None = None) -> None:
+        """Makes it, or makes it anew. `wheels`: the folder that all is taken from; None: pip's package index."""
+        if self.is_running:
+            self.failed.emit(AppError("training_setup_running"))
+            return
+        if wheels is None and not self._preferences.value.network_allowed:
+            self.failed.emit(AppError("training_network_forbidden"))
+            return
+        job = Job(str(self._data), str(self._logs), str(wheels or ""), "" if wheels else self._proxy())
+        self._outcome = None
+        self._is_online = wheels is None
+        self._started_at = time.monotonic()
+        self._child.start()
+        self._group = self._child.pid
+        self.began.emit()
+        self._child.send(json.dumps(dataclasses.asdict(job)).encode("ascii") + b"\n")
+
+    def cancel(self) -> None:
+        """Ends all that was started, blocking for a moment, then clears away what it has left."""
+        if self._child.is_running:
+            self._end()
+            self._clear(lambda: folders.discard_part(self._data), self.cancelled)
+
+    def close(self) -> None:
+        """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
+        if self._child.is_running:
+            self._end()
+
+    def remove(self) -> None:
+        """Deletes the one that was made here, with what unfinished attempts have left; `removed` or `failed`."""
+        if self.is_running:
+            self.failed.emit(AppError("training_setup_running"))
+        else:
+            self._clear(lambda: folders.remove(self._data), self.removed)
+
+    # ------------------------------------------------------------------------ private
+
+    def _clear(self, work: Callable[[], None], told: SignalInstance) -> None:
+        self._is_busy = True
+
+        def done(_nothing: None) -> None:
+            self._is_busy = False
+            told.emit()
+
+        def failed(error: AppError) -> None:
+            self._is_busy = False
+            self.failed.emit(error)
+
+        background.run(work, done, failed)
+
+    def _end(self) -> None:
+        """Silently."""
+        self._outcome = None
+        self._child.exited.disconnect(self._on_exited)
+        self._child.stop()
+        self._child.exited.connect(self._on_exited)
+        self._end_group()
+
+    def _end_group(self) -> None:
+        """The child ends what it has started; a child that was killed could not."""
+        if os.name == "posix" and self._group:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)
+        self._group = 0
+
+    def _on_line(self, line: bytes) -> None:
+        event = event_from_json(json.loads(line))
+        match event:
+            case Phase():
+                self.progressed.emit(event)
+            case Host():
+                contact = Contact(event.name, time.time(), "")
+                self._contacts.append(contact)
+                self.contacted.emit(contact)
+            case Failed():
+                self._outcome = event.as_error()
+            case Done():
+                self._outcome = event
+
+    def _on_exited(self, how: Exit) -> None:
+        self._end_group()
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, Done):
+            self.finished.emit()
+        else:
+            died = AppError("training_setup_died", cause=how.detail or how.cause)
+            self.failed.emit(outcome or died)
+
+    def _on_preferences(self, settings: Settings) -> None:
+        if not settings.network_allowed and self.online_count:
+            self._end()
+            self.failed.emit(AppError("training_network_forbidden"))
+
+
+def _never(error: AppError) -> None:
+    raise error  # `report` has its place for what goes wrong
