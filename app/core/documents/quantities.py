@@ -14,9 +14,9 @@ from app.core.documents.units import ROUNDED_TOLERANCE, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _MYRIAD = rf"(?:{_DIGITS}\s?[万億兆千百])+(?:{_DIGITS})?"
-_KANJI = rf"[{numerals.KANJI}万億兆]{1, 12}"
+_KANJI = rf"[{numerals.KANJI}万億兆]{{1,12}}"
 _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
-_POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{1, 4})|(?P<raised>{_EXPONENT}))?"
+_POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
 _BEFORE = r"(?<![A-Za-z\d.,_^])(?<![A-Za-z]-)"
 _NUMBER = re.compile(
     rf"(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
