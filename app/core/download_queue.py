@@ -147,7 +147,8 @@ def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, st
 def as_model(queued: Queued, folder: Path) -> LocalModel:
     """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
 
-    Raises AppError where it is no model, or AppError("download_other_model") where it is not that of the card.
+    Raises AppError where it is no model, and, where it is not that of the card, AppError("download_other_model"), or
+    AppError("download_other_model_here") for files that are the user's own.
     """
     model = local_models.describe(folder / queued.files[0].name)
     hashes = {file.name: file.sha256 for file in queued.files}
@@ -156,7 +157,11 @@ def as_model(queued: Queued, folder: Path) -> LocalModel:
     if card is None:
         return dataclasses.replace(model, files=marks)
     if _contradicts(model, card, queued):
-        raise AppError("download_other_model", name=card.title, found=model.architecture, size_bytes=model.size_bytes)
+        is_own = all(file.was_here for file in queued.files)
+        raise AppError(
+            "download_other_model_here" if is_own else "download_other_model",
+            name=card.title, file=queued.files[0].name, found=model.architecture, size_bytes=model.size_bytes,
+        )  # fmt: skip
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
 

@@ -33,7 +33,7 @@ def settled(queued: Queued, models: Path) -> Queued:
     Raises AppError where it fits nowhere.
     """
     before = Path(queued.folder) if queued.folder else models
-    queued = _seen(before, queued)
+    queued = seen(before, queued)
     if before != models and before.is_dir() and received_bytes(before, queued):
         try:
             check_space(before, queued)
@@ -47,7 +47,7 @@ def settled(queued: Queued, models: Path) -> Queued:
     return queued.in_folder(str(models))
 
 
-def _seen(folder: Path, queued: Queued) -> Queued:
+def seen(folder: Path, queued: Queued) -> Queued:
     """Arrived is only what is still there: a drive may be gone, the user may have deleted a file."""
     files = tuple(file if _is_there(folder / file.name, file.size_bytes) else _missing(file) for file in queued.files)
     return dataclasses.replace(queued, files=files)

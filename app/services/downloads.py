@@ -322,9 +322,21 @@ class Downloads(QObject):
     def _on_not_added(self, error: AppError) -> None:
         entry = self._entry(self._active_id)
         self._end_adding()
+        if entry is not None and error.code == "download_other_model":
+            entry = self._emptied(entry)
         if entry is not None:
             self._fail(entry, error)
         self._advance()
+
+    def _emptied(self, entry: Queued) -> Queued:
+        """What was fetched is not what was asked for: it does not stay, and another try begins at nothing."""
+        try:
+            download_parts.discard(Path(entry.folder), entry)
+        except OSError as error:
+            log.warning("a refused file was not deleted: %s", error)
+        entry = download_parts.seen(Path(entry.folder), entry)
+        self._received[entry.id] = self._received_bytes(entry)
+        return entry
 
     def _end_adding(self) -> None:
         self._is_adding, self._active_id = False, ""

@@ -23,6 +23,7 @@ from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
+from app.core.wording import describe_error
 from app.services import background, download_parts
 from app.services.downloads import Download, Downloads
 from app.services.library import ModelLibrary
@@ -668,10 +669,11 @@ def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
 # ------------------------------------------------------------------------------------------- what a card does not say
 
 
+@pytest.mark.parametrize("was_here", [False, True])
 def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
-    desk: Desk, tmp_path: Path, qtbot: QtBot
+    desk: Desk, tmp_path: Path, *, was_here: bool
 ) -> None:
-    """Of the same size, but not of the card's dimensions."""
+    """Of the same size, but not of the card's dimensions. What was fetched is deleted; the user's own file is not."""
     with Hub(Stored(gguf(tmp_path / "source"))) as hub:
         card = card_of(desk, hub, sha256="")
         shape = catalogue.load().card("llama-3-swallow-8b-instruct-v0.1")
@@ -688,10 +690,19 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
         catalogue.use_folder(desk.where.cards)
         card = catalogue.load().card("tiny") or card
         assert card.shape is not None
-        with qtbot.waitSignal(desk.downloads.failed, timeout=LIMIT_MS) as failed:
-            begin(desk, card)
-        assert failed.args[0].problem.code == "download_other_model"
+        target = desk.where.models / FILE
+        if was_here:
+            target.write_bytes(hub.files[FILE].read(0, hub.files[FILE].size))
+        problem = desk.failure(lambda: begin(desk, card)).problem
+        assert problem is not None
+        assert problem.code == ("download_other_model_here" if was_here else "download_other_model")
+        assert FILE in describe_error(problem).message
         assert desk.library.models() == []
+        assert [path.name for path in desk.where.models.iterdir()] == ([FILE] if was_here else [])
+        assert desk.only().done_bytes == (target.stat().st_size if was_here else 0)
+        before = hub.sent_bytes
+        desk.failure(lambda: desk.downloads.resume(desk.only().id))
+        assert (hub.sent_bytes > before + 1000) != was_here  # another try fetches it anew
 
 
 def test_an_address_of_another_kind_is_no_folder(desk: Desk, small: Stored) -> None:
