@@ -1,0 +1,35 @@
+"""Which files a folder is searched for. What a file really is, the reading child tells from its content."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`name`: as people call it, the same in every language. `suffixes`: in lower case, the usual one first."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("PDF", (".pdf",)),
+    Format("Word", (".docx", ".docm")),
+    Format("Excel", (".xlsx", ".xlsm")),
+    Format("CSV", (".csv", ".tsv")),
+    Format("HTML", (".html", ".htm", ".xhtml")),
+    Format("Markdown", (".md", ".markdown")),
+    Format("TXT", (".txt", ".text")),
+)
+SUFFIXES: frozenset[str] = frozenset(suffix for one in FORMATS for suffix in one.suffixes)
+
+
+def is_taken(path: PurePath) -> bool:
+    """Whether a search through a folder takes the file; hidden files and the locks of office programs are left out."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$"))
+
+
+def name_of(path: PurePath) -> str:
+    """PDF, Word, …; "" for a suffix that says nothing."""
+    suffix = path.suffix.lower()
+    return next((one.name for one in FORMATS if suffix in one.suffixes), "")
