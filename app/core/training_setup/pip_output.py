@@ -51,7 +51,7 @@ class PipOutput:
             return AppError("training_disk_full", path=str(folder))
         if self._wheels is not None and self._missing:
             return AppError("training_wheel_missing", package=self._missing, path=str(self._wheels))
-        if self._unreachable:
+        if self._wheels is None and self._unreachable:
             host = (self.hosts or self._index_hosts)[-1]
             return AppError("training_index_unreachable", host=host, reason=self._unreachable)
         if self._missing:

@@ -113,7 +113,7 @@ def pip_command(where: Folders, wheels: Path | None) -> list[str]:
     install = ["install", "--requirement", str(folders.requirements()), "--only-binary", ":all:", "--no-input",
                "--disable-pip-version-check", "--progress-bar", "off", "--no-warn-script-location"]  # fmt: skip
     if wheels is not None:
-        source = ["--no-index", "--no-cache-dir", "--find-links", str(wheels)]
+        source = ["--no-index", "--no-cache-dir", "--retries", "0", "--find-links", str(wheels)]
         return [*python, "-c", _PIP_OFFLINE, str(_OFFLINE), *install, *source]
     return [*python, "-m", "pip", *install, "--cache-dir", str(where.cache)]
 

