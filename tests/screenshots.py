@@ -414,6 +414,14 @@ def download_consent(parts: Parts) -> None:
     parts.window.page("models")._on_download_requested(card, card.file_of("Q4_K_M"))
 
 
+def download_source(parts: Parts) -> None:
+    models(parts)
+    card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
+    page = parts.window.page("models")
+    dialog = page._desk.ask_source(card, card.file_of("Q4_K_M"), parts.window)
+    dialog.use_folder("/media/yamada/KOTAE-USB")
+
+
 def token(parts: Parts) -> None:
     models_download_failed(parts)
     item = parts.downloads.items()[0]
@@ -755,7 +763,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, models_menu,
         models_found, models_verifying, models_damaged, kit_export, kit_written, kit_problems, models_downloading,
         build_model, build_refused, building, models_download_detail, models_download_failed, models_offline,
-        download_consent, token, settings_look,
+        download_consent, download_source, token, settings_look,
         settings_questions,
         settings_models, settings_models_details, settings_moving, settings_move, settings_network, settings_data,
         proxy_login,

@@ -5,7 +5,6 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.core.catalogue import ModelCard, ModelFile
 from app.ui.dialogs import Choice, Dialog
-from app.ui.language import noted
 from app.ui.models import words
 from app.ui.models.marked_list import MarkedList
 from app.ui.theme import Theme
@@ -21,11 +20,14 @@ class DownloadConsent(Dialog):
     """`chosen` says accept or cancel; accept only when the licence is marked as read."""
 
     licence_requested = Signal()
+    source_requested = Signal()  # another than `source` is wanted
 
-    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, host: str, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
+        """`source`: where the file comes from, as it is shown."""
         self.read = QCheckBox(self.tr("使用条件を確認しました"))
         self.licence_button = Button(theme, self.tr("使用条件の全文を読む"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
+        self.source_button = Button(theme, self.tr("入手元を指定…"), "link", "folder-input")
         self._reason = Label(self.tr("確認すると、ダウンロードできます。"), "caption", "muted")
         size = words.gigabytes(file.size_bytes)
         super().__init__(
@@ -39,21 +41,22 @@ class DownloadConsent(Dialog):
                 Choice("accept", self.tr("同意してダウンロード"), "primary", is_default=True),
             ),
             parent,
-            content=self._content(theme, card, file, host, parent),
+            content=self._content(theme, card, source, parent),
             width_px=WIDTH_PX,
         )
         self.buttons["accept"].setEnabled(False)
         self.read.toggled.connect(self._on_read)
         self.licence_button.clicked.connect(self.licence_requested)
+        self.source_button.clicked.connect(self._on_source_clicked)
         self.read.setFocus()
 
-    def _content(self, theme: Theme, card: ModelCard, file: ModelFile, host: str, parent: QWidget) -> QWidget:
+    def _content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
         facts = FactList(theme)
         facts.set_facts(
             [
                 (self.tr("使用条件"), card.licence),
                 (self.tr("お願い"), card.licence_notice or self.tr("とくにありません")),
-                (self.tr("配布元"), noted(file.repository, host)),
+                (self.tr("入手元"), source),
             ]
         )
         facts.setContentsMargins(12, 8, 12, 8)
@@ -65,10 +68,15 @@ class DownloadConsent(Dialog):
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(8)
         column.addWidget(terms)
-        column.addWidget(self.licence_button, 0, Qt.AlignmentFlag.AlignLeft)
+        for button in (self.licence_button, self.source_button):
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.read)
         column.addWidget(self._reason)
         return content
+
+    def _on_source_clicked(self) -> None:
+        self.reject()
+        self.source_requested.emit()
 
     def _on_read(self, is_read: bool) -> None:
         self.buttons["accept"].setEnabled(is_read)

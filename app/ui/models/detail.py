@@ -44,6 +44,7 @@ class ModelDetail(QFrame):
     verify_requested = Signal()
     kit_requested = Signal()  # to be imported: there is no network
     network_requested = Signal()  # its settings
+    source_requested = Signal(object, object)  # ModelCard, ModelFile: from a folder, say
     starter_requested = Signal()
     folder_requested = Signal()
     remove_requested = Signal()
@@ -309,8 +310,13 @@ class ModelDetail(QFrame):
             self.offline.hide()
         elif self.offline.isHidden():
             what = self.tr("通信が許可されていません。")
-            actions = (("kit", self.tr("キットを取り込む")), ("network", self.tr("通信の設定を開く")))
-            self.offline.show_message("warning", what, self.tr("USB メモリの持ち運びキットから追加できます。"), actions)
+            actions = (
+                ("kit", self.tr("キットを取り込む")),
+                ("source", self.tr("入手元を指定…")),
+                ("network", self.tr("通信の設定を開く")),
+            )
+            sentence = self.tr("USB メモリの持ち運びキットか、ファイルのあるフォルダから追加できます。")
+            self.offline.show_message("warning", what, sentence, actions)
 
     def _download_words(self, file: ModelFile, entry: Entry) -> str:
         size = words.gigabytes(file.size_bytes)
@@ -319,10 +325,13 @@ class ModelDetail(QFrame):
         return self.tr("ダウンロード（{size}）").format(size=size)
 
     def _on_offline_action(self, key: str) -> None:
+        file = self._file_to_download()
         if key == "kit":
             self.kit_requested.emit()
-        else:
+        elif key == "network":
             self.network_requested.emit()
+        elif file is not None and self._entry is not None:
+            self.source_requested.emit(self._entry.card, file)
 
     def _file_to_download(self) -> ModelFile | None:
         """The chosen form, where it can be downloaded and is not here."""

@@ -3,15 +3,19 @@
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from app.core import catalogue
 from app.core.addresses import host_of
 from app.core.catalogue import ModelCard, ModelFile
+from app.core.download_queue import kind_of
 from app.core.wording import describe_error
 from app.services.downloads import Download, Downloads
 from app.services.preferences import Preferences
 from app.services.reach import hub
 from app.ui.dialogs import Dialog
+from app.ui.language import noted
 from app.ui.models import questions
 from app.ui.models.consent import DownloadConsent
+from app.ui.models.source_dialog import SourceDialog
 from app.ui.models.token_dialog import TokenDialog
 from app.ui.theme import Theme
 
@@ -29,6 +33,9 @@ _WAYS = {
     "download_bad_address": "network",
     "network_forbidden": "network",
     "download_bad_token": "token",
+    "download_other_model": "source",
+    "download_other_file": "source",
+    "download_not_found": "source",
 }
 
 
@@ -48,13 +55,26 @@ class DownloadDesk(QObject):
     def is_allowed(self) -> bool:
         return self._preferences.value.network_allowed
 
-    def offer(self, card: ModelCard, file: ModelFile, parent: QWidget) -> DownloadConsent:
-        """Starts when the user has agreed."""
-        dialog = DownloadConsent(self._theme, card, file, host_of(hub(self._preferences.value)), parent)
+    def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
+        """Starts when the user has agreed. `place` as in `Downloads.start`."""
+        dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
         dialog.licence_requested.connect(lambda: self._open_licence(card.licence_url, dialog))
-        dialog.chosen.connect(lambda key: self.downloads.start(card, file) if key == "accept" else None)
+        dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
+        dialog.chosen.connect(lambda key: self.downloads.start(card, file, place) if key == "accept" else None)
         dialog.open()
         return dialog
+
+    def ask_source(self, card: ModelCard, file: ModelFile, parent: QWidget) -> SourceDialog:
+        """Where it is to come from; then, as always, whether."""
+        dialog = SourceDialog(self._theme, file, parent, is_network_allowed=self.is_allowed)
+        dialog.place_chosen.connect(lambda place: self.offer(card, file, parent, place))
+        dialog.open()
+        return dialog
+
+    def _source(self, file: ModelFile, place: str) -> str:
+        """In words."""
+        kind, host = kind_of(place), host_of(place or hub(self._preferences.value))
+        return noted(file.repository, host) if kind == "hub" else host or place
 
     def find(self, download_id: str) -> Download | None:
         return next((item for item in self.downloads.items() if item.id == download_id), None)
@@ -75,6 +95,7 @@ class DownloadDesk(QObject):
             "token": self.tr("トークンを入れる…"),
             "folder": self.tr("保存先を変える…"),
             "network": self.tr("通信の設定を開く"),
+            "source": self.tr("入手元を指定…"),
         }
         way = _WAYS.get(download.problem.code, "") if download.problem else ""
         again = (f"again:{download.id}", self.tr("もう一度"))
@@ -98,6 +119,8 @@ class DownloadDesk(QObject):
             self.downloads.resume(download_id)
         elif way == "token":
             self.ask_token(download_id, parent)
+        elif way == "source":
+            self._ask_other_source(download_id, parent)
         elif way in ("folder", "network"):
             self.settings_requested.emit("models" if way == "folder" else "network")
 
@@ -109,6 +132,13 @@ class DownloadDesk(QObject):
         dialog.token_given.connect(lambda token: self.downloads.sign_in(download_id, token))
         dialog.open()
         return dialog
+
+    def _ask_other_source(self, download_id: str, parent: QWidget) -> None:
+        item = self.find(download_id)
+        card = catalogue.load().card(item.card_id) if item else None
+        file = card.file_of(item.quantization) if card and item else None
+        if card is not None and file is not None:
+            self.ask_source(card, file, parent)
 
     def _open_licence(self, url: str, parent: QWidget) -> Dialog:
         dialog = questions.licence_dialog(self._theme, url, parent)

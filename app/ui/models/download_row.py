@@ -1,6 +1,7 @@
 """A download as it stands: how far, how fast, how long still, and what can be done with it."""
 
 import math
+from collections.abc import Collection
 
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
@@ -10,7 +11,7 @@ from app.services.downloads import Download
 from app.ui.language import joined, noted
 from app.ui.models import words
 from app.ui.theme import Theme
-from app.ui.widgets.buttons import Button
+from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.labels import ElidedLabel
 from app.ui.widgets.time_left import in_words
 
@@ -25,6 +26,7 @@ class DownloadRow(QWidget):
     pause_requested = Signal(str)  # id of the download, as in all of these
     resume_requested = Signal(str)
     cancel_requested = Signal(str)
+    menu_requested = Signal(str)  # to be moved in the queue
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -37,10 +39,12 @@ class DownloadRow(QWidget):
         self.pause_button = Button(theme, self.tr("一時停止"), icon="pause", compact=True)
         self.resume_button = Button(theme, self.tr("続きから再開"), icon="play", compact=True)
         self.cancel_button = Button(theme, self.tr("取り消す"), compact=True)
+        self.menu_button = IconButton(theme, "ellipsis", self.tr("順番を変える"))
+        self.menu_button.hide()
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.state, 1)
-        for button in (self.pause_button, self.resume_button, self.cancel_button):
+        for button in (self.pause_button, self.resume_button, self.cancel_button, self.menu_button):
             row.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -50,6 +54,11 @@ class DownloadRow(QWidget):
         self.pause_button.clicked.connect(lambda: self.pause_requested.emit(self._id))
         self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._id))
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._id))
+        self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
+
+    def set_movable(self, steps: Collection[int]) -> None:
+        """`steps`: how far it can be moved in the queue, as of `steps_of`."""
+        self.menu_button.setVisible(bool(steps))
 
     def show_download(self, download: Download, place: int = 0) -> None:
         """`place`: how many are before it in the queue."""
@@ -72,6 +81,7 @@ class DownloadRow(QWidget):
         self.bar.setAccessibleName(self.tr("ダウンロード：{name}").format(name=title))
         for button in (self.pause_button, self.resume_button, self.cancel_button):
             button.setAccessibleName(f"{button.text()} {title}")
+        self.menu_button.setAccessibleName(f"{self.tr('順番を変える')} {title}")
 
 
 def state_words(download: Download, place: int = 0) -> str:

@@ -10,7 +10,9 @@ from app.ui.language import joined
 from app.ui.models.detail import ModelDetail
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.download_row import DownloadRow
+from app.ui.models.menus import pop_up
 from app.ui.models.model_view import ModelView
+from app.ui.models.queue_order import QueueOrder, steps_of
 from app.ui.widgets.announce import announce
 from app.ui.widgets.banner import Banner
 
@@ -29,6 +31,8 @@ class Downloading(QObject):
         self._banner = banner
         self._explained = ""  # the id of the download that the banner speaks of
         self._rows: dict[str, DownloadRow] = {}
+        self._order = QueueOrder(desk, view)
+        self._order.listen(self._meant)
         downloads = desk.downloads
         downloads.changed.connect(self._on_changed)
         downloads.progressed.connect(self._on_progressed)
@@ -47,9 +51,12 @@ class Downloading(QObject):
         self._rows = self._view.place_rows()
         for row in self._rows.values():
             self._listen(row)
-        for place, item in enumerate(self._desk.downloads.items()):
+            row.menu_requested.connect(self._on_menu_requested)
+        items = self._desk.downloads.items()
+        for place, item in enumerate(items):
             if item.id in self._rows:
                 self._rows[item.id].show_download(item, place)
+                self._rows[item.id].set_movable(steps_of(items, item.id))
         if focused in self._rows:  # whoever has just pressed a button goes on from there
             row = self._rows[focused]
             (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
@@ -61,6 +68,14 @@ class Downloading(QObject):
         row.pause_requested.connect(downloads.pause)
         row.resume_requested.connect(downloads.resume)
         row.cancel_requested.connect(self._desk.cancel)
+
+    def _meant(self) -> str:
+        """The download of the row that has the keyboard, else of the chosen model; "" for none."""
+        entry = self._view.models.entry(self._view.currentIndex())
+        return self.focused() or (entry.download.id if entry and entry.download else "")
+
+    def _on_menu_requested(self, download_id: str) -> None:
+        pop_up(self._order.menu(download_id), self._rows[download_id].menu_button)
 
     def _on_changed(self) -> None:
         explained = self._desk.find(self._explained) if self._explained else None

@@ -208,6 +208,7 @@ class ModelsPage(Page):
         self.detail.kit_requested.connect(self.care.choose_import)
         self.detail.network_requested.connect(lambda: self.settings_requested.emit("network"))
         self.detail.download_requested.connect(self._on_download_requested)
+        self.detail.source_requested.connect(lambda card, file: self._desk.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
         self.machine.measure_requested.connect(self._on_measure_requested)
         self.tabs.changed.connect(self._refill)
