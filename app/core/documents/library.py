@@ -109,6 +109,24 @@ class Library:
         with self._db.transaction():
             self._db.write("DELETE FROM source WHERE collection_id = ? AND path = ?", collection_id, str(path))
 
+    def leave_out(self, document_ids: Iterable[int]) -> None:
+        """They are about to be removed, and a later look through their folder must not bring them back."""
+        with self._db.transaction():
+            for document_id in document_ids:
+                place = "SELECT collection_id, path FROM document WHERE id = ?"
+                self._db.write(f"INSERT OR IGNORE INTO left_out {place}", document_id)
+                self._db.write(f"DELETE FROM source WHERE (collection_id, path) IN ({place})", document_id)  # noqa: S608
+
+    def left_out(self, collection_id: int) -> set[str]:
+        """Paths of what the user has removed."""
+        return {row[0] for row in self._db.read("SELECT path FROM left_out WHERE collection_id = ?", collection_id)}
+
+    def take_back(self, collection_id: int, paths: Iterable[Path]) -> None:
+        """The user has added them anew."""
+        with self._db.transaction():
+            for path in paths:
+                self._db.write("DELETE FROM left_out WHERE collection_id = ? AND path = ?", collection_id, str(path))
+
     # ---------------------------------------------------------------- documents
 
     def documents(self, collection_id: int) -> list[Document]:
@@ -159,6 +177,14 @@ class Library:
                     encoding,
                     document_id,
                 )
+
+    def keep(self, document_id: int) -> None:
+        """Takes a document out of the queue; what was read of it earlier stays."""
+        document = self.document(document_id)
+        if document is not None:
+            state = "doubtful" if document.report.is_doubtful else "done"
+            with self._db.transaction():
+                self._db.write("UPDATE document SET state = ?, attempts = 0 WHERE id = ?", state, document_id)
 
     def fail(self, document_id: int, error: AppError) -> None:
         """What was read of it earlier stays."""

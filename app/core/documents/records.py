@@ -6,6 +6,7 @@ from typing import Any, Literal
 Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
+DOUBTFUL_GARBLED_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Report:
     characters: int = 0
     encoding: str = ""  # of a text file; "": the format says it itself
     notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording.toml
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a person should look at it before relying on it."""
+        return bool(self.pages_without_text) or self.garbled_share > DOUBTFUL_GARBLED_SHARE
 
 
 @dataclass(frozen=True, slots=True)

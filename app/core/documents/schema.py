@@ -68,4 +68,14 @@ def _first(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _left_out(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE left_out (
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            PRIMARY KEY (collection_id, path)
+        )"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out)

@@ -1,0 +1,91 @@
+"""What is done to a collection as a whole: files and folders added to it, and what changed in them since.
+
+Nothing is read here: documents are put into the queue. Taking them out is left to the reading child, as it takes time.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.core.documents.library import Library
+from app.core.documents.scan import Note, compare, scan
+from app.core.errors import AppError
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`known`: files that the collection holds already. `skipped` and `missing` as in `scan.Scan`."""
+
+    collection_id: int
+    new: list[int] = field(default_factory=list)  # ids of documents
+    known: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    missing: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """Numbers of documents. `gone`: ids of what is still to be removed. `missing`: sources that are not there now."""
+
+    collection_id: int
+    new: int = 0
+    changed: int = 0
+    gone: list[int] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
+
+
+def add(library: Library, collection_id: int, paths: Sequence[Path], note: Note = lambda _count: None) -> Added:
+    """Files, and folders with what they hold. The sources are stored first: a later `refresh` completes the rest."""
+    paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  links stay as the user named them
+    there = [path for path in paths if _is_there(path)]
+    known = library.sources(collection_id)
+    library.add_sources(collection_id, [path for path in there if not any(s in path.parents for s in known)])
+    found = scan(paths, note)
+    files = list(dict.fromkeys(found.files))
+    library.take_back(collection_id, files)
+    new = library.add_documents(collection_id, files)
+    return Added(collection_id, new, len(files) - len(new), found.skipped, found.missing)
+
+
+def refresh(library: Library, collection_id: int, note: Note = lambda _count: None) -> Refreshed:
+    """New files of the sources, and changed ones, are put into the queue."""
+    documents = library.documents(collection_id)
+    found = compare(library.sources(collection_id), documents, note)
+    left_out = library.left_out(collection_id)
+    new = library.add_documents(collection_id, [path for path in found.new if str(path) not in left_out])
+    library.read_again(found.changed)
+    gone = {document.path for document in documents if document.id in set(found.gone)}
+    for source in library.sources(collection_id):
+        if str(source) in gone:
+            library.remove_source(collection_id, source)
+    return Refreshed(collection_id, len(new), len(found.changed), found.gone, found.missing)
+
+
+def leave_queue(library: Library) -> list[int]:
+    """What was read before stays as it was. Gives the ids of what was not: it is to be removed."""
+    never = []
+    for document in library.waiting():
+        if document.indexed_at:
+            library.keep(document.id)
+        else:
+            never.append(document.id)
+    return never
+
+
+def collection_named(library: Library, name: str) -> int:
+    """The id of that collection, which is made where there is none. Raises AppError("collection_unnamed")."""
+    try:
+        return library.collection(name).id
+    except AppError as error:
+        if error.code != "unknown_collection":
+            raise
+        return library.add_collection(name)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists() and str(path).encode("utf-8") != b""
+    except (OSError, ValueError):  # no text, a NUL, or no right to look
+        return False

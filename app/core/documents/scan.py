@@ -1,0 +1,153 @@
+"""Which files a collection is made of: what its sources hold now, and how that differs from what was read."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.core.documents import formats
+from app.core.documents.records import Document
+
+_MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
+
+Note = Callable[[int], None]  # files found so far; may raise to end the search
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """`skipped`: how many entries of folders were left out, by reason: hidden, lock (of an open Office file), link
+    (leads out of the folder), unknown (suffix), name (bytes that are no text), unreadable.
+
+    `missing`: sources that are not there, cannot be looked into, or are folders without any entry, as a drive's are
+    when it is not plugged in.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    missing: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`missing` as in `Scan`: nothing that was read from there is `gone`."""
+
+    new: list[Path]
+    changed: list[int]  # ids of documents
+    gone: list[int]
+    missing: list[Path]
+
+
+def scan(sources: Iterable[Path], note: Note = lambda _count: None) -> Scan:
+    """A file that was named is taken whatever its name is; of a folder, what `formats` knows, with its subfolders."""
+    found = Scan()
+    for source in sources:
+        try:
+            kind = source.stat().st_mode
+            if stat.S_ISDIR(kind):
+                _walk(source, found, note)
+            elif stat.S_ISREG(kind):
+                found.files.append(source)
+            else:
+                found.skipped["unreadable"] += 1
+        except (OSError, ValueError):  # ValueError: a NUL in the name
+            found.missing.append(source)
+    return found
+
+
+def compare(sources: Sequence[Path], documents: Sequence[Document], note: Note = lambda _count: None) -> Difference:
+    """What `sources` hold now against the documents of the collection. Only names, sizes and dates are looked at.
+
+    A file that was added by itself and is no longer in its folder has gone; a whole folder may be on another drive.
+    """
+    found = scan(sources, note)
+    known = {document.path: document for document in documents}
+    there = {str(path) for path in found.files}
+    missing = [source for source in found.missing if str(source) not in known or not source.parent.is_dir()]
+    gone, changed = [], []
+    for document in documents:
+        path = Path(document.path)
+        if document.path in there:
+            if _is_changed(document, path):
+                changed.append(document.id)
+        elif not any(path == source or source in path.parents for source in missing):
+            gone.append(document.id)
+    new = [path for path in dict.fromkeys(found.files) if str(path) not in known]
+    return Difference(new, changed, gone, missing)
+
+
+def _is_changed(document: Document, path: Path) -> bool:
+    if document.state in ("waiting", "reading"):
+        return False
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if document.modified_ns == 0:  # it could not be read; another try is worth it only for another file
+        return status.st_mtime > max(document.added_at, document.indexed_at)
+    return (status.st_mtime_ns, status.st_size) != (document.modified_ns, document.size_bytes)
+
+
+def _walk(root: Path, found: Scan, note: Note) -> None:
+    """Without recursion: folders can be nested deeper than Python's stack. Links to folders are not followed."""
+    folders, is_first = [str(root)], True
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            if is_first:
+                raise
+            found.skipped["unreadable"] += 1
+            continue
+        if is_first and not listed:
+            found.missing.append(root)
+        is_first = False
+        inside = []
+        for entry in listed:
+            reason = _reason_to_skip(entry, root)
+            if reason == "inside":
+                continue
+            if reason:
+                found.skipped[reason] += 1
+            elif entry.is_dir(follow_symlinks=False):
+                inside.append(entry.path)
+            else:
+                found.files.append(Path(entry.path))
+        folders += reversed(inside)
+        note(len(found.files))
+
+
+def _reason_to_skip(entry: "os.DirEntry[str]", root: Path) -> str:
+    """ "": taken. "inside": a link to what is found in this folder anyway, which need not be told."""
+    name = entry.name
+    try:
+        entry.path.encode("utf-8")
+    except UnicodeEncodeError:
+        return "name"
+    if name.startswith("~$"):
+        return "lock"
+    try:
+        if name.startswith(".") or _is_hidden(entry):
+            return "hidden"
+        if entry.is_symlink() or _is_junction(entry):
+            return "inside" if Path(entry.path).resolve().is_relative_to(root.resolve()) else "link"
+        if entry.is_dir(follow_symlinks=False):
+            return ""
+        is_taken = entry.is_file(follow_symlinks=False) and Path(name).suffix.casefold() in formats.SUFFIXES
+    except (OSError, RuntimeError):  # it has gone meanwhile, or a link in a circle
+        return "unreadable"
+    return "" if is_taken else "unknown"
+
+
+def _is_junction(entry: "os.DirEntry[str]") -> bool:
+    """Windows' other kind of link to a folder."""
+    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _MOUNT_POINT
+
+
+def _is_hidden(entry: "os.DirEntry[str]") -> bool:
+    """As Windows marks it."""
+    attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)

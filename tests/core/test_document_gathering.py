@@ -1,0 +1,184 @@
+"""What a collection is made of: files and folders as they are added, changed, moved away and taken out."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.documents import gather
+from app.core.documents.library import Library
+from app.core.documents.records import Document, Report, Section
+from app.core.documents.scan import scan
+from app.core.errors import AppError
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library.open(tmp_path / "documents.sqlite")
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "基準"
+    (folder / "下" / "さらに下").mkdir(parents=True)
+    for name in ("a.pdf", "下/b.DOCX", "下/さらに下/c.md"):
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+def read(library: Library, report: Report = Report(sections=1)) -> None:  # noqa: B008  frozen
+    """As the child does, without looking into the files."""
+    for document in library.waiting():
+        status = Path(document.path).stat()
+        library.put(
+            Document(
+                document.id, document.collection_id, document.path, document.name, "done", status.st_size,
+                status.st_mtime_ns, "0" * 64, report=report,
+            ),
+            [Section(("第1章",), "本文です。")],
+        )  # fmt: skip
+
+
+def names(library: Library, collection_id: int) -> list[str]:
+    return [document.name for document in library.documents(collection_id)]
+
+
+def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "よそ.pdf"
+    outside.touch()
+    for name in (".隠し.pdf", "~$a.docx", "写真.jpg", "下/.git"):
+        (folder / name).touch()
+    (folder / "外へ.pdf").symlink_to(outside)
+    (folder / "親へ").symlink_to(tmp_path, target_is_directory=True)
+    (folder / "中へ.pdf").symlink_to(folder / "a.pdf")
+    (folder / "輪").symlink_to(folder / "輪")
+    found = scan([folder])
+    assert [path.name for path in found.files] == ["a.pdf", "b.DOCX", "c.md"]
+    assert found.skipped == {"hidden": 2, "lock": 1, "unknown": 1, "link": 2, "unreadable": 1}
+    assert found.missing == []
+
+
+def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path: Path) -> None:
+    odd = tmp_path / "議事録.議事録"
+    odd.touch()
+    os.mkfifo(tmp_path / "pipe.txt")
+    found = scan([odd, tmp_path / "pipe.txt", tmp_path / "ない.pdf", Path("a\0b.pdf")])
+    assert found.files == [odd]
+    assert found.skipped == {"unreadable": 1}
+    assert found.missing == [tmp_path / "ない.pdf", Path("a\0b.pdf")]
+
+
+def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
+    with open(os.fsencode(folder) + b"/\xff.pdf", "wb"):  # noqa: PTH123  Path takes no bytes
+        pass
+    found = scan([folder])
+    assert len(found.files) == 3
+    assert found.skipped["name"] == 1
+
+
+def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
+    deepest = tmp_path / "深い"
+    deepest.mkdir()
+    here = os.open(deepest, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    (deepest / "z.pdf").touch()
+    assert [path.name for path in scan([deepest]).files] == ["z.pdf"]
+
+
+def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
+    def end(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan([folder], end)
+
+
+def test_files_are_added_once(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    first = gather.add(library, collection, [folder, folder / "a.pdf"])
+    again = gather.add(library, collection, [folder / "a.pdf"])
+    assert (len(first.new), first.known, again.new, again.known) == (3, 0, [], 1)
+    assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
+    assert library.sources(collection) == [folder, folder / "a.pdf"]
+
+
+def test_new_changed_and_vanished_files_are_told_apart(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder])
+    read(library)
+    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    (folder / "new.txt").touch()
+    (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
+    (folder / "下" / "b.DOCX").unlink()
+    done = gather.refresh(library, collection)
+    assert (done.new, done.changed, len(done.gone), done.missing) == (1, 1, 1, [])
+    assert [document.name for document in library.waiting()] == ["a.pdf", "new.txt"]
+
+
+def test_of_a_folder_that_is_not_there_nothing_leaves(library: Library, folder: Path, tmp_path: Path) -> None:
+    collection = library.add_collection("基準")
+    alone = tmp_path / "単独.txt"
+    alone.touch()
+    gather.add(library, collection, [folder, alone])
+    read(library)
+    folder.rename(tmp_path / "移した")
+    alone.unlink()
+    done = gather.refresh(library, collection)
+    assert [library.document(one).name for one in done.gone] == ["単独.txt"]
+    assert done.missing == [folder]
+    assert library.sources(collection) == [folder]
+
+
+def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder])
+    read(library)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    done = gather.refresh(library, collection)
+    assert (done.gone, done.missing) == ([], [folder])
+
+
+def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [folder])
+    read(library)
+    library.leave_out(added.new[:1])
+    library.remove_documents(added.new[:1])
+    assert gather.refresh(library, collection).new == 0
+    assert len(gather.add(library, collection, [folder]).new) == 1
+
+
+def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [folder / "a.pdf"])
+    library.fail(added.new[0], AppError("document_crashed"))
+    os.utime(folder / "a.pdf", (1, 1))
+    assert gather.refresh(library, collection).changed == 0
+    os.utime(folder / "a.pdf", (4e9, 4e9))
+    assert gather.refresh(library, collection).changed == 1
+
+
+def test_what_leaves_the_queue_is_as_it_was_before(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder / "a.pdf"])
+    read(library, Report(pages=2, pages_without_text=(2,)))
+    known = library.documents(collection)[0].id
+    library.read_again([known])
+    new = gather.add(library, collection, [folder]).new
+    assert sorted(gather.leave_queue(library)) == new
+    assert library.document(known).state == "doubtful"
+    assert [document.id for document in library.waiting()] == new
+
+
+def test_a_collection_is_made_where_there_is_none(library: Library) -> None:
+    first = gather.collection_named(library, "基準")
+    assert gather.collection_named(library, "基準") == first
