@@ -149,10 +149,14 @@ def test_places_are_those_of_the_original():
     assert text[day.start : day.end] == "令和７年３月３１日"
 
 
-def test_numbers_of_a_table_may_have_the_unit_of_its_head():
-    table = "| 区分 | 強度(N/mm²) |\n| 床版 | 24 |"
-    found = quantities.parse(table)
-    assert [(one.value, one.unit) for one in quantities.in_table_units(table, found)] == [(24, "N/mm2")]
+def test_the_words_of_a_bound_can_be_quoted():
+    text = "高さは２ｍ 以上とする"
+    (one,) = quantities.parse(text)
+    assert (text[one.start : one.end], text[one.start : one.bound_end]) == ("２ｍ", "２ｍ 以上")
+
+
+def test_circled_numbers_are_marks_of_items():
+    assert quantities.parse("①幅 ②高さ") == []
 
 
 @pytest.mark.parametrize(

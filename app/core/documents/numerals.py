@@ -19,7 +19,10 @@ class _Flat(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character = chr(code)
         flat = unicodedata.normalize("NFKC", character)
-        if unicodedata.decomposition(character).startswith("<super>"):
+        decomposition = unicodedata.decomposition(character)
+        if decomposition.startswith("<circle>"):  # ① counts items
+            flat = character
+        elif decomposition.startswith("<super>"):
             flat = "^" + flat.replace("\u2212", "-")
         elif character in "\u301c\u2013\u2014\u2015\u2053\u223c\u223e":  # wave and long dashes
             flat = "~"

@@ -6,7 +6,7 @@ Dates (app.core.documents.dates), codes (SD345, T-25) and section numbers (3.2.1
 import bisect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.core.documents import dates, numerals, units
@@ -17,7 +17,7 @@ _MYRIAD = rf"(?:{_DIGITS}\s?[万億兆千百])+(?:{_DIGITS})?"
 _KANJI = rf"[{numerals.KANJI}万億兆]{{1,12}}"
 _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
-_BEFORE = r"(?<![A-Za-z\d.,_^])(?<![A-Za-z]-)"
+_BEFORE = r"(?<![A-Za-z\d.,_])(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _NUMBER = re.compile(
     rf"(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
     rf"|[表図式付録]\s?\d+(?:[-.]\d+)*)"
@@ -44,15 +44,18 @@ _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 class Quantity:
     """`value` in `unit` (app.core.documents.units); unit "" is a number alone, "第章" the number of a chapter.
 
-    `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none. `start`, `end`: places in the text, without the bound.
-    `is_range_start`: 10 of 10～20 m; `is_rounded`: its unit is converted with rounding.
+    `number`: as written, before it is converted. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none.
+    `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;
+    `is_rounded`: its unit is converted with rounding.
     """
 
     value: float
     unit: str
     start: int
     end: int
+    number: float
     bound: str = ""
+    bound_end: int = 0
     is_rounded: bool = False
     is_range_start: bool = False
 
@@ -86,22 +89,13 @@ def parse(text: str) -> list[Quantity]:
             one.prefix + (one.unit.name if one.unit else ""),
             origin(one.start),
             origin(one.end),
-            bound,
+            one.value,
+            _SIGNS[bound.lastgroup or ""] if bound else "",
+            origin(bound.end() if bound else one.end),
             one.unit is not None and one.unit.is_rounded,
             is_start,
         )
         for one, bound, is_start in found
-    ]
-
-
-def in_table_units(text: str, found: list[Quantity]) -> list[Quantity]:
-    """The numbers of a text that have no unit, in each unit that its brackets name: those may be of its table."""
-    named = units.mentioned(numerals.flatten(text)[0])
-    return [
-        replace(one, value=one.value * unit.factor, unit=unit.name, is_rounded=unit.is_rounded)
-        for one in found
-        if not one.unit
-        for unit in named
     ]
 
 
@@ -146,16 +140,14 @@ def _exponent(written: str) -> int:
     return int(re.sub(r"[\^{}]", "", written))
 
 
-def _with_ranges(flat: str, found: list[_Found]) -> Iterator[tuple[_Found, str, bool]]:
+def _with_ranges(flat: str, found: list[_Found]) -> Iterator[tuple[_Found, re.Match[str] | None, bool]]:
     """Each number with its bound, and whether a range begins with it. 10～20 m, and 10、20 m, are all of m."""
     later: tuple[Unit | None, int] = (None, -1)  # unit of the number behind, and where that begins
-    result: list[tuple[_Found, str, bool]] = []
+    result: list[tuple[_Found, re.Match[str] | None, bool]] = []
     for one in reversed(found):
         between = flat[one.end : later[1]] if later[1] >= 0 else ""
         if one.unit is None and later[0] not in (None, _SLOPE) and _LINK.fullmatch(between):
             one = one._replace(unit=later[0])
-        bound = _BOUND.match(flat, one.end)
-        kind = bound.lastgroup if bound else None
-        result.append((one, _SIGNS[kind] if kind else "", bool(between and _RANGE.fullmatch(between))))
+        result.append((one, _BOUND.match(flat, one.end), bool(between and _RANGE.fullmatch(between))))
         later = (one.unit, one.start)
     return reversed(result)

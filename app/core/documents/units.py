@@ -108,18 +108,12 @@ def _pattern(spelling: str) -> str:
 
 # What would be read as a unit but begins another word.
 _NOT = (
-    "(?!分の|分割|分類|分布|分岐|度目|回目|回り|本化|本来|点検|点群|次元|段落|種別|級河川|日本|時点|年度|年代|人工"
+    "(?!分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来|点検|点群|次元|段落|種別|級河川|日本|時点|年度|年代|人工"
     "|項目に|名称|行為|列車|A[A-Z])"
 )
 PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")"
-_MENTION = re.compile(r"[(（\[:][^()（）]{0,12}?(?P<unit>" + PATTERN + r")\s*[)）\],、\n|]")
 
 
 def of(written: str) -> Unit:
     """Of what `PATTERN` has found."""
     return _BY_SPELLING[re.sub(r"[\s^{}]", "", written)]
-
-
-def mentioned(flat: str) -> frozenset[Unit]:
-    """Units that stand in brackets in a flattened text, as in the head of a table: 設計強度(N/mm2), 単位:m."""
-    return frozenset(of(found["unit"]) for found in _MENTION.finditer(flat))
