@@ -36,7 +36,7 @@ def is_address(place: str) -> bool:
 
 
 def fetch(command: Fetch, control: Control, send: Send) -> Done:
-    """Raises AppError, and Stopped after a pause or cancel; what was received stays unless it was cancelled."""
+    """Raises AppError, and Stopped after a pause; what was received stays."""
     folder = Path(command.folder)
     places = Places(folder / safe_name(command.name))
     try:
@@ -44,19 +44,15 @@ def fetch(command: Fetch, control: Control, send: Send) -> Done:
             try:
                 return _with_source(command, places, control, send)
             finally:
-                _tidy(places, control)
+                _tidy(places)
     except filelock.Timeout as error:
         raise AppError("download_running", name=places.target.name) from error
     except OSError as error:
         raise part.explained(error, places.target, command.size_bytes) from error
 
 
-def _tidy(places: Places, control: Control) -> None:
+def _tidy(places: Places) -> None:
     """While the lock is held: who does not hold it has nothing to delete here."""
-    if control.is_cancelled:
-        mark = part.read_mark(places.mark)
-        places.data(mark.attempt if mark else 0).unlink(missing_ok=True)
-        places.discard()
     if not places.mark.exists():
         with contextlib.suppress(PermissionError):  # Windows deletes no open file; the lock does it when released
             places.lock.unlink(missing_ok=True)

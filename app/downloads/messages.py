@@ -1,7 +1,7 @@
 """What goes over the wire between the program and the downloading child, as frozen dataclasses.
 
-Commands go down, events come up, each with the command's `id`. A `Fetch` ends with exactly one `Done`, `Paused`,
-`Cancelled` or `Failed`, or with the exit of the process; what was received then is still there.
+Commands go down, events come up, each with the command's `id`. A `Fetch` ends with exactly one `Done`, `Paused` or
+`Failed`, or with the exit of the process; what was received then is still there.
 """
 
 from dataclasses import dataclass, field
@@ -78,13 +78,6 @@ class Fetch:
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Ends the Fetch of that id; everything received stays."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Ends the Fetch of that id and deletes what it has received."""
 
     id: str
 
@@ -186,11 +179,6 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Failed:
     """`code` and `facts` as in AppError."""
 
@@ -199,8 +187,8 @@ class Failed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Command = List | Fetch | Pause | Cancel | SetLimit
-_Answer = Listed | Progress | Waiting | Restarted | Repairing | Verifying | Done | Paused | Cancelled | Failed
+Command = List | Fetch | Pause | SetLimit
+_Answer = Listed | Progress | Waiting | Restarted | Repairing | Verifying | Done | Paused | Failed
 Event = Hello | Heartbeat | Contacted | _Answer
 
 _COMMANDS = {kind.__name__: kind for kind in get_args(Command)}

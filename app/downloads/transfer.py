@@ -33,7 +33,7 @@ Send = Callable[[Progress | Waiting], None]
 
 
 class Stopped(Exception):  # noqa: N818  nothing went wrong
-    """Pause or cancel was asked for."""
+    """A pause was asked for."""
 
 
 class HopelessError(AppError):
@@ -46,14 +46,12 @@ class Control:
     def __init__(self, bytes_per_s: int = 0) -> None:
         self.stopping = threading.Event()
         self.news = threading.Event()  # for the thread that waits: stopped, or a connection has ended
-        self.is_cancelled = False
         self._lock = threading.Condition()  # notified when those who wait for the limit need not
         self._limits = 0  # how many there have been
         self._bytes_per_s = bytes_per_s
         self._free_at = 0.0
 
-    def stop(self, *, cancel: bool) -> None:
-        self.is_cancelled = self.is_cancelled or cancel
+    def stop(self) -> None:
         self.stopping.set()
         self.news.set()
         with self._lock:

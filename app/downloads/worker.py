@@ -16,7 +16,7 @@ from typing import NoReturn
 from app.core.errors import AppError
 from app.downloads import folder, messages
 from app.downloads.fetch import fetch, is_address
-from app.downloads.messages import Cancel, Cancelled, Failed, Fetch, List, Pause, Paused, Progress, SetLimit
+from app.downloads.messages import Failed, Fetch, List, Pause, Paused, Progress, SetLimit
 from app.downloads.transfer import Control, Stopped
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
@@ -79,7 +79,7 @@ class Worker:
             os._exit(2)
         fetches = tuple(self._controls.values())
         for control in fetches:
-            control.stop(cancel=False)
+            control.stop()
         if fetches:
             self._at_rest.wait(LAST_MARK_S)
         os._exit(0)
@@ -95,9 +95,7 @@ class Worker:
             return  # it has ended already
         match command:
             case Pause():
-                control.stop(cancel=False)
-            case Cancel():
-                control.stop(cancel=True)
+                control.stop()
             case SetLimit():
                 control.limit(command.bytes_per_s)
 
@@ -110,8 +108,7 @@ class Worker:
         try:
             self._send(fetch(command, control, self._send))
         except Stopped:
-            ended = Cancelled(command.id) if control.is_cancelled else Paused(command.id, self._done_bytes)
-            self._send(ended)
+            self._send(Paused(command.id, self._done_bytes))
         finally:
             del self._controls[command.id]
 

@@ -15,7 +15,6 @@ from app.core.errors import AppError
 from app.downloads import messages
 from app.downloads.messages import (
     Access,
-    Cancelled,
     Contacted,
     Done,
     Failed,
@@ -221,7 +220,7 @@ class Fetcher(QObject):
                 self._on_done(event, job)
             case Failed():
                 self._end(End("failed", AppError(event.code, **event.facts)))
-            case Paused() | Cancelled():
+            case Paused():
                 self._end(End("paused"))
             case Progress():
                 trouble = self._step.trouble if event.done_bytes <= self._step.done_bytes else ""

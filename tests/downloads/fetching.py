@@ -145,4 +145,4 @@ class Child:
 
 
 def is_end(event: Event) -> bool:
-    return isinstance(event, Done | messages.Paused | messages.Cancelled | messages.Failed)
+    return isinstance(event, Done | messages.Paused | messages.Failed)

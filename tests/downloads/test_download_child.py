@@ -13,8 +13,6 @@ import pytest
 from app.downloads.fetch import fetch
 from app.downloads.messages import (
     Access,
-    Cancel,
-    Cancelled,
     Done,
     Failed,
     Fetch,
@@ -132,15 +130,6 @@ def test_a_stalled_download_is_paused_at_once(tmp_path: Path) -> None:
         child.read_until(_has_begun)
         child.send(Pause("1"))
         assert isinstance(child.read_until(is_end), Paused)
-
-
-def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
-    with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace()))
-        child.read_until(_has_begun)
-        child.send(Cancel("1"))
-        assert isinstance(child.read_until(is_end), Cancelled)
-        assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
 def test_the_speed_can_be_limited_and_set_free_again(tmp_path: Path) -> None:
@@ -354,7 +343,7 @@ def test_a_copy_goes_on_where_it_was(stick: Path, tmp_path: Path) -> None:
 
     def stop_soon(event: object) -> None:
         events.append(event)
-        control.stop(cancel=False)
+        control.stop()
 
     with pytest.raises(Stopped):
         fetch(wanted, control, stop_soon)

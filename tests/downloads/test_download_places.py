@@ -201,11 +201,8 @@ def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ who has the lock
 
 
-@pytest.mark.parametrize("is_cancelled", [False, True])
-def test_who_comes_second_deletes_nothing_of_the_first(is_cancelled: bool, tmp_path: Path) -> None:
+def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
     places, control = Places(tmp_path / FILE), Control()
-    if is_cancelled:
-        control.stop(cancel=True)
     with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
         places.part.write_bytes(b"of the first")
         for _ in range(2):
@@ -312,7 +309,7 @@ def test_who_waits_for_the_limit_hears_that_it_has_changed(how: str) -> None:
     waiting = threading.Thread(target=control.spend, args=(1_000_000,), daemon=True)  # for 11 days
     waiting.start()
     if how == "stopped":
-        control.stop(cancel=False)
+        control.stop()
     while waiting.is_alive() and how == "set free":  # it may not have begun to wait at the first try
         control.limit(0)
         waiting.join(0.01)
@@ -360,7 +357,7 @@ def test_two_versions_without_an_etag_are_never_mixed(dates: tuple[str, str], tm
 
         def stop_soon(event: object) -> None:
             if isinstance(event, Progress) and event.done_bytes > 500_000:
-                control.stop(cancel=False)
+                control.stop()
 
         with pytest.raises(Stopped):
             fetch(wanted, control, stop_soon)
