@@ -6,7 +6,8 @@ from typing import Any, Literal
 Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
-DOUBTFUL_GARBLED_SHARE = 0.05
+DOUBTFUL_GARBLED_SHARE = 0.05  # single odd signs are in every catalogue, a lost font spoils more
+DOUBTFUL_NOTES = frozenset({"formulas_without_values", "protected_text"})  # others are only told
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Report:
     @property
     def is_doubtful(self) -> bool:
         """Whether a person should look at it before relying on it."""
-        return bool(self.pages_without_text) or self.garbled_share > DOUBTFUL_GARBLED_SHARE
+        is_poor = bool(self.pages_without_text) or self.garbled_share > DOUBTFUL_GARBLED_SHARE
+        return is_poor or self.sections == 0 or bool(DOUBTFUL_NOTES.intersection(self.notes))
 
 
 @dataclass(frozen=True, slots=True)
