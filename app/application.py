@@ -33,6 +33,7 @@ from app.services.preferences import Preferences
 from app.services.preload import Preload
 from app.services.presets import Presets
 from app.services.single_instance import SingleInstance
+from app.services.training_setup import TrainingSetup
 from app.services.transfer import Transfer
 from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language
@@ -67,6 +68,7 @@ class Parts:
     upkeep: ModelUpkeep
     downloads: Downloads
     build_desk: BuildDesk
+    training_setup: TrainingSetup
     conversations: Conversations
     presets: Presets
     session: ChatSession
@@ -87,6 +89,7 @@ class Parts:
         self.downloads.discard_cancelled()
         self.downloads.close()  # what runs is paused; the next start offers to go on
         self.build_desk.cancel()  # what is finished of it is kept
+        self.training_setup.close()  # what was fetched for it is kept
         background.shut_down()
         self.session.close()
         self.engine.shut_down()
@@ -156,10 +159,14 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
     )
     download_desk = DownloadDesk(theme, downloads, preferences, page)
-    build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, page)
-    services = Services(
-        preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk
+    training_setup = TrainingSetup(
+        preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
+    build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
+    services = Services(
+        preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
+        training_setup,
+    )  # fmt: skip
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
@@ -180,8 +187,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, build_desk, conversations, presets, session,
-        window, desk, offers,
+        theme, database, preferences, engine, library, upkeep, downloads, build_desk, training_setup, conversations,
+        presets, session, window, desk, offers,
     )  # fmt: skip
 
 

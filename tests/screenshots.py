@@ -36,6 +36,10 @@ from app.core.presets import PROGRAM, Choices
 from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.shelf import Shelf
 from app.core.store import Store
+from app.core.training_environment import Device, Probe
+from app.core.training_setup.messages import Phase
+from app.core.training_setup.need import Need
+from app.core.training_setup.report import Report
 from app.core.verify import Verdict
 from app.core.wording import current_language
 from app.engine.messages import EngineFacts
@@ -45,7 +49,9 @@ from app.services.events import EngineStatus
 from app.services.preferences import Preferences
 from app.ui import desktop
 from app.ui.first_run.dialog import FirstRunDialog
+from app.ui.settings.training import TrainingPanel
 from app.ui.theme import Theme
+from app.ui.transfer.pickers import Pickers
 from tests import hf_models
 
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
@@ -448,6 +454,11 @@ def build_refused(parts: Parts) -> None:
     dialog._on_source_refused(AppError("hf_pickle", file="pytorch_model.bin"))
 
 
+def build_making_training(parts: Parts) -> None:
+    build_refused(parts)
+    _pretend_to_make(parts)
+
+
 def building(parts: Parts) -> None:
     models(parts)
     strip = parts.window.page("models").building
@@ -497,9 +508,64 @@ def settings_models_details(parts: Parts) -> None:
     settings_models(parts)
 
 
+LIBRARIES = {
+    "torch": "2.13.0", "transformers": "5.24.0", "peft": "0.21.2", "accelerate": "1.15.0", "bitsandbytes": "0.50.2",
+    "safetensors": "0.8.0", "gguf": "0.19.0",
+}  # fmt: skip
+TRAINING = Report(
+    Path("/home/yamada/.local/share/Kotae/training-environment/bin/python"),
+    size_bytes=6_140_000_000,
+    probe=Probe("3.13.5", LIBRARIES, "13.0", (Device("NVIDIA RTX 4060 Ti", 16_000_000_000),), "0.3.36"),
+    is_own=True,
+)
+NO_TRAINING = Report(None, problem=AppError("no_training_environment", path="/data/training-environment/python"))
+
+
+def settings_training(parts: Parts, report: Report = TRAINING) -> None:
+    parts.training_setup.look = lambda done: done(report)
+    parts.window.show_settings("training")
+
+
+def settings_training_broken(parts: Parts) -> None:
+    reason = "ModuleNotFoundError: No module named 'torch'"
+    error = AppError("training_environment_broken", path=str(TRAINING.python), reason=reason)
+    settings_training(parts, dataclasses.replace(TRAINING, probe=None, problem=error))
+    parts.training_setup.failed.emit(AppError("training_index_unreachable", host="pypi.org", reason="ProxyError"))
+
+
+def settings_training_making(parts: Parts) -> None:
+    settings_training(parts, dataclasses.replace(NO_TRAINING, left_bytes=740_000_000))
+    _pretend_to_make(parts)
+
+
+def training_make(parts: Parts) -> None:
+    settings_training(parts, NO_TRAINING)
+    parts.training_setup.estimate = lambda _wheels, done, _failed: done(Need(11_400_000_000, 2_700_000_000, 96 * 10**9))
+    panel_of_training(parts).making.ask()
+
+
+def training_make_offline(parts: Parts) -> None:
+    settings_training(parts, NO_TRAINING)
+    parts.training_setup.estimate = lambda _wheels, done, _failed: done(Need(6_000_000_000, 0, 2_100_000_000))
+    making = panel_of_training(parts).making
+    making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/学習環境のホイール")
+    making.ask_offline()
+
+
+def panel_of_training(parts: Parts) -> TrainingPanel:
+    return parts.window.page("settings")._named["training"].panel
+
+
+def _pretend_to_make(parts: Parts) -> None:
+    setup = parts.training_setup
+    setup._started_at = time.monotonic() - 42
+    setup.phase = Phase("fetch", "transformers")
+    setup.began.emit()
+
+
 def settings_data(parts: Parts) -> None:
     parts.window._on_page_chosen("settings")
-    parts.window.page("settings").show_section(5)
+    parts.window.page("settings").show_section(6)
 
 
 def presets(parts: Parts) -> None:
@@ -766,7 +832,8 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         download_consent, download_source, token, settings_look,
         settings_questions,
         settings_models, settings_models_details, settings_moving, settings_move, settings_network, settings_data,
-        proxy_login,
+        proxy_login, settings_training, settings_training_broken, settings_training_making, training_make,
+        training_make_offline, build_making_training,
         presets, preset_editor, preset_editor_details, action_editor, preset_export,
         preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,

@@ -51,6 +51,7 @@ class TrainingSetup(QObject):
         self._proxy = proxy
         self._contacts: list[Contact] = []
         self._outcome: Done | AppError | None = None
+        self.phase = Phase("prepare")  # the last one
         self._is_online = self._is_busy = False
         self._started_at = 0.0
         self._group = 0  # of the child and all that it has started
@@ -65,6 +66,14 @@ class TrainingSetup(QObject):
     def is_running(self) -> bool:
         """Whether it is being made, deleted, or cleared away after a cancellation."""
         return self._child.is_running or self._is_busy
+
+    @property
+    def is_making(self) -> bool:
+        return self._child.is_running
+
+    @property
+    def may_use_network(self) -> bool:
+        return self._preferences.value.network_allowed
 
     @property
     def elapsed_s(self) -> float:
@@ -99,11 +108,12 @@ class TrainingSetup(QObject):
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
             return
-        if wheels is None and not self._preferences.value.network_allowed:
+        if wheels is None and not self.may_use_network:
             self.failed.emit(AppError("training_network_forbidden"))
             return
         job = Job(str(self._data), str(self._logs), str(wheels or ""), "" if wheels else self._proxy())
         self._outcome = None
+        self.phase = Phase("prepare")
         self._is_online = wheels is None
         self._started_at = time.monotonic()
         self._child.start()
@@ -163,6 +173,7 @@ class TrainingSetup(QObject):
         event = event_from_json(json.loads(line))
         match event:
             case Phase():
+                self.phase = event
                 self.progressed.emit(event)
             case Host():
                 contact = Contact(event.name, time.time(), "")

@@ -53,6 +53,7 @@ class MainWindow(QMainWindow):
         self._conversations = services.conversations
         self._engine = services.engine
         self._downloads = services.download_desk.downloads
+        self._training_setup = services.training_setup
         self._place = WindowPlace(services.paths.data / "window.json")
         self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
@@ -185,7 +186,9 @@ class MainWindow(QMainWindow):
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
         self._preferences.changed.connect(self._on_preferences_changed)
-        for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted):
+        setup = self._training_setup
+        for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
+                     setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):  # fmt: skip
             told.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
         self._connect_pages()
@@ -286,7 +289,10 @@ class MainWindow(QMainWindow):
         self.sidebar.traffic.refresh()
 
     def _show_downloads(self) -> None:
-        self.sidebar.traffic.show_downloads(self._downloads.online_count, self._downloads.contacts())
+        downloads, setup = self._downloads, self._training_setup
+        contacts = sorted([*downloads.contacts(), *setup.contacts()], key=lambda contact: contact.at)
+        online = downloads.online_count + setup.online_count
+        self.sidebar.traffic.show_downloads(online, contacts, is_model=downloads.online_count > 0)
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary

@@ -16,6 +16,7 @@ from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
+from app.services.training_setup import TrainingSetup
 from app.services.upkeep import ModelUpkeep
 from app.ui.bin_page import BinPage
 from app.ui.models.download_desk import DownloadDesk
@@ -23,6 +24,7 @@ from app.ui.presets.conversation import ConversationSettings
 from app.ui.search.page import SearchPage
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.storage import Storage
+from app.ui.settings.training import TrainingPanel
 from app.ui.theme import Theme
 from app.ui.widgets.page import Page
 
@@ -45,6 +47,7 @@ class Services:
     upkeep: ModelUpkeep
     download_desk: DownloadDesk
     build_desk: "BuildDesk"
+    training_setup: TrainingSetup
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
@@ -62,7 +65,7 @@ class Pages(QObject):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     first_run_requested = Signal()
     problem_occurred = Signal(object)  # AppError
-    settings_requested = Signal(str)  # models | network: a section of the settings
+    settings_requested = Signal(str)  # models | network | training: a section of the settings
 
     def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
         super().__init__(parent)
@@ -133,7 +136,8 @@ class Pages(QObject):
         storage = functools.partial(
             Storage, self._theme, of.upkeep, downloads, of.engine, lambda: of.build_desk.is_running
         )
-        page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage)
+        training = functools.partial(TrainingPanel, self._theme, of.training_setup, lambda: of.build_desk.is_running)
+        page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage, training)
         page.undo_offered.connect(self.undo_offered)
         page.first_run_requested.connect(self.first_run_requested)
         return page

@@ -22,6 +22,7 @@ class Traffic(QWidget):
         super().__init__()
         self._refusals = refusals
         self._online = 0
+        self._is_model = True
         self._contacts: list[Contact] = []
         self._icon = Icon(theme, "shield-check", "success")
         self.state = Label(role="caption", strong=True)
@@ -36,8 +37,12 @@ class Traffic(QWidget):
         row.addWidget(self.since)
         self.refresh()
 
-    def show_downloads(self, online: int, contacts: Sequence[Contact]) -> None:
-        """`online`: how many use the network now. `contacts`: the machines that were spoken to, oldest first."""
+    def show_downloads(self, online: int, contacts: Sequence[Contact], *, is_model: bool = True) -> None:
+        """`online`: how many use the network now. `contacts`: the machines that were spoken to, oldest first.
+
+        `is_model`: whether it is a model that is being fetched, and not the parts of the training environment.
+        """
+        self._is_model = is_model
         if (online, len(contacts)) != (self._online, len(self._contacts)):
             self._online, self._contacts = online, list(contacts)
             self.refresh()
@@ -47,7 +52,8 @@ class Traffic(QWidget):
         now = self._online or refused
         self.state.setText(self.tr("{n} 件").format(n=now) if now else self.tr("なし"))
         count = self.tr("起動後 {n} 件").format(n=refused + len(self._contacts))
-        self.since.setText(self.tr("モデルの取得") if self._online else count)
+        fetched = self.tr("モデルの取得") if self._is_model else self.tr("学習環境の取得")
+        self.since.setText(fetched if self._online else count)
         warning, download, safe = ("external-link", "warning"), ("download", "accent"), ("shield-check", "success")
         self._icon.show_icon(*(download if self._online else warning if refused else safe))
         text = "\n".join(self._line(contact) for contact in self._contacts[-LISTED:])
@@ -57,5 +63,6 @@ class Traffic(QWidget):
 
     def _line(self, contact: Contact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.at))
-        words = self.tr("{title} の取得、{time}、あなたの操作").format(title=contact.title, time=when)
+        title = contact.title or self.tr("学習環境の部品")
+        words = self.tr("{title} の取得、{time}、あなたの操作").format(title=title, time=when)
         return noted(contact.host, words)

@@ -136,7 +136,7 @@ def test_made_from_the_index_it_works_and_converts(start: Start, data: Path, tmp
     assert training_environment.check(environment).versions == result["probe"]["versions"]
     assert result["is_own"]
     print(f"made in {result['seconds']} s, {result['size_bytes']:,} bytes: {result['probe']['versions']}")
-    source = hf_models.model(tmp_path / "Swallow-tiny", hf_models.HfShape(embedding=256, feed_forward=512))
+    source = hf_models.model(tmp_path / "Swallow-tiny", shape=hf_models.HfShape(embedding=256, feed_forward=512))
     status, built, log = ended(start("models", "build", str(source), "--quant", "Q8_0"), limit_s=600)
     assert status == 0, log
     assert built["models"][0]["quantization"] == "Q8_0"

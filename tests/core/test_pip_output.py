@@ -50,6 +50,7 @@ def test_unpacking_begins_when_everything_is_here() -> None:
          "  Downloading https://files.example/torch-2.13.0-cp311.whl (900 MB)", ["mirror.example", "files.example"]),
         ("WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(…)': /simple/torch/",
          ["pypi.org"]),
+        ("ERROR: No matching distribution found for torch", ["pypi.org"]),
         ("Processing /wheels/torch-2.13.0-cp311.whl", []),
     ],
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """What pip says while it installs: the package it is at, the machines it speaks to, and why it has failed.
 
-pip has no structured output for this; these lines have been the same since pip 22.
+pip has no structured output for this. The lines of 22.3, 23.2, 24.3, 25.3 and 26.3 are alike.
 """
 
 import re
@@ -72,7 +72,7 @@ class PipOutput:
         """The index is spoken to before anything is collected from it; where it does not answer, pip tries again."""
         if indexes := _INDEXES.match(line):
             self._index_hosts = [urlsplit(address).hostname or "?" for address in _ADDRESS.findall(indexes[1])]
-        elif _COLLECTING.match(line) or "Retrying (" in line:
+        elif _COLLECTING.match(line) or "Retrying (" in line or _NOT_FOUND.search(line):
             self._spoke_to(*self._index_hosts)
         elif line.lstrip().startswith("Downloading "):
             address = _ADDRESS.search(line)

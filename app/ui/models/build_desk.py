@@ -12,6 +12,7 @@ from app.core.records import LocalModel
 if TYPE_CHECKING:  # most starts build nothing
     from app.core.build_plan import BuildPlan
     from app.services.builds import Builds, Progress
+    from app.services.training_setup import TrainingSetup
 
 
 class BuildDesk(QObject):
@@ -23,9 +24,18 @@ class BuildDesk(QObject):
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
-    def __init__(self, make_builds: "Callable[[], Builds]", models_folder: Callable[[], Path], parent: QObject) -> None:
+    def __init__(
+        self,
+        make_builds: "Callable[[], Builds]",
+        models_folder: Callable[[], Path],
+        training_setup: "TrainingSetup",
+        parent: QObject,
+    ) -> None:
         """`make_builds` raises AppError("no_training_environment") where there is none."""
         super().__init__(parent)
+        self.training_setup = training_setup
+        training_setup.finished.connect(self._on_environment_changed)
+        training_setup.removed.connect(self._on_environment_changed)
         self._make_builds = make_builds
         self._models_folder = models_folder
         self._builds: Builds | None = None
@@ -89,6 +99,12 @@ class BuildDesk(QObject):
         builds.failed.connect(self.failed)
         builds.cancelled.connect(self.cancelled)
         return builds
+
+    def _on_environment_changed(self) -> None:
+        """It is looked for anew."""
+        if self._builds is not None and not self._builds.is_running:
+            self._builds.deleteLater()
+            self._builds = None
 
     def _on_progressed(self, progress: "Progress") -> None:
         self.progressed.emit(progress)

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtCore import QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.core import build_plan, hf_adapter, hf_folder, quantizations
@@ -20,6 +20,7 @@ from app.ui.models.build_desk import BuildDesk
 from app.ui.models.marked_list import MarkedList
 from app.ui.models.path_row import PathRow
 from app.ui.theme import Theme
+from app.ui.training.making import EnvironmentMaking
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.check_row import CheckRow
@@ -44,6 +45,7 @@ class BuildDialog(Dialog):
         self._text: Path | None = None
         self.plan: BuildPlan | None = None  # None: not everything is chosen, or something is wrong
         self.banner = Banner(theme, can_close=False)
+        self.making = EnvironmentMaking(theme, desk.training_setup, self._pickers)
         self.list = MarkedList(theme, self.tr("作るモデル"), parent)
         self._fill(theme)
         super().__init__(
@@ -60,7 +62,6 @@ class BuildDialog(Dialog):
         )
         self._connect()
         self._show_obstacle()
-        self._refresh()
         self.source.choose_button.setFocus()
 
     def read_source(self, folder: Path) -> None:
@@ -109,7 +110,7 @@ class BuildDialog(Dialog):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        for widget in (self.banner, self.list, self.room, self.phases):
+        for widget in (self.banner, self.making, self.list, self.room, self.phases):
             column.addWidget(widget)
         return content
 
@@ -119,6 +120,8 @@ class BuildDialog(Dialog):
         self.adapter.cleared.connect(self._clear_adapter)
         self.text.choose_requested.connect(self._choose_text)
         self.text.cleared.connect(lambda: self.use_text(None))
+        self.banner.action_requested.connect(self.making.ask)
+        self.making.changed.connect(self._show_obstacle)
         self.list.changed.connect(self._refresh)
         self.name.textChanged.connect(self._refresh)
         self.chosen.connect(lambda key: self.plan_chosen.emit(self.plan) if key == "build" else None)
@@ -126,10 +129,16 @@ class BuildDialog(Dialog):
     # ------------------------------------------------------------------- showing
 
     def _show_obstacle(self) -> None:
+        """The training environment is offered where it is missing; while it is made, its progress says enough."""
         error = self._desk.obstacle()
-        if error is not None:
+        self.banner.hide()
+        if error is not None and not self.making.is_shown:
             sentence = describe_error(error)
-            self.banner.show_message("warning", sentence.message, sentence.next)
+            can_make = error.code == "no_training_environment"
+            actions = (("make", self.tr("学習環境を作る")),) if can_make else ()
+            self.banner.show_message("warning", sentence.message, "" if can_make else sentence.next, actions)
+        self._refresh()
+        QTimer.singleShot(0, self, self.fit_height)  # what was hidden or shown is laid out by then
 
     def _refresh(self) -> None:
         """The plan for what is chosen now, and the room that it needs."""
@@ -145,7 +154,8 @@ class BuildDialog(Dialog):
             except AppError as error:
                 problem = f"▲ {describe_error(error)}"
         self._show_room(problem)
-        self.buttons["build"].setEnabled(self.plan is not None and self.banner.isHidden())
+        is_possible = self.banner.isHidden() and not self.making.is_shown
+        self.buttons["build"].setEnabled(self.plan is not None and is_possible)
         self.list.fit(self.width() - self._theme.px(SIDES_PX))
         self.fit_height()
 

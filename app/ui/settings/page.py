@@ -25,6 +25,7 @@ from app.ui.presets.section import PresetsSection
 from app.ui.settings.network import NetworkSection
 from app.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
 from app.ui.settings.storage import Storage
+from app.ui.settings.training import TrainingPanel, TrainingSection
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.header import Header
@@ -72,6 +73,7 @@ class SettingsPage(Page):
         paths: Paths,
         downloads: Downloads,
         make_storage: Callable[[], Storage],
+        make_training: Callable[[], TrainingPanel],
     ) -> None:
         """`card`: of the model that answers now. `make_storage`: where the models are."""
         super().__init__()
@@ -82,13 +84,15 @@ class SettingsPage(Page):
         self.presets.undo_offered.connect(self.undo_offered)
         models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
         network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
-        self._named: dict[str, Section] = {"models": models, "network": network}
+        training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
+        self._named: dict[str, Section] = {"models": models, "network": network, "training": training}
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
             (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
             (self.tr("プリセット"), self.presets),
             (self.tr("モデルと保存先"), models),
             (self.tr("通信"), network),
+            (self.tr("学習環境"), training),
             (self.tr("データ"), data),
         )
         self._build()
@@ -108,7 +112,7 @@ class SettingsPage(Page):
         self.show_section([part for _, part in self.sections].index(self.presets))
 
     def show_named(self, name: str) -> None:
-        """`name`: models | network."""
+        """`name`: models | network | training."""
         self.show_section([part for _, part in self.sections].index(self._named[name]))
 
     @property

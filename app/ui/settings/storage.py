@@ -63,7 +63,7 @@ class Storage(QWidget):
 
     def refresh(self, _moved: Moved | None = None) -> None:
         folder = self._upkeep.models_folder
-        self.path.setText(_breakable(str(folder)))
+        self.path.setText(breakable(str(folder)))
         free = _free_bytes(folder)
         self.room.setText(self.tr("空き {n} GB").format(n=f"{free / 1e9:,.0f}") if free is not None else "")
         self.move_button.setEnabled(not self._work.is_mine)
@@ -141,6 +141,6 @@ def _free_bytes(folder: Path) -> int | None:
         return None
 
 
-def _breakable(path: str) -> str:
+def breakable(path: str) -> str:
     """With places where a line may end: a long path has no spaces."""
     return path.replace("/", "/\u200b").replace("\\", "\\\u200b")

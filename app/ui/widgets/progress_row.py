@@ -33,12 +33,11 @@ class ProgressRow(QFrame):
         self._connect()
         self.hide()
 
-    def start(self, what: str) -> None:
-        """`what` is being done, as a whole phrase: 取り込んでいます：模型.gguf."""
-        self._what.setText(what)
-        self._bar.setAccessibleName(what)
+    def start(self, what: str, elapsed_s: float = 0.0) -> None:
+        """`what` is being done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: since when."""
+        self.say(what)
         self._bar.hide()
-        self._started_at = time.monotonic()
+        self._started_at = time.monotonic() - elapsed_s
         self._amount_words = ""
         self._time_left.restart()
         self.cancel_button.setText(self.tr("取り消す"))
@@ -46,6 +45,11 @@ class ProgressRow(QFrame):
         self._timer.start()
         self._refresh()
         self.show()
+
+    def say(self, what: str) -> None:
+        """What is being done now, within the same work: the clock goes on."""
+        self._what.setText(what)
+        self._bar.setAccessibleName(what)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False) -> None:
         """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6."""

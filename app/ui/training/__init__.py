@@ -1,0 +1,1 @@
+"""What is shown of training: so far its environment being made."""

@@ -1,0 +1,114 @@
+"""The training environment being made: asked, shown with a way to stop it, and how it ended."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QStandardPaths, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.core.errors import AppError
+from app.core.training_setup.messages import Phase
+from app.core.wording import describe_error
+from app.services.training_setup import TrainingSetup
+from app.ui.theme import Theme
+from app.ui.training.asking import MakeDialog
+from app.ui.transfer.pickers import Pickers
+from app.ui.widgets.banner import Banner
+from app.ui.widgets.progress_row import ProgressRow
+
+translate = QCoreApplication.translate
+
+
+class EnvironmentMaking(QWidget):
+    """Shown while it is made, and when it could not be. Wherever it was begun, all of these follow."""
+
+    changed = Signal()  # it has begun, or has ended in some way
+
+    def __init__(self, theme: Theme, setup: TrainingSetup, pickers: Pickers) -> None:
+        super().__init__()
+        self._theme = theme
+        self._setup = setup
+        self._pickers = pickers
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.progress)
+        column.addWidget(self.banner)
+        self.progress.cancelled.connect(setup.cancel)
+        setup.began.connect(self._on_began)
+        setup.progressed.connect(self._on_progressed)
+        setup.finished.connect(self._on_ended)
+        setup.cancelled.connect(self._on_ended)
+        setup.failed.connect(self._on_failed)
+        self.banner.closed.connect(self._settle)
+        self._settle()
+        if setup.is_making:
+            self._on_began()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is being made."""
+        return not self.progress.isHidden()
+
+    def ask(self, *_key: object) -> MakeDialog:
+        return self._ask(None)
+
+    def ask_offline(self) -> MakeDialog | None:
+        """None: no folder was chosen."""
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        path = self._pickers.folder(self.window(), self.tr("ホイール（.whl）のフォルダを選ぶ"), home)
+        return self._ask(Path(path)) if path else None
+
+    def say_no(self, what: str, sentence: str) -> None:
+        """Why it cannot be made now."""
+        self.banner.show_message("warning", what, sentence)
+        self._settle()
+
+    # ------------------------------------------------------------------- private
+
+    def _ask(self, wheels: Path | None) -> MakeDialog:
+        dialog = MakeDialog(self._theme, self._setup, wheels, self.window())
+        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels))
+        dialog.open()
+        return dialog
+
+    def _on_chosen(self, key: str, wheels: Path | None) -> None:
+        if key == "make":
+            self._setup.start(wheels)
+        elif key == "offline":
+            self.ask_offline()
+
+    def _on_began(self) -> None:
+        self.banner.hide()
+        self.progress.start(phase_words(self._setup.phase), self._setup.elapsed_s)
+        self._settle()
+
+    def _on_progressed(self, phase: Phase) -> None:
+        self.progress.say(phase_words(phase))
+
+    def _on_ended(self) -> None:
+        self.progress.finish()
+        self._settle()
+
+    def _on_failed(self, error: AppError) -> None:
+        if not self._setup.is_making:
+            self.progress.finish()
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Takes no room while there is nothing to show."""
+        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        self.changed.emit()
+
+
+def phase_words(phase: Phase) -> str:
+    return {
+        "prepare": translate("Training", "学習環境を作る準備をしています"),
+        "venv": translate("Training", "学習環境の Python を用意しています"),
+        "fetch": translate("Training", "学習環境の部品を集めています：{package}").format(package=phase.package or "…"),
+        "install": translate("Training", "学習環境の部品を取り付けています"),
+        "check": translate("Training", "学習環境が動くか確かめています"),
+    }[phase.name]

@@ -1,0 +1,175 @@
+"""The training environment in the window: offered where it is missing, made with its progress, looked at, deleted."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel
+
+from app.core import training_environment
+from app.core.training_environment import VARIABLE
+from app.core.training_setup import folders
+from app.core.training_setup.folders import Folders
+from app.ui.training.asking import MakeDialog
+from app.ui.transfer.pickers import Pickers
+from tests.services.test_training_setup import _CHILD, ROOT, processes_below
+from tests.wheelhouse import Index, make_wheels, write_requirements
+
+LEFT = Qt.MouseButton.LeftButton
+LIMIT_MS = 120_000
+
+
+def words(widget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisibleTo(widget))
+
+
+def asking() -> MakeDialog:
+    shown = [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
+    (dialog,) = [widget for widget in shown if isinstance(widget, MakeDialog)]
+    return dialog
+
+
+@pytest.fixture
+def wheels(tmp_path) -> Path:
+    return make_wheels(tmp_path / "ホイール")
+
+
+@pytest.fixture
+def parts(open_window, where, tmp_path, monkeypatch):
+    """Nothing of the developer's; the real child installs tiny wheels."""
+    for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
+    parts = open_window()
+    requirements = write_requirements(tmp_path / "requirements.txt")
+    monkeypatch.setattr(folders, "requirements", lambda: requirements)
+    parts.training_setup._child._command = [sys.executable, "-P", "-c", _CHILD, str(requirements)]
+    yield parts
+    parts.training_setup.close()
+    assert processes_below(where.data) == []
+
+
+@pytest.fixture
+def panel(parts, wheels, qtbot):
+    """The section of the settings, after it has looked."""
+    parts.window.show_settings("training")
+    panel = dict(parts.window.page("settings").sections)["学習環境"].panel
+    panel.making._pickers = Pickers(folder=lambda *_: str(wheels))
+    qtbot.waitUntil(lambda: panel.report is not None, timeout=LIMIT_MS)
+    return panel
+
+
+@pytest.fixture
+def build_dialog(parts, wheels):
+    parts.window.show_page("models")
+    dialog = parts.window.page("models").ask_to_build()
+    dialog.making._pickers = Pickers(folder=lambda *_: str(wheels))
+    yield dialog
+    dialog.reject()
+
+
+def choose(qtbot, key: str) -> None:
+    dialog = asking()
+    qtbot.waitUntil(lambda: dialog.buttons[key].isEnabled(), timeout=LIMIT_MS)
+    qtbot.mouseClick(dialog.buttons[key], LEFT)
+
+
+def test_the_dialog_that_needs_it_offers_it_and_goes_on_when_it_is_there(parts, build_dialog, qtbot):
+    dialog = build_dialog
+    assert "学習環境" in words(dialog.banner)
+    button = next(b for b in dialog.banner.findChildren(type(dialog.buttons["build"])) if b.text() == "学習環境を作る")
+    qtbot.mouseClick(button, LEFT)
+    qtbot.waitUntil(lambda: "使います（空き" in asking().room.text(), timeout=LIMIT_MS)
+    assert "通信：pip の配布元" in asking().network.text()
+    choose(qtbot, "offline")
+    qtbot.waitUntil(lambda: "通信はしません。" in words(asking()) and "使います" in asking().room.text())
+    choose(qtbot, "make")
+    assert dialog.banner.isHidden()
+    assert dialog.making.progress.isVisible()
+    seen = set()
+    parts.training_setup.progressed.connect(lambda _: seen.add(dialog.making.progress._what.text()))
+    with qtbot.waitSignal(parts.training_setup.finished, timeout=LIMIT_MS):
+        pass
+    assert {"学習環境の Python を用意しています", "学習環境の部品を集めています：torch"} <= seen
+    assert not dialog.making.isVisible()
+    assert dialog.banner.isHidden()
+    assert parts.build_desk.obstacle() is None
+
+
+def test_the_settings_show_what_there_is_and_delete_it(parts, panel, where, qtbot):
+    assert panel.state.text() == "まだありません。"
+    assert not panel.remove_button.isVisible()
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    choose(qtbot, "make")
+    assert not panel.make_button.isEnabled()
+    qtbot.waitUntil(lambda: panel.state.text() == "✓ 使えます。", timeout=LIMIT_MS)
+    assert "torch 1.0" in panel.versions.text()
+    assert "training-environment" in panel.place.text().replace("\u200b", "")
+    assert panel.make_button.text() == "作り直す"
+    qtbot.mouseClick(panel.remove_button, LEFT)
+    (dialog,) = [w for w in QApplication.topLevelWidgets() if "学習環境を削除しますか" in w.accessibleName()]
+    with qtbot.waitSignal(parts.training_setup.removed, timeout=LIMIT_MS):
+        qtbot.mouseClick(dialog.buttons["remove"], LEFT)
+    qtbot.waitUntil(lambda: panel.state.text() == "まだありません。", timeout=LIMIT_MS)
+    assert not Folders(where.data).final.exists()
+
+
+def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(parts, panel, wheels, where, qtbot, monkeypatch):
+    traffic = parts.window.sidebar.traffic
+    with Index(wheels, stalls_at="gguf") as index:
+        for name, value in index.variables().items():
+            monkeypatch.setenv(name, value)
+        qtbot.mouseClick(panel.make_button, LEFT)
+        choose(qtbot, "make")
+        qtbot.waitUntil(index.stalled.is_set, timeout=LIMIT_MS)
+        qtbot.waitUntil(lambda: "127.0.0.1" in traffic.toolTip(), timeout=LIMIT_MS)
+        assert (traffic.state.text(), traffic.since.text()) == ("1 件", "学習環境の取得")
+        assert "学習環境の部品 の取得" in traffic.toolTip()
+        with qtbot.waitSignal(parts.training_setup.cancelled, timeout=LIMIT_MS):
+            qtbot.mouseClick(panel.making.progress.cancel_button, LEFT)
+    assert not panel.making.progress.isVisible()
+    assert (traffic.state.text(), traffic.since.text()) == ("なし", "起動後 1 件")
+    qtbot.waitUntil(panel.make_button.isEnabled, timeout=LIMIT_MS)
+    assert not Folders(where.data).part.exists()
+
+
+def test_a_failure_is_explained_where_it_was_begun(parts, panel, wheels, qtbot):
+    (wheels / "peft-1.0-py3-none-any.whl").unlink()
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    choose(qtbot, "make")
+    with qtbot.waitSignal(parts.training_setup.failed, timeout=LIMIT_MS):
+        pass
+    assert "peft==1.0" in words(panel.making.banner)
+    qtbot.waitUntil(panel.make_button.isEnabled, timeout=LIMIT_MS)
+
+
+def test_with_the_network_blocked_only_a_folder_is_offered(parts, panel, qtbot):
+    parts.preferences.change(network_allowed=False)
+    qtbot.mouseClick(panel.make_button, LEFT)
+    dialog = asking()
+    qtbot.waitUntil(lambda: "使います" in dialog.room.text())
+    assert "外部通信をすべて止める" in dialog.network.text()
+    assert not dialog.buttons["make"].isEnabled()
+    assert dialog.buttons["offline"].isEnabled()
+    dialog.reject()
+
+
+def test_while_a_model_is_built_the_environment_stays(parts, panel, qtbot):
+    panel._is_building = lambda: True
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    assert "モデルを作っています。" in words(panel.making.banner)
+    assert [w for w in QApplication.topLevelWidgets() if isinstance(w, MakeDialog)] == []
+
+
+def test_one_made_elsewhere_is_shown_but_not_deleted_here(parts, monkeypatch, qtbot):
+    monkeypatch.setenv(VARIABLE, sys.executable)
+    parts.window.show_settings("training")
+    panel = dict(parts.window.page("settings").sections)["学習環境"].panel
+    qtbot.waitUntil(lambda: panel.report is not None, timeout=LIMIT_MS)
+    assert panel.state.text().startswith("▲ 使えません（")
+    assert "Kotae が作ったものではありません" in panel.place.text()
+    assert not panel.remove_button.isVisible()
