@@ -47,7 +47,9 @@ class Evidence:
 def of_text(*texts: str) -> Evidence:
     joined = "\n".join(texts)
     found = dates.with_years(dates.parse(joined))
-    return Evidence(content_terms(joined), tuple(quantities.parse(joined)), tuple(found), names.searchable(texts))
+    return Evidence(
+        frozenset(terms.of_text(joined)), tuple(quantities.parse(joined)), tuple(found), names.searchable(texts)
+    )
 
 
 @functools.lru_cache(maxsize=256)
@@ -82,6 +84,13 @@ def content_terms(text: str) -> frozenset[str]:
         at = max(at, end)
     kept.append(text[at:])
     return frozenset(term for term in terms.of_text(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
+
+
+def asked_terms(question: str) -> frozenset[str]:
+    """The content of a question; all its terms where it has none: かぶりは何mm."""
+    found = content_terms(question)
+    is_empty = all(term.isascii() and len(term) < 4 for term in found)  # units
+    return found | frozenset(terms.of_text(question)) if is_empty else found
 
 
 def _is_same(wanted: Quantity, found: Quantity, names_unit: bool) -> bool:

@@ -1,0 +1,91 @@
+"""Passages into the part of a prompt that comes before the question, within a budget of tokens.
+
+What documents say is data. It stays one plain segment, in which control tokens are text (app.core.prompt); here what
+imitates the frame, such as a source's number [2], loses its shape.
+"""
+
+import dataclasses
+import functools
+import re
+import tomllib
+from collections.abc import Sequence
+
+from app.core import wording
+from app.core.documents import sentences
+from app.core.documents.records import Passage
+from app.core.paths import resources
+
+PASSAGES_MAX = 6  # more bring little (of the questions of kasensabo 5 hold 82 %), and each costs reading time
+ANSWER_SHARE = 4  # a quarter of the context is for the answer, or what the answer may take if that is less
+CUT_MIN_TOKENS = 64  # a passage is not cut to less
+_FRAME_TOKENS = 8  # of a passage's number and blank line, and where counts of pieces do not add up
+_NUMBER = re.compile(r"[\[［【〔]\s*(\d{1,3})\s*[\]］】〕]")
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ufeff]")
+
+
+def system_text(passages: Sequence[Passage], own: str = "") -> str:
+    """The instruction, the user's own instructions, and the passages, numbered from 1 in their order."""
+    words = _words()
+    pieces = [words["instruction"], own.strip(), words["heading"]]
+    pieces += [block(passage, number) for number, passage in enumerate(passages, start=1)]
+    return "\n\n".join(piece for piece in (*pieces, words["end"]) if piece)
+
+
+def block(passage: Passage, number: int) -> str:
+    """One passage: its number, where it is from, its text."""
+    section = passage.section
+    page = _words()["page"].format(page=section.page) if section.page else ""
+    facts = "、".join(_plain(part) for part in (passage.document, page, section.tag) if part)
+    return f"[{number}] {_plain(' > '.join(section.heading))}（{facts}）\n{_plain(section.text)}"
+
+
+def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int:
+    """Tokens for passages. `rest_tokens`: of the prompt without any; the answer's share is kept free."""
+    return context_tokens - min(max_tokens, context_tokens // ANSWER_SHARE) - rest_tokens
+
+
+def packed(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
+    """Those that fit, the best first chosen, in the order of the documents: the same ones always make the same prompt.
+
+    `counts`: tokens of each one's `block`. The best one is cut after a sentence rather than left out; [] when there is
+    no room even for that.
+    """
+    chosen: list[Passage] = []
+    left = budget
+    for passage, count in zip(passages, counts, strict=True):
+        tokens = count + _FRAME_TOKENS
+        if not chosen and tokens > left >= CUT_MIN_TOKENS:
+            chosen.append(_cut(passage, left / tokens))
+            break
+        if tokens <= left and len(chosen) < PASSAGES_MAX:
+            chosen.append(passage)
+            left -= tokens
+    return sorted(chosen, key=lambda one: (one.document_id, one.section_id))
+
+
+def _cut(passage: Passage, share: float) -> Passage:
+    """With the beginning of its text, after a whole sentence where there is one."""
+    text = passage.section.text
+    longest = int(len(text) * share * 0.9)  # tokens are not spread evenly
+    ends = [one.end for one in sentences.split(text) if one.end <= longest]
+    return dataclasses.replace(
+        passage, section=dataclasses.replace(passage.section, text=text[: ends[-1] if ends else longest])
+    )
+
+
+def _plain(text: str) -> str:
+    """Without what the frame is made of."""
+    text = _NUMBER.sub(r"（\1）", _CONTROL.sub("", text))
+    for end in (_document()["end_ja"], _document()["end_en"]):
+        text = text.replace(end, end.rstrip("。.") + "…")
+    return text.strip()
+
+
+@functools.cache
+def _document() -> dict[str, str]:
+    return tomllib.loads((resources() / "grounding.toml").read_text("utf-8"))
+
+
+def _words() -> dict[str, str]:
+    language = wording.current_language()
+    return {key[: -len("_ja")]: text for key, text in _document().items() if key.endswith(f"_{language}")}

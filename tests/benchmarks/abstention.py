@@ -1,0 +1,61 @@
+"""False answers against missed ones for each threshold of app.core.documents.abstention, on kasensabo's questions.
+
+    python -m tests.benchmarks.abstention [FOLDER]
+
+FOLDER holds `standards_md` and `eval`; it is ../shared/data/kasensabo where none is given. The index is made anew.
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from app.core.documents import abstention, retrieval
+from app.core.documents.library import Library
+from app.documents import markdown, sections
+
+FOLDER = Path("../shared/data/kasensabo")
+
+
+def index(folder: Path, place: Path) -> Library:
+    library = Library.open(place / "documents.db")
+    files = sorted((folder / "standards_md").glob("*.md"))
+    collection_id = library.add_collection("基準")
+    for document_id, file in zip(library.add_documents(collection_id, files), files, strict=True):
+        document = library.document(document_id)
+        assert document is not None
+        reading = markdown.read(file.read_text("utf-8"), lambda done, total: None)
+        library.put(dataclasses.replace(document, state="done"), sections.split(reading, file.name))
+    return library
+
+
+def scores(library: Library, file: Path) -> list[float]:
+    everywhere = [collection.id for collection in library.collections()]
+    questions = [json.loads(line)["question"] for line in file.read_text("utf-8").splitlines()]
+    return [
+        abstention.judge(library, question, retrieval.search(library, question, everywhere)).score
+        for question in questions
+    ]
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    with tempfile.TemporaryDirectory() as place:
+        library = index(folder, Path(place))
+        answered = scores(library, folder / "eval/grounded_dev.jsonl")
+        absent = scores(library, folder / "eval/unanswerable_dev.jsonl")
+        library.close()
+    pairs = [(good > bad) + 0.5 * (good == bad) for good in answered for bad in absent]
+    print(f"{len(answered)} with an answer, {len(absent)} without; area under the curve {sum(pairs) / len(pairs):.3f}")
+    print("threshold  false answers  missed")
+    for step in range(4, 19):
+        threshold = step / 20
+        false = sum(score >= threshold for score in absent) / len(absent)
+        missed = sum(score < threshold for score in answered) / len(answered)
+        chosen = "  <- chosen" if threshold == abstention.THRESHOLD else ""
+        print(f"{threshold:9.2f}  {false:13.0%}  {missed:6.0%}{chosen}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""抜粋表示: the best sentences of the passages, as they stand there."""
+
+import pytest
+
+from app.core.documents import claims, excerpts
+from app.core.documents.records import Passage, Section
+
+
+def passage(number: int, text: str, *heading: str) -> Passage:
+    return Passage(number, Section(heading, text), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number)
+
+
+COVER = passage(
+    1,
+    "鉄筋は錆を落として組み立てる。土に接する部材のかぶりは70mm以上とする。ただし、捨て型枠を用いる場合を除く。養生は5日とする。",
+    "2.2 かぶり",
+)
+PUMP = passage(2, "ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "4.2 点検")
+
+
+@pytest.mark.parametrize(
+    ("question", "number", "text"),
+    [
+        (
+            "土に接する部材のかぶりは何mmですか",
+            1,
+            "土に接する部材のかぶりは70mm以上とする。ただし、捨て型枠を用いる場合を除く。",
+        ),
+        ("ポンプの軸受の温度はいくつまでか", 2, "ポンプの軸受温度は75℃を超えてはならない。"),
+    ],
+)
+def test_the_sentence_that_answers_comes_with_what_limits_it(question, number, text):
+    best = max(excerpts.pick(question, [COVER, PUMP]), key=lambda one: one.score)
+    assert (best.number, best.text) == (number, text)
+
+
+def test_excerpts_are_verbatim_and_their_places_are_right():
+    passages = [COVER, PUMP]
+    for excerpt in excerpts.pick("かぶりと軸受温度", passages):
+        assert passages[excerpt.number - 1].section.text[excerpt.start : excerpt.end] == excerpt.text
+
+
+def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
+    answer, found = excerpts.as_answer(excerpts.pick("かぶりは何mm", [COVER, PUMP]))
+    assert answer.startswith("- 「土に接する部材のかぶりは70mm以上とする。")
+    assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True] * len(found)
+    assert all(claim.is_supported for claim in found)
+    checked = claims.check(answer, [COVER, PUMP])
+    assert [claim.sources for claim in checked] == [claim.sources for claim in found]
+    assert all(claim.is_supported for claim in checked)
+
+
+def test_where_nothing_fits_there_is_no_excerpt():
+    assert excerpts.pick("雪崩の予防柵", [COVER, PUMP]) == []
+    assert excerpts.pick("かぶり", []) == []
