@@ -1,12 +1,13 @@
 """`kotae models find`, `verify` and `move-folder`: models of other programs, damage, and another drive."""
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from app.cli.output import Output
-from app.core import found_models, local_models, model_places, models_folder, verify
+from app.core import found_models, local_models, model_places, models_folder, verify, verify_log
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -108,6 +109,8 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
                 raise AppError("unknown_model", wanted=options.model)
             models = [wanted]
         verdicts = [_verdict(model, store, output) for model in models]
+        if verdicts:
+            verify_log.note(where.data / verify_log.NAME, verdicts, time.time())
     finally:
         store.close()
     lines = [f"{verdict.model.id}\t{_said(verdict, output)}" for verdict in verdicts]

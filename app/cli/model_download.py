@@ -1,6 +1,7 @@
 """`kotae models download`: a model of the catalogue from the hub, a mirror, an address, a stick or a share."""
 
 import argparse
+import difflib
 import math
 import os
 import signal
@@ -10,7 +11,7 @@ from typing import Any
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
 from app.core import catalogue, children
-from app.core.addresses import origin_of
+from app.core.addresses import host_of, origin_of
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.errors import AppError
 from app.core.paths import Paths
@@ -24,8 +25,9 @@ from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.reach import hub
 
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to a hub that has asked who it is
+TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, when that has asked who it is
 PREFERRED = "Q4_K_M"
+NEAR_MOST, NEAR_LEAST = 3, 0.5  # names that are offered; how alike they are, as difflib counts
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -56,7 +58,6 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
             None,
         )
         fetching = _Fetching(downloads, preferences.value, output, _place(options.place), token)
-        output.note("licence", licence=card.licence, notice=card.licence_notice)
         fetching.run(card, file)
     finally:
         background.shut_down()
@@ -70,8 +71,10 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
     book = catalogue.load()
     card = book.find(wanted)
     if card is None:
-        known = ", ".join(card.id for card in book.cards if any(file.file for file in card.files))
-        raise AppError("download_unknown_card", wanted=wanted, known=known)
+        near = _near(wanted, [card.id for card in book.cards if any(file.file for file in card.files)])
+        if near:
+            raise AppError("download_unknown_card_near", wanted=wanted, near=" / ".join(near))
+        raise AppError("download_unknown_card", wanted=wanted)
     if card.is_trial:
         raise AppError("download_trial", name=card.title)
     if not card.files:
@@ -82,6 +85,14 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
         known = ", ".join(file.quantization for file in card.files)
         raise AppError("download_no_quant", name=card.title, wanted=quantization, known=known)
     return card, file
+
+
+def _near(wanted: str, known: list[str]) -> list[str]:
+    """The few that may be meant, the likeliest first."""
+    wanted = wanted.casefold()
+    within = [name for name in known if wanted in name]
+    alike = difflib.get_close_matches(wanted, known, NEAR_MOST, NEAR_LEAST)
+    return list(dict.fromkeys([*within, *alike]))[:NEAR_MOST]
 
 
 def _place(wanted: str) -> str:
@@ -114,6 +125,7 @@ class _Fetching:
         self._may_take_token = token == "" and place == ""
         if token:
             downloads.set_token(token, place)
+        self._card: ModelCard | None = None  # whose licence is still to be told
         self.waiting = Waiting(self._interrupt)
         self.model: LocalModel | None = None
         self.problem: AppError | None = None
@@ -124,6 +136,7 @@ class _Fetching:
         downloads.failed.connect(self._on_failed)
 
     def run(self, card: ModelCard, file: ModelFile) -> None:
+        self._card = card
         try:
             self._downloads.start(card, file, self._place)
             if self.problem is None and self.model is None:
@@ -142,7 +155,16 @@ class _Fetching:
             self.paused = items[0]
             self.waiting.stop()
 
+    def _tell_licence(self) -> None:
+        """Once, as soon as the source has shown that it has the file."""
+        card, self._card = self._card, None
+        if card is not None:
+            self._output.end_progress()
+            self._output.note("licence", licence=card.licence, notice=card.licence_notice)
+
     def _on_progressed(self, item: Download) -> None:
+        if item.problem is None:
+            self._tell_licence()
         total = max(item.total_bytes, 1)
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
@@ -161,6 +183,7 @@ class _Fetching:
         )
 
     def _on_finished(self, model: LocalModel) -> None:
+        self._tell_licence()
         self.model = model
         self.waiting.stop()
 
@@ -173,15 +196,26 @@ class _Fetching:
         self.waiting.stop()
 
     def _take_token(self) -> bool:
-        """Whether one lies around for the hub that asks: the variable is for the hub of the environment or settings,
-        what the system's store has is for its own hub only."""
+        """Whether one lies around for the hub that asks."""
         self._may_take_token = False
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        if not token and origin_of(hub(self._settings)) == origin_of(keychain.PLACE):
-            token = keychain.stored_token()
+        place = hub(self._settings)
+        token = token_around(place)
         if token:
             self._downloads.set_token(token)
+        elif os.environ.get(TOKEN_VARIABLE):
+            self._output.end_progress()
+            self._output.note("token_kept", variable=TOKEN_VARIABLE, place=host_of(place))
         return token != ""
+
+
+def token_around(place: str) -> str:
+    """That of the environment, else of the system's store of passwords; "" for any machine but the official hub.
+
+    A mirror that somebody has put into the settings or the environment gets only what is given for it.
+    """
+    if origin_of(place) != origin_of(keychain.PLACE):
+        return ""
+    return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
 
 
 def _left(seconds: float | None) -> str:

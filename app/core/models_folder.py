@@ -162,6 +162,8 @@ def _plan(source: Path, target: Path, noted: dict[str, Mark], before: Move | Non
     """Raises AppError for a target that cannot take the files."""
     names = tuple(sorted(noted))
     try:
+        if target.exists() and not target.is_dir():
+            raise AppError("move_target_is_file", path=str(target))
         target.mkdir(parents=True, exist_ok=True)
         probe = target / f".probe{_HALF_SUFFIX}"
         probe.touch()

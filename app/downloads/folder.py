@@ -20,7 +20,10 @@ class FolderSource:
         try:
             found = self._path.stat()
         except OSError as error:
-            raise AppError("download_not_found", what=str(self._path)) from error
+            folder = self._path.parent
+            if folder.is_dir():
+                raise AppError("download_not_in_folder", name=self._path.name, path=str(folder)) from error
+            raise AppError("download_no_folder", path=str(folder)) from error
         return Identity(found.st_size, etag=f"{found.st_mtime_ns:x}-{found.st_size:x}")
 
     def read(self, identity: Identity, start: int, end: int) -> Iterator[bytes]:
@@ -40,10 +43,10 @@ class FolderSource:
 
 
 def listing(command_id: str, folder: Path) -> Listed:
-    """The models in a folder. Raises AppError("download_not_found")."""
+    """The models in a folder. Raises AppError("download_no_folder")."""
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".gguf" and path.is_file())
         sizes = [path.stat().st_size for path in files]
     except OSError as error:
-        raise AppError("download_not_found", what=str(folder)) from error
+        raise AppError("download_no_folder", path=str(folder)) from error
     return Listed(command_id, "", tuple(ListedFile(p.name, size, "") for p, size in zip(files, sizes, strict=True)))

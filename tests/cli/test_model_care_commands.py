@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QLockFile
 
+from app.core import verify_log
 from tests import models
 from tests.core.test_found_models import put_into_ollama
 from tests.core.test_verify import flip
@@ -69,7 +70,7 @@ def test_nothing_found_is_said(kotae: Run) -> None:
     assert "見つかりません" in kotae("find").stdout
 
 
-def test_verify_ends_with_1_when_damage_is_found(kotae: Run, model: Path) -> None:
+def test_verify_ends_with_1_when_damage_is_found(kotae: Run, tmp_path: Path, model: Path) -> None:
     assert kotae("verify").returncode == 0
     assert kotae("import", str(model)).returncode == 0
     done = kotae("verify")
@@ -80,6 +81,8 @@ def test_verify_ends_with_1_when_damage_is_found(kotae: Run, model: Path) -> Non
     assert "一致しません" in done.stdout
     (told,) = data_of(kotae("verify", "m", "--json"))["models"]
     assert (told["state"], told["problem"]["code"]) == ("damaged", "model_file_damaged")
+    (data,) = tmp_path.rglob(verify_log.NAME)
+    assert verify_log.load(data)["m"].state == "damaged"  # as the window tells it afterwards
     model.unlink()
     assert data_of(kotae("verify", "--json"))["models"][0]["state"] == "missing"
     assert kotae("verify", "nobody").returncode == 3
@@ -155,6 +158,8 @@ def test_a_kit_can_be_brought_into_a_folder_of_choice(kotae: Run, tmp_path: Path
         (("export-kit", "x", "--model", "なし"), 3, "「なし」"),
         (("import-kit", "/nowhere"), 3, "持ち運びキットが見つかりません"),
         (("move-folder",), 2, "DIR"),
+        (("move-folder", sys.executable), 3, "フォルダではなくファイルです"),
+        (("build",), 3, "フォルダが指定されていません"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_its_status(

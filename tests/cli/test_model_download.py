@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app.cli import model_download
 from app.core import catalogue, settings
 from app.core.settings import Settings
 from tests.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
@@ -240,9 +241,11 @@ def test_a_gated_model_is_explained_and_had_with_a_token(shell: Shell, small: St
         done = shell.run(hub, "download", "tiny", "--json", *option, **variables)
         asked = [request.headers.get("Authorization") for request in hub.requests if request.host == "127.0.0.2"]
         assert set(asked) <= {None}
-    if way in ("file", "environment"):
+    if way == "file":
         assert done.returncode == 0, done.stderr
-    else:
+    else:  # that of the environment is not for a mirror
+        assert ("公式の Hugging Face にだけ" in done.stderr) == (way == "environment")
+        assert f"Bearer {TOKEN}" not in {request.headers.get("Authorization") for request in hub.requests}
         assert done.returncode == 3
         error = object_of(done)["error"]
         assert error["code"] == "download_gated"
@@ -250,6 +253,20 @@ def test_a_gated_model_is_explained_and_had_with_a_token(shell: Shell, small: St
         assert "--token-file" in error["next"]
     assert TOKEN not in done.stdout + done.stderr
     assert not [p for p in shell.data.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("place", "token"),
+    [("https://huggingface.co", TOKEN), ("https://huggingface.co/", TOKEN), ("http://huggingface.co", ""),
+     ("https://mirror.example", ""), ("https://huggingface.co.example", ""),
+     ("https://huggingface.co@evil.example", ""),
+     ("https://huggingface.co:8443", ""), ("/media/stick", "")],
+)  # fmt: skip
+def test_a_token_of_the_environment_is_for_the_official_hub(
+    place: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert model_download.token_around(place) == token
 
 
 def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, small: Stored) -> None:
@@ -265,7 +282,10 @@ def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, sma
         (("nobody",), "download_unknown_card"),
         (("tiny", "--quant", "Q9"), "download_no_quant"),
         (("gemma-3-270m",), "download_trial"),
-        (("tiny", "--from", "/nowhere/at/all"), "download_not_found"),
+        (("tiny", "--from", "/nowhere/at/all"), "download_no_folder"),
+        (("tiny", "--from", "/"), "download_not_in_folder"),
+        (("tiny", "--from", "/nowhere.gguf"), "download_not_in_folder"),
+        (("llama-3-swalow-8b",), "download_unknown_card_near"),
         (("tiny", "--from", "http://127.0.0.1:bad"), "download_bad_address"),
         (("tiny", "--token-file", "/nowhere"), "token_unreadable"),
     ],
@@ -278,6 +298,15 @@ def test_what_cannot_be_is_said_in_a_sentence(
     assert done.returncode == 3
     assert object_of(done)["error"]["code"] == code
     assert "Traceback" not in done.stderr
+    assert "使用条件：" not in done.stderr  # nothing has come
+
+
+def test_the_nearest_names_are_offered(shell: Shell, small: Stored) -> None:
+    shell.card(small)
+    said = shell.run(None, "download", "tini").stderr
+    assert "近い名前は tiny です" in said
+    assert "kotae models list --catalogue" in said
+    assert "llama" not in said
 
 
 @pytest.mark.parametrize(

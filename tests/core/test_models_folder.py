@@ -146,7 +146,7 @@ def test_a_target_that_is_a_file_or_no_path_is_refused(
     where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    assert refused(where, store, tmp_path / "file") == "move_target_unusable"
+    assert refused(where, store, tmp_path / "file") == "move_target_is_file"
     assert refused(where, store, tmp_path / ("x" * 300)) == "move_target_unusable"
     assert refused(where, store, Path("/proc/nowhere")) == "move_target_unusable"
 

@@ -36,6 +36,8 @@ _WAYS = {
     "download_other_model": "source",
     "download_other_file": "source",
     "download_not_found": "source",
+    "download_no_folder": "source",
+    "download_not_in_folder": "source",
 }
 
 
