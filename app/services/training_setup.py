@@ -8,19 +8,21 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.core.training_setup import folders, need
 from app.core.training_setup.messages import Done, Failed, Host, Job, Phase, event_from_json
-from app.core.training_setup.need import Need
-from app.core.training_setup.report import Report, report
 from app.services import background
 from app.services.events import Contact
 from app.services.preferences import Preferences
 from app.services.process import ChildProcess, Exit
+
+if TYPE_CHECKING:  # what looks at folders and packages is loaded when it is needed: most starts never do
+    from app.core.training_setup.need import Need
+    from app.core.training_setup.report import Report
 
 
 class TrainingSetup(QObject):
@@ -93,12 +95,16 @@ class TrainingSetup(QObject):
         """0 while none runs."""
         return self._child.pid
 
-    def look(self, done: Callable[[Report], None]) -> None:
+    def look(self, done: "Callable[[Report], None]") -> None:
         """Seconds, in the background: it imports torch there."""
+        from app.core.training_setup.report import report
+
         background.run(lambda: report(self._data), done, _never)
 
-    def estimate(self, wheels: Path | None, done: Callable[[Need], None], failed: Callable[[AppError], None]) -> None:
+    def estimate(self, wheels: Path | None, done: "Callable[[Need], None]", failed: Callable[[AppError], None]) -> None:
         """What making it would need, in the background."""
+        from app.core.training_setup import need
+
         background.run(lambda: need.estimate(self._data, wheels), done, failed)
 
     # ------------------------------------------------------------------- what is asked for
@@ -123,6 +129,8 @@ class TrainingSetup(QObject):
 
     def cancel(self) -> None:
         """Ends all that was started, blocking for a moment, then clears away what it has left."""
+        from app.core.training_setup import folders
+
         if self._child.is_running:
             self._end()
             self._clear(lambda: folders.discard_part(self._data), self.cancelled)
@@ -134,6 +142,8 @@ class TrainingSetup(QObject):
 
     def remove(self) -> None:
         """Deletes the one that was made here, with what unfinished attempts have left; `removed` or `failed`."""
+        from app.core.training_setup import folders
+
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
         else:

@@ -35,6 +35,7 @@ from app.ui.widgets.scroll import scrolled
 
 LIST_WIDTH_PX = 188
 NAME_MARGINS_PX = 40  # left and right of a section's name
+ROW_SPACING_PX = 4  # between the names of two sections, at the least
 ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
 
@@ -42,12 +43,17 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class SectionDelegate(QStyledItemDelegate):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+    """Rows move closer where not all fit: a scroll bar would cut the names off."""
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        return QSize(0, self._theme.metric("row_list"))
+    def __init__(self, theme: Theme, view: QListView) -> None:
+        super().__init__(view)
+        self._theme = theme
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        usual, least = self._theme.metric("row_list"), option.fontMetrics.height() + ROW_SPACING_PX
+        room = self._view.viewport().height() // index.model().rowCount()
+        return QSize(0, max(least, min(usual, room)))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()

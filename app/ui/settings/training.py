@@ -1,13 +1,12 @@
 """The section 学習環境: what there is, where and how large, made, made anew and deleted."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.paths import Paths
-from app.core.training_environment import Probe
-from app.core.training_setup.report import Report
 from app.services.preferences import Preferences
 from app.services.training_setup import TrainingSetup
 from app.ui import desktop
@@ -21,6 +20,10 @@ from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from app.core.training_environment import Probe
+    from app.core.training_setup.report import Report
 
 
 class TrainingPanel(QWidget):
@@ -92,7 +95,7 @@ class TrainingPanel(QWidget):
         else:
             self.report = None  # when it is shown
 
-    def _on_looked(self, report: Report) -> None:
+    def _on_looked(self, report: "Report") -> None:
         self.report = report
         self._show()
 
@@ -110,7 +113,7 @@ class TrainingPanel(QWidget):
         for button in (self.make_button, self.offline_button, self.remove_button):
             button.setEnabled(found is not None and not self._setup.is_running)
 
-    def _show_state(self, found: Report | None) -> None:
+    def _show_state(self, found: "Report | None") -> None:
         if found is None:
             words, tone = self.tr("調べています…"), "muted"
         elif found.python is None:
@@ -129,7 +132,7 @@ class TrainingPanel(QWidget):
         self.state.setText(words)
         self.state.set_tone(tone)
 
-    def _place_words(self, found: Report) -> str:
+    def _place_words(self, found: "Report") -> str:
         lines = []
         if found.python is not None:
             folder = found.python.parent.parent if found.size_bytes else found.python
@@ -178,7 +181,7 @@ class TrainingSection(Section):
         )
 
 
-def _versions(probe: Probe) -> str:
+def _versions(probe: "Probe") -> str:
     libraries = [f"{name} {version}" for name, version in probe.versions.items()]
     devices = [noted(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
     cuda = f"CUDA {probe.cuda}" if probe.cuda else "CPU"

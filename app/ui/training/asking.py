@@ -1,16 +1,19 @@
 """Before the training environment is made: the room it takes, and what goes over the network."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.errors import AppError
-from app.core.training_setup.need import Need
 from app.core.wording import describe_error
 from app.services.training_setup import TrainingSetup
 from app.ui.dialogs import Choice, Dialog
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from app.core.training_setup.need import Need
 
 
 class MakeDialog(Dialog):
@@ -67,7 +70,7 @@ class MakeDialog(Dialog):
                 self.tr("▲ 「外部通信をすべて止める」が入っています。ホイールのフォルダから、オフラインで作れます。")
             )
 
-    def _on_estimated(self, need: Need) -> None:
+    def _on_estimated(self, need: "Need") -> None:
         is_short = need.free_bytes < need.room_bytes
         words = self.tr("最大 {need} 使います（空き {free}）。")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
