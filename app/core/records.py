@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core.documents.grounding import CollectionRef, Grounding
 from app.core.presets import Choices
 
 
@@ -30,6 +31,8 @@ class AnswerDetails:
     reproduces_id: int | None = None  # the answer that this one was to repeat
     is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
     is_part: bool = False  # the repeated answer was cut off: only as far as it went was compared
+    scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
+    grounding: Grounding | None = None  # None: not asked of documents, or not finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Conversation:
     binned_at: float | None = None
     preset_id: str | None = None  # None: the one that new conversations get
     choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
+    scope: tuple[CollectionRef, ...] = ()  # the collections that it asks
 
 
 @dataclass(frozen=True, slots=True)

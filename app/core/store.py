@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.core import stored_values
 from app.core.database import Database, Row
+from app.core.documents.grounding import CollectionRef
 from app.core.message_index import MessageIndex
 from app.core.presets import Choices
 from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, Message
 
 TITLE_CHARACTERS = 60
 
-CONVERSATION = "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices"
+CONVERSATION = (
+    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope"
+)
 # `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
 GOING = -2.0
 _NO_CHOICES = Choices()
@@ -86,8 +90,15 @@ class Store:
             self._db.write(
                 "UPDATE conversation SET preset_id = ?, choices = ? WHERE id = ?",
                 preset_id,
-                _choices_json(choices),
+                stored_values.choices_json(choices),
                 conversation_id,
+            )
+
+    def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
+        """The collections that it asks from now on."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE conversation SET scope = ? WHERE id = ?", stored_values.scope_json(scope), conversation_id
             )
 
     # ----------------------------------------------------------------- messages
@@ -180,7 +191,7 @@ class Store:
         with self._db.transaction():
             new_id = self._db.write(
                 "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
-                f" preset_id, choices) VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f" preset_id, choices, scope) VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 conversation.title,
                 conversation.created_at,
                 conversation.updated_at,
@@ -189,7 +200,8 @@ class Store:
                 conversation.pinned_at,
                 conversation.binned_at,
                 conversation.preset_id,
-                _choices_json(conversation.choices),
+                stored_values.choices_json(conversation.choices),
+                stored_values.scope_json(conversation.scope),
             )
             ids: dict[int, int] = {}
             self.add_messages(new_id, messages, ids)
@@ -233,7 +245,7 @@ class Store:
                 "UPDATE message SET text = ?, status = ?, details = ? WHERE id = ?",
                 text,
                 status,
-                _details_json(details),
+                stored_values.details_json(details),
                 answer_id,
             )
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
@@ -268,7 +280,7 @@ class Store:
     def end_interrupted_answers(self) -> None:
         """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
         for row in self._db.read("SELECT id, text, details FROM message WHERE status = 'streaming'"):
-            details = _details(row["details"]) or AnswerDetails()
+            details = stored_values.details(row["details"]) or AnswerDetails()
             self.finish_answer(
                 row["id"], row["text"], "stopped", dataclasses.replace(details, stop_reason="interrupted")
             )
@@ -317,7 +329,7 @@ class Store:
             message.text,
             message.status,
             message.created_at,
-            _details_json(message.details) if message.details else None,
+            stored_values.details_json(message.details) if message.details else None,
         )
         self._index.replace(message_id, "", _indexed(message.text, message.status))
         return message_id
@@ -340,37 +352,14 @@ def title_of(text: str) -> str:
 def as_conversation(row: Row) -> Conversation:
     """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
     values: list[Any] = [*row]
-    values[-1] = Choices.from_dict(json.loads(row[-1])) if row[-1] else _NO_CHOICES
+    values[-2] = Choices.from_dict(json.loads(row[-2])) if row[-2] else _NO_CHOICES
+    values[-1] = stored_values.scope(row[-1]) if row[-1] else ()
     return Conversation(*values)
 
 
 def _indexed(text: str, status: str) -> str:
     """What of a message can be searched: nothing while it is being written."""
     return "" if status == "streaming" else text
-
-
-def _choices_json(choices: Choices) -> str | None:
-    chosen = choices.as_dict()
-    return json.dumps(chosen, ensure_ascii=False) if chosen else None
-
-
-def _details_json(details: AnswerDetails) -> str:
-    values = dataclasses.asdict(details)
-    values["choices"] = details.choices.as_dict() if details.choices else None
-    return json.dumps(values, ensure_ascii=False)
-
-
-def _details(text: str | None) -> AnswerDetails | None:
-    return details_from_dict(json.loads(text)) if text is not None else None
-
-
-def details_from_dict(data: dict[str, Any]) -> AnswerDetails:
-    """Unknown keys (a newer program's) are left out."""
-    known = {field.name for field in dataclasses.fields(AnswerDetails)}
-    values = {key: value for key, value in data.items() if key in known}
-    if values.get("choices") is not None:
-        values["choices"] = Choices.from_dict(values["choices"])
-    return AnswerDetails(**values)
 
 
 def _message(row: Row) -> Message:
@@ -382,7 +371,7 @@ def _message(row: Row) -> Message:
         row["text"],
         row["status"],
         row["created_at"],
-        _details(row["details"]),
+        stored_values.details(row["details"]),
         row["branch"],
         row["branches"],
     )

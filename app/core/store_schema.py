@@ -113,6 +113,11 @@ def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
 
 
+def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
+    """A list in JSON: id and name of each collection. Those are in a file of their own."""
+    db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -120,4 +125,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _marks_of_model_files,
     _lasting_ids_and_quick_erasing,
     _quicker_branches_and_erasing,
+    _scope_of_a_conversation,
 )

@@ -7,10 +7,10 @@ negation turned round, or two values exchanged, is not seen.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.core.documents import dates, evidence, names, numerals, quantities, sentences
 from app.core.documents.evidence import Evidence
+from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 from app.core.documents.sentences import Sentence
 
@@ -25,18 +25,6 @@ _RETIED = 1.25  # another passage must fit this much better than the cited one
 _GAIN_MIN = 0.15  # of terms, for a second passage
 _TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
 _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です|である|とする)?[。.]?)\s*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """`start`, `end`: places in the answer. `sources`: [n] of passages, from 1. `missing`: as the answer writes it."""
-
-    sentence: str
-    start: int
-    end: int
-    sources: tuple[int, ...]
-    is_supported: bool
-    missing: tuple[str, ...] = ()
 
 
 def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.documents import evidence, quantities, sentences, terms
-from app.core.documents.claims import Claim
+from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 
 PARAMETERS_MIN = 1_000_000_000

@@ -79,4 +79,7 @@ def _details(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str
         values["choices"] = details.choices.as_dict()
     if details.reproduces_id is not None:
         values["reproduces_id"] = numbers.get(details.reproduces_id)
+    values.pop("scope", None)  # of collections of this machine
+    if details.grounding is not None:
+        values["grounding"] = dataclasses.asdict(details.grounding)
     return values

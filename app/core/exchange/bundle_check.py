@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from app.core.documents import grounding
+from app.core.documents.grounding import Grounding
 from app.core.exchange.bundle import Bundle
 from app.core.presets import LIMITS, Choices
 from app.core.records import AnswerDetails, Conversation, Message
@@ -138,8 +140,12 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(AnswerDetails):
         value = data.get(field.name)
+        if field.name == "scope":
+            continue  # of collections of another machine
         if field.name == "choices":
             value = _choices(value, at)
+        elif field.name == "grounding":
+            value = _grounding(value, at)
         elif value is not None and not _is_detail(field.type, value):
             raise RefusedError("details", at)
         if value is not None and not _is_absurd(field.name, value):
@@ -148,6 +154,13 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
     if not low <= values.get("context_tokens", 0) <= high:
         values.pop("choices", None)  # with these it could be asked again, but not in a context like that
     return AnswerDetails(**values)
+
+
+def _grounding(data: Any, at: int) -> Grounding | None:
+    try:
+        return None if data is None else grounding.from_dict(data)
+    except ValueError as error:
+        raise RefusedError("details", at) from error
 
 
 def _is_detail(annotation: Any, value: Any) -> bool:
