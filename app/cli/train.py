@@ -5,6 +5,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QTimer
+
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
 from app.core import children, wording
@@ -13,7 +15,6 @@ from app.core.hf_folder import absolute
 from app.core.paths import Paths
 from app.core.training_setup import folders, need
 from app.core.training_setup.folders import Folders
-from app.core.training_setup.messages import Phase
 from app.core.training_setup.report import Report, report, size_of
 from app.core.wording import help_text
 from app.services.events import Contact
@@ -84,17 +85,21 @@ class _Making:
         self.error: AppError | None = None
         self._has_ended = False
         self.waiting = Waiting(self._interrupt)
-        setup.progressed.connect(self._on_progressed)
+        setup.progressed.connect(self._show)
+        self._pulse = QTimer(interval=1000)  # pip says nothing while it fetches
+        self._pulse.timeout.connect(self._show)
         setup.contacted.connect(self._on_contacted)
         setup.finished.connect(self._stop)
         setup.failed.connect(self._on_failed)
 
     def wait(self, wheels: Path | None) -> None:
         self._setup.start(wheels)
+        self._pulse.start()
         try:
             if not self._has_ended:
                 self.waiting.run()
         finally:
+            self._pulse.stop()
             self._setup.close()
         self._output.end_progress()
 
@@ -110,7 +115,8 @@ class _Making:
         self.error = error
         self._stop()
 
-    def _on_progressed(self, phase: Phase) -> None:
+    def _show(self) -> None:
+        phase = self._setup.phase
         elapsed = int(self._setup.elapsed_s)
         self._output.progress(f"training_{phase.name}", package=phase.package, elapsed_s=elapsed)
 
