@@ -13,7 +13,7 @@ from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.core.verify import Verdict
-from app.core.wording import describe_error, help_text
+from app.core.wording import describe_error, help_text, size
 from app.services.single_instance import without_window
 
 
@@ -79,9 +79,7 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
         for model in found.models
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": as_data(s.reason)} for s in found.skipped]
-    lines = [
-        f"{output.phrase('source_' + m.source)}\t{m.name}\t{m.size_bytes / 1e9:.2f} GB\t{m.path}" for m in found.models
-    ]
+    lines = [f"{output.phrase('source_' + m.source)}\t{m.name}\t{size(m.size_bytes)}\t{m.path}" for m in found.models]
     for one in found.skipped:
         output.note("found_skipped", path=one.path, reason=describe_error(one.reason))
     if not found.is_complete:

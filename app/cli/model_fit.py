@@ -16,7 +16,7 @@ from app.core.model_fit import Advice, ModelFit
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.speed import Speed
-from app.core.wording import help_text, phrase
+from app.core.wording import field_name, help_text, phrase, size
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "form": found.form_id,
             "speeds": found.speeds,
         }
-    lines = [f"{key}\t{_plain(value)}" for key, value in data.items() if value not in (None, "", [])]
+    lines = [
+        f"{field_name(key)}\t{_plain(key, value)}" for key, value in data.items() if value not in (None, "", [], {})
+    ]
     output.result(data, "\n".join(lines))
     return 0
 
@@ -203,6 +205,8 @@ def _fit_lines(
     needed, judgement = found.needed, found.judgement
     sizes = {"total_bytes": needed.total_bytes, "available_bytes": judgement.available_bytes}
     verdict = "both" if judgement.place == "both" and judgement.verdict == "tight" else judgement.verdict
+    if verdict == "comfortable" and predicted is not None and predicted.is_slow:
+        verdict = "slow"
     parts = output.phrase("fit_rough" if found.is_rough else "fit_parts", **dataclasses.asdict(needed))
     lines = [output.phrase(f"fit_{verdict}", **sizes), parts]
     if judgement.verdict != "comfortable":
@@ -221,11 +225,22 @@ def _fit_lines(
     return lines
 
 
-def _plain(value: Any) -> str:
-    """For a terminal: files of a card one a line."""
-    if isinstance(value, list):
-        return ", ".join(
-            f"{item['quantization']} {item['size_bytes'] / 1e9:.2f} GB" if isinstance(item, dict) else str(item)
-            for item in value
-        )
+def _plain(key: str, value: Any) -> str:
+    """For a terminal."""
+    match key, value:
+        case _, bool():
+            return phrase("yes" if value else "no")
+        case "size_bytes", int():
+            return size(value)
+        case _, int():
+            return f"{value:,}"
+        case "kind", _:
+            return phrase(f"kind_{value}")
+        case "unverified", list():
+            return ", ".join(map(field_name, value))
+        case "files", list():
+            return ", ".join(f"{file['quantization']} {size(file['size_bytes'])}" for file in value)
+        case "speeds", dict():
+            facts = {how: {name: f"{number:.1f}" for name, number in speed.items()} for how, speed in value.items()}
+            return ", ".join(phrase(f"speed_{how}", **speed) for how, speed in facts.items())
     return str(value)

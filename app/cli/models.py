@@ -14,7 +14,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.wording import describe_error, help_text
+from app.core.wording import describe_error, help_text, size
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -45,7 +45,8 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     book = catalogue.load()
     for problem in book.problems:  # cards of the user
         print(describe_error(problem), file=sys.stderr)  # noqa: T201
-    lines = [f"{model.id}\t{model.name}\t{model.size_bytes / 1e9:.2f} GB" for model in models]
+    names = local_models.distinct_names(models)
+    lines = [f"{model.id}\t{names[model.id]}\t{size(model.size_bytes)}" for model in models]
     lines = lines or [output.phrase("no_models")]
     here = {model.card_id for model in models}
     lines += ["", output.phrase("catalogue")] if options.catalogue else []
@@ -58,7 +59,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _catalogue_line(card: ModelCard) -> str:
-    sizes = ", ".join(f"{file.quantization} {file.size_bytes / 1e9:.2f} GB" for file in card.files)
+    sizes = ", ".join(f"{file.quantization} {size(file.size_bytes)}" for file in card.files)
     return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
 
 

@@ -13,6 +13,7 @@ from app.core import kit_manifest, local_models, preset_files
 from app.core.atomic import write_atomically
 from app.core.copying import Report, require_space, write_failure
 from app.core.errors import AppError
+from app.core.kit_export import licence_text
 from app.core.kit_joining import Joined, Joining, is_regular, read_small
 from app.core.kit_manifest import EXTRA_NAMES, KitExtra, KitModel
 from app.core.presets import Preset
@@ -58,15 +59,17 @@ def _take(model: KitModel, joining: Joining, register: Register, outcome: Import
     problems = list(joined.problems)
     if not problems:
         try:
-            outcome.models.append(register(_described(model, joined)))
+            described = _described(model, joined)
+            outcome.models.append(register(described))
         except AppError as error:
             for path in joined.made:  # not one that was there before
                 path.unlink(missing_ok=True)
             problems = [error]
         else:
             licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
-            if model.licence and not licence.exists():
-                write_atomically(licence, model.licence.encode("utf-8"))
+            terms = licence_text(described) if described.card_id else model.licence  # what it is, not what it came as
+            if terms and not licence.exists():
+                write_atomically(licence, terms.encode("utf-8"))
     if problems:
         outcome.waiting.append(model.stem)
         outcome.problems += problems

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
     return dataclasses.replace(
         model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed, files=files
     )
+
+
+def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
+    """By id: what each is called, with its file's name where another is called the same; also its folder where that
+    is the same too."""
+    counts = Counter(model.name for model in models)
+    files = Counter((model.name, Path(model.path).name) for model in models)
+    names = {}
+    for model in models:
+        path, name = Path(model.path), model.name
+        if counts[name] > 1:
+            name = f"{name} ({path.name if files[name, path.name] == 1 else path.parent.name + '/' + path.name})"
+        names[model.id] = name
+    return names
 
 
 def add(store: Store, model: LocalModel) -> LocalModel:

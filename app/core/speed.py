@@ -22,6 +22,11 @@ from app.core.paths import write_atomically
 
 FILE_NAME = "speed.json"  # in the data folder
 
+# Below these a model that fits is called slow. People read Japanese at 400 to 600 characters a minute, about five
+# tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, is read for a minute.
+SLOW_ANSWER = 5.0
+SLOW_PROMPT = 25.0
+
 _BLOCK_BYTES = 512 << 20
 _MATRIX = 1024
 _MULTIPLY_S = 2.0
@@ -46,6 +51,11 @@ class Speed:
 
     prompt: float
     answer: float
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether one waits for it: more slowly than one reads, or long before the first word."""
+        return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
 
 
 def default_threads() -> int:

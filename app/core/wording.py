@@ -70,6 +70,19 @@ def phrase(key: str, /, **facts: Any) -> str:
     return _formatter.vformat(entry[_current], (), _Facts(_with_units(facts)))
 
 
+def field_name(key: str) -> str:
+    """What a fact of a model is called (`[field]`); the key itself where it has no name."""
+    entry: dict[str, str] | None = _document()["field"].get(key)
+    return entry[_current] if entry else key
+
+
+def size(size_bytes: int) -> str:
+    """In 10^9 bytes, as drives and download pages count; what is small in 10^6 or 10^3."""
+    if size_bytes >= 1e8:
+        return f"{size_bytes / 1e9:.2f} GB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
+
+
 def help_text(key: str) -> str:
     """What `--help` says of a command, or of an option after its command (`[help]`: "ask", "ask --seed")."""
     entry: dict[str, str] = _document()["help"][key]

@@ -9,6 +9,7 @@ import pytest
 from app.cli.main import main
 from app.core import catalogue, fit, speed
 from app.core.paths import Paths
+from app.core.speed import MachineSpeed
 
 GB = 10**9
 
@@ -68,6 +69,32 @@ def test_the_machine_is_measured_once_and_then_predicted_from(run: Any, where: P
     assert json.loads(out)["predicted"]["answer"] > 0
     _, out, _ = run("models", "fit", "bge-m3", "--json")
     assert json.loads(out)["predicted"] is None, "it answers nothing"
+
+
+@pytest.mark.parametrize(("read_bytes_per_s", "word"), [(4e9, "動くが遅い："), (90e9, "快適：")])
+def test_what_fits_and_answers_slowly_is_not_called_comfortable(
+    run: Any, where: Paths, monkeypatch: pytest.MonkeyPatch, read_bytes_per_s: float, word: str
+) -> None:
+    has_free(monkeypatch, 24.0)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(read_bytes_per_s, 2e12, 4, 1.0))
+    _, out, _ = run("models", "fit", "qwen2.5-7b-instruct")
+    assert out.startswith(word)
+    _, out, _ = run("models", "fit", "qwen2.5-7b-instruct", "--json")
+    assert json.loads(out)["verdict"] == "comfortable", "the verdict is on memory"
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_fact_has_a_name_in_the_language_in_use(run: Any, tiny_model: Path, language: str) -> None:
+    for model in ("qwen2.5-7b-instruct", "bge-m3", str(tiny_model)):
+        _, out, _ = run("--lang", language, "models", "show", model)
+        named = [line.split("\t") for line in out.splitlines()]
+        _, out, _ = run("--lang", language, "--json", "models", "show", model)
+        told = json.loads(out)
+        assert len(named) > 8
+        assert not {name for name, _ in named} & set(told)
+        assert not {value for _, value in named} & {"True", "False", "chat", "embedding"}
+        assert any(letter > "\u3040" for name, _ in named for letter in name) == (language == "ja")
+    run("--lang", "ja", "models", "list")
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Pa
     model = local_models.describe(starter_model)
     kit_export.export([model], tmp_path / "k", part_bytes=64_000_000)
     assert "Gemma" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
+    edit(tmp_path / "k", models__0__licence="ほかのモデルの使用条件")  # by somebody who took it for another model
     outcome = bring_in(tmp_path / "k", target)
     assert outcome.problems == []
     assert outcome.models[0].card_id == model.card_id

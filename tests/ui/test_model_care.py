@@ -141,7 +141,7 @@ def test_a_kit_is_written_with_what_was_marked(page, qtbot, tmp_path):
     (tmp_path / "stick" / "写真.jpg").write_bytes(b"x")
     dialog = page.care.choose_export()
     assert isinstance(dialog, KitExportDialog)
-    assert "2 個で 0.00 GB" in dialog.sum.text()
+    assert "2 個で 0.9 MB" in dialog.sum.text()
     dialog.list.rows["二つめ"].box.setChecked(False)
     with qtbot.waitSignal(page.parts.upkeep.kit_written):
         qtbot.mouseClick(dialog.buttons["export"], LEFT)

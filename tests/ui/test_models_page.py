@@ -8,9 +8,11 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QLabel
 
-from app.core import catalogue
+from app.core import catalogue, fit, speed
 from app.core.errors import AppError
 from app.core.records import LocalModel
+from app.core.speed import MachineSpeed
+from app.core.wording import size
 from tests import models
 from tests.screenshots import facts
 
@@ -112,8 +114,8 @@ def test_what_was_predicted_stands_beside_what_was_measured(page, qtbot, tiny_mo
     )
     page.parts.engine.status = status
     page.parts.engine.status_changed.emit(status)
-    assert f"6.40 GB（予測 {predicted.needed.total_bytes / 1e9:.2f} GB）" in shown(page)
-    assert f"0.41 GB（予測 {predicted.needed.compute_bytes / 1e9:.2f} GB）" in shown(page)
+    assert f"6.40 GB（予測 {size(predicted.needed.total_bytes)}）" in shown(page)
+    assert f"0.41 GB（予測 {size(predicted.needed.compute_bytes)}）" in shown(page)
 
 
 def test_taking_a_model_off_the_list_keeps_its_file(page, tmp_path):
@@ -183,3 +185,21 @@ def test_a_narrow_page_shows_the_list_or_the_model(page, qtbot):
     assert not page.list.isVisible()
     qtbot.mouseClick(page.detail.back_button, Qt.MouseButton.LeftButton)
     assert page.list.isVisible()
+
+
+def test_two_models_of_one_name_are_told_apart(page):
+    page.parts.library.update(dataclasses.replace(OWN, id="twin", path="/m/twin.gguf"))
+    assert {"社内 3B (own.gguf)", "社内 3B (twin.gguf)"} <= set(titles(page))
+
+
+def test_a_model_that_would_answer_slowly_is_not_called_comfortable(page, qtbot, monkeypatch, where):
+    monkeypatch.setattr(fit, "available_memory_bytes", lambda: 64 * 10**9)
+    speed.save(where.data / speed.FILE_NAME, MachineSpeed(4e9, 2e12, 4, 1.0))
+    page._fits.judge(page.parts.library.models(), anew=True)
+    card = "card:qwen2.5-7b-instruct"
+    qtbot.waitUntil(lambda: page.models.entry(page.models.index_of(card)).usual is not None)
+    qtbot.waitUntil(lambda: page.models.entry(page.models.index_of(card)).usual.predicted is not None)
+    choose(page, card)
+    assert "▲ 動くが遅い" in shown(page)
+    assert "待たされます" in shown(page)
+    assert "✓ 快適" not in shown(page)

@@ -51,6 +51,8 @@ class DownloadCard(QFrame):
         suits = self.tr("この PC におすすめのモデルです。")
         text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
         inside.addWidget(Label(text, tone="text2", wraps=True))
+        licence = self.tr("使用条件：{name}").format(name=self._card.licence)
+        inside.addWidget(Label(licence, "caption", "text2", wraps=True))
         widgets: tuple[QWidget, ...] = (self._offline, self.banner, self.row, self._goes_on)
         for widget in widgets:
             inside.addWidget(widget)

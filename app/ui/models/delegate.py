@@ -63,8 +63,8 @@ class ModelDelegate(QStyledItemDelegate):
         """From right to left; returns where the room for the name ends."""
         theme = self._theme
         if entry.usual is not None:
-            tone, icon = words.FIT_BADGES[entry.usual.verdict]
-            right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual.verdict), tone, icon) - 6
+            tone, icon = words.fit_badge(entry.usual)
+            right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual), tone, icon) - 6
         if entry.is_used:
             right = rows.draw_badge(painter, theme, right, top, self.tr("使用中"), "accent") - 6
         return right

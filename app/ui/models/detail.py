@@ -238,8 +238,8 @@ class ModelDetail(QFrame):
         self._advice.setVisible(judged is not None and words.advice(judged) != "")
         if judged is None:
             return
-        self._fit.setText(words.verdict(judged.verdict))
-        self._fit.set_tone(words.FIT_BADGES[judged.verdict][0])
+        self._fit.setText(words.verdict(judged))
+        self._fit.set_tone(words.fit_badge(judged)[0])
         self._reason_of_fit.setText(words.reason(judged))
         self._advice.setText(words.advice(judged))
         where = self.tr("GPU メモリの内訳") if judged.fit.judgement.place == "graphics" else self.tr("メモリの内訳")

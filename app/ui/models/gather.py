@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.core import catalogue, model_fit
+from app.core import catalogue, local_models, model_fit
 from app.core.records import LocalModel
 from app.services.downloads import Download
 from app.services.library import ModelLibrary
@@ -26,14 +26,14 @@ def entries(
     coming: dict[str, Download] = {}
     for item in downloads:
         coming.setdefault(item.card_id, item)
-    used, here = used_id(local, chosen), []
+    used, here, names = used_id(local, chosen), [], local_models.distinct_names(local)
     for model in local:
         card = library.card(model)
         judged = dict(found.cards.get(card.id, {})) if card else {}
         if model.path in found.models:
             judged[model.quantization] = found.models[model.path]
         own = coming.pop(card.id, None) if card else None
-        here.append(Entry(model.name, model, card, model.id == used, judged, model.quantization, own))
+        here.append(Entry(names[model.id], model, card, model.id == used, judged, model.quantization, own))
     cards_here = {model.card_id for model in local}
     cards = []
     for card in catalogue.load().cards:

@@ -61,7 +61,7 @@ class MachineLine(QWidget):
         here = machine.measure(self._folder)
         others = self.tr("ほかのプログラムが {n} GB 使用中").format(n=_gb(self._others_bytes))
         return joined(
-            self.tr("メモリ {a} GB（空き {b}）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
+            self.tr("メモリ {a} GB（空き {b} GB）").format(a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
             others if self._others_bytes else "",
             self.tr("CPU {n} コア").format(n=here.cores),
             self.tr("保存先の空き {n} GB").format(n=f"{here.free_disk_bytes / 1e9:,.0f}"),

@@ -172,7 +172,7 @@ class ModelsPage(Page):
         self._problems = Label(role="caption", tone="warning", wraps=True)
         self.found_button = Button(self._theme, self.tr("ほかのアプリのモデルを探す"), "link", "search")
         # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
-        hint = ElidedLabel(self.tr("GGUF ファイルは、ここにドロップしても追加できます。"), "caption", "muted")
+        hint = ElidedLabel(self.tr("GGUF ファイルをここにドロップして追加"), "caption", "muted")
         self._foot = QWidget()
         foot = QHBoxLayout(self._foot)
         foot.setContentsMargins(0, 0, 0, 0)

@@ -40,7 +40,7 @@ class Quantizations(QWidget):
             cells = [about.format(size=words.gigabytes(file.size_bytes)), self._memory(found)]
             if has_speed:
                 cells.append(f"{found.predicted.answer:.1f}" if found and found.predicted else "")
-            button.setAccessibleDescription(" ".join([*cells, words.verdict(found.verdict) if found else ""]))
+            button.setAccessibleDescription(" ".join([*cells, words.verdict(found) if found else ""]))
             self._put(button, row, 0)
             for column, cell in enumerate(cells, 1):
                 self._put(Label(cell, "caption"), row, column, is_number=True)
@@ -58,14 +58,15 @@ class Quantizations(QWidget):
 
     def _add_end(self, file: ModelFile, found: Judged | None, row: int, column: int) -> None:
         if found is not None:
-            verdict, tone = words.verdict(found.verdict), words.FIT_BADGES[found.verdict][0]
+            verdict, tone = words.verdict(found), words.fit_badge(found)[0]
             self._put(ElidedLabel(verdict, "caption", tone), row, column)
         self._put(ElidedLabel(words.quality(file.quantization), "caption", "text2"), row, column + 1)
 
     def _memory(self, found: Judged | None) -> str:
         if found is None:
             return ""
-        size = f"{found.fit.needed.total_bytes / 1e9:.1f} GB"
+        total = found.fit.needed.total_bytes
+        size = f"{total / 1e9:.1f} GB" if total >= 1e8 else words.gigabytes(total)
         return self.tr("約 {size}").format(size=size) if found.fit.is_rough else size
 
     def _put(self, widget: QWidget, row: int, column: int, *, is_number: bool = False) -> None:

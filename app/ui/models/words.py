@@ -10,7 +10,7 @@ from app.core.fit import MemoryEstimate
 from app.core.records import LocalModel
 from app.core.speed import Speed
 from app.core.verify_log import LastVerified
-from app.core.wording import current_language, describe_error
+from app.core.wording import current_language, describe_error, size
 from app.engine.messages import EngineFacts
 from app.ui.language import day_of_year, joined, noted
 from app.ui.models.fits import Judged
@@ -25,32 +25,49 @@ FIT_BADGES = {
 
 
 def gigabytes(size_bytes: int) -> str:
-    """In 10^9 bytes, as drives and download pages count."""
-    return f"{size_bytes / 1e9:.2f} GB"
+    """In 10^9 bytes, as drives and download pages count; what is smaller in 10^6."""
+    return size(size_bytes)
+
+
+def _gb(size_bytes: float) -> str:
+    """One decimal, or two where that would say nothing."""
+    return f"{size_bytes / 1e9:.1f}" if size_bytes >= 1e8 else f"{size_bytes / 1e9:.2f}"
 
 
 def tokens(count: int) -> str:
     return translate("Models", "{n} トークン").format(n=f"{count:,}")
 
 
-def fit_word(fit: str) -> str:
+def fit_word(judged: Judged) -> str:
+    if is_slow(judged):
+        return translate("Models", "動くが遅い")
     return {
         "comfortable": translate("Models", "快適"),
         "tight": translate("Models", "動作可"),
         "insufficient": translate("Models", "メモリ不足"),
-    }[fit]
+    }[judged.verdict]
 
 
-def verdict(fit: str) -> str:
+def is_slow(judged: Judged) -> bool:
+    """It fits with room to spare, and yet nobody would call it comfortable."""
+    return judged.verdict == "comfortable" and judged.predicted is not None and judged.predicted.is_slow
+
+
+def fit_badge(judged: Judged) -> tuple[str, str]:
+    """Tone and icon."""
+    return FIT_BADGES["tight" if is_slow(judged) else judged.verdict]
+
+
+def verdict(judged: Judged) -> str:
     """With its sign: colour is never the only mark."""
-    return {"comfortable": "✓", "tight": "▲", "insufficient": "×"}[fit] + " " + fit_word(fit)
+    sign = {"success": "✓", "warning": "▲", "danger": "×"}[fit_badge(judged)[0]]
+    return f"{sign} {fit_word(judged)}"
 
 
 def reason(judged: Judged) -> str:
     """The verdict in a sentence: how much is needed, how much there is, and who has the rest."""
     judgement = judged.fit.judgement
-    needed = judged.fit.needed.total_bytes / 1e9
-    there = judgement.available_bytes / 1e9
+    needed, there = judged.fit.needed.total_bytes, judgement.available_bytes
     sentences = {
         "comfortable": translate("Models", "必要 {need} GB、空き {free} GB で、余裕があります。"),
         "tight": translate("Models", "必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。"),
@@ -59,12 +76,15 @@ def reason(judged: Judged) -> str:
     sentence = sentences[judgement.verdict]
     if judgement.verdict == "tight" and judgement.place == "both":
         sentence = translate("Models", "必要 {need} GB の一部を CPU で計算するため、遅くなります。")
-    text = sentence.format(need=f"{needed:.1f}", free=f"{there:.1f}", short=f"{judgement.short_bytes / 1e9:.1f}")
+    text = sentence.format(need=_gb(needed), free=_gb(there), short=_gb(judgement.short_bytes))
+    if is_slow(judged):
+        return _sentences(
+            text,
+            translate("Models", "ただし遅く、待たされます（予測：{speed}）。").format(speed=speed(judged.predicted)),
+        )
     if judgement.verdict == "comfortable":
         return text
-    others = translate("Models", "ほかのプログラムが {n} GB 使用中です。").format(
-        n=f"{judged.fit.room.others_bytes / 1e9:.1f}"
-    )
+    others = translate("Models", "ほかのプログラムが {n} GB 使用中です。").format(n=_gb(judged.fit.room.others_bytes))
     return _sentences(text, others)
 
 
@@ -88,7 +108,7 @@ def other_way(judged: Judged) -> str:
     if not ways:
         return ""
     short = translate("Models", "空きメモリが約 {short} GB 足りません。").format(
-        short=f"{judged.fit.judgement.short_bytes / 1e9:.1f}"
+        short=_gb(judged.fit.judgement.short_bytes)
     )
     return _sentences(short, ways)
 
