@@ -8,8 +8,11 @@ from app.core.errors import AppError
 from app.core.training_setup.pip_output import PipOutput
 
 
+REQUIREMENTS = Path("/kotae/requirements.txt")
+
+
 def fed(text: str, wheels: Path | None = None) -> PipOutput:
-    output = PipOutput(wheels)
+    output = PipOutput(REQUIREMENTS, wheels)
     for line in text.splitlines():
         output.note(line)
     return output
@@ -84,4 +87,5 @@ def test_a_failure_has_its_reason(text: str, code: str, facts: dict[str, str]) -
 
 def test_in_a_folder_what_is_missing_is_a_wheel() -> None:
     error = failure(MISSING, Path("/wheels"))
-    assert (error.code, error.facts) == ("training_wheel_missing", {"package": "torch<2.14,>=2.10", "path": "/wheels"})
+    assert error.code == "training_wheel_missing"
+    assert error.facts == {"package": "torch<2.14,>=2.10", "path": "/wheels", "requirements": str(REQUIREMENTS)}

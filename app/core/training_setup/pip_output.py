@@ -28,8 +28,9 @@ _REASON_MAX = 300  # characters
 class PipOutput:
     """Is fed line by line."""
 
-    def __init__(self, wheels: Path | None) -> None:
-        """`wheels`: the folder that everything is taken from; None: the package index."""
+    def __init__(self, requirements: Path, wheels: Path | None) -> None:
+        """`requirements`: what is installed. `wheels`: the folder that all is taken from; None: the package index."""
+        self._requirements = requirements
         self._wheels = wheels
         self._index_hosts = [INDEX_HOST]
         self._last_error = self._last_line = ""
@@ -50,7 +51,8 @@ class PipOutput:
         if self._is_full:
             return AppError("training_disk_full", path=str(folder))
         if self._wheels is not None and self._missing:
-            return AppError("training_wheel_missing", package=self._missing, path=str(self._wheels))
+            lists = {"path": str(self._wheels), "requirements": str(self._requirements)}
+            return AppError("training_wheel_missing", package=self._missing, **lists)
         if self._wheels is None and self._unreachable:
             host = (self.hosts or self._index_hosts)[-1]
             return AppError("training_index_unreachable", host=host, reason=self._unreachable)

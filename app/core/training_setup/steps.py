@@ -75,13 +75,13 @@ def _make_venv(base: Path, where: Folders, logs: Path) -> None:
         last = line.strip() or last
 
     if _run(argv, _environment_variables(where), log, note) != 0:
-        output = PipOutput(where.data)
+        output = PipOutput(folders.requirements(), where.data)
         output.note(last)
         raise output.failure(log, where.data)
 
 
 def _install(job: Job, where: Folders, wheels: Path | None, report: Report) -> None:
-    output = PipOutput(wheels)
+    output = PipOutput(folders.requirements(), wheels)
     shown = Phase("fetch")
     report(shown)
 
