@@ -7,7 +7,6 @@ import pytest
 from app.core.errors import AppError
 from app.core.training_setup.pip_output import PipOutput
 
-
 REQUIREMENTS = Path("/kotae/requirements.txt")
 
 
