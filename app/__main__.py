@@ -3,7 +3,8 @@
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
 yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`:
 the child that makes weights smaller. `--make-training-environment`: the child that makes that, with pip, which fetches.
-Anything else: the command line. Heavy imports wait until the role is known.
+`--read-documents`: the child that opens foreign documents. Anything else: the command line. Heavy imports wait until
+the role is known.
 """
 
 import signal
@@ -12,7 +13,10 @@ import sys
 from app.core import children, offline
 
 _MAKE_TRAINING = "--make-training-environment"
-_CHILD_ROLES = ("--engine", "--render-template", "--bare-loop", "--download", "--quantize", _MAKE_TRAINING)
+_CHILD_ROLES = (
+    *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--read-documents"),
+    _MAKE_TRAINING,
+)
 
 
 def main() -> int:
@@ -49,6 +53,10 @@ def main() -> int:
         from app.engine import quantize
 
         quantize.main(arguments[1:])
+    if arguments[:1] == ["--read-documents"]:
+        from app.documents import worker as reader
+
+        reader.main(arguments[1])
     if arguments[:1] == [_MAKE_TRAINING]:
         from app.core.training_setup import child as training_setup
 

@@ -10,15 +10,22 @@ from typing import Any, get_args
 from app.core import lines
 
 PROTOCOL = 1
+# A child that is alive says something at least so often while it reads; a page may take 60 s (app.documents.limits),
+# and writing the index of the longest document another 60.
+SILENCE_S = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Reads the document of that id again, if its file has changed or `is_forced`."""
+    """Reads the document of that id again, if its file has changed or `is_forced`.
+
+    `ocr`: recognizes the letters of pages that are only pictures, if Tesseract is installed.
+    """
 
     id: str
     document_id: int
     is_forced: bool = False
+    ocr: bool = False
 
 
 @dataclass(frozen=True, slots=True)

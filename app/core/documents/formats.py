@@ -25,8 +25,12 @@ SUFFIXES: frozenset[str] = frozenset(suffix for one in FORMATS for suffix in one
 
 
 def is_taken(path: PurePath) -> bool:
-    """Whether a search through a folder takes the file; hidden files and the locks of office programs are left out."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$"))
+    """Whether a search through a folder takes the file.
+
+    Hidden files and the locks of office programs are left out, and names that are no text: no database takes them.
+    """
+    is_known = path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$"))
+    return is_known and str(path).encode("utf-8", "replace").decode() == str(path)
 
 
 def name_of(path: PurePath) -> str:

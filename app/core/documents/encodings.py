@@ -1,0 +1,109 @@
+"""How a text file is encoded: Japanese encodings first, which guessers for all languages often miss.
+
+Codecs are named as Python names them; `NAMES` has what people call them, in the order of a chooser.
+"""
+
+import codecs
+import re
+
+NAMES: dict[str, str] = {
+    "utf-8": "UTF-8",
+    "cp932": "Shift_JIS (CP932)",
+    "euc_jp": "EUC-JP",
+    "iso2022_jp": "ISO-2022-JP (JIS)",
+    "utf-16-le": "UTF-16 LE",
+    "utf-16-be": "UTF-16 BE",
+}
+SAMPLE_BYTES = 400_000  # enough to tell one from another
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_JIS_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\(D|\([JI])")
+_JAPANESE = re.compile(r"[぀-ヿ、。「」（）ー・　０-９ａ-ｚＡ-Ｚ]")
+_HALF_WIDTH = re.compile(r"[｡-ﾟ]")
+_CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
+_GOOD = 0.35  # of the letters beyond ASCII; Japanese prose has more than half kana, tables of names a third
+_UNREADABLE = 0.05  # share of characters that no text has
+
+
+def name_of(codec: str) -> str:
+    return NAMES.get(codec, codec)
+
+
+def detect(data: bytes) -> str:
+    """The codec of a text; "" when the bytes are no text. A long text is told from its beginning."""
+    for mark, codec in _MARKS:
+        if data.startswith(mark):
+            return codec
+    sample = data[:SAMPLE_BYTES]
+    if b"\0" in sample:
+        return _wide(sample)
+    if _JIS_ESCAPE.search(sample) and max(sample) < 128:
+        return "iso2022_jp"
+    if _is_strict(sample, "utf-8"):
+        return "utf-8"
+    scored = [(_score(sample, codec), codec) for codec in ("cp932", "euc_jp", "utf-8")]
+    best, codec = max(scored)
+    if best >= _GOOD:
+        return codec
+    return _guess(sample) or (codec if best > 0 else "")
+
+
+def decode(data: bytes, codec: str) -> str:
+    """The text without its mark; what does not fit becomes U+FFFD. Raises LookupError for an unknown codec."""
+    text = data.decode(_WIDER.get(codec, codec), "replace")
+    return text.removeprefix("\ufeff")
+
+
+# Supersets of what files say they are: machines' own characters (①, ㈱) are everywhere.
+_WIDER = {"iso2022_jp": "iso2022_jp_ext", "shift_jis": "cp932", "ascii": "utf-8"}
+
+
+def _is_strict(sample: bytes, codec: str) -> bool:
+    """Whether it decodes; the last character may be cut."""
+    try:
+        codecs.getincrementaldecoder(codec)().decode(sample, len(sample) < SAMPLE_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wide(sample: bytes) -> str:
+    """UTF-16 without a mark: zeros on one side only, and a text when read so."""
+    for codec in ("utf-16-le", "utf-16-be"):
+        text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
+        strange = len(_CONTROLS.findall(text)) / max(1, len(text))
+        known = len(re.findall(r"[\t\r\n -~]", text)) + len(_JAPANESE.findall(text)) + len(_IDEOGRAPHS.findall(text))
+        if strange < _UNREADABLE and known / max(1, len(text)) > 0.9:
+            return codec
+    return ""
+
+
+def _score(sample: bytes, codec: str) -> float:
+    """How Japanese it reads: the share of kana and usual signs among letters beyond ASCII; below 0: it is no text."""
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    text = decoder.decode(sample, len(sample) < SAMPLE_BYTES)
+    if len(_CONTROLS.findall(text)) > _UNREADABLE * len(text):
+        return -1.0
+    beyond = re.sub(r"[\0-\x7f]", "", text)
+    if not beyond:
+        return 0.0
+    kana = len(_JAPANESE.findall(beyond)) + len(_IDEOGRAPHS.findall(beyond)) * 0.6
+    return (kana - len(_HALF_WIDTH.findall(beyond)) * 0.6 - 5 * beyond.count("\ufffd")) / len(beyond)
+
+
+def _guess(sample: bytes) -> str:
+    """Western, Chinese or Korean text."""
+    from charset_normalizer import from_bytes  # a tenth of a second of imports that Japanese text does not need
+
+    found = from_bytes(sample[:50_000]).best()
+    if found is None:
+        return ""
+    text = sample.decode(found.encoding, "replace")
+    return found.encoding if len(_CONTROLS.findall(text)) <= _UNREADABLE * len(text) else ""

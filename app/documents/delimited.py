@@ -1,0 +1,59 @@
+"""CSV and TSV files: the separator is told from the rows, the encoding as for any text."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.core.documents.records import Report
+from app.core.errors import AppError
+from app.documents import limits, plain, tabular
+from app.documents.blocks import Reading, Tell
+
+SEPARATORS = ",\t;|"
+SAMPLE_ROWS = 50
+CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
+TELL_EVERY = 2_000  # rows
+
+
+def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
+    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" | "document_damaged"),
+    OSError."""
+    text, codec = plain.text_of(path, wished_encoding)
+    csv.field_size_limit(CELL_CHARACTERS)
+    separator = _separator(text)
+    widths: set[int] = set()
+    try:
+        blocks = list(tabular.blocks_of(_rows(text, separator, tell, widths)))
+    except csv.Error as error:
+        raise AppError("document_damaged", detail=str(error)) from error
+    notes = ("uneven_rows",) if len(widths) > 1 else ()
+    return Reading(blocks, report=Report(encoding=codec, tables=1 if blocks else 0, notes=notes))
+
+
+def _rows(text: str, separator: str, tell: Tell, widths: set[int]) -> Iterator[list[str]]:
+    total = text.count("\n") + 1
+    for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
+        if number % TELL_EVERY == 0:
+            tell(number, total)
+        if len(row) > limits.TABLE_COLUMNS:
+            raise AppError("document_too_long", limit=limits.TABLE_COLUMNS)
+        if row:
+            widths.add(len(row))
+        yield row
+
+
+def _separator(text: str) -> str:
+    """The one that cuts the first rows into the same number of cells, the more the better."""
+    sample = text[:200_000]
+
+    def evenness(separator: str) -> tuple[float, int]:
+        try:
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+            counts = [len(row) for _, row in zip(range(SAMPLE_ROWS), reader, strict=False) if row]
+        except csv.Error:
+            return 0.0, 0
+        usual = max(set(counts), key=counts.count, default=0)
+        return (counts.count(usual) / len(counts) if usual > 1 else 0.0), usual
+
+    return max(SEPARATORS, key=evenness)

@@ -1,0 +1,45 @@
+"""What no text needs and what harms whoever shows it; and how much of a text is not what its author wrote."""
+
+import re
+import unicodedata
+
+# Controls; marks that turn the direction of what follows (a name or number would be shown backwards); a byte order
+# mark inside a text; lone surrogates, which no file and no database takes.
+_HARMFUL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffc]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# UTF-8 read as CP932 (縺ゅ→, 繝, 譁), as Latin-1 (ã‚), and glyph numbers that a PDF did not map to letters.
+_MOJIBAKE = re.compile(r"(?:[縺繧繝][\u0080-\uffff]){2,}|(?:[ãâ][\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—€]){2,}|\(cid:\d+\)")
+_NOT_LETTERS = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    """Without what is harmful; everything else stays as it is written."""
+    text = _HARMFUL.sub("", text)
+    if _SURROGATES.search(text):
+        text = _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return text
+
+
+def garbled(text: str) -> int:
+    """How many characters stand where others were meant."""
+    return len(_NOT_LETTERS.findall(text)) + sum(len(match[0]) for match in _MOJIBAKE.finditer(text))
+
+
+def is_japanese(character: str) -> bool:
+    """Whether it is written without spaces around it: kana, ideographs, full-width signs."""
+    return character != "" and unicodedata.east_asian_width(character) in "WF"
+
+
+def join(first: str, second: str) -> str:
+    """Two lines that only the page's width has broken: no space in Japanese, no hyphen left of a parted word."""
+    if not first or not second:
+        return first + second
+    if first[-1] == "\u00ad" or (_is_parted(first) and second[0].islower()):
+        return first[:-1] + second
+    if is_japanese(first[-1]) or is_japanese(second[0]) or first[-1] == " " or second[0] == " ":
+        return first.rstrip(" ") + second.lstrip(" ")
+    return f"{first} {second}"
+
+
+def _is_parted(line: str) -> bool:
+    return len(line) > 2 and line[-1] in "-\u2010" and line[-2].isalpha() and line[-2].isascii()

@@ -1,0 +1,146 @@
+"""One document from its file into the database: what has changed is read by content, cut into sections and put."""
+
+import dataclasses
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from app.core.documents.library import Library
+from app.core.documents.records import Document, Report, Section, State
+from app.core.errors import AppError
+from app.documents import detect, hygiene, limits, sections
+from app.documents.blocks import Block, Reading, Tell
+
+ATTEMPTS = 2  # what has ended the child so often is not tried again
+GARBLED_SHARE = 0.05  # above it a person should look: single odd signs are in every catalogue, a lost font spoils more
+# What a person should look at; other notes are only told.
+DOUBTFUL_NOTES = frozenset({"formulas_without_values", "pages_unreadable"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    sections: int
+    is_unchanged: bool = False
+
+
+def index(
+    library: Library, document: Document, *, is_forced: bool, ocr: bool, tell: Tell, indexing: Callable[[int], None]
+) -> Outcome:
+    """`indexing` is told the number of sections before they are written.
+
+    Raises AppError for what the user can mend; the document's row then says nothing yet.
+    """
+    path = Path(document.path)
+    status = _status(path)
+    is_read = document.state in ("done", "doubtful")
+    is_same = document.size_bytes == status.st_size and document.modified_ns == status.st_mtime_ns
+    if is_read and is_same and not is_forced:
+        return Outcome(document.report.sections, is_unchanged=True)
+    if library.begin_reading(document.id) > ATTEMPTS:
+        raise AppError("document_crashed", name=document.name)
+    limits.check_size(status.st_size)
+    found = dataclasses.replace(
+        document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
+    )
+    if is_read and not is_forced and found.sha256 == document.sha256:
+        library.put(found, [section for _, section in library.sections(document.id)])  # only its time has changed
+        return Outcome(document.report.sections, is_unchanged=True)
+    reading = _cleaned(_read(path, document.wished_encoding, ocr, tell))
+    cut = sections.split(reading, document.name)
+    indexing(len(cut))
+    report = _report(reading, cut)
+    library.put(
+        dataclasses.replace(found, state=_state(report), report=report, error_code="", error_facts={}),
+        cut,
+    )
+    return Outcome(len(cut))
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise AppError("document_missing", path=str(path)) from error
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device would be waited for
+        raise AppError("document_not_a_file", path=str(path))
+    return status
+
+
+def _digest(path: Path, tell: Tell) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(8_000_000):
+            digest.update(block)
+            tell(0, 0)
+    return digest.hexdigest()
+
+
+def _read(path: Path, wished_encoding: str, ocr: bool, tell: Tell) -> Reading:
+    """Each reader loads its libraries when the first document of its kind comes."""
+    match detect.format_of(path):
+        case "pdf":
+            from app.documents import pdf
+
+            return pdf.read(path, tell, ocr=ocr)
+        case "docx":
+            from app.documents import docx
+
+            return docx.read(path, tell)
+        case "xlsx":
+            from app.documents import spreadsheet
+
+            return spreadsheet.read(path, tell)
+        case "csv":
+            from app.documents import delimited
+
+            return delimited.read(path, tell, wished_encoding)
+        case "html":
+            from app.documents import html
+
+            return html.read(path, tell, wished_encoding)
+        case "markdown":
+            from app.documents import markdown, plain
+
+            text, codec = plain.text_of(path, wished_encoding)
+            reading = markdown.read(text, tell)
+            return dataclasses.replace(reading, report=dataclasses.replace(reading.report, encoding=codec))
+        case "text":
+            from app.documents import plain
+
+            return plain.read(path, tell, wished_encoding)
+
+
+def _cleaned(reading: Reading) -> Reading:
+    blocks: list[Block] = []
+    for block in reading.blocks:
+        text = hygiene.clean(block.text)
+        if text.strip():
+            blocks.append(block if text == block.text else dataclasses.replace(block, text=text))
+    return dataclasses.replace(reading, blocks=blocks)
+
+
+def _report(reading: Reading, cut: list[Section]) -> Report:
+    characters = sum(len(section.text) for section in cut)
+    garbled = sum(hygiene.garbled(section.text) for section in cut)
+    notes = reading.report.notes if cut else (*reading.report.notes, "no_text")
+    return dataclasses.replace(
+        reading.report,
+        garbled_share=max(reading.report.garbled_share, garbled / max(1, characters)),
+        headings=sum(1 for block in reading.blocks if block.kind == "heading")
+        or len({section.heading for section in cut if section.heading}),
+        sections=len(cut),
+        characters=characters,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _state(report: Report) -> State:
+    is_doubtful = (
+        report.pages_without_text
+        or report.garbled_share > GARBLED_SHARE
+        or report.sections == 0
+        or DOUBTFUL_NOTES & set(report.notes)
+    )
+    return "doubtful" if is_doubtful else "done"
