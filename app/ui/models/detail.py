@@ -312,7 +312,7 @@ class ModelDetail(QFrame):
             what = self.tr("通信が許可されていません。")
             actions = (
                 ("kit", self.tr("キットを取り込む")),
-                ("source", self.tr("入手元を指定…")),
+                ("source", self.tr("別の入手元")),
                 ("network", self.tr("通信の設定を開く")),
             )
             sentence = self.tr("USB メモリの持ち運びキットか、ファイルのあるフォルダから追加できます。")

@@ -10,12 +10,14 @@ from app.core.addresses import host_of
 from app.core.catalogue import ModelFile
 from app.services import background
 from app.ui.dialogs import Choice, Dialog
+from app.ui.models.marked_list import MarkedList
 from app.ui.models.path_row import PathRow
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.labels import Label
 
 WIDTH_PX = 560
+SIDES_PX = 80  # margins of the dialog and of a row, left and right
 ADDRESS_MAX = 2000  # characters
 
 
@@ -46,6 +48,7 @@ class SourceDialog(Dialog):
         self._about = self.tr("社内のミラーか、ファイルそのもののアドレスです。この 1 回だけ使います。")
         if not is_network_allowed:
             self._about = self.tr("通信が許可されていません。フォルダからは受け取れます。")
+        self.list = MarkedList(theme, self.tr("入手元"), parent)
         self.note = Label(self._about, "caption", "muted", wraps=True)
         super().__init__(
             theme,
@@ -86,18 +89,15 @@ class SourceDialog(Dialog):
     # ------------------------------------------------------------------- private
 
     def _content(self) -> QWidget:
-        content, address = QWidget(), QWidget()
+        address = QWidget()
         inside = QVBoxLayout(address)
         inside.setContentsMargins(12, 8, 12, 8)
         inside.setSpacing(4)
         for widget in (Label(self.tr("アドレス"), strong=True), self.field, self.note):
             inside.addWidget(widget)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.folder)
-        column.addWidget(address)
-        return content
+        for row in (self.folder, address):
+            self.list.add(row)
+        return self.list
 
     def _choose_folder(self) -> None:
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
@@ -110,12 +110,11 @@ class SourceDialog(Dialog):
         if folder != self._folder:
             return
         self._is_there = is_there
-        missing = self.tr("このフォルダに {name} はありません。").format(name=self._names[0])
+        missing = self.tr("× このフォルダに {name} はありません。").format(name=self._names[0])
         self.folder.show_note(
             self.tr("✓ ファイルがあります。") if is_there else missing, "success" if is_there else "danger"
         )
         self._refresh()
-        self.fit_height()
 
     def _on_edited(self) -> None:
         if self._folder:
@@ -127,7 +126,9 @@ class SourceDialog(Dialog):
     def _refresh(self) -> None:
         is_wrong = bool(self.field.text().strip()) and not self.place
         self.note.setText(
-            self.tr("http:// か https:// で始まるアドレスを入れてください。") if is_wrong else self._about
+            self.tr("× http:// か https:// で始まるアドレスを入れてください。") if is_wrong else self._about
         )
         self.note.set_tone("danger" if is_wrong else "muted")
         self.buttons["next"].setEnabled(self.place != "")
+        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.fit_height()
