@@ -184,6 +184,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     notifier = Notifier(window)
     notifier.follow(session, library)
     notifier.follow_models(downloads, upkeep)
+    notifier.follow_training(training_setup)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(

@@ -147,6 +147,7 @@ class TrainingSetup(QObject):
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
         else:
+            self._started_at = time.monotonic()
             self._clear(lambda: folders.remove(self._data), self.removed)
 
     # ------------------------------------------------------------------------ private

@@ -14,6 +14,7 @@ from app.services.chat import ChatSession
 from app.services.downloads import Downloads
 from app.services.events import Stage
 from app.services.library import ModelLibrary
+from app.services.training_setup import TrainingSetup
 from app.services.upkeep import ModelUpkeep
 
 LONG_WORK_S = 5.0
@@ -78,6 +79,11 @@ class Notifier(QObject):
         for words, signal in ends.items():
             signal.connect(lambda _result, words=words: self.finished(words, upkeep.worked_s))
         upkeep.failed.connect(lambda error: self._on_upkeep_failed(error, upkeep.worked_s))
+
+    def follow_training(self, setup: TrainingSetup) -> None:
+        """Minutes too. One that was cancelled tells nothing new."""
+        setup.finished.connect(lambda: self.finished(self.tr("学習環境ができました"), setup.elapsed_s))
+        setup.failed.connect(lambda _error: self.finished(self.tr("学習環境の作業が途中で止まりました"), setup.elapsed_s))
 
     def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
         if error.code != "cancelled":

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app.core import training_environment
+from app.core.errors import AppError
 from app.core.training_environment import VARIABLE
 from app.core.training_setup import folders
 from app.core.training_setup.folders import Folders
+from app.ui.notifications import Notifier
 from app.ui.training.asking import MakeDialog
 from app.ui.transfer.pickers import Pickers
 from tests.services.test_training_setup import _CHILD, ROOT, processes_below
@@ -135,6 +138,16 @@ def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(parts, panel, w
     assert (traffic.state.text(), traffic.since.text()) == ("なし", "起動後 1 件")
     qtbot.waitUntil(panel.make_button.isEnabled, timeout=LIMIT_MS)
     assert not Folders(where.data).part.exists()
+
+
+def test_somebody_in_another_program_is_told_when_it_has_ended(parts):
+    told = []
+    notifier = Notifier(parts.window, is_away=lambda: True, show=told.append)
+    notifier.follow_training(parts.training_setup)
+    parts.training_setup._started_at = time.monotonic() - 60
+    parts.training_setup.finished.emit()
+    parts.training_setup.failed.emit(AppError("training_disk_full", path="/data"))
+    assert told == ["学習環境ができました", "学習環境の作業が途中で止まりました"]
 
 
 def test_a_failure_is_explained_where_it_was_begun(parts, panel, wheels, qtbot):

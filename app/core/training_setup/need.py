@@ -27,7 +27,7 @@ def estimate(data: Path, wheels: Path | None) -> Need:
     free_bytes = shutil.disk_usage(data).free
     if wheels is not None:
         return Need(unpacked_bytes(wheels), 0, free_bytes)
-    has_cuda = any(gpu.name.startswith("NVIDIA") for gpu in machine.gpus())
+    has_cuda = any(gpu.name not in ("AMD", "Intel") for gpu in machine.gpus())  # those have no driver that names them
     installed, download = CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES
     if has_cuda:
         installed, download = CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES
