@@ -83,7 +83,9 @@ class Notifier(QObject):
     def follow_training(self, setup: TrainingSetup) -> None:
         """Minutes too. One that was cancelled tells nothing new."""
         setup.finished.connect(lambda: self.finished(self.tr("学習環境ができました"), setup.elapsed_s))
-        setup.failed.connect(lambda _error: self.finished(self.tr("学習環境の作業が途中で止まりました"), setup.elapsed_s))
+        setup.failed.connect(
+            lambda _error: self.finished(self.tr("学習環境の作業が途中で止まりました"), setup.elapsed_s)
+        )
 
     def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
         if error.code != "cancelled":
