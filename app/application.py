@@ -151,7 +151,9 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     library = ModelLibrary(database, where.models)
     conversations = Conversations(database)
     presets = Presets(database)
-    session = ChatSession(database, conversations, presets, engine, library, preferences, children.template())
+    session = ChatSession(
+        database, conversations, presets, engine, library, preferences, children.template(), where.documents
+    )
     preload = Preload(session, engine, preferences, session)
     page = ChatPage(theme, session, conversations, presets, library, preferences)
     upkeep = ModelUpkeep(database, library, presets, preferences, where)

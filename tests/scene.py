@@ -70,7 +70,9 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
         library = ModelLibrary(store, where.models)
         preferences = Preferences(where.settings)
         conversations, presets = Conversations(store), Presets(store)
-        session = ChatSession(store, conversations, presets, engine, library, preferences, children.template())
+        session = ChatSession(
+            store, conversations, presets, engine, library, preferences, children.template(), where.documents
+        )
         return Scene(where, store, engine, library, preferences, conversations, presets, session, qtbot)
 
     yield make

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from app.cli import ask_sources
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
 from app.core import children, local_models, settings
@@ -21,6 +22,7 @@ from app.engine.messages import AdapterUse
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
 from app.services.engine import EngineClient
 from app.services.events import Stage
+from app.services.grounding import Wanted
 from app.services.presets import Presets
 
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
@@ -33,6 +35,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="QUESTION", help=help_text("ask question"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
+    parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
     parser.add_argument("--max-tokens", metavar="N", type=int, help=help_text("ask --max-tokens"))
@@ -121,12 +124,15 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     )
     if options.context is not None:
         stored = dataclasses.replace(stored, context_tokens=options.context)
+    turns = (Turn(options.question),)
+    scope = ask_sources.scope_of(options.collection, where.documents) if options.collection else ()
     return AnswerRequest(
         model=model,
-        turns=(Turn(options.question),),
+        turns=turns,
         settings=stored,
         choices=in_force(model, own, preset.choices),
         adapters=(_adapter(options.adapter),) if options.adapter else (),
+        wanted=Wanted(where.documents, scope, turns) if scope else None,
     )
 
 
@@ -169,7 +175,7 @@ class _Asking:
         self.waiting.run()
 
     def _on_stage(self, stage: Stage) -> None:
-        if stage.kind in ("loading", "reading"):
+        if stage.kind in ("searching", "loading", "reading", "checking"):
             self._output.progress(stage.kind, percent=round(100 * (stage.fraction or 0)))
 
     def _on_text(self, text: str) -> None:
@@ -195,28 +201,28 @@ class _Asking:
 def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
     outcome = asking.outcome
     assert outcome is not None
-    done = outcome.done
+    done, kept = outcome.done, outcome.grounding
     speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
     result = {
         "answer": asking.text.strip(),
-        "verdict": VERDICTS[done.stop_reason],
-        "sources": [],
-        "claims": [],
+        "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
+        **ask_sources.as_dicts(kept),
         "model": request.model.id,
         "usage": dataclasses.asdict(done.usage),
         "seed": done.seed,
         "timings": {
             "load_s": round(outcome.load_s, 4),
-            "retrieval_s": 0.0,
+            "retrieval_s": round(kept.retrieval_s, 4) if kept else 0.0,
             "first_token_s": round(done.timings.first_token_s, 4),
             "total_s": round(outcome.total_s, 4),
             "tokens_per_s": round(speed, 2),
         },
     }
-    output.result(result, "")
+    output.end_progress()
+    output.result(result, "\n" + ask_sources.as_text(kept, output) if kept else "")
     if asking.waiting.was_interrupted:
         output.note("interrupted")
-    elif not output.is_json:
+    elif not output.is_json and done.usage.answer_tokens:
         output.note(
             "answer_summary",
             model=request.model.name,

@@ -32,6 +32,7 @@ class AnswerDetails:
     is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
     is_part: bool = False  # the repeated answer was cut off: only as far as it went was compared
     scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
+    is_action: bool = False  # something asked about the answer above: from that one's passages, without a search
     grounding: Grounding | None = None  # None: not asked of documents, or not finished
 
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.core import catalogue, gguf, load_plan, local_models, presets, prompt
 from app.core.catalogue import PromptForm
+from app.core.documents.grounding import Grounding
 from app.core.errors import AppError
 from app.core.presets import PROGRAM, Choices
 from app.core.prompt import Segment, Turn
@@ -25,11 +26,16 @@ from app.engine.messages import (
     PromptProgress,
     Ready,
     Sampling,
+    Timings,
     Token,
+    Tokenize,
+    Tokenized,
+    Usage,
 )
-from app.services import background
+from app.services import background, grounding
 from app.services.engine import EngineClient, EngineDeath
 from app.services.events import Stage
+from app.services.grounding import Found, Packed, Wanted
 from app.services.template import TemplateRenderer
 
 
@@ -43,15 +49,20 @@ class AnswerRequest:
     choices: Choices = PROGRAM  # in force: every field filled, but for the seed
     adapters: tuple[AdapterUse, ...] = ()
     force_load: bool = False  # load although the memory seems too small
+    wanted: Wanted | None = None  # of the documents; None: the model answers by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already."""
+    """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already.
+
+    Without the model (quoted, or not in the documents) `done` has no tokens.
+    """
 
     done: Done
     load_s: float
     total_s: float
+    grounding: Grounding | None = None
 
 
 class AnswerRun(QObject):
@@ -75,12 +86,43 @@ class AnswerRun(QObject):
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
         self._kind = ""
+        self._count_id = self._text = ""
+        self._found: Found | None = None
+        self._packed: Packed | None = None
+        self._done: Done | None = None  # it cannot be stopped any more
         self.stage = Stage()
 
     def start(self) -> None:
         self._started_at = time.monotonic()
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
+        request = self.request
+        if request.wanted is None:
+            self._plan()
+            return
+        wanted = request.wanted
+        self._stage("searching")
+        background.run(lambda: grounding.find(wanted, request.model), self._on_found, self._fail)
+
+    @property
+    def grounding(self) -> Grounding | None:
+        """What the answer rests on so far; its claims come with the outcome."""
+        return self._packed.grounding if self._packed else None
+
+    def _on_found(self, found: Found) -> None:
+        if self._is_over:
+            return
+        self._found = found
+        self._stage("passages", count=len(found.passages))
+        if not found.answer:
+            self._plan()
+            return
+        nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
+        self._done = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
+        self.text_received.emit(found.answer)
+        self._finish(self._done, found.grounding)
+
+    def _plan(self) -> None:
         request, there, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
         loaded = (there.path, there.context_tokens, there.kv_type) if there else None
         self._stage("loading")
@@ -92,7 +134,7 @@ class AnswerRun(QObject):
 
     def stop(self) -> None:
         """Ends the answer. After the first token it finishes with stop reason "cancelled"; before, with `stopped`."""
-        if self._is_over:
+        if self._is_over or self._done is not None:
             return
         if self._ask_id:
             self._engine.cancel(self._ask_id)
@@ -118,10 +160,17 @@ class AnswerRun(QObject):
         self._load_id = load(self._engine, self.request.model.name, plan)
 
     def _build_prompt(self) -> None:
-        request = self.request
+        request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
+        if self._packed is not None:
+            system, turns = self._packed.system, self._packed.turns
+        elif self._found is not None and request.wanted is not None:
+            self._count_id = self._engine.new_id()
+            counted = grounding.to_count(self._found, request.wanted, request.model, system)
+            self._engine.send(Tokenize(self._count_id, counted))
+            return
         form = local_models.form_of(request.model)
         if form is not None:
-            self._ask(prompt.build(form, request.turns, request.choices.system_prompt or ""), form)
+            self._ask(prompt.build(form, turns, system), form)
             return
         try:
             header = gguf.read_header(Path(request.model.path))
@@ -131,12 +180,26 @@ class AnswerRun(QObject):
         facts = self._engine.facts
         body: dict[str, object] = {
             "template": header.chat_template,
-            "messages": _messages(request.turns, request.choices.system_prompt or ""),
+            "messages": _messages(turns, system),
             "end": facts.end_text if facts else "",
         }
         self._renderer = TemplateRenderer(
             self._template_command, body, lambda segments: self._ask(segments, None), self._fail
         )
+
+    def _pack(self, counts: tuple[int, ...]) -> None:
+        request, facts = self.request, self._engine.facts
+        assert self._found is not None
+        assert request.wanted is not None
+        context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
+        try:
+            self._packed = grounding.pack(
+                self._found, request.wanted, counts, context, request.choices.max_tokens or 1, system
+            )
+        except AppError as error:
+            self._fail(error)
+            return
+        self._build_prompt()
 
     def _is_loaded(self, plan: load_plan.Plan) -> bool:
         """Whether the engine holds this model as planned. Repacking left to measurement is no reason to reload."""
@@ -176,14 +239,35 @@ class AnswerRun(QObject):
             case Token(id=self._ask_id, text=text):
                 if self._kind != "answering":
                     self._stage("answering")
+                self._text += text
                 self.text_received.emit(text)
+            case Tokenized(id=self._count_id):
+                self._pack(event.counts)
             case Done(id=self._ask_id):
-                self._end()
-                self.finished.emit(Outcome(event, self._load_s, time.monotonic() - self._started_at))
-            case Failed() if event.id in (self._load_id, self._ask_id):
+                self._check(event)
+            case Failed() if event.id in (self._load_id, self._count_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
+    def _check(self, done: Done) -> None:
+        """Ties the sentences of a finished answer to its passages, where it has any."""
+        packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
+        if packed is None or wanted is None:
+            self._finish(done, None)
+            return
+        self._done = done
+        self._stage("checking")
+        background.run(
+            lambda: grounding.check(packed, wanted.question, text), lambda kept: self._finish(done, kept), self._fail
+        )
+
+    def _finish(self, done: Done, kept: Grounding | None) -> None:
+        if not self._is_over:
+            self._end()
+            self.finished.emit(Outcome(done, self._load_s, time.monotonic() - self._started_at, kept))
+
     def _on_died(self, death: EngineDeath) -> None:
+        if self._done is not None:  # the answer is finished, and only being checked
+            return
         code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(death.cause, "engine_died")
         self._fail(AppError(code, cause=death.detail or death.cause))
 
@@ -199,9 +283,9 @@ class AnswerRun(QObject):
         if self._renderer is not None:
             self._renderer.cancel()
 
-    def _stage(self, kind: str, fraction: float | None = None) -> None:
+    def _stage(self, kind: str, fraction: float | None = None, count: int = 0) -> None:
         self._kind = kind
-        self.stage = Stage(kind, fraction, self._started_at)
+        self.stage = Stage(kind, fraction, self._started_at, count)
         self.stage_changed.emit(self.stage)
 
 

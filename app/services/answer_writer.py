@@ -68,6 +68,7 @@ class AnswerWriter(QObject):
         text = self._text.strip()
         is_stopped = outcome.done.stop_reason == "cancelled"
         details = _with_outcome(self._details(), outcome)
+        details = dataclasses.replace(details, grounding=outcome.grounding)
         if self._repeated is not None:
             is_same = _is_same(self._repeated, text, is_stopped=is_stopped)
             is_part = is_same is not None and self._repeated.status == "stopped"
@@ -82,7 +83,7 @@ class AnswerWriter(QObject):
         self._end(self._text, "failed", details, None, error)
 
     def _details(self) -> AnswerDetails:
-        return self.answer.details or AnswerDetails()
+        return dataclasses.replace(self.answer.details or AnswerDetails(), grounding=self.run.grounding)
 
     def _end(
         self, text: str, status: str, details: AnswerDetails, outcome: Outcome | None, error: AppError | None

@@ -4,12 +4,16 @@ import collections
 import dataclasses
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeGuard
 
 from app.core import presets, prompt
+from app.core.documents.grounding import CollectionRef
 from app.core.presets import Choices, Preset
+from app.core.prompt import Turn
 from app.core.records import AnswerDetails, Conversation, LocalModel, Message
 from app.services import answer_run
+from app.services.grounding import Wanted
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
@@ -25,6 +29,7 @@ class Answering:
         self._library = library
         self._preferences = preferences
         self.of_new = UNTOUCHED
+        self.scope_of_new: tuple[CollectionRef, ...] = ()
         # Context size -> the last questions that are not read again. With a wider context all can be.
         self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
 
@@ -44,13 +49,19 @@ class Answering:
         """What it has otherwise than its preset."""
         return here.choices if here else self.of_new[1]
 
+    def scope(self, here: Conversation | None) -> tuple[CollectionRef, ...]:
+        """The collections that it asks."""
+        return here.scope if here else self.scope_of_new
+
     def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
         """The user chose that so many more of the oldest turns of this branch are not read again."""
         count = self._turns_left_out(here, line) + turns
         last = prompt.answered(line)[count - 1]
         self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
 
-    def plan(self, here: Conversation, line: Sequence[Message], own: Choices) -> AnswerDetails:
+    def plan(
+        self, here: Conversation, line: Sequence[Message], own: Choices, *, is_action: bool = False
+    ) -> AnswerDetails:
         """What an answer is going to be made with: stored with it, so that it can be repeated.
 
         `line`: the branch up to its question. `own`: the choices of this one answer. Without a model only the size of
@@ -67,6 +78,8 @@ class Answering:
             choices=choices,
             context_tokens=context,
             left_out_turns=self._turns_left_out(here, line),
+            scope=() if is_action else self.scope(here),
+            is_action=is_action,
         )
 
     def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
@@ -95,4 +108,17 @@ def plan_again(answer: Message) -> AnswerDetails:
         context_tokens=before.context_tokens,
         left_out_turns=before.left_out_turns,
         reproduces_id=answer.id,
+        scope=before.scope,
+        is_action=before.is_action,
     )
+
+
+def wanted(documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]) -> Wanted | None:
+    """What an answer wants of the documents; None: nothing. `line`: the branch up to its question."""
+    grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
+    last = grounded[-1] if grounded else None
+    before = last.sources if last and last.verdict == "answered" else ()
+    if plan.is_action:
+        is_generated = last is not None and not last.is_excerpt and before
+        return Wanted(documents, (), turns, before, before) if is_generated else None
+    return Wanted(documents, plan.scope, turns, (), before) if plan.scope else None

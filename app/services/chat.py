@@ -1,6 +1,7 @@
 """Asking in the open conversation: questions stored before anything is computed, answers while they stream."""
 
 import dataclasses
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
@@ -9,6 +10,7 @@ from app.core.errors import AppError
 from app.core.presets import PROGRAM, Choices, Preset
 from app.core.records import AnswerDetails, LocalModel, Message
 from app.core.store import Store
+from app.services import answering
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.services.answer_writer import AnswerWriter
 from app.services.answering import UNTOUCHED, Answering, can_repeat, plan_again
@@ -41,13 +43,16 @@ class ChatSession(OpenConversation):
         library: ModelLibrary,
         preferences: Preferences,
         template_command: list[str],
+        documents: Path,
         parent: QObject | None = None,
     ) -> None:
+        """`documents`: their database, which need not exist before something is asked of it."""
         super().__init__(store, conversations, Answering(presets, library, preferences), parent)
         self._engine = engine
         self._library = library
         self._preferences = preferences
         self._template_command = template_command
+        self._documents = documents
         self._writer: AnswerWriter | None = None  # of the answer that is being written
         self._overflow = OverflowCounter(engine, self)
         self._overflow.counted.connect(self.overflowed)
@@ -112,14 +117,15 @@ class ChatSession(OpenConversation):
 
     def act(self, answer_id: int, action: Preset) -> bool:
         """Asks for something about an answer, below it."""
-        return self._ask(action.request, answer_id, action.choices, keeps_draft=True)
+        return self._ask(action.request, answer_id, action.choices, keeps_draft=True, is_action=True)
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
         """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
         if self.is_busy or self.conversation is None:
             return
         *line, answer = self._store.line(answer_id)
-        plan = self._answering.plan(self.conversation, line, Choices())
+        is_action = answer.details is not None and answer.details.is_action
+        plan = self._answering.plan(self.conversation, line, Choices(), is_action=is_action)
         emptied = answer if not answer.text and not self._store.is_followed(answer_id) else None
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
@@ -150,7 +156,7 @@ class ChatSession(OpenConversation):
         if choice == "new":
             question, here = self._store.line(answer.id)[-2], self.conversation
             self.new(here.folder_id, is_temporary=self.is_temporary)
-            self._answering.of_new = (here.preset_id, here.choices)
+            self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
             self._ask(question.text, None, keeps_draft=True)
             return
         if choice == "drop":
@@ -203,8 +209,16 @@ class ChatSession(OpenConversation):
         if writer is not None and self._is_here(writer):
             self.stage_changed.emit(writer.run.stage)
 
-    def _ask(self, text: str, parent_id: int | None, own: Choices | None = None, *, keeps_draft: bool = False) -> bool:
-        """`own`: choices of this one answer."""
+    def _ask(
+        self,
+        text: str,
+        parent_id: int | None,
+        own: Choices | None = None,
+        *,
+        keeps_draft: bool = False,
+        is_action: bool = False,
+    ) -> bool:
+        """`own`: choices of this one answer. `is_action`: about the answer above."""
         if self.is_busy:
             return False
         here = self.conversation
@@ -218,6 +232,8 @@ class ChatSession(OpenConversation):
                 )
                 if here is None and self._answering.of_new != UNTOUCHED:
                     self._store.set_answering(question.conversation_id, *self._answering.of_new)
+                if here is None and self._answering.scope_of_new:
+                    self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
@@ -230,7 +246,8 @@ class ChatSession(OpenConversation):
             self.message_added.emit(question)
         else:
             self._show(question.conversation_id)  # a new branch: what followed the old one is out of sight
-        plan = self._answering.plan(self.conversation, self._store.line(question.id), own or Choices())
+        line = self._store.line(question.id)
+        plan = self._answering.plan(self.conversation, line, own or Choices(), is_action=is_action)
         self._conversations.note_change()
         if self.conversation is not None:  # else it has gone to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
@@ -266,7 +283,8 @@ class ChatSession(OpenConversation):
         settings = dataclasses.replace(self._preferences.value, context_tokens=plan.context_tokens)
         turns = prompt.turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
-        request = AnswerRequest(model, turns, settings, choices, force_load=force_load)
+        wanted = answering.wanted(self._documents, plan, turns, self._store.line(question_id))
+        request = AnswerRequest(model, turns, settings, choices, force_load=force_load, wanted=wanted)
         run = AnswerRun(self._engine, self._template_command, request, self)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)

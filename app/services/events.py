@@ -10,13 +10,15 @@ from app.engine.messages import EngineFacts
 class Stage:
     """What the open conversation is waiting for.
 
-    `kind`: idle | loading (the model) | reading (the prompt) | answering. `fraction`: 0 to 1, None while unknown.
+    `kind`: idle | searching (the documents) | passages (were found, `count` of them) | loading (the model) | reading
+    (the prompt) | answering | checking (the answer). `fraction`: 0 to 1, None while unknown.
     `started_at`: time.monotonic() at which this stage began, for showing elapsed seconds.
     """
 
     kind: str = "idle"
     fraction: float | None = None
     started_at: float = 0.0
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

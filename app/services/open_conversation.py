@@ -1,9 +1,10 @@
 """Which conversation is open, where it is kept, what was typed in it, and with what it is answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core.documents.grounding import CollectionRef
 from app.core.errors import AppError
 from app.core.presets import Choices, Preset
 from app.core.records import Conversation, Draft, Message
@@ -20,7 +21,7 @@ class OpenConversation(QObject):
     conversation_opened = Signal(object, object)  # Conversation | None (a new one), list[Message]
     about_to_leave = Signal()  # the open conversation, for another one: the last moment to keep its draft
     temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` brings it back
-    answering_changed = Signal()  # preset or choices of the open conversation
+    answering_changed = Signal()  # preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
     def __init__(
@@ -48,7 +49,7 @@ class OpenConversation(QObject):
         """An empty conversation; it is stored with its first question. A temporary one never is."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
-        self.folder_id, self._answering.of_new = folder_id, UNTOUCHED
+        self.folder_id, self._answering.of_new, self._answering.scope_of_new = folder_id, UNTOUCHED, ()
         self._show(None)
 
     def open(self, conversation_id: int) -> None:
@@ -101,6 +102,23 @@ class OpenConversation(QObject):
         if here is None:
             self._answering.of_new = (preset_id, choices)
         elif not self._change(lambda: self._store.set_answering(here.id, preset_id, choices)):
+            return False
+        else:
+            self.conversation = self._store.conversation(here.id)
+        self.answering_changed.emit()
+        return True
+
+    @property
+    def scope(self) -> tuple[CollectionRef, ...]:
+        """The collections that this conversation asks; (): none."""
+        return self._answering.scope(self.conversation)
+
+    def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
+        """From the next answer on. False: it could not be stored, as `problem_occurred` says."""
+        here = self.conversation
+        if here is None:
+            self._answering.scope_of_new = tuple(scope)
+        elif not self._change(lambda: self._store.set_scope(here.id, scope)):
             return False
         else:
             self.conversation = self._store.conversation(here.id)

@@ -171,7 +171,14 @@ def real(scene: Scene, model: LocalModel, tiny_model: Path, tmp_path: Path) -> I
     scene.preferences.change(model_id="real", context_tokens=512, threads=1)
     engine = EngineClient(children.engine(), tmp_path / "engine.log")
     session = ChatSession(
-        scene.store, scene.conversations, scene.presets, engine, scene.library, scene.preferences, children.template()
+        scene.store,
+        scene.conversations,
+        scene.presets,
+        engine,
+        scene.library,
+        scene.preferences,
+        children.template(),
+        scene.where.documents,
     )
     yield dataclasses.replace(scene, engine=engine, session=session)
     engine.shut_down()

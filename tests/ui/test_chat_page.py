@@ -505,7 +505,9 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     library = ModelLibrary(store, where.models)
     preferences = Preferences(where.settings)
     conversations, presets = Conversations(store), Presets(store)
-    session = ChatSession(store, conversations, presets, engine, library, preferences, children.template())
+    session = ChatSession(
+        store, conversations, presets, engine, library, preferences, children.template(), where.documents
+    )
     page = ChatPage(theme, session, conversations, presets, library, preferences)
     qtbot.addWidget(page)
     page.resize(900, 700)

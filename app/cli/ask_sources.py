@@ -1,0 +1,95 @@
+"""What `kotae ask --collection` says of an answer's sources: which collections are asked, and how they are shown."""
+
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.documents.grounding import CollectionRef, Grounding, Source
+from app.core.documents.library import Library
+
+QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has all of it
+
+
+def scope_of(names: list[str], documents: Path) -> tuple[CollectionRef, ...]:
+    """Raises AppError("unknown_collection")."""
+    library = Library.open(documents)
+    try:
+        return tuple(CollectionRef(library.collection(name).id, name) for name in dict.fromkeys(names))
+    finally:
+        library.close()
+
+
+def as_dicts(grounding: Grounding | None) -> dict[str, list[dict[str, Any]]]:
+    """`sources` and `claims` of the JSON object."""
+    kept = grounding or Grounding()
+    return {
+        "sources": [
+            {
+                "n": number,
+                "collection": source.collection,
+                "document": source.document,
+                "heading": list(source.heading),
+                "tag": source.tag,
+                "page": source.page or None,
+                "quote": source.text,
+                "score": round(source.score, 4),
+            }
+            for number, source in enumerate(kept.sources, start=1)
+        ],
+        "claims": [
+            {
+                "sentence": claim.sentence,
+                "sources": list(claim.sources),
+                "supported": claim.is_supported,
+                "numbers_missing": list(claim.missing),
+            }
+            for claim in kept.claims
+        ],
+    }
+
+
+def as_text(grounding: Grounding, output: Output) -> str:
+    """Below an answer: which sentences are to be checked, then the sources that it cites, or the nearest passages."""
+    is_there = grounding.verdict == "answered"
+    cited = {number for claim in grounding.claims for number in claim.sources}
+    lines = [*_checked(grounding, output)]
+    if grounding.sources:
+        lines += ["", output.phrase("sources" if is_there else "nearest")]
+    for number, source in enumerate(grounding.sources, start=1):
+        if not is_there or number in cited:
+            lines += [f"[{number}] {_place(source, output)}", f"    {_quote(source)}"]
+    return "\n" + "\n".join(lines).lstrip("\n")
+
+
+def _checked(grounding: Grounding, output: Output) -> list[str]:
+    """Nothing where the documents are quoted, or do not have the answer."""
+    claims = grounding.claims
+    if grounding.is_excerpt:
+        return [output.phrase("excerpts")]
+    if grounding.verdict != "answered" or not claims:
+        return []
+    doubtful = [claim for claim in claims if not claim.is_supported]
+    if not doubtful:
+        return [output.phrase("all_supported", claims=len(claims))]
+    return [
+        output.phrase(
+            "unsupported_missing" if claim.missing else "unsupported",
+            n=number,
+            claims=len(claims),
+            sentence=claim.sentence,
+            missing="、".join(claim.missing),
+        )
+        for number, claim in enumerate(claims, start=1)
+        if not claim.is_supported
+    ]
+
+
+def _place(source: Source, output: Output) -> str:
+    page = output.phrase("page", page=source.page) if source.page else ""
+    parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
+    return "  ".join(part for part in parts if part)
+
+
+def _quote(source: Source) -> str:
+    line = " ".join(source.text.split())
+    return line if len(line) <= QUOTED_CHARACTERS else line[: QUOTED_CHARACTERS - 1] + "…"

@@ -1,0 +1,167 @@
+"""What lies between a question to the documents and its answer. Plain functions: they run in the thread pool."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import catalogue, gguf, local_models, prompt
+from app.core.documents import abstention, claims, evidence, excerpts, grounding, packing, retrieval
+from app.core.documents.grounding import CollectionRef, Grounding, Source
+from app.core.documents.library import Library
+from app.core.documents.records import Passage
+from app.core.errors import AppError
+from app.core.prompt import Segment, Turn
+from app.core.records import LocalModel
+from app.core.wording import phrase
+
+SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
+NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
+# A question that only means something after the one before it.
+_FOLLOWS = re.compile("^(?:では|じゃあ|また|あと|ほかに|他に|同じ)|(?:それ|その|これ|この|そこ|あの)(?!ぞれ)")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`given`: passages that are there already, as of the answer that is to be summarized; then nothing is searched."""
+
+    documents: Path  # the database
+    scope: tuple[CollectionRef, ...]
+    turns: tuple[Turn, ...]
+    given: tuple[Source, ...] = ()
+    before: tuple[Source, ...] = ()  # of the last answer: its [n] are in the turns
+
+    @property
+    def question(self) -> str:
+        """What is looked for: with the question before it where this one would mean nothing alone."""
+        *earlier, last = self.turns
+        needs_earlier = _FOLLOWS.search(last.question) or not evidence.content_terms(last.question)
+        return f"{earlier[-1].question}\n{last.question}" if earlier and needs_earlier else last.question
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`answer`: what is said without asking the model, and then `grounding` is complete."""
+
+    passages: tuple[Passage, ...]  # the best first
+    sources: tuple[Source, ...]  # the same
+    seconds: float
+    answer: str = ""
+    grounding: Grounding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What the model is asked with."""
+
+    passages: tuple[Passage, ...]
+    system: str
+    turns: tuple[Turn, ...]
+    grounding: Grounding  # still without claims
+
+
+def find(wanted: Wanted, model: LocalModel) -> Found:
+    """Raises AppError("collections_gone"), and as the database and a damaged model do."""
+    started = time.monotonic()
+    if wanted.given:
+        passages = tuple(grounding.passage_of(source, number) for number, source in enumerate(wanted.given, start=1))
+        return Found(passages, wanted.given, 0.0)
+    library = Library.beside(wanted.documents)
+    try:
+        searched = retrieval.search(library, wanted.question, _ids(library, wanted.scope), SEARCHED)
+        is_enough = abstention.judge(library, wanted.question, searched).is_enough
+        passages = tuple(packing.near(searched) if is_enough else searched[:NEAREST])
+        sources = tuple(grounding.source_of(passage, _sha256(library, passage)) for passage in passages)
+    finally:
+        library.close()
+    found = Found(passages, sources, time.monotonic() - started)
+    if not is_enough:
+        return _not_found(found)
+    return _quoted(found, wanted.question) if is_too_small(model) else found
+
+
+def is_too_small(model: LocalModel) -> bool:
+    """Whether the documents are quoted instead of asking this model (app.core.documents.excerpts).
+
+    Raises AppError for a damaged file.
+    """
+    card = catalogue.load().card(model.card_id)
+    if card is not None and card.is_trial:
+        return True
+    return gguf.read_header(Path(model.path)).parameters < excerpts.PARAMETERS_MIN
+
+
+def to_count(found: Found, wanted: Wanted, model: LocalModel, own_system: str) -> tuple[tuple[Segment, ...], ...]:
+    """Prompts whose tokens `pack` needs: the one without passages, then each passage by itself."""
+    form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
+    rest = prompt.build(form, wanted.turns, packing.system_text((), own_system))
+    return (rest, *((Segment(packing.block(passage, 1)),) for passage in found.passages))
+
+
+def pack(
+    found: Found, wanted: Wanted, counts: Sequence[int], context_tokens: int, max_tokens: int, own_system: str
+) -> Packed:
+    """Raises AppError("context_full") when not even a part of one passage fits."""
+    rest_tokens, *sizes = counts
+    budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
+    passages = tuple(packing.packed(found.passages, sizes, budget))
+    if not passages:
+        needed = rest_tokens + min(sizes)
+        raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
+    known = {passage.section_id: source for passage, source in zip(found.passages, found.sources, strict=True)}
+    sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
+    turns = wanted.turns if _are_same(sources, wanted.before) else tuple(map(_uncited, wanted.turns))
+    kept = Grounding(sources=sources, retrieval_s=found.seconds)
+    return Packed(passages, packing.system_text(passages, own_system), turns, kept)
+
+
+def check(packed: Packed, question: str, answer: str) -> Grounding:
+    """The grounding with its claims, and whether the model said that the documents do not have it."""
+    found = claims.check(answer, packed.passages, question)
+    verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
+    return dataclasses.replace(packed.grounding, verdict=verdict, claims=found)
+
+
+def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
+    """By name; a collection that was renamed is found by its id."""
+    collections = library.collections()
+    by_name = {one.name: one.id for one in collections}
+    known = {one.id for one in collections}
+    ids = [by_name.get(ref.name) or (ref.id if ref.id in known else None) for ref in scope]
+    if not any(ids):
+        raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
+    return [one for one in ids if one is not None]
+
+
+def _sha256(library: Library, passage: Passage) -> str:
+    document = library.document(passage.document_id)
+    return document.sha256 if document else ""
+
+
+def _not_found(found: Found) -> Found:
+    kept = Grounding("not_in_documents", found.sources[:NEAREST], retrieval_s=found.seconds)
+    return dataclasses.replace(found, answer=phrase("not_in_documents"), grounding=kept)
+
+
+def _quoted(found: Found, question: str) -> Found:
+    picked = excerpts.pick(question, found.passages[:NEAREST])
+    if not picked:
+        return _not_found(found)
+    used = sorted({excerpt.number for excerpt in picked})
+    renumbered = [dataclasses.replace(excerpt, number=used.index(excerpt.number) + 1) for excerpt in picked]
+    answer, quoted = excerpts.as_answer(renumbered)
+    sources = tuple(found.sources[number - 1] for number in used)
+    kept = Grounding("answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds)
+    return dataclasses.replace(found, answer=answer, grounding=kept)
+
+
+def _are_same(sources: Sequence[Source], before: Sequence[Source]) -> bool:
+    """Whether [n] means the same in both."""
+    return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
+
+
+def _uncited(turn: Turn) -> Turn:
+    """Without marks of sources, which are other ones now."""
+    return turn if turn.answer is None else Turn(turn.question, claims.CITED.sub("", turn.answer))
