@@ -48,7 +48,7 @@ def index(
         library.put(found, [section for _, section in library.sections(document.id)])  # only its time has changed
         return Outcome(document.report.sections, is_unchanged=True)
     reading = _cleaned(_read(path, document.wished_encoding, ocr, tell))
-    cut = sections.split(reading, document.name)
+    cut = sections.split(reading)
     indexing(len(cut))
     report = _report(reading, cut)
     library.put(

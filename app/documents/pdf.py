@@ -1,6 +1,6 @@
 """PDF files: text in the order it is read, with its places. Scripts, forms and embedded files are left alone."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.documents import limits, ocr
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.hygiene import clean, is_japanese
 from app.documents.pdf_columns import Column, columns_of
-from app.documents.pdf_lines import Run, runs_of, turned
+from app.documents.pdf_lines import Line, Run, runs_of, turned
 from app.documents.pdf_outline import Outline, entries_of
 from app.documents.pdf_page import RawPage, read_page
 from app.documents.pdf_paragraphs import Item, TextPage, blocks_of
@@ -120,40 +120,33 @@ def lay_out(raw: RawPage, number: int) -> TextPage:
     turn, raw = turned(raw)
     tables, glyphs = ruled(raw)
     runs = _without_ruby(runs_of(glyphs))
-    columns = columns_of(runs, [table.edges for table in tables])
     page = TextPage(number, turn, raw.height)
-    for column in columns:
+    for column in columns_of(runs, tables):
         page.items += _items(column)
-    for table in tables:
-        _insert(page.items, table)
     return page
 
 
 def _items(column: Column) -> list[Item]:
-    lines = column.lines
+    """Lines whose cells stand under one another become tables too."""
+    lines = [one for one in column.content if isinstance(one, Line)]
     pitches = sorted((after.top + after.bottom - line.top - line.bottom) / 2 for line, after in pairwise(lines))
     pitch = pitches[len(pitches) // 2] if len(pitches) >= 2 else 0.0
     found: list[Item] = []
+    for is_lines, group in groupby(column.content, key=lambda one: isinstance(one, Line)):
+        content = list(group)
+        if is_lines:
+            content = _with_tables([one for one in content if isinstance(one, Line)])
+        found += [Item(one, column.left, column.right, pitch) for one in content]
+    return found
+
+
+def _with_tables(lines: list[Line]) -> list[Line | Table]:
+    found: list[Line | Table] = []
     done = 0
     for start, end, table in aligned(lines):
-        found += [Item(line, column.left, column.right, pitch) for line in lines[done:start]]
-        found.append(Item(table, column.left, column.right, pitch))
+        found += [*lines[done:start], table]
         done = end
-    return [*found, *(Item(line, column.left, column.right, pitch) for line in lines[done:])]
-
-
-def _insert(items: list[Item], table: Table) -> None:
-    """Before the first line below it in the column that it stands in."""
-    left, top, right, _ = table.edges
-    middle = (left + right) / 2
-    place = len(items)
-    for index, item in enumerate(items):
-        edges = item.content.edges if isinstance(item.content, Table) else None
-        item_top = edges[1] if edges else item.content.top  # type: ignore[union-attr]
-        if item_top >= top - 1 and item.left - 5 <= middle <= item.right + 5:
-            place = index
-            break
-    items.insert(place, Item(table, left, right, 0.0))
+    return [*found, *lines[done:]]
 
 
 def _without_ruby(runs: list[Run]) -> list[Run]:

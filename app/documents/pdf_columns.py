@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.documents.pdf_lines import Line, Run, lines_of
+from app.documents.pdf_tables import Table
 
 GUTTER_EM = 1.0  # the least width between two columns
 LINES_LEAST = 6  # of each column
@@ -14,36 +15,46 @@ DEEPEST = 3  # halves of halves: up to eight columns
 
 @dataclass(slots=True)
 class Column:
-    """Lines in order, with the edges of what they are set in."""
+    """Lines and tables in order, with the edges of what the lines are set in."""
 
-    lines: list[Line]
+    content: list[Line | Table]
     left: float
     right: float
 
 
-def columns_of(
-    runs: Sequence[Run], obstacles: Sequence[tuple[float, float, float, float]], depth: int = 0
-) -> list[Column]:
-    """In reading order. `obstacles`: places of tables, which no gutter crosses."""
-    if not runs:
-        return []
-    gutter = _gutter(runs, obstacles) if depth < DEEPEST else None
+def columns_of(runs: Sequence[Run], tables: Sequence[Table], depth: int = 0) -> list[Column]:
+    """In reading order. `tables`: those of the page, whose letters are not among the runs."""
+    gutter = _gutter(runs) if depth < DEEPEST else None
     if gutter is None:
-        lines = lines_of(runs)
-        return [Column(lines, min(line.left for line in lines), _right_edge(lines))]
+        return _one_column(runs, tables)
     spanning = [run for run in runs if run.left < gutter < run.right]
+    wide = [table for table in tables if table.edges[0] < gutter < table.edges[2]]
     found: list[Column] = []
-    tops = sorted((line.top + line.bottom) / 2 for line in lines_of(spanning))
-    for place in range(len(tops) + 1):
-        above = tops[place - 1] if place else float("-inf")
-        below = tops[place] if place < len(tops) else float("inf")
+    above = float("-inf")
+    places = [((line.top + line.bottom) / 2, None) for line in lines_of(spanning)]
+    ends: list[tuple[float, Table | None]] = [*places, *((table.edges[1], table) for table in wide)]
+    for below, table in [*sorted(ends, key=lambda end: end[0]), (float("inf"), None)]:
         band = [run for run in runs if above < run.middle < below and not run.left < gutter < run.right]
-        for side in ([run for run in band if run.right <= gutter], [run for run in band if run.left >= gutter]):
-            found += columns_of(side, obstacles, depth + 1)
-        if place < len(tops):
-            whole = [run for run in spanning if abs(run.middle - tops[place]) < max(1.0, run.size * 0.5)]
-            found += columns_of(whole, obstacles, DEEPEST)
+        narrow = [one for one in tables if one not in wide and above < one.edges[1] <= below]
+        for is_left in (True, False):
+            side = [run for run in band if (run.right <= gutter) == is_left]
+            beside = [one for one in narrow if (one.edges[2] <= gutter) == is_left]
+            found += columns_of(side, beside, depth + 1)
+        line = [run for run in spanning if abs(run.middle - below) < max(1.0, run.size * 0.5)]
+        found += _one_column([] if table else line, [table] if table else [])
+        above = below
     return found
+
+
+def _one_column(runs: Sequence[Run], tables: Sequence[Table]) -> list[Column]:
+    if not runs:
+        return [Column([table], table.edges[0], table.edges[2]) for table in tables]
+    lines = lines_of(runs)
+    content: list[Line | Table] = list(lines)
+    for table in sorted(tables, key=lambda table: -table.edges[1]):
+        above = next((place for place, line in enumerate(lines) if line.top >= table.edges[1] - 1), len(lines))
+        content.insert(above, table)
+    return [Column(content, min(line.left for line in lines), _right_edge(lines))]
 
 
 def _right_edge(lines: Sequence[Line]) -> float:
@@ -56,8 +67,10 @@ def _right_edge(lines: Sequence[Line]) -> float:
     return rights[0]
 
 
-def _gutter(runs: Sequence[Run], obstacles: Sequence[tuple[float, float, float, float]]) -> float | None:
+def _gutter(runs: Sequence[Run]) -> float | None:
     """The middle of the white band that parts the text into two columns; None: there is one column."""
+    if len(runs) < 2 * LINES_LEAST:
+        return None
     left, right = min(run.left for run in runs), max(run.right for run in runs)
     width = int(right - left)
     if not 60 <= width <= 5000:
@@ -71,7 +84,7 @@ def _gutter(runs: Sequence[Run], obstacles: Sequence[tuple[float, float, float, 
     best: tuple[float, float] | None = None
     start: int | None = None
     for place in range(int(width * 0.2), int(width * 0.8) + 1):
-        if covered[place] <= CROSSING * lines:
+        if covered[place] <= CROSSING * lines + 1:
             start = place if start is None else start
             continue
         best = _wider(best, start, place, left)
@@ -80,8 +93,7 @@ def _gutter(runs: Sequence[Run], obstacles: Sequence[tuple[float, float, float, 
     if best is None or best[0] < GUTTER_EM * size:
         return None
     gutter = best[1]
-    is_crossed = any(one[0] < gutter - 5 and one[2] > gutter + 5 for one in obstacles)
-    return gutter if not is_crossed and _is_text(runs, gutter, left, right) else None
+    return gutter if _is_text(runs, gutter, left, right) else None
 
 
 def _wider(best: tuple[float, float] | None, start: int | None, end: int, left: float) -> tuple[float, float] | None:

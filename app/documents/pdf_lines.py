@@ -13,7 +13,7 @@ from typing import Literal
 from app.documents.hygiene import is_japanese
 from app.documents.pdf_page import Glyph, RawPage, Rule
 
-Direction = Literal["right", "down", "up"]
+Direction = Literal["right", "down", "up", "left"]
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 
 GAP_EM = 1.0  # a wider gap parts two pieces of a line
@@ -33,6 +33,8 @@ class Turn:
                 return top, self.width - right, bottom, self.width - left
             case "up":
                 return self.height - bottom, left, self.height - top, right
+            case "left":  # upside down
+                return self.width - right, self.height - bottom, self.width - left, self.height - top
         return edges
 
     def back(self, edges: Edges) -> Edges:
@@ -42,6 +44,8 @@ class Turn:
                 return self.width - bottom, left, self.width - top, right
             case "up":
                 return top, self.height - right, bottom, self.height - left
+            case "left":
+                return self.forth(edges)
         return edges
 
 
@@ -88,24 +92,19 @@ def turned(raw: RawPage) -> tuple[Turn, RawPage]:
     if turn.direction == "right":
         return turn, raw
     for glyph in raw.glyphs:
-        glyph.left, glyph.top, glyph.right, glyph.bottom = turn.forth(
-            (glyph.left, glyph.top, glyph.right, glyph.bottom)
-        )
-    horizontal = [_turned_rule(turn, rule, is_horizontal=False) for rule in raw.vertical]
-    vertical = [_turned_rule(turn, rule, is_horizontal=True) for rule in raw.horizontal]
-    raw.horizontal, raw.vertical = horizontal, vertical
-    raw.width, raw.height = raw.height, raw.width
+        edges = turn.forth((glyph.left, glyph.top, glyph.right, glyph.bottom))
+        glyph.left, glyph.top, glyph.right, glyph.bottom = edges
+    horizontal = [_turned_rule(turn, (rule.start, rule.place, rule.end, rule.place)) for rule in raw.horizontal]
+    vertical = [_turned_rule(turn, (rule.place, rule.start, rule.place, rule.end)) for rule in raw.vertical]
+    is_quarter = turn.direction != "left"
+    raw.horizontal, raw.vertical = (vertical, horizontal) if is_quarter else (horizontal, vertical)
+    raw.width, raw.height = (raw.height, raw.width) if is_quarter else (raw.width, raw.height)
     return turn, raw
 
 
-def _turned_rule(turn: Turn, rule: Rule, *, is_horizontal: bool) -> Rule:
-    edges = (
-        (rule.start, rule.place, rule.end, rule.place)
-        if is_horizontal
-        else (rule.place, rule.start, rule.place, rule.end)
-    )
+def _turned_rule(turn: Turn, edges: Edges) -> Rule:
     left, top, right, bottom = turn.forth(edges)
-    return Rule(left, top, bottom) if is_horizontal else Rule(top, left, right)
+    return Rule(top, left, right) if right - left > bottom - top else Rule(left, top, bottom)
 
 
 def _direction(glyphs: Sequence[Glyph]) -> Direction:
@@ -115,8 +114,8 @@ def _direction(glyphs: Sequence[Glyph]) -> Direction:
         across = (glyph.left + glyph.right - before.left - before.right) / 2
         down = (glyph.top + glyph.bottom - before.top - before.bottom) / 2
         near = 1.6 * max(glyph.size, before.size)
-        if abs(across) <= near and abs(down) <= 0.3 * glyph.size and across > 0:
-            steps["right"] += 1
+        if abs(across) <= near and abs(down) <= 0.3 * glyph.size:
+            steps["right" if across > 0 else "left"] += 1
         elif abs(down) <= near and abs(across) <= 0.3 * glyph.size:
             steps["down" if down > 0 else "up"] += 1
     direction, count = steps.most_common(1)[0] if steps else ("right", 0)

@@ -18,6 +18,7 @@ HEADING_LONGEST = 80  # characters
 CAPTION_LONGEST = 80
 MARGIN = 0.13  # share of a page's height, at its top and bottom, in which headers, footers and page numbers stand
 REPEATED = 3  # pages with the same line there
+LINES_APART_PT = 20.0  # the most between two lines of one box
 CONTENTS_LEAST = 4  # lines with dots and page numbers
 LEVELS = 6  # of headings that differ in size only
 
@@ -227,7 +228,7 @@ class _Flow:
         if self._open is not None and self._goes_on(self._open, item, line, is_same_page):
             self._open.text = hygiene.join(self._open.text, line.text)
             self._open.last, self._open.item = line, item
-            self._open.boxes = _with_box(self._open.boxes, box, item.content is line)
+            self._open.boxes = _with_box(self._open.boxes, box, page.turn)
         else:
             self._close()
             self._open = _Open(line.text, line.size, line, line, item, page.number, [box])
@@ -294,13 +295,18 @@ def _box(page: TextPage, edges: Edges) -> Box:
     return Box(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
 
 
-def _with_box(boxes: list[Box], box: Box, is_line: bool) -> list[Box]:
+def _with_box(boxes: list[Box], box: Box, turn: Turn) -> list[Box]:
     """Boxes of lines that follow one another in a column as one."""
     last = boxes[-1]
-    is_below = is_line and last.page == box.page and last.left < box.right and box.left < last.right
-    if is_below and -2 <= box.top - last.bottom <= 20:
-        whole = Box(
-            box.page, min(last.left, box.left), last.top, max(last.right, box.right), max(last.bottom, box.bottom)
-        )
-        return [*boxes[:-1], whole]
-    return [*boxes, box]
+    before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
+    is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]
+    if not is_below or not -2 <= after[1] - before[3] <= LINES_APART_PT:
+        return [*boxes, box]
+    whole = Box(
+        box.page,
+        min(last.left, box.left),
+        min(last.top, box.top),
+        max(last.right, box.right),
+        max(last.bottom, box.bottom),
+    )
+    return [*boxes[:-1], whole]
