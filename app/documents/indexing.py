@@ -39,7 +39,7 @@ def index(
     if is_read and is_same and not is_forced:
         return Outcome(document.report.sections, is_unchanged=True)
     if library.begin_reading(document.id) > ATTEMPTS:
-        raise AppError("document_crashed", name=document.name)
+        raise AppError("document_crashed")
     limits.check_size(status.st_size)
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)

@@ -86,7 +86,8 @@ class _Reader:
 
     def _quoted(self, lines: list[str], at: int, depth: int, width: int) -> int:
         """A quote goes on over lines without its sign, until a blank one: pandoc breaks lines in cells anywhere."""
-        end, inner = at, []
+        end = at
+        inner: list[str] = []
         while end < len(lines) and lines[end].strip():
             if inner and not _QUOTE.match(lines[end]) and self._table_at(lines, end) is not None:
                 break

@@ -123,7 +123,7 @@ def _take(cells: list[Cell], line: str, *, is_partial: bool) -> None:
     if len(cells) == 1:
         cells[0].lines.append(line[1:-1] if line.endswith("|") and len(line) > 1 else line[1:])
         return
-    parts = [part for part in re.split(r"[|+]", line)[1:]]
+    parts = re.split(r"[|+]", line)[1:]
     if parts and not parts[-1].strip():
         parts.pop()
     for cell, part in zip(cells, parts, strict=False):

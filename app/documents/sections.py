@@ -1,6 +1,6 @@
 """From blocks to sections: the document's own structure, and pieces small enough to be cited and sent to a model.
 
-A section never goes beyond a clause, nor beyond one mark of how binding the text is (＜標準＞, ＜例示＞); a long one is cut
+A section never goes beyond a clause, nor beyond one mark of how binding the text is (＜標準＞). A long one is cut
 between paragraphs, table rows or, at the least, sentences. Headings without text make no section.
 """
 
@@ -24,7 +24,7 @@ _CAPTION = re.compile(
 
 @dataclass(slots=True)
 class _Entry:
-    """A heading that is in force. `rank`: of its number; 0: it has none. `level`: as the format says; 0: it does not."""
+    """A heading that is in force. `rank`: of its number, 0: it has none. `level`: as the format says, 0: not at all."""
 
     text: str
     rank: int
@@ -52,8 +52,8 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def split(reading: Reading, name: str) -> list[Section]:
-    """Sections in the order of the document. `name`: of the file, for a document without any heading."""
+def split(reading: Reading) -> list[Section]:
+    """Sections in the order of the document."""
     splitter = _Splitter()
     for block in reading.blocks:
         splitter.take(block)

@@ -26,7 +26,7 @@ def index(folder: Path, place: Path) -> Library:
         document = library.document(document_id)
         assert document is not None
         reading = markdown.read(file.read_text("utf-8"), lambda done, total: None)
-        library.put(dataclasses.replace(document, state="done"), sections.split(reading, file.name))
+        library.put(dataclasses.replace(document, state="done"), sections.split(reading))
     return library
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from app.core.database import Database, Row
-from app.core.documents import terms
-from app.core.documents.records import Box, Collection, Document, Label, Passage, Report, Section, State
+from app.core.documents.records import Collection, Document, Label, Passage, Report, Section, State
 from app.core.documents.schema import MIGRATIONS
+from app.core.documents.section_table import SectionTable
 from app.core.errors import AppError
 
 _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS documents,
@@ -27,6 +27,7 @@ class Library:
 
     def __init__(self, database: Database) -> None:
         self.database = self._db = database
+        self._sections = SectionTable(database)
         self.path = database.path
 
     @classmethod
@@ -186,6 +187,12 @@ class Library:
             with self._db.transaction():
                 self._db.write("UPDATE document SET state = ?, attempts = 0 WHERE id = ?", state, document_id)
 
+    def accept(self, document_ids: Iterable[int]) -> None:
+        """What is doubtful is used as it is."""
+        with self._db.transaction():
+            for document_id in document_ids:
+                self._db.write("UPDATE document SET state = 'done' WHERE id = ? AND state = 'doubtful'", document_id)
+
     def fail(self, document_id: int, error: AppError) -> None:
         """What was read of it earlier stays."""
         with self._db.transaction():
@@ -200,7 +207,7 @@ class Library:
         """One transaction each. The files stay where they are."""
         for document_id in document_ids:
             with self._db.transaction():
-                self._forget_sections(document_id)
+                self._sections.forget(document_id)
                 self._db.write("DELETE FROM document WHERE id = ?", document_id)
 
     # ----------------------------------------------------------------- sections
@@ -208,9 +215,8 @@ class Library:
     def put(self, document: Document, sections: Sequence[Section]) -> None:
         """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new."""
         with self._db.transaction():
-            self._forget_sections(document.id)
-            for position, section in enumerate(sections):
-                self._add_section(document.id, position, section)
+            self._sections.forget(document.id)
+            self._sections.add(document.id, sections)
             self._db.write(
                 "UPDATE document SET state = ?, attempts = 0, size_bytes = ?, modified_ns = ?, sha256 = ?,"
                 " error_code = ?, error_facts = ?, report = ?, indexed_at = ? WHERE id = ?",
@@ -227,78 +233,15 @@ class Library:
 
     def sections(self, document_id: int) -> list[tuple[int, Section]]:
         """With their ids, in the document's order."""
-        rows = self._db.read("SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
-        return [(row["id"], as_section(row)) for row in rows]
-
-    def passage(self, section_id: int) -> Passage | None:
-        """A section with where it is from; None when its document has been read anew or has left."""
-        found = self.passages([(section_id, 0.0)])
-        return found[0] if found else None
+        return self._sections.of_document(document_id)
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
         """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
-        rows = self._db.read(
-            """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
-               FROM section s JOIN document d ON d.id = s.document_id JOIN collection c ON c.id = d.collection_id
-               WHERE s.id IN (SELECT value FROM json_each(?))""",
-            json.dumps([section_id for section_id, _ in scored]),
-        )
-        by_id = {row["id"]: row for row in rows}
-        found = [(by_id[section_id], score) for section_id, score in scored if section_id in by_id]
-        return [
-            Passage(
-                section_id=row["id"],
-                section=as_section(row),
-                document_id=row["document_id"],
-                document=row["document"],
-                path=row["path"],
-                collection=row["collection"],
-                label=row["label"],
-                score=score,
-                rank=rank,
-            )
-            for rank, (row, score) in enumerate(found, start=1)
-        ]
+        return self._sections.passages(scored)
 
-    def _add_section(self, document_id: int, position: int, section: Section) -> None:
-        section_id = self._db.write(
-            "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            document_id,
-            position,
-            json.dumps(section.heading, ensure_ascii=False),
-            section.tag,
-            section.text,
-            section.page,
-            section.page_last,
-            json.dumps([dataclasses.astuple(box) for box in section.boxes]),
-            json.dumps(section.captions, ensure_ascii=False),
-        )
-        self._db.write(
-            "INSERT INTO section_terms(rowid, heading, body) VALUES (?, ?, ?)", section_id, *terms.of_section(section)
-        )
-
-    def _forget_sections(self, document_id: int) -> None:
-        """A contentless table forgets only what it is told again."""
-        for section_id, section in self.sections(document_id):
-            self._db.write(
-                "INSERT INTO section_terms(section_terms, rowid, heading, body) VALUES ('delete', ?, ?, ?)",
-                section_id,
-                *terms.of_section(section),
-            )
-        self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
-
-
-def as_section(row: Row) -> Section:
-    return Section(
-        heading=tuple(json.loads(row["heading"])),
-        text=row["text"],
-        tag=row["tag"],
-        page=row["page"],
-        page_last=row["page_last"],
-        boxes=tuple(Box(*values) for values in json.loads(row["boxes"])),
-        captions=tuple(json.loads(row["captions"])),
-    )
+    def passage(self, section_id: int) -> Passage | None:
+        """A section with where it is from; None when its document has been read anew or has left."""
+        return next(iter(self.passages([(section_id, 0.0)])), None)
 
 
 def _collection(row: Row) -> Collection:

@@ -94,7 +94,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A section that was found for a question, with where it is from."""
+    """A section that was found for a question, with what stands beside it, and where it is from.
+
+    `section` has the text of all `parts`; its heading, tag and first page are those of the section found.
+    """
 
     section_id: int
     section: Section
@@ -105,3 +108,8 @@ class Passage:
     label: Label
     score: float  # higher fits better; comparable within one search only
     rank: int = 0  # from 1
+    parts: tuple[Section, ...] = ()  # in the document's order
+
+    def part_with(self, quote: str) -> Section:
+        """The part that holds these words, for the exact clause and page; the whole when none does."""
+        return next((part for part in self.parts if quote in part.text), self.section)

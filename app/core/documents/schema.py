@@ -57,14 +57,39 @@ def _first(db: sqlite3.Connection) -> None:
             page INTEGER NOT NULL,
             page_last INTEGER NOT NULL,
             boxes TEXT NOT NULL,
-            captions TEXT NOT NULL
+            captions TEXT NOT NULL,
+            heading_terms TEXT NOT NULL,
+            body_terms TEXT NOT NULL,
+            heading_length INTEGER NOT NULL,
+            body_length INTEGER NOT NULL
         )"""
     )
     db.execute("CREATE INDEX section_document ON section(document_id, position)")
-    # Terms are made by app.core.documents.terms; the texts stay in `section` alone.
+    db.execute("CREATE INDEX section_clause ON section(document_id, heading)")
+    # Terms are made by app.core.documents.terms; lengths are counts of terms.
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
-            heading, body, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+            heading_terms, body_terms, content='section', content_rowid='id',
+            tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    db.execute("CREATE VIRTUAL TABLE section_vocabulary USING fts5vocab(section_terms, 'row')")
+    db.execute("CREATE TABLE section_totals (sections INTEGER, heading_length INTEGER, body_length INTEGER)")
+    db.execute("INSERT INTO section_totals VALUES (0, 0, 0)")
+    db.execute(
+        """CREATE TRIGGER section_added AFTER INSERT ON section BEGIN
+            INSERT INTO section_terms(rowid, heading_terms, body_terms)
+                VALUES (new.id, new.heading_terms, new.body_terms);
+            UPDATE section_totals SET sections = sections + 1,
+                heading_length = heading_length + new.heading_length, body_length = body_length + new.body_length;
+        END"""
+    )
+    db.execute(
+        """CREATE TRIGGER section_removed AFTER DELETE ON section BEGIN
+            INSERT INTO section_terms(section_terms, rowid, heading_terms, body_terms)
+                VALUES ('delete', old.id, old.heading_terms, old.body_terms);
+            UPDATE section_totals SET sections = sections - 1,
+                heading_length = heading_length - old.heading_length, body_length = body_length - old.body_length;
+        END"""
     )
 
 
