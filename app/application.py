@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, models_folder, offline, paths
+from app.core import backups, catalogue, children, models_folder, offline, paths, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -26,6 +26,7 @@ from app.core.wording import describe_error
 from app.services import background
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
+from app.services.documents import Documents
 from app.services.downloads import Downloads
 from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
@@ -49,6 +50,7 @@ from app.ui.transfer.desk import TransferDesk
 
 BACKUP_AFTER_MS = 10_000
 BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
+DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
 if TYPE_CHECKING:
     from app.services.builds import Builds
@@ -67,6 +69,7 @@ class Parts:
     library: ModelLibrary
     upkeep: ModelUpkeep
     downloads: Downloads
+    documents: Documents
     build_desk: BuildDesk
     training_setup: TrainingSetup
     conversations: Conversations
@@ -90,6 +93,7 @@ class Parts:
         self.downloads.close()  # what runs is paused; the next start offers to go on
         self.build_desk.cancel()  # what is finished of it is kept
         self.training_setup.close()  # what was fetched for it is kept
+        self.documents.close()  # what waits is read after the next start
         background.shut_down()
         self.session.close()
         self.engine.shut_down()
@@ -140,6 +144,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     if children.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
     _back_up_daily(where, parts.window)
+    _open_documents(parts)
     status = app.exec()
     parts.close()
     return status
@@ -164,14 +169,16 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     training_setup = TrainingSetup(
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
+    documents = Documents(where.documents, children.reader(where.documents), where.logs)
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
     services = Services(
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
-        training_setup,
+        training_setup, documents,
     )  # fmt: skip
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
+    documents.not_opened.connect(window.show_problem)
     engine.died.connect(_note_death)
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
@@ -190,8 +197,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     desk = _desk(window, page, database, conversations, session, notifier)
     return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, build_desk, training_setup, conversations,
-        presets, session, window, desk, offers,
+        theme, database, preferences, engine, library, upkeep, downloads, documents, build_desk, training_setup,
+        conversations, presets, session, window, desk, offers,
     )  # fmt: skip
 
 
@@ -237,6 +244,7 @@ def _on_state_changed(state: Qt.ApplicationState, parts: Parts) -> None:
     if state == Qt.ApplicationState.ApplicationActive:
         parts.library.refresh()
         parts.conversations.refresh()
+        parts.documents.look_again()
 
 
 def _greet(
@@ -359,6 +367,19 @@ def _back_up_daily(where: Paths, window: MainWindow) -> None:
     every_hour = QTimer(window, interval=BACKUP_EVERY_MS)
     every_hour.timeout.connect(back_up)
     every_hour.start()
+
+
+def _open_documents(parts: Parts) -> None:
+    """What is left of the queue is read, what changed in the folders is found, and Kotae's own manual is provided."""
+    documents = parts.documents
+
+    def begin() -> None:
+        file = paths.resources() / "manual" / f"manual.{wording.current_language()}.md"
+        documents.provide_manual(file, wording.phrase("manual_collection"))
+        documents.refresh_all()
+
+    documents.opened.connect(begin)
+    QTimer.singleShot(DOCUMENTS_AFTER_MS, parts.window, documents.open)
 
 
 def _report_start(window: MainWindow) -> None:

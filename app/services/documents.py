@@ -5,6 +5,7 @@ by the reading child alone. A second child takes documents out, so that this nee
 """
 
 import logging
+import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -52,6 +53,7 @@ class Documents(QObject):
     refreshed = Signal(object)  # Refreshed
     emptied = Signal()  # all is read
     failed = Signal(object)  # AppError
+    not_opened = Signal(object)  # AppError; also where the file was damaged, and a new one made
 
     def __init__(
         self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
@@ -104,6 +106,11 @@ class Documents(QObject):
     @property
     def standing(self) -> Standing:
         return self._queue.standing
+
+    @property
+    def can_recognize(self) -> bool:
+        """Whether the program that recognizes letters in pictures is installed."""
+        return shutil.which("tesseract") is not None
 
     @property
     def is_busy(self) -> bool:
@@ -208,6 +215,10 @@ class Documents(QObject):
         self._queue.recognize(document_ids)
         self.read_again(document_ids)
 
+    def accept(self, document_ids: Sequence[int]) -> None:
+        """What is doubtful is used as it is."""
+        self._change(lambda library, _progress: library.accept(document_ids))
+
     def remove(self, document_ids: Sequence[int]) -> None:
         """Out of sight at once. The files stay where they are."""
         ids = list(document_ids)
@@ -258,11 +269,11 @@ class Documents(QObject):
         self.opened.emit()
         self.changed.emit()
         if was_damaged:
-            self.failed.emit(AppError("documents_damaged", path=str(self._path)))
+            self.not_opened.emit(AppError("documents_damaged", path=str(self._path)))
 
     def _on_not_opened(self, error: AppError) -> None:
         self._is_opening = False
-        self.failed.emit(error)
+        self.not_opened.emit(error)
 
     def _on_added(self, added: Added) -> None:
         self._queue.look()

@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> Page:
-        """`key`: ask, models, settings, bin or search."""
+        """`key`: ask, documents, models, settings, bin or search."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
@@ -164,6 +164,7 @@ class MainWindow(QMainWindow):
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
         return (
             ("ask", "message-circle-question-mark", self.tr("質問")),
+            ("documents", "library-big", self.tr("資料")),
             ("models", "box", self.tr("モデル")),
             ("settings", "settings", self.tr("設定")),
         )

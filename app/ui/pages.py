@@ -12,6 +12,7 @@ from app.core.catalogue import ModelCard
 from app.core.paths import Paths
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
+from app.services.documents import Documents
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -48,6 +49,7 @@ class Services:
     download_desk: DownloadDesk
     build_desk: "BuildDesk"
     training_setup: TrainingSetup
+    documents: Documents
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
@@ -75,6 +77,7 @@ class Pages(QObject):
         self._services = services
         self._pages: dict[str, Page] = {"ask": chat_page}
         self._makers: dict[str, Callable[[], Page]] = {
+            "documents": self._make_documents,
             "models": self._make_models,
             "settings": self._make_settings,
             "bin": self._make_bin,
@@ -82,7 +85,7 @@ class Pages(QObject):
         }
 
     def page(self, key: str) -> Page:
-        """`key`: ask, models, settings, bin or search."""
+        """`key`: ask, documents, models, settings, bin or search."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -118,6 +121,13 @@ class Pages(QObject):
         )
 
     # ------------------------------------------------------------------- private
+
+    def _make_documents(self) -> Page:
+        from app.ui.documents.page import DocumentsPage
+
+        page = DocumentsPage(self._theme, self._services.documents)
+        page.undo_offered.connect(self.undo_offered)
+        return page
 
     def _make_models(self) -> Page:
         of = self._services

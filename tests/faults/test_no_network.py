@@ -69,7 +69,7 @@ def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **change
         imported = window.wait_for("imported", window.tell("import", str(tiny)))
         window.tell("change", {"model_id": imported["id"], "text_scale_percent": 115, "theme": "dark"})
         window.tell("answer_by", {"max_tokens": 8})
-        for page in ("models", "settings", "ask"):
+        for page in ("documents", "models", "settings", "ask"):
             window.wait_for("page", window.tell("page", page))
         answer = window.ask("橋脚のかぶりは？")
         assert answer["status"] == "done", answer

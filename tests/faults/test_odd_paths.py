@@ -262,7 +262,7 @@ def test_the_window_fits_a_screen_of_800_by_600(tmp_path: Path) -> None:
     with screen("800x600") as display:
         env = environment(QT_QPA_PLATFORM="xcb", DISPLAY=display, WAYLAND_DISPLAY=None)
         with WindowProcess(tmp_path / "データ", env=env) as window:
-            for page in ("ask", "models", "settings"):
+            for page in ("ask", "documents", "models", "settings"):
                 window.wait_for("page", window.tell("page", page))
                 look = window.wait_for("look", window.tell("look"))
                 assert look["screen"] == [0, 0, 800, 600]

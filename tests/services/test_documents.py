@@ -324,6 +324,7 @@ def test_what_a_closed_program_left_is_read_at_the_next_start(make_desk: Callabl
 def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, qtbot: QtBot, files: Path) -> None:
     where.documents.write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
     desk = Desk(where, qtbot)
+    desk.documents.not_opened.connect(desk.problems.append)
     desk.open()
     assert [problem.code for problem in desk.problems] == ["documents_damaged"]
     assert where.documents.with_suffix(".damaged").is_file()

@@ -61,6 +61,8 @@ def open_window(
         return parts
 
     yield open_
+    for parts in opened:
+        parts.documents.close()
     background.shut_down()
     QCoreApplication.processEvents()  # what the pool has done arrives now, not in the next test
     for parts in opened:

@@ -26,8 +26,10 @@ def press(window, keys: str) -> None:
 
 def test_the_window_shows_the_pages_that_exist(open_window):
     window = open_window().window
-    assert [button.text() for button in window.sidebar.nav.findChildren(QAbstractButton)] == ["質問", "モデル", "設定"]
-    for key, page in (("Ctrl+2", "models"), ("Ctrl+3", "settings"), ("Ctrl+1", "ask")):
+    buttons = window.sidebar.nav.findChildren(QAbstractButton)
+    assert [button.text() for button in buttons] == ["質問", "資料", "モデル", "設定"]
+    keys = {"Ctrl+2": "documents", "Ctrl+3": "models", "Ctrl+4": "settings", "Ctrl+1": "ask"}
+    for key, page in keys.items():
         press(window, key)
         assert window.current_page == page
 
@@ -130,7 +132,7 @@ def test_a_gpu_is_named_with_its_layers(open_window):
 
 
 def every_page(window):
-    for key in ("ask", "models", "settings"):
+    for key in ("ask", "documents", "models", "settings"):
         window.show_page(key)
     return window
 

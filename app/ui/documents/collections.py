@@ -1,0 +1,148 @@
+"""The list of collections: name, label and how many documents; what troubles them is said too."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from app.core.documents.records import Collection
+from app.ui.documents import words
+from app.ui.language import joined
+from app.ui.theme import Theme
+from app.ui.widgets import rows
+from app.ui.widgets.labels import tip
+
+IdRole = Qt.ItemDataRole.UserRole + 1
+CollectionRole = Qt.ItemDataRole.UserRole + 2
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class CollectionList(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._collections: Sequence[Collection] = ()
+
+    def set_collections(self, collections: Sequence[Collection]) -> None:
+        """Resets only where others are there than before: a view keeps what is chosen."""
+        if [one.id for one in collections] == [one.id for one in self._collections]:
+            self._collections = collections
+            self.dataChanged.emit(self.index(0), self.index(len(collections) - 1))
+        else:
+            self.beginResetModel()
+            self._collections = collections
+            self.endResetModel()
+
+    def index_of(self, collection_id: int) -> QModelIndex:
+        row = next((row for row, one in enumerate(self._collections) if one.id == collection_id), -1)
+        return self.index(row) if row >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._collections)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        one = self._collections[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return one.name
+            case Qt.ItemDataRole.ToolTipRole:
+                return tip(joined(one.name, words.label(one.label)))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return joined(one.name, words.label(one.label), self._said(one))
+            case _ if role == IdRole:
+                return one.id
+            case _ if role == CollectionRole:
+                return one
+        return None
+
+    def _said(self, one: Collection) -> str:
+        parts = [self.tr("{n} 件").format(n=f"{one.documents:,}")]
+        if one.unfinished:
+            parts.append(self.tr("読み取り待ち {n}").format(n=f"{one.unfinished:,}"))
+        if one.troubled:
+            parts.append(self.tr("要確認 {n}").format(n=f"{one.troubled:,}"))
+        return joined(*parts)
+
+
+class CollectionDelegate(QStyledItemDelegate):
+    """Name and number of documents above, the label below; a sign where something is to be looked at."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_conversation"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme = self._theme
+        one: Collection = index.data(CollectionRole)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        area: QRect = option.rect.adjusted(4, 1, -4, -1)
+        rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
+        above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
+        below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
+        tone = "text2" if is_chosen else "muted"
+        count = f"{one.documents:,}"
+        width = QFontMetrics(theme.font("caption")).horizontalAdvance(count) + 1
+        rows.draw_text(
+            painter, theme, QRect(above.right() - width, above.top(), width, above.height()), count, "caption", tone
+        )
+        name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
+        rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
+        taken = rows.draw_text(painter, theme, below, words.label(one.label), "caption", tone)
+        self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
+        painter.restore()
+
+    def _draw_sign(self, painter: QPainter, one: Collection, area: QRect) -> None:
+        sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
+        if sign:
+            icon, tone = words.STATES[sign]
+            size = self._theme.px(13)
+            place = QRect(area.left(), area.top(), size, area.height())
+            self._theme.icon(icon, tone, 13).paint(painter, place)
+            number = f"{one.unfinished or one.troubled:,}"
+            rows.draw_text(
+                painter, self._theme, area.adjusted(size + self._theme.px(4), 0, 0, 0), number, "caption", tone
+            )
+
+
+class CollectionView(QListView):
+    """F2 renames, Delete removes (which can be undone)."""
+
+    rename_requested = Signal()
+    remove_requested = Signal()
+    menu_requested = Signal(object)  # QPoint on the screen
+
+    def __init__(self, theme: Theme, model: CollectionList) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setItemDelegate(CollectionDelegate(theme, self))
+        self.setAccessibleName(self.tr("資料集の一覧"))
+        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMouseTracking(True)
+        self.setMinimumHeight(theme.px(48))
+        theme.changed.connect(self.scheduleDelayedItemsLayout)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_F2:
+            self.rename_requested.emit()
+        elif event.matches(QKeySequence.StandardKey.Delete):
+            self.remove_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() != QContextMenuEvent.Reason.Keyboard:
+            index = self.indexAt(event.pos())
+            if not index.isValid():
+                return
+            self.setCurrentIndex(index)
+        self.menu_requested.emit(event.globalPos())

@@ -1,0 +1,144 @@
+"""Pictures of the page 資料, for `tests.screenshots`: collections as if they had been read, without any child."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from app.application import Parts
+from app.core.documents.library import Library
+from app.core.documents.records import Document, Report, Section
+from app.core.errors import AppError
+from app.core.wording import current_language, phrase
+from app.services.reading_queue import Standing
+from app.ui.documents.table import DocumentRole
+
+NAMES = {
+    "ja": (
+        ("庁舎管理規程", "点検記録", "とても長い名前の資料集（建築設備の保全に関する基準と解説）"),
+        ("設計編.pdf", "点検記録_R6.pdf", "旧字体の台帳.txt", "単価表.xlsx", "議事録_第12回.docx", "図面一覧.pdf"),
+        "/home/yamada/資料/庁舎",
+    ),
+    "en": (
+        ("Building rules", "Inspection records", "A collection whose name is longer than the list is wide"),
+        ("design.pdf", "inspections-2024.pdf", "old-ledger.txt", "prices.xlsx", "minutes-12.docx", "drawings.pdf"),
+        "/home/yamada/Documents/office",
+    ),
+}
+
+
+def _read(documents: list[Document], library: Library) -> None:
+    """As the child would have left them."""
+    reports = (
+        Report(pages=412, headings=318, tables=41, sections=1206, characters=402_118),
+        Report(pages=84, pages_without_text=(3, 4, 5, 17, 40, 41, 42, 43, 60, 61, 70, 84), headings=12, tables=60,
+               sections=212, characters=51_020, garbled_share=0.003),
+        Report(headings=3, sections=15, characters=9_204, encoding="cp932", garbled_share=0.0),
+        Report(tables=12, headings=12, sections=340, characters=88_000, notes=("hidden_sheets",)),
+        Report(headings=21, tables=2, sections=48, characters=23_180),
+    )  # fmt: skip
+    for document, report in zip(documents, reports, strict=False):
+        state = "doubtful" if report.is_doubtful else "done"
+        sections = [Section(("1",), "本文")]
+        library.put(replace(document, state=state, modified_ns=1, size_bytes=1, report=report), sections)
+    library.fail(documents[5].id, AppError("document_hung", name=documents[5].name))
+
+
+def fill(path: Path) -> None:
+    collections, names, folder = NAMES[current_language()]
+    library = Library.open(path)
+    ids = [library.add_collection(name) for name in collections]
+    library.set_label(ids[1], "secret")
+    own = library.add_collection(phrase("manual_collection"), "public", is_builtin=True)
+    library.add_documents(ids[0], [Path(folder) / name for name in names])
+    library.add_documents(ids[1], [Path(folder) / name for name in names[:2]])
+    library.add_documents(own, [Path("/opt/kotae/manual/manual.ja.md")])
+    for collection_id in (*ids, own):
+        documents = sorted(library.documents(collection_id), key=lambda document: document.id)
+        if len(documents) == len(names):
+            _read(documents, library)
+        for document in documents if len(documents) < len(names) else ():
+            library.put(replace(document, state="done", modified_ns=1, report=Report(sections=1)), [])
+    library.close()
+
+
+def _open(parts: Parts) -> None:
+    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.window._on_page_chosen("documents")
+    until = time.monotonic() + 20
+    while not parts.documents.is_open and time.monotonic() < until:
+        QCoreApplication.processEvents()
+    page = parts.window.page("documents")
+    page._refill()
+
+
+def documents(parts: Parts) -> None:
+    """One of them is being read."""
+    fill(parts.documents._path)
+    _open(parts)
+    page = parts.window.page("documents")
+    wanted = NAMES[current_language()][0][0]
+    page.show_collection(next(one.id for one in parts.documents.collections() if one.name == wanted))
+    chosen = page.shown.index(1, 1).data(DocumentRole)
+    page._on_stood(Standing("reading", chosen.id, chosen.name, 41, 84, 12, 53))
+    page.view.setFocus()
+
+
+def documents_empty(parts: Parts) -> None:
+    _open(parts)
+
+
+def _report(parts: Parts, number: int) -> None:
+    fill(parts.documents._path)
+    _open(parts)
+    page = parts.window.page("documents")
+    wanted = NAMES[current_language()][0][0]
+    collection = next(one.id for one in parts.documents.collections() if one.name == wanted)
+    page.show_collection(collection)
+    document = next(
+        one for one in parts.documents.documents(collection) if one.name == NAMES[current_language()][1][number]
+    )
+    page.view.choose({document.id})
+    page._on_report_requested()
+
+
+def documents_report(parts: Parts) -> None:
+    """A scan in part."""
+    _report(parts, 1)
+
+
+def documents_failed(parts: Parts) -> None:
+    _report(parts, 5)
+
+
+def documents_encoding(parts: Parts) -> None:
+    _report(parts, 2)
+    page = parts.window.page("documents")
+    file = parts.documents._path.with_name("ledger.txt")
+    file.write_bytes("庁舎の鍵は、守衛室で受け取ります。\r\n返す時刻を台帳に書いてください。".encode("cp932"))
+    dialog = page.deeds.ask_encoding(replace(page.report.document, path=str(file)))
+    until = time.monotonic() + 20
+    while not dialog.preview.toPlainText() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
+def documents_new(parts: Parts) -> None:
+    _open(parts)
+    dialog = parts.window.page("documents").deeds.ask_new()
+    dialog.buttons["done"].click()
+
+
+def documents_menu(parts: Parts) -> None:
+    documents(parts)
+    parts.window.page("documents").menu_button.click()
+
+
+DOCUMENT_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot
+    for shot in (
+        documents, documents_empty, documents_report, documents_failed, documents_encoding, documents_new,
+        documents_menu,
+    )
+}  # fmt: skip
