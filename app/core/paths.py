@@ -34,6 +34,11 @@ class Paths:
         return self.data / "documents.sqlite"
 
     @property
+    def glossary(self) -> Path:
+        """The user's own list of words that mean the same, one group a line. Made by the user."""
+        return self.data / "glossary.csv"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

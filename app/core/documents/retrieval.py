@@ -18,7 +18,7 @@ from app.core.documents.passages import widened
 from app.core.documents.records import Passage
 
 CANDIDATES = 200
-TERMS = 36  # of a question, those that tell most
+TERMS = 30  # of a question, those that tell most
 COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
 CLAUSES = 40  # of the best candidates, their clauses are scored
 CLAUSE_WEIGHT = 0.3

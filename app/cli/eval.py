@@ -1,0 +1,94 @@
+"""`kotae eval`: how good what Kotae does is on one's own documents and questions, in numbers."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.documents import abstention, retrieval, retrieval_eval
+from app.core.documents.library import Library
+from app.core.documents.retrieval_eval import DEPTHS, Outcome, Question
+from app.core.paths import Paths
+from app.core.wording import help_text
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    group = add_command(commands, shared, "eval", help_text("eval"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    parser = add_command(actions, shared, "retrieval", help_text("eval retrieval"), _retrieval)
+    parser.add_argument("file", metavar="FILE", help=help_text("eval retrieval file"))
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", required=True, help=help_text("eval retrieval --collection")
+    )
+    parser.add_argument("--misses", action="store_true", help=help_text("eval retrieval --misses"))
+
+
+def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error."""
+    questions = retrieval_eval.load(Path(options.file))
+    library = Library.open(where.documents)
+    try:
+        ids = [library.collection(name).id for name in options.collection]
+
+        def search(text: str, limit: int) -> list[Any]:
+            return retrieval.search(library, text, ids, limit, where.glossary)
+
+        outcomes = retrieval_eval.measure(questions, search)
+        abstained = {
+            question.id or question.text: not abstention.judge(
+                library, question.text, search(question.text, abstention.LOOKED_AT)
+            ).is_enough
+            for question in questions
+        }
+    finally:
+        library.close()
+    data = _data(options.collection, questions, outcomes, abstained)
+    output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
+    if options.misses and not output.is_json:
+        for miss in _misses(outcomes):
+            output.note("eval_miss", **miss)
+    return 0
+
+
+def _data(
+    names: list[str], questions: list[Question], outcomes: list[Outcome], abstained: dict[str, bool]
+) -> dict[str, Any]:
+    absent = [abstained[one.id or one.text] for one in questions if not one.quotes]
+    present = [abstained[one.id or one.text] for one in questions if one.quotes]
+    return {
+        "collections": names,
+        **retrieval_eval.summary(outcomes),
+        "by_type": retrieval_eval.by_kind(outcomes),
+        "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
+    }
+
+
+def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """Questions whose passages came late or not at all."""
+    late = [one for one in outcomes if not 0 < one.rank <= 5]
+    return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
+
+
+def _text(data: dict[str, Any], output: Output) -> str:
+    lines = []
+    for name, row in (("", data), *data["by_type"].items()):
+        recalls = "  ".join(f"@{depth} {row[f'recall_at_{depth}']:.3f}" for depth in DEPTHS)
+        lines.append(output.phrase("eval_recall", name=name, count=row["questions"], recalls=recalls, mrr=row["mrr"]))
+    wrongly, answerable = data["abstained"]["of_answerable"]
+    rightly, unanswerable = data["abstained"]["of_unanswerable"]
+    lines.append(
+        output.phrase(
+            "eval_abstained", wrongly=wrongly, answerable=answerable, rightly=rightly, unanswerable=unanswerable
+        )
+    )
+    lines.append(
+        output.phrase(
+            "eval_times",
+            median_ms=f"{1000 * data['seconds_median']:.0f}",
+            p95_ms=f"{1000 * data['seconds_p95']:.0f}",
+            characters=data["passage_characters_median"],
+        )
+    )
+    return "\n".join(lines)
