@@ -63,6 +63,7 @@ class Traffic(QWidget):
 
     def _line(self, contact: Contact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.at))
-        title = contact.title or self.tr("学習環境の部品")
-        words = self.tr("{title} の取得、{time}、あなたの操作").format(title=title, time=when)
+        words = self.tr("{title} の取得、{time}、あなたの操作").format(title=contact.title, time=when)
+        if not contact.title:
+            words = self.tr("学習環境の部品の取得、{time}、あなたの操作").format(time=when)
         return noted(contact.host, words)

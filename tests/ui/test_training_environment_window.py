@@ -131,7 +131,7 @@ def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(parts, panel, w
         qtbot.waitUntil(index.stalled.is_set, timeout=LIMIT_MS)
         qtbot.waitUntil(lambda: "127.0.0.1" in traffic.toolTip(), timeout=LIMIT_MS)
         assert (traffic.state.text(), traffic.since.text()) == ("1 件", "学習環境の取得")
-        assert "学習環境の部品 の取得" in traffic.toolTip()
+        assert "学習環境の部品の取得" in traffic.toolTip()
         with qtbot.waitSignal(parts.training_setup.cancelled, timeout=LIMIT_MS):
             qtbot.mouseClick(panel.making.progress.cancel_button, LEFT)
     assert not panel.making.progress.isVisible()
