@@ -4,15 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.documents import limits
-
 
 class Watch:
-    """One thread that looks once a second. `on_late` is called in it with an error code, and must not return."""
+    """One thread that looks once a second. `on_late` is called in it with an error code, and ends the process."""
 
-    def __init__(self, on_late: Callable[[str], None]) -> None:
+    def __init__(self, on_late: Callable[[str], None], page_s: float, document_s: float) -> None:
         self._on_late = on_late
-        self._lock = threading.Lock()
+        self._page_s, self._document_s = page_s, document_s
+        self._lock = threading.RLock()  # also for the one that `on_late` calls
         self._began = self._beaten = 0.0
         self._is_on = False
 
@@ -38,6 +37,6 @@ class Watch:
             time.sleep(1.0)
             with self._lock:
                 now = time.monotonic()
-                is_page_late = now - self._beaten > limits.PAGE_S
-                if self._is_on and (is_page_late or now - self._began > limits.DOCUMENT_S):
+                is_page_late = now - self._beaten > self._page_s
+                if self._is_on and (is_page_late or now - self._began > self._document_s):
                     self._on_late("document_page_slow" if is_page_late else "document_slow")

@@ -45,7 +45,7 @@ class Worker:
         self._library = Library.open(database)
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
-        self._watch = Watch(self._give_up)
+        self._watch = Watch(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
         self._told = 0.0
 
