@@ -17,7 +17,7 @@ from app.core.documents.library import Library
 from app.core.documents.passages import widened
 from app.core.documents.records import Passage
 
-CANDIDATES = 200
+CANDIDATES = 120
 TERMS = 30  # of a question, those that tell most
 COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
 CLAUSES = 40  # of the best candidates, their clauses are scored
