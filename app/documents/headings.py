@@ -31,6 +31,10 @@ _ITEM = re.compile(
     r"(?:[（(](\d{1,2}|[アイウエオカキクケコa-zivx])[）)]|(\d{1,2})[）)]|([①-⑳])|([アイウエオカキクケコイロハニホヘト])[.．、)）\s])\s*"
 )
 _SPOKEN = re.compile(r"(?:[、.,，．:：とはがをにでて]|参照|による|ずる|する|れる|こと|である|ない)$")
+_UNIT = re.compile(
+    r"倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|から|まで|メートル|センチ|ミリ|キロ|パーセント|トン"
+    r"|[kcmμ]?m\b|kg\b"
+)
 _KANJI = {character: value for value, character in enumerate("〇一二三四五六七八九")}
 
 
@@ -112,8 +116,4 @@ def value_of(digits: str) -> int:
 
 def _is_quantity(title: str) -> bool:
     """2.5 倍 or 3.2 メートル is no heading."""
-    return bool(
-        re.match(
-            r"(?:倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|から|まで|[kcmμ]?m\b|kg\b)", title
-        )
-    )
+    return bool(_UNIT.match(title))

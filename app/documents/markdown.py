@@ -218,7 +218,7 @@ def _with_links(lines: list[str]) -> Iterator[str]:
             paragraph.append(inner)
             continue
         if any("](#" in part for part in paragraph):
-            yield joined(paragraph)
+            yield " ".join(part.strip() for part in paragraph)
         paragraph = []
 
 

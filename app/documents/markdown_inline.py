@@ -67,7 +67,8 @@ def joined(lines: list[str], width: int = 0) -> str:
         if not piece:
             continue
         if text and not is_full and not (is_wide(text[-1]) or is_wide(piece[0])):
-            text += " "
+            is_number = width and piece[0].isdigit() and text[-1] in "0123456789."
+            text += "" if is_number else " "
         text += piece
         is_full = 0 < width <= columns(line.rstrip()) + 1
     return text

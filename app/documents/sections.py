@@ -4,6 +4,7 @@ A section never goes beyond a clause, nor beyond one mark of how binding the tex
 between paragraphs, table rows or, at the least, sentences. Headings without text make no section.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -187,9 +188,13 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> Section:
     for piece in group:
         boxes += [box for box in piece.block.boxes if box not in boxes]
     captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
+    text = group[0].text
+    for before, piece in itertools.pairwise(group):
+        is_one_paragraph = piece.block is before.block  # it was cut into sentences
+        text += piece.text if is_one_paragraph else f"\n{piece.text}"
     return Section(
         heading=path,
-        text="\n".join(piece.text for piece in group),
+        text=text,
         tag=tag,
         page=min(pages, default=0),
         page_last=max(pages, default=0),

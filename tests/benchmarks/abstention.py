@@ -5,7 +5,6 @@
 FOLDER holds `standards_md` and `eval`; it is ../shared/data/kasensabo where none is given. The index is made anew.
 """
 
-import dataclasses
 import json
 import sys
 import tempfile
@@ -13,21 +12,24 @@ from pathlib import Path
 
 from app.core.documents import abstention, retrieval
 from app.core.documents.library import Library
-from app.documents import markdown, sections
+from app.documents import indexing
 
 FOLDER = Path("../shared/data/kasensabo")
+INDEX = "documents.sqlite"
 
 
 def index(folder: Path, place: Path) -> Library:
-    library = Library.open(place / "documents.db")
-    files = sorted((folder / "standards_md").glob("*.md"))
+    library = Library.open(place / INDEX)
+    files = sorted((folder / "standards_md").absolute().glob("*.md"))
     collection_id = library.add_collection("基準")
-    for document_id, file in zip(library.add_documents(collection_id, files), files, strict=True):
+    for document_id in library.add_documents(collection_id, files):
         document = library.document(document_id)
         assert document is not None
-        reading = markdown.read(file.read_text("utf-8"), lambda done, total: None)
-        library.put(dataclasses.replace(document, state="done"), sections.split(reading))
+        indexing.index(library, document, is_forced=False, ocr=False, tell=_ignore, indexing=_ignore)
     return library
+
+
+def _ignore(*_progress: int) -> None: ...
 
 
 def scores(library: Library, file: Path) -> list[float]:

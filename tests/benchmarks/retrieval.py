@@ -1,0 +1,122 @@
+"""Retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among 100,000 sections.
+
+`python -m tests.benchmarks.retrieval [FOLDER]`: FOLDER has standards_md and eval (../shared/data/kasensabo without it).
+The others' set-ups are rebuilt here, and only here: windows of 550 characters in FTS5 with its own tokenizers.
+"""
+
+import dataclasses
+import json
+import multiprocessing
+import resource
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from app.core import text
+from app.core.documents import retrieval, retrieval_eval
+from app.core.documents.library import Library
+from app.core.documents.records import Section
+from app.core.documents.retrieval_eval import Question
+from tests.benchmarks.abstention import FOLDER, INDEX, index
+
+WINDOW = 550  # characters
+MANY = 100_000  # sections
+TOKENIZERS = {"porter": "porter unicode61", "unicode61": "unicode61", "trigram": "trigram"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    data = Path(arguments[0]) if arguments else FOLDER
+    files = sorted((data / "standards_md").glob("*.md"))
+    questions = retrieval_eval.load(data / "eval" / "grounded_dev.jsonl")
+    with tempfile.TemporaryDirectory() as folder:
+        # A process of its own, so that its peak memory is that of indexing alone.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            _say("indexing", pool.apply(_index, (data, Path(folder))))
+        library = Library.open(Path(folder) / INDEX)
+        ids = [one.id for one in library.collections()]
+        _say("kotae", _measured(questions, lambda query, limit: retrieval.search(library, query, ids, limit)))
+        for name, tokenizer in TOKENIZERS.items():
+            _say(name, _measured(questions, _windows(Path(folder) / f"{name}.sqlite", files, tokenizer)))
+        _say("bigram windows", _measured(questions, _windows(Path(folder) / "bigram.sqlite", files, None)))
+        _multiply(library)
+        _say("among many", _measured(questions, lambda query, limit: retrieval.search(library, query, ids, limit)))
+        library.close()
+
+
+def _index(data: Path, place: Path) -> dict[str, Any]:
+    """Reading, cutting and storing, as the child does it."""
+    started = time.perf_counter()
+    library = index(data, place)
+    count = library.collections()[0].sections
+    library.close()
+    return {
+        "seconds": round(time.perf_counter() - started, 2),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "sections": count,
+        "index_bytes": library.path.stat().st_size,
+    }
+
+
+def _measured(questions: Sequence[Question], search: Callable[[str, int], Sequence[Any]]) -> dict[str, Any]:
+    outcomes = retrieval_eval.measure(questions, search)
+    kinds = {kind: row["recall_at_5"] for kind, row in retrieval_eval.by_kind(outcomes).items()}
+    return retrieval_eval.summary(outcomes) | {"recall_at_5_by_type": kinds}
+
+
+def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callable[[str, int], Sequence[Any]]:
+    """Windows of a fixed length in FTS5; without a tokenizer, over pairs of characters made beforehand."""
+    db = sqlite3.connect(path)
+    option = f"tokenize='{tokenizer}'" if tokenizer else "tokenize=\"unicode61 categories 'L* N* M*'\""
+    db.execute(f"CREATE VIRTUAL TABLE windows USING fts5(body, {option})")
+    pieces = []
+    for file in files:
+        whole = file.read_text("utf-8")
+        pieces += [whole[at : at + WINDOW] for at in range(0, len(whole), WINDOW)]
+    prepared = pieces if tokenizer else [" ".join(text.terms(piece)) for piece in pieces]
+    db.executemany("INSERT INTO windows VALUES (?)", [(piece,) for piece in prepared])
+
+    def search(query: str, limit: int) -> Sequence[Any]:
+        wanted = query.split() if tokenizer else text.terms(query)
+        if tokenizer == "trigram":  # words of the question do not stand alone in it: all pieces of three
+            wanted = [query[at : at + 3] for at in range(max(1, len(query) - 2))]
+        expression = " OR ".join('"' + word.replace('"', "") + '"' for word in wanted if word.strip('" '))
+        rows = db.execute(
+            "SELECT rowid FROM windows WHERE windows MATCH ? ORDER BY rank LIMIT ?", (expression, limit)
+        ).fetchall()
+        return [SimpleNamespace(section=Section((), pieces[row[0] - 1])) for row in rows]
+
+    return search
+
+
+def _multiply(library: Library) -> None:
+    """The same sections again and again, each time with other words mixed in, until there are MANY."""
+    known = [pair for one in library.documents(library.collections()[0].id) for pair in library.sections(one.id)]
+    collection = library.collections()[0].id
+    for copy in range(1, MANY // len(known) + 1):
+        (document_id,) = library.add_documents(collection, [Path(f"/copy-{copy}.md")])
+        document = library.document(document_id)
+        assert document is not None
+        # Every third sentence is another's, so that no copy scores as its original.
+        mixed = [
+            dataclasses.replace(section, text=_mixed(section.text, known[(at * 7 + copy * 131) % len(known)][1].text))
+            for at, (_, section) in enumerate(known)
+        ]
+        library.put(dataclasses.replace(document, state="done"), mixed)
+
+
+def _mixed(one: str, other: str) -> str:
+    sentences, others = one.split("。"), other.split("。")
+    return "。".join(others[at % len(others)] if at % 3 else sentence for at, sentence in enumerate(sentences))
+
+
+def _say(what: str, figures: dict[str, Any]) -> None:
+    print(json.dumps({"what": what, **figures}, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,133 @@
+"""Markdown into blocks, above all as pandoc writes it from word processors."""
+
+import pytest
+
+from app.documents import markdown
+from app.documents.blocks import Block
+
+
+def blocks(text: str) -> list[Block]:
+    return markdown.read(text, lambda _done, _total: None).blocks
+
+
+def texts(text: str) -> list[str]:
+    return [block.text for block in blocks(text)]
+
+
+def test_a_frame_around_text_is_no_table_and_its_broken_lines_are_joined() -> None:
+    framed = """
++----------------------------------+
+| 余裕高は計画高水位に0.95～1.     |
+| 00を乗じた値を下回らないものとす |
+| る。                             |
+|                                  |
+| ただし、Darcy則に基づく場合は    |
+| この限りでない。                 |
++----------------------------------+
+"""
+    found = blocks(framed)
+    assert [block.kind for block in found] == ["paragraph", "paragraph"]
+    assert found[0].text == "余裕高は計画高水位に0.95～1.00を乗じた値を下回らないものとする。"
+    assert found[1].text == "ただし、Darcy則に基づく場合はこの限りでない。"
+
+
+def test_a_grid_of_several_cells_is_rows_with_its_head() -> None:
+    grid = """
++----------+----------+
+| 区分     | 頻度     |
++==========+==========+
+| 一次点検 | 地震の直 |
+|          | 後       |
++----------+----------+
+"""
+    found = blocks(grid)
+    assert [(block.kind, block.text, block.is_head) for block in found] == [
+        ("row", "区分 | 頻度", True),
+        ("row", "一次点検 | 地震の直後", False),
+    ]
+
+
+def test_columns_of_a_table_with_dashes_are_cut_where_wide_characters_end() -> None:
+    table = """
+  区分     頻度
+  -------- ------
+  月点検   毎月
+  年点検   年1回
+
+つぎの段落。
+"""
+    assert texts(table) == ["区分 | 頻度", "月点検 | 毎月", "年点検 | 年1回", "つぎの段落。"]
+
+
+def test_a_table_with_pipes_is_rows() -> None:
+    assert texts("| 材料 | 強度 |\n|---|---|\n| 鋼 | 400 |\n") == ["材料 | 強度", "鋼 | 400"]
+
+
+def test_numbers_of_headings_that_stand_only_in_the_contents_come_back() -> None:
+    document = """
+目　次
+======
+
+[第2節 流量観測 4](#_Toc1)
+
+> [2．1
+> 観測回数 5](#_Toc2)
+
+1.  []{#_Toc1 .anchor}流量観測
+
+    1.  []{#_Toc2
+        > .anchor}観測回数
+
+水位流量曲線を作る。
+"""
+    found = blocks(document)
+    assert [(block.kind, block.text) for block in found] == [
+        ("heading", "第2節 流量観測"),
+        ("heading", "2．1 観測回数"),
+        ("paragraph", "水位流量曲線を作る。"),
+    ]
+
+
+def test_two_headings_on_one_line_are_two() -> None:
+    found = blocks("第2章　水文観測　第8節　水循環の観測 {#a .TOC-Heading}\n=====\n")
+    assert [block.text for block in found] == ["第2章　水文観測", "第8節　水循環の観測"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("面積は50km^2^である", "面積は50km²である"),
+        ("H~2~Oを測る", "H₂Oを測る"),
+        ("~~旧~~新しい", "新しい"),
+        ("**強い**言葉と`符号`", "強い言葉と符号"),
+        ("[本文](https://example.com)を見る", "本文を見る"),
+        (r"\(1\) 括弧と 5 \* 3", "(1) 括弧と 5 * 3"),
+        ("A&amp;B", "A&B"),
+        ('![図](media/image1.emf){width="3in"}説明', "説明"),
+    ],
+)
+def test_signs_of_markdown_go_and_what_a_reader_sees_stays(written: str, shown: str) -> None:
+    assert texts(written) == [shown]
+
+
+def test_bold_lines_are_headings_unless_they_are_sentences_or_captions() -> None:
+    found = blocks("**第1章 総説**\n\n**必ず点検を行うこと。**\n\n**表1-4-5　作用の例**\n")
+    assert [(block.kind, block.text) for block in found] == [
+        ("heading", "第1章 総説"),
+        ("paragraph", "必ず点検を行うこと。"),
+        ("caption", "表1-4-5　作用の例"),
+    ]
+
+
+def test_stubs_of_html_and_comments_are_left_out_and_code_stays() -> None:
+    assert texts("```{=html}\n<!-- -->\n```\n\n```\nif a:\n    b\n```\n") == ["if a:\n    b"]
+
+
+def test_brackets_without_end_are_read_in_one_go() -> None:
+    """Backtracking over them would take longer than the universe has."""
+    hostile = "[" * 2000 + "(#a)" + "[(x)" * 2000 + "](#b"
+    assert "".join(texts(hostile))
+
+
+def test_quotes_in_quotes_without_end_do_not_end_the_reader() -> None:
+    assert texts(">" * 3000 + " 深い\n") != []
