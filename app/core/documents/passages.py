@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.core.database import Row
 from app.core.documents.library import Library
@@ -24,14 +24,14 @@ def widened(library: Library, scored: Sequence[tuple[int, float]], limit: int) -
         near = table.around(section_id, REACH)
         at = next((place for place, row in enumerate(near) if row["id"] == section_id), None)
         if at is not None:
-            kept[section_id] = _extent(near, at)
+            kept[section_id] = _extent(near, at, taken)
             taken.update(row["id"] for row in kept[section_id])
     found = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
     return [_joined(passage, [as_section(row) for row in kept[passage.section_id]]) for passage in found]
 
 
-def _extent(near: Sequence[Row], at: int) -> list[Row]:
-    """The sections that belong with the one at `at` and fit beside it."""
+def _extent(near: Sequence[Row], at: int, taken: Collection[int]) -> list[Row]:
+    """The sections that belong with the one at `at` and fit beside it, without those that are taken."""
     headings: list[list[str]] = [json.loads(row["heading"]) for row in near]
     sizes = [
         len(row["text"]) + len(row["tag"]) + len(path[-1] if path else "") + 5
@@ -43,8 +43,8 @@ def _extent(near: Sequence[Row], at: int) -> list[Row]:
     while is_growing:
         is_growing = False
         for place in (last + 1, first - 1):
-            is_there = 0 <= place < len(near) and _is_near(headings[place], headings[at])
-            if is_there and length + sizes[place] <= LONGEST:
+            is_there = 0 <= place < len(near) and near[place]["id"] not in taken
+            if is_there and _is_near(headings[place], headings[at]) and length + sizes[place] <= LONGEST:
                 length += sizes[place]
                 first, last = min(first, place), max(last, place)
                 is_growing = True

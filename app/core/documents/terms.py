@@ -14,6 +14,7 @@ from app.core.documents.variants import MODERN
 # Pairs of characters say more the fewer of them are kana: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
 WEIGHT_LAST = 0.5  # the last character of a run alone
+WEIGHT_NUMBER = 0.5  # 33 alone, which may be of anything
 
 _JAPANESE = "\u3005-\u3007\u3041-\u309f\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
@@ -53,6 +54,8 @@ def of_values(written: str) -> list[str]:
 
 
 def _weight(term: str) -> float:
+    if term.isdecimal():
+        return WEIGHT_NUMBER
     if not _KANA.search(term):
         return WEIGHT_LAST if len(term) == 1 and not term.isascii() else WEIGHT_WORD
     is_all_kana = all(_KANA.match(character) or character == "ー" for character in term)
