@@ -59,8 +59,9 @@ def number_of(folded: str) -> Number | None:
     if _APPENDIX.match(folded):
         return Number(CHAPTER, 0, 0)
     if match := _NUMBER.match(folded):
-        parts = re.split(r"[-‐.．]", match[1])
-        return Number(DECIMAL + len(parts), int(parts[-1]), match.end())
+        parts = [int(part) for part in re.split(r"[-‐.．]", match[1])]
+        if all(parts):  # 127.0.1.1 and 1.0 are no clauses
+            return Number(DECIMAL + len(parts), parts[-1], match.end())
     if _NAMED_PART.fullmatch(folded):
         return Number(PART, 0, 0)
     return None

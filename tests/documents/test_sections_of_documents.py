@@ -75,6 +75,7 @@ def test_lines_of_plain_text_that_are_headings(line: str) -> None:
     [
         "第3章を参照", "第1章の規定による。", "2.5 倍とする", "3.2 メートル以上", "1.5", "2連以上の函渠端部",
         "第2章から第4章までの規定は、次の場合に準用する", "10 年に1回", "令和5年5月",
+        "127.0.1.1 host_name",
     ],
 )  # fmt: skip
 def test_lines_of_plain_text_that_are_none(line: str) -> None:
