@@ -7,8 +7,9 @@ import unicodedata
 # mark inside a text; lone surrogates, which no file and no database takes.
 _HARMFUL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffc]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# UTF-8 read as CP932 (縺ゅ→, 繝, 譁), as Latin-1 (ã‚), and glyph numbers that a PDF did not map to letters.
-_MOJIBAKE = re.compile(r"(?:[縺繧繝][\u0080-\uffff]){2,}|(?:[ãâ][\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—€]){2,}|\(cid:\d+\)")
+# UTF-8 read as CP932 (縺ゅ→, 繧, 繝; but 縺れ is a word), as Latin-1 (ã‚³ãƒ³), and glyph numbers of a PDF.
+_UPPER = "\u0080-\u00bf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€"
+_MOJIBAKE = re.compile(rf"[繧繝][\u0080-\uffff]|縺[^れるりらっ\0-\x7f]|(?:[ãäåæçè][{_UPPER}]{{1,2}}){{2,}}|\(cid:\d+\)")
 _NOT_LETTERS = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
 
 

@@ -28,6 +28,7 @@ _JAPANESE = re.compile(r"[぀-ヿ、。「」（）ー・　０-９ａ-ｚＡ-�
 _HALF_WIDTH = re.compile(r"[｡-ﾟ]")
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
+_FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
 _GOOD = 0.35  # of the letters beyond ASCII; Japanese prose has more than half kana, tables of names a third
 _UNREADABLE = 0.05  # share of characters that no text has
 
@@ -102,7 +103,7 @@ def _guess(sample: bytes) -> str:
     """Western, Chinese or Korean text."""
     from charset_normalizer import from_bytes  # a tenth of a second of imports that Japanese text does not need
 
-    found = from_bytes(sample[:50_000]).best()
+    found = from_bytes(sample[:50_000], cp_isolation=list(_FOREIGN)).best()
     if found is None:
         return ""
     text = sample.decode(found.encoding, "replace")
