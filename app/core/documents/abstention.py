@@ -5,6 +5,7 @@ The model's own 資料にありません and the check of each sentence come aft
 less than one that is turned away: the threshold keeps the latter below one in ten.
 """
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -52,12 +53,12 @@ def _share(weights: dict[str, float], found: Evidence) -> float:
 
 def _weights(library: Library, question: str) -> dict[str, float]:
     """Of each term of a question: the logarithm of how rare it is among all sections (the idf of bm25)."""
-    sections = library.database.read("SELECT count(*) FROM section")[0][0]
     terms = [term for term in evidence.asked_terms(question) if not _ASKING.fullmatch(term)]
-    having = {
-        term: library.database.read("SELECT count(*) FROM section_terms WHERE section_terms MATCH ?", f'"{term}"')[0][0]
-        for term in terms
-    }
+    sections = library.database.read("SELECT sections FROM section_totals")[0][0]
+    rows = library.database.read(
+        "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(terms)
+    )
+    having = dict.fromkeys(terms, 0) | {row["term"]: row["doc"] for row in rows}
     return {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
 
 
