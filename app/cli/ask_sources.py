@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.output import Output
+from app.core.documents import contract
 from app.core.documents.grounding import CollectionRef, Grounding, Source
 from app.core.documents.library import Library
 
@@ -22,30 +23,7 @@ def scope_of(names: list[str], documents: Path) -> tuple[CollectionRef, ...]:
 def as_dicts(grounding: Grounding | None) -> dict[str, list[dict[str, Any]]]:
     """`sources` and `claims` of the JSON object."""
     kept = grounding or Grounding()
-    return {
-        "sources": [
-            {
-                "n": number,
-                "collection": source.collection,
-                "document": source.document,
-                "heading": list(source.heading),
-                "tag": source.tag,
-                "page": source.page or None,
-                "quote": source.text,
-                "score": round(source.score, 4),
-            }
-            for number, source in enumerate(kept.sources, start=1)
-        ],
-        "claims": [
-            {
-                "sentence": claim.sentence,
-                "sources": list(claim.sources),
-                "supported": claim.is_supported,
-                "numbers_missing": list(claim.missing),
-            }
-            for claim in kept.claims
-        ],
-    }
+    return {"sources": contract.sources(kept), "claims": contract.claims(kept)}
 
 
 def as_text(grounding: Grounding, output: Output) -> str:
