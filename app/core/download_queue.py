@@ -18,10 +18,13 @@ from app.core.atomic import write_atomically
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.errors import AppError
 from app.core.records import LocalModel
+from app.core.wording import outline
 
 VERSION = 1
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
 MAX_PARTS = 999
+BROKEN = ("file_empty", "gguf_damaged", "truncated", "truncated_header", "oversized")  # and what is no GGUF file
+REFUSED = ("download_no_model", "download_other_model")  # what was fetched must not stay
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
@@ -108,6 +111,13 @@ def plan(card: ModelCard, file: ModelFile, place: str, identifier: str) -> Queue
     )  # fmt: skip
 
 
+def planned_anew(queued: Queued) -> Queued:
+    """As its card says now; what the source told of files that were refused is forgotten."""
+    card = catalogue.load().card(queued.card_id)
+    file = next((file for file in card.files if file.quantization == queued.quantization), None) if card else None
+    return plan(card, file, queued.place, queued.id) if card and file else queued
+
+
 def part_names(name: str) -> list[str]:
     """Of a split model all files, made from the name of any; else the name alone."""
     found = _PART.fullmatch(name)
@@ -147,20 +157,26 @@ def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, st
 def as_model(queued: Queued, folder: Path) -> LocalModel:
     """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
 
-    Raises AppError where it is no model, and, where it is not that of the card, AppError("download_other_model"), or
-    AppError("download_other_model_here") for files that are the user's own.
+    Raises AppError where it cannot be used; for what has to be deleted, "download_no_model" where it is broken or none,
+    and "download_other_model" where it is not that of the card ("download_other_model_here": the user's own file).
     """
-    model = local_models.describe(folder / queued.files[0].name)
+    is_own = all(file.was_here for file in queued.files)
+    name = queued.files[0].name
+    try:
+        model = local_models.describe(folder / name)
+    except AppError as error:
+        if is_own or not (error.code in BROKEN or error.code.startswith("not_gguf")):
+            raise
+        raise AppError("download_no_model", file=name, reason=outline(error.code)) from error
     hashes = {file.name: file.sha256 for file in queued.files}
     marks = tuple(dataclasses.replace(mark, sha256=hashes.get(mark.name) or mark.sha256) for mark in model.files)
     card = catalogue.load().card(queued.card_id)
     if card is None:
         return dataclasses.replace(model, files=marks)
     if _contradicts(model, card, queued):
-        is_own = all(file.was_here for file in queued.files)
         raise AppError(
             "download_other_model_here" if is_own else "download_other_model",
-            name=card.title, file=queued.files[0].name, found=model.architecture, size_bytes=model.size_bytes,
+            name=card.title, file=name, found=model.architecture, size_bytes=model.size_bytes,
         )  # fmt: skip
     name = f"{card.title} {model.quantization}".strip()
     return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)

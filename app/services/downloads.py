@@ -322,7 +322,7 @@ class Downloads(QObject):
     def _on_not_added(self, error: AppError) -> None:
         entry = self._entry(self._active_id)
         self._end_adding()
-        if entry is not None and error.code == "download_other_model":
+        if entry is not None and error.code in download_queue.REFUSED:
             entry = self._emptied(entry)
         if entry is not None:
             self._fail(entry, error)
@@ -334,8 +334,8 @@ class Downloads(QObject):
             download_parts.discard(Path(entry.folder), entry)
         except OSError as error:
             log.warning("a refused file was not deleted: %s", error)
-        entry = download_parts.seen(Path(entry.folder), entry)
-        self._received[entry.id] = self._received_bytes(entry)
+        entry = download_queue.planned_anew(entry)
+        self._received[entry.id] = 0
         return entry
 
     def _end_adding(self) -> None:

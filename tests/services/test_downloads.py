@@ -226,7 +226,7 @@ def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk: Desk, s
             shutil.copy(tmp_path / "split" / path.name, stick)
         failed = desk.failure(lambda: begin(desk, card_of(desk, hub, file=mine.name), str(stick)))
     assert failed.problem is not None
-    assert failed.problem.code == "download_not_found"
+    assert failed.problem.code == "download_not_in_folder"
     assert fetched.exists()
     desk.downloads.cancel(failed.id)
     desk.downloads.discard_cancelled()
@@ -538,7 +538,7 @@ def test_what_is_no_model_is_not_added_and_says_so(desk: Desk) -> None:
     with Hub(Content(1_000_000)) as hub:
         failed = desk.failure(lambda: begin(desk, card_of(desk, hub)))
     assert failed.problem is not None
-    assert failed.problem.code.startswith("not_gguf")
+    assert failed.problem.code == "download_no_model"
     assert desk.library.models() == []
 
 
@@ -703,6 +703,26 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
         before = hub.sent_bytes
         desk.failure(lambda: desk.downloads.resume(desk.only().id))
         assert (hub.sent_bytes > before + 1000) != was_here  # another try fetches it anew
+
+
+@pytest.mark.parametrize(
+    "content", [b"<!DOCTYPE html><html><body>Sign in</body></html>", b"GGUF\x03\0\0\0" + bytes(40), b""]
+)
+def test_what_is_no_model_does_not_stay(desk: Desk, tmp_path: Path, content: bytes) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / FILE).write_bytes(content)
+    whole = gguf(tmp_path / "whole")
+    card = put_card(desk.where.cards, whole.stat().st_size)
+    problem = desk.failure(lambda: begin(desk, card, str(stick))).problem
+    assert problem is not None
+    assert problem.code == "download_no_model"
+    assert FILE in describe_error(problem).message
+    assert list(desk.where.models.iterdir()) == []
+    assert (stick / FILE).read_bytes() == content
+    shutil.copy(whole, stick / FILE)
+    desk.downloads.resume(desk.only().id)
+    assert desk.finish().card_id == "tiny"
 
 
 def test_an_address_of_another_kind_is_no_folder(desk: Desk, small: Stored) -> None:

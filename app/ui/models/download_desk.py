@@ -34,6 +34,7 @@ _WAYS = {
     "network_forbidden": "network",
     "download_bad_token": "token",
     "download_other_model": "source",
+    "download_no_model": "source",
     "download_other_file": "source",
     "download_not_found": "source",
     "download_no_folder": "source",
