@@ -1,4 +1,4 @@
-"""From a question to the passages that may answer it, by words alone: no model is needed.
+"""From a question to the passages that may answer it, by its words: no model is needed, though one may add to it.
 
 bm25 (Robertson and Zaragoza 2009) over pairs of characters, twice: FTS5 finds candidates by the rarer terms, then each
 candidate is scored with weighted terms, its clause counting too. The weights were fitted to the questions that
@@ -10,12 +10,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.core.database import Database, Row
 from app.core.documents import synonyms, terms
 from app.core.documents.library import Library
 from app.core.documents.passages import widened
 from app.core.documents.records import Passage
+
+if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy
+    from app.core.documents.fusion import Meaning
 
 CANDIDATES = 120
 TERMS = 30  # of a question, those that tell most
@@ -42,13 +46,26 @@ class _Query:
 
 
 def search(
-    library: Library, query: str, collection_ids: Sequence[int], limit: int = 20, glossary: Path | None = None
+    library: Library,
+    query: str,
+    collection_ids: Sequence[int],
+    limit: int = 20,
+    glossary: Path | None = None,
+    meaning: "Meaning | None" = None,
 ) -> list[Passage]:
-    """The best `limit` passages of those collections, the best first; [] when no term of the query occurs.
+    """The best `limit` passages of those collections, the best first; by words alone [] when none of them occurs.
 
-    `glossary`: the user's own list of words that mean the same. Raises AppError("glossary_unreadable").
+    `glossary`: the user's own list of words that mean the same. `meaning`: of the query; what is near it is found too.
+    Raises AppError("glossary_unreadable").
     """
-    database = library.database
+    scored = _by_words(library.database, query, collection_ids, glossary)
+    return widened(library, meaning.fused(library, scored, collection_ids) if meaning else scored, limit)
+
+
+def _by_words(
+    database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
+) -> list[tuple[int, float]]:
+    """(section id, score), the best first."""
     weights = synonyms.of_query(query, glossary) | terms.of_query(query)
     counted, wanted = _counted(database, weights)
     if not collection_ids or not wanted.terms:
@@ -60,7 +77,7 @@ def search(
         gain = CLAUSE_WEIGHT * _score(wanted, clause, len(clause))
         scores.update((row["id"], scores[row["id"]] + gain) for row in clause if row["id"] in scores)
     best.sort(key=lambda row: scores[row["id"]], reverse=True)
-    return widened(library, [(row["id"], scores[row["id"]]) for row in _distinct(best)], limit)
+    return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
 
 
 def _counted(database: Database, weights: Mapping[str, float]) -> tuple[dict[str, float], _Query]:
