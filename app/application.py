@@ -160,7 +160,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         database, conversations, presets, engine, library, preferences, children.template(), where.documents
     )
     preload = Preload(session, engine, preferences, session)
-    page = ChatPage(theme, session, conversations, presets, library, preferences)
+    documents = Documents(where.documents, children.reader(where.documents), where.logs)
+    page = ChatPage(theme, session, conversations, presets, library, preferences, documents)
     upkeep = ModelUpkeep(database, library, presets, preferences, where)
     downloads = Downloads(
         library, preferences, children.downloader(), where.logs / "download.log", where.data / "downloads.json"
@@ -169,7 +170,6 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     training_setup = TrainingSetup(
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
-    documents = Documents(where.documents, children.reader(where.documents), where.logs)
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
     services = Services(
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
@@ -180,6 +180,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     presets.problem_occurred.connect(window.show_problem)
     documents.not_opened.connect(window.show_problem)
     engine.died.connect(_note_death)
+    page.documents_requested.connect(lambda: window.show_page("documents"))
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
     page.starter_requested.connect(lambda: _start_with_trial(window, library))

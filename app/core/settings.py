@@ -23,6 +23,7 @@ class Settings:
     send_key: str = "enter"  # enter | ctrl_enter
     model_id: str | None = None
     context_tokens: int = 4096
+    scope: tuple[str, ...] | None = None  # collections that new conversations ask, by name; None: never chosen
     preset_id: str = "standard"  # of new conversations, and of the command line
     shows_details: bool = False  # 詳細: numbers and settings for those who want them; else やさしい
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
@@ -78,6 +79,8 @@ def _sanitized(data: dict[str, Any]) -> Settings:
     """Takes what is valid and leaves the rest at its default, so that one bad value costs only itself."""
     defaults = dataclasses.asdict(Settings())
     valid = {key: value for key, value in data.items() if key in defaults and _is_valid(key, value, defaults[key])}
+    if valid.get("scope") is not None:
+        valid["scope"] = tuple(valid["scope"])
     return Settings(**valid)
 
 
@@ -94,6 +97,8 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
         return value is None or (isinstance(value, int) and 1 <= value <= 1024)
     if key == "models_folder":
         return value is None or (isinstance(value, str) and "\0" not in value and Path(value).is_absolute())
+    if key == "scope":
+        return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
     if key == "model_id":
         return value is None or isinstance(value, str)
     return isinstance(value, type(default))

@@ -14,6 +14,12 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert settings.load(tmp_path / "settings.json") == chosen
 
 
+@pytest.mark.parametrize("scope", [None, (), ("基準", "点検記録")])
+def test_the_collections_chosen_last_are_kept(tmp_path: Path, scope: tuple[str, ...] | None) -> None:
+    settings.save(tmp_path / "settings.json", Settings(scope=scope))
+    assert settings.load(tmp_path / "settings.json") == Settings(scope=scope)
+
+
 def test_no_file_gives_the_defaults(tmp_path: Path) -> None:
     assert settings.load(tmp_path / "settings.json") == Settings()
 
@@ -27,7 +33,15 @@ def test_a_damaged_file_gives_the_defaults_and_never_an_error(tmp_path: Path, co
 
 @pytest.mark.parametrize(
     "bad",
-    ['"theme": "pink"', '"context_tokens": -1', '"context_tokens": true', '"shows_details": "yes"', '"nonsense": 1'],
+    [
+        '"theme": "pink"',
+        '"context_tokens": -1',
+        '"context_tokens": true',
+        '"shows_details": "yes"',
+        '"nonsense": 1',
+        '"scope": "基準"',
+        '"scope": [1]',
+    ],
 )
 def test_one_bad_value_costs_only_itself(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "settings.json"

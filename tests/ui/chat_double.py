@@ -5,11 +5,13 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.core import catalogue
+from app.core.documents.grounding import CollectionRef
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset, built_in
 from app.core.records import AnswerDetails, Conversation, Draft, LocalModel, Message
 from app.core.store import Store
 from app.services.conversations import Conversations
+from app.services.documents import Documents
 from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.ui.chat.page import ChatPage
@@ -45,6 +47,7 @@ class Session(QObject):
         self.is_temporary = False
         self.preset = built_in()[0]
         self.choices = Choices()
+        self.scope: tuple[CollectionRef, ...] = ()
         self.stored_draft = Draft()
         self.kept: list[Draft] = []
 
@@ -68,6 +71,11 @@ class Session(QObject):
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
         self.calls.append(("answer_by", preset_id, choices))
+        return True
+
+    def ask_of(self, scope: tuple[CollectionRef, ...]) -> bool:
+        self.scope = scope
+        self.answering_changed.emit()
         return True
 
     def keep_temporary(self) -> None:
@@ -121,6 +129,7 @@ class Double:
         self.library = Library(MODEL, TRIAL)
         self.preferences = Preferences(where.settings)
         self.presets = Presets(store)
+        self.documents = Documents(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
         self.page = ChatPage(
             theme,
@@ -129,6 +138,7 @@ class Double:
             self.presets,
             self.library,  # type: ignore[arg-type]
             self.preferences,
+            self.documents,
             self.opened.append,
         )
         qtbot.addWidget(self.page)

@@ -19,6 +19,7 @@ from app.core.records import AnswerDetails, Draft, LocalModel, Message
 from app.core.store import Store
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
+from app.services.documents import Documents
 from app.services.engine import EngineClient
 from app.services.events import Overflow, Stage
 from app.services.library import ModelLibrary
@@ -508,7 +509,8 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     session = ChatSession(
         store, conversations, presets, engine, library, preferences, children.template(), where.documents
     )
-    page = ChatPage(theme, session, conversations, presets, library, preferences)
+    documents = Documents(where.documents, [], where.logs)
+    page = ChatPage(theme, session, conversations, presets, library, preferences, documents)
     qtbot.addWidget(page)
     page.resize(900, 700)
     page.show()

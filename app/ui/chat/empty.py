@@ -19,6 +19,7 @@ class EmptyView(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._is_temporary = self._asks_documents = False
         set_surface(self, "base")
         column = QVBoxLayout(self)
         column.addStretch(2)
@@ -32,17 +33,31 @@ class EmptyView(QWidget):
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
         self.starter_button.setVisible(is_starter_available)
-        self._heading.setText(self.tr("一時的な会話です。") if is_temporary else self.tr("質問してみましょう。"))
+        self._is_temporary = is_temporary
         kept = self.tr("入力した内容は、この PC の中だけで扱います。")
         self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
+        self._show_words()
+
+    def show_documents(self, asks_documents: bool) -> None:
+        """Whether documents are asked: then an example is what Kotae's own manual answers."""
+        self._asks_documents = asks_documents
+        self._show_words()
+
+    def _show_words(self) -> None:
+        words = self.tr("資料に聞いてみましょう。") if self._asks_documents else self.tr("質問してみましょう。")
+        self._heading.setText(self.tr("一時的な会話です。") if self._is_temporary else words)
+        self.manual_button.setVisible(self._asks_documents)
+        for button in self.example_buttons:
+            button.setVisible(not self._asks_documents)
 
     def _build_ready(self) -> QWidget:
         self.example_buttons = [
             self._example(self.tr("日本の首都はどこですか？")),
             self._example(self.tr("会議の日程を尋ねるメールの文面を書いてください。")),
         ]
+        self.manual_button = self._example(self.tr("モデルを追加するには？"))
         self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
-        return _centred(self._heading, self._promise, *self.example_buttons)
+        return _centred(self._heading, self._promise, self.manual_button, *self.example_buttons)
 
     def _example(self, words: str) -> Button:
         button = Button(self._theme, words)

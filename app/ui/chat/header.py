@@ -4,11 +4,14 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu
 
+from app.core.documents.records import Label
 from app.core.presets import Preset
 from app.core.records import LocalModel
+from app.ui.chat.scope_line import LabelTag
 from app.ui.chat.temporary_tag import TemporaryTag
 from app.ui.chat.title_field import TitleField
 from app.ui.chat.words import icon_button, literal, spaced
+from app.ui.documents import words
 from app.ui.language import joined, noted
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import IconButton
@@ -44,6 +47,7 @@ class ChatHeader(Header):
         self.field = TitleField()
         self.tag = TemporaryTag(theme)
         self.tag.hide()
+        self.label_tag = LabelTag(theme)
         self.model_button = icon_button(theme, "", "box")
         self.model_button.setMenu(QMenu(self.model_button))
         self.model_button.menu().aboutToShow.connect(lambda: self._fill_models(self.model_button.menu()))
@@ -54,7 +58,8 @@ class ChatHeader(Header):
         self.menu_button.clicked.connect(self._show_menu)
         self.field.ended.connect(self._on_renamed)
         self._row.insertWidget(0, self.field, 1)
-        self._row.addWidget(self.tag, 0, Qt.AlignmentFlag.AlignVCenter)
+        for tag in (self.tag, self.label_tag):
+            self._row.addWidget(tag, 0, Qt.AlignmentFlag.AlignVCenter)
         self._row.setStretchFactor(self.title, 0)
         self._row.addStretch(1)
         for button in (self.model_button, self.preset_button, self.menu_button):
@@ -67,6 +72,10 @@ class ChatHeader(Header):
         self._has_messages, self._is_temporary = has_messages, is_temporary
         self.tag.setVisible(is_temporary)
         self._turn()
+
+    def show_label(self, label: Label | None) -> None:
+        """How confidential the conversation is; None: no documents are in play."""
+        self.label_tag.show_label("" if label is None else words.label(label))
 
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
         self._models, self._model_id = models, model_id

@@ -12,7 +12,7 @@ from PySide6.QtGui import (
     QShortcut,
     QShowEvent,
 )
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.presets import Choices, Preset
@@ -20,6 +20,7 @@ from app.core.records import Conversation, Message
 from app.core.settings import Settings
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
+from app.services.documents import Documents
 from app.services.events import Stage
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -34,18 +35,20 @@ from app.ui.chat.empty import EmptyView
 from app.ui.chat.find_bar import FindBar
 from app.ui.chat.finding import Finding
 from app.ui.chat.header import ChatHeader
+from app.ui.chat.scope_line import ScopeLine
+from app.ui.chat.scoping import Scoping
 from app.ui.chat.transcript import Transcript
 from app.ui.chat.trial_notice import TrialNotice
 from app.ui.chat.trouble import Trouble
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
-from app.ui.widgets.icon import Icon
-from app.ui.widgets.labels import Label, set_surface
+from app.ui.widgets.labels import set_surface
 from app.ui.widgets.page import Page
 
 
 class ChatPage(Page):
     models_requested = Signal()
+    documents_requested = Signal()  # to add some
     text_changed = Signal()  # somebody types a question
     log_requested = Signal()
     starter_requested = Signal()
@@ -62,6 +65,7 @@ class ChatPage(Page):
         presets: Presets,
         library: ModelLibrary,
         preferences: Preferences,
+        documents: Documents,
         open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
     ) -> None:
         """`open_url` is called with an address that the user has seen and agreed to."""
@@ -76,6 +80,7 @@ class ChatPage(Page):
         self._is_elsewhere = False  # what opens next is another conversation, not another branch
         self._build()
         self._drafts = Drafts(session, self.composer, self)
+        self._scoping = Scoping(session, documents, preferences, self.scope_line, self)
         self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
         self._connect()
         self._add_shortcuts()
@@ -102,13 +107,14 @@ class ChatPage(Page):
         self.stack.addWidget(scrolled)
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
+        self.scope_line = ScopeLine(self._theme)
         self._banner_row = QVBoxLayout()
         self._banner_row.addWidget(self.banner)
         foot = QWidget()
         foot_column = QVBoxLayout(foot)
         foot_column.setContentsMargins(0, 8, 0, 16)
         foot_column.setSpacing(6)
-        foot_column.addLayout(self._build_scope_line())
+        foot_column.addWidget(self.scope_line)
         foot_column.addWidget(self.composer)
         self.trial_notice = TrialNotice(self._theme)
         column = QVBoxLayout(self)
@@ -120,14 +126,6 @@ class ChatPage(Page):
         column.addWidget(self.trial_notice)
         column.addWidget(self.stack, 1)
         column.addLayout(Centred(self._theme, foot))
-
-    def _build_scope_line(self) -> QHBoxLayout:
-        words = self.tr("資料なしで回答します（出典は付きません）")
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addWidget(Icon(self._theme, "library-big", size=14))
-        row.addWidget(Label(words, role="caption", tone="text2"), 1)
-        return row
 
     def _connect(self) -> None:
         session, header = self._session, self.header
@@ -157,6 +155,8 @@ class ChatPage(Page):
         header.export_requested.connect(self.export_requested)
         header.copy_requested.connect(self._copy_conversation)
         header.log_requested.connect(self.log_requested)
+        self.scope_line.documents_requested.connect(self.documents_requested)
+        self._scoping.shown.connect(self._show_scope)
         self.trial_notice.models_requested.connect(self.models_requested)
         self._connect_messages()
         self._connect_trouble()
@@ -197,6 +197,7 @@ class ChatPage(Page):
             "Alt+Left": lambda: self.transcript.step_branch(-1),
             "Alt+Right": lambda: self.transcript.step_branch(1),
             "F2": self.header.start_renaming,
+            "Ctrl+L": self.scope_line.open_menu,
             "Ctrl+F": self.finding.open,
             "F3": lambda: self.finding.step(1),
             "Shift+F3": lambda: self.finding.step(-1),
@@ -264,6 +265,7 @@ class ChatPage(Page):
             has_messages=conversation is not None,
             is_temporary=self._session.is_temporary,
         )
+        self._show_scope()
 
     def _show_models(self) -> None:
         models = self._library.models()
@@ -277,6 +279,10 @@ class ChatPage(Page):
         card = self._library.card(current) if current else None
         self.trial_notice.setVisible(card is not None and card.is_trial)
         self._lay_out()
+
+    def _show_scope(self) -> None:
+        self.header.show_label(self._scoping.label(self.transcript.messages))
+        self.empty.show_documents(bool(self._session.scope))
 
     def _show_settings(self, settings: Settings) -> None:
         self.composer.set_send_key(settings.send_key)

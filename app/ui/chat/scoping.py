@@ -1,0 +1,95 @@
+"""Which collections the open conversation asks: chosen in the line above the editor, and remembered for new ones."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import LABELS, Collection, Label
+from app.core.records import Conversation, Message
+from app.services.chat import ChatSession
+from app.services.documents import Documents
+from app.services.preferences import Preferences
+from app.ui.chat.scope_line import Choice, ScopeLine
+
+
+class Scoping(QObject):
+    """A new conversation asks what was chosen last; before any choice the user's own documents, or else the manual."""
+
+    shown = Signal()  # the scope, or what is known of its collections, may be another
+
+    def __init__(
+        self, session: ChatSession, documents: Documents, preferences: Preferences, line: ScopeLine, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._documents = documents
+        self._preferences = preferences
+        self._line = line
+        self._is_chosen = False  # by hand, for the new conversation that is open
+        session.conversation_opened.connect(self._on_conversation_opened)
+        session.answering_changed.connect(self._show)
+        documents.changed.connect(self._on_documents_changed)
+        line.changed.connect(self._on_chosen)
+        self._on_documents_changed()
+
+    def label(self, messages: Sequence[Message]) -> Label | None:
+        """The strictest of what is asked and of what the answers rest on; None where no documents are in play."""
+        asked = [one.label for one, _ in self._asked() if one is not None]
+        used = [
+            source.label
+            for message in messages
+            if message.details is not None and message.details.grounding is not None
+            for source in message.details.grounding.sources
+        ]
+        return max([*asked, *used], key=LABELS.index, default=None)
+
+    # ------------------------------------------------------------------ private
+
+    def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
+        self._is_chosen = False
+        if conversation is None:
+            self._ask_default()
+        self._show()
+
+    def _on_documents_changed(self) -> None:
+        if self._session.conversation is None and not self._is_chosen:
+            self._ask_default()
+        self._show()
+
+    def _on_chosen(self, names: tuple[str, ...]) -> None:
+        known = {one.name: CollectionRef(one.id, one.name) for one in self._documents.collections()}
+        known = {**{ref.name: ref for ref in self._session.scope}, **known}
+        self._is_chosen = True
+        if self._session.ask_of(tuple(known[name] for name in names if name in known)):
+            self._preferences.change(scope=names)
+
+    def _ask_default(self) -> None:
+        scope = tuple(CollectionRef(one.id, one.name) for one in self._default())
+        if scope != self._session.scope:
+            self._session.ask_of(scope)
+
+    def _default(self) -> list[Collection]:
+        there = self._documents.collections()
+        chosen = self._preferences.value.scope
+        if chosen is not None:
+            found = [one for one in there if one.name in chosen]
+            if found or not chosen:
+                return found
+        read = [one for one in there if one.sections > 0]
+        return [one for one in read if not one.is_builtin] or read
+
+    def _asked(self) -> list[tuple[Collection | None, CollectionRef]]:
+        """By name, as the search does it; one that was renamed by its id. None: it was removed."""
+        there = self._documents.collections()
+        by_name = {one.name: one for one in there}
+        by_id = {one.id: one for one in there}
+        return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in self._session.scope]
+
+    def _show(self) -> None:
+        asked = self._asked()
+        ids = {one.id for one, _ in asked if one is not None}
+        choices = [Choice(one.name, one.documents, one.id in ids) for one in self._documents.collections()]
+        gone = [Choice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
+        self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
+        self.shown.emit()

@@ -1,0 +1,187 @@
+"""Which collections a question asks: chips above the editor, their menu, and what new conversations begin with."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from app.application import Parts
+from app.core.documents.library import Library
+from app.core.documents.records import Document, Section
+from app.core.paths import Paths
+from app.ui.chat.scope_line import StayingMenu
+from app.ui.widgets.buttons import IconButton
+
+TIMEOUT_MS = 20_000
+LABELS = {"基準": "internal", "点検記録": "secret"}
+MANUAL = "Kotae の使い方"
+
+
+def put(library: Library, name: str, label: str, *, is_builtin: bool = False) -> None:
+    collection_id = library.add_collection(name, label, is_builtin=is_builtin)  # type: ignore[arg-type]
+    (document_id,) = library.add_documents(collection_id, [Path(f"/nowhere/{name}.md")])
+    document = library.document(document_id)
+    assert isinstance(document, Document)
+    library.put(Document(**{**_fields(document), "state": "done"}), [Section(("1",), f"{name}の本文。")])
+
+
+def _fields(document: Document) -> dict[str, object]:
+    return {name: getattr(document, name) for name in document.__slots__}
+
+
+@pytest.fixture
+def library(where: Paths) -> Iterator[Library]:
+    where.data.mkdir(parents=True, exist_ok=True)
+    library = Library.open(where.documents)
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def opened(open_window: Callable[..., Parts], qtbot) -> Callable[..., Parts]:
+    def open_(width: int = 1440) -> Parts:
+        parts = open_window(width)
+        with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
+            parts.documents.open()
+        return parts
+
+    return open_
+
+
+def asked(parts: Parts) -> list[str]:
+    return [ref.name for ref in parts.session.scope]
+
+
+def chips(parts: Parts) -> list[str]:
+    line = parts.window.page("ask").scope_line
+    return [chip.label.text() for chip in line.chips if chip.isVisible()]
+
+
+def names(menu: StayingMenu) -> dict[str, bool]:
+    return {action.data(): action.isChecked() for action in menu.actions() if action.isCheckable()}
+
+
+def choose(parts: Parts, name: str) -> None:
+    menu = parts.window.page("ask").scope_line.menu()
+    next(action for action in menu.actions() if action.data() == name).toggle()
+    menu.deleteLater()
+
+
+def test_at_first_the_manual_is_asked_where_there_is_nothing_else(library: Library, opened) -> None:
+    put(library, MANUAL, "public", is_builtin=True)
+    parts = opened()
+    assert asked(parts) == chips(parts) == [MANUAL]
+    page = parts.window.page("ask")
+    assert not page.empty.manual_button.isHidden()
+    assert all(button.isHidden() for button in page.empty.example_buttons)
+    assert page.header.label_tag.isVisible()
+
+
+def test_own_documents_come_before_the_manual(library: Library, opened) -> None:
+    put(library, MANUAL, "public", is_builtin=True)
+    put(library, "基準", "internal")
+    assert asked(opened()) == ["基準"]
+
+
+def test_without_documents_the_line_says_so(opened) -> None:
+    parts = opened()
+    line = parts.window.page("ask").scope_line
+    assert (asked(parts), chips(parts)) == ([], [])
+    assert line.caption.text() == "資料なしで回答します（出典は付きません）"
+    assert not parts.window.page("ask").header.label_tag.isVisible()
+
+
+def test_what_was_chosen_is_asked_by_new_conversations_too(library: Library, opened) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    parts = opened()
+    choose(parts, "基準")  # all were asked: this leaves it out
+    assert asked(parts) == ["点検記録"]
+    parts.session.new()
+    assert asked(parts) == chips(parts) == ["点検記録"]
+    assert parts.preferences.value.scope == ("点検記録",)
+
+
+def test_nobody_has_to_ask_documents(library: Library, opened) -> None:
+    put(library, "基準", "internal")
+    parts = opened()
+    parts.window.page("ask").scope_line.chips[0].findChild(IconButton).click()
+    assert asked(parts) == []
+    parts.session.new()
+    assert asked(parts) == []
+
+
+def test_each_conversation_keeps_its_own(library: Library, opened, store) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    kept = store.add_question("以前の質問").conversation_id
+    parts = opened()
+    assert len(asked(parts)) == 2
+    parts.session.open(kept)
+    assert (asked(parts), chips(parts)) == ([], [])
+    choose(parts, "点検記録")
+    parts.session.new()
+    choose(parts, "基準")
+    parts.session.open(kept)
+    assert chips(parts) == ["点検記録"]
+
+
+def test_the_strictest_label_stands_beside_the_title(library: Library, opened) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    parts = opened()
+    tag = parts.window.page("ask").header.label_tag
+    assert tag._words.text() == "機密"
+    choose(parts, "点検記録")
+    assert tag._words.text() == "社外秘"
+
+
+def test_a_collection_that_was_removed_is_shown_as_gone(library: Library, opened, qtbot) -> None:
+    put(library, "基準", "internal")
+    put(library, "点検記録", "internal")
+    parts = opened()
+    choose(parts, "点検記録")
+    question = parts.store.add_question("質問", None, None)
+    parts.store.set_scope(question.conversation_id, parts.session.scope)
+    parts.session.open(question.conversation_id)
+    parts.documents.remove_collection(parts.session.scope[0].id)
+    qtbot.waitUntil(lambda: not parts.documents.is_busy, timeout=TIMEOUT_MS)
+    assert chips(parts) == ["基準（ありません）"]
+
+
+def test_a_collection_is_found_by_its_new_name(library: Library, opened, qtbot) -> None:
+    put(library, "基準", "internal")
+    parts = opened()
+    with qtbot.waitSignal(parts.documents.changed, timeout=TIMEOUT_MS):
+        parts.documents.rename(parts.session.scope[0].id, "新しい基準")
+    qtbot.waitUntil(lambda: chips(parts) == ["新しい基準"], timeout=TIMEOUT_MS)
+
+
+def test_where_chips_do_not_fit_their_number_stands(library: Library, opened) -> None:
+    for number in range(6):
+        put(library, f"とても長い名前の資料集 その {number}", "internal")
+    parts = opened(800)
+    line = parts.window.page("ask").scope_line
+    assert chips(parts) == []
+    assert (line.count_button.isVisible(), line.count_button.text()) == (True, "6 件")
+    assert "その 5" in line.count_button.toolTip()
+
+
+def test_the_menu_opens_by_key_and_stays_while_entries_are_chosen(library: Library, opened, qtbot) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    parts = opened()
+    page = parts.window.page("ask")
+    QTest.keyClick(page.composer.editor, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, StayingMenu)
+    assert names(menu) == {"基準": True, "点検記録": True}
+    for _ in range(2):
+        QTest.keyClick(menu, Qt.Key.Key_Down)
+    QTest.keyClick(menu, Qt.Key.Key_Space)
+    assert menu.isVisible()
+    assert len(asked(parts)) == 1
+    menu.close()
