@@ -428,6 +428,10 @@
         <translation>Merges a LoRA made by fine-tuning.</translation>
     </message>
     <message>
+        <source>学習環境を作る</source>
+        <translation>Set up the training environment</translation>
+    </message>
+    <message>
         <source>文章 (*.txt *.md);;すべてのファイル (*)</source>
         <translation>Text (*.txt *.md);;All files (*)</translation>
     </message>
@@ -620,10 +624,6 @@
         <translation>New question</translation>
     </message>
     <message>
-        <source>資料なしで回答します（出典は付きません）</source>
-        <translation>Answering without documents (no citations)</translation>
-    </message>
-    <message>
         <source>質問：</source>
         <translation>Question: </translation>
     </message>
@@ -657,6 +657,63 @@
     <message>
         <source>自動（会話と同じ）</source>
         <translation>Auto (as the conversation)</translation>
+    </message>
+</context>
+<context>
+    <name>CollectionList</name>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n} items</translation>
+    </message>
+    <message>
+        <source>要確認 {n}</source>
+        <translation>{n} need attention</translation>
+    </message>
+    <message>
+        <source>読み取り待ち {n}</source>
+        <translation>{n} waiting to be read</translation>
+    </message>
+</context>
+<context>
+    <name>CollectionMenu</name>
+    <message>
+        <source>すべて読み直す</source>
+        <translation>Read everything again</translation>
+    </message>
+    <message>
+        <source>ファイルを追加…</source>
+        <translation>Add files…</translation>
+    </message>
+    <message>
+        <source>フォルダの変更を取り込む</source>
+        <translation>Take in changes of the folders</translation>
+    </message>
+    <message>
+        <source>フォルダを追加…</source>
+        <translation>Add a folder…</translation>
+    </message>
+    <message>
+        <source>並べ替え</source>
+        <translation>Sort by</translation>
+    </message>
+    <message>
+        <source>名前とラベルを変更…</source>
+        <translation>Change name and label…</translation>
+    </message>
+    <message>
+        <source>資料集を作る…</source>
+        <translation>New collection…</translation>
+    </message>
+    <message>
+        <source>資料集を削除</source>
+        <translation>Delete collection</translation>
+    </message>
+</context>
+<context>
+    <name>CollectionView</name>
+    <message>
+        <source>資料集の一覧</source>
+        <translation>List of collections</translation>
     </message>
 </context>
 <context>
@@ -904,6 +961,89 @@
     </message>
 </context>
 <context>
+    <name>Deeds</name>
+    <message>
+        <source>{n} 件の文書を取り除きました。元のファイルは残っています。</source>
+        <translation>{n} documents removed. The original files are untouched.</translation>
+    </message>
+    <message>
+        <source>{n} 件の文書を追加しました。</source>
+        <translation>{n} documents added.</translation>
+    </message>
+    <message>
+        <source>「{name}」を取り除きました。元のファイルは残っています。</source>
+        <translation>&quot;{name}&quot; removed. The original file is untouched.</translation>
+    </message>
+    <message>
+        <source>すでにある文書 {n}</source>
+        <translation>already there: {n}</translation>
+    </message>
+    <message>
+        <source>どんな資料集を作りますか</source>
+        <translation>What kind of collection?</translation>
+    </message>
+    <message>
+        <source>作る</source>
+        <translation>Create</translation>
+    </message>
+    <message>
+        <source>取り込まなかったもの：{list}</source>
+        <translation>Not taken: {list}</translation>
+    </message>
+    <message>
+        <source>取り込んだ内容はそのまま使えます。ドライブをつないでから、もう一度更新してください。</source>
+        <translation>What was read can still be used. Connect the drive and update again.</translation>
+    </message>
+    <message>
+        <source>変わった文書はありません。</source>
+        <translation>No documents have changed.</translation>
+    </message>
+    <message>
+        <source>変更</source>
+        <translation>Change</translation>
+    </message>
+    <message>
+        <source>新しい文書 {a}&#x3000;変わった文書 {b}&#x3000;なくなった文書 {c}</source>
+        <translation>New: {a}  Changed: {b}  Gone: {c}</translation>
+    </message>
+    <message>
+        <source>更新しました。</source>
+        <translation>Updated.</translation>
+    </message>
+    <message>
+        <source>見つからないものがあります。</source>
+        <translation>Some things were not found.</translation>
+    </message>
+    <message>
+        <source>見つからない場所があります：{path}</source>
+        <translation>Places not found: {path}</translation>
+    </message>
+    <message>
+        <source>資料</source>
+        <translation>Documents</translation>
+    </message>
+    <message>
+        <source>資料集「{name}」を削除しました。元のファイルは残っています。</source>
+        <translation>Collection &quot;{name}&quot; deleted. The original files are untouched.</translation>
+    </message>
+    <message>
+        <source>資料集の名前とラベルを変えますか</source>
+        <translation>Change name and label of the collection?</translation>
+    </message>
+    <message>
+        <source>追加するファイルを選ぶ</source>
+        <translation>Choose files to add</translation>
+    </message>
+    <message>
+        <source>追加するフォルダを選ぶ</source>
+        <translation>Choose a folder to add</translation>
+    </message>
+    <message>
+        <source>追加できる文書はありませんでした。</source>
+        <translation>There was no document that can be added.</translation>
+    </message>
+</context>
+<context>
     <name>Dialog</name>
     <message>
         <source>Kotae</source>
@@ -943,10 +1083,273 @@
     </message>
 </context>
 <context>
+    <name>DocumentMenu</name>
+    <message>
+        <source>もう一度読む</source>
+        <translation>Read again</translation>
+    </message>
+    <message>
+        <source>フォルダで表示</source>
+        <translation>Show in folder</translation>
+    </message>
+    <message>
+        <source>取り除く</source>
+        <translation>Remove</translation>
+    </message>
+    <message>
+        <source>開く</source>
+        <translation>Open</translation>
+    </message>
+</context>
+<context>
+    <name>DocumentTable</name>
+    <message>
+        <source>ページ</source>
+        <translation>Pages</translation>
+    </message>
+    <message>
+        <source>問題</source>
+        <translation>Problem</translation>
+    </message>
+    <message>
+        <source>文書</source>
+        <translation>Document</translation>
+    </message>
+    <message>
+        <source>状態</source>
+        <translation>State</translation>
+    </message>
+    <message>
+        <source>節</source>
+        <translation>Sections</translation>
+    </message>
+</context>
+<context>
+    <name>DocumentView</name>
+    <message>
+        <source>列の見出し</source>
+        <translation>Column headings</translation>
+    </message>
+    <message>
+        <source>文書の一覧</source>
+        <translation>List of documents</translation>
+    </message>
+</context>
+<context>
+    <name>Documents</name>
+    <message>
+        <source>{n} ページ</source>
+        <translation>{n} pages</translation>
+    </message>
+    <message>
+        <source>{p} %</source>
+        <translation>{p} %</translation>
+    </message>
+    <message>
+        <source>× 同じ名前の資料集があります。別の名前にしてください。</source>
+        <translation>× There is a collection with this name. Choose another one.</translation>
+    </message>
+    <message>
+        <source>× 名前を入力してください。</source>
+        <translation>× Enter a name.</translation>
+    </message>
+    <message>
+        <source>、</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>None</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ファイルの初めの部分</source>
+        <translation>Beginning of the file</translation>
+    </message>
+    <message>
+        <source>フォルダの外へのリンク</source>
+        <translation>Links out of the folder</translation>
+    </message>
+    <message>
+        <source>ラベル</source>
+        <translation>Label</translation>
+    </message>
+    <message>
+        <source>公開</source>
+        <translation>Public</translation>
+    </message>
+    <message>
+        <source>失敗</source>
+        <translation>Failed</translation>
+    </message>
+    <message>
+        <source>完了</source>
+        <translation>Done</translation>
+    </message>
+    <message>
+        <source>対応していない形式</source>
+        <translation>Formats that are not supported</translation>
+    </message>
+    <message>
+        <source>待機</source>
+        <translation>Waiting</translation>
+    </message>
+    <message>
+        <source>文字が正しく見えるものを選ぶと、その文字コードで読み直します。</source>
+        <translation>Choose the one in which the text looks right; the file is read again with it.</translation>
+    </message>
+    <message>
+        <source>文字にならない名前</source>
+        <translation>Names that are not text</translation>
+    </message>
+    <message>
+        <source>文字のないページ</source>
+        <translation>Pages without text</translation>
+    </message>
+    <message>
+        <source>文字コード</source>
+        <translation>Encoding</translation>
+    </message>
+    <message>
+        <source>文字コードを選んでください</source>
+        <translation>Choose the encoding</translation>
+    </message>
+    <message>
+        <source>文字化けの疑い</source>
+        <translation>Garbled text suspected</translation>
+    </message>
+    <message>
+        <source>文字数</source>
+        <translation>Characters</translation>
+    </message>
+    <message>
+        <source>機密</source>
+        <translation>Secret</translation>
+    </message>
+    <message>
+        <source>機密の資料は、書き出すときに確認します。</source>
+        <translation>Exports of secret documents ask first.</translation>
+    </message>
+    <message>
+        <source>社外秘</source>
+        <translation>Internal</translation>
+    </message>
+    <message>
+        <source>編集中の一時ファイル</source>
+        <translation>Temporary files of other programs</translation>
+    </message>
+    <message>
+        <source>自動で判別する</source>
+        <translation>Detect automatically</translation>
+    </message>
+    <message>
+        <source>表</source>
+        <translation>Tables</translation>
+    </message>
+    <message>
+        <source>要確認</source>
+        <translation>Needs attention</translation>
+    </message>
+    <message>
+        <source>見出し</source>
+        <translation>Headings</translation>
+    </message>
+    <message>
+        <source>読み取った日</source>
+        <translation>Read on</translation>
+    </message>
+    <message>
+        <source>読み取り中</source>
+        <translation>Reading</translation>
+    </message>
+    <message>
+        <source>読み取り中 {a}／{b}</source>
+        <translation>Reading {a}/{b}</translation>
+    </message>
+    <message>
+        <source>読み直す</source>
+        <translation>Read again</translation>
+    </message>
+    <message>
+        <source>読めないもの</source>
+        <translation>Files that cannot be read</translation>
+    </message>
+    <message>
+        <source>資料集の名前</source>
+        <translation>Name of the collection</translation>
+    </message>
+    <message>
+        <source>隠しファイル</source>
+        <translation>Hidden files</translation>
+    </message>
+</context>
+<context>
+    <name>DocumentsPage</name>
+    <message>
+        <source>{label} ▾</source>
+        <translation>{label} ▾</translation>
+    </message>
+    <message>
+        <source>ほかの資料集…</source>
+        <translation>Other collections…</translation>
+    </message>
+    <message>
+        <source>ファイルを追加</source>
+        <translation>Add files</translation>
+    </message>
+    <message>
+        <source>フォルダを追加</source>
+        <translation>Add a folder</translation>
+    </message>
+    <message>
+        <source>ラベル</source>
+        <translation>Label</translation>
+    </message>
+    <message>
+        <source>ラベル：{label}</source>
+        <translation>Label: {label}</translation>
+    </message>
+    <message>
+        <source>例：仕様書や基準のフォルダをここへドラッグすると、その下のフォルダも一緒に追加されます。</source>
+        <translation>Example: drag a folder of specifications or standards here; the folders below it are added too.</translation>
+    </message>
+    <message>
+        <source>文書の名前で絞り込む</source>
+        <translation>Filter by document name</translation>
+    </message>
+    <message>
+        <source>資料</source>
+        <translation>Documents</translation>
+    </message>
+    <message>
+        <source>資料はまだありません。PDF、Word、Excel などを追加できます。</source>
+        <translation>No documents yet. You can add PDF, Word, Excel and more.</translation>
+    </message>
+    <message>
+        <source>資料を開いています…</source>
+        <translation>Opening the documents…</translation>
+    </message>
+    <message>
+        <source>資料集の操作</source>
+        <translation>Actions for the collection</translation>
+    </message>
+    <message>
+        <source>資料集を作る</source>
+        <translation>New collection</translation>
+    </message>
+</context>
+<context>
     <name>Download</name>
     <message>
         <source>{a}／{b} {unit}（{p} %）</source>
         <translation>{a}/{b} {unit} ({p} %)</translation>
+    </message>
+    <message>
+        <source>{title} を {n} 番目にしました。</source>
+        <translation>{title} is now number {n}.</translation>
     </message>
     <message>
         <source>× 止まりました</source>
@@ -963,6 +1366,14 @@
     <message>
         <source>一時停止中</source>
         <translation>Paused</translation>
+    </message>
+    <message>
+        <source>上へ</source>
+        <translation>Move up</translation>
+    </message>
+    <message>
+        <source>下へ</source>
+        <translation>Move down</translation>
     </message>
     <message>
         <source>中身を照合しています</source>
@@ -998,6 +1409,10 @@
     <message>
         <source>ダウンロード（{size}）</source>
         <translation>Download ({size})</translation>
+    </message>
+    <message>
+        <source>使用条件：{name}</source>
+        <translation>Terms of use: {name}</translation>
     </message>
     <message>
         <source>通信が許可されていません。USB メモリの持ち運びキットから追加できます。</source>
@@ -1039,6 +1454,14 @@
         <translation>I have read the licence</translation>
     </message>
     <message>
+        <source>入手元</source>
+        <translation>Source</translation>
+    </message>
+    <message>
+        <source>入手元を指定…</source>
+        <translation>Choose a source…</translation>
+    </message>
+    <message>
         <source>同意してダウンロード</source>
         <translation>Accept and download</translation>
     </message>
@@ -1049,10 +1472,6 @@
     <message>
         <source>約 {size}</source>
         <translation>about {size}</translation>
-    </message>
-    <message>
-        <source>配布元</source>
-        <translation>Source</translation>
     </message>
 </context>
 <context>
@@ -1082,6 +1501,10 @@
         <translation>Change folder…</translation>
     </message>
     <message>
+        <source>入手元を指定…</source>
+        <translation>Choose a source…</translation>
+    </message>
+    <message>
         <source>通信の設定を開く</source>
         <translation>Network settings</translation>
     </message>
@@ -1104,12 +1527,23 @@
         <source>続きから再開</source>
         <translation>Resume</translation>
     </message>
+    <message>
+        <source>順番を変える</source>
+        <translation>Change the order</translation>
+    </message>
 </context>
 <context>
     <name>Downloading</name>
     <message>
         <source>{name} を追加しました。</source>
         <translation>{name} was added.</translation>
+    </message>
+</context>
+<context>
+    <name>DropZone</name>
+    <message>
+        <source>ここにファイルやフォルダをドロップ</source>
+        <translation>Drop files or folders here</translation>
     </message>
 </context>
 <context>
@@ -1169,6 +1603,10 @@
         <translation>There is no model yet.</translation>
     </message>
     <message>
+        <source>モデルを追加するには？</source>
+        <translation>How do I add a model?</translation>
+    </message>
+    <message>
         <source>一時的な会話です。</source>
         <translation>This is a temporary chat.</translation>
     </message>
@@ -1189,8 +1627,19 @@
         <translation>What is the capital of Japan?</translation>
     </message>
     <message>
+        <source>資料に聞いてみましょう。</source>
+        <translation>Ask your documents.</translation>
+    </message>
+    <message>
         <source>質問してみましょう。</source>
         <translation>Ask something.</translation>
+    </message>
+</context>
+<context>
+    <name>EnvironmentMaking</name>
+    <message>
+        <source>ホイール（.whl）のフォルダを選ぶ</source>
+        <translation>Choose a folder of wheels (.whl)</translation>
     </message>
 </context>
 <context>
@@ -1608,8 +2057,8 @@
         <translation>other programs use {n} GB</translation>
     </message>
     <message>
-        <source>メモリ {a} GB（空き {b}）</source>
-        <translation>Memory {a} GB ({b} free)</translation>
+        <source>メモリ {a} GB（空き {b} GB）</source>
+        <translation>Memory {a} GB ({b} GB free)</translation>
     </message>
     <message>
         <source>保存先の空き {n} GB</source>
@@ -1726,8 +2175,63 @@
         <translation>Settings</translation>
     </message>
     <message>
+        <source>資料</source>
+        <translation>Documents</translation>
+    </message>
+    <message>
         <source>質問</source>
         <translation>Ask</translation>
+    </message>
+</context>
+<context>
+    <name>MakeDialog</name>
+    <message>
+        <source>▲ 「外部通信をすべて止める」が入っています。ホイールのフォルダから、オフラインで作れます。</source>
+        <translation>▲ &quot;Block all outside traffic&quot; is on. It can be made offline from a folder of wheels.</translation>
+    </message>
+    <message>
+        <source>オフラインで作る…</source>
+        <translation>Make it offline…</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>モデルの変換と学習に使う Python と torch などを、Kotae のデータの場所に入れます。数分かかります。すでにあれば、新しいものが動くと確かめてから入れ替えます。</source>
+        <translation>Puts Python, torch and what else converts and fine-tunes models into Kotae&apos;s data folder. It takes a few minutes. An existing environment is replaced only after the new one has been checked.</translation>
+    </message>
+    <message>
+        <source>不要なファイルを消してから、もう一度選んでください。</source>
+        <translation>Delete files you no longer need, then choose this again.</translation>
+    </message>
+    <message>
+        <source>作る</source>
+        <translation>Create</translation>
+    </message>
+    <message>
+        <source>学習環境を作りますか</source>
+        <translation>Make the training environment?</translation>
+    </message>
+    <message>
+        <source>最大 {need} 使います（空き {free}）。</source>
+        <translation>Uses up to {need} ({free} free).</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Checking…</translation>
+    </message>
+    <message>
+        <source>通信はしません。{folder} のホイール（.whl）から作ります。</source>
+        <translation>No network is used. It is made from the wheels (.whl) in {folder}.</translation>
+    </message>
+    <message>
+        <source>通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。</source>
+        <translation>Network: about {size} from pip&apos;s package index (usually pypi.org).</translation>
+    </message>
+    <message>
+        <source>通信：pip の配布元（ふつうは pypi.org）から取得します。</source>
+        <translation>Network: from pip&apos;s package index (usually pypi.org).</translation>
     </message>
 </context>
 <context>
@@ -1800,8 +2304,8 @@
         <translation>GPU memory use</translation>
     </message>
     <message>
-        <source>USB メモリの持ち運びキットから追加できます。</source>
-        <translation>Add models from a transfer kit on a USB stick.</translation>
+        <source>USB メモリの持ち運びキットか、ファイルのあるフォルダから追加できます。</source>
+        <translation>It can be added from a transfer kit on a USB stick, or from a folder that has the file.</translation>
     </message>
     <message>
         <source>{form} もダウンロード（{size}）</source>
@@ -1886,6 +2390,10 @@
     <message>
         <source>元のモデル</source>
         <translation>Base model</translation>
+    </message>
+    <message>
+        <source>別の入手元</source>
+        <translation>Another source</translation>
     </message>
     <message>
         <source>前回の実測</source>
@@ -2247,6 +2755,10 @@
         <translation>as it is</translation>
     </message>
     <message>
+        <source>ただし遅く、待たされます（予測：{speed}）。</source>
+        <translation>It is slow, though, and you will wait (predicted: {speed}).</translation>
+    </message>
+    <message>
         <source>なし</source>
         <translation>No</translation>
     </message>
@@ -2317,6 +2829,10 @@
     <message>
         <source>元とほぼ同じ</source>
         <translation>Almost like the original</translation>
+    </message>
+    <message>
+        <source>動くが遅い</source>
+        <translation>Works, slowly</translation>
     </message>
     <message>
         <source>動作可</source>
@@ -2426,8 +2942,8 @@
 <context>
     <name>ModelsPage</name>
     <message>
-        <source>GGUF ファイルは、ここにドロップしても追加できます。</source>
-        <translation>You can also drop GGUF files here.</translation>
+        <source>GGUF ファイルをここにドロップして追加</source>
+        <translation>Drop a GGUF file here to add it</translation>
     </message>
     <message>
         <source>GGUF ファイルを取り込む</source>
@@ -2465,8 +2981,8 @@
         <translation>The address of a server, such as your company&apos;s, that offers files as Hugging Face does. Empty: huggingface.co.</translation>
     </message>
     <message>
-        <source>Kotae が通信するのは、モデルのダウンロードを自分で始めたときだけです。止めると、それも行いません。途中のダウンロードも止まります。</source>
-        <translation>Kotae uses the network only when you start a download of a model. Blocked, it does not do that either, and downloads under way stop.</translation>
+        <source>Kotae が通信するのは、モデルのダウンロードか学習環境の取得を、自分で始めたときだけです。止めると、それも行いません。途中のものも止まります。</source>
+        <translation>Kotae uses the network only when you start a model download or fetch the training environment. Blocking stops these too, also those under way.</translation>
     </message>
     <message>
         <source>▲ 保存したトークンはありません。</source>
@@ -2582,6 +3098,14 @@
     <message>
         <source>回答が途中で止まりました</source>
         <translation>The answer stopped halfway</translation>
+    </message>
+    <message>
+        <source>学習環境ができました</source>
+        <translation>The training environment is ready</translation>
+    </message>
+    <message>
+        <source>学習環境の作業が途中で止まりました</source>
+        <translation>Work on the training environment has stopped</translation>
     </message>
     <message>
         <source>持ち運びキットの取り込みが終わりました</source>
@@ -3154,6 +3678,116 @@
     </message>
 </context>
 <context>
+    <name>QueueRow</name>
+    <message>
+        <source>ほかの Kotae（コマンド）が読み取っています</source>
+        <translation>Another Kotae (a command) is reading</translation>
+    </message>
+    <message>
+        <source>フォルダを調べています：{n} 件</source>
+        <translation>Looking through folders: {n} files</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>取り消す</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>文書 {a}／{b}</source>
+        <translation>Document {a}/{b}</translation>
+    </message>
+    <message>
+        <source>検索の索引を書き込んでいます</source>
+        <translation>Writing the search index</translation>
+    </message>
+    <message>
+        <source>毎分 {n} 件</source>
+        <translation>{n} a minute</translation>
+    </message>
+    <message>
+        <source>続きから再開</source>
+        <translation>Resume</translation>
+    </message>
+    <message>
+        <source>読み取っています：{name}</source>
+        <translation>Reading: {name}</translation>
+    </message>
+    <message>
+        <source>読み取りの続きを用意しています</source>
+        <translation>Preparing to go on reading</translation>
+    </message>
+    <message>
+        <source>読み取りを一時停止しています</source>
+        <translation>Reading is paused</translation>
+    </message>
+    <message>
+        <source>資料の読み取り</source>
+        <translation>Reading documents</translation>
+    </message>
+</context>
+<context>
+    <name>ReportPanel</name>
+    <message>
+        <source>← 一覧に戻る</source>
+        <translation>← Back to the list</translation>
+    </message>
+    <message>
+        <source>このまま使う</source>
+        <translation>Use as it is</translation>
+    </message>
+    <message>
+        <source>そのページの内容は、まだ検索できません。</source>
+        <translation>What is on these pages cannot be searched yet.</translation>
+    </message>
+    <message>
+        <source>もう一度読む</source>
+        <translation>Read again</translation>
+    </message>
+    <message>
+        <source>フォルダで表示</source>
+        <translation>Show in folder</translation>
+    </message>
+    <message>
+        <source>取り込みの報告</source>
+        <translation>Import report</translation>
+    </message>
+    <message>
+        <source>問題がなければ、そのまま使えます。</source>
+        <translation>If nothing looks wrong, it can be used as it is.</translation>
+    </message>
+    <message>
+        <source>場所</source>
+        <translation>Place</translation>
+    </message>
+    <message>
+        <source>文字コードを変更…</source>
+        <translation>Change the encoding…</translation>
+    </message>
+    <message>
+        <source>文字認識には、Tesseract と日本語のデータのインストールが必要です。</source>
+        <translation>Text recognition needs Tesseract and its Japanese data to be installed.</translation>
+    </message>
+    <message>
+        <source>文字認識を行う</source>
+        <translation>Recognize text</translation>
+    </message>
+    <message>
+        <source>画像だけのページが {n} あります。</source>
+        <translation>{n} pages are images only.</translation>
+    </message>
+    <message>
+        <source>読み取った内容を確かめてください。</source>
+        <translation>Please check what was read.</translation>
+    </message>
+    <message>
+        <source>開く</source>
+        <translation>Open</translation>
+    </message>
+</context>
+<context>
     <name>ResultList</name>
     <message>
         <source>ほか {n} 件</source>
@@ -3170,6 +3804,52 @@
     <message>
         <source>質問</source>
         <translation>Question</translation>
+    </message>
+</context>
+<context>
+    <name>ScopeChip</name>
+    <message>
+        <source>{name} を外す</source>
+        <translation>Remove {name}</translation>
+    </message>
+    <message>
+        <source>ありません</source>
+        <translation>Not found</translation>
+    </message>
+</context>
+<context>
+    <name>ScopeLine</name>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n} items</translation>
+    </message>
+    <message>
+        <source>、</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>ありません</source>
+        <translation>Not found</translation>
+    </message>
+    <message>
+        <source>対象の資料</source>
+        <translation>Documents to search</translation>
+    </message>
+    <message>
+        <source>資料なしで回答します（出典は付きません）</source>
+        <translation>Answers without documents (no sources)</translation>
+    </message>
+    <message>
+        <source>資料を追加…</source>
+        <translation>Add documents…</translation>
+    </message>
+    <message>
+        <source>資料を選ぶ</source>
+        <translation>Choose documents</translation>
+    </message>
+    <message>
+        <source>質問する資料を選びます</source>
+        <translation>Choose the documents to ask</translation>
     </message>
 </context>
 <context>
@@ -3225,6 +3905,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>モデルと保存先</source>
         <translation>Models and storage</translation>
+    </message>
+    <message>
+        <source>学習環境</source>
+        <translation>Training environment</translation>
     </message>
     <message>
         <source>表示</source>
@@ -3288,6 +3972,65 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>質問すると、ここに会話が並びます。</source>
         <translation>Your conversations will stand here.</translation>
+    </message>
+</context>
+<context>
+    <name>SourceDialog</name>
+    <message>
+        <source>{name} を、どこから受け取りますか。</source>
+        <translation>Where should {name} come from?</translation>
+    </message>
+    <message>
+        <source>× http:// か https:// で始まるアドレスを入れてください。</source>
+        <translation>× Enter an address that begins with http:// or https://.</translation>
+    </message>
+    <message>
+        <source>× このフォルダに {name} はありません。</source>
+        <translation>× This folder does not have {name}.</translation>
+    </message>
+    <message>
+        <source>✓ ファイルがあります。</source>
+        <translation>✓ The file is there.</translation>
+    </message>
+    <message>
+        <source>アドレス</source>
+        <translation>Address</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>フォルダか USB メモリ</source>
+        <translation>Folder or USB stick</translation>
+    </message>
+    <message>
+        <source>モデルのファイルがあるフォルダを選ぶ</source>
+        <translation>Choose the folder that has the model&apos;s file</translation>
+    </message>
+    <message>
+        <source>入手元</source>
+        <translation>Source</translation>
+    </message>
+    <message>
+        <source>入手元を指定</source>
+        <translation>Choose a source</translation>
+    </message>
+    <message>
+        <source>次へ</source>
+        <translation>Next</translation>
+    </message>
+    <message>
+        <source>社内のミラーか、ファイルそのもののアドレスです。この 1 回だけ使います。</source>
+        <translation>A mirror in your company, or the address of the file itself. Used this once.</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Checking…</translation>
+    </message>
+    <message>
+        <source>通信が許可されていません。フォルダからは受け取れます。</source>
+        <translation>Traffic is not allowed. It can come from a folder.</translation>
     </message>
 </context>
 <context>
@@ -3598,8 +4341,125 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Network</translation>
     </message>
     <message>
+        <source>学習環境の取得</source>
+        <translation>Fetching the training environment</translation>
+    </message>
+    <message>
+        <source>学習環境の部品の取得、{time}、あなたの操作</source>
+        <translation>Parts of the training environment, {time}, started by you</translation>
+    </message>
+    <message>
         <source>起動後 {n} 件</source>
         <translation>{n} so far</translation>
+    </message>
+</context>
+<context>
+    <name>Training</name>
+    <message>
+        <source>学習環境が動くか確かめています</source>
+        <translation>Checking that the training environment works</translation>
+    </message>
+    <message>
+        <source>学習環境の Python を用意しています</source>
+        <translation>Preparing Python for the training environment</translation>
+    </message>
+    <message>
+        <source>学習環境の部品を取り付けています</source>
+        <translation>Installing the parts of the training environment</translation>
+    </message>
+    <message>
+        <source>学習環境の部品を集めています：{package}</source>
+        <translation>Collecting the parts of the training environment: {package}</translation>
+    </message>
+    <message>
+        <source>学習環境を作る準備をしています</source>
+        <translation>Getting ready to make the training environment</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingPanel</name>
+    <message>
+        <source>Kotae が作ったものではありません</source>
+        <translation>Not made by Kotae</translation>
+    </message>
+    <message>
+        <source>{size} 空きます。モデルと会話はそのままです。変換や学習には、もう一度作る必要があります。</source>
+        <translation>Frees {size}. Models and conversations stay. To convert or fine-tune, it has to be made again.</translation>
+    </message>
+    <message>
+        <source>▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。</source>
+        <translation>▲ It works, but its parts differ from those this version of Kotae uses. Making it again brings them up to date.</translation>
+    </message>
+    <message>
+        <source>▲ 使えません（{reason}）。作り直してください。</source>
+        <translation>▲ It does not work ({reason}). Make it again.</translation>
+    </message>
+    <message>
+        <source>✓ 使えます。</source>
+        <translation>✓ It works.</translation>
+    </message>
+    <message>
+        <source>まだありません。</source>
+        <translation>There is none yet.</translation>
+    </message>
+    <message>
+        <source>オフラインで作る…</source>
+        <translation>Make it offline…</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open folder</translation>
+    </message>
+    <message>
+        <source>モデルを作っています。</source>
+        <translation>A model is being built.</translation>
+    </message>
+    <message>
+        <source>作り直す</source>
+        <translation>Make it again</translation>
+    </message>
+    <message>
+        <source>削除…</source>
+        <translation>Delete…</translation>
+    </message>
+    <message>
+        <source>削除する</source>
+        <translation>Delete</translation>
+    </message>
+    <message>
+        <source>学習環境を作る</source>
+        <translation>Make the training environment</translation>
+    </message>
+    <message>
+        <source>学習環境を削除しますか</source>
+        <translation>Delete the training environment?</translation>
+    </message>
+    <message>
+        <source>終わってから、もう一度選んでください。</source>
+        <translation>Choose this again when it has finished.</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Checking…</translation>
+    </message>
+    <message>
+        <source>途中まで取得した部品が {size} あります。もう一度作ると、続きから始まります。</source>
+        <translation>{size} of parts are already here. Making it again goes on from there.</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingSection</name>
+    <message>
+        <source>モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。</source>
+        <translation>Models are converted and fine-tuned in a separate Python with torch and more. Answering questions does not need it. On a PC without a network it can be made from a folder of wheels (.whl), for example on a USB stick.</translation>
+    </message>
+    <message>
+        <source>学習環境</source>
+        <translation>Training environment</translation>
     </message>
 </context>
 <context>
