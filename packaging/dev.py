@@ -46,6 +46,7 @@ OWN_TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
 WITHOUT_TRAINING = "--without-training"
+_TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # not one for each core: the tests load models, which use all cores
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
 
@@ -133,7 +134,7 @@ def check_commands(arguments: Sequence[str]) -> list[list[str]]:
         ["ruff", "format", "--check", "."],
         ["mypy"],
         ["lint-imports"],
-        ["pytest", *selection, *pytest_arguments],  # the last -m wins, so the caller may give another
+        ["pytest", *_TWO_AT_A_TIME, *selection, *pytest_arguments],  # the last -n and -m win
     ]
 
 

@@ -25,6 +25,7 @@ from tests.dev_scripts import (
 )
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+TWO = "-n 2 --dist worksteal"  # tests at a time
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +226,7 @@ def test_the_japanese_sentence_survives_a_c_locale(ready):
 def test_check_runs_every_tool_and_fails_when_one_does(ready):
     run = ready.command("check", FAILING="format")
     assert run.returncode == 1
-    tools = ["ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest -m not slow"]
+    tools = ["ruff check .", "ruff format --check .", "mypy", "lint-imports", f"pytest {TWO} -m not slow"]
     assert ready.calls() == tools
     summary = run.stdout.splitlines()[-6:]
     assert [line.split()[0] for line in summary[:-1]] == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
@@ -234,9 +235,9 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
 
 def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
     assert ready.command("test", "tests/core", "-k", "gguf").returncode == 0
-    assert ready.calls()[-1] == "pytest -m not slow tests/core -k gguf"
+    assert ready.calls()[-1] == f"pytest {TWO} -m not slow tests/core -k gguf"
     assert ready.command("test", "--all").returncode == 0
-    assert ready.calls()[-1] == "pytest"
+    assert ready.calls()[-1] == f"pytest {TWO}"
 
 
 def test_the_training_environment_is_made_once_and_has_the_converter_with_its_version(repository):
