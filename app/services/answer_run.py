@@ -113,7 +113,7 @@ class AnswerRun(QObject):
         if self._is_over:
             return
         self._found = found
-        self._stage("passages", count=len(found.passages))
+        self._stage("passages")
         if not found.answer:
             self._plan()
             return
@@ -283,9 +283,11 @@ class AnswerRun(QObject):
         if self._renderer is not None:
             self._renderer.cancel()
 
-    def _stage(self, kind: str, fraction: float | None = None, count: int = 0) -> None:
+    def _stage(self, kind: str, fraction: float | None = None) -> None:
         self._kind = kind
-        self.stage = Stage(kind, fraction, self._started_at, count)
+        there = self._packed or self._found
+        count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
+        self.stage = Stage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
 
 

@@ -10,15 +10,17 @@ from app.engine.messages import EngineFacts
 class Stage:
     """What the open conversation is waiting for.
 
-    `kind`: idle | searching (the documents) | passages (were found, `count` of them) | loading (the model) | reading
-    (the prompt) | answering | checking (the answer). `fraction`: 0 to 1, None while unknown.
-    `started_at`: time.monotonic() at which this stage began, for showing elapsed seconds.
+    `kind`: idle | searching (the documents) | passages (were found) | loading (the model) | reading (the prompt) |
+    answering | checking (the answer). `fraction`: 0 to 1, None while unknown.
+    `started_at`: time.monotonic() at which the answer began, for showing elapsed seconds.
+    `count`: passages found, and later those that the model reads; 0: none, or not searched. `search_s`: what that took.
     """
 
     kind: str = "idle"
     fraction: float | None = None
     started_at: float = 0.0
     count: int = 0
+    search_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,6 +344,14 @@ def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(streaming
         (Stage("loading", 0.5, -3.0), "モデルを読み込んでいます… 3 秒"),
         (Stage("reading", 0.4, 0.0), "質問を読んでいます 40 %"),
         (Stage("answering", None, -2.44), "回答中… 2.4 秒"),
+        (Stage("searching"), "資料を探しています"),
+        (Stage("passages", None, 0.0, 12, 0.031), "資料 12 か所が見つかりました（検索 31 ms）"),
+        (
+            Stage("loading", 0.5, -3.0, 12, 0.031),
+            "資料 12 か所が見つかりました（検索 31 ms）　モデルを読み込んでいます… 3 秒",
+        ),
+        (Stage("answering", None, -2.44, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　回答中… 2.4 秒"),
+        (Stage("checking", None, -9.0, 5, 0.031), "資料 5 か所を読みました（検索 31 ms）　根拠を照合しています"),
     ],
 )
 def test_the_stage_is_said_in_words(

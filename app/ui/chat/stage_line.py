@@ -43,16 +43,33 @@ class StageLine(Label):
             self.setText(text)
 
     def _words(self) -> str:
-        seconds = max(0.0, time.monotonic() - self._stage.started_at)
-        match self._stage.kind:
+        stage = self._stage
+        seconds = max(0.0, time.monotonic() - stage.started_at)
+        match stage.kind:
+            case "searching":
+                return self.tr("資料を探しています")
             case "loading":
-                return self._with_time_left(self.tr("モデルを読み込んでいます… {s} 秒").format(s=int(seconds)))
+                doing = self._with_time_left(self.tr("モデルを読み込んでいます… {s} 秒").format(s=int(seconds)))
             case "reading":
-                share = round(100 * (self._stage.fraction or 0))
-                return self._with_time_left(self.tr("質問を読んでいます {p} %").format(p=share))
+                share = round(100 * (stage.fraction or 0))
+                doing = self._with_time_left(self.tr("質問を読んでいます {p} %").format(p=share))
             case "answering":
-                return self.tr("回答中… {s} 秒").format(s=f"{seconds:.1f}")
-        return ""
+                doing = self.tr("回答中… {s} 秒").format(s=f"{seconds:.1f}")
+            case "checking":
+                doing = self.tr("根拠を照合しています")
+            case _:
+                doing = ""
+        return joined(self._found(), doing)
+
+    def _found(self) -> str:
+        """What was found in the documents, where they are asked."""
+        if not self._stage.count:
+            return ""
+        if self._stage.kind in ("passages", "loading"):  # not all of them may fit into what the model reads
+            words = self.tr("資料 {n} か所が見つかりました（検索 {ms} ms）")
+        else:
+            words = self.tr("資料 {n} か所を読みました（検索 {ms} ms）")
+        return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
 
     def _with_time_left(self, words: str) -> str:
         return joined(words, self._time_left.words)
