@@ -147,6 +147,8 @@ class LlamaBackend:
         self.batch_tokens = api.llama_n_batch(self._context)
         self.context_tokens = api.llama_n_ctx(self._context)
         self._input = (api.llama_token * self.batch_tokens)()
+        self._is_embedding = command.embedding
+        self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
 
     def _set_up_embedding(self, params: Any) -> None:
         """A whole text is one batch; a model without a pooling of its own gets the mean."""
@@ -226,7 +228,7 @@ class LlamaBackend:
         return answer.done(reason, len(prompt), cached, seed)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
-        """One vector of unit length a text. Raises AppError("context_full") for a text too long, and "cancelled"."""
+        """One vector of unit length a text. Raises AppError("not_an_embedding_model" | "cancelled")."""
         facts = self._loaded()
         try:
             return tuple(self._vector(text, facts) for text in command.texts)
@@ -236,9 +238,10 @@ class LlamaBackend:
             self._clear()
 
     def _vector(self, text: str, facts: EngineFacts) -> tuple[float, ...]:
-        tokens = self._tokenized((Segment(text),)) or [max(0, api.llama_vocab_bos(self._vocabulary))]
+        """A text that is longer than the context is cut; the token that ends it stays, since some models pool there."""
+        tokens = self._tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
-            raise AppError("context_full", prompt_tokens=len(tokens), context_tokens=facts.batch_tokens)
+            tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
         self._clear()
         self._decode(tokens)
         raw = api.llama_get_embeddings_seq(self._context, 0)
@@ -267,14 +270,18 @@ class LlamaBackend:
         add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
         tokens = [api.llama_vocab_bos(self._vocabulary)] if add_bos else []
         for segment in segments:
-            text = segment.text.encode("utf-8", "replace")
-            room = len(text) + 8
-            out = (api.llama_token * room)()
-            count = api.llama_tokenize(self._vocabulary, text, len(text), out, room, False, segment.markup)
-            if count < 0:
-                raise AppError("text_unreadable")
-            tokens.extend(out[:count])
+            tokens += self._tokens_of(segment.text, has_markup=segment.markup)
         return tokens
+
+    def _tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
+        """`with_frame`: with the tokens that the model's own metadata wants around a text."""
+        encoded = text.encode("utf-8", "replace")
+        room = len(encoded) + 8
+        out = (api.llama_token * room)()
+        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, room, with_frame, has_markup)
+        if count < 0:
+            raise AppError("text_unreadable")
+        return out[:count]
 
     def piece(self, token: int) -> bytes:
         """The token's bytes; nothing for control tokens."""
@@ -309,6 +316,8 @@ class LlamaBackend:
         count = len(tokens)
         self._input[:count] = tokens  # type: ignore[assignment]
         batch = api.llama_batch_get_one(self._input, count)
+        if self._is_embedding:
+            batch.logits = self._every_row  # llama.cpp would take all anyway, and say so in the log each time
         began = time.perf_counter()
         status = api.llama_decode(self._context, batch)
         self.decode_s += time.perf_counter() - began

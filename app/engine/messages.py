@@ -84,7 +84,7 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Answered by Embedded: one vector of unit length a text."""
+    """Answered by Embedded: one vector of unit length a text, of as much of it as fits the context."""
 
     id: str
     texts: tuple[str, ...]

@@ -29,6 +29,7 @@ from app.engine.messages import (
     Unloaded,
 )
 from tests import models
+from tests.embedding_model import tiny_bert
 from tests.engine.child import Child
 
 LONG = "橋の点検では、ひび割れの幅を測る。" * 12
@@ -175,6 +176,40 @@ def test_embeddings_are_unit_vectors_and_like_texts_are_alike(tmp_path: Path, st
         far = sum(a * b for a, b in zip(event.vectors[0], event.vectors[2], strict=True))
         assert sum(a * a for a in event.vectors[0]) == pytest.approx(1.0)
         assert near > far
+
+
+def embedded(child: Child, *texts: str) -> list[tuple[float, ...]]:
+    child.send(Embed("e", texts))
+    event = child.events_until(Embedded, Failed)[-1]
+    assert isinstance(event, Embedded)
+    return list(event.vectors)
+
+
+def test_an_encoder_embeds_and_says_nothing_of_it_in_the_log(tmp_path: Path) -> None:
+    path = tiny_bert(tmp_path / "bert.gguf", {"賃": "給", "金": "与"})
+    with Child("llama", tmp_path / "log") as child:
+        child.load(path, embedding=True, context_tokens=512)
+        before = (tmp_path / "log").stat().st_size
+        wage, pay, dog = embedded(child, "賃金", "給与", "子犬")
+        assert wage == pytest.approx(pay)
+        assert sum(a * b for a, b in zip(pay, dog, strict=True)) < 0.9
+        assert (tmp_path / "log").stat().st_size == before
+
+
+def test_a_text_longer_than_an_encoder_takes_is_cut(tmp_path: Path) -> None:
+    with Child("llama", tmp_path / "log") as child:
+        child.load(tiny_bert(tmp_path / "bert.gguf"), embedding=True, context_tokens=512)
+        fits, longer, other = embedded(child, "橋" * 126, "橋" * 126 + "川" * 1000, "橋" * 125 + "川" * 1000)
+        assert fits == pytest.approx(longer)
+        assert fits != pytest.approx(other)
+
+
+def test_the_token_that_ends_a_text_is_there_also_when_it_is_cut(tmp_path: Path) -> None:
+    """Its vector is zero in this model, which pools there."""
+    with Child("llama", tmp_path / "log") as child:
+        child.load(tiny_bert(tmp_path / "bert.gguf", pooling=3), embedding=True, context_tokens=512)
+        assert not any(embedded(child, "橋")[0])
+        assert not any(embedded(child, "橋" * 1000)[0])
 
 
 def test_unloading_gives_the_memory_back(tmp_path: Path, starter_model: Path) -> None:

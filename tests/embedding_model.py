@@ -1,0 +1,63 @@
+"""An embedding model for tests: one layer of BERT that does nothing: a text's vector is the mean of its letters'.
+
+Letters that are declared alike have the same vector, which makes words alike in meaning that share no letter.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+WIDTH, CONTEXT = 64, 128
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+_BLOCKS = ((0x20, 0x7F), (0x3041, 0x3097), (0x30A1, 0x30FB), (0x4E00, 0x9FA0))  # Latin, kana, kanji
+
+
+def tiny_bert(
+    path: Path, alike: Mapping[str, str] | None = None, *, name: str = "ruri-v3-310m", seed: int = 1, pooling: int = 1
+) -> Path:
+    """`alike`: letter to the letter whose vector it has. `name`: of a card, or none. `pooling`: as GGUF numbers it."""
+    letters = [chr(code) for first, end in _BLOCKS for code in range(first, end)]
+    rows = np.random.default_rng(seed).standard_normal((len(letters), WIDTH), np.float32)
+    for letter, model in (alike or {}).items():
+        rows[letters.index(letter)] = rows[letters.index(model)]
+    table = np.concatenate([np.zeros((len(SPECIAL), WIDTH), np.float32), rows, rows])
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_name(name)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_feed_forward_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType(pooling))
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("bert")
+    # Each letter at the beginning of a word, and inside one.
+    writer.add_token_list([*SPECIAL, *(f"\u2581{letter}" for letter in letters), *letters])
+    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (2 * len(letters)))
+    writer.add_token_type_count(2)
+    for add, token in (
+        (writer.add_pad_token_id, 0),
+        (writer.add_unk_token_id, 1),
+        (writer.add_bos_token_id, 2),
+        (writer.add_sep_token_id, 3),
+    ):
+        add(token)
+    writer.add_tensor("token_embd.weight", table)
+    writer.add_tensor("token_types.weight", np.zeros((2, WIDTH), np.float32))
+    writer.add_tensor("position_embd.weight", np.zeros((CONTEXT, WIDTH), np.float32))
+    nothing, ones = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)
+    for norm in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+        writer.add_tensor(f"{norm}.weight", ones)
+        writer.add_tensor(f"{norm}.bias", nothing)
+    for part in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"):
+        writer.add_tensor(f"blk.0.{part}.weight", np.zeros((WIDTH, WIDTH), np.float32))
+        writer.add_tensor(f"blk.0.{part}.bias", nothing)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
