@@ -1,0 +1,67 @@
+"""What the commands that take the name of a collection share: its database, and the names that may be meant."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.core.documents.library import Library
+from app.core.documents.records import Collection, Document
+from app.core.errors import AppError
+
+NEAR_MOST, NEAR_LEAST = 3, 0.5  # names that are offered; how alike they are, as difflib counts
+
+
+def near(wanted: str, known: Sequence[str]) -> list[str]:
+    """The few that may be meant, the likeliest first."""
+    folded = {name.casefold(): name for name in reversed(known)}
+    wanted = wanted.casefold()
+    within = [name for name in folded if wanted and (wanted in name or name in wanted)]
+    alike = difflib.get_close_matches(wanted, folded, NEAR_MOST, NEAR_LEAST)
+    return [folded[name] for name in dict.fromkeys([*within, *alike])][:NEAR_MOST]
+
+
+def open_library(path: Path) -> Library:
+    """Raises AppError("documents_unusable" | "newer_data" | "database_unusable" | "disk_full")."""
+    try:
+        return Library.open(path)
+    except AppError as error:
+        if error.code != "database_damaged":
+            raise
+        raise AppError("documents_unusable", path=str(path)) from error
+
+
+def find(library: Library, name: str) -> Collection:
+    """Raises AppError("unknown_collection" | "unknown_collection_near")."""
+    known = library.collections()
+    found = next((one for one in known if one.name == name.strip()), None)
+    if found is not None:
+        return found
+    offered = near(name, [one.name for one in known])
+    if offered:
+        raise AppError("unknown_collection_near", name=name, near=" / ".join(offered))
+    raise AppError("unknown_collection", name=name)
+
+
+def find_document(library: Library, collection: Collection, wanted: str) -> Document:
+    """By its name, its path, or the last parts of that.
+
+    Raises AppError("unknown_document" | "unknown_document_near" | "document_ambiguous").
+    """
+    documents = library.documents(collection.id)
+    parts = Path(wanted).parts
+    found = [
+        document
+        for document in documents
+        if wanted == document.name or (parts and Path(document.path).parts[-len(parts) :] == parts)
+    ]
+    found = found or [document for document in documents if document.path == str(Path(wanted).absolute())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        paths = " / ".join(document.path for document in found[:NEAR_MOST])
+        raise AppError("document_ambiguous", name=wanted, count=len(found), paths=paths)
+    offered = near(wanted, [document.name for document in documents])
+    facts = {"name": wanted, "collection": collection.name}
+    if offered:
+        raise AppError("unknown_document_near", near=" / ".join(offered), **facts)
+    raise AppError("unknown_document", **facts)

@@ -1,0 +1,156 @@
+"""Documents and collections as `kotae docs` shows them: as JSON, and in lines for people."""
+
+import dataclasses
+import unicodedata
+from typing import Any
+
+from app.core.documents import encodings
+from app.core.documents.records import DOUBTFUL_GARBLED_SHARE, LABELS, Collection, Document, Label, Passage, Section
+from app.core.errors import AppError
+from app.core.wording import Sentence, describe_error, phrase
+
+LISTED_PAGES = 12
+QUOTED_CHARACTERS = 240  # of a passage on the terminal; JSON has all of it
+
+
+def label_of(word: str) -> Label | None:
+    """公開, 社外秘, 機密, in the language in use or by their keys."""
+    word = unicodedata.normalize("NFKC", word).strip().casefold()
+    return next((label for label in LABELS if word in (label, phrase(f"label_{label}").casefold())), None)
+
+
+def collection_data(collection: Collection, sources: list[str]) -> dict[str, Any]:
+    return {
+        "name": collection.name,
+        "label": collection.label,
+        "is_builtin": collection.is_builtin,
+        "documents": collection.documents,
+        "sections": collection.sections,
+        "unfinished": collection.unfinished,
+        "troubled": collection.troubled,
+        "sources": sources,
+    }
+
+
+def collection_line(collection: Collection) -> str:
+    notes = [phrase(f"docs_{key}", n=n) for key in ("unfinished", "troubled") if (n := getattr(collection, key))]
+    counts = phrase("docs_counts", documents=collection.documents, sections=collection.sections)
+    return "\t".join([collection.name, phrase(f"label_{collection.label}"), counts, *notes])
+
+
+def document_data(document: Document) -> dict[str, Any]:
+    error = sentence_of(document)
+    return {
+        "document": document.name,
+        "path": document.path,
+        "state": document.state,
+        "size_bytes": document.size_bytes,
+        "sha256": document.sha256,
+        "report": {**dataclasses.asdict(document.report), "encoding": encodings.name_of(document.report.encoding)},
+        "error": {"code": document.error_code, "message": error.message, "next": error.next} if error else None,
+    }
+
+
+def document_line(document: Document) -> str:
+    sections = phrase("docs_sections", n=document.report.sections)
+    return f"{document.name}\t{phrase(f'state_{document.state}')}\t{sections}"
+
+
+def sentence_of(document: Document) -> Sentence | None:
+    """Why it could not be read."""
+    if document.state != "failed" or not document.error_code:
+        return None
+    return describe_error(AppError(document.error_code, **document.error_facts))
+
+
+def attention_data(document: Document) -> dict[str, Any]:
+    """Of a document that is doubtful or has failed."""
+    error = sentence_of(document)
+    reason = error or Sentence("".join(doubts(document)), phrase("docs_look", name=document.name))
+    place = {"document": document.name, "path": document.path, "state": document.state}
+    return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
+
+
+def doubts(document: Document) -> list[str]:
+    """Sentences on what a person should look at."""
+    report = document.report
+    said = []
+    if report.pages_without_text:
+        said.append(phrase("docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages))
+    if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
+        said.append(phrase("docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
+    return [*said, *(phrase(f"note_{code}") for code in report.notes)]
+
+
+def page_list(numbers: tuple[int, ...]) -> str:
+    """3, 5–8, …"""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    listed = [str(a) if a == b else f"{a}–{b}" for a, b in ranges[:LISTED_PAGES]]
+    return ", ".join([*listed, "…"] if len(ranges) > LISTED_PAGES else listed)
+
+
+def report_lines(document: Document) -> list[str]:
+    """The extraction report, without what does not apply to the format."""
+    report = document.report
+    rows = [
+        ("state", phrase(f"state_{document.state}")),
+        ("path", document.path),
+        ("pages", str(report.pages or "")),
+        ("headings", f"{report.headings:,}"),
+        ("tables", f"{report.tables:,}"),
+        ("characters", f"{report.characters:,}"),
+        ("encoding", encodings.name_of(report.encoding)),
+    ]
+    lines = [f"{phrase(f'docs_report_{key}')}\t{value}" for key, value in rows if value]
+    error = sentence_of(document)
+    return [*lines, *doubts(document), *([str(error)] if error else [])]
+
+
+def section_data(section: Section) -> dict[str, Any]:
+    return {
+        "heading": list(section.heading),
+        "tag": section.tag,
+        "page": section.page or None,
+        "captions": list(section.captions),
+        "text": section.text,
+    }
+
+
+def section_lines(sections: list[Section]) -> list[str]:
+    """The outline: each heading path once, with its page and its length."""
+    totals: dict[tuple[str, ...], tuple[int, int]] = {}
+    for section in sections:
+        page, characters = totals.get(section.heading, (section.page, 0))
+        totals[section.heading] = page, characters + len(section.text)
+    return [
+        "\t".join(filter(None, (" > ".join(heading), page_of(page), phrase("docs_characters", n=characters))))
+        for heading, (page, characters) in totals.items()
+    ]
+
+
+def page_of(page: int) -> str:
+    return phrase("page", page=page) if page else ""
+
+
+def passage_data(passage: Passage) -> dict[str, Any]:
+    return {
+        "rank": passage.rank,
+        "document": passage.document,
+        "heading": list(passage.section.heading),
+        "page": passage.section.page or None,
+        "text": passage.section.text,
+        "score": round(passage.score, 4),
+    }
+
+
+def passage_lines(passage: Passage) -> list[str]:
+    section = passage.section
+    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
+    line = " ".join(section.text.split())
+    quote = line if len(line) <= QUOTED_CHARACTERS else line[: QUOTED_CHARACTERS - 1] + "…"
+    return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
