@@ -1,7 +1,7 @@
 """HTML files: headings, paragraphs, list items and tables. Nothing is run and nothing is loaded."""
 
+import itertools
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 from app.core.documents import encodings
@@ -10,6 +10,7 @@ from app.core.errors import AppError
 from app.documents import limits
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.html_table import Table
+from app.documents.html_tags import End, Start, tags_and_texts
 from app.documents.hygiene import is_japanese
 from app.documents.tabular import SEPARATOR
 
@@ -63,18 +64,14 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
         text = encodings.decode(data, codec)
     except LookupError as error:
         raise AppError("document_encoding_unknown", encoding=codec) from error
-    parser = _Parser(tell)
-    parser.feed(_without_comments(text))
-    parser.close()
-    parser.end_part()
-    return Reading(parser.blocks, parser.title, Report(encoding=codec, tables=parser.tables))
+    reader = _Reader(tell)
+    reader.read(text)
+    return Reading(reader.blocks, reader.title, Report(encoding=codec, tables=reader.tables))
 
 
-def _is_around_the_text(said: dict[str, str | None]) -> bool:
+def _is_around_the_text(said: dict[str, str]) -> bool:
     """Contents, navigation and the signs of links, as DocBook, Sphinx and others write them."""
-    return said.get("role") in ("navigation", "search") or bool(
-        _AROUND & set((said.get("class") or "").lower().split())
-    )
+    return said.get("role") in ("navigation", "search") or bool(_AROUND & set(said.get("class", "").lower().split()))
 
 
 def _codec(data: bytes) -> str:
@@ -91,20 +88,8 @@ def _codec(data: bytes) -> str:
     return guess if wrong > 1 and guess else said
 
 
-def _without_comments(text: str) -> str:
-    """In one pass: the parser would look for the end of each unclosed one again."""
-    parts: list[str] = []
-    at = 0
-    while (start := text.find("<!--", at)) >= 0:
-        parts.append(text[at:start])
-        end = text.find("-->", start + 4)
-        at = len(text) if end < 0 else end + 3
-    return "".join([*parts, text[at:]])
-
-
-class _Parser(HTMLParser):
+class _Reader:
     def __init__(self, tell: Tell) -> None:
-        super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
         self.title = ""
         self.tables = 0
@@ -121,17 +106,27 @@ class _Parser(HTMLParser):
         self._item = ""
         self._around: list[Table] = []
 
-    # ------------------------------------------------------------- HTMLParser's
+    def read(self, page: str) -> None:
+        for one in tags_and_texts(page):
+            if isinstance(one, str):
+                self._take_text(one)
+            elif isinstance(one, End):
+                self._end(one.name)
+            elif not one.is_whole or one.name in _VOID:
+                self._start(one)
+        self._end_part()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    # -------------------------------------------------------------------- tags
+
+    def _start(self, start: Start) -> None:
         self._tags += 1
         if self._tags % TELL_EVERY == 0:
             self._tell(self._tags, 0)
+        tag, said = start.name, start.attributes
         if self._hidden:
             if tag == self._hidden[0] and tag not in _VOID:
                 self._hidden.append(tag)
             return
-        said = dict(attrs)
         if tag in _HIDDEN or (tag not in _VOID and _is_around_the_text(said)):
             self._hidden.append(tag)
         elif tag == "title" and not self.title:
@@ -143,11 +138,7 @@ class _Parser(HTMLParser):
         elif tag in _HEADINGS or tag in _PARTS or tag == "pre":
             self._start_part(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         if self._hidden:
             if tag == self._hidden[0]:
                 self._hidden.pop()
@@ -159,7 +150,7 @@ class _Parser(HTMLParser):
         elif tag in _HEADINGS or tag in _PARTS or tag == "pre":
             self._end_of_part(tag)
 
-    def handle_data(self, data: str) -> None:
+    def _take_text(self, data: str) -> None:
         if self._is_in_title:
             self.title += data.strip()
         elif not self._hidden:
@@ -171,7 +162,7 @@ class _Parser(HTMLParser):
     def _start_part(self, tag: str) -> None:
         if tag in _HEADINGS:
             self._make_frames()
-        self.end_part()
+        self._end_part()
         self._level = _HEADINGS.get(tag, 0)
         self._kind = "caption" if tag == "figcaption" else "paragraph"
         self._is_exact += tag == "pre"
@@ -184,7 +175,7 @@ class _Parser(HTMLParser):
                 self._lists[-1] += 1
 
     def _end_of_part(self, tag: str) -> None:
-        self.end_part()
+        self._end_part()
         self._level, self._kind = 0, "paragraph"
         if tag == "pre" and self._is_exact:
             self._is_exact -= 1
@@ -193,7 +184,7 @@ class _Parser(HTMLParser):
         if tag == "li":
             self._item = ""
 
-    def end_part(self) -> None:
+    def _end_part(self) -> None:
         """What was gathered becomes a block, or stays in the table's cell we are in."""
         table = self._around[-1] if self._around else None
         if table is not None and not table.is_frame:
@@ -217,14 +208,14 @@ class _Parser(HTMLParser):
 
     def _make_frames(self) -> None:
         """The tables around us were there for the look. What their rows hold so far are paragraphs."""
-        for table in self._around:
-            text = "" if table.is_frame else table.become_frame()
-            self.blocks += [Block("paragraph", text)] if text else []
+        tables = list(itertools.takewhile(lambda table: not table.is_frame, reversed(self._around)))
+        texts = [table.become_frame() for table in reversed(tables)]
+        self.blocks += [Block("paragraph", text) for text in texts if text]
 
-    def _start_of_table(self, tag: str, said: dict[str, str | None]) -> None:
+    def _start_of_table(self, tag: str, said: dict[str, str]) -> None:
         if tag == "table":
             self._make_frames()
-            self.end_part()
+            self._end_part()
             self._around.append(Table())
             self.tables += 1
             return
@@ -258,7 +249,7 @@ class _Parser(HTMLParser):
 
     def _end_cell(self, table: Table) -> None:
         if table.is_frame:
-            self.end_part()
+            self._end_part()
             table.drop()
         elif table.is_in_cell:
             table.end_cell(collapsed("".join(self._text)).replace("\n", " "))

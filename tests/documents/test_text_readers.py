@@ -182,6 +182,24 @@ def test_a_page_becomes_blocks_and_nothing_of_its_scripts(charset: str, codec: s
     assert next(block for block in reading.blocks if block.kind == "row").is_head
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p title=don't class='x>y'>甲</p>乙", ["甲", "乙"]),
+        ("1 < 2 <= 3 <あ> &lt;b&gt;", ["1 < 2 <= 3 <あ> <b>"]),
+        ("甲<br/>乙<p/>丙", ["甲\n乙丙"]),
+        ("甲<script>if (a < b) '</p>'</SCRIPT >乙<style>p{}", ["甲乙"]),
+        ("甲<script src=x />乙", ["甲乙"]),
+        ("甲<!-- <p>乙 -->丙<![CDATA[ 丁 ]]><?php 戊 ?></ 己>庚", ["甲丙庚"]),
+        ("甲<!-- 閉じない <p>乙", ["甲"]),
+        ("甲<a href=x", ["甲<a href=x"]),
+        ("&#12354;&#x3042;&amp;&#99999999999999999999999;&nbsp;&unknown;", ["ああ&\ufffd\xa0&unknown;"]),
+    ],
+)
+def test_what_browsers_make_of_odd_tags(page: str, text: list[str], tmp_path: Path) -> None:
+    assert texts(html.read(written(tmp_path, "a.html", f"<html><body>{page}"), silent).blocks) == text
+
+
 def test_a_page_that_lies_about_its_encoding_is_read_right(tmp_path: Path) -> None:
     path = written(tmp_path, "a.html", PAGE.format(charset="utf-8"), "cp932")
     assert html.read(path, silent).report.encoding == "cp932"
