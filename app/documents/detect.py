@@ -16,7 +16,10 @@ Format = Literal["pdf", "docx", "xlsx", "html", "csv", "markdown", "text"]
 HEAD_BYTES = 4096
 PDF_START_BYTES = 1024  # as PDF readers do: mail and scanners put lines before the mark
 
-_MARKUP = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+# Atomic: many comments must not be tried in every combination.
+_MARKUP = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?><!--.*?-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
 _BY_SUFFIX: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",

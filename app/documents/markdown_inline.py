@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 
+LONGEST = 20_000  # characters; longer is no paragraph, and signs without an end would be looked for in all of it
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
 _DELETED = re.compile(r"~~.*?~~")
@@ -28,7 +29,7 @@ def plain(text: str) -> str:
 
     Raised and lowered digits become Unicode's (m³/s, H₂O), which NFKC folds back for matching.
     """
-    if not any(sign in text for sign in "*_`[]<>^~\\{&"):
+    if len(text) > LONGEST or not any(sign in text for sign in "*_`[]<>^~\\{&"):
         return text.strip()
     escaped: list[str] = []
 

@@ -12,6 +12,7 @@ from app.documents.blocks import Block, Reading, Tell
 from app.documents.hygiene import join
 
 WIDTH_LONGEST = 100  # columns: mail and manuals are broken at 60 to 80; longer lines are paragraphs of their own
+PARAGRAPH_LONGEST = 10_000  # characters that lines are joined to; what goes on beyond is no prose
 TELL_EVERY = 5_000  # lines
 
 _NEWLINES = re.compile("\r\n|[\r\u0085\u2028\x0b\x0c]")
@@ -52,7 +53,8 @@ def _blocks(text: str, tell: Tell) -> list[Block]:
         if number % TELL_EVERY == 0:
             tell(number, len(lines))
         stripped = line.strip()
-        if paragraph and was_full and stripped and not _STARTS.match(line):
+        is_open = 0 < len(paragraph) < PARAGRAPH_LONGEST
+        if is_open and was_full and stripped and not _STARTS.match(line):
             paragraph = join(paragraph, stripped)
         else:
             blocks += [Block("paragraph", paragraph)] if paragraph else []

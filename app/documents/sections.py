@@ -15,6 +15,7 @@ from app.documents.blocks import Block, Reading
 LONGEST = 1200  # characters of a section
 SHORTEST = 200  # a shorter piece joins the one before it, inside its clause
 TITLE_LONGEST = 40  # characters of a heading inside a clause: （１）適用範囲
+HEADS_LONGEST = LONGEST // 2  # characters of a table's head that is said again where the table goes on
 
 _TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
@@ -133,32 +134,30 @@ def _cut(clause: _Clause) -> list[Section]:
     count = -(-total // LONGEST)
     aim = total / count
     groups: list[list[_Piece]] = [[]]
+    heads: list[_Piece] = []  # of the table around the piece
     length = 0
     for piece in pieces:
         size = len(piece.text) + 1
         is_good_place = bool(piece.item) and length > aim * 0.6
         if groups[-1] and (length + size > LONGEST or length >= aim or is_good_place):
-            groups.append(_head_rows(pieces, piece))
+            groups.append(_said_again(heads, piece))
             length = sum(len(one.text) + 1 for one in groups[-1])
         groups[-1].append(piece)
         length += size
+        if piece.block.kind != "row":
+            heads = []
+        elif piece.block.is_head and len(heads) < HEADS_LONGEST:
+            heads.append(piece)
     if len(groups) > 1 and sum(len(one.text) for one in groups[-1]) < SHORTEST:
         last = groups.pop()
         groups[-1] += [piece for piece in last if piece not in groups[-1]]
     return _with_items(clause, [group for group in groups if any(piece.text for piece in group)])
 
 
-def _head_rows(pieces: list[_Piece], piece: _Piece) -> list[_Piece]:
-    """The head of the table that goes on at a piece."""
-    if piece.block.kind != "row" or piece.block.is_head:
-        return []
-    heads: list[_Piece] = []
-    for one in pieces[: pieces.index(piece)]:
-        if one.block.kind != "row":
-            heads = []
-        elif one.block.is_head:
-            heads.append(one)
-    return heads
+def _said_again(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
+    """The head of the table that goes on at a piece; nothing where the head alone would fill half a section."""
+    is_body = piece.block.kind == "row" and not piece.block.is_head
+    return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
 
 
 def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[Section]:
