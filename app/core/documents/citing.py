@@ -1,0 +1,103 @@
+"""A grounded answer as it is shown and taken along: its marks [n], the sources it uses, and what of them it uses."""
+
+import re
+from collections.abc import Iterator
+
+from app.core.documents import claims, dates, evidence, quantities, sentences
+from app.core.documents.grounding import Claim, Grounding, Source
+from app.core.documents.quantities import Quantity
+
+PLACES_MAX = 3  # sentences of one source that one claim may be traced to
+_COVERED_ENOUGH = 0.9  # of a claim's terms and values
+_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+_AMBIGUOUS = "([:"  # behind [1] these would make a link of it
+PLACE_PARTS = ("　", "（{}）", "p.{}")
+
+
+def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Where the marks of sources are: start and end of the brackets, and their numbers."""
+    for found in claims.CITED.finditer(text):
+        numbers = tuple(int(one) for one in re.findall(r"\d{1,2}", found.group(1)))
+        yield found.start() + len(found.group()) - len(found.group().lstrip()), found.end(), numbers
+
+
+def marked(text: str, grounding: Grounding) -> str:
+    """The answer with [n] also behind sentences that were found in a source and name none. Rows of tables stay."""
+    for claim in sorted(grounding.claims, key=lambda one: -one.end):
+        sentence = text[claim.start : claim.end]
+        is_bare = claim.is_supported and claims.CITED.search(sentence) is None and not sentence.startswith("|")
+        if sentence == claim.sentence and is_bare and text[claim.end : claim.end + 1] not in tuple(_AMBIGUOUS):
+            chips = "".join(f"[{number}]" for number in claim.sources)
+            text = text[: claim.end] + chips + text[claim.end :]
+    return text
+
+
+def used(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """Numbers of the sources that the answer cites or was tied to; all where it uses none, or where it is not there."""
+    everything = tuple(range(1, len(grounding.sources) + 1))
+    if grounding.verdict != "answered":
+        return everything
+    found = {number for claim in grounding.claims for number in claim.sources}
+    found |= {number for _, _, numbers in marks(text) for number in numbers}
+    return tuple(number for number in everything if number in found) or everything
+
+
+def values_checked(grounding: Grounding) -> int:
+    """How many values and dates stand in the claims, all of which were looked up."""
+    return sum(
+        len(quantities.parse(bare)) + len(dates.parse(bare))
+        for bare in (claims.CITED.sub("", claim.sentence) for claim in grounding.claims)
+    )
+
+
+def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
+    """Where in the text of source [number] the answer's sentences are from: sentences, in order.
+
+    Nothing for one that the answer does not use.
+    """
+    source = grounding.sources[number - 1]
+    found: set[tuple[int, int]] = set()
+    parts = [(part.start, part.end) for part in sentences.split(source.text)]
+    for claim in grounding.claims:
+        if number in claim.sources and claim.is_supported:
+            found.update(_places_of(claim, source.text, parts))
+    return sorted(found)
+
+
+def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sentence that is quoted, or those that together have most of the claim's terms and values."""
+    bare = claims.CITED.sub("", claim.sentence)
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」").split()), text)
+    if quoted is not None and quoted.group():
+        return [quoted.span()]
+    missing, values = evidence.content_terms(bare), quantities.parse(bare)
+    count = len(missing) + len(values)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < PLACES_MAX and len(missing) + len(values) > (1 - _COVERED_ENOUGH) * count:
+        rated = [(*_held(missing, values, text[start:end]), (start, end)) for start, end in parts]
+        terms, held, best = max(rated, key=lambda one: len(one[0]) + len(one[1]), default=(frozenset(), [], (0, 0)))
+        if len(terms) + len(held) < _SHARE_MIN * count:
+            break
+        chosen.append(best)
+        missing -= terms
+        values = [value for value in values if value not in held]
+    return chosen
+
+
+def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[frozenset[str], list[Quantity]]:
+    """What of both this sentence has."""
+    there = quantities.parse(text)
+    return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]
+
+
+def place(source: Source) -> str:
+    """文書　第2章 2.2（標準）　p.14, for people: what to look for in the document itself."""
+    gap, tag, page = PLACE_PARTS
+    clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
+    return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
+
+
+def with_sources(text: str, grounding: Grounding) -> str:
+    """The answer to be taken along: with its marks, and below it where they are from."""
+    lines = [f"[{number}] {place(grounding.sources[number - 1])}" for number in used(text, grounding)]
+    return "\n".join([marked(text, grounding).rstrip(), "", *lines])
