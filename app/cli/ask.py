@@ -32,7 +32,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     parser = add_command(commands, shared, "ask", help_text("ask"), run)
-    parser.add_argument("question", metavar="QUESTION", help=help_text("ask question"))
+    parser.add_argument("question", metavar="QUESTION", nargs="?", default="", help=help_text("ask question"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
@@ -42,11 +42,20 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
     parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+    parser.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
+    parser.add_argument("--out", metavar="FILE", help=help_text("ask --out"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
-    request = _request(options, where)
+    if options.batch is not None:
+        from app.cli import ask_batch
+
+        return ask_batch.run(options, where, output)
+    if not options.question.strip():
+        raise AppError("empty_question")
+    request = request_of(options, where)
     app = application()
     engine = EngineClient(children.engine(), where.logs / "engine-ask.log")
     asking = _Asking(AnswerRun(engine, children.template(), request), output)
@@ -89,9 +98,12 @@ def _listed_model(wanted: str | None, store: Store, where: Paths) -> LocalModel:
     found = local_models.find(models, chosen) if chosen else None
     if found is None and wanted is not None:
         raise AppError("unknown_model", wanted=wanted)
-    if found is None and not models:
+    answering = [model for model in models if not local_models.is_for_search(model)]
+    if wanted is None and found not in answering:
+        found = next(iter(answering), None)
+    if found is None:
         raise AppError("no_model_command")
-    return found or models[0]
+    return found
 
 
 def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
@@ -111,9 +123,8 @@ def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[
     return model, stored, preset or default
 
 
-def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
-    if not options.question.strip():
-        raise AppError("empty_question")
+def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
+    """What the options say. Raises AppError as `choose_model`, "bad_option", "unknown_preset", "unknown_collection"."""
     _check("--max-tokens", options.max_tokens, 1, 1 << 20)
     _check("--temperature", options.temperature, 0, 5)
     _check("--seed", options.seed, 0, (1 << 32) - 1)
@@ -125,7 +136,7 @@ def _request(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     if options.context is not None:
         stored = dataclasses.replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
-    scope = ask_sources.scope_of(options.collection, where.documents) if options.collection else ()
+    scope = ask_sources.scope_of(options.collection, where) if options.collection else ()
     return AnswerRequest(
         model=model,
         turns=turns,

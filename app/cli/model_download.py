@@ -2,14 +2,13 @@
 
 import argparse
 import difflib
-import math
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
 from app.cli.loop import Waiting, application
-from app.cli.output import Output
+from app.cli.output import Output, left
 from app.core import catalogue, children
 from app.core.addresses import host_of, origin_of
 from app.core.catalogue import ModelCard, ModelFile
@@ -18,7 +17,7 @@ from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
-from app.core.wording import help_text, outline, phrase
+from app.core.wording import help_text, outline
 from app.services import background, keychain
 from app.services.downloads import Download, Downloads
 from app.services.library import ModelLibrary
@@ -178,7 +177,7 @@ class _Fetching:
             done_bytes=item.done_bytes,
             total_bytes=item.total_bytes,
             speed=f"{item.bytes_per_s / 1e6:.1f}",
-            left=_left(item.seconds_left),
+            left=left(item.seconds_left),
             **facts,
         )
 
@@ -216,18 +215,6 @@ def token_around(place: str) -> str:
     if origin_of(place) != origin_of(keychain.PLACE):
         return ""
     return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
-
-
-def _left(seconds: float | None) -> str:
-    """ "" while it is not known."""
-    if seconds is None:
-        return ""
-    minutes = math.ceil(seconds / 60)
-    if seconds < 60:
-        return phrase("left_seconds", s=math.ceil(seconds))
-    if minutes < 60:
-        return phrase("left_minutes", m=minutes)
-    return phrase("left_hours", h=minutes // 60, m=minutes % 60)
 
 
 def _told(fetching: _Fetching, output: Output) -> int:

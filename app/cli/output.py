@@ -1,6 +1,7 @@
 """What the command line prints: one JSON object or plain text on stdout, everything else on stderr."""
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -47,3 +48,15 @@ class Output:
         if self.is_json:
             body = {"code": code, "message": sentence.message, "next": sentence.next}
             print(json.dumps({"error": body}, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+def left(seconds: float | None) -> str:
+    """How long something still takes, to be put behind how far it is; "" while that is not known."""
+    if seconds is None:
+        return ""
+    minutes = math.ceil(seconds / 60)
+    if seconds < 60:
+        return wording.phrase("left_seconds", s=math.ceil(seconds))
+    if minutes < 60:
+        return wording.phrase("left_minutes", m=minutes)
+    return wording.phrase("left_hours", h=minutes // 60, m=minutes % 60)

@@ -39,6 +39,11 @@ class Paths:
         return self.data / "glossary.csv"
 
     @property
+    def exports_log(self) -> Path:
+        """What confidential content was exported where to."""
+        return self.data / "exports.log"
+
+    @property
     def settings(self) -> Path:
         return self.data / "settings.json"
 

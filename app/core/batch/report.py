@@ -1,0 +1,192 @@
+"""The file of answers: every row of the questions with its answer, or why it has none. Written whole or not at all."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import __version__
+from app.core.batch.journal import Head
+from app.core.batch.questions import Question, QuestionFile, Skipped, column_name
+from app.core.batch.results import Result
+from app.core.batch.table import Cell
+from app.core.documents.grounding import Source
+from app.core.documents.labels import highest
+from app.core.documents.records import LABELS, Label
+from app.core.errors import AppError
+from app.core.whole_file import whole_file
+from app.core.wording import phrase
+
+SUFFIXES = (".xlsx", ".csv", ".jsonl")
+ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
+SECONDS_DIGITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the questions: with a question or with a reason, with an answer or still without."""
+
+    row: Question | Skipped
+    result: Result | None = None
+
+    @property
+    def question(self) -> str:
+        return self.row.text if isinstance(self.row, Question) else ""
+
+    @property
+    def verdict(self) -> str:
+        """answered | not_in_documents | length | failed | skipped | waiting."""
+        if isinstance(self.row, Skipped):
+            return "skipped"
+        return self.result.verdict if self.result else "waiting"
+
+    @property
+    def note(self) -> str:
+        """Why there is no answer, or none that a model has written, in words."""
+        if isinstance(self.row, Skipped):
+            return phrase(f"batch_reason_{self.row.reason}")
+        if self.result is None:
+            return ""
+        if self.result.error:
+            return self.result.error
+        kept = self.result.grounding
+        if kept is None:
+            return phrase("batch_without_documents")
+        return phrase("excerpts") if kept.is_excerpt else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a file of answers holds. `model_sha256`: of its file, "" where it was never computed."""
+
+    questions: QuestionFile
+    head: Head
+    results: dict[int, Result]  # by the line of the question
+    model_sha256: str = ""
+    scope_label: Label = LABELS[0]
+
+    @property
+    def label(self) -> Label:
+        """The highest of all that is in it."""
+        return highest((self.scope_label, *(result.label for result in self.results.values())))
+
+    def lines(self) -> Iterator[Line]:
+        """In the order of the questions' file."""
+        rows: list[Question | Skipped] = [*self.questions.questions, *self.questions.skipped]
+        for row in sorted(rows, key=lambda row: row.line):
+            yield Line(row, self.results.get(row.line))
+
+
+def check_target(out: Path, questions: Path) -> None:
+    """Before anything is asked. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise AppError("batch_out_format", name=out.name)
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists() and questions.exists() and out.samefile(questions):
+        raise AppError("batch_same_file", path=str(out))
+
+
+def save(report: Report, out: Path) -> None:
+    """Raises AppError as `whole_file`."""
+    with whole_file(out) as file:
+        if out.suffix.lower() == ".xlsx":
+            from app.core.batch import excel_file  # a fifth of a second of imports
+
+            excel_file.write(report, file)
+            return
+        from app.core.batch import text_files
+
+        text_files.write_csv(report, file) if out.suffix.lower() == ".csv" else text_files.write_json(report, file)
+
+
+# --------------------------------------------------------- what all forms say alike
+
+
+def original_names(questions: QuestionFile) -> list[str]:
+    """Names of the other columns, as the file has them; those without are called by their letter."""
+    found: list[str] = []
+    for column, name in enumerate(questions.columns):
+        if column != questions.column:
+            is_free = bool(name) and name not in found
+            found.append(name if is_free else phrase("batch_original", letter=column_name((), column)))
+    return found
+
+
+def originals(questions: QuestionFile, row: Question | Skipped) -> list[Cell]:
+    return [*row.others, *[None] * (len(questions.columns) - 1 - len(row.others))]
+
+
+def place(number: int, source: Source) -> str:
+    """[1] 資料 第3章 > 3.2.1 標準 14ページ: without the folder it lies in, which is nobody's business."""
+    page = phrase("page", page=source.page) if source.page else ""
+    parts = (f"[{number}]", source.document, " > ".join(source.heading), source.tag, page)
+    return "  ".join(part for part in parts if part)
+
+
+def cited(result: Result) -> list[tuple[int, Source]]:
+    """The sources that the answer names; of one that is not in the documents, the nearest passages."""
+    numbered = list(enumerate(result.sources, start=1))
+    if result.grounding is None or result.verdict == "not_in_documents":
+        return numbered
+    named = {number for claim in result.grounding.claims for number in claim.sources}
+    return [(number, source) for number, source in numbered if number in named]
+
+
+def doubts(result: Result) -> str:
+    """The sentences to be checked, one a line, with what their sources do not have."""
+    claims = result.grounding.claims if result.grounding else ()
+    return "\n".join(
+        phrase("batch_doubt_missing" if claim.missing else "batch_doubt", sentence=claim.sentence,
+               missing=phrase("batch_gap").join(claim.missing))
+        for claim in claims
+        if not claim.is_supported
+    )  # fmt: skip
+
+
+def cells(report: Report, line: Line) -> list[Any]:
+    """Of the table of answers: the row, the questions' own other columns, the question, ANSWER_COLUMNS."""
+    return [line.row.line, *originals(report.questions, line.row), line.question, *_answer(line)]
+
+
+def _answer(line: Line) -> list[str | int | float]:
+    """Those of ANSWER_COLUMNS."""
+    result = line.result
+    verdict = phrase(f"batch_verdict_{line.verdict}")
+    if result is None:
+        return [verdict, "", "", "", "", line.note, "", "", ""]
+    sources = "\n".join(place(number, source) for number, source in cited(result))
+    return [
+        verdict, result.answer, doubts(result), sources, phrase(f"label_{result.label}"), line.note, result.model,
+        round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
+    ]  # fmt: skip
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """How the answers came about: (name, value)."""
+    head, questions = report.head, report.questions
+    choices = head.choices
+    seed = phrase("batch_fact_random") if choices.seed is None else str(choices.seed)
+    found = [
+        ("questions", questions.name),
+        ("questions_sha256", questions.sha256),
+        ("column", column_name(questions.columns, questions.column)),
+        ("model", head.model_name),
+        ("model_sha256", report.model_sha256),
+        ("scope", " / ".join(ref.name for ref in head.scope)),
+        ("label", phrase(f"label_{report.label}")),
+        ("temperature", f"{choices.temperature}"),
+        ("max_tokens", f"{choices.max_tokens}"),
+        ("seed", seed),
+        ("context_tokens", f"{head.context_tokens}"),
+        ("system_prompt", choices.system_prompt or ""),
+        ("started", moment(head.started_at)),
+        ("written", moment(time.time())),
+        ("version", f"Kotae {__version__}"),
+    ]
+    return [(phrase(f"batch_fact_{key}"), value) for key, value in found if value]
+
+
+def moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""

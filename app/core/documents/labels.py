@@ -1,0 +1,36 @@
+"""公開, 社外秘, 機密: what an answer inherits of the documents behind it. The highest label wins."""
+
+from collections.abc import Iterable, Sequence
+
+from app.core.documents.grounding import CollectionRef, Grounding
+from app.core.documents.records import LABELS, Collection, Label
+
+DEFAULT: Label = "internal"  # of what no document says anything about
+HIGHEST = LABELS[-1]
+
+
+def highest(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
+    return max(labels, key=LABELS.index, default=default)
+
+
+def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
+    """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
+    by_name = {one.name: one.label for one in collections}
+    by_id = {one.id: one.label for one in collections}
+    return highest((by_name.get(ref.name) or by_id.get(ref.id) or DEFAULT for ref in scope), DEFAULT)
+
+
+def of_answer(own: Label | None, groundings: Iterable[Grounding | None]) -> Label:
+    """Of answers in a conversation. `own`: what the user has given the conversation; None: nothing.
+
+    Documents can only raise it: what was told from secret ones stays secret.
+    """
+    found = [source.label for kept in groundings if kept is not None for source in kept.sources]
+    if own is not None:
+        return highest((own, *found))
+    return highest(found, DEFAULT)
+
+
+def may_train(label: Label, *, is_consented: bool) -> bool:
+    """Whether text of this label may become training data. 機密 never does without a yes to exactly that."""
+    return label != HIGHEST or is_consented
