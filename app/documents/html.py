@@ -82,10 +82,11 @@ def _codec(data: bytes) -> str:
     if not said or data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or said.startswith("utf-16"):
         return guess
     try:
-        wrong = data[: encodings.SAMPLE_BYTES].decode(said, "replace").count("\ufffd")
+        codec = encodings.codec_of(said)
+        wrong = encodings.decode(data[: encodings.SAMPLE_BYTES], codec).count("\ufffd")
     except LookupError:
         return guess
-    return guess if wrong > 1 and guess else said
+    return guess if wrong > 1 and guess else codec
 
 
 class _Reader:

@@ -66,6 +66,22 @@ def test_what_is_no_text_is_told(data: bytes, tmp_path: Path) -> None:
     assert caught.value.code == "document_not_text"
 
 
+def test_stray_nuls_do_not_keep_a_record_from_being_read(tmp_path: Path) -> None:
+    content = "観測所,水位\r\n" + "".join(f"第{n}観測所,{n}.5\r\n" for n in range(40)) + "\0\0"
+    reading = delimited.read(written(tmp_path, "a.csv", content, "cp932"), silent)
+    assert reading.report.encoding == "cp932"
+    assert texts(reading.blocks)[0] == "観測所: 第0観測所 | 水位: 0.5"
+
+
+@pytest.mark.parametrize("name", ["idna", "undefined", "unicode_escape", "UTF-7", "rot13", "base64", "x-unknown"])
+def test_what_is_no_encoding_of_text_is_not_taken_for_one(name: str, tmp_path: Path) -> None:
+    page = f"<html><head><meta charset={name}></head><body>文字 +ADw-b+AD4-</body></html>"
+    assert html.read(written(tmp_path, "a.html", page), silent).report.encoding == "utf-8"
+    with pytest.raises(AppError) as caught:
+        plain.read(written(tmp_path, "a.txt", "文字"), silent, name)
+    assert caught.value.code == "document_encoding_unknown"
+
+
 def test_names_of_encodings_are_codecs() -> None:
     assert [codecs.lookup(codec).name for codec in encodings.NAMES]
 

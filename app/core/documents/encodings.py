@@ -30,6 +30,7 @@ _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
 _GOOD = 0.35  # of the letters beyond ASCII; Japanese prose has more than half kana, tables of names a third
+_STRAY_NULS = 0.01  # of the bytes: devices leave some in their records, programs and pictures have many more
 _UNREADABLE = 0.05  # share of characters that no text has
 
 
@@ -44,7 +45,10 @@ def detect(data: bytes) -> str:
             return codec
     sample = data[:SAMPLE_BYTES]
     if b"\0" in sample:
-        return _wide(sample)
+        wide = _wide(sample)
+        if wide or sample.count(0) > _STRAY_NULS * len(sample):
+            return wide
+        sample = sample.replace(b"\0", b"")
     if _JIS_ESCAPE.search(sample) and max(sample) < 128:
         return "iso2022_jp"
     if _is_strict(sample, "utf-8"):
@@ -57,13 +61,30 @@ def detect(data: bytes) -> str:
 
 
 def decode(data: bytes, codec: str) -> str:
-    """The text without its mark; what does not fit becomes U+FFFD. Raises LookupError for an unknown codec."""
-    text = data.decode(_WIDER.get(codec, codec), "replace")
-    return text.removeprefix("\ufeff")
+    """The text without its mark; what does not fit becomes U+FFFD. Raises LookupError for what no text is written in.
+
+    NULs are left in.
+    """
+    known = codec_of(codec)
+    return data.decode(_WIDER.get(known, known), "replace").removeprefix("\ufeff")
 
 
-# Supersets of what files say they are: machines' own characters (①, ㈱) are everywhere.
-_WIDER = {"iso2022_jp": "iso2022_jp_ext", "shift_jis": "cp932", "ascii": "utf-8"}
+def codec_of(name: str) -> str:
+    """The codec for what a file or a person calls an encoding. Raises LookupError when no text is written in it."""
+    try:
+        known = codecs.lookup(name).name
+    except ValueError as error:
+        raise LookupError(name) from error
+    if known in _NO_ENCODINGS:
+        raise LookupError(name)
+    return _MEANT.get(known, known)
+
+
+# What is written where another is meant: machines' own characters (①, ㈱) are everywhere.
+_MEANT = {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}
+_WIDER = {"iso2022_jp": "iso2022_jp_ext"}  # a superset
+# Python's codecs for other things; and UTF-7, in which harmless letters mean signs of markup.
+_NO_ENCODINGS = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"))
 
 
 def _is_strict(sample: bytes, codec: str) -> bool:
