@@ -1,21 +1,24 @@
 """What `kotae ask --collection` says of an answer's sources: which collections are asked, and how they are shown."""
 
-from pathlib import Path
 from typing import Any
 
+from app.cli import collections, docs_reading
 from app.cli.output import Output
 from app.core.documents import contract
 from app.core.documents.grounding import CollectionRef, Grounding, Source
-from app.core.documents.library import Library
+from app.core.paths import Paths
 
 QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has all of it
 
 
-def scope_of(names: list[str], documents: Path) -> tuple[CollectionRef, ...]:
-    """Raises AppError("unknown_collection")."""
-    library = Library.open(documents)
+def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
+    """Kotae's own manual is read first where it is asked. Raises AppError as `collections.find`."""
+    for name in names:
+        docs_reading.provide_manual(where, Output(is_json=False), name)
+    library = collections.open_library(where.documents)
     try:
-        return tuple(CollectionRef(library.collection(name).id, name) for name in dict.fromkeys(names))
+        found = (collections.find(library, name) for name in dict.fromkeys(names))
+        return tuple(CollectionRef(collection.id, collection.name) for collection in found)
     finally:
         library.close()
 

@@ -1,7 +1,6 @@
 """`kotae docs`: collections of documents: what is in them, what is found in them, adding and removing."""
 
 import argparse
-import hashlib
 import re
 import shlex
 import signal
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import collections, docs_words
-from app.cli.docs_reading import Reading
+from app.cli.docs_reading import Reading, provide_manual
 from app.cli.output import Output
-from app.core import paths, wording
 from app.core.documents import retrieval
 from app.core.documents.library import Library
 from app.core.documents.records import Collection, Document
@@ -51,26 +49,6 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     remove.add_argument("document", metavar="DOCUMENT", nargs="?", help=help_text("docs remove document"))
     refresh = action("refresh", _refresh)
     refresh.add_argument("collection", metavar="COLLECTION", nargs="?", help=help_text("docs refresh collection"))
-
-
-def provided(where: Paths, output: Output, name: str) -> None:
-    """Kotae's own manual is read where `name` asks for it and it is not there yet, or has changed with the program."""
-    library = collections.open_library(where.documents)
-    try:
-        own = next((one for one in library.collections() if one.is_builtin), None)
-        documents = library.documents(own.id) if own else []
-    finally:
-        library.close()
-    if name.strip() != (own.name if own else phrase("manual_collection")):
-        return
-    folder = paths.resources() / "manual"
-    default = f"manual.{wording.current_language()}.md"
-    there = next((document for document in documents if (folder / document.name).is_file()), None)
-    file = folder / (there.name if there else default)  # in the language that a window has chosen
-    is_current = there is not None and there.path == str(file) and there.state in ("done", "doubtful")
-    if there is None or not is_current or there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
-        with Reading(where, output) as reading:
-            reading.provide_manual(file, name.strip())
 
 
 def _labels() -> list[str]:
@@ -230,6 +208,8 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
         return _list_documents(options.collection, where, output)
     library = collections.open_library(where.documents)
     try:
+        if not any(one.is_builtin for one in library.collections()):
+            provide_manual(where, output, phrase("manual_collection"))
         known = library.collections()
         rows = [
             docs_words.collection_data(
@@ -239,13 +219,14 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
         ]
     finally:
         library.close()
-    lines = [docs_words.collection_line(one) for one in known] or [output.phrase("docs_none")]
+    lines = [docs_words.collection_line(one) for one in known]
+    lines += [output.phrase("docs_none")] if all(one.is_builtin for one in known) else []
     output.result({"collections": rows}, "\n".join(lines))
     return 0
 
 
 def _list_documents(name: str, where: Paths, output: Output) -> int:
-    provided(where, output, name)
+    provide_manual(where, output, name)
     library = collections.open_library(where.documents)
     try:
         collection = collections.find(library, name)
@@ -264,7 +245,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("bad_option", option="-k", value=options.k, expected=expected)
     if not options.query.strip():
         raise AppError("empty_question")
-    provided(where, output, options.collection)
+    provide_manual(where, output, options.collection)
     library = collections.open_library(where.documents)
     try:
         collection = collections.find(library, options.collection)
@@ -282,7 +263,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    provided(where, output, options.collection)
+    provide_manual(where, output, options.collection)
     library = collections.open_library(where.documents)
     try:
         collection = collections.find(library, options.collection)

@@ -1,5 +1,6 @@
 """Reading documents for a command: the queue that the window has, run until all is read or Ctrl+C comes."""
 
+import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 
+from app.cli import collections
 from app.cli.loop import Waiting, application
 from app.cli.output import Output
-from app.core import children
+from app.core import children, paths, wording
 from app.core.documents.gather import Added, Refreshed
 from app.core.documents.records import Label
 from app.core.errors import AppError
@@ -148,3 +150,26 @@ class Reading:
     def _on_failed(self, error: AppError) -> None:
         self._problem = self._problem or error
         self._waiting.stop()
+
+
+def provide_manual(where: Paths, output: Output, name: str) -> None:
+    """Kotae's own manual is read where `name` asks for it and it is not there yet, or has changed with the program.
+
+    By the name that it has, it stays in its language; by the name in the language in use, it is read in that.
+    """
+    library = collections.open_library(where.documents)
+    try:
+        own = next((one for one in library.collections() if one.is_builtin), None)
+        documents = library.documents(own.id) if own else []
+    finally:
+        library.close()
+    name, folder = name.strip(), paths.resources() / "manual"
+    file = folder / f"manual.{wording.current_language()}.md"
+    if name != phrase("manual_collection"):
+        if own is None or name != own.name:
+            return
+        file = next((folder / one.name for one in documents if (folder / one.name).is_file()), file)
+    there = next((one for one in documents if one.path == str(file) and one.state in ("done", "doubtful")), None)
+    if there is None or there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
+        with Reading(where, output) as reading:
+            reading.provide_manual(file, name)

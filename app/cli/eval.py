@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from app.cli import collections
 from app.cli.output import Output
 from app.core.documents import abstention, retrieval, retrieval_eval
-from app.core.documents.library import Library
 from app.core.documents.retrieval_eval import DEPTHS, Outcome, Question
 from app.core.paths import Paths
 from app.core.wording import help_text
@@ -28,9 +28,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error."""
     questions = retrieval_eval.load(Path(options.file))
-    library = Library.open(where.documents)
+    library = collections.open_library(where.documents)
     try:
-        ids = [library.collection(name).id for name in options.collection]
+        ids = [collections.find(library, name).id for name in options.collection]
 
         def search(text: str, limit: int) -> list[Any]:
             return retrieval.search(library, text, ids, limit, where.glossary)

@@ -78,7 +78,8 @@ def test_a_folder_is_added_listed_searched_and_shown(docs: Run, files: Path) -> 
     told = as_json(added)
     assert (told["collection"], told["documents"], told["read"], told["new"]) == ("基準", 2, 2, 2)
     assert (told["skipped"], told["unread"], told["attention"]) == ({"unknown": 1}, 0, [])
-    (collection,) = as_json(docs("list", "--json"))["collections"]
+    collection, manual = as_json(docs("list", "--json"))["collections"]
+    assert (manual["name"], manual["is_builtin"]) == ("Kotae の使い方", True)
     assert (collection["name"], collection["documents"], collection["label"]) == ("基準", 2, "internal")
     assert collection["sources"] == [str(files)]
     documents = as_json(docs("list", "基準", "--json"))["documents"]
@@ -155,7 +156,7 @@ def test_removing_leaves_the_files_and_tells_how_to_undo(docs: Run, files: Path)
     assert as_json(docs("add", "基準", str(files / "下" / "点検.txt"), "--json"))["new"] == 1
     whole = docs("remove", "基準")
     assert f"kotae docs add 基準 {files}" in whole.stdout
-    assert as_json(docs("list", "--json"))["collections"] == []
+    assert [one["is_builtin"] for one in as_json(docs("list", "--json"))["collections"]] == [True]
     assert (files / "要領.md").is_file()
 
 
@@ -164,7 +165,7 @@ def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files:
     assert (missing.returncode, error_of(missing)) == (3, "docs_path_missing_near")
     assert "要領.md" in missing.stderr
     assert error_of(docs("add", "基準", str(files), "どこにもない", "--json")) == "docs_path_missing"
-    assert as_json(docs("list", "--json"))["collections"] == []  # nothing was begun
+    assert len(as_json(docs("list", "--json"))["collections"]) == 1  # nothing was begun
     assert error_of(docs("add", "　", str(files), "--json")) == "collection_unnamed"
     label = docs("add", "基準", str(files), "--label", "極秘", "--json")
     assert (label.returncode, error_of(label)) == (2, "bad_option")
@@ -189,6 +190,15 @@ def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run
     assert error_of(docs("remove", "Kotae の使い方", "--json")) == "collection_is_own"
     assert error_of(docs("add", "Kotae の使い方", str(files), "--json")) == "collection_is_own"
     assert error_of(docs("refresh", "Kotae の使い方", "--json")) == "collection_is_own"
+
+
+def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays(docs: Run) -> None:
+    docs("search", "Kotae の使い方", "モデル")
+    assert as_json(docs("search", "How to use Kotae", "add a model", "--lang", "en", "--json"))["passages"]
+    kept = as_json(docs("list", "How to use Kotae", "--json"))["documents"]
+    assert [(one["document"], one["state"]) for one in kept] == [("manual.en.md", "done")]
+    (own,) = as_json(docs("list", "--json"))["collections"]
+    assert (own["name"], own["is_builtin"], own["documents"]) == ("How to use Kotae", True, 1)
 
 
 def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(docs: Run, environment: dict[str, str], files: Path) -> None:
