@@ -16,6 +16,13 @@ from app.core.records import FileMark, LocalModel
 from app.core.store import Store
 
 FALLBACK_FORM = "question_answer"
+# Encoders: they give vectors, and write nothing.
+_ENCODERS = frozenset(
+    (
+        "bert", "nomic-bert", "nomic-bert-moe", "modern-bert", "neo-bert", "eurobert", "jina-bert-v2", "jina-bert-v3",
+        "gemma-embedding", "t5encoder",
+    )
+)  # fmt: skip
 
 
 def describe(path: Path) -> LocalModel:
@@ -48,6 +55,12 @@ def describe(path: Path) -> LocalModel:
         form_id=form.id if form else None,
         files=tuple(_mark(file, card, header.quantization) for file in (path, *header.parts)),
     )
+
+
+def is_for_search(model: LocalModel) -> bool:
+    """Whether it is an embedding model, by its card or its architecture: it finds passages and answers nothing."""
+    card = catalogue.load().card(model.card_id)
+    return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
 
 
 def files_of(model: LocalModel) -> list[Path]:

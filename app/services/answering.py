@@ -35,8 +35,8 @@ class Answering:
 
     @property
     def model(self) -> LocalModel | None:
-        """The chosen one, else the first there is."""
-        models = self._library.models()
+        """The chosen one, else the first that can answer."""
+        models = self._library.answering()
         first = next(iter(models), None)
         return next((model for model in models if model.id == self._preferences.value.model_id), first)
 

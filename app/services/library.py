@@ -38,6 +38,10 @@ class ModelLibrary(QObject):
     def models(self) -> list[LocalModel]:
         return list(self._models)
 
+    def answering(self) -> list[LocalModel]:
+        """Those that can write an answer."""
+        return [model for model in self._models if not local_models.is_for_search(model)]
+
     def model(self, model_id: str) -> LocalModel | None:
         return next((model for model in self._models if model.id == model_id), None)
 

@@ -114,6 +114,8 @@ class Library(QObject):
     def models(self) -> list[LocalModel]:
         return self.list
 
+    answering = models
+
     def card(self, model: LocalModel) -> catalogue.ModelCard | None:
         return next(card for card in catalogue.load().cards if card.is_trial) if model is TRIAL else None
 

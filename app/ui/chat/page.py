@@ -5,7 +5,6 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import (
     QDesktopServices,
-    QGuiApplication,
     QHideEvent,
     QKeySequence,
     QResizeEvent,
@@ -15,7 +14,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
-from app.core.presets import Choices, Preset
+from app.core.presets import Preset
 from app.core.records import Conversation, Message
 from app.core.settings import Settings
 from app.services.chat import ChatSession
@@ -35,6 +34,7 @@ from app.ui.chat.empty import EmptyView
 from app.ui.chat.find_bar import FindBar
 from app.ui.chat.finding import Finding
 from app.ui.chat.header import ChatHeader
+from app.ui.chat.heading import Heading
 from app.ui.chat.scope_line import ScopeLine
 from app.ui.chat.scoping import Scoping
 from app.ui.chat.transcript import Transcript
@@ -81,6 +81,9 @@ class ChatPage(Page):
         self._build()
         self._drafts = Drafts(session, self.composer, self)
         self._scoping = Scoping(session, documents, preferences, self.scope_line, self)
+        self._heading = Heading(
+            self.header, session, conversations, presets, library, self._scoping, self.transcript, self
+        )
         self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
         self._connect()
         self._add_shortcuts()
@@ -133,7 +136,7 @@ class ChatPage(Page):
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show_presets)
         self._presets.changed.connect(self._show_presets)
-        self._conversations.changed.connect(self._show_title)
+        self._conversations.changed.connect(self._heading.show_title)
         session.message_added.connect(self._on_message_added)
         session.text_received.connect(self.transcript.append_text)
         session.answer_finished.connect(self._on_answer_finished)
@@ -142,18 +145,12 @@ class ChatPage(Page):
         self._library.changed.connect(self._on_library_changed)
         self._preferences.changed.connect(self._show_settings)
         self._theme.changed.connect(self._lay_out)
-        header.model_chosen.connect(session.use_model)
         header.models_requested.connect(self.models_requested)
-        header.preset_chosen.connect(lambda preset_id: session.answer_by(preset_id, session.choices))
         header.presets_requested.connect(self.presets_requested)
         header.answering_requested.connect(self.answering_requested)
-        header.new_requested.connect(lambda: session.new())
-        header.temporary_requested.connect(lambda: session.new(is_temporary=True))
         header.keep_requested.connect(self._on_keep_requested)
-        header.renamed.connect(self._on_renamed)
         header.field.left_by_key.connect(self.focus_first)
         header.export_requested.connect(self.export_requested)
-        header.copy_requested.connect(self._copy_conversation)
         header.log_requested.connect(self.log_requested)
         self.scope_line.documents_requested.connect(self.documents_requested)
         self._scoping.shown.connect(self._show_scope)
@@ -180,6 +177,7 @@ class ChatPage(Page):
         transcript.export_requested.connect(self.export_requested)
         transcript.log_requested.connect(self.log_requested)
         transcript.link_chosen.connect(self._on_link_chosen)
+        transcript.documents_requested.connect(self.documents_requested)
 
     def _connect_trouble(self) -> None:
         trouble = self._trouble
@@ -198,6 +196,7 @@ class ChatPage(Page):
             "Alt+Right": lambda: self.transcript.step_branch(1),
             "F2": self.header.start_renaming,
             "Ctrl+L": self.scope_line.open_menu,
+            "Ctrl+Shift+C": self._copy_cited,
             "Ctrl+F": self.finding.open,
             "F3": lambda: self.finding.step(1),
             "Shift+F3": lambda: self.finding.step(-1),
@@ -253,23 +252,14 @@ class ChatPage(Page):
         has_messages = bool(self.transcript.messages)
         self.stack.setCurrentIndex(1 if has_messages else 0)
         self.composer.set_has_history(has_messages, is_temporary=self._session.is_temporary)
-        self._show_title()
+        self._heading.show_title()
         self._show_models()
         self._show_presets()
         self._show_busy()
 
-    def _show_title(self) -> None:
-        conversation = self._session.conversation
-        self.header.show_conversation(
-            conversation.title if conversation else self.tr("新しい質問"),
-            has_messages=conversation is not None,
-            is_temporary=self._session.is_temporary,
-        )
-        self._show_scope()
-
     def _show_models(self) -> None:
-        models = self._library.models()
-        self.header.show_models(models, self._session.model_id)
+        models = self._library.answering()
+        self._heading.show_models()
         self.empty.show_state(
             has_model=bool(models),
             is_starter_available=self._library.is_starter_available(),
@@ -281,7 +271,7 @@ class ChatPage(Page):
         self._lay_out()
 
     def _show_scope(self) -> None:
-        self.header.show_label(self._scoping.label(self.transcript.messages))
+        self._heading.show_label()
         self.empty.show_documents(bool(self._session.scope))
 
     def _show_settings(self, settings: Settings) -> None:
@@ -290,9 +280,8 @@ class ChatPage(Page):
         self._show_presets()
 
     def _show_presets(self) -> None:
-        session, actions = self._session, tuple(self._presets.all("action"))
-        deviates = session.choices != Choices()
-        self.header.show_presets(self._presets.all("chat"), session.preset, deviates=deviates)
+        self._heading.show_presets()
+        actions = tuple(self._presets.all("action"))
         self.transcript.show_answers_as(Look(actions, self._preferences.value.shows_details))
 
     def _show_busy(self) -> None:
@@ -325,6 +314,7 @@ class ChatPage(Page):
 
     def _on_answer_finished(self, message: Message) -> None:
         self.transcript.finish(message)
+        self._show_scope()
         self._show_busy()
 
     def _on_stage_changed(self, stage: Stage) -> None:
@@ -332,7 +322,7 @@ class ChatPage(Page):
         self._show_busy()
 
     def _on_library_changed(self) -> None:
-        if self._library.models():
+        if self._library.answering():
             self._trouble.note_models()
         self._show_models()
 
@@ -375,10 +365,6 @@ class ChatPage(Page):
         else:
             self.composer.end_edit()
 
-    def _on_renamed(self, title: str) -> None:
-        if self._session.conversation is not None:
-            self._conversations.rename(self._session.conversation.id, title)
-
     def _on_keep_requested(self) -> None:
         """The stored copy has numbers of its own: an edit of a question would point at another one."""
         if self.composer.edited_id is not None:
@@ -386,13 +372,10 @@ class ChatPage(Page):
         self._session.keep_temporary()
         self._drafts.keep_anew()
 
+    def _copy_cited(self) -> None:
+        answer = self.transcript.answer_at_keyboard()
+        if answer is not None:
+            answer.copy_cited()
+
     def _on_link_chosen(self, href: str) -> None:
         link_dialog.ask_to_open(self._theme, href, self._open_url, self)
-
-    def _copy_conversation(self) -> None:
-        """Everything as it was written, questions marked."""
-        parts = [
-            (self.tr("質問：") if message.role == "question" else self.tr("回答：")) + message.text
-            for message in self.transcript.messages
-        ]
-        QGuiApplication.clipboard().setText("\n\n".join(parts))

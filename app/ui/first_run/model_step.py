@@ -42,7 +42,7 @@ class ModelStep(QWidget):
 
     @property
     def has_model(self) -> bool:
-        return bool(self._library.models())
+        return bool(self._library.answering())
 
     def first_button(self) -> Button | None:
         """Where the keyboard goes; None once there is a model."""
@@ -127,7 +127,7 @@ class ModelStep(QWidget):
     # ------------------------------------------------------------------ showing
 
     def _refresh(self) -> None:
-        models = self._library.models()
+        models = self._library.answering()
         used = next((model for model in models if model.id == self._preferences.value.model_id), None)
         used = used or (models[0] if models else None)
         if used is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
+from app.core import local_models
 from app.core.catalogue import ModelCard
 from app.core.records import LocalModel
 from app.services.downloads import Download
@@ -41,6 +42,8 @@ class Entry:
 
     @property
     def is_for_search(self) -> bool:
+        if self.model is not None:
+            return local_models.is_for_search(self.model)
         return self.card is not None and self.card.kind == "embedding"
 
     def speaks_of(self, words: str) -> bool:

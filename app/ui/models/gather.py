@@ -11,10 +11,11 @@ from app.ui.models.fits import Findings
 
 
 def used_id(local: Sequence[LocalModel], chosen: str | None) -> str | None:
-    """The chosen model, else the first there is: as the session of questions decides."""
-    if any(model.id == chosen for model in local):
+    """The chosen model, else the first that can answer: as the session of questions decides."""
+    ids = [model.id for model in local if not local_models.is_for_search(model)]
+    if chosen in ids:
         return chosen
-    return local[0].id if local else None
+    return ids[0] if ids else None
 
 
 def entries(
