@@ -1,13 +1,16 @@
 """An answer: bare text on the page, and below it what it is waiting for or how it ended."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from app.core.documents import citing
 from app.core.records import Message
 from app.services.events import Stage
+from app.ui.chat import citations
 from app.ui.chat.answer_actions import Look
 from app.ui.chat.answer_end import AnswerEnd
+from app.ui.chat.grounds import ExcerptLine
 from app.ui.chat.markdown import first_page
 from app.ui.chat.message_view import MessageView, clock_time
 from app.ui.chat.pager import Pager
@@ -23,6 +26,8 @@ class AnswerView(MessageView):
     action_chosen = Signal(int, object)  # Preset
     export_requested = Signal()
     log_requested = Signal()
+    source_chosen = Signal(int, int)  # answer id, number of the source
+    documents_requested = Signal()
 
     def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(message, theme, parent)
@@ -31,6 +36,8 @@ class AnswerView(MessageView):
         self._column.addWidget(self.text)
         self._stage_line: StageLine | None = None
         self._end: AnswerEnd | None = None
+        self._open: int | None = None  # the source that is shown beside the conversation
+        self.text.source_chosen.connect(self._choose)
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
             self._column.addWidget(self._stage_line)
@@ -81,7 +88,35 @@ class AnswerView(MessageView):
         if self._end is not None:
             self._end.explain(sentence)
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Numbers of those that it shows."""
+        kept = citations.grounding_of(self.message)
+        is_shown = self._end is not None and self._end.grounds is not None
+        return citing.used(self.message.text, kept) if kept is not None and kept.sources and is_shown else ()
+
+    def show_open(self, number: int | None) -> None:
+        """Which of its sources is shown beside the conversation; None: none."""
+        self._open = number
+        self.text.show_source(number)
+        if self._end is not None and self._end.grounds is not None:
+            self._end.grounds.show_open(number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """1 to 9 opens a source."""
+        number = int(event.text()) if event.text().isdecimal() and event.text().isascii() else 0
+        if number in self.sources and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            self._choose(number)
+        else:
+            super().keyPressEvent(event)
+
+    def _choose(self, number: int) -> None:
+        self.source_chosen.emit(self.message.id, number)
+
     def _show_ended(self) -> None:
+        kept = citations.grounding_of(self.message)
+        if kept is not None and kept.is_excerpt:
+            self._column.insertWidget(0, ExcerptLine(self._theme, self))
         self._show_text(as_markdown=True)
         self._put_end()
         self._describe()
@@ -97,8 +132,11 @@ class AnswerView(MessageView):
         for source in (end, end.row):
             source.regenerate_requested.connect(lambda: self.regenerate_requested.emit(answer_id))
             source.log_requested.connect(self.log_requested)
+        end.source_chosen.connect(self._choose)
+        end.documents_requested.connect(self.documents_requested)
         row = end.row
         row.copy_requested.connect(self._copy)
+        row.copy_cited_requested.connect(self.copy_cited)
         row.copy_shown_requested.connect(self._copy_shown)
         row.reproduce_requested.connect(lambda: self.reproduce_requested.emit(answer_id))
         row.edit_requested.connect(lambda: self.edit_requested.emit(self.message.parent_id or 0))
@@ -108,6 +146,7 @@ class AnswerView(MessageView):
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown
         self._end = end
+        self.show_open(self._open)
 
     def _describe(self) -> None:
         self._name(self.tr("回答　{time}").format(time=clock_time(self.message.created_at)))
@@ -115,6 +154,12 @@ class AnswerView(MessageView):
     def _copy(self) -> None:
         """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
         QGuiApplication.clipboard().setText(self.message.text)
+
+    def copy_cited(self) -> None:
+        """With the marks of its sources, and below it where they are from."""
+        kept = citations.grounding_of(self.message)
+        if kept is not None:
+            QGuiApplication.clipboard().setText(citing.with_sources(self.message.text, kept))
 
     def _copy_shown(self) -> None:
         QGuiApplication.clipboard().setText(self.text.plain_text())

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, Q
 from app.core.presets import Preset
 from app.core.records import AnswerDetails, Message
 from app.services.answering import can_repeat
-from app.ui.chat import answer_facts
+from app.ui.chat import answer_facts, citations
 from app.ui.chat.pager import Pager
 from app.ui.chat.words import icon_button, literal
 from app.ui.theme import Theme
@@ -29,6 +29,7 @@ class AnswerActions(QWidget):
     """`fit` decides which actions have a button; those without are in the menu."""
 
     copy_requested = Signal()
+    copy_cited_requested = Signal()
     copy_shown_requested = Signal()
     regenerate_requested = Signal()
     reproduce_requested = Signal()
@@ -130,11 +131,17 @@ class AnswerActions(QWidget):
     def _fill_right(self) -> None:
         self._right.addStretch(1)
         if self._message.text:
-            for preset in self._look.actions:
+            is_ours = citations.is_ours(self._message)  # then there is nothing to do something with
+            for preset in () if is_ours else self._look.actions:
                 self._add_quick(preset)
             copy = icon_button(self._theme, self.tr("コピー"), "copy", "quiet", compact=True)
             copy.clicked.connect(self.copy_requested)
             self._right.addWidget(copy)
+            if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
+                cited = icon_button(self._theme, self.tr("出典付きコピー"), "quote", "quiet", compact=True)
+                cited.setToolTip(tip("Ctrl+Shift+C"))
+                cited.clicked.connect(self.copy_cited_requested)
+                self._right.addWidget(cited)
         if self._message.status != "failed":  # its error has a button for that
             self._again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(self.regenerate_requested)

@@ -7,6 +7,7 @@ from app.core import wording
 from app.core.records import AnswerDetails, Message
 from app.ui.chat import answer_facts
 from app.ui.chat.answer_actions import AnswerActions, Look
+from app.ui.chat.grounds import Grounds
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.icon import Icon
@@ -16,6 +17,8 @@ from app.ui.widgets.labels import Label
 class AnswerEnd(QWidget):
     regenerate_requested = Signal()  # from its error; its row of actions has its own signals
     log_requested = Signal()
+    source_chosen = Signal(int)  # its number
+    documents_requested = Signal()
 
     def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +48,12 @@ class AnswerEnd(QWidget):
             column.addWidget(self._error())
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
+        self.grounds: Grounds | None = None
+        if self._details.grounding is not None and self._message.status != "failed":
+            self.grounds = Grounds(self._message, self._details.grounding, self._theme)
+            self.grounds.source_chosen.connect(self.source_chosen)
+            self.grounds.documents_requested.connect(self.documents_requested)
+            column.addWidget(self.grounds)
         if self._details.is_same is not None:
             column.addLayout(self._comparison())
         if self._look.shows_details and (facts := answer_facts.line(self._details)):

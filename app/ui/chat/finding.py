@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 from app.core import text
+from app.ui.chat import citations
 from app.ui.chat.find_bar import FindBar
 from app.ui.chat.transcript import Transcript
 
@@ -104,7 +105,9 @@ class Finding(QObject):
         self._transcript.mark(query_words)
         self._places = Places(
             [
-                text.count(self._fold(message.text), query_words) if message.status != "streaming" else 0
+                text.count(self._fold(citations.shown_text(message)), query_words)
+                if message.status != "streaming"
+                else 0
                 for message in self._transcript.messages
             ]
         )

@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.records import Message
-from app.ui.chat import characters, markdown
+from app.ui.chat import characters, citations, markdown
 from app.ui.chat.pager import Pager
 from app.ui.chat.rich_text import RichText
 from app.ui.theme import Theme
@@ -68,12 +68,13 @@ class MessageView(QWidget):
 
     def _show_text(self, *, as_markdown: bool) -> None:
         """The message's text, or its first page with a button for the next: each is laid out when it is asked for."""
-        self._pages = markdown.pages(self.message.text)
+        shown = citations.shown_text(self.message)
+        self._pages = markdown.pages(shown)
         if as_markdown:
-            self.text.show_markdown(self._pages.pop(0))
+            self.text.show_markdown(self._pages.pop(0), citations.grounding_of(self.message))
         else:
             self.text.show_plain(self._pages.pop(0))
-        self.text.setVisible(bool(self.message.text))
+        self.text.setVisible(bool(shown))
         if self._pages:
             self._more = Button(self._theme, "", compact=True, parent=self)
             self._more.clicked.connect(self._show_more)

@@ -6,7 +6,8 @@ from PySide6.QtCore import QMimeData, QPointF, QRect, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QTextBlock, QTextCursor, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
-from app.ui.chat import characters, formats, markdown, marks
+from app.core.documents.grounding import Grounding
+from app.ui.chat import characters, citations, formats, markdown, marks
 from app.ui.chat.characters import without_helpers
 from app.ui.chat.stream import StreamedDocument
 from app.ui.theme import Theme
@@ -18,6 +19,7 @@ class RichText(QTextBrowser):
     """`show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
 
     link_chosen = Signal(str)
+    source_chosen = Signal(int)  # the number of its mark
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,6 +30,8 @@ class RichText(QTextBrowser):
         self._sought: tuple[str, ...] = ()  # words that are marked
         self._places: list[marks.Place] = []
         self._current: int | None = None  # which of the places is looked at
+        self._grounding: Grounding | None = None  # of what is shown
+        self._source: int | None = None  # that is open
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -48,8 +52,10 @@ class RichText(QTextBrowser):
         )
         self.setFont(self._theme.font("reading"))
 
-    def show_markdown(self, text: str) -> None:
+    def show_markdown(self, text: str, grounding: Grounding | None = None) -> None:
+        """`grounding`: whose marks become links, and whose doubtful sentences are underlined."""
         self._stream = None
+        self._grounding = grounding
         self._show(markdown.parse(text))
 
     def show_plain(self, text: str) -> None:
@@ -82,6 +88,12 @@ class RichText(QTextBrowser):
             self._mark()
         return len(self._places)
 
+    def show_source(self, number: int | None) -> None:
+        """The source that is open beside the conversation: its marks are filled."""
+        if self._grounding is not None and number != self._source:
+            self._source = number
+            self._mark()
+
     def mark_rect(self) -> QRect:
         """Where the current mark begins."""
         cursor = QTextCursor(self.document())
@@ -92,7 +104,11 @@ class RichText(QTextBrowser):
     def _mark(self) -> None:
         self._places = marks.places(self.document(), self._sought) if self._sought else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)
-        self.setExtraSelections(marks.selections(self.document(), self._places, current, self._theme))
+        found = marks.selections(self.document(), self._places, current, self._theme)
+        if self._grounding is not None:
+            cited = citations.selections(self.document(), self._grounding, self._source, self._theme)
+            found = [*cited, *found]
+        self.setExtraSelections(found)
 
     def fit(self, width: int) -> int:
         """Takes `width` and the height that its text needs then, which is returned."""
@@ -108,6 +124,8 @@ class RichText(QTextBrowser):
 
     def _show(self, document: markdown.SafeDocument) -> None:
         formats.style(document, self._theme)
+        if self._grounding is not None:
+            citations.link(document, len(self._grounding.sources), self._theme)
         document.setParent(self)
         document.setTextWidth(self._width)
         document.block_images()
@@ -115,7 +133,7 @@ class RichText(QTextBrowser):
         self.setDocument(document)
         if kept is not None:
             self.setTextCursor(kept)
-        if self._sought:
+        if self._sought or self._grounding is not None:
             self._mark()
         if self._shown is not None:
             self._shown.deleteLater()
@@ -220,7 +238,11 @@ class RichText(QTextBrowser):
         return block
 
     def _on_anchor_clicked(self, url: QUrl) -> None:
-        self.link_chosen.emit(url.toString())
+        number = citations.number_of(url.toString())
+        if number is not None:
+            self.source_chosen.emit(number)
+        else:
+            self.link_chosen.emit(url.toString())
 
 
 def _fill(painter: QPainter, rect: QRectF, color: QColor, radius: int) -> None:

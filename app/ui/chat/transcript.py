@@ -38,6 +38,8 @@ class Transcript(RowsView):
     branch_requested = Signal(int, int)  # message id, -1 or 1
     export_requested = Signal()
     log_requested = Signal()
+    source_chosen = Signal(int, int)  # answer id, number of the source
+    documents_requested = Signal()  # to add some
     link_chosen = Signal(str)
     content_changed = Signal()  # other messages, one more, or one that has ended
 
@@ -48,6 +50,7 @@ class Transcript(RowsView):
         self._stage = Stage()
         self._look = Look()
         self._is_busy = False
+        self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
         self._growing_id = 0  # the answer that streams; its text so far:
         self._growing_text = ""
         self._explanations: dict[int, str] = {}  # answer id -> why it failed
@@ -129,6 +132,23 @@ class Transcript(RowsView):
                 self._dress(view)
                 self._measure(row)
         self._place(anchor)
+
+    # ------------------------------------------------------------------ sources
+
+    def show_open(self, answer_id: int, number: int) -> None:
+        """The source that is shown beside the conversation; 0, 0: none."""
+        self._open = (answer_id, number)
+        for row in self._live:
+            view = self._live[row]
+            if isinstance(view, AnswerView):
+                self._dress(view)
+
+    def answer_at_keyboard(self) -> AnswerView | None:
+        """The answer with the keyboard, else the last one with sources that has come into sight."""
+        focused = QApplication.focusWidget()
+        views = [view for row in self._live if isinstance(view := self._live[row], AnswerView) and view.sources]
+        here = (view for view in views if focused is not None and view.isAncestorOf(focused))
+        return next(here, views[-1] if views else None)
 
     # ------------------------------------------------------------------ finding
 
@@ -243,11 +263,14 @@ class Transcript(RowsView):
         view.action_chosen.connect(self.action_chosen)
         view.export_requested.connect(self.export_requested)
         view.log_requested.connect(self.log_requested)
+        view.source_chosen.connect(self.source_chosen)
+        view.documents_requested.connect(self.documents_requested)
         return view
 
     def _dress(self, view: AnswerView) -> None:
         """What the end of an answer shows beside what is stored with it."""
         view.set_busy(self._is_busy)
+        view.show_open(self._open[1] if self._open[0] == view.message.id else None)
         if view.message.id in self._explanations:
             view.explain(self._explanations[view.message.id])
 

@@ -1,0 +1,159 @@
+"""Marks of sources in a shown answer: [1] as a link, and what its sources do not have, marked where it stands."""
+
+from collections.abc import Sequence
+
+from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
+from PySide6.QtWidgets import QTextEdit
+
+from app.core.documents import citing
+from app.core.documents.grounding import Claim, Grounding
+from app.core.records import Message
+from app.ui.chat import characters, markdown
+from app.ui.theme import Theme
+
+SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.ui.chat.links)
+_MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
+
+
+def grounding_of(message: Message) -> Grounding | None:
+    return message.details.grounding if message.details is not None else None
+
+
+def is_ours(message: Message) -> bool:
+    """Whether the program itself has said that it is not in the documents, without a model."""
+    kept = grounding_of(message)
+    is_asked = message.details is not None and message.details.answer_tokens > 0
+    return kept is not None and kept.verdict == "not_in_documents" and not is_asked
+
+
+def shown_text(message: Message) -> str:
+    """What the answer shows as its text; "" where a box says it in its place."""
+    kept = grounding_of(message)
+    if message.role == "question" or message.status == "streaming" or kept is None:
+        return message.text
+    return "" if is_ours(message) else citing.marked(message.text, kept)
+
+
+def link(document: QTextDocument, count: int, theme: Theme) -> None:
+    """Makes links of the marks of sources 1 to `count`. Code and links that are there already stay as they are."""
+    look = QTextCharFormat()
+    look.setBackground(theme.color("accent_soft"))
+    look.setForeground(theme.color("accent"))
+    look.setFontWeight(theme.font("reading", 600).weight())
+    look.setFontUnderline(False)
+    look.setAnchor(True)
+    code = theme.font("mono").families()
+    cursor = QTextCursor(document)
+    for block in markdown.blocks(document):
+        for start, end, number in [] if markdown.is_code(block) else _marks(block, count):
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            there = cursor.charFormat()
+            if not there.isAnchor() and there.fontFamilies() != code:
+                look.setAnchorHref(f"{SCHEME}{number}")
+                cursor.mergeCharFormat(look)
+
+
+def number_of(href: str) -> int | None:
+    """The source that a link leads to; None for one to anywhere else."""
+    digits = href.removeprefix(SCHEME)
+    return int(digits) if href.startswith(SCHEME) and digits.isdecimal() else None
+
+
+def selections(
+    document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
+) -> list[QTextEdit.ExtraSelection]:
+    """What is doubtful, and the marks of the source that is open: the document itself stays as it is."""
+    wave = QTextCharFormat()
+    wave.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+    wave.setUnderlineColor(theme.color("warning"))
+    missing = QTextCharFormat(wave)
+    missing.setBackground(theme.color("warning_soft"))
+    missing.setForeground(theme.color("warning"))
+    found = [_selection(document, *place, wave) for place in doubtful_places(document, grounding.claims)]
+    found += [_selection(document, *place, missing) for place in missing_places(document, grounding.claims)]
+    if current is not None:
+        look = QTextCharFormat()
+        look.setBackground(theme.color("accent"))
+        look.setForeground(theme.color("on_accent"))
+        found += [_selection(document, *place, look) for place in _links(document, current)]
+    return found
+
+
+def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[int, int]]:
+    """Where the sentences without support stand, as Qt counts. What cannot be found again is left out."""
+    return [place for claim, place in _sentences(document, claims) if not claim.is_supported]
+
+
+def missing_places(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[int, int]]:
+    """Where the values and names stand that the sources do not have."""
+    found = []
+    for claim, (start, end) in _sentences(document, claims):
+        for value in claim.missing:
+            place = _find(document, value, start, end)
+            found += [place] if place else []
+    return found
+
+
+def _sentences(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[Claim, tuple[int, int]]]:
+    found, at = [], 0
+    for claim in claims:
+        place = _find(document, claim.sentence, at, document.characterCount())
+        if place is not None:
+            found.append((claim, place))
+            at = place[1]
+    return found
+
+
+def _find(document: QTextDocument, written: str, first: int, last: int) -> tuple[int, int] | None:
+    """Where it is shown between two places, whatever Markdown has made of its signs."""
+    shown = document.toPlainText()
+    kept = [(place, one) for place, one in enumerate(shown) if one not in _MARKUP]
+    if max(shown, default="") > "\uffff":
+        kept = [(characters.in_utf16(shown, place), one) for place, one in kept]
+    kept = [(place, one) for place, one in kept if first <= place < last]
+    wanted = "".join(one for one in characters.harmless(written) if one not in _MARKUP)
+    at = "".join(one for _, one in kept).find(wanted) if wanted else -1
+    return (kept[at][0], kept[at + len(wanted) - 1][0] + 1) if at >= 0 else None
+
+
+def _marks(block: QTextBlock, count: int) -> list[tuple[int, int, int]]:
+    """Places in the document and numbers. Of [1, 2] each number by itself, else with its brackets."""
+    text, found = block.text(), []
+    for start, end, numbers in citing.marks(text):
+        if len(numbers) == 1:
+            found.append((start, end, numbers[0]))
+            continue
+        at = start
+        for number in numbers:
+            at = text.index(str(number), at, end)
+            found.append((at, at + len(str(number)), number))
+            at += len(str(number))
+    base = block.position()
+    return [
+        (base + characters.in_utf16(text, start), base + characters.in_utf16(text, end), number)
+        for start, end, number in found
+        if 0 < number <= count
+    ]
+
+
+def _links(document: QTextDocument, number: int) -> list[tuple[int, int]]:
+    """Where the marks of one source stand."""
+    found = []
+    for block in markdown.blocks(document):
+        iterator = block.begin()
+        while not iterator.atEnd():
+            fragment = iterator.fragment()
+            iterator += 1
+            if fragment.charFormat().anchorHref() == f"{SCHEME}{number}":
+                found.append((fragment.position(), fragment.position() + fragment.length()))
+    return found
+
+
+def _selection(document: QTextDocument, start: int, end: int, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
+    selection = QTextEdit.ExtraSelection()
+    selection.cursor = QTextCursor(document)
+    selection.cursor.setPosition(start)
+    selection.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+    selection.format = look
+    return selection

@@ -1,0 +1,176 @@
+"""Pictures of answers from documents, for `tests.screenshots`: stored ones, over collections without any child."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from app.application import Parts
+from app.core.documents import claims, grounding
+from app.core.documents.grounding import CollectionRef, Grounding
+from app.core.documents.library import Library
+from app.core.documents.records import Passage, Section
+from app.core.records import AnswerDetails
+from app.core.wording import current_language
+
+COLLECTIONS = {"ja": ("庁舎管理規程", "設備の点検記録 R5–R7"), "en": ("Building rules", "Inspections 2023–2025")}
+DOCUMENT = {"ja": "管理編.pdf", "en": "management.pdf"}
+SECTIONS = {
+    "ja": (
+        Section(
+            ("第2章 設備の維持", "第3節 非常用発電機", "2.3.1 点検"),
+            "非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。\n"
+            "年1回は、定格出力の30%以上の負荷で30分以上の運転を行う。\n"
+            "ただし、内部観察を行った年は、負荷運転を省略することができる。",
+            "標準",
+            21,
+            21,
+        ),
+        Section(
+            ("第2章 設備の維持", "第3節 非常用発電機", "2.3.2 燃料"),
+            "燃料は、72時間の連続運転に必要な量を常に備える。燃料タンクの残量は、毎週月曜日に確認する。",
+            "必須",
+            22,
+            22,
+        ),
+    ),
+    "en": (
+        Section(
+            ("2 Upkeep", "2.3 Emergency generator", "2.3.1 Inspection"),
+            "The emergency generator is run without load once a month for at least 5 minutes.\n"
+            "Once a year it is run with at least 30% of its rated load for at least 30 minutes.",
+            "standard",
+            21,
+            21,
+        ),
+        Section(
+            ("2 Upkeep", "2.3 Emergency generator", "2.3.2 Fuel"),
+            "Fuel for 72 hours of running is always kept. The tank is checked every Monday.",
+            "required",
+            22,
+            22,
+        ),
+    ),
+}
+ASKED = {
+    "ja": "非常用発電機の試運転は、どのくらいの間隔で行いますか。燃料の備えも教えてください。",
+    "en": "How often is the emergency generator run, and how much fuel is kept?",
+}
+ANSWERS = {
+    "ja": (
+        "非常用発電機は、**毎月1回**、無負荷で5分以上の運転を行うことが基本です。[1]\n\n次の点も定められています。\n\n"
+        "- 年1回は、定格出力の30%以上の負荷で30分以上の運転を行います。[1]\n"
+        "- 燃料は、72時間の連続運転に必要な量を常に備えます。[2]"
+    ),
+    "en": (
+        "The emergency generator is run **once a month** without load for at least 5 minutes.[1]\n\n"
+        "- Once a year it is run with at least 30% of its rated load for at least 30 minutes.[1]\n"
+        "- Fuel for 72 hours of running is always kept.[2]"
+    ),
+}
+WRONG = {"ja": ("72時間", "48時間"), "en": ("72 hours", "48 hours")}
+QUOTED = {
+    "ja": "- 「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]",
+    "en": "- 「The emergency generator is run without load once a month for at least 5 minutes.」[1]",
+}
+
+
+def fill(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    library = Library.open(path)
+    for name in COLLECTIONS[current_language()]:
+        collection_id = library.add_collection(name)
+        (document_id,) = library.add_documents(
+            collection_id, [Path("/home/yamada") / name / DOCUMENT[current_language()]]
+        )
+        document = library.document(document_id)
+        assert document is not None
+        library.put(replace(document, state="done", modified_ns=1, size_bytes=1), SECTIONS[current_language()])
+    library.close()
+
+
+def passages() -> list[Passage]:
+    name, document = COLLECTIONS[current_language()][0], DOCUMENT[current_language()]
+    return [
+        Passage(number, section, 1, document, f"/home/yamada/{name}/{document}", name, "internal", 1.0, number)
+        for number, section in enumerate(SECTIONS[current_language()], start=1)
+    ]
+
+
+def put(parts: Parts, answer: str, kept: Grounding, *, question: str = "", tokens: int = 120) -> int:
+    """A conversation with one answer, open; gives the answer's id."""
+    store = parts.store
+    scope = tuple(CollectionRef(number, name) for number, name in enumerate(COLLECTIONS[current_language()], start=1))
+    asked = store.add_question(question or ASKED[current_language()])
+    store.set_scope(asked.conversation_id, scope)
+    details = AnswerDetails(
+        "m", "Swallow-8B Q4_K_M", "end", answer_tokens=tokens, tokens_per_s=44.9 if tokens else 0.0, total_s=8.2,
+        first_token_s=0.6, scope=scope, grounding=kept,
+    )  # fmt: skip
+    reply = store.add_answer(asked.id, details)
+    store.finish_answer(reply.id, answer, "done", details)
+    parts.conversations.note_change()
+    parts.session.open(asked.conversation_id)
+    return reply.id
+
+
+def opened(parts: Parts) -> None:
+    fill(parts.documents._path)
+    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    parts.documents.open()
+    until = time.monotonic() + 20
+    while not parts.documents.is_open and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
+def checked(answer: str) -> Grounding:
+    found = passages()
+    sources = tuple(grounding.source_of(passage) for passage in found)
+    return Grounding("answered", sources, claims.check(answer, found, ASKED[current_language()]), retrieval_s=0.031)
+
+
+def sources_new(parts: Parts) -> None:
+    opened(parts)
+    parts.session.new()
+
+
+def sources(parts: Parts) -> None:
+    """All sentences have support."""
+    opened(parts)
+    answer = ANSWERS[current_language()]
+    put(parts, answer, checked(answer))
+
+
+def sources_doubtful(parts: Parts) -> None:
+    """A value that no source has."""
+    opened(parts)
+    answer = ANSWERS[current_language()].replace(*WRONG[current_language()])
+    put(parts, answer, checked(answer))
+
+
+def sources_none(parts: Parts) -> None:
+    """Not in the documents."""
+    opened(parts)
+    kept = Grounding("not_in_documents", tuple(map(grounding.source_of, passages())))
+    words = {
+        "ja": ("会議室の椅子の色は何色ですか。", "資料にありません。"),
+        "en": ("What colour are the chairs?", "Not there."),
+    }
+    question, answer = words[current_language()]
+    put(parts, answer, kept, question=question, tokens=0)
+
+
+def sources_quoted(parts: Parts) -> None:
+    """抜粋表示."""
+    opened(parts)
+    answer = QUOTED[current_language()]
+    (first, *_) = passages()
+    quote = grounding.Claim(answer[2:], 2, len(answer), (1,), is_supported=True)
+    put(parts, answer, Grounding("answered", (grounding.source_of(first),), (quote,), is_excerpt=True), tokens=0)
+
+
+SOURCE_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot for shot in (sources_new, sources, sources_doubtful, sources_none, sources_quoted)
+}
