@@ -1,4 +1,4 @@
-"""`kotae docs` as people and scripts call it: whole processes that read real files with the real child."""
+"""`kotae docs` over real files and the real reading child; where it is interrupted, as a process of its own."""
 
 import json
 import os
@@ -7,18 +7,30 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.cli.main import main
+from app.core import wording
 from app.core.documents.library import Library
 from app.core.documents.records import Label
 
 ROOT = Path(__file__).parents[2]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 def command(*arguments: str) -> list[str]:
@@ -36,15 +48,17 @@ def environment(data: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def docs(environment: dict[str, str]) -> Run:
+def docs(data: Path, capsys: pytest.CaptureFixture[str], qapp: object) -> Iterator[Run]:
     """Runs `kotae docs ARGUMENTS` with a data folder of its own."""
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            command(*arguments), env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
-        )
+    def run(*arguments: str) -> Done:
+        capsys.readouterr()
+        status = main(["--data-dir", str(data), "docs", *arguments], lambda *_: 99)
+        said = capsys.readouterr()
+        return Done(status, said.out, said.err)
 
-    return run
+    yield run
+    wording.use_language("ja")
 
 
 @pytest.fixture
@@ -57,13 +71,13 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def as_json(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+def as_json(done: Done) -> dict[str, Any]:
     (line,) = done.stdout.splitlines()
     data: dict[str, Any] = json.loads(line)
     return data
 
 
-def error_of(done: "subprocess.CompletedProcess[str]") -> str:
+def error_of(done: Done) -> str:
     """Its code; the sentence and the next step are on stderr too, and nothing else."""
     error = as_json(done)["error"]
     assert error["message"] in done.stderr
