@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.documents.grounding import CollectionRef, Grounding
+from app.core.documents.records import Label
 from app.core.presets import Choices
 
 
@@ -50,6 +51,7 @@ class Conversation:
     preset_id: str | None = None  # None: the one that new conversations get
     choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
     scope: tuple[CollectionRef, ...] = ()  # the collections that it asks
+    label: Label = "internal"  # never lower than that of a source of one of its answers
 
 
 @dataclass(frozen=True, slots=True)

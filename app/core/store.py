@@ -15,6 +15,7 @@ from typing import Any
 from app.core import stored_values
 from app.core.database import Database, Row
 from app.core.documents.grounding import CollectionRef
+from app.core.label_rows import raise_label
 from app.core.message_index import MessageIndex
 from app.core.presets import Choices
 from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, Message
@@ -22,7 +23,7 @@ from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, 
 TITLE_CHARACTERS = 60
 
 CONVERSATION = (
-    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope"
+    "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope, label"
 )
 # `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
 GOING = -2.0
@@ -191,7 +192,8 @@ class Store:
         with self._db.transaction():
             new_id = self._db.write(
                 "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id, pinned_at, binned_at,"  # noqa: S608
-                f" preset_id, choices, scope) VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " preset_id, choices, scope, label)"
+                f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 conversation.title,
                 conversation.created_at,
                 conversation.updated_at,
@@ -202,6 +204,7 @@ class Store:
                 conversation.preset_id,
                 stored_values.choices_json(conversation.choices),
                 stored_values.scope_json(conversation.scope),
+                conversation.label,
             )
             ids: dict[int, int] = {}
             self.add_messages(new_id, messages, ids)
@@ -249,6 +252,7 @@ class Store:
                 answer_id,
             )
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
+            raise_label(self._db, before.conversation_id, details)
         return self.message(answer_id)
 
     def show_branch(self, message_id: int, step: int) -> None:
@@ -332,6 +336,7 @@ class Store:
             stored_values.details_json(message.details) if message.details else None,
         )
         self._index.replace(message_id, "", _indexed(message.text, message.status))
+        raise_label(self._db, message.conversation_id, message.details)
         return message_id
 
     def _show(self, conversation_id: int, leaf_id: int) -> None:
@@ -352,8 +357,8 @@ def title_of(text: str) -> str:
 def as_conversation(row: Row) -> Conversation:
     """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
     values: list[Any] = [*row]
-    values[-2] = Choices.from_dict(json.loads(row[-2])) if row[-2] else _NO_CHOICES
-    values[-1] = stored_values.scope(row[-1]) if row[-1] else ()
+    values[-3] = Choices.from_dict(json.loads(row[-3])) if row[-3] else _NO_CHOICES
+    values[-2] = stored_values.scope(row[-2]) if row[-2] else ()
     return Conversation(*values)
 
 

@@ -118,6 +118,15 @@ def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
 
 
+def _label_of_a_conversation(db: sqlite3.Connection) -> None:
+    """public, internal or secret, as those of collections. What was answered from secret ones is secret."""
+    db.execute("ALTER TABLE conversation ADD COLUMN label TEXT NOT NULL DEFAULT 'internal'")
+    db.execute(
+        """UPDATE conversation SET label = 'secret'
+           WHERE id IN (SELECT conversation_id FROM message WHERE details LIKE '%"label": "secret"%')"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -126,4 +135,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _lasting_ids_and_quick_erasing,
     _quicker_branches_and_erasing,
     _scope_of_a_conversation,
+    _label_of_a_conversation,
 )

@@ -31,6 +31,7 @@ def as_dict(bundle: Bundle) -> dict[str, Any]:
         "folder": bundle.folder or None,
         "pinned_at": conversation.pinned_at,
         "preset": conversation.preset_id,
+        "label": conversation.label,
         "choices": conversation.choices.as_dict(),
         "leaf": numbers.get(conversation.leaf_id),
         "messages": [_message(message, numbers) for message in bundle.messages],

@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from app.core.documents import grounding
 from app.core.documents.grounding import Grounding
+from app.core.documents.labels import DEFAULT, HIGHEST
+from app.core.documents.records import LABELS, Label
 from app.core.exchange.bundle import Bundle
 from app.core.presets import LIMITS, Choices
 from app.core.records import AnswerDetails, Conversation, Message
@@ -59,6 +61,7 @@ def from_dict(data: Any) -> Bundle:
         pinned_at=None if pinned_at is None else _time(pinned_at),
         preset_id=preset_id,
         choices=_choices(data.get("choices")) or Choices(),
+        label=_label(data.get("label", DEFAULT)),
     )
     folder = data.get("folder")
     return Bundle(conversation, messages, "" if folder is None else title_of(_text(folder, "folder")))
@@ -68,6 +71,11 @@ def title_in(data: Any) -> str:
     """What to call a conversation that is refused."""
     title = data.get("title") if isinstance(data, dict) else None
     return title_of(title.encode("utf-8", "replace").decode("utf-8")) if isinstance(title, str) else ""
+
+
+def _label(data: Any) -> Label:
+    """One that is not known (a later program's) counts as the highest."""
+    return next((label for label in LABELS if label == data), HIGHEST)
 
 
 def _messages(data: Any) -> tuple[Message, ...]:

@@ -1,0 +1,21 @@
+"""How a stored answer raises the label of its conversation; what users choose is `app.core.conversation_labels`."""
+
+from app.core.database import Database
+from app.core.documents import labels
+from app.core.documents.records import LABELS
+from app.core.records import AnswerDetails
+
+
+def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
+    """An answer hands the highest label of its sources on. Inside the transaction that stores it."""
+    if details is None or details.grounding is None or not details.grounding.sources:
+        return
+    label = labels.of_answer(LABELS[0], [details.grounding])
+    lower = LABELS[: LABELS.index(label)]
+    marks = ", ".join("?" * len(lower))
+    database.write(
+        f"UPDATE conversation SET label = ? WHERE id = ? AND label IN ({marks})",  # noqa: S608
+        label,
+        conversation_id,
+        *lower,
+    )

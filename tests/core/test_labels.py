@@ -1,0 +1,112 @@
+"""公開, 社外秘, 機密: what is answered from secret documents is secret, wherever it is kept, and stays so."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from app.core import conversation_labels, export_log
+from app.core.documents import labels
+from app.core.documents.grounding import CollectionRef, Grounding, Source
+from app.core.documents.records import LABELS, Collection, Label
+from app.core.errors import AppError
+from app.core.exchange import bundle_check
+from app.core.exchange.bundle import Bundle, as_dict
+from app.core.records import AnswerDetails
+from app.core.store import Store
+from app.core.wording import describe_error
+
+
+def grounded(*given: Label) -> AnswerDetails:
+    sources = tuple(Source("規程", label, "規程.pdf", "/規程.pdf", "本文") for label in given)
+    return AnswerDetails(grounding=Grounding("answered", sources))
+
+
+def ask(store: Store, details: AnswerDetails, conversation_id: int | None = None) -> int:
+    question = store.add_question("鍵はどこですか", conversation_id)
+    answer = store.add_answer(question.id, AnswerDetails())
+    store.finish_answer(answer.id, "守衛室です。", "done", details)
+    return question.conversation_id
+
+
+def label_of(store: Store, conversation_id: int) -> Label:
+    conversation = store.conversation(conversation_id)
+    assert conversation is not None
+    return conversation.label
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), "internal"),
+        (("public",), "internal"),  # a conversation is 社外秘 until somebody says otherwise
+        (("public", "internal"), "internal"),
+        (("secret", "public"), "secret"),
+    ],
+)
+def test_an_answer_raises_the_label_of_its_conversation(
+    store: Store, given: tuple[Label, ...], expected: Label
+) -> None:
+    assert label_of(store, ask(store, grounded(*given))) == expected
+
+
+def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store) -> None:
+    here = ask(store, grounded("public"))
+    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "public"
+    ask(store, grounded("internal"), here)
+    assert label_of(store, here) == "internal"
+    ask(store, grounded("secret"), here)
+    ask(store, grounded("public"), here)
+    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "secret"
+    other = ask(store, AnswerDetails())
+    assert conversation_labels.give(store, other, "secret") == "secret"
+    assert conversation_labels.give(store, other, "internal") == "internal"
+
+
+def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
+    here = ask(store, AnswerDetails())
+    conversation_labels.give(store, here, "secret")
+    conversation = store.conversation(here)
+    assert conversation is not None
+    written = json.loads(json.dumps(as_dict(Bundle(conversation, tuple(store.tree(here))))))
+    assert bundle_check.from_dict(written).conversation.label == "secret"
+    assert bundle_check.from_dict(written | {"label": "top"}).conversation.label == "secret"  # a later program's
+    del written["label"]  # an earlier one's
+    read = bundle_check.from_dict(written)
+    assert read.conversation.label == "internal"
+    details = dataclasses.asdict(grounded("secret").grounding or Grounding())
+    written["messages"][1]["details"] = {"grounding": details}
+    secret = bundle_check.from_dict(written)
+    assert label_of(store, store.add_tree(secret.conversation, secret.messages)) == "secret"
+
+
+def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
+    known = [Collection(1, "公報", "public"), Collection(2, "内規", "secret"), Collection(3, "基準", "internal")]
+    refs = {one.name: CollectionRef(one.id, one.name) for one in known}
+    assert labels.of_scope(known, [refs["公報"]]) == "public"
+    assert labels.of_scope(known, [refs["公報"], refs["基準"]]) == "internal"
+    assert labels.of_scope(known, list(refs.values())) == "secret"
+    assert labels.of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
+    assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
+
+
+def test_secret_text_is_trained_on_with_a_yes_only() -> None:
+    assert [labels.may_train(label, is_consented=False) for label in LABELS] == [True, True, False]
+    assert labels.may_train("secret", is_consented=True)
+
+
+def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
+    log = tmp_path / "exports.log"
+    export_log.note(log, "conversation", "secret", "/media/usb/会話.docx")
+    export_log.note(log, "copy", "secret", export_log.CLIPBOARD)
+    lines = [json.loads(line) for line in io.StringIO(log.read_text("utf-8"))]
+    assert [(line["what"], line["target"]) for line in lines] == [
+        ("conversation", "/media/usb/会話.docx"),
+        ("copy", "clipboard"),
+    ]
+    assert all(line["at"][10] == "T" and line["label"] == "secret" for line in lines)
+    with pytest.raises(AppError) as caught:
+        export_log.note(tmp_path / "fehlt" / "exports.log", "copy", "secret", "clipboard")
+    assert "機密" in str(describe_error(caught.value))
