@@ -1,12 +1,15 @@
 """Recognizing letters on pages that are pictures, with Tesseract where it is installed: a child of its own per page."""
 
+import contextlib
 import functools
 import io
+import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from app.core.documents.records import Box
 from app.core.errors import AppError
@@ -51,20 +54,34 @@ class Recognizer:
 
     def _run(self, picture: bytes) -> str:
         command = [PROGRAM, "stdin", "stdout", "-l", LANGUAGES, "--psm", "3", "tsv"]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # One thread: Tesseract's own wait for one another by turning, for minutes where the processors are busy.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        )
+        # Not `communicate`: when its time is over, it forgets what it has not written yet (Python 3.11).
+        pipe, child.stdin = child.stdin, None
+        assert pipe is not None
+        threading.Thread(target=_feed, args=(pipe, picture), daemon=True).start()
         began = time.monotonic()
-        given: bytes | None = picture
         while True:
             try:
-                output, _ = child.communicate(given, timeout=1.0)
+                output, _ = child.communicate(timeout=1.0)
                 return output.decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
-                given = None  # what is left of it is still being written
                 self._tell(0, 0)
                 if time.monotonic() - began > PAGE_S:
                     child.kill()
                     child.communicate()
                     return ""
+
+
+def _feed(pipe: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(OSError), pipe:  # it may have ended
+        pipe.write(data)
 
 
 def _picture(page: Any, scale: float) -> bytes:

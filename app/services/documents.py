@@ -5,7 +5,6 @@ by the reading child alone. A second child takes documents out, so that this nee
 """
 
 import logging
-import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from app.core.documents.gather import Added
 from app.core.documents.library import Library
 from app.core.documents.records import Collection, Document, Label
 from app.core.errors import AppError
+from app.documents import ocr
 from app.documents.messages import Failed, Indexed, Removed
 from app.services import background
 from app.services.background import Progress
@@ -109,8 +109,8 @@ class Documents(QObject):
 
     @property
     def can_recognize(self) -> bool:
-        """Whether the program that recognizes letters in pictures is installed."""
-        return shutil.which("tesseract") is not None
+        """Whether the program that recognizes letters in pictures is installed, with its Japanese data."""
+        return ocr.is_available()
 
     @property
     def is_busy(self) -> bool:
