@@ -8,7 +8,7 @@ from pathlib import Path
 from app.core.documents.records import Report
 from app.core.errors import AppError
 from app.documents import limits, plain, tabular
-from app.documents.blocks import Reading, Tell
+from app.documents.blocks import Block, Reading, Tell
 
 SEPARATORS = ",\t;|"
 SAMPLE_ROWS = 50
@@ -23,8 +23,12 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     csv.field_size_limit(CELL_CHARACTERS)
     separator = _separator(text)
     widths: set[int] = set()
+    characters = limits.Characters()  # the names of the columns are said in each row
+    blocks: list[Block] = []
     try:
-        blocks = list(tabular.blocks_of(_rows(text, separator, tell, widths)))
+        for block in tabular.blocks_of(_rows(text, separator, tell, widths)):
+            characters.add(len(block.text))
+            blocks.append(block)
     except csv.Error as error:
         raise AppError("document_damaged", detail=str(error)) from error
     notes = ("uneven_rows",) if len(widths) > 1 else ()

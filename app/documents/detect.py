@@ -5,6 +5,7 @@ Markdown, CSV and plain text look alike; only among those the suffix decides.
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +100,7 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
     try:
         with archive.open("mimetype") as entry:
             return entry.read(100).decode("ascii", "replace")
-    except (KeyError, zipfile.BadZipFile, NotImplementedError):
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
         return ""
 
 

@@ -14,7 +14,7 @@ from app.documents import limits, tabular
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.docx_styles import Numbering, Style, Styles, numbering_of, outline_level
 from app.documents.docx_text import is_contents, parts_of, text_of
-from app.documents.office_xml import attribute, child, children_of, name_of, relations
+from app.documents.office_xml import attribute, child, children_of, name_of, relations, whole
 
 TELL_EVERY = 200  # paragraphs and tables
 DEEPEST = 20  # tables and boxes in one another
@@ -78,6 +78,7 @@ class _Reader:
         for place, (kind, note_id) in enumerate(found.notes, start=1):
             note = self._notes.get(kind, {}).get(note_id, "")
             if note:
+                self._characters.add(len(note))
                 yield Block("paragraph", f"（注{place}）{note}")
         for box in found.boxes:
             yield from self._inside(box, depth)
@@ -120,11 +121,12 @@ class _Reader:
             merged = child(properties, "vMerge")
             if merged is not None and attribute(merged, "val") != "restart":
                 text = above.get(column, "")
+                self._characters.add(len(text))
             else:
                 text = " ".join(block.text for block in self._inside(cell, depth)).replace("\n", " ")
                 above[column] = text
             span = attribute(child(properties, "gridSpan"), "val")
-            column += int(span) if span.isdecimal() and len(span) < 5 else 1
+            column += max(1, whole(span))
             yield text
 
 

@@ -5,9 +5,10 @@ import zipfile
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from app.documents.office_xml import attribute, child, children_of, name_of
+from app.documents.office_xml import attribute, child, children_of, name_of, whole
 
 LEVELS = 9
+LEVEL_TEXT_LONGEST = 100  # characters around a paragraph's number; each paragraph of the list has them
 _HEADING = re.compile(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
 _CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の見出し)", re.IGNORECASE)
 _AIUEO = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン"
@@ -72,16 +73,16 @@ def _style(element: Element) -> Style:
 
 def outline_level(properties: Element | None) -> int:
     """1 to 9; 0: the text is no heading."""
-    said = attribute(child(properties, "outlineLvl"), "val")
-    return int(said) + 1 if said.isdecimal() and int(said) < LEVELS else 0
+    level = whole(attribute(child(properties, "outlineLvl"), "val"), LEVELS)
+    return level + 1 if level < LEVELS else 0
 
 
 def numbering_of(properties: Element | None) -> tuple[str, int] | None:
     numbers = child(properties, "numPr")
     if numbers is None:
         return None
-    level = attribute(child(numbers, "ilvl"), "val")
-    return attribute(child(numbers, "numId"), "val"), min(LEVELS - 1, int(level)) if level.isdecimal() else 0
+    level = whole(attribute(child(numbers, "ilvl"), "val"))
+    return attribute(child(numbers, "numId"), "val"), min(LEVELS - 1, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ class Numbering:
         list_id = attribute(element, "numId")
         self._lists[list_id] = attribute(child(element, "abstractNumId"), "val")
         for override in element:
-            start = attribute(child(override, "startOverride"), "val")
-            if start.isdecimal():
-                self._starts[list_id, _index(override)] = int(start)
+            start = whole(attribute(child(override, "startOverride"), "val"), -1)
+            if start >= 0:
+                self._starts[list_id, _index(override)] = start
 
     def number(self, numbering: tuple[str, int]) -> str:
         """What stands before the paragraph: 第3章, 1.2, (1), ア; ・ for a bullet; "" when it has none."""
@@ -147,16 +148,14 @@ class Numbering:
 
 
 def _index(element: Element) -> int:
-    said = attribute(element, "ilvl")
-    return int(said) if said.isdecimal() else 0
+    return whole(attribute(element, "ilvl"))
 
 
 def _level(element: Element) -> _Level:
-    start = attribute(child(element, "start"), "val")
     return _Level(
         kind=attribute(child(element, "numFmt"), "val") or "decimal",
-        text=attribute(child(element, "lvlText"), "val"),
-        start=int(start) if start.isdecimal() else 1,
+        text=attribute(child(element, "lvlText"), "val")[:LEVEL_TEXT_LONGEST],
+        start=whole(attribute(child(element, "start"), "val"), 1),
         is_legal=child(element, "isLgl") is not None,
     )
 

@@ -155,7 +155,6 @@ class _Reader:
         if self._is_in_title:
             self.title += data.strip()
         elif not self._hidden:
-            self._characters.add(len(data))
             self._text.append(data)
 
     # ------------------------------------------------------------------- parts
@@ -198,12 +197,17 @@ class _Reader:
         if not text.strip():
             return
         if self._level:
-            self.blocks.append(Block("heading", text.replace("\n", " "), self._level))
+            self._add(Block("heading", text.replace("\n", " "), self._level))
         elif self._kind == "caption":
-            self.blocks.append(Block("caption", text))
+            self._add(Block("caption", text))
         else:
-            self.blocks.append(Block("paragraph", self._item + text))
+            self._add(Block("paragraph", self._item + text))
             self._item = ""
+
+    def _add(self, block: Block) -> None:
+        if block.text:
+            self._characters.add(len(block.text))  # here: a cell that spans rows is said in each
+            self.blocks.append(block)
 
     # ------------------------------------------------------------------ tables
 
@@ -211,7 +215,8 @@ class _Reader:
         """The tables around us were there for the look. What their rows hold so far are paragraphs."""
         tables = list(itertools.takewhile(lambda table: not table.is_frame, reversed(self._around)))
         texts = [table.become_frame() for table in reversed(tables)]
-        self.blocks += [Block("paragraph", text) for text in texts if text]
+        for text in texts:
+            self._add(Block("paragraph", text))
 
     def _start_of_table(self, tag: str, said: dict[str, str]) -> None:
         if tag == "table":
@@ -239,7 +244,7 @@ class _Reader:
         if tag == "caption":
             text = collapsed("".join(self._text))
             self._text = []
-            self.blocks += [Block("caption", text)] if text else []
+            self._add(Block("caption", text))
             return
         self._end_cell(table)
         if tag in ("tr", "table"):
@@ -260,7 +265,7 @@ class _Reader:
         text, is_head = table.end_row()
         if text:
             is_row = SEPARATOR in text  # one cell in a row: a frame around text
-            self.blocks.append(Block("row", text, is_head=is_head) if is_row else Block("paragraph", text))
+            self._add(Block("row", text, is_head=is_head) if is_row else Block("paragraph", text))
 
 
 def collapsed(text: str) -> str:

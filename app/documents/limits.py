@@ -22,6 +22,7 @@ ZIP_BYTES = 1_000_000_000  # of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
 ZIP_RATIO = 200  # of an entry above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
 ZIP_RATIO_FROM_BYTES = 10_000_000
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
 XML_DEPTH = 250  # elements in one another; Word's own documents stay below 60
 TABLE_COLUMNS = 1_000  # cells of a row; a sheet may have 16,384
 TABLE_ROWS = 1_048_576  # rows of a sheet, as Excel has them; a damaged file may claim any number
@@ -57,8 +58,16 @@ def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
-    """Looks at the directory of an archive only. Raises AppError("document_bomb")."""
+    """Looks at the directory of an archive only.
+
+    Raises AppError("document_bomb" | "document_damaged" | "document_protected").
+    """
     entries = archive.infolist()
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise AppError("document_protected")
+    unknown = next((entry.compress_type for entry in entries if entry.compress_type not in ZIP_METHODS), None)
+    if unknown is not None:
+        raise AppError("document_damaged", detail=f"ZIP method {unknown}")
     total_bytes = sum(entry.file_size for entry in entries)
     is_packed_too_well = any(
         entry.file_size > ZIP_RATIO_FROM_BYTES and entry.file_size > ZIP_RATIO * max(1, entry.compress_size)
@@ -86,10 +95,11 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     """A checked archive. Raises AppError("document_damaged" | "document_bomb" | "document_protected")."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
         raise AppError("document_damaged", detail=str(error)) from error
-    check_archive(archive)
-    if any(entry.flag_bits & 1 for entry in archive.infolist()):
+    try:
+        check_archive(archive)
+    except AppError:
         archive.close()
-        raise AppError("document_protected")
+        raise
     return archive

@@ -69,6 +69,11 @@ def attribute(element: Element | None, name: str) -> str:
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
+def whole(written: str, otherwise: int = 0) -> int:
+    """A number without sign as files write it; `otherwise` for anything else, and for more digits than have a sense."""
+    return int(written) if written.isdecimal() and len(written) < 10 else otherwise
+
+
 def child(element: Element | None, name: str) -> Element | None:
     return None if element is None else next((one for one in element if name_of(one) == name), None)
 

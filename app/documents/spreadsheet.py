@@ -71,7 +71,9 @@ class _Reader:
         if raw.has_uncomputed:
             self._notes.append("formulas_without_values")
         sheet.reset_dimensions()  # a file may claim a million columns that it does not have
-        yield from tabular.blocks_of(self._rows(sheet, raw))
+        for block in tabular.blocks_of(self._rows(sheet, raw)):
+            self._characters.add(len(block.text))  # here: merged cells and heads are said in many rows
+            yield block
 
     def _rows(self, sheet: Any, raw: Raw) -> Iterator[list[str]]:
         above: dict[int, str] = {}  # column -> text of the merged cell that goes on downward
@@ -107,6 +109,4 @@ class _Reader:
     def _shown(self, cell: Any) -> str:
         if cell.value is None:
             return ""
-        text = shown(cell.value, cell.number_format or "")
-        self._characters.add(len(text))
-        return re.sub(r"\s+", " ", text).strip()
+        return re.sub(r"\s+", " ", shown(cell.value, cell.number_format or "")).strip()
