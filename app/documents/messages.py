@@ -1,7 +1,7 @@
 """What goes over the wire between the window and the reading child, as frozen dataclasses; one JSON object a line.
 
-Each command ends with exactly one `Indexed`, `Removed` or `Failed`, or with the exit of the process. There is no
-command to cancel: the process is killed, and a document is in the database whole or as it was before.
+Each command ends with exactly one `Indexed`, `Removed`, `Rendered` or `Failed`, or with the exit of the process. There
+is no command to cancel: the process is killed, and a document is in the database whole or as it was before.
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +37,17 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Render:
+    """Draws a page of a PDF document, `width_px` wide, and tells where these texts stand on it."""
+
+    id: str
+    document_id: int
+    page: int  # from 1
+    width_px: int
+    quotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     protocol: int
     pid: int
@@ -68,16 +79,39 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle on a drawn page, in its pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """`rgb`: rows from the top, 3 bytes a pixel, without padding; deflated (zlib), then base64."""
+
+    id: str
+    page: int
+    pages: int
+    width: int
+    height: int
+    rgb: str
+    places: tuple[Place, ...] = ()  # a line of letters each
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected error, which the document's row says too."""
+    """An expected error; that of an `Index` is said by the document's row too."""
 
     id: str
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Command = Index | Remove
-Event = Hello | Progress | Indexed | Removed | Failed
+Command = Index | Remove | Render
+Event = Hello | Progress | Indexed | Removed | Rendered | Failed
 
 _COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}

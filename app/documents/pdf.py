@@ -30,18 +30,23 @@ def read(path: Path, tell: Tell, *, ocr: bool = False) -> Reading:
     Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
     OSError.
     """
-    try:
-        document = pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code in (PASSWORD_ERROR, UNSUPPORTED_ERROR):
-            raise AppError("document_protected") from error
-        raise AppError("document_damaged", detail=str(error)) from error
+    document = opened(path)
     try:
         if len(document) > limits.PAGES:
             raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
         return _Reader(document, tell, ocr).read()
     finally:
         document.close()
+
+
+def opened(path: Path) -> Any:
+    """A pypdfium2 document, which the caller closes. Raises AppError("document_protected" | "document_damaged")."""
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in (PASSWORD_ERROR, UNSUPPORTED_ERROR):
+            raise AppError("document_protected") from error
+        raise AppError("document_damaged", detail=str(error)) from error
 
 
 class _Reader:

@@ -17,11 +17,12 @@ from typing import NoReturn
 from app.core.documents.library import Library
 from app.core.errors import AppError
 from app.documents import indexing, limits, messages
-from app.documents.messages import Failed, Index, Indexed, Progress, Remove, Removed
+from app.documents.messages import Failed, Index, Indexed, Progress, Remove, Removed, Render, Rendered
 from app.documents.watch import Watch
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 PROGRESS_S = 0.2  # between two signs of life
+PATIENCE_MS = 40_000  # others that write: removing a collection takes seconds; less than a page may take (limits)
 
 # openpyxl takes lxml where it is installed, which knows no defusedxml; asked when it is imported.
 os.environ["OPENPYXL_LXML"] = "False"
@@ -43,10 +44,12 @@ class Worker:
     def __init__(self, database: Path, writer: EventWriter) -> None:
         self._database = database
         self._library = Library.open(database)
+        self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
         self._watch = Watch(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
+        self._rendering: Render | None = None
         self._told = 0.0
 
     def run(self) -> NoReturn:
@@ -56,7 +59,7 @@ class Worker:
         while True:
             command = self._commands.get()
             try:
-                self._send(self._index(command) if isinstance(command, Index) else self._remove(command))
+                self._send(self._done(command))
             except AppError as error:
                 self._send(Failed(command.id, error.code, error.facts))
 
@@ -78,6 +81,32 @@ class Worker:
             with contextlib.suppress(AppError):
                 Library.beside(self._database).read_again([interrupted.document_id])
         os._exit(0)
+
+    def _done(self, command: messages.Command) -> messages.Event:
+        match command:
+            case Index():
+                return self._index(command)
+            case Remove():
+                return self._remove(command)
+            case Render():
+                return self._render(command)
+
+    def _render(self, command: Render) -> Rendered:
+        """Raises AppError; the document's row stays as it is, whatever becomes of its picture."""
+        document = self._library.document(command.document_id)
+        if document is None:
+            raise AppError("document_removed")
+        from app.documents import render  # PDFium: a child that only reads other formats never needs it
+
+        self._rendering = command
+        self._watch.begin()
+        try:
+            return render.render(document, command)
+        except Exception as error:  # as when it is read
+            raise _expected(error) from error
+        finally:
+            self._watch.end()
+            self._rendering = None
 
     def _remove(self, command: Remove) -> Removed:
         self._library.remove_documents(command.document_ids)
@@ -127,6 +156,9 @@ class Worker:
 
     def _give_up(self, code: str) -> None:
         """In the watch's thread, while the main thread is lost in the document: the last event of this process."""
+        if self._rendering is not None:
+            self._send(Failed(self._rendering.id, code))
+            os._exit(3)
         command = self._reading
         if command is None:
             return
