@@ -4,7 +4,7 @@ from typing import Any
 
 from app.cli import collections, docs_reading
 from app.cli.output import Output
-from app.core.documents import contract
+from app.core.documents import checked, contract
 from app.core.documents.grounding import CollectionRef, Grounding, Source
 from app.core.paths import Paths
 
@@ -33,36 +33,13 @@ def as_text(grounding: Grounding, output: Output) -> str:
     """Below an answer: which sentences are to be checked, then the sources that it cites, or the nearest passages."""
     is_there = grounding.verdict == "answered"
     cited = {number for claim in grounding.claims for number in claim.sources}
-    lines = [*_checked(grounding, output)]
+    lines = checked.lines(grounding)
     if grounding.sources:
         lines += ["", output.phrase("sources" if is_there else "nearest")]
     for number, source in enumerate(grounding.sources, start=1):
         if not is_there or number in cited:
             lines += [f"[{number}] {_place(source, output)}", f"    {_quote(source)}"]
     return "\n" + "\n".join(lines).lstrip("\n")
-
-
-def _checked(grounding: Grounding, output: Output) -> list[str]:
-    """Nothing where the documents are quoted, or do not have the answer."""
-    claims = grounding.claims
-    if grounding.is_excerpt:
-        return [output.phrase("excerpts")]
-    if grounding.verdict != "answered" or not claims:
-        return []
-    doubtful = [claim for claim in claims if not claim.is_supported]
-    if not doubtful:
-        return [output.phrase("all_supported", claims=len(claims))]
-    return [
-        output.phrase(
-            "unsupported_missing" if claim.missing else "unsupported",
-            n=number,
-            claims=len(claims),
-            sentence=claim.sentence,
-            missing="、".join(claim.missing),
-        )
-        for number, claim in enumerate(claims, start=1)
-        if not claim.is_supported
-    ]
 
 
 def _place(source: Source, output: Output) -> str:

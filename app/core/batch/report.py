@@ -11,7 +11,7 @@ from app.core.batch.journal import Head
 from app.core.batch.questions import Question, QuestionFile, Skipped, column_name
 from app.core.batch.results import Result
 from app.core.batch.table import Cell
-from app.core.documents.grounding import Source
+from app.core.documents import citing
 from app.core.documents.labels import highest
 from app.core.documents.records import LABELS, Label
 from app.core.errors import AppError
@@ -118,20 +118,19 @@ def originals(questions: QuestionFile, row: Question | Skipped) -> list[Cell]:
     return [*row.others, *[None] * (len(questions.columns) - 1 - len(row.others))]
 
 
-def place(number: int, source: Source) -> str:
-    """[1] 資料 第3章 > 3.2.1 標準 14ページ: without the folder it lies in, which is nobody's business."""
-    page = phrase("page", page=source.page) if source.page else ""
-    parts = (f"[{number}]", source.document, " > ".join(source.heading), source.tag, page)
-    return "  ".join(part for part in parts if part)
+def marked(result: Result) -> str:
+    """The answer with [n] behind every sentence that has a source."""
+    return citing.marked(result.answer, result.grounding) if result.grounding else result.answer
 
 
-def cited(result: Result) -> list[tuple[int, Source]]:
-    """The sources that the answer names; of one that is not in the documents, the nearest passages."""
-    numbered = list(enumerate(result.sources, start=1))
-    if result.grounding is None or result.verdict == "not_in_documents":
-        return numbered
-    named = {number for claim in result.grounding.claims for number in claim.sources}
-    return [(number, source) for number, source in numbered if number in named]
+def sources(result: Result) -> str:
+    """Those that the answer uses, one a line; of one that is not in the documents, the nearest passages."""
+    if result.grounding is None:
+        return ""
+    return "\n".join(
+        f"[{number}] {citing.place(result.sources[number - 1])}"
+        for number in citing.used(result.answer, result.grounding)
+    )
 
 
 def doubts(result: Result) -> str:
@@ -156,10 +155,9 @@ def _answer(line: Line) -> list[str | int | float]:
     verdict = phrase(f"batch_verdict_{line.verdict}")
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
-    sources = "\n".join(place(number, source) for number, source in cited(result))
     return [
-        verdict, result.answer, doubts(result), sources, phrase(f"label_{result.label}"), line.note, result.model,
-        round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
+        verdict, marked(result), doubts(result), sources(result), phrase(f"label_{result.label}"), line.note,
+        result.model, round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
     ]  # fmt: skip
 
 

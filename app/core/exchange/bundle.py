@@ -83,4 +83,6 @@ def _details(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str
     values.pop("scope", None)  # of collections of this machine
     if details.grounding is not None:
         values["grounding"] = dataclasses.asdict(details.grounding)
+        for source in values["grounding"]["sources"]:
+            source["path"] = ""  # folders of this machine, with their owner's name
     return values

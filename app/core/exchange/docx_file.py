@@ -6,7 +6,6 @@ Links are written out with their address and open nothing: a click in Word would
 import datetime
 import io
 import itertools
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,24 +15,25 @@ from docx.oxml import OxmlElement
 from docx.shared import Mm
 from markdown_it.token import Token
 
-from app.core.exchange import docx_styles, markdown_file
+from app.core.documents.grounding import Grounding
+from app.core.exchange import docx_grounding, docx_styles, markdown_file
 from app.core.exchange.answer_markdown import parse
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
+from app.core.exchange.docx_text import legal
 from app.core.wording import phrase
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9
 CELLS_MAX = 20_000  # python-docx makes about 3,000 a second
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # in XML
 _ALIGNMENTS = {"center": WD_ALIGN_PARAGRAPH.CENTER, "right": WD_ALIGN_PARAGRAPH.RIGHT}
 
 
 def content(bundle: Bundle) -> bytes:
     document = docx_styles.new_document()
     title = legal(bundle.conversation.title)
-    _describe(document, title)
+    describe(document, title)
     document.add_paragraph(title)._p.style = "Title"
     for fact in markdown_file.facts(bundle):
         document.add_paragraph(legal(fact))
@@ -41,11 +41,13 @@ def content(bundle: Bundle) -> bytes:
     for message in markdown_file.shown(bundle):
         number += message.role == "question"
         document.add_paragraph(legal(markdown_file.heading(message, number)))._p.style = "Heading1"
-        tokens = parse(legal(message.text)) if message.role == "answer" else None
-        if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
-            _add_typed(document, message.text)
+        grounding = message.details.grounding if message.details else None
+        if message.role == "answer":
+            add_answer(document, docx_grounding.text_of(message.text, grounding))
         else:
-            _Writer(document).write(tokens)
+            add_typed(document, message.text)
+        if grounding is not None:
+            _add_grounds(document, message.text, grounding)
         if remark := markdown_file.remark(message):
             document.add_paragraph().add_run(remark).italic = True
     file = io.BytesIO()
@@ -53,18 +55,29 @@ def content(bundle: Bundle) -> bytes:
     return file.getvalue()
 
 
-def legal(text: str) -> str:
-    """Without the characters that XML cannot hold; a file with one of them would not open."""
-    return _ILLEGAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+def add_answer(document: WordDocument, text: str) -> None:
+    """With its headings, lists, tables and code; as typed where that would take too long."""
+    tokens = parse(legal(text))
+    if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
+        add_typed(document, text)
+    else:
+        _Writer(document).write(tokens)
 
 
-def _describe(document: WordDocument, title: str) -> None:
+def _add_grounds(document: WordDocument, answer: str, grounding: Grounding) -> None:
+    docx_grounding.add_check(document, grounding)
+    if grounding.sources:
+        document.add_paragraph().add_run(docx_grounding.sources_heading(grounding)).bold = True
+        docx_grounding.add_sources(document, answer, grounding)
+
+
+def describe(document: WordDocument, title: str) -> None:
     about = document.core_properties
     about.title, about.author, about.comments, about.language = title[:255], "Kotae", "", phrase("export_language")
     about.created = about.modified = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
-def _add_typed(document: WordDocument, text: str) -> None:
+def add_typed(document: WordDocument, text: str) -> None:
     for line in legal(text).split("\n"):
         document.add_paragraph(line)
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 
 from app import __version__
+from app.core.documents import checked, citing
+from app.core.documents.grounding import Grounding
 from app.core.exchange.answer_markdown import contained
 from app.core.exchange.bundle import Bundle
 from app.core.records import Message
@@ -21,10 +23,21 @@ def content(bundle: Bundle) -> str:
     for message in shown(bundle):
         number += message.role == "question"
         lines += ["", f"## {escaped(heading(message, number))}", ""]
-        written = contained(message.text, TURN_DEPTH)
+        grounding = message.details.grounding if message.details else None
+        text = citing.marked(message.text, grounding) if grounding else message.text
+        written = contained(text, TURN_DEPTH)
         lines.append(_quoted(written) if message.role == "question" else written)
+        if grounding is not None:
+            lines += ["", *_grounds(message.text, grounding)]
         lines += [f"\n*{escaped(note)}*" for note in [remark(message)] if note]
     return "\n".join(lines) + "\n"
+
+
+def _grounds(answer: str, grounding: Grounding) -> list[str]:
+    """The result of the check, and the sources that the answer uses."""
+    lines = [f"- {escaped(line)}" for line in checked.lines(grounding)]
+    places = (f"[{n}] {citing.place(grounding.sources[n - 1])}" for n in citing.used(answer, grounding))
+    return [*lines, *(f"- {escaped(place)}" for place in places)]
 
 
 def shown(bundle: Bundle) -> list[Message]:
