@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.core.documents import gather, own_manual
 from app.core.documents.gather import Added
+from app.core.documents.grounding import Source
 from app.core.documents.library import Library
 from app.core.documents.records import Collection, Document, Label
 from app.core.errors import AppError
@@ -24,6 +25,7 @@ from app.documents.messages import Failed, Indexed, Removed
 from app.services import background
 from app.services.background import Progress
 from app.services.library_lane import LibraryLane
+from app.services.pictures import PagePictures
 from app.services.reader import Death, Reader
 from app.services.reading_queue import ReadingQueue, Standing
 
@@ -71,6 +73,7 @@ class Documents(QObject):
         self._remover.ended.connect(self._on_removed)
         reader = Reader(command, logs / "documents.log", self, **limits)
         self._reader = reader
+        self.pictures = PagePictures(Reader(command, logs / "documents-pages.log", self), self)
         self._queue = ReadingQueue(reader, self._lane, path, self)
         self._queue.stood.connect(self.stood)
         self._queue.document_ended.connect(lambda _document_id: self.changed.emit())
@@ -93,6 +96,7 @@ class Documents(QObject):
         except AppError as error:
             log.warning("documents: %s", error)
         self._remover.stop()
+        self.pictures.close()
         if self._library is not None:
             self._library.close()
             self._library = None
@@ -130,6 +134,14 @@ class Documents(QObject):
     def documents(self, collection_id: int) -> list[Document]:
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._leaving]
+
+    def document_of(self, source: Source) -> Document | None:
+        """The document that a stored answer names, if it still is one of ours: the answer may have come from others."""
+        found = self._library.documents_at(source.path) if self._library is not None else []
+        there = {one.id: one.name for one in self.collections()}
+        found = [one for one in found if one.id not in self._leaving and one.collection_id in there]
+        own = (one for one in found if there[one.collection_id] == source.collection)
+        return next(own, found[0] if found else None)
 
     def look_again(self) -> None:
         """Another process has changed something, perhaps."""
@@ -265,8 +277,13 @@ class Documents(QObject):
         self._is_opening = False
         self._library = Library.beside(self._path)
         self._library.database.is_changed_elsewhere()  # from here on
+        interrupted = self._library.leaving()
+        self._leaving.update(interrupted)
+        self._queue.leave_out(interrupted)
         self._queue.use(self._library)
         self.opened.emit()
+        if interrupted:
+            self._take_out(interrupted)
         self.changed.emit()
         if was_damaged:
             self.not_opened.emit(AppError("documents_damaged", path=str(self._path)))

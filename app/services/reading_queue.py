@@ -20,6 +20,8 @@ from app.services.reader import Death, Reader
 
 TRIES = 2  # what ends the child twice would end it again
 ASK_AGAIN_MS = 1000  # whether another process still reads
+# Nothing can be written: the next document would fare no better.
+_OF_THE_DATABASE = frozenset({"disk_full", "database_unusable", "database_damaged", "newer_data"})
 _CODES = {"crashed": "document_crashed", "hung": "document_hung", "memory": "document_out_of_memory"}
 
 
@@ -44,7 +46,7 @@ class ReadingQueue(QObject):
     stood = Signal(object)  # Standing
     document_ended = Signal(int)  # id
     emptied = Signal()
-    failed = Signal(object)  # AppError: the child cannot be started; nothing is read until `look`
+    failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
 
     def __init__(self, reader: Reader, lane: LibraryLane, path: Path, parent: QObject | None = None) -> None:
         """`path`: of the database."""
@@ -188,6 +190,9 @@ class ReadingQueue(QObject):
             return
         if isinstance(outcome, Death):
             self._on_death(document, outcome)
+        elif isinstance(outcome, Failed) and outcome.code in _OF_THE_DATABASE:
+            self.pause()
+            self.failed.emit(AppError(outcome.code, **outcome.facts))
         else:
             self._end(document)
 

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 from pytestqt.qtbot import QtBot
 
+from app.core import children
 from app.core.documents import retrieval
 from app.core.documents.gather import Added, Refreshed
 from app.core.documents.library import Library
@@ -354,3 +355,44 @@ def test_the_manual_is_there_and_follows_its_text_and_language(desk: Desk, tmp_p
 def test_the_child_leaves_nothing_running(desk: Desk, files: Path) -> None:
     desk.collection(files)
     desk.wait(lambda: psutil.Process().children() == [])
+
+
+def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
+    where: Paths, qtbot: QtBot, files: Path
+) -> None:
+    script = Path(__file__).parents[1] / "faults" / "full_disk_reader.py"
+    (files / "2.md").write_text(
+        "".join(f"# 第{n}章\n\n装置{n}の点検は{n}年に1回行う。\n\n" for n in range(3000)), "utf-8"
+    )
+    desk = Desk(where, qtbot)
+    desk.documents = Documents(where.documents, [sys.executable, str(script), str(where.documents), "150"], where.logs)
+    desk.documents.failed.connect(desk.problems.append)
+    desk.open()
+    collection = desk.collection()
+    desk.add(collection, files)
+    desk.wait(lambda: desk.documents.standing.phase == "paused" and not desk.documents.is_busy)
+    assert [problem.code for problem in desk.problems] == ["disk_full"]
+    assert desk.states(collection) == {"1.txt": "done", "2.md": "waiting", "2.txt": "waiting", "3.txt": "waiting"}
+    desk.close()
+    roomy = Desk(where, qtbot)
+    roomy.documents = Documents(where.documents, children.reader(where.documents), where.logs)
+    roomy.open()
+    roomy.wait_until_read()
+    assert set(roomy.states(collection).values()) == {"done"}
+    assert len(roomy.texts()) > 3000
+    roomy.close()
+
+
+def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
+    make_desk: Callable[..., Desk], files: Path
+) -> None:
+    first = make_desk()
+    collection = first.collection(files)
+    library = Library.beside(first.where.documents)
+    library.leave_out([first.document(collection, "2.txt").id])
+    library.close()
+    first.documents.close()
+    second = make_desk()
+    second.wait_until_read()
+    assert set(second.states(collection)) == {"1.txt", "3.txt"}
+    assert len(second.texts()) == 4

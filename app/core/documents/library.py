@@ -122,6 +122,11 @@ class Library:
         """Paths of what the user has removed."""
         return {row[0] for row in self._db.read("SELECT path FROM left_out WHERE collection_id = ?", collection_id)}
 
+    def leaving(self) -> list[int]:
+        """Ids of documents that were left out and are still there: their removal was interrupted."""
+        rows = self._db.read("SELECT d.id FROM document d JOIN left_out l USING (collection_id, path)")
+        return [row[0] for row in rows]
+
     def take_back(self, collection_id: int, paths: Iterable[Path]) -> None:
         """The user has added them anew."""
         with self._db.transaction():
@@ -138,6 +143,11 @@ class Library:
     def document(self, document_id: int) -> Document | None:
         rows = self._db.read("SELECT * FROM document WHERE id = ?", document_id)
         return _document(rows[0]) if rows else None
+
+    def documents_at(self, path: str) -> list[Document]:
+        """One file may be in several collections."""
+        rows = self._db.read("SELECT * FROM document WHERE path = ? ORDER BY id", path)
+        return [_document(row) for row in rows]
 
     def waiting(self) -> list[Document]:
         """What is to be read, in the order in which it was added; also what a kill has interrupted."""
