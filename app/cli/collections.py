@@ -9,6 +9,7 @@ from app.core.documents.records import Collection, Document
 from app.core.errors import AppError
 
 NEAR_MOST, NEAR_LEAST = 3, 0.5  # names that are offered; how alike they are, as difflib counts
+PATIENCE_MS = 60_000  # a window may be amid a long document
 
 
 def near(wanted: str, known: Sequence[str]) -> list[str]:
@@ -23,11 +24,13 @@ def near(wanted: str, known: Sequence[str]) -> list[str]:
 def open_library(path: Path) -> Library:
     """Raises AppError("documents_unusable" | "newer_data" | "database_unusable" | "disk_full")."""
     try:
-        return Library.open(path)
+        library = Library.open(path)
     except AppError as error:
         if error.code != "database_damaged":
             raise
         raise AppError("documents_unusable", path=str(path)) from error
+    library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+    return library
 
 
 def find(library: Library, name: str) -> Collection:

@@ -13,7 +13,7 @@ from app.core.errors import AppError
 from app.documents import detect, hygiene, limits, sections
 from app.documents.blocks import Block, Reading, Tell
 
-ATTEMPTS = 2  # what has ended the child so often is not tried again
+ATTEMPTS = 10  # what so often ended child and parent together, or the machine, is not tried again
 GARBLED_SHARE = 0.05  # above it a person should look: single odd signs are in every catalogue, a lost font spoils more
 # What a person should look at; other notes are only told.
 DOUBTFUL_NOTES = frozenset({"formulas_without_values", "pages_unreadable"})

@@ -1,0 +1,161 @@
+"""The reading child and its parent killed with SIGKILL at random moments: nothing is lost, nothing is there twice.
+
+Afterwards the index is exactly that of an undisturbed reading, file by file, and what sqlite itself can check is sound.
+A kill leaves the page cache of the operating system as it is, so this says nothing about power cuts.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.core.documents.library import Library
+
+HOST = [sys.executable, "-m", "tests.faults.reading_host"]
+ROOT = Path(__file__).parents[2]
+FILES, CLAUSES = 8, 50
+LONGEST_S = 120.0
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files that take some tenths of a second each."""
+    folder = tmp_path / "資料"
+    folder.mkdir()
+    for number in range(FILES):
+        values = [f"値{line}は{number + line}mm以上とし、毎年{line % 12 + 1}月に点検する。" for line in range(20)]
+        clauses = [f"## {number}.{clause} 装置{clause}の点検\n\n{''.join(values)}" for clause in range(CLAUSES)]
+        (folder / f"{number:02}.md").write_text(f"# 第{number}章 維持管理\n\n{chr(10).join(clauses)}\n", "utf-8")
+    return folder
+
+
+def host(database: Path, *folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([*HOST, str(database), *map(str, folder)], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Undisturbed to its end."""
+    assert process.wait(LONGEST_S) == 0
+
+
+def child_of(process: "subprocess.Popen[bytes]") -> psutil.Process | None:
+    try:
+        found = psutil.Process(process.pid).children()
+        return next((one for one in found if "--read-documents" in one.cmdline()), None)
+    except psutil.Error:
+        return None
+
+
+def kill(process: "subprocess.Popen[bytes]", victim: str, delay_s: float) -> bool:
+    """Kills host | child | both (the machine's lack of memory) after some time of reading; False: it had ended."""
+    while process.poll() is None:
+        child = child_of(process)
+        if child is not None:
+            break
+        time.sleep(0.005)
+    time.sleep(delay_s)
+    child = child_of(process)
+    if process.poll() is not None or child is None:
+        return False
+    try:
+        if victim in ("child", "both"):
+            child.kill()
+        if victim in ("host", "both"):
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            psutil.wait_procs([child], timeout=20)  # by itself: its parent is gone
+            assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
+def contents(database: Path) -> Counter[tuple[str, ...]]:
+    """All sections with their documents, and that sqlite finds nothing wrong, in the full-text index either."""
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        db.execute("INSERT INTO section_terms(section_terms, rank) VALUES ('integrity-check', 1)")
+        totals = db.execute("SELECT * FROM section_totals").fetchone()
+        counted = "SELECT count(*), coalesce(sum(heading_length), 0), coalesce(sum(body_length), 0) FROM section"
+        assert totals == db.execute(counted).fetchone()
+        rows = db.execute(
+            "SELECT c.name, d.path, d.state, s.position, s.heading, s.text FROM collection c"
+            " JOIN document d ON d.collection_id = c.id LEFT JOIN section s ON s.document_id = d.id"
+        )
+        return Counter(tuple(map(str, row)) for row in rows)
+
+
+def undisturbed(tmp_path: Path, folder: Path, files: int = FILES) -> Counter[tuple[str, ...]]:
+    database = tmp_path / "undisturbed" / "documents.sqlite"
+    database.parent.mkdir(exist_ok=True)
+    end(host(database, folder))
+    expected = contents(database)
+    assert len(expected) >= files * CLAUSES
+    assert set(expected.values()) == {1}
+    return expected
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(32, 1), *(pytest.param(60, seed, marks=pytest.mark.slow) for seed in range(2, 8))]
+)
+def test_whatever_is_killed_when_all_is_read_once(tmp_path: Path, folder: Path, kills: int, seed: int) -> None:
+    expected = undisturbed(tmp_path, folder)
+    database = tmp_path / "documents.sqlite"
+    chance, counts = random.Random(seed), Counter[str]()
+    process = host(database, folder)
+    while counts.total() < kills:
+        victim = chance.choice(("host", "child", "both"))
+        if kill(process, victim, chance.uniform(0.0, 0.7)):
+            counts[victim] += 1
+        if process.poll() is not None:
+            if process.returncode == 0:
+                put_back(database)  # all was read: again, so that there is something to kill
+            process = host(database, folder)
+    end(process)
+    put_back(database, "failed")  # what was killed twice within one host is left alone, and read when asked to be
+    end(host(database, folder))
+    assert min(counts[victim] for victim in ("host", "child", "both")) >= 3
+    assert contents(database) == expected
+
+
+def put_back(database: Path, *states: str) -> None:
+    library = Library.beside(database)
+    try:
+        documents = [one for collection in library.collections() for one in library.documents(collection.id)]
+        library.read_again([one.id for one in documents if not states or one.state in states])
+    finally:
+        library.close()
+
+
+def test_a_file_that_changes_while_readers_are_killed_is_there_as_it_is_now(tmp_path: Path, folder: Path) -> None:
+    database = tmp_path / "documents.sqlite"
+    end(host(database, folder))
+    chance = random.Random(3)
+    for turn in range(4):
+        changed = folder / f"{turn:02}.md"
+        changed.write_text(changed.read_text("utf-8").replace("mm以上", f"cm未満{turn}"), "utf-8")
+        put_back(database)
+        process = host(database, folder)
+        kill(process, chance.choice(("host", "child")), chance.uniform(0.0, 0.5))
+        if process.poll() is None:
+            end(process)
+    (folder / "07.md").unlink()
+    library = Library.beside(database)
+    gone = [one.id for one in library.documents(library.collection("基準").id) if one.name == "07.md"]
+    library.remove_documents(gone)
+    library.close()
+    put_back(database, "failed")
+    end(host(database, folder))
+    assert contents(database) == undisturbed(tmp_path, folder, FILES - 1)
