@@ -18,6 +18,7 @@ from app.services import background
 from app.services.documents import Documents
 from app.services.reading_queue import Standing
 from app.ui.documents.deeds import Pickers
+from app.ui.documents.menus import LabelMenu
 from app.ui.documents.page import DocumentsPage
 from app.ui.documents.table import NAME, PROBLEMS, STATE
 from app.ui.theme import Theme
@@ -201,6 +202,42 @@ def test_a_collection_is_deleted_and_brought_back(filled: Desk) -> None:
     assert len(filled.names()) == 3
 
 
+def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: Desk) -> None:
+    filled.click(filled.page.label_button)
+    menu = next(one for one in filled.page.findChildren(LabelMenu) if one.isVisible())
+    assert [action.text() for action in menu.actions()] == ["公開", "社外秘", "機密"]
+    assert [action.isChecked() for action in menu.actions()] == [False, True, False]
+    menu.actions()[2].trigger()
+    menu.close()
+    filled.settle()
+    assert filled.page.collection.label == "secret"
+    assert filled.page.label_button.text().startswith("機密")
+
+
+def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: Desk, folder: Path) -> None:
+    view = filled.page.view
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_End)
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    assert [one.name for one in view.chosen()] == ["あ.txt"]
+    (folder / "あ.txt").write_text("一\n二\n三\n", encoding="utf-8")
+    QTest.keyClick(view, Qt.Key.Key_F5)
+    filled.wait(lambda: filled.documents.documents(filled.page._chosen_id)[0].report.sections == 3)
+    filled.settle()
+    QTest.keyClick(view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert [one.name for one in view.chosen()] == ["あ.txt", "か.txt"]
+    assert not filled.page.report.isVisible()  # of one document only
+
+
+def test_the_heads_of_the_columns_are_whole_in_english_too(filled: Desk) -> None:
+    view = filled.page.view
+    filled.page.table.titles = lambda: ["State", "Document", "Pages", "Sections", "Problems and more"]  # type: ignore[method-assign]
+    filled.page.table.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, PROBLEMS)
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        view.sortByColumn(PROBLEMS, order)
+        assert view.header().sectionSize(PROBLEMS) >= view.header().sectionSizeHint(PROBLEMS)
+
+
 def test_a_new_collection_needs_a_name_of_its_own(filled: Desk) -> None:
     dialog = filled.page.deeds.ask_new()
     filled.click(dialog.buttons["done"])
@@ -257,6 +294,7 @@ def test_an_encoding_is_tried_before_it_is_used(filled: Desk, folder: Path) -> N
     values = {field: getattr(document, field) for field in Document.__slots__} | {"path": str(folder / "台帳.txt")}
     dialog = filled.page.deeds.ask_encoding(Document(**values))
     filled.wait(lambda: "守衛室" in dialog.preview.toPlainText())
+    assert dialog.choice.currentText() == "自動で判別する（EUC-JP）"
     dialog.choice.setCurrentIndex(dialog.choice.findData("cp932"))
     assert "守衛室" not in dialog.preview.toPlainText()
     dialog.choice.setCurrentIndex(dialog.choice.findData("euc_jp"))

@@ -13,6 +13,7 @@ from app.core.wording import describe_error
 from app.services import background
 from app.ui.dialogs import Choice, Dialog
 from app.ui.documents import words
+from app.ui.language import noted
 from app.ui.theme import Theme
 from app.ui.widgets import labels
 
@@ -132,6 +133,9 @@ class EncodingDialog(Dialog):
 
     def _on_read(self, sample: bytes) -> None:
         self._sample = sample
+        self.choice.setItemText(
+            0, noted(translate("Documents", "自動で判別する"), encodings.name_of(encodings.detect(sample)))
+        )
         self._show_sample()
 
     def _on_unreadable(self, error: AppError) -> None:

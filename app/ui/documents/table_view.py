@@ -149,9 +149,10 @@ class DocumentView(QTreeView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSortIndicator(NAME, Qt.SortOrder.AscendingOrder)
+        header.sortIndicatorChanged.connect(lambda _column, _order: self._resize_columns())  # its arrow takes room
 
     def _resize_columns(self) -> None:
         for column, width in WIDTHS_PX.items():
             is_hidden = self.width() < self._theme.px(LEAST_PX.get(column, 0))
             self.setColumnHidden(column, is_hidden)
-            self.header().resizeSection(column, self._theme.px(width))
+            self.header().resizeSection(column, max(self._theme.px(width), self.header().sectionSizeHint(column)))
