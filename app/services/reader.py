@@ -10,7 +10,7 @@ import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.documents import limits, messages
-from app.documents.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed
+from app.documents.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed, Render, Rendered
 from app.services.process import ChildProcess, Exit
 
 WATCH_LATE_S = 4.0  # the watch looks every second
@@ -28,7 +28,7 @@ class Reader(QObject):
     """Each command ends with exactly one `ended`, unless `stop` is called. Commands are not queued here."""
 
     progressed = Signal(object)  # messages.Progress
-    ended = Signal(object)  # Indexed | Removed | Failed | Death
+    ended = Signal(object)  # Indexed | Removed | Rendered | Failed | Death
 
     def __init__(
         self,
@@ -66,6 +66,9 @@ class Reader(QObject):
 
     def remove(self, document_ids: list[int]) -> None:
         self._send(Remove(self._new_id(), tuple(document_ids)))
+
+    def render(self, document_id: int, page: int, width_px: int, quotes: tuple[str, ...]) -> None:
+        self._send(Render(self._new_id(), document_id, page, width_px, quotes))
 
     def stop(self) -> None:
         """Ends the child, whatever it does, and says nothing of it. Blocks for a moment."""
@@ -105,7 +108,7 @@ class Reader(QObject):
         match event:
             case Progress():
                 self.progressed.emit(event)
-            case Indexed() | Removed() | Failed():
+            case Indexed() | Removed() | Rendered() | Failed():
                 self._end(event)
 
     def _check_life(self) -> None:
@@ -129,7 +132,7 @@ class Reader(QObject):
             cause = "not_started" if how.cause == "not_started" else self._verdict or "crashed"
             self._end(Death(cause, how.detail))
 
-    def _end(self, outcome: Indexed | Removed | Failed | Death) -> None:
+    def _end(self, outcome: Indexed | Removed | Rendered | Failed | Death) -> None:
         self._command_id = ""
         self._watch.stop()
         self.ended.emit(outcome)
