@@ -1,12 +1,12 @@
 """`kotae models download`: a model of the catalogue from the hub, a mirror, an address, a stick or a share."""
 
 import argparse
-import difflib
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+from app.cli import collections
 from app.cli.loop import Waiting, application
 from app.cli.output import Output, left
 from app.core import catalogue, children
@@ -26,7 +26,6 @@ from app.services.reach import hub
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, when that has asked who it is
 PREFERRED = "Q4_K_M"
-NEAR_MOST, NEAR_LEAST = 3, 0.5  # names that are offered; how alike they are, as difflib counts
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -70,7 +69,7 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
     book = catalogue.load()
     card = book.find(wanted)
     if card is None:
-        near = _near(wanted, [card.id for card in book.cards if any(file.file for file in card.files)])
+        near = collections.near(wanted, [card.id for card in book.cards if any(file.file for file in card.files)])
         if near:
             raise AppError("download_unknown_card_near", wanted=wanted, near=" / ".join(near))
         raise AppError("download_unknown_card", wanted=wanted)
@@ -84,14 +83,6 @@ def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile
         known = ", ".join(file.quantization for file in card.files)
         raise AppError("download_no_quant", name=card.title, wanted=quantization, known=known)
     return card, file
-
-
-def _near(wanted: str, known: list[str]) -> list[str]:
-    """The few that may be meant, the likeliest first."""
-    wanted = wanted.casefold()
-    within = [name for name in known if wanted in name]
-    alike = difflib.get_close_matches(wanted, known, NEAR_MOST, NEAR_LEAST)
-    return list(dict.fromkeys([*within, *alike]))[:NEAR_MOST]
 
 
 def _place(wanted: str) -> str:
