@@ -63,9 +63,10 @@ class _Reader:
         return self._paragraph(element, depth) if name_of(element) == "p" else self._table(element, depth)
 
     def _inside(self, container: Element, depth: int) -> Iterator[Block]:
-        if depth < DEEPEST:
-            for part in parts_of(container):
-                yield from self._any(part, depth + 1)
+        if depth == DEEPEST:
+            raise AppError("document_too_deep")
+        for part in parts_of(container):
+            yield from self._any(part, depth + 1)
 
     def _paragraph(self, element: Element, depth: int) -> Iterator[Block]:
         properties = child(element, "pPr")

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ CELLS = 30_000_000  # with the empty ones that a row's last cell implies
 TELL_EVERY = 500  # rows
 
 # What openpyxl raises for files that are not what they claim.
-_DAMAGED = (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile, ParseError, EOFError)
+_DAMAGED = (
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, ArithmeticError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, ParseError),
+)
 
 
 def read(path: Path, tell: Tell) -> Reading:
@@ -34,10 +38,10 @@ def read(path: Path, tell: Tell) -> Reading:
                 return _Reader(book, archive, tell).read()
             finally:
                 book.close()
-        except DefusedXmlException as error:
-            raise AppError("document_unsafe_xml") from error
         except _DAMAGED as error:
-            raise AppError("document_damaged", detail=f"{type(error).__name__}") from error
+            if isinstance(error, DefusedXmlException) or isinstance(error.__cause__, DefusedXmlException):
+                raise AppError("document_unsafe_xml") from error
+            raise AppError("document_damaged", detail=type(error).__name__) from error
 
 
 class _Reader:

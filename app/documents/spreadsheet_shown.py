@@ -1,6 +1,7 @@
 """A cell's value as its number format shows it: dates of both calendars, percentages, separated thousands."""
 
 import datetime
+import math
 import re
 from typing import Any
 
@@ -30,6 +31,8 @@ def shown(value: Any, number_format: str) -> str:
             return _date(value, number_format)
         case datetime.timedelta():
             return _span(value)
+        case float() if not math.isfinite(value):
+            return str(value)
         case int() | float():
             return _number(value, number_format)
     return str(value)
