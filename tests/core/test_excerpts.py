@@ -53,3 +53,14 @@ def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
 def test_where_nothing_fits_there_is_no_excerpt():
     assert excerpts.pick("雪崩の予防柵", [COVER, PUMP]) == []
     assert excerpts.pick("かぶり", []) == []
+
+
+def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_are_not_quoted():
+    first = Section(("使い方", "最初の質問"), "モデルがないときは、お試し用を使う。")
+    second = Section(("使い方", "モデルを追加するには"), "モデルの画面でファイルを取り込む。")
+    text = f"最初の質問\n{first.text}\nモデルを追加するには\n{second.text}"
+    whole = Section(second.heading, text)
+    joined = Passage(1, whole, 1, "a.md", "/a.md", "使い方", "public", 1.0, 1, (first, second))
+    picked = excerpts.pick("モデルを追加するには？", [joined])
+    assert max(picked, key=lambda one: one.score).text == second.text
+    assert {one.text for one in picked} <= {first.text, second.text}

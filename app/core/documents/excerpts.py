@@ -66,10 +66,13 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
-    about = _terms_of(" ".join(passage.section.heading))
+    places = _places(passage)
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
+        about = next((heading for start, end, heading in places if start <= part.start < end), None)
+        if about is None:
+            continue  # a heading between two sections is nothing to quote
         if found and _LIMITS.match(text, part.start):
             continue  # it came with the one before
         own = _terms_of(text[part.start : part.end])
@@ -81,6 +84,17 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
         end = following.end if has_limit else part.end
         found.append(Excerpt(number, text[part.start : end], part.start, end, score * _by_rank(number)))
+    return found
+
+
+def _places(passage: Passage) -> list[tuple[int, int, frozenset[str]]]:
+    """Where each section of the passage stands in its text, and the terms of its own headings."""
+    at = 0
+    found = []
+    for part in passage.parts or (passage.section,):
+        start = max(at, passage.section.text.find(part.text, at))
+        at = start + len(part.text)
+        found.append((start, at, _terms_of(" ".join(part.heading))))
     return found
 
 
