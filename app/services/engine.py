@@ -15,6 +15,8 @@ from app.engine.messages import (
     Cancel,
     Command,
     Done,
+    Embed,
+    Embedded,
     EngineFacts,
     Failed,
     Heartbeat,
@@ -72,7 +74,7 @@ class EngineClient(QObject):
         self._stall_limit_s = stall_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
-        self._running: str | None = None  # the id of the Ask or Load that is being computed
+        self._running: str | None = None  # the id of the Ask, Embed or Load that is being computed
         self.loading: Load | None = None  # sent, and neither answered nor cancelled
         self.loaded: Load | None = None  # what the model that is there was loaded with
         self._may_restart = True
@@ -98,7 +100,7 @@ class EngineClient(QObject):
             self._last_load = self.loading = command
             self.loaded = None
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
-        if isinstance(command, Load | Ask):
+        if isinstance(command, Load | Ask | Embed):
             self._running = command.id
             self._moved_at = time.monotonic()
         if isinstance(command, Unload):
@@ -179,6 +181,8 @@ class EngineClient(QObject):
                 self._forget_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
+            case Embedded():
+                self._forget_running(event.id)
             case Failed():
                 self._forget_running(event.id)
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"

@@ -69,7 +69,12 @@ def fingerprint(path: Path) -> str:
 
 
 def look(documents: Path, vectors: Vectors) -> Backlog:
-    """Reads all sections. Where too many rows are of sections that have left, the file of vectors is written anew."""
+    """Reads all sections. Where too many rows are of sections that have left, the file of vectors is written anew.
+
+    `documents` need not exist yet.
+    """
+    if not documents.is_file():
+        return Backlog([], 0)
     database = Database.beside(documents)
     try:
         pairs = _pairs(database)
