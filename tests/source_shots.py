@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 
 from app.application import Parts
 from app.core.documents import claims, grounding
@@ -120,9 +121,7 @@ def opened(parts: Parts) -> None:
     fill(parts.documents._path)
     parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.documents.open()
-    until = time.monotonic() + 20
-    while not parts.documents.is_open and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    wait(lambda: parts.documents.is_open)
 
 
 def checked(answer: str) -> Grounding:
@@ -171,6 +170,61 @@ def sources_quoted(parts: Parts) -> None:
     put(parts, answer, Grounding("answered", (grounding.source_of(first),), (quote,), is_excerpt=True), tokens=0)
 
 
+def sources_text(parts: Parts) -> None:
+    """The file has gone: the text that was read of it."""
+    sources(parts)
+    page = parts.window.page("ask")
+    page.transcript.source_chosen.emit(page.transcript.messages[-1].id, 1)
+    wait(lambda: page.panel.problem.isVisibleTo(page.panel))
+
+
+def sources_page(parts: Parts) -> None:
+    """The page of a PDF file, drawn by the child."""
+    opened(parts)
+    file = parts.documents._path.with_name(DOCUMENT[current_language()])
+    written(file)
+    name = COLLECTIONS[current_language()][0]
+    collection = next(one for one in parts.documents.collections() if one.name == name)
+    parts.documents._queue._is_paused = False
+    parts.documents.add(collection.id, [file])
+    wait(lambda: not parts.documents.is_busy and parts.documents.standing.phase == "idle")
+    document = next(one for one in parts.documents.documents(collection.id) if one.path == str(file))
+    answer = ANSWERS[current_language()]
+    kept = checked(answer)
+    found = tuple(
+        replace(source, path=str(file), page=1, page_last=1, sha256=document.sha256) for source in kept.sources
+    )
+    put(parts, answer, replace(kept, sources=found))
+    page = parts.window.page("ask")
+    page.transcript.source_chosen.emit(page.transcript.messages[-1].id, 1)
+    wait(lambda: page.panel.stack.currentWidget() is page.panel.view)
+
+
+def written(file: Path) -> None:
+    """A page as an office would print it."""
+    writer = QPdfWriter(str(file))
+    writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
+    writer.setResolution(96)
+    document = QTextDocument()
+    font = QFont("Noto Sans CJK JP")
+    font.setPixelSize(15)
+    document.setDefaultFont(font)
+    lines = []
+    for section in SECTIONS[current_language()]:
+        lines += ["", *section.heading[-2:], f"＜{section.tag}＞", *section.text.split("\n")]
+    document.setPlainText("\n".join(lines))
+    document.print_(writer)
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
 SOURCE_SHOTS: dict[str, Callable[[Parts], None]] = {
-    shot.__name__: shot for shot in (sources_new, sources, sources_doubtful, sources_none, sources_quoted)
-}
+    shot.__name__: shot
+    for shot in (
+        sources_new, sources, sources_doubtful, sources_none, sources_quoted, sources_text, sources_page,
+    )
+}  # fmt: skip

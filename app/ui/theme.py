@@ -43,6 +43,10 @@ class Theme(QObject):
         """A colour of kotae.toml. Raises KeyError for one that is not there."""
         return QColor(self._hex(token))
 
+    def on_paper(self, token: str) -> QColor:
+        """A colour of the light theme, for what stands on white paper in either theme."""
+        return QColor(self._data["colors"][token]["light"])
+
     def px(self, n: float) -> int:
         """`n` pixels at 100 %, at the user's text size."""
         return round(n * self._settings.text_scale_percent / 100)

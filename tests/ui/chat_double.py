@@ -6,6 +6,8 @@ from pytestqt.qtbot import QtBot
 
 from app.core import catalogue
 from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Label
+from app.core.documents.records import Label
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset, built_in
 from app.core.records import AnswerDetails, Conversation, Draft, LocalModel, Message
@@ -48,6 +50,8 @@ class Session(QObject):
         self.preset = built_in()[0]
         self.choices = Choices()
         self.scope: tuple[CollectionRef, ...] = ()
+        self.label: Label = "internal"
+        self.label: Label = "internal"
         self.stored_draft = Draft()
         self.kept: list[Draft] = []
 
@@ -75,6 +79,16 @@ class Session(QObject):
 
     def ask_of(self, scope: tuple[CollectionRef, ...]) -> bool:
         self.scope = scope
+        self.answering_changed.emit()
+        return True
+
+    def give_label(self, label: Label) -> bool:
+        self.label = label
+        self.answering_changed.emit()
+        return True
+
+    def give_label(self, label: Label) -> bool:
+        self.label = label
         self.answering_changed.emit()
         return True
 

@@ -97,6 +97,14 @@ def place(source: Source) -> str:
     return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
 
 
+def quotation(grounding: Grounding, number: int) -> str:
+    """What the answer uses of a source, or all of its passage, with where it is from."""
+    source = grounding.sources[number - 1]
+    used_places = places(grounding, number) or [(0, len(source.text))]
+    quoted = "…".join(source.text[start:end].strip() for start, end in used_places)
+    return f"「{quoted}」\n{place(source)}"
+
+
 def with_sources(text: str, grounding: Grounding) -> str:
     """The answer to be taken along: with its marks, and below it where they are from."""
     lines = [f"[{number}] {place(grounding.sources[number - 1])}" for number in used(text, grounding)]

@@ -11,7 +11,7 @@ from PySide6.QtGui import (
     QShortcut,
     QShowEvent,
 )
-from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.presets import Preset
@@ -26,6 +26,7 @@ from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.ui.chat import link_dialog
 from app.ui.chat.answer_actions import Look
+from app.ui.chat.beside import Beside
 from app.ui.chat.centred import Centred
 from app.ui.chat.column import SIDE
 from app.ui.chat.composer import Composer
@@ -37,6 +38,8 @@ from app.ui.chat.header import ChatHeader
 from app.ui.chat.heading import Heading
 from app.ui.chat.scope_line import ScopeLine
 from app.ui.chat.scoping import Scoping
+from app.ui.chat.source_panel import SourcePanel
+from app.ui.chat.sources import Sources
 from app.ui.chat.transcript import Transcript
 from app.ui.chat.trial_notice import TrialNotice
 from app.ui.chat.trouble import Trouble
@@ -44,6 +47,7 @@ from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.labels import set_surface
 from app.ui.widgets.page import Page
+from app.ui.widgets.scroll import scrolled
 
 
 class ChatPage(Page):
@@ -81,6 +85,7 @@ class ChatPage(Page):
         self._build()
         self._drafts = Drafts(session, self.composer, self)
         self._scoping = Scoping(session, documents, preferences, self.scope_line, self)
+        self.sources = Sources(self.transcript, self.panel, self.beside, documents, open_url, self)
         self._heading = Heading(
             self.header, session, conversations, presets, library, self._scoping, self.transcript, self
         )
@@ -101,13 +106,9 @@ class ChatPage(Page):
         self.find_bar = FindBar(self._theme, self)
         self.finding = Finding(self.find_bar, self.transcript, self)
         self.empty = EmptyView(self._theme)
-        scrolled = QScrollArea()
-        scrolled.setWidget(self.empty)
-        scrolled.setWidgetResizable(True)
-        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(1)
-        self.stack.addWidget(scrolled)
+        self.stack.addWidget(scrolled(self.empty))
         self.stack.addWidget(self.transcript)
         self.composer = Composer(self._theme)
         self.scope_line = ScopeLine(self._theme)
@@ -120,7 +121,8 @@ class ChatPage(Page):
         foot_column.addWidget(self.scope_line)
         foot_column.addWidget(self.composer)
         self.trial_notice = TrialNotice(self._theme)
-        column = QVBoxLayout(self)
+        self._conversation = QWidget()
+        column = QVBoxLayout(self._conversation)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.header)
@@ -129,6 +131,11 @@ class ChatPage(Page):
         column.addWidget(self.trial_notice)
         column.addWidget(self.stack, 1)
         column.addLayout(Centred(self._theme, foot))
+        self.panel = SourcePanel(self._theme)
+        self.beside = Beside(self._theme, self._conversation, self.panel)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.beside)
 
     def _connect(self) -> None:
         session, header = self._session, self.header
@@ -154,6 +161,7 @@ class ChatPage(Page):
         header.log_requested.connect(self.log_requested)
         self.scope_line.documents_requested.connect(self.documents_requested)
         self._scoping.shown.connect(self._show_scope)
+        self.beside.changed.connect(self._on_beside_changed)
         self.trial_notice.models_requested.connect(self.models_requested)
         self._connect_messages()
         self._connect_trouble()
@@ -196,7 +204,8 @@ class ChatPage(Page):
             "Alt+Right": lambda: self.transcript.step_branch(1),
             "F2": self.header.start_renaming,
             "Ctrl+L": self.scope_line.open_menu,
-            "Ctrl+Shift+C": self._copy_cited,
+            "Ctrl+Shift+C": self.sources.copy_cited,
+            "Ctrl+.": self.sources.toggle,
             "Ctrl+F": self.finding.open,
             "F3": lambda: self.finding.step(1),
             "Shift+F3": lambda: self.finding.step(-1),
@@ -208,7 +217,10 @@ class ChatPage(Page):
     # ------------------------------------------------------------------ layout
 
     def focus_first(self) -> None:
-        self.composer.setFocus()
+        if self.beside.is_over:
+            self.panel.focus_first()
+        else:
+            self.composer.setFocus()
 
     def offer_question(self, text: str) -> None:
         """Puts an example into the field; what somebody has begun to write is left alone."""
@@ -228,6 +240,7 @@ class ChatPage(Page):
 
     def set_header_inset(self, inset_px: int) -> None:
         self.header.set_inset(inset_px)
+        self.panel.set_inset(inset_px)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -288,12 +301,14 @@ class ChatPage(Page):
         is_busy = self._session.is_busy
         self.composer.set_busy(is_busy, is_elsewhere=self._session.is_answering_elsewhere)
         self.transcript.set_busy(is_busy)
-        self._shortcuts["Esc"].setEnabled(is_busy or self.composer.edited_id is not None)
+        is_wanted = is_busy or self.sources.is_open or self.composer.edited_id is not None
+        self._shortcuts["Esc"].setEnabled(is_wanted)
 
     # ---------------------------------------------------------- from the session
 
     def _on_about_to_leave(self) -> None:
         self.header.end_renaming()
+        self.sources.close()
         self._is_elsewhere = True
 
     def _on_conversation_opened(self, _conversation: Conversation | None, messages: list[Message]) -> None:
@@ -362,8 +377,16 @@ class ChatPage(Page):
         is_editing_elsewhere = self._session.is_answering_elsewhere and self.composer.edited_id is not None
         if self._session.is_busy and not is_editing_elsewhere:
             self._session.stop()
-        else:
+        elif self.composer.edited_id is not None:
             self.composer.end_edit()
+        else:
+            self.sources.close()
+
+    def _on_beside_changed(self) -> None:
+        """The keyboard stays in what is in sight."""
+        self._show_busy()
+        if self.beside.is_over or not self.sources.is_open:
+            self.focus_first()
 
     def _on_keep_requested(self) -> None:
         """The stored copy has numbers of its own: an edit of a question would point at another one."""
@@ -371,11 +394,6 @@ class ChatPage(Page):
             self.composer.end_edit()
         self._session.keep_temporary()
         self._drafts.keep_anew()
-
-    def _copy_cited(self) -> None:
-        answer = self.transcript.answer_at_keyboard()
-        if answer is not None:
-            answer.copy_cited()
 
     def _on_link_chosen(self, href: str) -> None:
         link_dialog.ask_to_open(self._theme, href, self._open_url, self)

@@ -107,7 +107,7 @@ class SourceRow(QAbstractButton):
         font = self._theme.font("caption")
         width = QFontMetrics(font).horizontalAdvance(self._source.tag[:12]) + px(16)
         words_width = QFontMetrics(self._theme.font("ui", 600 if self._is_open else None)).horizontalAdvance(self.words)
-        at = min(left + words_width + px(8), right - width)
+        at = min(left + words_width + px(10), right - width)
         tag = QRect(at, (self.height() - px(20)) // 2, width, px(20))
         painter.setPen(QPen(self._theme.color("line"), 1))
         painter.setBrush(self._theme.color("raised"))

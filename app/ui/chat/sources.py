@@ -1,0 +1,178 @@
+"""Opens sources of answers beside the conversation: which one, which page of it, and what is done with it."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QUrl, Signal
+
+from app.core.documents import citing, sentences
+from app.core.documents.grounding import Grounding, Source
+from app.core.documents.records import Document
+from app.core.errors import AppError
+from app.services.documents import Documents
+from app.services.pictures import PagePicture, Wanted
+from app.ui.chat import citations
+from app.ui.chat.beside import Beside
+from app.ui.chat.source_panel import Shown, SourcePanel
+from app.ui.chat.transcript import Transcript
+
+PAGES_LOOKED_AT = 5  # of a source that goes over several, for the first with what was used
+
+
+class Sources(QObject):
+    closed = Signal()
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        panel: SourcePanel,
+        beside: Beside,
+        documents: Documents,
+        open_url: Callable[[QUrl], object],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._transcript = transcript
+        self._panel = panel
+        self._beside = beside
+        self._documents = documents
+        self._open_url = open_url
+        self._answer_id = 0  # of the source that is shown; 0: none
+        self._number = 0
+        self._document: Document | None = None
+        self._quotes: tuple[str, ...] = ()  # that are marked on its pages
+        self._page = 0
+        self._is_looking = False  # for the first page with what was used
+        transcript.source_chosen.connect(self.open)
+        transcript.content_changed.connect(self._on_content_changed)
+        documents.pictures.drawn.connect(self._on_drawn)
+        documents.pictures.failed.connect(self._on_failed)
+        panel.closed.connect(self.close)
+        panel.step_requested.connect(self._step)
+        panel.page_wanted.connect(self._show_page)
+        panel.redraw_wanted.connect(self._draw)
+        panel.file_requested.connect(self._open_file)
+        panel.copy_requested.connect(self._copy)
+
+    @property
+    def is_open(self) -> bool:
+        return self._answer_id != 0
+
+    def open(self, answer_id: int, number: int) -> None:
+        """Shows a source of an answer that is in sight."""
+        grounding, numbers = self._of(answer_id)
+        if grounding is None or number not in numbers:
+            return
+        self._answer_id, self._number = answer_id, number
+        source = grounding.sources[number - 1]
+        self._document = self._documents.document_of(source)
+        is_used = grounding.verdict == "answered"
+        places = tuple(citing.places(grounding, number)) if is_used else ()
+        shown = Shown(
+            source, number, numbers.index(number) + 1, len(numbers), places, self._document is not None, is_used
+        )
+        self._quotes = tuple(source.text[start:end] for start, end in places) or _all_of(source.text)
+        self._panel.show_source(shown)
+        self._beside.show_panel(True)
+        self._transcript.show_open(answer_id, number)
+        self._page, self._is_looking = source.page, True
+        if self._document is None:
+            self._panel.show_problem(AppError("source_left"))
+        elif source.sha256 and self._document.sha256 != source.sha256:
+            self._document = None  # its pages are other ones now
+            self._panel.show_problem(AppError("source_changed", path=source.path))
+        else:
+            self._draw()
+
+    def toggle(self) -> None:
+        """Closes what is open, or opens the first source of the answer with the keyboard."""
+        answer = self._transcript.answer_at_keyboard()
+        if self.is_open:
+            self.close()
+        elif answer is not None:
+            self.open(answer.message.id, answer.sources[0])
+
+    def copy_cited(self) -> None:
+        """The answer with the keyboard, or else the last one, with where it is from."""
+        answer = self._transcript.answer_at_keyboard()
+        if answer is not None:
+            answer.copy_cited()
+
+    def close(self) -> None:
+        if not self.is_open:
+            return
+        self._answer_id = self._number = 0
+        self._document = None
+        self._documents.pictures.forget()
+        self._beside.show_panel(False)
+        self._transcript.show_open(0, 0)
+        self.closed.emit()
+
+    # ------------------------------------------------------------------ private
+
+    def _of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
+        """What an answer in sight rests on, and the numbers of the sources that it shows."""
+        message = next((one for one in self._transcript.messages if one.id == answer_id), None)
+        grounding = citations.grounding_of(message) if message is not None else None
+        if message is None or grounding is None or not grounding.sources:
+            return None, ()
+        return grounding, citing.used(message.text, grounding)
+
+    def _source(self) -> Source | None:
+        grounding, numbers = self._of(self._answer_id)
+        return grounding.sources[self._number - 1] if grounding and self._number in numbers else None
+
+    def _step(self, step: int) -> None:
+        _, numbers = self._of(self._answer_id)
+        if self._number in numbers:
+            place = numbers.index(self._number) + step
+            if 0 <= place < len(numbers):
+                self.open(self._answer_id, numbers[place])
+
+    def _show_page(self, page: int) -> None:
+        self._page, self._is_looking = page, False
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._document is not None and self._page > 0 and self.is_open:
+            wanted = Wanted(self._document.id, self._page, self._panel.view.width_px, self._quotes)
+            self._documents.pictures.want(wanted)
+
+    def _on_drawn(self, picture: PagePicture) -> None:
+        source = self._source()
+        if source is None or self._document is None or picture.wanted.document_id != self._document.id:
+            return
+        last = min(source.page_last, source.page + PAGES_LOOKED_AT - 1, picture.pages)
+        if self._is_looking and not picture.places and self._page < last:
+            self._page += 1
+            self._draw()
+            return
+        if self._is_looking and not picture.places and self._page != source.page:
+            self._page = source.page  # it is on none of them
+            self._is_looking = False
+            self._draw()
+            return
+        self._is_looking = False
+        self._panel.show_picture(picture)
+
+    def _on_failed(self, wanted: Wanted, error: AppError) -> None:
+        if self._document is not None and wanted.document_id == self._document.id:
+            self._panel.show_problem(error)
+
+    def _on_content_changed(self) -> None:
+        """What is shown may be of an answer that has gone out of sight, or is written anew."""
+        if self.is_open and self._source() is None:
+            self.close()
+
+    def _open_file(self) -> None:
+        if self._document is not None:
+            self._open_url(QUrl.fromLocalFile(self._document.path))
+
+    def _copy(self) -> None:
+        source = self._source()
+        grounding, _ = self._of(self._answer_id)
+        if source is not None and grounding is not None:
+            self._transcript.copy(citing.quotation(grounding, self._number))
+
+
+def _all_of(text: str) -> tuple[str, ...]:
+    return tuple(text[one.start : one.end] for one in sentences.split(text))
