@@ -72,13 +72,14 @@ class ChildProcess(QObject):
 
     def stop(self) -> None:
         """Closes the child's input, which ends it; kills it after a grace period. Blocks until it is gone."""
-        if self._process is None or not self.is_running:
+        process = self._process
+        if process is None or not self.is_running:
             return
         self._is_stopping = True
-        self._process.closeWriteChannel()
-        if not self._process.waitForFinished(STOP_GRACE_MS):
-            self._process.kill()
-            self._process.waitForFinished(STOP_GRACE_MS)
+        process.closeWriteChannel()
+        if not process.waitForFinished(STOP_GRACE_MS):  # also where it could not even start, which ends it here
+            process.kill()
+            process.waitForFinished(STOP_GRACE_MS)
 
     def log_tail(self) -> str:
         try:
