@@ -45,6 +45,7 @@ from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.offers import StartOffers
 from app.ui.notifications import Notifier
 from app.ui.pages import Services
+from app.ui.secrecy import Secrecy
 from app.ui.theme import Theme
 from app.ui.transfer.desk import TransferDesk
 
@@ -77,6 +78,7 @@ class Parts:
     session: ChatSession
     window: MainWindow
     desk: TransferDesk
+    secrecy: Secrecy
     offers: StartOffers
 
     @property
@@ -196,10 +198,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     notifier.follow_models(downloads, upkeep)
     notifier.follow_training(training_setup)
     offers = _offer_to_go_on(window, download_desk, upkeep)
-    desk = _desk(window, page, database, conversations, session, notifier)
+    secrecy = Secrecy(theme, where.exports_log)
+    page.transcript.copy_by(lambda text: secrecy.copy(page, session.label, text))
+    desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, build_desk, training_setup,
-        conversations, presets, session, window, desk, offers,
+        conversations, presets, session, window, desk, secrecy, offers,
     )  # fmt: skip
 
 
@@ -228,10 +232,12 @@ def _desk(
     conversations: Conversations,
     session: ChatSession,
     notifier: Notifier,
+    secrecy: Secrecy,
 ) -> TransferDesk:
     """Export and import, for everybody who offers them."""
     transfer = Transfer(database, conversations, window)
-    desk = TransferDesk(window, transfer, conversations, session, desktop.open_folder)
+    desk = TransferDesk(window, transfer, conversations, session, desktop.open_folder, secrecy)
+    page.transcript.answer_export_requested.connect(desk.export_answer)
     window.sidebar.list.export_requested.connect(desk.export)
     window.sidebar.export_all_requested.connect(desk.export_all)
     window.sidebar.import_requested.connect(desk.choose_import)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.core import prompt
 from app.core.errors import AppError
+from app.core.exchange.answered import Answered
 from app.core.presets import PROGRAM, Choices, Preset
 from app.core.records import AnswerDetails, LocalModel, Message
 from app.core.store import Store
@@ -164,6 +165,12 @@ class ChatSession(OpenConversation):
         elif overflow.wider_context_tokens is not None:
             self._preferences.change(context_tokens=overflow.wider_context_tokens)
         self.regenerate(answer.id)
+
+    def answered(self, answer_id: int) -> Answered:
+        """An answer of the open conversation, to be exported."""
+        question, answer = self._store.line(answer_id)[-2:]
+        model_id = answer.details.model_id if answer.details else ""
+        return Answered(question, answer, self.label, self._library.model(model_id))
 
     def stop(self) -> None:
         if self._writer is not None:

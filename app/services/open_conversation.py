@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core import conversation_labels
+from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.presets import Choices, Preset
 from app.core.records import Conversation, Draft, Message
@@ -122,6 +125,22 @@ class OpenConversation(QObject):
             return False
         else:
             self.conversation = self._store.conversation(here.id)
+        self.answering_changed.emit()
+        return True
+
+    @property
+    def label(self) -> Label:
+        """As its documents and the user have made it by now."""
+        stored = self._store.conversation(self.conversation.id) if self.conversation else None
+        return stored.label if stored else labels.DEFAULT
+
+    def give_label(self, label: Label) -> bool:
+        """Never below its documents. False: it could not be stored, as `problem_occurred` says."""
+        here = self.conversation
+        if here is None or not self._change(lambda: conversation_labels.give(self._store, here.id, label)):
+            return False
+        self.conversation = self._store.conversation(here.id)
+        self._conversations.note_change()
         self.answering_changed.emit()
         return True
 

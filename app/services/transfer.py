@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.core.errors import AppError
 from app.core.exchange import exporting, importing
+from app.core.exchange.answered import Answered
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.importing import Imported
 from app.core.store import Store
@@ -47,6 +48,10 @@ class Transfer(QObject):
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path) -> None:
         """A conversation that lives in memory only. Does nothing while other work goes on."""
         self._run(lambda _store, _progress: exporting.save_unstored(bundle, file_format, target), self._on_exported)
+
+    def export_answer(self, answered: Answered, target: Path) -> None:
+        """One answer as a Word document. Does nothing while other work goes on."""
+        self._run(lambda _store, _progress: exporting.save_answer(answered, target), self._on_exported)
 
     def import_(self, path: Path) -> None:
         """A JSON file of `export`. Does nothing while other work goes on."""

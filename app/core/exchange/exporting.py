@@ -4,19 +4,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from app.core.errors import AppError
 from app.core.exchange import file_names, json_file
+from app.core.exchange.answered import Answered
 from app.core.exchange.bundle import Bundle
 from app.core.records import Conversation
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.whole_file import reserve, whole_file
 from app.core.wording import phrase
-
-if TYPE_CHECKING:
-    from app.core.exchange.docx_answer import Answered
 
 SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each format
 
@@ -40,7 +38,7 @@ def save_unstored(bundle: Bundle, file_format: str, target: Path) -> list[Path]:
     return [target]
 
 
-def save_answer(answered: "Answered", target: Path) -> list[Path]:
+def save_answer(answered: Answered, target: Path) -> list[Path]:
     """One answer as a Word document. Raises as `save_file`."""
     from app.core.exchange import docx_answer  # lxml takes a tenth of a second, which the window's start need not pay
 

@@ -1,7 +1,7 @@
 """An answer: bare text on the page, and below it what it is waiting for or how it ended."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from app.core.documents import citing
@@ -25,6 +25,7 @@ class AnswerView(MessageView):
     reproduce_requested = Signal(int)
     action_chosen = Signal(int, object)  # Preset
     export_requested = Signal()
+    answer_export_requested = Signal(int)  # answer id
     log_requested = Signal()
     source_chosen = Signal(int, int)  # answer id, number of the source
     documents_requested = Signal()
@@ -143,6 +144,7 @@ class AnswerView(MessageView):
         row.action_chosen.connect(lambda preset: self.action_chosen.emit(answer_id, preset))
         row.branch_requested.connect(lambda step: self.branch_requested.emit(answer_id, step))
         row.export_requested.connect(self.export_requested)
+        row.answer_export_requested.connect(lambda: self.answer_export_requested.emit(answer_id))
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown
         self._end = end
@@ -153,13 +155,13 @@ class AnswerView(MessageView):
 
     def _copy(self) -> None:
         """As the model wrote it, with its headings, lists and tables, and without our display helpers."""
-        QGuiApplication.clipboard().setText(self.message.text)
+        self._look.copy(self.message.text)
 
     def copy_cited(self) -> None:
         """With the marks of its sources, and below it where they are from."""
         kept = citations.grounding_of(self.message)
         if kept is not None:
-            QGuiApplication.clipboard().setText(citing.with_sources(self.message.text, kept))
+            self._look.copy(citing.with_sources(self.message.text, kept))
 
     def _copy_shown(self) -> None:
-        QGuiApplication.clipboard().setText(self.text.plain_text())
+        self._look.copy(self.text.plain_text())

@@ -1,9 +1,10 @@
 """The row below an answer: what it took, its other versions, and what can be done with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
 from app.core.presets import Preset
@@ -17,12 +18,17 @@ from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.labels import Label, tip
 
 
+def to_clipboard(text: str) -> None:
+    QGuiApplication.clipboard().setText(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How answers are shown, the same for all of them."""
+    """How answers are shown, and how they are copied: the same for all of them."""
 
     actions: tuple[Preset, ...] = ()  # one click away: 要約, やさしく, …
     shows_details: bool = False
+    copy: Callable[[str], None] = to_clipboard
 
 
 class AnswerActions(QWidget):
@@ -37,6 +43,7 @@ class AnswerActions(QWidget):
     action_chosen = Signal(object)  # Preset
     branch_requested = Signal(int)  # -1: the answer before, 1: the next one
     export_requested = Signal()
+    answer_export_requested = Signal()
     log_requested = Signal()
 
     def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
@@ -93,6 +100,8 @@ class AnswerActions(QWidget):
         menu.addSeparator()
         if self._message.text:
             menu.addAction(self.tr("記号を除いてコピー"), self.copy_shown_requested.emit)
+            menu.addSeparator()
+            menu.addAction(self.tr("Word に書き出す"), self.answer_export_requested.emit)
         menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
         menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
         if facts := answer_facts.lines(self._details):

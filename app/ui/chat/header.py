@@ -4,7 +4,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu
 
-from app.core.documents.records import Label
+from app.core.documents import labels
+from app.core.documents.records import LABELS, Label
 from app.core.presets import Preset
 from app.core.records import LocalModel
 from app.ui.chat.scope_line import LabelTag
@@ -16,6 +17,7 @@ from app.ui.language import joined, noted
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.header import Header
+from app.ui.widgets.labels import tip
 
 NARROW_PX = 620  # below, model and preset are chosen in the menu
 TAG_PX = 200  # more when the mark of a temporary conversation stands there too
@@ -35,6 +37,7 @@ class ChatHeader(Header):
     export_requested = Signal()
     copy_requested = Signal()
     log_requested = Signal()
+    label_chosen = Signal(str)  # public | internal | secret
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme)
@@ -44,6 +47,8 @@ class ChatHeader(Header):
         self._preset_id = ""
         self._has_messages = False
         self._is_temporary = False
+        self._label: Label = labels.DEFAULT
+        self._lowest: Label = LABELS[0]
         self.field = TitleField()
         self.tag = TemporaryTag(theme)
         self.tag.hide()
@@ -76,6 +81,10 @@ class ChatHeader(Header):
     def show_label(self, label: Label | None) -> None:
         """How confidential the conversation is; None: no documents are in play."""
         self.label_tag.show_label("" if label is None else words.label(label))
+
+    def offer_labels(self, given: Label, lowest: Label) -> None:
+        """What the menu offers: `given` is the one it has, `lowest` the one that its documents ask for at least."""
+        self._label, self._lowest = given, lowest
 
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
         self._models, self._model_id = models, model_id
@@ -129,6 +138,7 @@ class ChatHeader(Header):
                 menu.addAction(self.tr("この会話を保存する"), self.keep_requested.emit)
             else:
                 menu.addAction(self.tr("名前を変更"), self.start_renaming)
+            self._fill_labels(menu.addMenu(self.tr("ラベル")))
             menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
             menu.addAction(self.tr("会話をコピー"), self.copy_requested.emit)
             menu.addSeparator()
@@ -162,6 +172,17 @@ class ChatHeader(Header):
         menu.addSeparator()
         menu.addAction(self.tr("この会話だけの設定…"), self.answering_requested.emit)
         menu.addAction(self.tr("プリセットを編集…"), self.presets_requested.emit)
+
+    def _fill_labels(self, menu: QMenu) -> None:
+        menu.setToolTipsVisible(True)
+        for label in LABELS:
+            action = menu.addAction(words.label(label))
+            action.setCheckable(True)
+            action.setChecked(label == self._label)
+            if LABELS.index(label) < LABELS.index(self._lowest):
+                action.setEnabled(False)
+                action.setToolTip(tip(self.tr("資料のラベルより下げられません")))
+            action.triggered.connect(lambda _=False, label=label: self.label_chosen.emit(label))
 
     def _on_renamed(self, title: str) -> None:
         self.title.show()

@@ -1,8 +1,9 @@
 """What the upper edge of 質問 shows of the open conversation, and what is chosen there."""
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QGuiApplication
 
+from app.core.documents import labels
+from app.core.documents.records import LABELS
 from app.core.presets import Choices
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
@@ -40,6 +41,8 @@ class Heading(QObject):
         header.new_requested.connect(lambda: session.new())
         header.temporary_requested.connect(lambda: session.new(is_temporary=True))
         header.renamed.connect(self._on_renamed)
+        header.label_chosen.connect(session.give_label)
+        session.answering_changed.connect(self.show_label)
         header.copy_requested.connect(self._copy_conversation)
 
     def show_title(self) -> None:
@@ -53,7 +56,12 @@ class Heading(QObject):
 
     def show_label(self) -> None:
         """How confidential the conversation is."""
-        self._header.show_label(self._scoping.label(self._transcript.messages))
+        messages, here = self._transcript.messages, self._session.conversation
+        found, given = self._scoping.label(messages), self._session.label
+        is_told = here is not None and (found is not None or given != labels.DEFAULT)
+        self._header.show_label(labels.highest((found or LABELS[0], given)) if is_told else found)
+        kept = [message.details.grounding for message in messages if message.details is not None]
+        self._header.offer_labels(given, labels.of_answer(LABELS[0], kept))
 
     def show_models(self) -> None:
         self._header.show_models(self._library.answering(), self._session.model_id)
@@ -74,4 +82,4 @@ class Heading(QObject):
             (self.tr("質問：") if message.role == "question" else self.tr("回答：")) + message.text
             for message in self._transcript.messages
         ]
-        QGuiApplication.clipboard().setText("\n\n".join(parts))
+        self._transcript.copy("\n\n".join(parts))

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
@@ -13,7 +13,7 @@ from app.core.records import Message
 from app.services.events import Stage
 from app.ui.chat import answer_facts
 from app.ui.chat.answer import AnswerView
-from app.ui.chat.answer_actions import Look
+from app.ui.chat.answer_actions import Look, to_clipboard
 from app.ui.chat.column import TOP, Column, Estimate, gap_after
 from app.ui.chat.heights import Heights
 from app.ui.chat.message_view import MessageView
@@ -37,6 +37,7 @@ class Transcript(RowsView):
     edit_requested = Signal(int)  # question id
     branch_requested = Signal(int, int)  # message id, -1 or 1
     export_requested = Signal()
+    answer_export_requested = Signal(int)  # answer id
     log_requested = Signal()
     source_chosen = Signal(int, int)  # answer id, number of the source
     documents_requested = Signal()  # to add some
@@ -49,6 +50,7 @@ class Transcript(RowsView):
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = Stage()
         self._look = Look()
+        self.copy: Callable[[str], None] = to_clipboard
         self._is_busy = False
         self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
         self._growing_id = 0  # the answer that streams; its text so far:
@@ -119,8 +121,14 @@ class Transcript(RowsView):
         if message is not None and 1 <= message.branch + step <= message.branches:
             self.branch_requested.emit(message.id, step)
 
+    def copy_by(self, copy: Callable[[str], None]) -> None:
+        """How text leaves for the clipboard; at first it simply does."""
+        self.copy = copy
+        self.show_answers_as(self._look)
+
     def show_answers_as(self, look: Look) -> None:
         """Other facts and actions below all answers."""
+        look = dataclasses.replace(look, copy=self.copy)
         if look == self._look:
             return
         anchor = self._anchor()
@@ -262,6 +270,7 @@ class Transcript(RowsView):
         view.reproduce_requested.connect(self.reproduce_requested)
         view.action_chosen.connect(self.action_chosen)
         view.export_requested.connect(self.export_requested)
+        view.answer_export_requested.connect(self.answer_export_requested)
         view.log_requested.connect(self.log_requested)
         view.source_chosen.connect(self.source_chosen)
         view.documents_requested.connect(self.documents_requested)

@@ -6,16 +6,22 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
+from app.core.documents import labels
+from app.core.documents.records import Label
 from app.core.errors import AppError
-from app.core.exchange import exporting, outcome
+from app.core.exchange import exporting, file_names, outcome
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.importing import Imported
+from app.core.export_log import What
+from app.core.records import Conversation
+from app.core.store import title_of
 from app.core.wording import describe_error
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.transfer import Transfer
 from app.ui.dialogs import Dialog
 from app.ui.main_window import MainWindow
+from app.ui.secrecy import Secrecy
 from app.ui.transfer.drop import JsonDrop
 from app.ui.transfer.export_dialog import ExportDialog
 from app.ui.transfer.pickers import Pickers
@@ -23,6 +29,7 @@ from app.ui.transfer.result_dialog import refusals_dialog
 from app.ui.transfer.strip import TransferStrip
 
 Start = Callable[[str, Path], None]  # the work, with a format and the target
+Secret = tuple[What, Label]  # what is exported, and how confidential it is
 
 
 class TransferDesk(QObject):
@@ -35,6 +42,7 @@ class TransferDesk(QObject):
         conversations: Conversations,
         session: ChatSession,
         open_folder: Callable[[Path], None],
+        secrecy: Secrecy,
         pickers: Pickers | None = None,
     ) -> None:
         super().__init__(window)
@@ -43,6 +51,7 @@ class TransferDesk(QObject):
         self._conversations = conversations
         self._session = session
         self._open_folder = open_folder
+        self._secrecy = secrecy
         self._pickers = pickers or Pickers()
         self._folder = ""  # the one that was used last
         self._exported: list[Path] = []
@@ -64,17 +73,22 @@ class TransferDesk(QObject):
             name, what = exporting.suggested_name(found[0]), self._titled(found[0].title)
         else:
             name, what = self._name_of_many(), self.tr("選んだ {n} 件の会話").format(n=len(ids))
-        self._ask(what, name, len(ids), lambda form, target: self._transfer.export(ids, form, target))
+        secrecy = self._secrecy_of(found)
+        self._ask(what, name, len(ids), secrecy, lambda form, target: self._transfer.export(ids, form, target))
 
     def export_all(self) -> None:
         """All that are not in the bin."""
-        ids = [conversation.id for conversation in self._conversations.all()]
+        every = self._conversations.all()
+        ids = [conversation.id for conversation in every]
         if not ids:
             self._say("warning", self.tr("書き出す会話がまだありません。"))
         elif not self._is_busy():
             what = self.tr("すべての会話（{n} 件、ごみ箱を除く）").format(n=f"{len(ids):,}")
             count = max(2, len(ids))  # also where there is one: somebody who wants all wants them to be read in again
-            self._ask(what, self._name_of_many(), count, lambda form, target: self._transfer.export(ids, form, target))
+            self._ask(
+                what, self._name_of_many(), count, self._secrecy_of(every),
+                lambda form, target: self._transfer.export(ids, form, target),
+            )  # fmt: skip
 
     def export_open(self) -> None:
         """The open conversation, also one that lives in memory only."""
@@ -86,7 +100,21 @@ class TransferDesk(QObject):
             return
         bundle = Bundle(conversation, tuple(self._session.messages()))
         name, what = exporting.suggested_name(conversation), self._titled(conversation.title)
-        self._ask(what, name, 1, lambda form, target: self._transfer.export_unstored(bundle, form, target))
+        self._ask(
+            what, name, 1, ("conversation", self._session.label),
+            lambda form, target: self._transfer.export_unstored(bundle, form, target),
+        )  # fmt: skip
+
+    def export_answer(self, answer_id: int) -> None:
+        """One of the open conversation, as a Word document."""
+        if self._is_busy():
+            return
+        answered = self._session.answered(answer_id)
+        name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
+        self._choose_target(
+            "docx", name, 1, ("answer", answered.highest_label),
+            lambda _form, target: self._transfer.export_answer(answered, target),
+        )  # fmt: skip
 
     def choose_import(self) -> None:
         if self._is_busy():
@@ -106,14 +134,20 @@ class TransferDesk(QObject):
 
     # -------------------------------------------------------------------- asking
 
-    def _ask(self, what: str, name: str, count: int, start: Start) -> None:
+    def _secrecy_of(self, conversations: Sequence[Conversation]) -> Secret:
+        kind: What = "conversation" if len(conversations) == 1 else "conversations"
+        return kind, labels.highest(conversation.label for conversation in conversations)
+
+    def _ask(self, what: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
         dialog = self.dialog = ExportDialog(self._window.theme, what, count, self._window)
         dialog.chosen.connect(
-            lambda key: self._choose_target(dialog.formats.value, name, count, start) if key == "export" else None
+            lambda key: (
+                self._choose_target(dialog.formats.value, name, count, secrecy, start) if key == "export" else None
+            )
         )
         dialog.open()
 
-    def _choose_target(self, form: str, name: str, count: int, start: Start) -> None:
+    def _choose_target(self, form: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
         """JSON is one file for all; the other forms are a file for each conversation, in a folder."""
         if form != "json" and count > 1:
             path = self._pickers.folder(self._window, self.tr("書き出し先のフォルダを選ぶ"), self._start_folder())
@@ -127,8 +161,14 @@ class TransferDesk(QObject):
             target = _completed(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
+            what, label = secrecy
+            self._secrecy.export(self._window, label, what, str(target), lambda: self._start(what, form, target, start))
+
+    def _start(self, what: What, form: str, target: Path, start: Start) -> None:
+        if not self._is_busy():
+            words = self.tr("回答を書き出しています") if what == "answer" else self.tr("会話を書き出しています")
             self.strip.banner.hide()
-            self.strip.progress.start(self.tr("会話を書き出しています"))
+            self.strip.progress.start(words)
             self._is_importing = False
             start(form, target)
 
