@@ -1,8 +1,8 @@
 """Each sentence of an answer tied to the passages it is from, with what of it does not occur there.
 
-A sentence is supported when most of its terms stand in its passages and no value, date or name is missing. Nothing is
-hidden or changed: what is doubtful is marked. It is not judged whether the sentence follows from the passage: a
-negation turned round, or two values exchanged, is not seen.
+A sentence is supported when most of its terms stand in its passages, no value, date or name is missing, none stands
+there for another one among the same words, and the sentence that it repeats is not its opposite. Nothing is hidden or
+changed: what is doubtful is marked. Whether a sentence follows from what it is made of is not judged.
 """
 
 import re
@@ -30,10 +30,13 @@ _LEAD_IN = re.compile(r"(?:[:：]|(?:以下|次)の(?:とおり|通り)(?:です
 def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
     """The claims of an answer, in order. Headings, what leads to a list, and 資料にありません claim nothing."""
     sources = [evidence.of_passage(passage) for passage in passages]
+    everything = evidence.union(sources)
     asked = evidence.of_text(question)
     found = sentences.split(answer)
     return tuple(
-        _checked(answer, sentence, sources, asked) for sentence in found if _claims_something(answer, sentence, found)
+        _checked(answer, sentence, sources, everything, asked)
+        for sentence in found
+        if _claims_something(answer, sentence, found)
     )
 
 
@@ -55,17 +58,19 @@ def _claims_something(answer: str, sentence: Sentence, all_of_them: Sequence[Sen
     return has_value or len(evidence.content_terms(bare)) >= _TERMS_MIN
 
 
-def _checked(answer: str, sentence: Sentence, sources: Sequence[Evidence], asked: Evidence) -> Claim:
+def _checked(
+    answer: str, sentence: Sentence, sources: Sequence[Evidence], everything: Evidence, asked: Evidence
+) -> Claim:
     written = answer[sentence.start : sentence.end]
     text = CITED.sub(lambda found: " " * len(found.group()), written)
     wanted = evidence.content_terms(text)
     cited = [number - 1 for number in _cited(written) if 0 < number <= len(sources)]
     tied = _tied(text, wanted, cited, sources, asked)
     together = evidence.union([sources[at] for at in tied])
-    missing = tuple(_missing(text, together, asked))
+    missing = tuple(dict.fromkeys([*_missing(text, together, asked), *_exchanged(text, everything)]))
     is_covered = _coverage(wanted, together) >= COVERAGE_MIN or _is_foreign(text, together)
-    numbers = tuple(at + 1 for at in tied)
-    return Claim(written, sentence.start, sentence.end, numbers, bool(tied) and is_covered and not missing, missing)
+    is_supported = bool(tied) and is_covered and not missing and not together.denies(text)
+    return Claim(written, sentence.start, sentence.end, tuple(at + 1 for at in tied), is_supported, missing)
 
 
 def _tied(
@@ -117,6 +122,16 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[str]:
         if not is_value and not names.is_in(name, known):
             found.append((name.start, text[name.start : name.end]))
     return [written for _, written in sorted(found)]
+
+
+def _exchanged(text: str, everything: Evidence) -> list[str]:
+    """Values and dates in whose place the passages, in the same words, have others."""
+    all_of_them = evidence.said(text)
+    return [
+        text[one.value.start : getattr(one.value, "bound_end", one.value.end)]
+        for one in all_of_them
+        if everything.says_otherwise(one, all_of_them)
+    ]
 
 
 def _is_foreign(text: str, source: Evidence) -> bool:

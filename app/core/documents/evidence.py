@@ -3,17 +3,38 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.core.documents import dates, names, numerals, quantities, terms
+from app.core.documents import dates, names, numerals, polarity, quantities, sentences, subjects, terms, units
 from app.core.documents.dates import Date
 from app.core.documents.quantities import Quantity
 from app.core.documents.records import Passage
+from app.core.documents.subjects import Words
+from app.core.documents.units import Unit
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
+_HEAD_UNIT = re.compile(
+    rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{units.PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{units.PATTERN})"
+)
 # Counts of what an answer itself lists: 以下の3点, 2つの方法.
 _OWN_COUNTS = ("つ", "点")
+# Of the words around a value (0 to 1, app.core.documents.subjects.fit): what another one must have of them, and how
+# much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
+RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
+LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
+STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
+_END = 40  # characters: the last of two statements that one sentence joins
+_STATEMENT_MIN = 6  # terms: fewer say too little to find that sentence by
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A value or date with the words around it. `written`: as it stands there."""
+
+    value: Quantity | Date
+    words: Words
+    written: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +42,28 @@ class Evidence:
     """Of one source. `searchable`: as app.core.documents.names makes it."""
 
     terms: frozenset[str]
-    quantities: tuple[Quantity, ...]
-    dates: tuple[Date, ...]
+    values: tuple[Said, ...]
     searchable: str
+    rarity: Mapping[str, float]  # of the words around values, app.core.documents.subjects
+    head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
+    statements: tuple[
+        tuple[frozenset[str], int], ...
+    ] = ()  # terms of each sentence, and its app.core.documents.polarity
+
+    @property
+    def quantities(self) -> list[Quantity]:
+        return [one.value for one in self.values if isinstance(one.value, Quantity)]
+
+    @property
+    def dates(self) -> list[Date]:
+        return [one.value for one in self.values if isinstance(one.value, Date)]
 
     def holds(self, quantity: Quantity, written: str) -> bool:
         """Whether this value occurs, and not only with another bound (以上 for 以下). `written`: as in the answer."""
         if quantity.unit in _OWN_COUNTS and quantity.value <= 10:
             return True
-        same = [one for one in self.quantities if _is_same(quantity, one, self._names_unit(quantity, written))]
+        factors = self._factors(quantity, written)
+        same = [one for one in self.quantities if _is_same(quantity, one, factors)]
         bounds = {one.bound for one in same if not one.is_range_start}
         if not quantity.bound or not bounds - {""}:
             return bool(same)
@@ -38,18 +72,57 @@ class Evidence:
     def holds_date(self, date: Date) -> bool:
         return any(date.is_in(one) for one in self.dates)
 
-    def _names_unit(self, quantity: Quantity, written: str) -> bool:
-        """Whether the unit stands anywhere: numbers of a table have theirs in its head."""
-        unit = numerals.flatten(written)[0].lstrip("0123456789., +-")
-        return bool(quantity.unit) and re.sub(r"[\\s^{}]", "", unit).casefold() in self.searchable
+    def says_otherwise(self, said: Said, besides: Sequence[Said]) -> bool:
+        """Whether another value stands among the words that this one stands among in the answer, and this one not.
+
+        `besides`: all that the answer's sentence says; what is one of them is no other value.
+        """
+        value = said.value
+        factors = self._factors(value, said.written) if isinstance(value, Quantity) else ()
+        own = other = 0.0
+        for one in self.values:
+            relation = _relation(value, one.value, factors)
+            if relation == "other" and any(_relation(also.value, one.value) == "same" for also in besides):
+                continue
+            if relation:
+                fit = subjects.fit(said.words, one.words, self.rarity)
+                own, other = (max(own, fit**LENIENCE), other) if relation == "same" else (own, max(other, fit))
+        return other >= RIVAL_MIN and other - own >= RIVAL_LEAD
+
+    def denies(self, text: str) -> bool:
+        """Whether the sentence that has nearly all that this one says ends in the opposite, and none that does not."""
+        sign, wanted, end = polarity.of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
+        if not sign or len(wanted) < _STATEMENT_MIN or not end:
+            return False
+        near = [
+            (min(len(wanted & terms) / len(wanted), len(end & terms) / len(end)), other)
+            for terms, other in self.statements
+        ]
+        against = max((share for share, other in near if other == -sign), default=0.0)
+        otherwise = max((share for share, other in near if other != -sign), default=0.0)
+        return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
+
+    def _factors(self, quantity: Quantity, written: str) -> list[float]:
+        """What the numbers of a table may count: units stand in its head, or anywhere as the answer writes them."""
+        unit = re.sub(r"[\s^{}]", "", numerals.flatten(written)[0].lstrip("0123456789., +-")).casefold()
+        own = [quantity.value / quantity.number] if unit and quantity.number and unit in self.searchable else []
+        return [*own, *(one.factor for one in self.head_units if one.name == quantity.unit)]
 
 
 def of_text(*texts: str) -> Evidence:
     joined = "\n".join(texts)
-    found = dates.with_years(dates.parse(joined))
+    found = said(joined)
+    rarity = subjects.rarity([one.words for one in found])
     return Evidence(
-        frozenset(terms.of_text(joined)), tuple(quantities.parse(joined)), tuple(found), names.searchable(texts)
+        frozenset(terms.of_text(joined)), tuple(found), names.searchable(texts), rarity, _head_units(joined)
     )
+
+
+def said(text: str) -> list[Said]:
+    """The values and then the dates of a text; dates without a year once more with that of the date before."""
+    found: list[Quantity | Date] = [*quantities.parse(text), *dates.with_years(dates.parse(text))]
+    words = subjects.around(text, [(one.start, one.end) for one in found])
+    return [Said(one, around, text[one.start : one.end]) for one, around in zip(found, words, strict=True)]
 
 
 @functools.lru_cache(maxsize=256)
@@ -60,17 +133,25 @@ def of_passage(passage: Passage) -> Evidence:
     pages = range(section.page, last + 1) if section.page else ()
     names_of_it = (*section.heading, section.tag, *section.captions, passage.document, passage.collection)
     where = of_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
-    numbered = tuple(one for one in where.quantities if one.unit)  # 第3章, and not the 3.2 of a section
-    return union([of_text(section.text), dataclasses.replace(where, quantities=numbered)])
+    numbered = tuple(  # 第3章, and not the 3.2 of a section
+        one for one in where.values if isinstance(one.value, Date) or one.value.unit
+    )
+    pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
+    statements = tuple((content_terms(piece), polarity.of(piece)) for piece in pieces)
+    body = dataclasses.replace(of_text(section.text), statements=statements)
+    return union([body, dataclasses.replace(where, values=numbered)])
 
 
 def union(evidence: Sequence[Evidence]) -> Evidence:
     """All of them as one source."""
+    values = tuple(value for one in evidence for value in one.values)
     return Evidence(
         frozenset().union(*(one.terms for one in evidence)),
-        tuple(value for one in evidence for value in one.quantities),
-        tuple(date for one in evidence for date in one.dates),
+        values,
         "\n".join(one.searchable for one in evidence),
+        subjects.rarity([value.words for value in values]),
+        frozenset().union(*(one.head_units for one in evidence)),
+        tuple(statement for one in evidence for statement in one.statements),
     )
 
 
@@ -93,8 +174,36 @@ def asked_terms(question: str) -> frozenset[str]:
     return found | frozenset(terms.of_text(question)) if is_empty else found
 
 
-def _is_same(wanted: Quantity, found: Quantity, names_unit: bool) -> bool:
+def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:
+    """`factors`: of the units that a number without one may have."""
     if wanted.is_same(found):
         return True
-    is_number = abs(wanted.number - found.number) <= 1e-9 * max(abs(wanted.number), abs(found.number))
-    return is_number and (not wanted.unit or (not found.unit and names_unit))
+    if not wanted.unit:
+        return abs(wanted.number - found.number) <= 1e-9 * max(abs(wanted.number), abs(found.number))
+    return not found.unit and any(wanted.has_value(found.number * factor) for factor in factors)
+
+
+def _head_units(text: str) -> frozenset[Unit]:
+    flat = numerals.flatten(text)[0]
+    return frozenset(units.of(found["unit"] or found["named"]) for found in _HEAD_UNIT.finditer(flat))
+
+
+def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence[float] = ()) -> str:
+    """same | other: what is said instead of it, in a text that means the same matter | "": not comparable."""
+    if isinstance(wanted, Date):
+        if not isinstance(found, Date):
+            return ""
+        if wanted.is_in(found):
+            return "same"
+        is_as_exact = bool(wanted.year) <= bool(found.year) and bool(wanted.month) <= bool(found.month)
+        return "other" if is_as_exact and bool(wanted.day) <= bool(found.day) else ""
+    if not isinstance(found, Quantity):
+        return ""
+    if _is_same(wanted, found, factors):
+        bounds = {wanted.bound, found.bound} - {""}
+        is_bound_same = len(bounds) < 2 or found.is_range_start or bounds == {">", "<="}
+        return "same" if is_bound_same else "other"
+    if wanted.unit == found.unit:
+        return "other"
+    has_units = wanted.unit and found.unit and not (wanted.unit + found.unit).count("第")
+    return "other" if has_units and wanted.number == found.number else ""

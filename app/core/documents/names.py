@@ -31,6 +31,8 @@ _PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベ�
     タイトル カテゴリ カテゴリー キーワード セクション テキスト ドキュメント マニュアル サポート サービス
     トラブル アドバイス ヒント ニーズ アプローチ エリア ゾーン ライン ルート ステージ フロー モデル ツール
     カバー クリア キープ プラス マイナス センター オプション パラメータ パラメーター"""
+# Spaces between Latin words part them.
+_IGNORED = re.compile(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
 _PLAIN = frozenset(_PLAIN_KATAKANA.split())
 
 
@@ -77,7 +79,8 @@ def is_in(name: Name, source: str) -> bool:
     if name.kind == "kanji":
         bare = _PREFIX.sub("", bare)
     if name.kind in ("code", "latin"):
-        return re.search(rf"(?<![a-z\d]){re.escape(bare)}(?![a-z\d])", source) is not None
+        beside = "a-z" if name.kind == "latin" else r"a-z\d"  # 2DF, 1Ec
+        return re.search(rf"(?<![{beside}]){re.escape(bare)}(?![{beside}])", source) is not None
     bare = bare.replace("・", "")
     if bare in source or bare.rstrip("ー") in source:
         return True
@@ -85,4 +88,4 @@ def is_in(name: Name, source: str) -> bool:
 
 
 def _bare(flat: str) -> str:
-    return re.sub(r"[\s・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])", "", flat).casefold()
+    return _IGNORED.sub("", flat).casefold()

@@ -36,6 +36,9 @@ _BOUND = re.compile(
     r"(?:(?P<least>以上|(?:を|は)?下回(?:らない|ってはならない))|(?P<most>以下|以内|(?:を|は)?(?:上回|超え)(?:らない|ない|てはならない))"
     r"|(?P<below>未満|(?:より|を)?(?:小さい|下回る|下回った))|(?P<above>を?超(?:え|過)?|を?上回(?:る|った)|より(?:も)?大き))"
 )
+_ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
+_AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
+ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
 _SLOPE = Unit("1:")
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
@@ -46,7 +49,8 @@ class Quantity:
 
     `number`: as written, before it is converted. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none.
     `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;
-    `is_rounded`: its unit is converted with rounding.
+    `is_rounded`: its unit is converted with rounding. `step`: of what is said to be about so much (約2,300m), half of
+    what its last digit counts, in the unit of `value`; else 0.
     """
 
     value: float
@@ -58,14 +62,20 @@ class Quantity:
     bound_end: int = 0
     is_rounded: bool = False
     is_range_start: bool = False
+    step: float = 0.0
 
     def is_same(self, other: "Quantity") -> bool:
         """Whether value and unit are the same."""
         return self.unit == other.unit and self.has_value_of(other)
 
     def has_value_of(self, other: "Quantity") -> bool:
-        tolerance = ROUNDED_TOLERANCE if self.is_rounded or other.is_rounded else 1e-6
-        return abs(self.value - other.value) <= tolerance * max(abs(self.value), abs(other.value))
+        return self.has_value(other.value, is_rounded=other.is_rounded)
+
+    def has_value(self, value: float, *, is_rounded: bool = False) -> bool:
+        """Whether this is that value, or is it rounded, and says so."""
+        difference, larger = abs(self.value - value), max(abs(self.value), abs(value))
+        tolerance = ROUNDED_TOLERANCE if self.is_rounded or is_rounded else 1e-6
+        return difference <= max(tolerance * larger, min(self.step, ABOUT_TOLERANCE * larger))
 
 
 class _Found(NamedTuple):
@@ -94,9 +104,23 @@ def parse(text: str) -> list[Quantity]:
             origin(bound.end() if bound else one.end),
             one.unit is not None and one.unit.is_rounded,
             is_start,
+            _step(flat, one) * (one.unit.factor if one.unit else 1.0),
         )
         for one, bound, is_start in found
     ]
+
+
+def _step(flat: str, one: _Found) -> float:
+    """Half of what the last digit counts, where the number is said to be about so much; else 0."""
+    if not _ABOUT.search(flat[max(0, one.start - 5) : one.start]) and not _AROUND.match(flat, one.end):
+        return 0.0
+    written = re.match(r"\d[\d,]*(?:\.(?P<places>\d+))?", flat[one.start : one.end])
+    shown = float(written.group().replace(",", "")) if written else 0.0
+    if written is None or not shown:
+        return 0.0
+    digits = written.group().replace(",", "")
+    places = -len(written["places"]) if written["places"] else len(digits) - len(digits.rstrip("0"))
+    return abs(one.value) / shown * 0.5 * float(10.0**places)  # 1.5万 shows 1.5
 
 
 def _lies_in(one: _Found, taken: list[tuple[int, int]]) -> bool:
