@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.output import Output
+from app.core import export_log
+from app.core.documents import labels
 from app.core.errors import AppError
 from app.core.exchange import exporting, importing, outcome
+from app.core.export_log import What
 from app.core.paths import Paths
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.wording import help_text
+
+SHOWN_TITLES = 3
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -26,6 +31,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--format", choices=list(exporting.SUFFIXES), default="json", help=help_text("chats export --format")
     )
     export.add_argument("--to", metavar="PATH", required=True, help=help_text("chats export --to"))
+    export.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     importer = add_command(actions, shared, "import", help_text("chats import"), _import)
     importer.add_argument("file", metavar="FILE.json")
 
@@ -49,17 +55,18 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     try:
         ids = options.id or [conversation.id for conversation in store.conversations()]
+        if options.format == "json" and target.exists():
+            raise AppError("export_exists", path=options.to)
+        if options.format != "json" and target.is_file():
+            raise AppError("export_not_folder", path=options.to)
+        _permit(store, ids, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
             output.progress("exporting", done=done, total=total)
 
         if options.format == "json":
-            if target.exists():
-                raise AppError("export_exists", path=options.to)
             made = exporting.save_file(store, ids, "json", target, report)
         else:
-            if target.is_file():
-                raise AppError("export_not_folder", path=options.to)
             made = exporting.save_folder(store, ids, options.format, target, report)
     finally:
         store.close()
@@ -67,6 +74,17 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     text = output.phrase("exported", count=len(ids), path=options.to)
     output.result({"exported": len(ids), "files": [str(path) for path in made]}, text)
     return 0
+
+
+def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> None:
+    """What is confidential goes with a yes only, and is put on record. Raises AppError("secret_export")."""
+    found = [conversation for conversation in map(store.conversation, ids) if conversation is not None]
+    secret = [conversation.title for conversation in found if conversation.label == labels.HIGHEST]
+    if secret and not is_allowed:
+        raise AppError("secret_export", what=" / ".join(secret[:SHOWN_TITLES]))
+    if secret:
+        what: What = "conversation" if len(ids) == 1 else "conversations"
+        export_log.note(where.exports_log, what, labels.HIGHEST, str(target.absolute()))
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import paths
+from app.core import conversation_labels, paths
 from app.core.store import Store
 from tests.core.exchange_trees import conversation, document, message, plant
 
@@ -116,3 +116,24 @@ def test_an_output_that_is_full_is_said_in_a_sentence(stored: int, tmp_path: Pat
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_record(
+    chats: Run, stored: int, tmp_path: Path
+) -> None:
+    where = paths.locate(str(tmp_path / "職場"))
+    store = Store.open(where.database, where.backups)
+    conversation_labels.give(store, stored, "secret")
+    store.close()
+    target = tmp_path / "会話.json"
+    refused = chats("職場", "export", "--to", str(target), "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (3, "secret_export")
+    assert "--allow-secret" in refused.stderr
+    assert not target.exists()
+    assert not where.exports_log.exists()
+    assert chats("職場", "export", str(stored), "--to", str(target), "--allow-secret").returncode == 0
+    (line,) = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
+    assert (line["what"], line["target"]) == ("conversation", str(target))
+    assert chats("自宅", "import", str(target)).returncode == 0
+    again = chats("自宅", "export", "--to", str(tmp_path / "また.json"), "--json")
+    assert again.returncode == 3  # it is still secret there
