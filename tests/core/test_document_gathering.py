@@ -185,3 +185,28 @@ def test_what_leaves_the_queue_is_as_it_was_before(library: Library, folder: Pat
 def test_a_collection_is_made_where_there_is_none(library: Library) -> None:
     first = gather.collection_named(library, "基準")
     assert gather.collection_named(library, "基準") == first
+
+
+def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(library: Library, folder: Path) -> None:
+    gather.add(library, library.add_collection("基準"), [folder])
+    waiting = library.waiting()
+    other = Library.beside(library.path)
+    other.remove_documents([waiting[0].id])
+    other.close()
+    with pytest.raises(AppError) as refused:
+        library.put(waiting[0], [Section(("1",), "本文。")])
+    assert refused.value.code == "document_removed"
+    library.put(waiting[1], [Section(("1",), "本文。")])
+    assert [section.text for _, section in library.sections(waiting[1].id)] == ["本文。"]
+    assert library.sections(waiting[0].id) == []
+
+
+def test_the_look_for_interrupted_removals_finds_only_those(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [folder])
+    assert library.leaving() == []
+    library.leave_out(added.new[:1])
+    assert library.leaving() == added.new[:1]
+    library.remove_documents(library.leaving())
+    assert library.leaving() == []
+    assert gather.refresh(library, collection).new == 0

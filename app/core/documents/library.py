@@ -223,8 +223,13 @@ class Library:
     # ----------------------------------------------------------------- sections
 
     def put(self, document: Document, sections: Sequence[Section]) -> None:
-        """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new."""
+        """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new.
+
+        Raises AppError("document_removed") where another process has taken it out meanwhile.
+        """
         with self._db.transaction():
+            if self.document(document.id) is None:
+                raise AppError("document_removed")
             self._sections.forget(document.id)
             self._sections.add(document.id, sections)
             self._db.write(
