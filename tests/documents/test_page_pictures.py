@@ -126,6 +126,12 @@ def test_a_text_that_was_read_a_little_otherwise_is_found_by_its_ends() -> None:
     assert (left, right) == (50, 359)
 
 
+def test_a_row_of_a_table_is_found_though_its_cells_were_joined() -> None:
+    page = glyphs("部材") + glyphs("かぶり", 200) + glyphs("基礎", top=40) + glyphs("70mm以上", 200, 40)
+    ((left, top, right, _),) = render.lines_of(page, "基礎 | 70mm以上")
+    assert (left, top, right) == (10, 40, 259)
+
+
 def test_short_texts_are_not_looked_for() -> None:
     assert render.lines_of(glyphs("値は三。"), "値") == []
 
