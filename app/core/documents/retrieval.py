@@ -1,7 +1,8 @@
 """From a question to the passages that may answer it, by its words: no model is needed, though one may add to it.
 
 bm25 (Robertson and Zaragoza 2009) over pairs of characters, twice: FTS5 finds candidates by the rarer terms, then each
-candidate is scored with weighted terms, its clause counting too. The weights were fitted to the questions that
+candidate is scored with weighted terms, its clause counting too. Of the words that may stand for one of the question's
+only the best counts, so that a long list of them does little harm. The weights were fitted to the questions that
 tests/benchmarks/retrieval.py measures with.
 """
 
@@ -23,13 +24,13 @@ if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy
 
 CANDIDATES = 120
 TERMS = 30  # of a question, those that tell most
+CANDIDATE_TERMS = 60
 COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
 CLAUSES = 40  # of the best candidates, their clauses are scored
 CLAUSE_WEIGHT = 0.3
 HEADING_WEIGHT = 1.0
 SATURATION = 1.2  # k1
 LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b
-COVERAGE_POWER = 0.4  # of the share of the question that occurs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,13 @@ class _Query:
     """Weights times inverse document frequencies of the terms that occur at all."""
 
     terms: Mapping[str, float]
+    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for a word of the question, the terms of each other word
+    rare: Sequence[str]  # candidates are found by these
     body_length: float  # averages
     heading_length: float
 
-    @property
-    def total(self) -> float:
-        return sum(self.terms.values())
+    def parts(self) -> list[Mapping[str, float]]:
+        return [self.terms, *(other for others in self.synonyms for other in others)]
 
 
 def search(
@@ -66,11 +68,10 @@ def _by_words(
     database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
 ) -> list[tuple[int, float]]:
     """(section id, score), the best first."""
-    weights = synonyms.of_query(query, glossary) | terms.of_query(query)
-    counted, wanted = _counted(database, weights)
-    if not collection_ids or not wanted.terms:
+    wanted = _wanted(database, query, glossary)
+    if not collection_ids or not wanted.rare:
         return []
-    rows = _candidates(database, _rare(wanted.terms, weights, counted), collection_ids)
+    rows = _candidates(database, wanted.rare, collection_ids)
     scores = {row["id"]: _score(wanted, [row]) for row in rows}
     best = sorted(rows, key=lambda row: scores[row["id"]], reverse=True)
     for clause in _clauses(database, best[:CLAUSES]):
@@ -80,28 +81,31 @@ def _by_words(
     return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
 
 
-def _counted(database: Database, weights: Mapping[str, float]) -> tuple[dict[str, float], _Query]:
-    """In which share of the sections each term occurs, and the query in bm25's terms."""
+def _wanted(database: Database, query: str, glossary: Path | None) -> _Query:
     sections, heading, body = database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
-    if not sections:
-        return {}, _Query({}, 1.0, 1.0)
+    own, words = terms.of_query(query), synonyms.of_query(query, glossary)
+    every = own.keys() | {term for others in words for other in others for term in other}
     rows = database.read(
         "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value",
-        json.dumps(list(weights)),
+        json.dumps(sorted(every)),
     )
-    shares = {row["term"]: row["doc"] / sections for row in rows}
-    found = {
-        row["term"]: weights[row["term"]] * math.log(1 + (sections - row["doc"] + 0.5) / (row["doc"] + 0.5))
-        for row in rows
-    }
-    found = dict(sorted(found.items(), key=lambda item: item[1], reverse=True)[:TERMS])
-    return shares, _Query(found, max(1.0, body / sections), max(1.0, heading / sections))
+    having = {row["term"]: row["doc"] for row in rows}
 
+    def weighed(part: Mapping[str, float], without: Mapping[str, float]) -> dict[str, float]:
+        return {
+            term: weight * math.log(1 + (sections - having[term] + 0.5) / (having[term] + 0.5))
+            for term, weight in part.items()
+            if term in having and term not in without
+        }
 
-def _rare(found: Mapping[str, float], weights: Mapping[str, float], shares: Mapping[str, float]) -> list[str]:
-    """The terms that candidates are found by."""
-    telling = [term for term in found if weights[term] > terms.WEIGHT_KANA] or list(found)
-    return [term for term in telling if shares[term] <= COMMON_SHARE] or telling
+    found = dict(sorted(weighed(own, {}).items(), key=lambda item: item[1], reverse=True)[:TERMS])
+    others = [[part for other in word if (part := weighed(other, found))] for word in words]
+    telling = {term: weight for term, weight in found.items() if own[term] > terms.WEIGHT_KANA}
+    telling |= {term: weight for word in others for part in word for term, weight in part.items()}
+    listed = sorted(telling or found, key=lambda term: telling.get(term, 0.0), reverse=True)
+    rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
+    averages = max(1.0, body / max(1, sections)), max(1.0, heading / max(1, sections))
+    return _Query(found, [word for word in others if word], rare[:CANDIDATE_TERMS], *averages)
 
 
 def _candidates(database: Database, wanted: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
@@ -141,14 +145,16 @@ def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
     length = sum(row["body_length"] for row in rows) / (wanted.body_length * max(1.0, parts**0.5))
     body_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * length
     heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / wanted.heading_length
-    score = covered = 0.0
-    for term, weight in wanted.terms.items():
+    gains: dict[str, float] = {}
+    for term in {term for part in wanted.parts() for term in part}:
         padded = f" {term} "
         often = body.count(padded) / body_norm + HEADING_WEIGHT * heading.count(padded) / heading_norm
-        if often:
-            score += weight * often * (SATURATION + 1) / (often + SATURATION)
-            covered += weight
-    return score * (covered / wanted.total) ** COVERAGE_POWER if covered else 0.0
+        gains[term] = often * (SATURATION + 1) / (often + SATURATION)
+
+    def worth(part: Mapping[str, float]) -> float:
+        return sum(weight * gains[term] for term, weight in part.items())
+
+    return worth(wanted.terms) + sum(max(worth(other) for other in others) for others in wanted.synonyms)
 
 
 def _distinct(rows: Iterable[Row]) -> list[Row]:

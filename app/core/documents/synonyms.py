@@ -1,6 +1,7 @@
 """Other words for what a question says: a list that comes with Kotae, and the user's own 用語集."""
 
 import functools
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,26 +10,31 @@ from app.core.documents import terms
 from app.core.errors import AppError
 from app.core.paths import resources
 
-WEIGHT = 0.6  # of a word that was not asked for, beside one that was
 FILE = "documents/synonyms.toml"
 OWN_BYTES_MAX = 4 << 20
+_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
-def of_query(query: str, own: Path | None = None) -> dict[str, float]:
-    """Terms of the words that mean the same as words of the query, with their weights (0 to WEIGHT).
+def of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
+    """For each listed word of the query, the other words that mean the same: the terms of each, with their weights.
 
-    Longer words weigh no more in all than short ones. Raises as `glossary`.
+    Longer words weigh not much more in all than short ones. Raises as `glossary`.
     """
     folded = text.fold(query)
-    weights: dict[str, float] = {}
-    for word, others in {**_shipped(), **(glossary(own) if own else {})}.items():
-        if word not in folded:
-            continue
-        for other in others:
-            found = [term for term in terms.of_text(other) if len(term) > 1] or terms.of_text(other)
-            for term in found:
-                weights[term] = max(weights.get(term, 0.0), WEIGHT / len(found) ** 0.5)
-    return weights
+    found = []
+    for word, others in (*_shipped().items(), *(glossary(own) if own else {}).items()):
+        if word in folded and _stands_alone(word, folded):
+            new = [terms.of_text(other) for other in others if other not in folded]
+            pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
+            found.append([dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in pairs if listed])
+    return found
+
+
+def _stands_alone(word: str, folded: str) -> bool:
+    """Whether a single kanji is a word there, and no part of one: 直す, and not 直径."""
+    if not re.fullmatch(_KANJI, word):
+        return True
+    return re.search(f"(?<!{_KANJI}){word}(?!{_KANJI})", folded) is not None
 
 
 def glossary(path: Path) -> dict[str, tuple[str, ...]]:
@@ -63,4 +69,8 @@ def _glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, 
 @functools.cache
 def _shipped() -> dict[str, tuple[str, ...]]:
     listed = tomllib.loads((resources() / FILE).read_text("utf-8"))["words"]
-    return {text.fold(word): tuple(others) for word, others in listed.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for words, others in listed.items():
+        for word in text.fold(words).split():
+            found[word] = (*found.get(word, ()), *text.fold(others).split())
+    return found
