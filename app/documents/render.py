@@ -80,7 +80,7 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
 
 def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
     """Left, top, right, bottom of each line of letters that a quoted text takes on a page, in points; [] if it is not
-    there. A page may hold only its beginning or its end. Of 150 sentences of Debian's reference in Japanese all are found.
+    there. A page may hold only its beginning or its end. Of 150 sentences of Debian's Japanese reference all are found.
     """
     letters = [(_plain(glyph.text), glyph) for glyph in glyphs]
     owners = [glyph for text, glyph in letters for _ in text]
