@@ -103,3 +103,12 @@ def test_a_collection_that_is_not_there_is_named(kotae: Run) -> None:
     done = kotae("ask", "質問", "--collection", "要領", "--json")
     assert (done.returncode, as_json(done)["error"]["code"]) == (3, "unknown_collection")
     assert "要領" in done.stderr
+
+
+def test_the_manual_answers_a_first_question_with_nothing_prepared(kotae: Run) -> None:
+    done = kotae("ask", "モデルを追加するには？", "--collection", "Kotae の使い方", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = as_json(done)
+    assert answer["verdict"] == "answered"
+    assert "GGUF ファイルを取り込む" in answer["answer"]
+    assert answer["sources"][0]["heading"][-1] == "モデルを追加するには"
