@@ -231,6 +231,28 @@ def test_when_the_file_has_gone_its_text_is_there(parts: Parts, qtbot: QtBot) ->
     assert marked(page) == [SENTENCE]
 
 
+def test_the_same_of_a_file_without_pages(parts: Parts, tmp_path: Path, qtbot: QtBot) -> None:
+    path = tmp_path / "覚え書き.md"
+    path.write_text("# 第1章\n\n" + SENTENCE + "\n", "utf-8")
+    collection = parts.documents.collections()[0]
+    with qtbot.waitSignal(parts.documents.emptied, timeout=TIMEOUT_MS):
+        parts.documents.add(collection.id, [path])
+    source = Source("規程", "internal", path.name, str(path), SENTENCE, ("第1章",))
+    asked = parts.store.add_question("二つ目の質問")
+    details = AnswerDetails(stop_reason="end", answer_tokens=9, grounding=Grounding("answered", (source,)))
+    reply = parts.store.add_answer(asked.id, details)
+    parts.store.finish_answer(reply.id, "短い。", "done", details)
+    parts.session.open(asked.conversation_id)
+    page = opened(parts)
+    assert page.panel.open_button.isVisible()
+    assert page.panel.text.sheet.text.toPlainText() == SENTENCE
+    path.unlink()
+    page.sources.close()
+    opened(parts)
+    qtbot.waitUntil(page.panel.problem.isVisible, timeout=TIMEOUT_MS)
+    assert not page.panel.open_button.isVisible()
+
+
 def test_the_paper_is_white_in_the_dark_theme(parts: Parts, qtbot: QtBot) -> None:
     parts.preferences.change(theme="dark")
     page = opened(parts)

@@ -1,6 +1,7 @@
 """Opens sources of answers beside the conversation: which one, which page of it, and what is done with it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
 
@@ -8,6 +9,7 @@ from app.core.documents import citing, sentences
 from app.core.documents.grounding import Grounding, Source
 from app.core.documents.records import Document
 from app.core.errors import AppError
+from app.services import background
 from app.services.documents import Documents
 from app.services.pictures import PagePicture, Wanted
 from app.ui.chat import citations
@@ -80,8 +82,10 @@ class Sources(QObject):
         elif source.sha256 and self._document.sha256 != source.sha256:
             self._document = None  # its pages are other ones now
             self._panel.show_problem(AppError("source_changed", path=source.path))
-        else:
+        elif source.page:
             self._draw()
+        else:
+            self._look_for(self._document)
 
     def toggle(self) -> None:
         """Closes what is open, or opens the first source of the answer with the keyboard."""
@@ -137,6 +141,19 @@ class Sources(QObject):
             wanted = Wanted(self._document.id, self._page, self._panel.view.width_px, self._quotes)
             self._documents.pictures.want(wanted)
 
+    def _look_for(self, document: Document) -> None:
+        """Of a format without pages the text is all there is; whether it still has a file is worth knowing."""
+
+        def look() -> tuple[Document, bool]:
+            return document, _is_there(Path(document.path))
+
+        background.run(look, self._on_looked_for, lambda _error: None)
+
+    def _on_looked_for(self, found: tuple[Document, bool]) -> None:
+        document, is_there = found
+        if not is_there and document == self._document:
+            self._panel.show_problem(AppError("source_gone", path=document.path))
+
     def _on_drawn(self, picture: PagePicture) -> None:
         source = self._source()
         if source is None or self._document is None or picture.wanted.document_id != self._document.id:
@@ -172,6 +189,13 @@ class Sources(QObject):
         grounding, _ = self._of(self._answer_id)
         if source is not None and grounding is not None:
             self._transcript.copy(citing.quotation(grounding, self._number))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a drive that is not connected
+        return False
 
 
 def _all_of(text: str) -> tuple[str, ...]:
