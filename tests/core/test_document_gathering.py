@@ -1,6 +1,7 @@
 """What a collection is made of: files and folders as they are added, changed, moved away and taken out."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from app.core.documents import gather
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Report, Section
-from app.core.documents.scan import scan
+from app.core.documents.scan import compare, scan
 from app.core.errors import AppError
 
 
@@ -138,6 +139,55 @@ def test_of_a_folder_that_is_not_there_nothing_leaves(library: Library, folder: 
     assert [library.document(one).name for one in done.gone] == ["単独.txt"]
     assert done.missing == [folder]
     assert library.sources(collection) == [folder]
+
+
+def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "z.txt").touch()
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder])
+    read(library)
+    (folder / "a.pdf").unlink()
+
+    def drop(_count: int) -> None:  # once the folder above it is listed
+        if (folder / "下").exists():
+            (folder / "下").rename(tmp_path / "切れた")
+
+    done = gather.refresh(library, collection, drop)
+    assert [library.document(one).name for one in done.gone] == ["a.pdf"]
+    assert done.missing == [folder / "下"]
+    later = gather.refresh(library, collection)
+    assert (len(later.gone), later.missing) == (3, [])  # it is another place now
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(library: Library) -> None:
+    """Its names can be listed, but not what they are."""
+    collection = library.add_collection("基準")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "下").mkdir()
+        (folder / "下" / "a.pdf").touch()
+        gather.add(library, collection, [folder])
+        read(library)
+        folder.chmod(0o755)
+        (folder / "下").chmod(0o744)
+        os.seteuid(65534)
+        try:
+            found = compare([folder], library.documents(collection))
+        finally:
+            os.seteuid(0)
+    assert (found.new, found.gone, found.missing) == ([], [], [folder / "下" / "a.pdf"])
+
+
+def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(library: Library, folder: Path) -> None:
+    (folder / "輪").symlink_to(folder / "輪")
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder])
+    read(library)
+    assert scan([folder]).unreadable == [folder / "輪"]
+    assert gather.refresh(library, collection) == gather.Refreshed(collection)
 
 
 def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(library: Library, folder: Path) -> None:

@@ -21,17 +21,18 @@ class Scan:
     (leads out of the folder), unknown (suffix), name (bytes that are no text), unreadable.
 
     `missing`: sources that are not there, cannot be looked into, or are folders without any entry, as a drive's are
-    when it is not plugged in.
+    when it is not plugged in. `unreadable`: what cannot be looked at below a source, as when a network fails amid it.
     """
 
     files: list[Path] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     missing: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`missing` as in `Scan`: nothing that was read from there is `gone`."""
+    """`missing` as in `Scan`, and what is unreadable where something was read: nothing from there is `gone`."""
 
     new: list[Path]
     changed: list[int]  # ids of documents
@@ -65,16 +66,20 @@ def compare(sources: Sequence[Path], documents: Sequence[Document], note: Note =
     known = {document.path: document for document in documents}
     there = {str(path) for path in found.files}
     missing = [source for source in found.missing if str(source) not in known or not source.parent.is_dir()]
-    gone, changed = [], []
+    out_of_sight = {*missing, *found.unreadable}
+    gone, changed, kept = [], [], set[Path]()
     for document in documents:
         path = Path(document.path)
         if document.path in there:
             if _is_changed(document, path):
                 changed.append(document.id)
-        elif not any(path == source or source in path.parents for source in missing):
+        elif places := out_of_sight.intersection((path, *path.parents)):
+            kept |= places
+        else:
             gone.append(document.id)
     new = [path for path in dict.fromkeys(found.files) if str(path) not in known]
-    return Difference(new, changed, gone, missing)
+    lost = (path for path in found.unreadable if path in kept)
+    return Difference(new, changed, gone, list(dict.fromkeys((*missing, *lost))))
 
 
 def _is_changed(document: Document, path: Path) -> bool:
@@ -101,6 +106,7 @@ def _walk(root: Path, found: Scan, note: Note) -> None:
             if is_first:
                 raise
             found.skipped["unreadable"] += 1
+            found.unreadable.append(Path(folder))
             continue
         if is_first and not listed:
             found.missing.append(root)
@@ -112,6 +118,8 @@ def _walk(root: Path, found: Scan, note: Note) -> None:
                 continue
             if reason:
                 found.skipped[reason] += 1
+                if reason == "unreadable":
+                    found.unreadable.append(Path(entry.path))
             elif entry.is_dir(follow_symlinks=False):
                 inside.append(entry.path)
             else:
