@@ -87,7 +87,33 @@ def documents(parts: Parts) -> None:
 
 
 def documents_empty(parts: Parts) -> None:
+    """As at the first start: only the manual is there."""
+    library = Library.open(parts.documents._path)
+    own = library.add_collection(phrase("manual_collection"), "public", is_builtin=True)
+    (document_id,) = library.add_documents(own, [Path("/opt/kotae/manual/manual.ja.md")])
+    document = library.document(document_id)
+    assert document is not None
+    library.put(replace(document, state="done", modified_ns=1, report=Report(sections=1)), [Section(("1",), "本文")])
+    library.close()
     _open(parts)
+
+
+def documents_full_disk(parts: Parts) -> None:
+    fill(parts.documents._path)
+    _open(parts)
+    page = parts.window.page("documents")
+    page._on_stood(Standing("paused", 0, "", 0, 0, 12, 53))
+    parts.documents.failed.emit(AppError("disk_full", path="/home/yamada/.local/share/kotae"))
+
+
+def documents_manual(parts: Parts) -> None:
+    fill(parts.documents._path)
+    _open(parts)
+    own = next(one for one in parts.documents.collections() if one.is_builtin)
+    page = parts.window.page("documents")
+    page.show_collection(own.id)
+    page.view.choose({parts.documents.documents(own.id)[0].id})
+    page._on_report_requested()
 
 
 def _report(parts: Parts, number: int) -> None:
@@ -138,7 +164,7 @@ def documents_menu(parts: Parts) -> None:
 DOCUMENT_SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        documents, documents_empty, documents_report, documents_failed, documents_encoding, documents_new,
-        documents_menu,
+        documents, documents_empty, documents_full_disk, documents_manual, documents_report, documents_failed,
+        documents_encoding, documents_new, documents_menu,
     )
 }  # fmt: skip

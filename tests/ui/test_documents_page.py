@@ -250,6 +250,7 @@ def test_a_new_collection_needs_a_name_of_its_own(filled: Desk) -> None:
     dialog.label.setCurrentIndex(2)
     QTest.keyClick(dialog.field, Qt.Key.Key_Return)
     filled.wait(lambda: filled.page.collection.name == "規程")
+    assert filled.page._empty_words.text().startswith("この資料集に文書はまだありません。")
     assert filled.page.collection.label == "secret"
     assert filled.page.label_button.text().startswith("機密")
 
@@ -333,6 +334,7 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(desk: Desk, f
     own = desk.documents.collections()[0]
     desk.page.show_collection(own.id)
     assert not desk.page.add_button.isVisible()
+    assert not desk.page.label_button.isVisible()
     drop(desk.page, folder)
     QTest.keyClick(desk.page.list, Qt.Key.Key_Delete)
     desk.settle()

@@ -269,6 +269,8 @@ class DocumentsPage(Page):
         self.stack.setCurrentWidget(self.empty if is_empty else self.view)
         waits = not self._documents.is_open
         nothing = self.tr("資料はまだありません。PDF、Word、Excel などを追加できます。")
+        if one is not None:
+            nothing = self.tr("この資料集に文書はまだありません。PDF、Word、Excel などを追加できます。")
         self._empty_words.setText(self.tr("資料を開いています…") if waits else nothing)
         example = self.tr("例：仕様書や基準のフォルダをここへドラッグすると、その下のフォルダも一緒に追加されます。")
         self._example.setText("" if waits else example)
@@ -299,7 +301,7 @@ class DocumentsPage(Page):
         self._side.setVisible(not is_stacked)
         self._side.setFixedWidth(px(SIDE_PX))
         self.chooser.setVisible(is_stacked and self.collections.rowCount() > 0 and not is_over)
-        self.label_button.setVisible(one is not None and not is_short)
+        self.label_button.setVisible(one is not None and can_add and not is_short)
         self.folder_button.setVisible(can_add and not is_short)
         self.add_button.setVisible(can_add and (has_rows or not is_short))
         self.add_button.set_kind("primary" if has_rows else "")
