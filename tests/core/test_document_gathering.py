@@ -114,6 +114,25 @@ def test_files_are_added_once(library: Library, folder: Path) -> None:
     assert library.sources(collection) == [folder, folder / "a.pdf"]
 
 
+def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_would_not_give_it(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    collection = library.add_collection("基準")
+    (tmp_path / "よそ.txt").touch()
+    (folder / "記録.log").touch()
+    (folder / ".隠し.txt").touch()
+    (folder / ".隠し").mkdir()
+    (folder / ".隠し" / "d.txt").touch()
+    (folder / "外へ.txt").symlink_to(tmp_path / "よそ.txt")
+    gather.add(library, collection, [folder])
+    named = [folder / name for name in ("記録.log", ".隠し.txt", ".隠し", "外へ.txt")]
+    assert len(gather.add(library, collection, [*named, folder / "下", folder / "a.pdf"]).new) == 4
+    assert library.sources(collection) == [folder, *named]
+    read(library)
+    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    assert len(names(library, collection)) == 7
+
+
 def test_new_changed_and_vanished_files_are_told_apart(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
     gather.add(library, collection, [folder])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.core.documents.library import Library
-from app.core.documents.scan import Note, compare, scan
+from app.core.documents.scan import Note, compare, reaches, scan
 from app.core.errors import AppError
 
 
@@ -37,11 +37,15 @@ class Refreshed:
 
 
 def add(library: Library, collection_id: int, paths: Sequence[Path], note: Note = lambda _count: None) -> Added:
-    """Files, and folders with what they hold. The sources are stored first: a later `refresh` completes the rest."""
+    """Files, and folders with what they hold. The sources are stored first: a later `refresh` completes the rest.
+
+    What a known source holds anyway is not stored as one: it may leave with its folder.
+    """
     paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  links stay as the user named them
     there = [path for path in paths if _is_there(path)]
     known = library.sources(collection_id)
-    library.add_sources(collection_id, [path for path in there if not any(s in path.parents for s in known)])
+    held = {path for path in there for source in known if source in path.parents and reaches(source, path)}
+    library.add_sources(collection_id, [path for path in there if path not in held])
     found = scan(paths, note)
     files = list(dict.fromkeys(found.files))
     library.take_back(collection_id, files)
@@ -56,7 +60,8 @@ def refresh(library: Library, collection_id: int, note: Note = lambda _count: No
     left_out = library.left_out(collection_id)
     new = library.add_documents(collection_id, [path for path in found.new if str(path) not in left_out])
     library.read_again(found.changed)
-    gone = {document.path for document in documents if document.id in set(found.gone)}
+    ids = set(found.gone)
+    gone = {document.path for document in documents if document.id in ids}
     for source in library.sources(collection_id):
         if str(source) in gone:
             library.remove_source(collection_id, source)

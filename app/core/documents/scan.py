@@ -82,6 +82,16 @@ def compare(sources: Sequence[Path], documents: Sequence[Document], note: Note =
     return Difference(new, changed, gone, list(dict.fromkeys((*missing, *lost))))
 
 
+def reaches(root: Path, path: Path) -> bool:
+    """Whether a look through a folder comes to what stands somewhere below it."""
+    here = root
+    for part in path.relative_to(root).parts:
+        here /= part
+        if _reason_to_skip(here, root):
+            return False
+    return True
+
+
 def _is_changed(document: Document, path: Path) -> bool:
     if document.state in ("waiting", "reading"):
         return False
@@ -128,34 +138,34 @@ def _walk(root: Path, found: Scan, note: Note) -> None:
         note(len(found.files))
 
 
-def _reason_to_skip(entry: "os.DirEntry[str]", root: Path) -> str:
+def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
     """ "": taken. "inside": a link to what is found in this folder anyway, which need not be told."""
-    name = entry.name
+    name, path = entry.name, os.fspath(entry)
     try:
-        entry.path.encode("utf-8")
+        path.encode("utf-8")
     except UnicodeEncodeError:
         return "name"
     if name.startswith("~$"):
         return "lock"
+    if name.startswith("."):
+        return "hidden"
     try:
-        if name.startswith(".") or _is_hidden(entry):
+        status = entry.stat(follow_symlinks=False)
+        if _is_hidden(status):
             return "hidden"
-        if entry.is_symlink() or _is_junction(entry):
-            return "inside" if Path(entry.path).resolve().is_relative_to(root.resolve()) else "link"
-        if entry.is_dir(follow_symlinks=False):
-            return ""
-        is_taken = entry.is_file(follow_symlinks=False) and Path(name).suffix.casefold() in formats.SUFFIXES
+        if stat.S_ISLNK(status.st_mode) or _is_junction(status):
+            return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
     except (OSError, RuntimeError):  # it has gone meanwhile, or a link in a circle
         return "unreadable"
-    return "" if is_taken else "unknown"
+    is_known = stat.S_ISREG(status.st_mode) and Path(name).suffix.casefold() in formats.SUFFIXES
+    return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
 
 
-def _is_junction(entry: "os.DirEntry[str]") -> bool:
+def _is_junction(status: os.stat_result) -> bool:
     """Windows' other kind of link to a folder."""
-    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _MOUNT_POINT
+    return getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
 
 
-def _is_hidden(entry: "os.DirEntry[str]") -> bool:
+def _is_hidden(status: os.stat_result) -> bool:
     """As Windows marks it."""
-    attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
-    return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
+    return bool(getattr(status, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN)
