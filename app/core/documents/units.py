@@ -111,9 +111,18 @@ _NOT = (
     "(?!分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来|点検|点群|次元|段落|種別|級河川|日本|時点|年度|年代|人工"
     "|項目に|名称|行為|列車|A[A-Z])"
 )
-PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")"
+# Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
+_EACH = (
+    r"(?:\s?/\s?(?:年|か月|ヶ月|月|週|日|時間|分|秒|回|本|台|基|枚|個|人|戸|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t)(?![A-Za-z\d^])))?"
+)
+PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")" + _EACH
 
 
 def of(written: str) -> Unit:
     """Of what `PATTERN` has found."""
-    return _BY_SPELLING[re.sub(r"[\s^{}]", "", written)]
+    spelling = re.sub(r"[\s^{}]", "", written)
+    if spelling in _BY_SPELLING:
+        return _BY_SPELLING[spelling]
+    whole, _, each = spelling.rpartition("/")
+    unit, part = of(whole), _BY_SPELLING.get(each, Unit("か月"))
+    return Unit(f"{unit.name}/{part.name}", unit.factor / part.factor, unit.is_rounded)
