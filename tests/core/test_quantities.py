@@ -34,6 +34,10 @@ def days(text: str) -> list[tuple[int, int, int]]:
         ("50km²", "5,000ha"),
         ("90分", "1.5時間"),
         ("第十二条", "12条"),
+        ("5mm/年", "0.5 cm／年"),
+        ("5千円/月", "5,000円/か月"),
+        ("10t/m²", "10,000 kg/m^2"),
+        ("3m/分", "0.05 m/s"),
     ],
 )
 def test_the_same_value_is_found_however_it_is_written(written, same):
@@ -52,6 +56,9 @@ def test_the_same_value_is_found_however_it_is_written(written, same):
         ("3日", "3年"),
         ("1:0.5", "1:0.6"),
         ("第3章", "第3節"),
+        ("5mm", "5mm/年"),
+        ("5mm/年", "5mm/月"),
+        ("5人/km", "5人/km²"),
     ],
 )
 def test_another_value_or_unit_is_not_the_same(written, other):
@@ -126,13 +133,15 @@ def test_dates_are_no_quantities(written):
         ("R7.3.31", (2025, 3, 31)),
         ("2025-03-31", (2025, 3, 31)),
         ("十二月三十一日", (0, 12, 31)),
+        ("1995年以降", (1995, 0, 0)),
+        ("昭和56年以前", (1981, 0, 0)),
     ],
 )
 def test_dates_are_read_by_era_and_by_year(written, date):
     assert days(written) == [date]
 
 
-@pytest.mark.parametrize("written", ["100年確率", "10年間", "3か月間", "2.5.1", "13月", "6月間"])
+@pytest.mark.parametrize("written", ["100年確率", "2000年以上", "昭和30年以内", "10年間", "3か月間", "2.5.1", "13月", "6月間"])
 def test_what_only_looks_like_a_date_is_none(written):
     assert days(written) == []
 
