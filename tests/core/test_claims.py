@@ -228,6 +228,16 @@ def test_it_is_seen_when_the_model_says_that_the_documents_do_not_have_it(answer
     assert claims.says_not_found(answer, found)
 
 
+def test_a_rule_that_forbids_is_not_taken_for_what_the_documents_do_not_have():
+    answer = "資料には、擁壁の背面に樹木を植えてはならないと記載されています[1]。"
+    (claim,) = claims.check(answer, [WALL])
+    assert not claims.says_not_found(answer, (claim,))
+
+
+def test_a_range_of_marks_names_all_of_its_sources():
+    assert claims.cited_numbers("1、3-5") == [1, 3, 4, 5]
+
+
 def test_an_answer_that_misses_one_thing_is_still_an_answer():
     answer = "擁壁の高さは5m以下と定められています[1]。なお、塗装の色は資料にありません。"
     assert not claims.says_not_found(answer, claims.check(answer, [WALL]))

@@ -36,7 +36,9 @@ def test_the_sentence_that_answers_comes_with_what_limits_it(question, number, t
 
 def test_excerpts_are_verbatim_and_their_places_are_right():
     passages = [COVER, PUMP]
-    for excerpt in excerpts.pick("かぶりと軸受温度", passages):
+    found = excerpts.pick("かぶりと軸受温度", passages)
+    assert found
+    for excerpt in found:
         assert passages[excerpt.number - 1].section.text[excerpt.start : excerpt.end] == excerpt.text
 
 
@@ -64,3 +66,9 @@ def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_a
     picked = excerpts.pick("モデルを追加するには？", [joined])
     assert max(picked, key=lambda one: one.score).text == second.text
     assert {one.text for one in picked} <= {first.text, second.text}
+
+
+def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
+    numbered = passage(1, "目地の間隔は文献[2]による。", "2.4 目地")
+    answer, _ = excerpts.as_answer(excerpts.pick("目地の間隔は", [numbered]))
+    assert answer == "- 「目地の間隔は文献（2）による。」[1]"

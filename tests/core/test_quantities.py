@@ -34,6 +34,8 @@ def days(text: str) -> list[tuple[int, int, int]]:
         ("50km²", "5,000ha"),
         ("90分", "1.5時間"),
         ("第十二条", "12条"),
+        ("5千万円", "5,000万円"),
+        ("3億5千万円", "350,000,000円"),
         ("5mm/年", "0.5 cm／年"),
         ("5千円/月", "5,000円/か月"),
         ("10t/m²", "10,000 kg/m^2"),
@@ -141,7 +143,7 @@ def test_dates_are_read_by_era_and_by_year(written, date):
     assert days(written) == [date]
 
 
-@pytest.mark.parametrize("written", ["100年確率", "2000年以上", "昭和30年以内", "10年間", "3か月間", "2.5.1", "13月", "6月間"])
+@pytest.mark.parametrize("written", ["100年確率", "2000年以上", "10年間", "3か月間", "2.5.1", "13月", "6月間"])
 def test_what_only_looks_like_a_date_is_none(written):
     assert days(written) == []
 

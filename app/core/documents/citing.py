@@ -17,7 +17,7 @@ PLACE_PARTS = ("　", "（{}）", "p.{}")
 def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """Where the marks of sources are: start and end of the brackets, and their numbers."""
     for found in claims.CITED.finditer(text):
-        numbers = tuple(int(one) for one in re.findall(r"\d{1,2}", found.group(1)))
+        numbers = tuple(claims.cited_numbers(found.group(1)))
         yield found.start() + len(found.group()) - len(found.group().lstrip()), found.end(), numbers
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.documents import evidence, quantities, sentences, terms
+from app.core.documents import evidence, packing, quantities, sentences, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 
@@ -58,7 +58,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     found: list[Claim] = []
     for excerpt in excerpts:
         text += ("\n" if text else "") + "- "
-        line = f"「{' '.join(excerpt.text.split())}」[{excerpt.number}]"
+        line = f"「{' '.join(packing.without_marks(excerpt.text).split())}」[{excerpt.number}]"
         found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
         text += line
     return text, tuple(found)

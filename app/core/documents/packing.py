@@ -81,9 +81,14 @@ def _cut(passage: Passage, share: float) -> Passage:
     )
 
 
+def without_marks(text: str) -> str:
+    """A document's own [2] as （2）, so that it is not taken for the mark of a source."""
+    return _NUMBER.sub(r"（\1）", text)
+
+
 def _plain(text: str) -> str:
     """Without what the frame is made of."""
-    text = _NUMBER.sub(r"（\1）", _CONTROL.sub("", text))
+    text = without_marks(_CONTROL.sub("", text))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")
     return text.strip()

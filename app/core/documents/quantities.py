@@ -13,7 +13,7 @@ from app.core.documents import dates, numerals, units
 from app.core.documents.units import ROUNDED_TOLERANCE, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-_MYRIAD = rf"(?:{_DIGITS}\s?[万億兆千百])+(?:{_DIGITS})?"
+_MYRIAD = rf"(?:{_DIGITS}\s?(?:[千百]?[万億兆]|[千百]))+(?:{_DIGITS})?"
 _KANJI = rf"[{numerals.KANJI}万億兆]{{1,12}}"
 _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
