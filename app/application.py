@@ -1,7 +1,6 @@
 """The composition root: builds every object of the window and hands each what it needs."""
 
 import dataclasses
-import faulthandler
 import gc
 import json
 import logging
@@ -9,14 +8,13 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from logging.handlers import RotatingFileHandler
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, models_folder, offline, paths, wording
+from app.core import backups, catalogue, children, models_folder, offline, paths, program_log, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -28,6 +26,7 @@ from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.documents import Documents
 from app.services.downloads import Downloads
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient, EngineDeath
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -71,6 +70,7 @@ class Parts:
     upkeep: ModelUpkeep
     downloads: Downloads
     documents: Documents
+    embedding: Embedding
     build_desk: BuildDesk
     training_setup: TrainingSetup
     conversations: Conversations
@@ -96,6 +96,7 @@ class Parts:
         self.build_desk.cancel()  # what is finished of it is kept
         self.training_setup.close()  # what was fetched for it is kept
         self.documents.close()  # what waits is read after the next start
+        self.embedding.close()
         background.shut_down()
         self.session.close()
         self.engine.shut_down()
@@ -113,7 +114,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     try:
         where = paths.locate(data_dir)
         catalogue.use_folder(where.cards)
-        _keep_log(where)
+        program_log.keep(where.logs)
         instance = SingleInstance(where.lock, where.raise_request)
         if not instance.acquire():
             return 0
@@ -158,10 +159,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     library = ModelLibrary(database, where.models)
     conversations = Conversations(database)
     presets = Presets(database)
+    embedding = Embedding(children.engine(), where.logs, where.documents)
     session = ChatSession(
-        database, conversations, presets, engine, library, preferences, children.template(), where.documents
-    )
-    preload = Preload(session, engine, preferences, session)
+        database, conversations, presets, engine, library, preferences, children.template(), where.documents,
+        embedding=embedding,
+    )  # fmt: skip
+    preload = Preload(session, engine, preferences, session, embedding)
     documents = Documents(where.documents, children.reader(where.documents), where.logs)
     page = ChatPage(theme, session, conversations, presets, library, preferences, documents)
     upkeep = ModelUpkeep(database, library, presets, preferences, where)
@@ -175,13 +178,14 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
     services = Services(
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
-        training_setup, documents,
+        training_setup, documents, embedding,
     )  # fmt: skip
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)
     documents.not_opened.connect(window.show_problem)
     engine.died.connect(_note_death)
+    embedding.follow(documents, library, engine)
     page.documents_requested.connect(lambda: window.show_page("documents"))
     page.models_requested.connect(lambda: window.show_page("models"))
     page.import_requested.connect(lambda: window.models_page().choose_file())
@@ -202,8 +206,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     page.transcript.copy_by(lambda text: secrecy.copy(page, session.label, text))
     desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
-        theme, database, preferences, engine, library, upkeep, downloads, documents, build_desk, training_setup,
-        conversations, presets, session, window, desk, secrecy, offers,
+        theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
+        training_setup, conversations, presets, session, window, desk, secrecy, offers,
     )  # fmt: skip
 
 
@@ -315,17 +319,6 @@ def _open_store(where: Paths, theme: Theme) -> Store | None:
 def _note_death(death: EngineDeath) -> None:
     """The engine's log holds no text of questions or answers, so its end may go into ours."""
     log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
-
-
-def _keep_log(where: Paths) -> None:
-    """Our own log, without any text of questions, answers or documents; two files of 1 MB.
-
-    Beside it the traceback of a crash in native code, which Python alone would not survive to write.
-    """
-    crashes = (where.logs / "crash.log").open("a", encoding="utf-8")
-    faulthandler.enable(crashes)  # keeps the file open
-    handler = RotatingFileHandler(where.logs / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
 
 
 def _report_bugs(parts: Parts, where: Paths) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -33,10 +34,14 @@ from app.engine.messages import (
     Usage,
 )
 from app.services import background, grounding
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient, EngineDeath
 from app.services.events import Stage
 from app.services.grounding import Found, Packed, Wanted
 from app.services.template import TemplateRenderer
+
+if TYPE_CHECKING:  # numpy
+    from app.core.documents.fusion import Meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,16 @@ class AnswerRun(QObject):
     stopped = Signal()
 
     def __init__(
-        self, engine: EngineClient, template_command: list[str], request: AnswerRequest, parent: QObject | None = None
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        request: AnswerRequest,
+        parent: QObject | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
+        """`embedding`: finds by meaning too, where a model for it is installed."""
         super().__init__(parent)
+        self._embedding = embedding
         self._engine = engine
         self._template_command = template_command
         self.request = request
@@ -100,9 +112,20 @@ class AnswerRun(QObject):
         if request.wanted is None:
             self._plan()
             return
-        wanted = request.wanted
         self._stage("searching")
-        background.run(lambda: grounding.find(wanted, request.model), self._on_found, self._fail)
+        if self._embedding is None or request.wanted.given:
+            self._find(None)
+        else:
+            self._embedding.find_meaning(request.wanted.question, self._find)
+
+    def _find(self, meaning: "Meaning | None") -> None:
+        request, wanted, embedding = self.request, self.request.wanted, self._embedding
+        if self._is_over or wanted is None:
+            return
+        is_late = meaning is None and embedding is not None and embedding.is_on
+        background.run(
+            lambda: grounding.find(wanted, request.model, meaning, is_late=is_late), self._on_found, self._fail
+        )
 
     @property
     def grounding(self) -> Grounding | None:

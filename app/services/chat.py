@@ -16,6 +16,7 @@ from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.services.answer_writer import AnswerWriter
 from app.services.answering import UNTOUCHED, Answering, can_repeat, plan_again
 from app.services.conversations import Conversations
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.events import Stage
 from app.services.library import ModelLibrary
@@ -46,6 +47,7 @@ class ChatSession(OpenConversation):
         template_command: list[str],
         documents: Path,
         parent: QObject | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
         """`documents`: their database, which need not exist before something is asked of it."""
         super().__init__(store, conversations, Answering(presets, library, preferences), parent)
@@ -54,6 +56,7 @@ class ChatSession(OpenConversation):
         self._preferences = preferences
         self._template_command = template_command
         self._documents = documents
+        self._embedding = embedding
         self._writer: AnswerWriter | None = None  # of the answer that is being written
         self._overflow = OverflowCounter(engine, self)
         self._overflow.counted.connect(self.overflowed)
@@ -292,7 +295,7 @@ class ChatSession(OpenConversation):
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
         wanted = answering.wanted(self._documents, plan, turns, self._store.line(question_id))
         request = AnswerRequest(model, turns, settings, choices, force_load=force_load, wanted=wanted)
-        run = AnswerRun(self._engine, self._template_command, request, self)
+        run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)
         writer.text_received.connect(self._on_text_received)

@@ -16,7 +16,10 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.services import background
+from app.services.documents import Documents
 from app.services.embedding_engine import EmbeddingEngine, Rows
+from app.services.engine import EngineClient
+from app.services.library import ModelLibrary
 
 if TYPE_CHECKING:  # numpy, which most windows never need
     from app.core.documents.embedding_model import Backlog, EmbeddingModel
@@ -27,6 +30,7 @@ BATCH_S = 0.5  # a question waits for no more than one batch
 BATCH_MOST = 16  # sections
 ASK_AGAIN_MS = 2000  # whether another process still embeds; after a failure
 TRIES = 2
+ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states of the engine that answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,18 @@ class Embedding(QObject):
         self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self._again.timeout.connect(self.look)
         self.standing = EmbeddingStanding()
+
+    def follow(self, documents: Documents, library: ModelLibrary, engine: EngineClient) -> None:
+        """Of the window. `engine`: the one that answers."""
+
+        def use() -> None:
+            if documents.is_open:
+                self.use(library.models())
+
+        documents.opened.connect(use)
+        library.changed.connect(use)
+        documents.emptied.connect(self.look)
+        engine.status_changed.connect(lambda status: self.set_paused(status.state in ANSWERING))
 
     # -------------------------------------------------------------------- models
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.core import catalogue, gguf, local_models, prompt
 from app.core.documents import abstention, claims, evidence, excerpts, grounding, packing, retrieval
@@ -16,6 +17,9 @@ from app.core.errors import AppError
 from app.core.prompt import Segment, Turn
 from app.core.records import LocalModel
 from app.core.wording import phrase
+
+if TYPE_CHECKING:  # numpy
+    from app.core.documents.fusion import Meaning
 
 SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
 NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
@@ -48,6 +52,7 @@ class Found:
     passages: tuple[Passage, ...]  # the best first
     sources: tuple[Source, ...]  # the same
     seconds: float
+    by_meaning: str = ""  # as in Grounding
     answer: str = ""
     grounding: Grounding | None = None
 
@@ -62,21 +67,25 @@ class Packed:
     grounding: Grounding  # still without claims
 
 
-def find(wanted: Wanted, model: LocalModel) -> Found:
-    """Raises AppError("collections_gone"), and as the database and a damaged model do."""
+def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *, is_late: bool = False) -> Found:
+    """`meaning`: of the question; None: it is searched by words alone. `is_late`: it was asked for, and did not come.
+
+    Raises AppError("collections_gone"), and as the database and a damaged model do.
+    """
     started = time.monotonic()
     if wanted.given:
         passages = tuple(grounding.passage_of(source, number) for number, source in enumerate(wanted.given, start=1))
         return Found(passages, wanted.given, 0.0)
     library = Library.beside(wanted.documents)
     try:
-        searched = retrieval.search(library, wanted.question, _ids(library, wanted.scope), SEARCHED)
+        searched, by_meaning = _search(library, wanted, meaning, is_late=is_late)
         is_enough = abstention.judge(library, wanted.question, searched).is_enough
-        passages = tuple(packing.near(searched) if is_enough else searched[:NEAREST])
+        is_ranked = by_meaning == "used"  # scores are of ranks then, and say nothing of how well a passage fits
+        passages = tuple(searched[:NEAREST] if is_ranked or not is_enough else packing.near(searched))
         sources = tuple(grounding.source_of(passage, _sha256(library, passage)) for passage in passages)
     finally:
         library.close()
-    found = Found(passages, sources, time.monotonic() - started)
+    found = Found(passages, sources, time.monotonic() - started, by_meaning)
     if not is_enough:
         return _not_found(found)
     return _quoted(found, wanted.question) if is_too_small(model) else found
@@ -113,7 +122,7 @@ def pack(
     known = {passage.section_id: source for passage, source in zip(found.passages, found.sources, strict=True)}
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
     turns = wanted.turns if _are_same(sources, wanted.before) else tuple(map(_uncited, wanted.turns))
-    kept = Grounding(sources=sources, retrieval_s=found.seconds)
+    kept = Grounding(sources=sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
     return Packed(passages, packing.system_text(passages, own_system), turns, kept)
 
 
@@ -122,6 +131,19 @@ def check(packed: Packed, question: str, answer: str) -> Grounding:
     found = claims.check(answer, packed.passages, question)
     verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
     return dataclasses.replace(packed.grounding, verdict=verdict, claims=found)
+
+
+def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_late: bool) -> tuple[list[Passage], str]:
+    """With how meaning was used. Vectors that cannot be read leave the words."""
+    ids = _ids(library, wanted.scope)
+    if meaning is not None:
+        try:
+            return retrieval.search(library, wanted.question, ids, SEARCHED, meaning=meaning), "used"
+        except AppError as error:
+            if error.code != "vectors_unusable":
+                raise
+            is_late = True
+    return retrieval.search(library, wanted.question, ids, SEARCHED), "missed" if is_late else ""
 
 
 def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
@@ -141,7 +163,9 @@ def _sha256(library: Library, passage: Passage) -> str:
 
 
 def _not_found(found: Found) -> Found:
-    kept = Grounding("not_in_documents", found.sources[:NEAREST], retrieval_s=found.seconds)
+    kept = Grounding(
+        "not_in_documents", found.sources[:NEAREST], retrieval_s=found.seconds, by_meaning=found.by_meaning
+    )
     return dataclasses.replace(found, answer=phrase("not_in_documents"), grounding=kept)
 
 
@@ -153,7 +177,9 @@ def _quoted(found: Found, question: str) -> Found:
     renumbered = [dataclasses.replace(excerpt, number=used.index(excerpt.number) + 1) for excerpt in picked]
     answer, quoted = excerpts.as_answer(renumbered)
     sources = tuple(found.sources[number - 1] for number in used)
-    kept = Grounding("answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds)
+    kept = Grounding(
+        "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning
+    )
     return dataclasses.replace(found, answer=answer, grounding=kept)
 
 

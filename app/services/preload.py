@@ -1,27 +1,36 @@
-"""Loads the model ahead, while the first question is being typed."""
+"""Loads the models ahead, while the first question is being typed."""
 
 from PySide6.QtCore import QObject
 
 from app.core import load_plan
 from app.services import answer_run, background
 from app.services.chat import ChatSession
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.preferences import Preferences
 
 
 class Preload(QObject):
     def __init__(
-        self, session: ChatSession, engine: EngineClient, preferences: Preferences, parent: QObject | None = None
+        self,
+        session: ChatSession,
+        engine: EngineClient,
+        preferences: Preferences,
+        parent: QObject | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._engine = engine
         self._preferences = preferences
         self._prepared_id = ""
+        self._embedding = embedding
 
     def begin(self) -> None:
         """Called at every key. What goes wrong is said when the question is asked."""
         session, engine = self._session, self._engine
+        if self._embedding is not None and session.scope:
+            self._embedding.prepare()
         model = session.model
         is_needed = engine.facts is None and engine.loading is None and not session.is_busy
         if model is None or not is_needed or self._prepared_id == model.id:

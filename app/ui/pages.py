@@ -13,6 +13,7 @@ from app.core.paths import Paths
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.documents import Documents
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -50,6 +51,7 @@ class Services:
     build_desk: "BuildDesk"
     training_setup: TrainingSetup
     documents: Documents
+    embedding: Embedding
 
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""

@@ -14,15 +14,19 @@ from PySide6.QtCore import QLockFile
 from pytestqt.qtbot import QtBot
 
 from app.core import children, fit, local_models
-from app.core.documents import embedding_model, retrieval
+from app.core.documents import embedding_model, excerpts, retrieval
 from app.core.documents.fusion import Meaning
+from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.documents.records import Section
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.services import embedding
+from app.services.documents import Documents
 from app.services.embedding import Embedding, EmbeddingStanding
+from app.services.events import EngineStatus
 from tests.embedding_model import tiny_bert
+from tests.scene import Scene
 
 ALIKE = {"賃": "給", "金": "与"}  # 賃金 means 給与
 PAY = "給与は月末に払う。"
@@ -314,3 +318,80 @@ def test_a_killed_host_goes_on_where_it_stood(
     service.use([encoder])
     assert wait(qtbot, service, "idle").done == 41
     assert rows(where, encoder) == 41
+
+
+@pytest.fixture
+def grounded(scene: Scene, library: Library, make: Callable[[], Embedding], monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A session that asks the collection, with a service that finds by meaning."""
+    monkeypatch.setattr(excerpts, "PARAMETERS_MIN", 0)
+    scene.session._embedding = make()
+    assert scene.session.ask_of((CollectionRef(1, "規程"),))
+    return scene
+
+
+def service_of(scene: Scene) -> Embedding:
+    service = scene.session._embedding
+    assert service is not None
+    return service
+
+
+def test_an_answer_rests_on_what_is_near_in_meaning_and_says_so(grounded: Scene, encoder: LocalModel) -> None:
+    before = grounded.ask("賃金は？").details.grounding
+    assert (before.by_meaning, before.verdict, before.sources) == ("", "not_in_documents", ())
+    service_of(grounded).use([encoder])
+    wait(grounded.qtbot, service_of(grounded), "idle")
+    kept = grounded.ask("賃金は？").details.grounding
+    assert kept.by_meaning == "used"
+    assert PAY in kept.sources[0].text
+
+
+def test_an_answer_does_not_wait_for_what_is_late_and_says_so(
+    grounded: Scene, encoder: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_of(grounded)
+    service.use([encoder])
+    wait(grounded.qtbot, service, "idle")
+    monkeypatch.setattr(embedding, "QUESTION_LIMIT_S", 0.0)
+    psutil.Process(service.pid).suspend()
+    kept = grounded.ask("給与は月末に払いますか").details.grounding
+    psutil.Process(service.pid).resume()
+    assert kept.by_meaning == "missed"
+    assert PAY in kept.sources[0].text
+
+
+def test_vectors_that_cannot_be_read_leave_the_words(grounded: Scene, encoder: LocalModel) -> None:
+    service = service_of(grounded)
+    service.use([encoder])
+    wait(grounded.qtbot, service, "idle")
+    (path,) = embedding_model.folder_of(grounded.where.documents).glob("*.vectors")
+    content = path.read_bytes()
+    path.unlink()
+    path.mkdir()
+    (path / "full").write_bytes(content)
+    kept = grounded.ask("給与は月末に払いますか").details.grounding
+    assert kept.by_meaning == "missed"
+    assert PAY in kept.sources[0].text
+
+
+def test_a_window_searches_by_meaning_once_a_model_is_added(
+    scene: Scene, library: Library, make: Callable[[], Embedding], encoder: LocalModel, qtbot: QtBot
+) -> None:
+    service = make()
+    documents = Documents(scene.where.documents, children.reader(scene.where.documents), scene.where.logs)
+    service.follow(documents, scene.library, scene.engine)
+    documents.open()
+    qtbot.waitUntil(lambda: documents.is_open, timeout=10_000)
+    qtbot.wait(200)
+    assert service.standing.phase == "off"
+    scene.library.add(encoder)
+    assert wait(qtbot, service, "idle").total == 41
+    scene.engine.status_changed.emit(EngineStatus("answering"))
+    file = scene.where.data / "後から.md"
+    file.write_text("# 章\n\n後から加えた文書。\n", "utf-8")
+    documents.add(1, [file])
+    assert wait(qtbot, service, "paused").total == 42
+    scene.engine.status_changed.emit(EngineStatus("ready"))
+    assert wait(qtbot, service, "idle") == EmbeddingStanding("idle", 42, 42)
+    scene.library.remove(encoder.id)
+    wait(qtbot, service, "off")
+    documents.close()

@@ -59,13 +59,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """`sources[n - 1]` is [n]. `is_excerpt`: 抜粋表示, the answer quotes them and nothing was generated."""
+    """`sources[n - 1]` is [n]. `is_excerpt`: 抜粋表示, the answer quotes them and nothing was generated.
+
+    `by_meaning`: "" (no embedding model is installed) | used | missed (its vectors were late or out of order).
+    """
 
     verdict: Verdict = "answered"
     sources: tuple[Source, ...] = ()
     claims: tuple[Claim, ...] = ()
     is_excerpt: bool = False
     retrieval_s: float = 0.0
+    by_meaning: str = ""
 
 
 def source_of(passage: Passage, sha256: str = "") -> Source:
