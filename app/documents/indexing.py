@@ -1,4 +1,4 @@
-"""One document from its file into the database: what has changed is read by content, cut into sections and put."""
+"""One document from its file into the database: read by what its content is, cut into sections and put."""
 
 import dataclasses
 import hashlib
@@ -19,34 +19,19 @@ GARBLED_SHARE = 0.05  # above it a person should look: single odd signs are in e
 DOUBTFUL_NOTES = frozenset({"formulas_without_values", "pages_unreadable"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
-    sections: int
-    is_unchanged: bool = False
-
-
-def index(
-    library: Library, document: Document, *, is_forced: bool, ocr: bool, tell: Tell, indexing: Callable[[int], None]
-) -> Outcome:
-    """`indexing` is told the number of sections before they are written.
+def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexing: Callable[[int], None]) -> int:
+    """Gives the number of sections, which `indexing` is told before they are written.
 
     Raises AppError for what the user can mend; the document's row then says nothing yet.
     """
     path = Path(document.path)
     status = _status(path)
-    is_read = document.state in ("done", "doubtful")
-    is_same = document.size_bytes == status.st_size and document.modified_ns == status.st_mtime_ns
-    if is_read and is_same and not is_forced:
-        return Outcome(document.report.sections, is_unchanged=True)
-    if library.begin_reading(document.id) > ATTEMPTS:
+    if library.begin_reading(document.id, status) > ATTEMPTS:
         raise AppError("document_crashed")
     limits.check_size(status.st_size)
     found = dataclasses.replace(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
     )
-    if is_read and not is_forced and found.sha256 == document.sha256:
-        library.put(found, [section for _, section in library.sections(document.id)])  # only its time has changed
-        return Outcome(document.report.sections, is_unchanged=True)
     reading = _cleaned(_read(path, document.wished_encoding, ocr, tell))
     cut = sections.split(reading)
     indexing(len(cut))
@@ -55,7 +40,7 @@ def index(
         dataclasses.replace(found, state=_state(report), report=report, error_code="", error_facts={}),
         cut,
     )
-    return Outcome(len(cut))
+    return len(cut)
 
 
 def _status(path: Path) -> os.stat_result:

@@ -17,14 +17,11 @@ SILENCE_S = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Reads the document of that id again, if its file has changed or `is_forced`.
-
-    `ocr`: recognizes the letters of pages that are only pictures, if Tesseract is installed.
-    """
+    """Reads the document of that id. `ocr`: recognizes the letters of pages that are only pictures, if Tesseract is
+    installed."""
 
     id: str
     document_id: int
-    is_forced: bool = False
     ocr: bool = False
 
 
@@ -65,11 +62,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """`is_unchanged`: the file is as it was, and nothing was done. The rest is in the database."""
+    """All else is in the database."""
 
     id: str
     sections: int
-    is_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,14 +130,7 @@ class Worker:
         self._reading = command
         self._watch.begin()
         try:
-            outcome = indexing.index(
-                self._library,
-                document,
-                is_forced=command.is_forced,
-                ocr=command.ocr,
-                tell=tell,
-                indexing=begin_writing,
-            )
+            sections = indexing.index(self._library, document, ocr=command.ocr, tell=tell, indexing=begin_writing)
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
             with contextlib.suppress(AppError):  # the database's own trouble cannot be written into it
@@ -146,7 +139,7 @@ class Worker:
         finally:
             self._watch.end()
             self._reading = None
-        return Indexed(command.id, outcome.sections, outcome.is_unchanged)
+        return Indexed(command.id, sections)
 
     def _progress(self, command: Index, phase: str, done: int, total: int) -> None:
         now = time.monotonic()

@@ -61,8 +61,8 @@ class Reader(QObject):
         """0 while there is no child."""
         return self._child.pid
 
-    def index(self, document_id: int, *, is_forced: bool, ocr: bool = False) -> None:
-        self._send(Index(self._new_id(), document_id, is_forced, ocr))
+    def index(self, document_id: int, *, ocr: bool = False) -> None:
+        self._send(Index(self._new_id(), document_id, ocr))
 
     def remove(self, document_ids: list[int]) -> None:
         self._send(Remove(self._new_id(), tuple(document_ids)))

@@ -165,8 +165,7 @@ class ReadingQueue(QObject):
             return
         self._document = document
         self._stand()
-        # 0: it was never read, or is to be read again though it may look the same.
-        self._reader.index(document.id, is_forced=document.modified_ns == 0, ocr=document.id in self._with_ocr)
+        self._reader.index(document.id, ocr=document.id in self._with_ocr)
 
     def _go_on(self) -> None:
         if self._document is None and not self._is_paused:

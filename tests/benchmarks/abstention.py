@@ -25,7 +25,7 @@ def index(folder: Path, place: Path) -> Library:
     for document_id in library.add_documents(collection_id, files):
         document = library.document(document_id)
         assert document is not None
-        indexing.index(library, document, is_forced=False, ocr=False, tell=_ignore, indexing=_ignore)
+        indexing.index(library, document, ocr=False, tell=_ignore, indexing=_ignore)
     return library
 
 

@@ -229,14 +229,53 @@ def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(library
     assert len(gather.add(library, collection, [folder]).new) == 1
 
 
+def fail(library: Library) -> None:
+    """As the child does with files that are damaged."""
+    for document in library.waiting():
+        library.begin_reading(document.id, Path(document.path).stat())
+        library.fail(document.id, AppError("document_damaged"))
+
+
 def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [folder / "a.pdf"])
-    library.fail(added.new[0], AppError("document_crashed"))
-    os.utime(folder / "a.pdf", (1, 1))
+    gather.add(library, collection, [folder / "a.pdf"])
+    fail(library)
     assert gather.refresh(library, collection).changed == 0
+    os.utime(folder / "a.pdf", (1, 1))  # a copy that is older and whole
+    assert gather.refresh(library, collection).changed == 1
+
+
+def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(
+    library: Library, folder: Path
+) -> None:
+    collection = library.add_collection("基準")
+    gather.add(library, collection, [folder / "a.pdf"])
+    read(library)
+    before = (folder / "a.pdf").stat()
     os.utime(folder / "a.pdf", (4e9, 4e9))
     assert gather.refresh(library, collection).changed == 1
+    fail(library)
+    assert gather.refresh(library, collection).changed == 0
+    os.utime(folder / "a.pdf", ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert gather.refresh(library, collection).changed == 1
+
+
+def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [folder / "a.pdf"])
+    read(library)
+    library.read_again(added.new)
+    library.fail(added.new[0], AppError("document_missing", path=str(folder / "a.pdf")))
+    assert gather.refresh(library, collection).changed == 1
+
+
+def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(library: Library, folder: Path) -> None:
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [folder / "a.pdf"])
+    read(library)
+    library.read_again(added.new)
+    assert gather.leave_queue(library) == []
+    assert gather.refresh(library, collection) == gather.Refreshed(collection)
 
 
 def test_what_leaves_the_queue_is_as_it_was_before(library: Library, folder: Path) -> None:

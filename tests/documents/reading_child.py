@@ -77,10 +77,10 @@ class ReadingChild:
     def add(self, path: Path) -> int:
         return self.library.add_documents(self.collection, [path])[0]
 
-    def index(self, document_id: int, *, is_forced: bool = False, ocr: bool = False) -> list[Event]:
+    def index(self, document_id: int, *, ocr: bool = False) -> list[Event]:
         """All events of one command."""
         self._number += 1
-        self.send(Index(str(self._number), document_id, is_forced, ocr))
+        self.send(Index(str(self._number), document_id, ocr))
         events: list[Event] = []
         while not events or not isinstance(events[-1], Indexed | Failed):
             events.append(self.read())

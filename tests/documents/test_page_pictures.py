@@ -105,6 +105,13 @@ def test_a_file_that_has_gone_or_changed_is_not_drawn(child: ReadingChild, docum
     assert child.document(document_id).state == "done"
 
 
+def test_a_page_is_drawn_while_its_document_waits_to_be_read_again(child: ReadingChild, document_id: int) -> None:
+    child.library.read_again([document_id])
+    assert isinstance(drawn(child, document_id), Rendered)
+    child.library.keep(document_id)
+    assert isinstance(drawn(child, document_id), Rendered)
+
+
 def test_what_has_no_such_page_is_said(child: ReadingChild, document_id: int, tmp_path: Path) -> None:
     assert drawn(child, document_id, 3) == Failed("r", "source_no_page", {"page": 3})
     assert drawn(child, 99) == Failed("r", "document_removed")

@@ -45,19 +45,24 @@ def test_a_document_becomes_sections_that_are_found(child: ReadingChild, tmp_pat
     assert found[0].section.heading == ("第1章 総則", "1.1 適用範囲")
 
 
-def test_an_unchanged_file_is_left_alone_and_a_changed_one_is_read_again(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
+    child.index(document_id)
+    written(tmp_path, "a.md", MARKDOWN + "\n# 第2章 設計\n\n設計の章である。\n")
+    assert child.index(document_id)[-1] == Indexed("2", 3)
+    assert [section.heading[0] for section in child.sections(document_id)] == ["第1章 総則"] * 2 + ["第2章 設計"]
+
+
+def test_what_failed_is_known_by_the_file_that_was_tried(child: ReadingChild, tmp_path: Path) -> None:
     path = written(tmp_path, "a.md", MARKDOWN)
     document_id = child.add(path)
     child.index(document_id)
-    before = child.document(document_id)
-    assert child.index(document_id)[-1] == Indexed("2", 2, is_unchanged=True)
-    os.utime(path, ns=(before.modified_ns + 10**9, before.modified_ns + 10**9))
-    assert child.index(document_id)[-1] == Indexed("3", 2, is_unchanged=True)  # the same bytes
-    assert child.document(document_id).modified_ns == before.modified_ns + 10**9
-    assert child.index(document_id, is_forced=True)[-1] == Indexed("4", 2)
-    written(tmp_path, "a.md", MARKDOWN + "\n# 第2章 設計\n\n設計の章である。\n")
-    assert child.index(document_id)[-1] == Indexed("5", 3)
-    assert [section.heading[0] for section in child.sections(document_id)] == ["第1章 総則"] * 2 + ["第2章 設計"]
+    read = child.document(document_id)
+    written(tmp_path, "a.md", b"\0\1\2\3" * 300)
+    assert isinstance(child.index(document_id)[-1], Failed)
+    failed, status = child.document(document_id), path.stat()
+    assert (failed.size_bytes, failed.modified_ns) == (read.size_bytes, read.modified_ns)
+    assert (failed.tried_size_bytes, failed.tried_modified_ns) == (status.st_size, status.st_mtime_ns)
 
 
 def test_what_cannot_be_read_is_said_once_and_in_the_row(child: ReadingChild, tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_what_cannot_be_read_is_said_once_and_in_the_row(child: ReadingChild, tm
     document_id = child.add(path)
     child.index(document_id)
     path.unlink()
-    assert child.index(document_id, is_forced=True)[-1] == Failed("2", "document_missing", {"path": str(path)})
+    assert child.index(document_id)[-1] == Failed("2", "document_missing", {"path": str(path)})
     document = child.document(document_id)
     assert (document.state, document.error_code) == ("failed", "document_missing")
     assert len(child.sections(document_id)) == 2  # what was read of it earlier stays
@@ -111,9 +116,10 @@ def test_documents_are_removed(child: ReadingChild, tmp_path: Path) -> None:
 
 
 def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child: ReadingChild, tmp_path: Path) -> None:
-    document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
+    path = written(tmp_path, "a.md", MARKDOWN)
+    document_id = child.add(path)
     for number in range(1, indexing.ATTEMPTS + 1):
-        assert child.library.begin_reading(document_id) == number
+        assert child.library.begin_reading(document_id, path.stat()) == number
     assert child.index(document_id)[-1] == Failed("1", "document_crashed", {})
     child.library.read_again([document_id])
     assert child.index(document_id)[-1] == Indexed("2", 2)

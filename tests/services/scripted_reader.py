@@ -43,15 +43,15 @@ def main() -> None:
 
 
 def index(library: Library, command: Index) -> Indexed:
-    library.begin_reading(command.document_id)
     document = library.document(command.document_id)
     assert document is not None
+    status = Path(document.path).stat()
+    library.begin_reading(document.id, status)
     with Path(sys.argv[1] + ".log").open("a", encoding="utf-8") as file:
         file.write(document.name + "\n")
     send(Progress(command.id, "reading", 1, 2))
     text = Path(document.path).read_text("utf-8")
     obey(text.split("\n", 1)[0], command)
-    status = Path(document.path).stat()
     read = dataclasses.replace(
         document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256="0" * 64,
         report=Report(sections=text.count("\n")),

@@ -5,6 +5,7 @@ A method that changes something has committed it when it returns.
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -172,10 +173,16 @@ class Library:
                     added.append(row_id)
         return added
 
-    def begin_reading(self, document_id: int) -> int:
+    def begin_reading(self, document_id: int, file: os.stat_result) -> int:
         """Marks it and gives the attempts so far, with this one: what ends the child twice is not tried again."""
         with self._db.transaction():
-            self._db.write("UPDATE document SET state = 'reading', attempts = attempts + 1 WHERE id = ?", document_id)
+            self._db.write(
+                "UPDATE document SET state = 'reading', attempts = attempts + 1,"
+                " tried_size_bytes = ?, tried_modified_ns = ? WHERE id = ?",
+                file.st_size,
+                file.st_mtime_ns,
+                document_id,
+            )
         return int(self._db.read("SELECT attempts FROM document WHERE id = ?", document_id)[0][0])
 
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
@@ -183,7 +190,7 @@ class Library:
         with self._db.transaction():
             for document_id in document_ids:
                 self._db.write(
-                    "UPDATE document SET state = 'waiting', attempts = 0, modified_ns = 0,"
+                    "UPDATE document SET state = 'waiting', attempts = 0, tried_size_bytes = 0, tried_modified_ns = 0,"
                     " wished_encoding = coalesce(?, wished_encoding) WHERE id = ?",
                     encoding,
                     document_id,
@@ -288,6 +295,8 @@ def _document(row: Row) -> Document:
         state=state,
         size_bytes=row["size_bytes"],
         modified_ns=row["modified_ns"],
+        tried_size_bytes=row["tried_size_bytes"],
+        tried_modified_ns=row["tried_modified_ns"],
         sha256=row["sha256"],
         wished_encoding=row["wished_encoding"],
         error_code=row["error_code"],

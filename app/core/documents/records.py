@@ -58,7 +58,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file of a collection. The file stays where it is."""
+    """One file of a collection. The file stays where it is.
+
+    `size_bytes` and `modified_ns` are those of what was read, `tried_…` of what was last begun with; 0: of nothing.
+    """
 
     id: int
     collection_id: int
@@ -67,6 +70,8 @@ class Document:
     state: State
     size_bytes: int = 0
     modified_ns: int = 0
+    tried_size_bytes: int = 0
+    tried_modified_ns: int = 0
     sha256: str = ""
     wished_encoding: str = ""  # what the user said it is; "": to be detected
     error_code: str = ""

@@ -99,9 +99,10 @@ def _is_changed(document: Document, path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    if document.modified_ns == 0:  # it could not be read; another try is worth it only for another file
-        return status.st_mtime > max(document.added_at, document.indexed_at)
-    return (status.st_mtime_ns, status.st_size) != (document.modified_ns, document.size_bytes)
+    known = document.modified_ns, document.size_bytes
+    if document.state == "failed":  # another try is worth it only for another file
+        known = document.tried_modified_ns, document.tried_size_bytes
+    return (status.st_mtime_ns, status.st_size) != known
 
 
 def _walk(root: Path, found: Scan, note: Note) -> None:

@@ -103,4 +103,10 @@ def _left_out(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out)
+def _tried(db: sqlite3.Connection) -> None:
+    """The file as it was when it was last begun with: one that failed is tried again only when it is another."""
+    db.execute("ALTER TABLE document ADD COLUMN tried_size_bytes INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE document ADD COLUMN tried_modified_ns INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out, _tried)
