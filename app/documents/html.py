@@ -115,6 +115,8 @@ class _Reader:
                 self._end(one.name)
             elif not one.is_whole or one.name in _VOID:
                 self._start(one)
+        while self._around:  # it ends in the middle of them
+            self._end_of_table("table")
         self._end_part()
 
     # -------------------------------------------------------------------- tags

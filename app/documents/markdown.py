@@ -1,5 +1,6 @@
 """Markdown, also as pandoc writes it from word processors: with anchors, contents, and tables as frames around text."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -20,10 +21,10 @@ _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
 _ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
 _BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
-# Atomic: hostile brackets must not be tried in every combination.
-_INSIDE = r"(?>[^\[\]]|\[[^\[\]]*\](?:\([^)]*\))?){1,400}+"
-_LINKS_ONLY = re.compile(rf"(?:\[{_INSIDE}\]\(#[^)]*\)\s*)+")
-_LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]*)\)")
+# Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
+_INSIDE = r"(?>[^\[\]]|\[[^\[\]]{0,100}+\](?:\([^)]{0,100}+\))?){1,200}+"
+_LINKS_ONLY = re.compile(rf"(?:\[{_INSIDE}\]\(#[^)]{{0,200}}+\)\s*+)+")
+_LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
 _PAGE_NUMBER = re.compile(r"[\s.…·・]*\d{1,4}$")
 _CONTENTS = re.compile(r"(?:目次|contents|table of contents|もくじ)", re.IGNORECASE)
 _CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．0-9０-９]")
@@ -197,7 +198,7 @@ def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
     only there."""
     found: dict[str, str] = {}
     titles: dict[str, set[str]] = {}
-    for match in _LINK.finditer(" ".join(_with_links(lines))):
+    for match in itertools.chain.from_iterable(map(_LINK.finditer, _with_links(lines))):
         entry = _PAGE_NUMBER.sub("", plain(match[1]))
         if not entry or len(entry) > headings.LONGEST:
             continue

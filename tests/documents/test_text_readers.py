@@ -44,7 +44,9 @@ def texts(blocks: list[Block]) -> list[str]:
         (codecs.BOM_UTF32_LE + SAMPLE.encode("utf-32-le"), "utf-32-le"),
         (ENGLISH.encode("ascii"), "utf-8"),
         ("半角ｶﾅが混じる文章でも、文字コードは分かる。".encode("cp932"), "cp932"),
+        ("ﾃｲﾀｲﾉ ｱﾝﾃｲ ｦ ﾀｼｶﾒﾙ 12.5".encode("cp932"), "cp932"),
         ("短い文".encode("cp932"), "cp932"),
+        ("短い文".encode("euc_jp"), "euc_jp"),
         ("県,市\n埼玉,川口\n".encode("cp932"), "cp932"),
         ("国土交通省水管理国土保全局砂防部".encode("euc_jp"), "euc_jp"),
         ((SAMPLE * 20_000).encode("utf-8")[1:400_100], "utf-8"),
@@ -209,6 +211,7 @@ def test_a_page_becomes_blocks_and_nothing_of_its_scripts(charset: str, codec: s
         ("甲<!-- <p>乙 -->丙<![CDATA[ 丁 ]]><?php 戊 ?></ 己>庚", ["甲丙庚"]),
         ("甲<!-- 閉じない <p>乙", ["甲"]),
         ("甲<a href=x", ["甲<a href=x"]),
+        ("<table><tr><td>甲<td>乙<tr><td>丙<td>丁", ["甲 | 乙", "丙 | 丁"]),
         ("&#12354;&#x3042;&amp;&#99999999999999999999999;&nbsp;&unknown;", ["ああ&\ufffd\xa0&unknown;"]),
     ],
 )

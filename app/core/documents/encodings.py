@@ -26,6 +26,8 @@ _MARKS = (
 _JIS_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\(D|\([JI])")
 _JAPANESE = re.compile(r"[぀-ヿ、。「」（）ー・　０-９ａ-ｚＡ-Ｚ]")
 _HALF_WIDTH = re.compile(r"[｡-ﾟ]")
+_HALF_WIDTH_BYTES = re.compile(rb"[\xa1-\xdf]")
+_OTHER_BYTES = re.compile(rb"[\x80-\xa0\xe0-\xff]")
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
@@ -57,6 +59,8 @@ def detect(data: bytes) -> str:
     best, codec = max(scored)
     if best >= _GOOD:
         return codec
+    if _is_half_width(sample):
+        return "cp932"
     return _guess(sample) or (codec if best > 0 else "")
 
 
@@ -105,6 +109,12 @@ def _wide(sample: bytes) -> str:
         if strange < _UNREADABLE and known / max(1, len(text)) > 0.9:
             return codec
     return ""
+
+
+def _is_half_width(sample: bytes) -> bool:
+    """Whether it is mostly katakana of one byte each, as old machines write them; guessers take them for Cyrillic."""
+    kana = len(_HALF_WIDTH_BYTES.findall(sample))
+    return kana > len(sample) / 2 and not _OTHER_BYTES.search(sample)
 
 
 def _score(sample: bytes, codec: str) -> float:
