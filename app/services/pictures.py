@@ -52,7 +52,7 @@ class PagePictures(QObject):
         self._wanted: Wanted | None = None
         self._under_way: Wanted | None = None
         self._rest = QTimer(self, interval=REST_MS, singleShot=True)
-        self._rest.timeout.connect(reader.stop)
+        self._rest.timeout.connect(self.close)
         reader.ended.connect(self._on_ended)
 
     def want(self, wanted: Wanted) -> None:

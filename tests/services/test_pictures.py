@@ -98,6 +98,19 @@ def test_a_child_that_dies_is_a_page_without_picture(document_id: int, documents
     assert error.code == "source_no_page"
 
 
+def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
+    document_id: int, documents: Documents, wait_for, qtbot: QtBot
+) -> None:
+    pictures = documents.pictures
+    pictures._rest.setInterval(0)  # before the child has so much as started
+    pictures.want(Wanted(document_id, 1, 500))
+    pictures.forget()
+    qtbot.waitUntil(lambda: not pictures._reader.is_working, timeout=TIMEOUT_MS)
+    assert not pictures._kept
+    (picture,) = wait_for(Wanted(document_id, 2, 500))
+    assert picture.wanted.page == 2
+
+
 @pytest.mark.parametrize(
     ("width", "height", "rgb"),
     [(2, 2, "!"), (2, 2, "eJw="), (0, 5, ""), (10**6, 10**6, ""), (2, 2, "eJwLSRRQMAA1ASE=")],
