@@ -108,7 +108,8 @@ class BatchRun(QObject):
         self._deaths = 0
         self._durations: deque[float] = deque(maxlen=RATED)
         self._error: AppError | None = None
-        self._is_paused = self._is_stopping = False
+        self._held_by: set[str] = set()
+        self._is_stopping = False
 
     def start(self) -> None:
         """Opens the journal in the background. A file of answers that cannot be is told before anything is asked."""
@@ -123,16 +124,17 @@ class BatchRun(QObject):
         background.run(lambda: _opened(self.batch), self._on_opened, self._on_not_opened)
 
     @property
-    def is_paused(self) -> bool:
-        return self._is_paused
+    def is_answering(self) -> bool:
+        return self._run is not None
 
-    def pause(self) -> None:
-        """After the answer that is being written."""
-        self._is_paused = True
+    def hold(self, by: str) -> None:
+        """After the answer that is being written, until everybody who holds it has let it go."""
+        self._held_by.add(by)
 
-    def resume(self) -> None:
-        self._is_paused = False
-        if self._journal is not None and self._run is None and not self._is_stopping:
+    def release(self, by: str) -> None:
+        self._held_by.discard(by)
+        is_waiting = self._journal is not None and self._run is None and not self._is_stopping
+        if is_waiting and self._pending and not self._held_by:
             self._next()
 
     def stop(self) -> None:
@@ -174,6 +176,8 @@ class BatchRun(QObject):
     @property
     def standing(self) -> Standing:
         total = len(self.batch.questions.questions)
+        if self._journal is None:
+            return Standing(0, total)
         question = self._pending[0].text if self._pending else ""
         left = round(statistics.fmean(self._durations) * len(self._pending)) if self._durations else None
         return Standing(total - len(self._pending), total, question, left)
@@ -183,7 +187,7 @@ class BatchRun(QObject):
             self._save()
             return
         self.progressed.emit(self.standing)
-        if self._is_paused:
+        if self._held_by:
             return
         batch, question = self.batch, self._pending[0]
         turns = (Turn(question.text),)

@@ -75,13 +75,13 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, settings, bin or search."""
+        """`key`: ask, documents, models, settings, bin, search or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
-        self.sidebar.show_page("ask" if key == "search" else key)
+        self.sidebar.show_page("ask" if key in ("search", "batch") else key)
         self._lay_out()  # the page that is shown comes to the front, over the menu button
 
     def show_questions(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from app.core import children
 from app.core.catalogue import ModelCard
 from app.core.paths import Paths
 from app.services.chat import ChatSession
@@ -24,6 +25,7 @@ from app.ui.bin_page import BinPage
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.presets.conversation import ConversationSettings
 from app.ui.search.page import SearchPage
+from app.ui.secrecy import Secrecy
 from app.ui.settings.page import SettingsPage
 from app.ui.settings.storage import Storage
 from app.ui.settings.training import TrainingPanel
@@ -84,10 +86,11 @@ class Pages(QObject):
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
+            "batch": self._make_batch,
         }
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, settings, bin or search."""
+        """`key`: ask, documents, models, settings, bin, search or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -152,6 +155,21 @@ class Pages(QObject):
         page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage, training)
         page.undo_offered.connect(self.undo_offered)
         page.first_run_requested.connect(self.first_run_requested)
+        return page
+
+    def _make_batch(self) -> Page:
+        from app.services.batches import Batches
+        from app.ui.batch.page import BatchPage
+        from app.ui.desktop import open_folder
+
+        of = self._services
+        batches = Batches(
+            of.session, of.library, of.preferences, of.presets, of.engine, children.template(), of.paths.documents,
+            of.paths.data / "batch.json", self,
+        )  # fmt: skip
+        secrecy = Secrecy(self._theme, of.paths.exports_log)
+        page = BatchPage(self._theme, batches, of.session, of.documents, secrecy, open_folder)
+        page.ask_requested.connect(self.ask_requested)
         return page
 
     def _make_bin(self) -> Page:

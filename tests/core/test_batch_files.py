@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from app.core.batch import questions, report
-from app.core.batch.journal import Head, Journal, head_of, path_of
+from app.core.batch.journal import Head, Journal, path_of, standing_of
 from app.core.batch.questions import QuestionFile
 from app.core.batch.report import Report
 from app.core.batch.results import Result
@@ -259,7 +259,7 @@ def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, mad
     last = Journal.open(out, head())
     last.close()
     assert last.results == made.results
-    assert head_of(out) == head()
+    assert standing_of(out) == (head(), 1)  # the other one has failed
 
 
 def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> Non
     journal = Journal.open(tmp_path / "a.csv", head())
     assert journal.results == {}
     journal.close()
-    assert head_of(tmp_path / "a.csv") == head()
+    assert standing_of(tmp_path / "a.csv") == (head(), 0)
 
 
 @pytest.mark.parametrize(

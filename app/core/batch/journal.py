@@ -113,13 +113,19 @@ class Journal:
         self._file.seek(place)
 
 
-def head_of(out: Path) -> Head | None:
-    """Of a batch that was interrupted; None where there is none. Raises AppError("batch_journal_damaged")."""
+def standing_of(out: Path) -> tuple[Head, int] | None:
+    """Of a batch that was interrupted, with how many questions are answered; None where there is none.
+
+    Raises AppError("batch_journal_damaged").
+    """
     try:
         stored = _read(path_of(out))
     except OSError:  # a drive that was pulled out
         return None
-    return stored[0] if stored is not None else None
+    if stored is None:
+        return None
+    head, results, _ = stored
+    return head, sum(result.verdict != "failed" for result in results.values())
 
 
 def check(before: Head, head: Head, out: Path) -> None:

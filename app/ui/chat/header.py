@@ -37,6 +37,7 @@ class ChatHeader(Header):
     export_requested = Signal()
     copy_requested = Signal()
     log_requested = Signal()
+    batch_requested = Signal()  # many questions from a file
     label_chosen = Signal(str)  # public | internal | secret
 
     def __init__(self, theme: Theme) -> None:
@@ -132,6 +133,7 @@ class ChatHeader(Header):
         menu.addSeparator()
         menu.addAction(self.tr("新しい質問"), self.new_requested.emit)
         menu.addAction(self.tr("一時的な会話"), self.temporary_requested.emit)
+        menu.addAction(self.tr("まとめて質問…"), self.batch_requested.emit)
         menu.addSeparator()
         if self._has_messages:
             if self._is_temporary:

@@ -1,0 +1,126 @@
+"""Pictures of the page まとめて質問, for `tests.screenshots`: a real file of questions, and batches as if they ran."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+from PySide6.QtCore import QCoreApplication
+
+from app.application import Parts
+from app.core.batch.journal import Head
+from app.core.errors import AppError
+from app.core.presets import PROGRAM
+from app.core.wording import current_language
+from app.services.batch import Ended, Standing
+from app.services.batches import Unfinished
+from app.ui.batch.page import BatchPage
+from tests import document_shots
+
+QUESTIONS = {
+    "ja": (
+        "会議室の予約はいつまで取り消せますか。",
+        "出張費の精算の締め切りはいつですか。",
+        "消火器の点検の間隔を教えてください。",
+        "来客用の駐車場は何台分ありますか。",
+        "停電のときに非常用の発電機で動かせる設備と、その時間を教えてください。",
+        "鍵はどこで受け取りますか。",
+    ),
+    "en": (
+        "Until when can a meeting room be cancelled?",
+        "When are travel expenses due?",
+        "How often are fire extinguishers inspected?",
+        "How many cars can visitors park?",
+        "What runs on the emergency generator during a power cut, and for how long?",
+        "Where are the keys?",
+    ),
+}
+NAMES = {"ja": ("問い合わせ一覧", "質問", "番号", "部署"), "en": ("enquiries", "Question", "No.", "Section")}
+
+
+def _page(parts: Parts) -> BatchPage:
+    """With the collections of the page 資料."""
+    document_shots.fill(parts.documents._path)
+    parts.documents._queue._is_paused = True  # nothing is to be read: these files are nowhere
+    page = parts.window.page("batch")
+    assert isinstance(page, BatchPage)
+    parts.window._on_page_chosen("batch")
+    until = time.monotonic() + 20
+    while not parts.documents.is_open and time.monotonic() < until:
+        QCoreApplication.processEvents()
+    return page
+
+
+def _file(parts: Parts, count: int = 118) -> Path:
+    name, question, number, section = NAMES[current_language()]
+    book = openpyxl.Workbook()
+    book.active.title = name
+    book.active.append([number, question, section])
+    texts = QUESTIONS[current_language()]
+    for at in range(count):
+        book.active.append([at + 1, texts[at % len(texts)] if at != 3 else None, "A"])
+    path = Path(parts.documents._path).with_name(f"{name}.xlsx")
+    book.save(path)
+    return path
+
+
+def batch_empty(parts: Parts) -> None:
+    _page(parts)
+
+
+def batch_setup(parts: Parts) -> None:
+    page = _page(parts)
+    path = _file(parts)
+    page.open_file(path)
+    until = time.monotonic() + 20
+    while page._found is None and time.monotonic() < until:
+        QCoreApplication.processEvents()
+    page.setup.show_target(Path("/home/yamada/資料/庁舎", page.setup.out.name))
+    page.setup._rows[0].box.setChecked(True)
+
+
+def batch_running(parts: Parts) -> None:
+    page = _page(parts)
+    page.running.begin()
+    page._show(page.running)
+    page._on_progressed(Standing(41, 118, QUESTIONS[current_language()][4], 640))
+
+
+def batch_done(parts: Parts) -> None:
+    page = _page(parts)
+    page._out = Path("/home/yamada/資料/庁舎/問い合わせ一覧_回答.xlsx")
+    page._on_finished(Ended(117, 9, 6, 0, 1, 0, "internal"))
+
+
+def batch_failed(parts: Parts) -> None:
+    page = _page(parts)
+    page._show(page.running)
+    page._on_failed(AppError("disk_full", path="/media/usb"))
+
+
+def batch_unfinished(parts: Parts) -> None:
+    page = _page(parts)
+    head = Head("/home/yamada/資料/庁舎/問い合わせ一覧.xlsx", "", 1, "m", "M", (), PROGRAM, 4096, 1.0)
+    page._on_unfinished(Unfinished(Path("/home/yamada/資料/庁舎/問い合わせ一覧_回答.xlsx"), head, 41))
+
+
+def export_secret(parts: Parts) -> None:
+    page = _page(parts)
+    page._secrecy.export(page, "secret", "answers", "/x", lambda: None)
+
+
+def chat_menu(parts: Parts) -> None:
+    """With a conversation that is open."""
+    from tests import screenshots
+
+    screenshots.chat(parts)
+    header = parts.window.page("ask").header
+    header._show_menu()
+
+
+BATCH_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot
+    for shot in (
+        batch_empty, batch_setup, batch_running, batch_done, batch_failed, batch_unfinished, export_secret, chat_menu,
+    )
+}  # fmt: skip
