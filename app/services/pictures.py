@@ -51,11 +51,14 @@ class PagePictures(QObject):
         self._kept: OrderedDict[Wanted, PagePicture] = OrderedDict()
         self._wanted: Wanted | None = None
         self._under_way: Wanted | None = None
+        self._is_closed = False
         self._rest = QTimer(self, interval=REST_MS, singleShot=True)
-        self._rest.timeout.connect(self.close)
+        self._rest.timeout.connect(self._end_child)
         reader.ended.connect(self._on_ended)
 
     def want(self, wanted: Wanted) -> None:
+        if self._is_closed:
+            return
         self._rest.stop()
         self._wanted = wanted
         if wanted in self._kept:
@@ -72,12 +75,16 @@ class PagePictures(QObject):
         self._rest.start()
 
     def close(self) -> None:
-        """Ends the child."""
+        """Ends the child; no other one is started."""
+        self._is_closed = True
+        self._end_child()
+
+    # ------------------------------------------------------------------ private
+
+    def _end_child(self) -> None:
         self._rest.stop()
         self._wanted = self._under_way = None
         self._reader.stop()
-
-    # ------------------------------------------------------------------ private
 
     def _begin(self, wanted: Wanted) -> None:
         self._under_way = wanted

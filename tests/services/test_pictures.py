@@ -87,6 +87,13 @@ def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: Docu
     assert documents.pictures._reader.pid == 0
 
 
+def test_after_the_end_no_child_is_started(document_id: int, documents: Documents, qtbot: QtBot) -> None:
+    documents.pictures.close()
+    with qtbot.assertNotEmitted(documents.pictures.drawn, wait=50):
+        documents.pictures.want(Wanted(document_id, 1, 500))
+    assert documents.pictures._reader.pid == 0
+
+
 def test_a_failure_is_told_with_its_reason(document_id: int, wait_for) -> None:
     (error,) = wait_for(Wanted(document_id, 9, 500))
     assert (error.code, error.facts) == ("source_no_page", {"page": 9})

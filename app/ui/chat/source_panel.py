@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent
+from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.documents.grounding import Source
@@ -12,11 +12,11 @@ from app.core.wording import describe_error
 from app.services.pictures import PagePicture
 from app.ui.chat.page_view import PageView
 from app.ui.chat.source_text import SourceText
-from app.ui.chat.words import icon_button
+from app.ui.chat.words import icon_button, spaced
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
-from app.ui.widgets.labels import ElidedLabel, Label, Rule, set_surface
+from app.ui.widgets.labels import ElidedLabel, Label, Rule, set_surface, tip
 
 WIDTH_MIN_PX, WIDTH_MAX_PX = 360, 524
 _SIDE = 16
@@ -65,6 +65,7 @@ class SourcePanel(QWidget):
         source = shown.source
         self.number.setText(str(shown.number))
         self.title.setText(self.tr("出典 {i}／{n}").format(i=shown.place, n=shown.count))
+        self._fit()
         self.before.setEnabled(shown.place > 1)
         self.after.setEnabled(shown.place < shown.count)
         self.open_button.setVisible(shown.can_open)
@@ -89,6 +90,7 @@ class SourcePanel(QWidget):
         self._page_count = picture.pages
         self.page_field.setText(str(self._page))
         self.pages.setText(self.tr("／ {n} ページ").format(n=f"{picture.pages:,}"))
+        self._fit()
         self.page_before.setEnabled(self._page > 1)
         self.page_after.setEnabled(self._page < picture.pages)
         self.smaller.setEnabled(self.view.can_shrink)
@@ -136,6 +138,7 @@ class SourcePanel(QWidget):
         column.addWidget(self.problem)
         self.text, self.view = SourceText(self._theme), PageView(self._theme)
         self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(1)  # in a low window the words above it are whole
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
         column.addWidget(self.stack, 1)
@@ -196,7 +199,7 @@ class SourcePanel(QWidget):
         self.fit_button = Button(self._theme, self.tr("幅に合わせる"), "quiet", compact=True)
         self.larger = IconButton(self._theme, "zoom-in", self.tr("拡大"))
         whole = QWidget()
-        row = QHBoxLayout()
+        row = self._page_row = QHBoxLayout()
         side = self._theme.px(_SIDE) - 4
         row.setContentsMargins(side, self._theme.px(4), side, self._theme.px(4))
         row.setSpacing(self._theme.px(4))
@@ -252,7 +255,24 @@ class SourcePanel(QWidget):
         self.larger.clicked.connect(lambda: self.view.zoom(1))
         self.view.width_wanted.connect(self.redraw_wanted)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
     # ------------------------------------------------------------------ private
+
+    def _fit(self) -> None:
+        """Words give way to their icons where the room ends; their names stay."""
+        worded = (self.back_button, self.open_button)
+        for button in worded:
+            button.setText(spaced(button.accessibleName()))
+            button.setToolTip("")
+        for button in reversed(worded):
+            if self._head_row.sizeHint().width() > self.width():
+                button.setText("")
+                button.setToolTip(tip(button.accessibleName()))
+        self.fit_button.show()
+        self.fit_button.setVisible(self._page_row.sizeHint().width() <= self.width())
 
     def _go_to(self, page: int) -> None:
         self.view.begin()
@@ -280,6 +300,7 @@ class SourcePanel(QWidget):
         self.setMaximumWidth(16_777_215 if over else px(WIDTH_MAX_PX))
         self.back_button.setVisible(over)
         self.close_button.setVisible(not over)
+        self._fit()
 
 
 class Swatch(QWidget):
