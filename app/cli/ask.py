@@ -3,11 +3,13 @@
 import argparse
 import dataclasses
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from app.cli import ask_sources
 from app.cli.loop import Waiting, application
+from app.cli.meaning import Meanings
 from app.cli.output import Output
 from app.core import children, local_models, settings
 from app.core.errors import AppError
@@ -57,13 +59,15 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("empty_question")
     request = request_of(options, where)
     app = application()
-    engine = EngineClient(children.engine(), where.logs / "engine-ask.log")
-    asking = _Asking(AnswerRun(engine, children.template(), request), output)
-    try:
-        asking.wait()
-    finally:
-        engine.shut_down()
-        del app
+    with Meanings(where, output) if request.wanted else nullcontext() as meanings:
+        embedding = meanings.embedding if meanings else None
+        engine = EngineClient(children.engine(), where.logs / "engine-ask.log")
+        asking = _Asking(AnswerRun(engine, children.template(), request, embedding=embedding), output)
+        try:
+            asking.wait()
+        finally:
+            engine.shut_down()
+    del app
     if asking.broken_pipe is not None:
         raise asking.broken_pipe
     if asking.error is not None:

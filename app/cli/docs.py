@@ -11,6 +11,7 @@ from typing import Any
 
 from app.cli import collections, docs_words
 from app.cli.docs_reading import Reading, provide_manual
+from app.cli.meaning import Meanings
 from app.cli.output import Output
 from app.core.documents import retrieval
 from app.core.documents.library import Library
@@ -138,6 +139,8 @@ def _read(
         with reading:
             data, lines = work(reading)
             data["seconds"] = round(time.monotonic() - started, 2)
+        with Meanings(where, output) as meanings:
+            meanings.complete()
     except KeyboardInterrupt:
         left = _left_in_queue(where)
         if output.is_json:
@@ -249,8 +252,10 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     library = collections.open_library(where.documents)
     try:
         collection = collections.find(library, options.collection)
+        with Meanings(where, output) as meanings:
+            meaning = meanings.of(options.query)
         started = time.monotonic()
-        found = retrieval.search(library, options.query, [collection.id], options.k, where.glossary)
+        found = retrieval.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
         seconds = time.monotonic() - started
     finally:
         library.close()

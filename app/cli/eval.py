@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import collections
+from app.cli.meaning import Meanings
 from app.cli.output import Output
 from app.core.documents import abstention, retrieval, retrieval_eval
 from app.core.documents.retrieval_eval import DEPTHS, Outcome, Question
@@ -31,9 +32,12 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
     library = collections.open_library(where.documents)
     try:
         ids = [collections.find(library, name).id for name in options.collection]
+        with Meanings(where, output) as meanings:
+            meanings.complete()
+            found = {one.text: meanings.of(one.text) for one in questions}
 
         def search(text: str, limit: int) -> list[Any]:
-            return retrieval.search(library, text, ids, limit, where.glossary)
+            return retrieval.search(library, text, ids, limit, where.glossary, found[text])
 
         outcomes = retrieval_eval.measure(questions, search)
         abstained = {
@@ -45,6 +49,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
     finally:
         library.close()
     data = _data(options.collection, questions, outcomes, abstained)
+    data["by_meaning"] = sum(meaning is not None for meaning in found.values())
     output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
     if options.misses and not output.is_json:
         for miss in _misses(outcomes):

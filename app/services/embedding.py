@@ -52,6 +52,7 @@ class Embedding(QObject):
     def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
         """`command`: an engine child. `documents`: their database."""
         super().__init__(parent)
+        self.question_limit_s = QUESTION_LIMIT_S
         self._engine = EmbeddingEngine(command, logs / "embedding.log", self)
         self._engine.failed.connect(self._on_failed)
         self._documents = documents
@@ -103,6 +104,12 @@ class Embedding(QObject):
             choose, lambda chosen: self._on_chosen(choice, chosen), lambda error: self._on_damaged(choice, error)
         )
 
+    def use_at_once(self, models: Sequence[LocalModel]) -> None:
+        """Blocks for a moment; nothing is embedded before `look`. Raises AppError for a damaged or missing file."""
+        from app.core.documents import embedding_model
+
+        self._set_model(embedding_model.choose(models, self._documents))
+
     def prepare(self) -> None:
         """A question is about to be asked."""
         if self._model is not None:
@@ -122,7 +129,7 @@ class Embedding(QObject):
     def find_meaning(self, question: str, done: Callable[["Meaning | None"], None]) -> None:
         """`done` is called once, soon: with None where there is no model or no vector, at once, or where it is late."""
         model = self._model
-        if model is None or not model.vectors.count():
+        if model is None or not self.has_vectors:
             done(None)
             return
         asked = [done]
@@ -131,13 +138,18 @@ class Embedding(QObject):
             if asked:
                 asked.pop()(_meaning(model, rows) if rows else None)
 
-        QTimer.singleShot(round(1000 * QUESTION_LIMIT_S), self, lambda: answer(None))
+        QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
 
     @property
     def is_on(self) -> bool:
         """Whether there is a model to search with."""
         return self._model is not None
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether any section has one."""
+        return self._model is not None and self._model.vectors.count() > 0
 
     @property
     def pid(self) -> int:
@@ -181,9 +193,14 @@ class Embedding(QObject):
     def _on_chosen(self, choice: int, chosen: "EmbeddingModel | None") -> None:
         if choice != self._choices:
             return
-        if _is_same(chosen, self._model):
+        if not _is_same(chosen, self._model):
+            self._set_model(chosen)
+        if chosen is None:
+            self._stand()
+        else:
             self.look()
-            return
+
+    def _set_model(self, chosen: "EmbeddingModel | None") -> None:
         self._epoch += 1
         self._model = chosen
         self._engine.use(chosen.model if chosen else None)
@@ -192,10 +209,6 @@ class Embedding(QObject):
         self._total = self._failures = 0
         self._is_working = self._is_looking = False
         self._error = None
-        if chosen is None:
-            self._stand()
-        else:
-            self.look()
 
     def _on_damaged(self, choice: int, error: AppError) -> None:
         if choice == self._choices:

@@ -190,12 +190,11 @@ def test_a_late_vector_is_not_waited_for(
     library: Library,
     encoder: LocalModel,
     qtbot: QtBot,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service = make()
     service.use([encoder])
     wait(qtbot, service, "idle")
-    monkeypatch.setattr(embedding, "QUESTION_LIMIT_S", 0.0)
+    service.question_limit_s = 0.0
     psutil.Process(service.pid).suspend()
     assert meaning(qtbot, service, "賃金") is None
     psutil.Process(service.pid).resume()
@@ -345,13 +344,11 @@ def test_an_answer_rests_on_what_is_near_in_meaning_and_says_so(grounded: Scene,
     assert PAY in kept.sources[0].text
 
 
-def test_an_answer_does_not_wait_for_what_is_late_and_says_so(
-    grounded: Scene, encoder: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_does_not_wait_for_what_is_late_and_says_so(grounded: Scene, encoder: LocalModel) -> None:
     service = service_of(grounded)
     service.use([encoder])
     wait(grounded.qtbot, service, "idle")
-    monkeypatch.setattr(embedding, "QUESTION_LIMIT_S", 0.0)
+    service.question_limit_s = 0.0
     psutil.Process(service.pid).suspend()
     kept = grounded.ask("給与は月末に払いますか").details.grounding
     psutil.Process(service.pid).resume()
