@@ -66,6 +66,12 @@ def test_the_sentence_that_a_claim_is_from_is_found() -> None:
     assert (quoted(kept, 1), quoted(kept, 2), quoted(kept, 3)) == ([COVER], [WEED], [])
 
 
+def test_what_is_nearest_to_a_doubtful_sentence_is_found_too() -> None:
+    kept = grounded("土に接する部材の鉄筋のかぶりは50mm以上です[1]。")
+    assert not kept.claims[0].is_supported
+    assert quoted(kept, 1) == [COVER]
+
+
 def test_two_sentences_that_a_claim_needs_are_both_found() -> None:
     kept = grounded("鉄筋のかぶりは、土に接する部材で70mm以上、水中で施工する部材で100mm以上です[1]。")
     assert quoted(kept, 1) == [COVER, WATER]

@@ -21,7 +21,7 @@ from app.ui.chat.page import ChatPage
 from app.ui.theme import Theme
 from tests.documents.pdf_maker import Pdf, text
 from tests.ui.chat_double import Double
-from tests.ui.test_chat_sources import RIGHT, SOURCES, message, question, shown
+from tests.ui.test_chat_sources import RIGHT, SOURCES, WRONG, message, question, shown
 
 TIMEOUT_MS = 60_000
 SENTENCE = "発電機は毎月一回、無負荷で五分以上の運転を行う。"
@@ -89,6 +89,13 @@ def test_another_conversation_closes_it(double: Double) -> None:
     double.page.sources.open(2, 1)
     double.open(question(1))
     assert not double.page.panel.isVisible()
+
+
+def test_what_a_doubtful_sentence_was_compared_with_is_marked(double: Double) -> None:
+    view = shown(double, WRONG)
+    double.buttons(view)["原文を見る"].click()
+    assert double.page.panel.used.text().startswith("回答と照合した箇所")
+    assert "燃料は72時間分を備える。" in marked(double.page)
 
 
 def test_what_is_only_near_is_not_said_to_be_used(double: Double) -> None:

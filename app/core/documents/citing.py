@@ -9,7 +9,7 @@ from app.core.documents.quantities import Quantity
 
 PLACES_MAX = 3  # sentences of one source that one claim may be traced to
 _COVERED_ENOUGH = 0.9  # of a claim's terms and values
-_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+_SHARE_MIN = 0.3  # of them, for a sentence that is highlighted
 _AMBIGUOUS = "([:"  # behind [1] these would make a link of it
 PLACE_PARTS = ("　", "（{}）", "p.{}")
 
@@ -51,15 +51,13 @@ def values_checked(grounding: Grounding) -> int:
 
 
 def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
-    """Where in the text of source [number] the answer's sentences are from: sentences, in order.
-
-    Nothing for one that the answer does not use.
-    """
+    """Where in the text of source [number] the answer's sentences are from, or what is nearest to the doubtful ones:
+    sentences, in order. Nothing for a source that the answer does not use."""
     source = grounding.sources[number - 1]
     found: set[tuple[int, int]] = set()
     parts = [(part.start, part.end) for part in sentences.split(source.text)]
     for claim in grounding.claims:
-        if number in claim.sources and claim.is_supported:
+        if number in claim.sources:
             found.update(_places_of(claim, source.text, parts))
     return sorted(found)
 

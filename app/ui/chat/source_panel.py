@@ -27,6 +27,7 @@ class Shown:
     """`number`: its mark; it is the `place`-th of `count` that the answer uses. `places`: in its text.
 
     `can_open`: whether its file is one of the user's documents. `is_used`: False for what is only near a question.
+    `is_doubtful`: whether sentences that lack support were looked for in it.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class Shown:
     places: tuple[tuple[int, int], ...] = ()
     can_open: bool = False
     is_used: bool = True
+    is_doubtful: bool = False
 
 
 class SourcePanel(QWidget):
@@ -289,6 +291,8 @@ class SourcePanel(QWidget):
             return self.tr("質問に近い箇所です（回答には使っていません）")
         if not shown.places:
             return self.tr("回答と同じ内容の文はありません")
+        if shown.is_doubtful:
+            return self.tr("回答と照合した箇所 {n}").format(n=len(shown.places))
         return self.tr("回答に使った箇所 {n}").format(n=len(shown.places))
 
     def _lay_out(self) -> None:

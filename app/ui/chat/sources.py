@@ -69,9 +69,9 @@ class Sources(QObject):
         self._document = self._documents.document_of(source)
         is_used = grounding.verdict == "answered"
         places = tuple(citing.places(grounding, number)) if is_used else ()
-        shown = Shown(
-            source, number, numbers.index(number) + 1, len(numbers), places, self._document is not None, is_used
-        )
+        is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
+        place, can_open = numbers.index(number) + 1, self._document is not None
+        shown = Shown(source, number, place, len(numbers), places, can_open, is_used, is_doubtful)
         self._quotes = tuple(source.text[start:end] for start, end in places) or _all_of(source.text)
         self._panel.show_source(shown)
         self._beside.show_panel(True)
