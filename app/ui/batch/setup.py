@@ -19,7 +19,7 @@ from app.ui.widgets.labels import ElidedLabel, Label
 
 PREVIEWED = 5  # questions
 NAME_PX = 112
-COLUMN_PX = 280
+COLUMN_PX = 220
 
 
 class Setup(QWidget):
@@ -95,8 +95,8 @@ class Setup(QWidget):
         self.other_button = Button(self._theme, self.tr("ほかのファイル…"), "quiet", compact=True)
         self.columns = QComboBox()
         self.columns.setAccessibleName(self.tr("質問の列"))
-        self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.columns.setMaximumWidth(self._theme.px(COLUMN_PX))
+        self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.columns.setMinimumWidth(self._theme.px(COLUMN_PX))
         self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
         self.rest = Label(role="caption", tone="muted")
         self.skipped = Label(tone="warning", wraps=True)

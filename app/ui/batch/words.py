@@ -13,6 +13,7 @@ from app.ui.language import joined
 translate = QCoreApplication.translate
 
 SHOWN_SKIPPED = 3
+COLUMN_CHARACTERS = 12
 
 
 def facts(found: QuestionFile) -> str:
@@ -41,7 +42,9 @@ def skipped(rows: Sequence[Skipped]) -> str:
 
 
 def columns(found: QuestionFile) -> list[str]:
-    return [column_name(found.columns, column) for column in range(len(found.columns))]
+    """As long as there is room for in the smallest window."""
+    shown = [name if len(name) <= COLUMN_CHARACTERS else name[: COLUMN_CHARACTERS - 1] + "…" for name in found.columns]
+    return [column_name(shown, column) for column in range(len(shown))]
 
 
 def ended(result: Ended) -> str:
