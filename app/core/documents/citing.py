@@ -9,7 +9,7 @@ from app.core.documents.quantities import Quantity
 
 PLACES_MAX = 3  # sentences of one source that one claim may be traced to
 _COVERED_ENOUGH = 0.9  # of a claim's terms and values
-_SHARE_MIN = 0.3  # of them, for a sentence that is highlighted
+_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
 _AMBIGUOUS = "([:"  # behind [1] these would make a link of it
 PLACE_PARTS = ("　", "（{}）", "p.{}")
 
