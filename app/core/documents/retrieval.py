@@ -8,6 +8,7 @@ tests/benchmarks/retrieval.py measures with.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,7 @@ if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy
     from app.core.documents.fusion import Meaning
 
 CANDIDATES = 120
-TERMS = 30  # of a question, those that tell most
-CANDIDATE_TERMS = 60
+TERMS = 30  # of a question, those that tell most; and as many find candidates
 COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
 CLAUSES = 40  # of the best candidates, their clauses are scored
 CLAUSE_WEIGHT = 0.3
@@ -105,7 +105,7 @@ def _wanted(database: Database, query: str, glossary: Path | None) -> _Query:
     listed = sorted(telling or found, key=lambda term: telling.get(term, 0.0), reverse=True)
     rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
     averages = max(1.0, body / max(1, sections)), max(1.0, heading / max(1, sections))
-    return _Query(found, [word for word in others if word], rare[:CANDIDATE_TERMS], *averages)
+    return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
 
 
 def _candidates(database: Database, wanted: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
@@ -140,15 +140,14 @@ def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
 
 def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
     """bm25 of sections taken as one text. `parts`: how many average sections long an average one would be."""
-    body = "".join(f" {row['body_terms']} " for row in rows)
-    heading = f" {rows[0]['heading_terms']} "
+    body = Counter(" ".join(row["body_terms"] for row in rows).split())
+    heading = Counter(rows[0]["heading_terms"].split())
     length = sum(row["body_length"] for row in rows) / (wanted.body_length * max(1.0, parts**0.5))
     body_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * length
     heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / wanted.heading_length
     gains: dict[str, float] = {}
     for term in {term for part in wanted.parts() for term in part}:
-        padded = f" {term} "
-        often = body.count(padded) / body_norm + HEADING_WEIGHT * heading.count(padded) / heading_norm
+        often = body[term] / body_norm + HEADING_WEIGHT * heading[term] / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION)
 
     def worth(part: Mapping[str, float]) -> float:
