@@ -1,5 +1,6 @@
 """Which files a folder is searched for. What a file really is, the reading child tells from its content."""
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -21,6 +22,9 @@ FORMATS: tuple[Format, ...] = (
     Format("Markdown", (".md", ".markdown")),
     Format("TXT", (".txt", ".text")),
 )
+# Line feeds and other controls, marks without width, and those that turn the direction of what follows: a name must
+# not be read backwards (exe.txt for txt.exe), nor look like two lines of the program's own.
+_UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 SUFFIXES: frozenset[str] = frozenset(suffix for one in FORMATS for suffix in one.suffixes)
 
 
@@ -31,6 +35,11 @@ def is_taken(path: PurePath) -> bool:
     """
     is_known = path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$"))
     return is_known and str(path).encode("utf-8", "replace").decode() == str(path)
+
+
+def shown_name(path: PurePath) -> str:
+    """The file's name as it is shown and given to models; what cannot be seen in it is U+FFFD."""
+    return _UNSEEN.sub("\ufffd", path.name)
 
 
 def name_of(path: PurePath) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.database import Database, Row
+from app.core.documents.formats import shown_name
 from app.core.documents.records import Collection, Document, Label, Passage, Report, Section, State
 from app.core.documents.schema import MIGRATIONS
 from app.core.documents.section_table import SectionTable
@@ -166,7 +167,7 @@ class Library:
                     " VALUES (?, ?, ?, 'waiting', ?)",
                     collection_id,
                     str(path),
-                    path.name,
+                    shown_name(path),
                     self._db.now(),
                 )
                 if self._db.changes() > before:

@@ -38,8 +38,8 @@ def block(passage: Passage, number: int) -> str:
     """One passage: its number, where it is from, its text."""
     section = passage.section
     page = _words()["page"].format(page=section.page) if section.page else ""
-    facts = "、".join(_plain(part) for part in (passage.document, page, section.tag) if part)
-    return f"[{number}] {_plain(' > '.join(section.heading))}（{facts}）\n{_plain(section.text)}"
+    facts = "、".join(_line(part) for part in (passage.document, page, section.tag) if part)
+    return f"[{number}] {_line(' > '.join(section.heading))}（{facts}）\n{_plain(section.text)}"
 
 
 def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int:
@@ -84,6 +84,10 @@ def _cut(passage: Passage, share: float) -> Passage:
 def without_marks(text: str) -> str:
     """A document's own [2] as （2）, so that it is not taken for the mark of a source."""
     return _NUMBER.sub(r"（\1）", text)
+
+
+def _line(text: str) -> str:
+    return " ".join(_plain(text).split())
 
 
 def _plain(text: str) -> str:
