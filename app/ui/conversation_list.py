@@ -8,7 +8,9 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
+from app.core.documents.labels import DEFAULT
 from app.core.records import Conversation, Folder
+from app.ui.documents import words
 from app.ui.language import day_of_year, full_date, joined, month, month_and_year
 from app.ui.widgets.labels import tip
 
@@ -251,7 +253,8 @@ class ConversationList(QAbstractListModel):
     # --------------------------------------------------------------------- rows
 
     def _time(self, row: Row) -> str:
-        """When it was used last, as short as the heading above allows; what is pinned names its folder."""
+        """When it was used last, as short as the heading above allows, and its label where that says something; what is
+        pinned names its folder."""
         assert row.conversation is not None
         when = datetime.fromtimestamp(row.conversation.updated_at)
         clock = f"{when.hour}:{when.minute:02}"
@@ -265,7 +268,9 @@ class ConversationList(QAbstractListModel):
             time = full_date(when)
         folder_id = row.conversation.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
-        return joined(time, folder)
+        here = row.conversation
+        is_labelled = bool(here.scope) or here.label != DEFAULT
+        return joined(time, words.label(here.label) if is_labelled else "", folder)
 
     def _draft(self, row: Row) -> str:
         """Not of the open conversation: there it stands in the field."""

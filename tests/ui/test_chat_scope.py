@@ -77,6 +77,7 @@ def test_at_first_the_manual_is_asked_where_there_is_nothing_else(library: Libra
     page = parts.window.page("ask")
     assert not page.empty.manual_button.isHidden()
     assert all(button.isHidden() for button in page.empty.example_buttons)
+    assert page.composer.editor.placeholderText() == "資料について質問してください"
     assert page.header.label_tag.isVisible()
 
 

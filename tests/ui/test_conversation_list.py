@@ -1,10 +1,12 @@
 """The conversations as a model: pins, folders, days, the filter, and what screen readers hear."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from PySide6.QtCore import Qt
 
+from app.core.documents.grounding import CollectionRef
 from app.core.records import Conversation, Folder
 from app.ui.conversation_list import OUTSIDE, ConversationList, DraftRole, FolderRole, IdRole, IsOpenRole, TimeRole
 from app.ui.widgets.labels import tip
@@ -49,6 +51,15 @@ def test_conversations_stand_under_their_day():
         "今日", "会話0", "昨日", "会話1", "11月", "会話2", "10月", "会話3", "2025年10月", "会話4",
     ]  # fmt: skip
     assert [model.index(row).data(TimeRole) for row in (1, 3, 5)] == ["14:30", "15:30", "11月18日"]
+
+
+def test_the_label_stands_beside_the_time_where_it_says_something():
+    plain = conversation(1, "ふつう")
+    asking = replace(conversation(2, "資料に聞く"), scope=(CollectionRef(1, "規程"),))
+    secret = replace(conversation(3, "機密の会話"), label="secret")
+    model = filled(plain, asking, secret, folders=())
+    assert [model.index(row).data(TimeRole) for row in (1, 2, 3)] == ["15:30", "15:30　社外秘", "15:30　機密"]
+    assert "機密" in spoken(model, "機密の会話")
 
 
 def test_what_comes_from_a_clock_that_was_ahead_stands_under_today():

@@ -96,6 +96,11 @@ class AnswerView(MessageView):
         is_shown = self._end is not None and self._end.grounds is not None
         return citing.used(self.message.text, kept) if kept is not None and kept.sources and is_shown else ()
 
+    @property
+    def check_summary(self) -> str:
+        """How the check of its sentences came out; "" where there was none."""
+        return self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
+
     def show_open(self, number: int | None) -> None:
         """Which of its sources is shown beside the conversation; None: none."""
         self._open = number

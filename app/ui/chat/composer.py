@@ -142,11 +142,12 @@ class Composer(QWidget):
         else:
             self.hint.show_parts((control, True), plus, ("Enter", True), send, gap, ("Enter", True), new_line)
 
-    def set_has_history(self, has_history: bool, *, is_temporary: bool = False) -> None:
+    def set_has_history(self, has_history: bool, *, is_temporary: bool = False, asks_documents: bool = False) -> None:
         if is_temporary:
             words = self.tr("質問を入力してください（保存しません）")
         else:
-            words = self.tr("続けて質問できます") if has_history else self.tr("質問を入力してください")
+            first = self.tr("資料について質問してください") if asks_documents else self.tr("質問を入力してください")
+            words = self.tr("続けて質問できます") if has_history else first
         self.editor.set_placeholder(words)
 
     # ------------------------------------------------------------------ events

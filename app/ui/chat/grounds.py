@@ -9,6 +9,7 @@ from app.core.documents.grounding import Claim, Grounding
 from app.core.records import Message
 from app.ui.chat import citations
 from app.ui.chat.source_row import SourceRow
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
@@ -29,6 +30,7 @@ class Grounds(QWidget):
         self._theme = theme
         self._numbers = citing.used(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
+        self.summary = ""  # how the check came out, for screen readers; "" where there was none
         column = QVBoxLayout(self)
         column.setContentsMargins(0, theme.px(2), 0, 0)
         column.setSpacing(theme.px(8))
@@ -62,6 +64,7 @@ class Grounds(QWidget):
         if count:
             words = self.tr("{n} 文すべてに根拠があります。数値 {m} 件を原文と照合しました。")
             words = words.format(n=len(claims), m=count)
+        self.summary = words
         icon = Icon(self._theme, "circle-check", "success")
         icon.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()
@@ -81,8 +84,10 @@ class Grounds(QWidget):
         icon.setFixedHeight(self._theme.line_height("ui"))
         words = QVBoxLayout()
         words.setSpacing(0)
-        words.addWidget(Label(self.tr("要確認 {n} 文").format(n=len(doubtful)), tone="warning", strong=True))
-        words.addWidget(Label(self._why(doubtful), wraps=True))
+        head, why = self.tr("要確認 {n} 文").format(n=len(doubtful)), self._why(doubtful)
+        self.summary = joined(head, why)
+        words.addWidget(Label(head, tone="warning", strong=True))
+        words.addWidget(Label(why, wraps=True))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
@@ -115,7 +120,8 @@ class Grounds(QWidget):
 
     def _not_there(self) -> QWidget:
         box = Box(self._theme)
-        box.column.addWidget(Label(self.tr("資料にありません"), strong=True))
+        self.summary = self.tr("資料にありません")
+        box.column.addWidget(Label(self.summary, strong=True))
         words = self.tr("対象の資料には、この質問に答える記載がありません。")
         if not citations.is_ours(self._message):
             words = self.tr("対象の資料から答えを見つけられませんでした。")

@@ -264,7 +264,6 @@ class ChatPage(Page):
     def _show_conversation(self) -> None:
         has_messages = bool(self.transcript.messages)
         self.stack.setCurrentIndex(1 if has_messages else 0)
-        self.composer.set_has_history(has_messages, is_temporary=self._session.is_temporary)
         self._heading.show_title()
         self._show_models()
         self._show_presets()
@@ -284,8 +283,10 @@ class ChatPage(Page):
         self._lay_out()
 
     def _show_scope(self) -> None:
+        here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
         self._heading.show_label()
-        self.empty.show_documents(bool(self._session.scope))
+        self.empty.show_documents(asks)
+        self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
 
     def _show_settings(self, settings: Settings) -> None:
         self.composer.set_send_key(settings.send_key)

@@ -224,6 +224,8 @@ class Transcript(RowsView):
             view.set_busy(self._is_busy)
         self._remeasure(row)
         announce(self, self.tr("回答が終わりました"))
+        if isinstance(view, AnswerView) and view.check_summary:
+            announce(self, view.check_summary)
         if message.details is not None and message.details.is_same is not None:
             announce(self, answer_facts.comparison(message.details))
         self.content_changed.emit()
