@@ -42,7 +42,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         outcomes = retrieval_eval.measure(questions, search)
         abstained = {
             question.id or question.text: not abstention.judge(
-                library, question.text, search(question.text, abstention.LOOKED_AT)
+                library, question.text, search(question.text, abstention.LOOKED_AT), where.glossary
             ).is_enough
             for question in questions
         }

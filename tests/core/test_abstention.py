@@ -74,3 +74,14 @@ def test_nothing_found_is_not_enough_and_nothing_to_look_for_is(library):
     assert not abstention.judge(library, "かぶり", []).is_enough
     assert abstention.judge(library, "かぶりは？", passages).is_enough
     assert abstention.judge(library, "標準とは", passages).is_enough
+
+
+def test_another_word_for_the_same_counts_as_said(library, tmp_path):
+    question = "芝管理は年に何回？"
+    passages = retrieval.search(library, "堤防の除草", [1])
+    glossary = tmp_path / "glossary.csv"
+    before = abstention.judge(library, question, passages)
+    glossary.write_text("芝管理,除草\n", "utf-8")
+    after = abstention.judge(library, question, passages, glossary)
+    assert after.score > before.score
+    assert after.is_enough

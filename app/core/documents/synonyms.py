@@ -20,13 +20,18 @@ def of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]
 
     Longer words weigh not much more in all than short ones. Raises as `glossary`.
     """
+    return [[dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others] for _, others in by_word(query, own)]
+
+
+def by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
+    """Each listed word of the query with the terms of each other word that means the same. Raises as `glossary`."""
     folded = text.fold(query)
     found = []
     for word, others in (*_shipped().items(), *(glossary(own) if own else {}).items()):
         if word in folded and _stands_alone(word, folded):
             new = [terms.of_text(other) for other in others if other not in folded]
             pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
-            found.append([dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in pairs if listed])
+            found.append((word, [listed for listed in pairs if listed]))
     return found
 
 
