@@ -23,6 +23,8 @@ ANSWER_SHARE = 4  # a quarter of the context is for the answer, or what the answ
 CUT_MIN_TOKENS = 64  # a passage is not cut to less
 _FRAME_TOKENS = 8  # of a passage's number and blank line, and where counts of pieces do not add up
 _NUMBER = re.compile(r"[\[［【〔]\s*(\d{1,3})\s*[\]］】〕]")
+# How turns begin where a model has no control tokens for them (resources/models.toml).
+_TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ufeff]")
 
 
@@ -92,7 +94,7 @@ def _line(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Without what the frame is made of."""
-    text = without_marks(_CONTROL.sub("", text))
+    text = _TURN.sub(r"\1：", without_marks(_CONTROL.sub("", text)))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")
     return text.strip()
