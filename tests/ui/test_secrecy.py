@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from docx import Document
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -139,6 +140,29 @@ def test_a_secret_answer_is_copied_after_a_yes(store: Store, where: Paths, open_
         parts.secrecy.dialog.buttons["go"].click()
         assert QGuiApplication.clipboard().text() == expected
     assert [(line["what"], line["target"]) for line in logged(where)] == [("copy", "clipboard")] * 4
+
+
+def test_what_is_selected_in_a_secret_answer_is_copied_after_a_yes(
+    store: Store, where: Paths, open_window: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    parts = open_window()
+    show(parts, keep(store, "secret"), tmp_path)
+    text = parts.window.page("ask").transcript.view_of(answer_id(parts)).text
+    text.setFocus()
+    text.selectAll()
+    QGuiApplication.clipboard().setText("前")
+    qtbot.keyClick(text, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QGuiApplication.clipboard().text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == text.plain_text()
+    QGuiApplication.clipboard().setText("前")
+    menu = text.menu_at(QPoint(5, 5))
+    next(action for action in menu.actions() if action.objectName() == "edit-copy").trigger()
+    menu.deleteLater()
+    assert QGuiApplication.clipboard().text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == text.plain_text()
+    assert [line["what"] for line in logged(where)] == ["copy", "copy"]
     assert TEXT not in where.exports_log.read_text("utf-8")
 
 

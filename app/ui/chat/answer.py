@@ -39,6 +39,7 @@ class AnswerView(MessageView):
         self._end: AnswerEnd | None = None
         self._open: int | None = None  # the source that is shown beside the conversation
         self.text.source_chosen.connect(self._choose)
+        self.text.copy_by(lambda text: self._look.copy(text))
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
             self._column.addWidget(self._stage_line)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
 from app.core.presets import Preset
@@ -12,14 +12,10 @@ from app.core.records import AnswerDetails, Message
 from app.services.answering import can_repeat
 from app.ui.chat import answer_facts, citations
 from app.ui.chat.pager import Pager
-from app.ui.chat.words import icon_button, literal
+from app.ui.chat.words import icon_button, literal, to_clipboard
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.labels import Label, tip
-
-
-def to_clipboard(text: str) -> None:
-    QGuiApplication.clipboard().setText(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,27 @@
 """The text of one message: selectable by mouse and keyboard, as high as its document, never scrolling by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QMimeData, QPointF, QRect, QRectF, Qt, QUrl, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QTextBlock, QTextCursor, QTextDocument, QWheelEvent
-from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QTextBlock,
+    QTextCursor,
+    QTextDocument,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QFrame, QMenu, QSizePolicy, QTextBrowser, QWidget
 
 from app.core.documents.grounding import Grounding
 from app.ui.chat import characters, citations, formats, markdown, marks
 from app.ui.chat.characters import without_helpers
 from app.ui.chat.stream import StreamedDocument
+from app.ui.chat.words import to_clipboard
 from app.ui.theme import Theme
 
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -32,6 +44,7 @@ class RichText(QTextBrowser):
         self._current: int | None = None  # which of the places is looked at
         self._grounding: Grounding | None = None  # of what is shown
         self._source: int | None = None  # that is open
+        self._copy_text: Callable[[str], None] = to_clipboard
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -173,8 +186,32 @@ class RichText(QTextBrowser):
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = self.menu_at(event.pos())
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
+
+    def menu_at(self, place: QPoint) -> QMenu:
+        """Qt's own, but what it copies goes the way that `copy_by` has set."""
+        menu = self.createStandardContextMenu(place)
+        for action in menu.actions():
+            if action.objectName() == "edit-copy":
+                action.triggered.disconnect()
+                action.triggered.connect(self.copy_selection)
+        return menu
+
+    def copy_by(self, copy: Callable[[str], None]) -> None:
+        """How selected text leaves for the clipboard; at first it simply does."""
+        self._copy_text = copy
+
+    def copy_selection(self) -> None:
+        if text := without_helpers(self.textCursor().selection().toPlainText()):
+            self._copy_text(text)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in _SCROLLING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy_selection()
+        elif event.key() in _SCROLLING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             event.ignore()
         else:
             super().keyPressEvent(event)

@@ -13,13 +13,13 @@ from app.core.records import Message
 from app.services.events import Stage
 from app.ui.chat import answer_facts
 from app.ui.chat.answer import AnswerView
-from app.ui.chat.answer_actions import Look, to_clipboard
+from app.ui.chat.answer_actions import Look
 from app.ui.chat.column import TOP, Column, Estimate, gap_after
 from app.ui.chat.heights import Heights
 from app.ui.chat.message_view import MessageView
 from app.ui.chat.question import QuestionView
 from app.ui.chat.rows_view import RowsView
-from app.ui.chat.words import icon_button
+from app.ui.chat.words import icon_button, to_clipboard
 from app.ui.theme import Theme
 from app.ui.widgets.announce import announce
 

@@ -1,5 +1,7 @@
 """Words on buttons."""
 
+from PySide6.QtGui import QGuiApplication
+
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 
@@ -21,3 +23,7 @@ def spaced(words: str) -> str:
 def literal(text: str) -> str:
     """Qt takes & in the words of buttons and menus for the mark of a shortcut."""
     return text.replace("&", "&&")
+
+
+def to_clipboard(text: str) -> None:
+    QGuiApplication.clipboard().setText(text)
