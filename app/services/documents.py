@@ -135,13 +135,18 @@ class Documents(QObject):
         found = self._library.documents(collection_id) if self._library is not None else []
         return [document for document in found if document.id not in self._leaving]
 
-    def document_of(self, source: Source) -> Document | None:
-        """The document that a stored answer names, if it still is one of ours: the answer may have come from others."""
-        found = self._library.documents_at(source.path) if self._library is not None else []
+    def documents_of(self, source: Source) -> list[Document]:
+        """The documents that a stored answer may mean, the likeliest first. Only our own: the answer, and the path in
+        it, may have come from others."""
+        found = self._library.documents_like(source.path, source.sha256) if self._library is not None else []
         there = {one.id: one.name for one in self.collections()}
         found = [one for one in found if one.id not in self._leaving and one.collection_id in there]
-        own = (one for one in found if there[one.collection_id] == source.collection)
-        return next(own, found[0] if found else None)
+
+        def unlikeliness(one: Document) -> tuple[bool, bool, bool]:
+            is_other = bool(source.sha256) and one.sha256 != source.sha256
+            return is_other, there[one.collection_id] != source.collection, one.path != source.path
+
+        return sorted(found, key=unlikeliness)
 
     def look_again(self) -> None:
         """Another process has changed something, perhaps."""

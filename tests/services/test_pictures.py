@@ -129,8 +129,10 @@ def test_what_is_no_picture_is_not_shown(width: int, height: int, rgb: str) -> N
 def test_only_a_document_of_ones_own_is_found_for_a_source(documents: Documents, document_id: int) -> None:
     (document,) = documents.documents(documents.collections()[0].id)
     own = Source("規程", "internal", document.name, document.path, SENTENCE)
-    assert documents.document_of(own) == document
+    assert documents.documents_of(own) == [document]
+    moved = Source("規程", "internal", document.name, "/elsewhere/規程.pdf", SENTENCE, sha256=document.sha256)
+    assert documents.documents_of(moved) == [document]
     foreign = Source("規程", "internal", "x", "/etc/passwd", "x")
-    assert documents.document_of(foreign) is None
+    assert documents.documents_of(foreign) == []
     documents.remove([document_id])
-    assert documents.document_of(own) is None
+    assert documents.documents_of(own) == []

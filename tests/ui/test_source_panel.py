@@ -238,6 +238,19 @@ def test_when_the_file_has_gone_its_text_is_there(parts: Parts, qtbot: QtBot) ->
     assert marked(page) == [SENTENCE]
 
 
+def test_a_file_that_was_moved_is_shown_by_the_user_and_found_again(parts: Parts, qtbot: QtBot) -> None:
+    document = parts.documents.documents(parts.documents.collections()[0].id)[0]
+    target = Path(document.path).with_name("移した規程.pdf")
+    Path(document.path).rename(target)
+    page = opened(parts)
+    qtbot.waitUntil(page.panel.locate_button.isVisible, timeout=TIMEOUT_MS)
+    page.sources.choose_file = lambda _parent, _name: str(target)
+    page.panel.locate_button.click()
+    wait_for_page(page, 2, qtbot)
+    assert page.sources._document is not None
+    assert page.sources._document.path == str(target)
+
+
 def test_the_same_of_a_file_without_pages(parts: Parts, tmp_path: Path, qtbot: QtBot) -> None:
     path = tmp_path / "覚え書き.md"
     path.write_text("# 第1章\n\n" + SENTENCE + "\n", "utf-8")

@@ -146,9 +146,11 @@ class Library:
         rows = self._db.read("SELECT * FROM document WHERE id = ?", document_id)
         return _document(rows[0]) if rows else None
 
-    def documents_at(self, path: str) -> list[Document]:
-        """One file may be in several collections."""
-        rows = self._db.read("SELECT * FROM document WHERE path = ? ORDER BY id", path)
+    def documents_like(self, path: str, sha256: str) -> list[Document]:
+        """Those of this file, or with the same content. One file may be in several collections, and be moved."""
+        rows = self._db.read(
+            "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id", path, sha256
+        )
         return [_document(row) for row in rows]
 
     def waiting(self) -> list[Document]:

@@ -47,6 +47,7 @@ class SourcePanel(QWidget):
     redraw_wanted = Signal()  # the same page, in another size
     file_requested = Signal()
     copy_requested = Signal()
+    place_requested = Signal()  # of the file, to be shown by the user
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -102,10 +103,11 @@ class SourcePanel(QWidget):
         self.stack.setCurrentWidget(self.view)
         self.view.show_picture(picture, self.tr("{n} ページ").format(n=self._page))
 
-    def show_problem(self, error: AppError) -> None:
-        """Why there is no page; the text stays."""
+    def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
+        """Why there is no page; the text stays. `can_locate`: the user may show where the file is now."""
         sentence = describe_error(error)
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
+        self.locate_button.setVisible(can_locate)
         self.problem.show()
         self._pages_row.hide()
         self.open_button.setVisible(error.code == "source_no_page")
@@ -226,6 +228,9 @@ class SourcePanel(QWidget):
         row.setContentsMargins(side, self._theme.px(8), side, self._theme.px(4))
         row.addWidget(Icon(self._theme, "info", size=14))
         row.addWidget(self._problem_words, 1)
+        self.locate_button = Button(self._theme, self.tr("場所を指定"), compact=True)
+        self.locate_button.clicked.connect(self.place_requested)
+        row.addWidget(self.locate_button, 0, Qt.AlignmentFlag.AlignTop)
         whole.hide()
         return whole
 

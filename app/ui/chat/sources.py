@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QUrl, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.core.documents import citing, sentences
 from app.core.documents.grounding import Grounding, Source
-from app.core.documents.records import Document
+from app.core.documents.records import Collection, Document
 from app.core.errors import AppError
 from app.services import background
 from app.services.documents import Documents
@@ -41,6 +42,9 @@ class Sources(QObject):
         self._answer_id = 0  # of the source that is shown; 0: none
         self._number = 0
         self._document: Document | None = None
+        self._others: list[Document] = []  # with the same content
+        self._is_locating = False  # the file that the user has shown is being read
+        self.choose_file: Callable[[QWidget, str], str] = _choose_file
         self._quotes: tuple[str, ...] = ()  # that are marked on its pages
         self._page = 0
         self._is_looking = False  # for the first page with what was used
@@ -54,6 +58,8 @@ class Sources(QObject):
         panel.redraw_wanted.connect(self._draw)
         panel.file_requested.connect(self._open_file)
         panel.copy_requested.connect(self._copy)
+        panel.place_requested.connect(self._locate)
+        documents.emptied.connect(self._on_all_read)
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +72,9 @@ class Sources(QObject):
             return
         self._answer_id, self._number = answer_id, number
         source = grounding.sources[number - 1]
-        self._document = self._documents.document_of(source)
+        found = self._documents.documents_of(source)
+        same = [one for one in found if not source.sha256 or one.sha256 == source.sha256]
+        self._document, self._others = (same[0], same[1:]) if same else (None, [])
         is_used = grounding.verdict == "answered"
         places = tuple(citing.places(grounding, number)) if is_used else ()
         is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
@@ -77,15 +85,12 @@ class Sources(QObject):
         self._beside.show_panel(True)
         self._transcript.show_open(answer_id, number)
         self._page, self._is_looking = source.page, True
-        if self._document is None:
-            self._panel.show_problem(AppError("source_left"))
-        elif source.sha256 and self._document.sha256 != source.sha256:
-            self._document = None  # its pages are other ones now
-            self._panel.show_problem(AppError("source_changed", path=source.path))
-        elif source.page:
-            self._draw()
+        if self._document is not None:
+            self._show_document()
+        elif found:  # its pages are other ones now
+            self._panel.show_problem(AppError("source_changed", path=source.path or source.document))
         else:
-            self._look_for(self._document)
+            self._panel.show_problem(AppError("source_left"), can_locate=self._home() is not None)
 
     def toggle(self) -> None:
         """Closes what is open, or opens the first source of the answer with the keyboard."""
@@ -136,6 +141,12 @@ class Sources(QObject):
         self._page, self._is_looking = page, False
         self._draw()
 
+    def _show_document(self) -> None:
+        if self._page:
+            self._draw()
+        elif self._document is not None:
+            self._look_for(self._document)
+
     def _draw(self) -> None:
         if self._document is not None and self._page > 0 and self.is_open:
             wanted = Wanted(self._document.id, self._page, self._panel.view.width_px, self._quotes)
@@ -152,7 +163,7 @@ class Sources(QObject):
     def _on_looked_for(self, found: tuple[Document, bool]) -> None:
         document, is_there = found
         if not is_there and document == self._document:
-            self._panel.show_problem(AppError("source_gone", path=document.path))
+            self._on_gone(AppError("source_gone", path=document.path))
 
     def _on_drawn(self, picture: PagePicture) -> None:
         source = self._source()
@@ -173,7 +184,37 @@ class Sources(QObject):
 
     def _on_failed(self, wanted: Wanted, error: AppError) -> None:
         if self._document is not None and wanted.document_id == self._document.id:
-            self._panel.show_problem(error)
+            self._on_gone(error)
+
+    def _on_gone(self, error: AppError) -> None:
+        """The same document may be somewhere else too: it was moved, or is in two collections."""
+        if error.code in ("source_gone", "source_changed") and self._others:
+            self._document = self._others.pop(0)
+            self._show_document()
+        else:
+            can_locate = error.code == "source_gone" and self._home() is not None
+            self._panel.show_problem(error, can_locate=can_locate)
+
+    def _home(self) -> Collection | None:
+        """The collection that the source is of, where it still is there and may be added to."""
+        source = self._source()
+        there = self._documents.collections() if source is not None else []
+        return next((one for one in there if source and one.name == source.collection and not one.is_builtin), None)
+
+    def _locate(self) -> None:
+        """The user shows where the file is now; it is read there, and found by what it holds."""
+        source, home = self._source(), self._home()
+        if source is None or home is None:
+            return
+        path = self.choose_file(self._panel, source.document)
+        if path:
+            self._is_locating = True
+            self._documents.add(home.id, [Path(path)])
+
+    def _on_all_read(self) -> None:
+        if self._is_locating and self.is_open:
+            self.open(self._answer_id, self._number)
+        self._is_locating = False
 
     def _on_content_changed(self) -> None:
         """What is shown may be of an answer that has gone out of sight, or is written anew."""
@@ -189,6 +230,12 @@ class Sources(QObject):
         grounding, _ = self._of(self._answer_id)
         if source is not None and grounding is not None:
             self._transcript.copy(citing.quotation(grounding, self._number))
+
+
+def _choose_file(parent: QWidget, name: str) -> str:
+    """ "": none."""
+    title = QCoreApplication.translate("Sources", "「{name}」の場所").format(name=name)
+    return QFileDialog.getOpenFileName(parent, title)[0]
 
 
 def _is_there(path: Path) -> bool:
