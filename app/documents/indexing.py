@@ -8,15 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.documents.library import Library
-from app.core.documents.records import Document, Report, Section, State
+from app.core.documents.records import Document, Report, Section
 from app.core.errors import AppError
 from app.documents import detect, hygiene, limits, sections
 from app.documents.blocks import Block, Reading, Tell
 
 ATTEMPTS = 10  # what so often ended child and parent together, or the machine, is not tried again
-GARBLED_SHARE = 0.05  # above it a person should look: single odd signs are in every catalogue, a lost font spoils more
-# What a person should look at; other notes are only told.
-DOUBTFUL_NOTES = frozenset({"formulas_without_values", "pages_unreadable"})
 
 
 def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexing: Callable[[int], None]) -> int:
@@ -37,7 +34,9 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     indexing(len(cut))
     report = _report(reading, cut)
     library.put(
-        dataclasses.replace(found, state=_state(report), report=report, error_code="", error_facts={}),
+        dataclasses.replace(
+            found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
+        ),
         cut,
     )
     return len(cut)
@@ -119,13 +118,3 @@ def _report(reading: Reading, cut: list[Section]) -> Report:
         characters=characters,
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _state(report: Report) -> State:
-    is_doubtful = (
-        report.pages_without_text
-        or report.garbled_share > GARBLED_SHARE
-        or report.sections == 0
-        or DOUBTFUL_NOTES & set(report.notes)
-    )
-    return "doubtful" if is_doubtful else "done"

@@ -7,7 +7,7 @@ Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; th
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
 DOUBTFUL_GARBLED_SHARE = 0.05  # single odd signs are in every catalogue, a lost font spoils more
-DOUBTFUL_NOTES = frozenset({"formulas_without_values", "protected_text"})  # others are only told
+DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # others are only told
 
 
 @dataclass(frozen=True, slots=True)
