@@ -84,7 +84,9 @@ def test_at_first_the_manual_is_asked_where_there_is_nothing_else(library: Libra
 def test_own_documents_come_before_the_manual(library: Library, opened) -> None:
     put(library, MANUAL, "public", is_builtin=True)
     put(library, "基準", "internal")
-    assert asked(opened()) == ["基準"]
+    parts = opened()
+    assert asked(parts) == ["基準"]
+    assert parts.window.page("ask").empty.manual_button.isHidden()  # these documents would not answer it
 
 
 def test_without_documents_the_line_says_so(opened) -> None:
@@ -128,6 +130,16 @@ def test_each_conversation_keeps_its_own(library: Library, opened, store) -> Non
     choose(parts, "基準")
     parts.session.open(kept)
     assert chips(parts) == ["点検記録"]
+
+
+def test_in_a_conversation_one_asks_on(library: Library, opened, store) -> None:
+    put(library, "基準", "internal")
+    kept = store.add_question("以前の質問").conversation_id
+    parts = opened()
+    editor = parts.window.page("ask").composer.editor
+    assert editor.placeholderText() == "資料について質問してください"
+    parts.session.open(kept)
+    assert editor.placeholderText() == "続けて質問できます"
 
 
 def test_the_strictest_label_stands_beside_the_title(library: Library, opened) -> None:

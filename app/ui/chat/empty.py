@@ -19,7 +19,7 @@ class EmptyView(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._is_temporary = self._asks_documents = False
+        self._is_temporary = self._asks_documents = self._asks_manual = False
         set_surface(self, "base")
         column = QVBoxLayout(self)
         column.addStretch(2)
@@ -38,15 +38,15 @@ class EmptyView(QWidget):
         self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
         self._show_words()
 
-    def show_documents(self, asks_documents: bool) -> None:
-        """Whether documents are asked: then an example is what Kotae's own manual answers."""
-        self._asks_documents = asks_documents
+    def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
+        """Whether documents are asked. What others hold is not known here: the example is for Kotae's own manual."""
+        self._asks_documents, self._asks_manual = asks_documents, asks_manual
         self._show_words()
 
     def _show_words(self) -> None:
         words = self.tr("資料に聞いてみましょう。") if self._asks_documents else self.tr("質問してみましょう。")
         self._heading.setText(self.tr("一時的な会話です。") if self._is_temporary else words)
-        self.manual_button.setVisible(self._asks_documents)
+        self.manual_button.setVisible(self._asks_manual)
         for button in self.example_buttons:
             button.setVisible(not self._asks_documents)
 

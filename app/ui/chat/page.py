@@ -262,8 +262,8 @@ class ChatPage(Page):
     # ------------------------------------------------------------------- shown
 
     def _show_conversation(self) -> None:
-        has_messages = bool(self.transcript.messages)
-        self.stack.setCurrentIndex(1 if has_messages else 0)
+        self.stack.setCurrentIndex(1 if self.transcript.messages else 0)
+        self._show_scope()
         self._heading.show_title()
         self._show_models()
         self._show_presets()
@@ -285,7 +285,7 @@ class ChatPage(Page):
     def _show_scope(self) -> None:
         here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
         self._heading.show_label()
-        self.empty.show_documents(asks)
+        self.empty.show_documents(asks, asks_manual=self._scoping.asks_manual)
         self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
 
     def _show_settings(self, settings: Settings) -> None:

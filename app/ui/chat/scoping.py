@@ -44,6 +44,11 @@ class Scoping(QObject):
         ]
         return max([*asked, *used], key=LABELS.index, default=None)
 
+    @property
+    def asks_manual(self) -> bool:
+        """Whether Kotae's own manual is among what is asked."""
+        return any(one is not None and one.is_builtin for one, _ in self._asked())
+
     # ------------------------------------------------------------------ private
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
