@@ -1,6 +1,7 @@
 """`kotae docs`: collections of documents: what is in them, what is found in them, adding and removing."""
 
 import argparse
+import os
 import re
 import shlex
 import signal
@@ -173,7 +174,7 @@ def _attention(documents: list[Document]) -> dict[str, Any]:
 def _existing(name: str) -> Path:
     """Raises AppError("docs_path_missing" | "docs_path_missing_near")."""
     try:
-        path = Path(name).expanduser().absolute()
+        path = Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100  as the documents are stored
         if path.exists() and str(path).encode("utf-8"):
             return path
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []

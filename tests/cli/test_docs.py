@@ -87,7 +87,7 @@ def error_of(done: Done) -> str:
 
 
 def test_a_folder_is_added_listed_searched_and_shown(docs: Run, files: Path) -> None:
-    added = docs("add", "基準", str(files), "--json")
+    added = docs("add", "基準", str(files / "下" / ".."), "--json")  # as ../folder is typed
     assert added.returncode == 0, added.stderr
     told = as_json(added)
     assert (told["collection"], told["documents"], told["read"], told["new"]) == ("基準", 2, 2, 2)
