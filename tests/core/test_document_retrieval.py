@@ -1,15 +1,17 @@
 """Questions find what answers them, however either is written."""
 
 import dataclasses
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.core.documents import passages, retrieval, terms
+from app.core.documents import passages, retrieval, synonyms, terms
 from app.core.documents.library import Library
 from app.core.documents.records import Section
 from app.core.errors import AppError
+from app.core.paths import resources
 
 FILLER = [
     Section(("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。")
@@ -140,6 +142,34 @@ def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_p
     assert "可動堰" in first(library, "ラバダム", collection, glossary)
     glossary.write_text("ラバダム\t固定堰\n", "utf-8")
     assert first(library, "ラバダム", collection, glossary) == ""
+
+
+def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: Path) -> None:
+    """A long list of other words must not outweigh what was asked."""
+    asked, others = "ラバダムの点検を行う。", "可動堰、起伏堰、転倒堰、固定堰の点検を行う。"
+    collection = put(library, Section(("第1章",), others), Section(("第2章",), asked))
+    glossary = tmp_path / "用語集.csv"
+    glossary.write_text("ラバダム,可動堰,起伏堰,転倒堰,固定堰\n", "utf-8")
+    assert first(library, "ラバダム", collection, glossary).endswith(asked)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [("橋を直すには", True), ("橋を直したい", True), ("橋の直径", False), ("垂直に立てる", False)],
+)
+def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(
+    library: Library, query: str, is_found: bool
+) -> None:
+    collection = put(library, Section(("章",), "損傷した部材は補修する。"))
+    assert ("補修" in first(library, query, collection)) is is_found
+
+
+def test_every_listed_word_has_others() -> None:
+    listed = tomllib.loads((resources() / synonyms.FILE).read_text("utf-8"))["words"]
+    assert len(listed) > 300
+    for words, others in listed.items():
+        assert words.split(), others
+        assert others.split(), words
 
 
 def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, tmp_path: Path) -> None:
