@@ -36,7 +36,7 @@ def by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[st
 
 
 def _stands_alone(word: str, folded: str) -> bool:
-    """Whether a single kanji is a word there, and no part of one: 直す, and not 直径."""
+    """Whether a single kanji is a word there, and no part of one: 草の, and not 海草."""
     if not re.fullmatch(_KANJI, word):
         return True
     return re.search(f"(?<!{_KANJI}){word}(?!{_KANJI})", folded) is not None
