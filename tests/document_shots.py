@@ -12,6 +12,7 @@ from app.core.documents.library import Library
 from app.core.documents.records import Document, Report, Section
 from app.core.errors import AppError
 from app.core.wording import current_language, phrase
+from app.services.embedding import EmbeddingStanding
 from app.services.reading_queue import Standing
 from app.ui.documents.table import DocumentRole
 
@@ -84,6 +85,12 @@ def documents(parts: Parts) -> None:
     chosen = page.shown.index(1, 1).data(DocumentRole)
     page._on_stood(Standing("reading", chosen.id, chosen.name, 41, 84, 12, 53))
     page.view.setFocus()
+
+
+def documents_meaning(parts: Parts) -> None:
+    """Sections get vectors while one document is still read."""
+    documents(parts)
+    parts.embedding.stood.emit(EmbeddingStanding("working", 41, 1084))
 
 
 def documents_empty(parts: Parts) -> None:
@@ -164,7 +171,7 @@ def documents_menu(parts: Parts) -> None:
 DOCUMENT_SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        documents, documents_empty, documents_full_disk, documents_manual, documents_report, documents_failed,
-        documents_encoding, documents_new, documents_menu,
+        documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,
+        documents_failed, documents_encoding, documents_new, documents_menu,
     )
 }  # fmt: skip

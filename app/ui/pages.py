@@ -130,7 +130,7 @@ class Pages(QObject):
     def _make_documents(self) -> Page:
         from app.ui.documents.page import DocumentsPage
 
-        page = DocumentsPage(self._theme, self._services.documents)
+        page = DocumentsPage(self._theme, self._services.documents, self._services.embedding)
         page.undo_offered.connect(self.undo_offered)
         return page
 

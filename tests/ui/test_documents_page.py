@@ -11,11 +11,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
+from app.core import children
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Report
+from app.core.errors import AppError
 from app.core.paths import Paths
 from app.services import background
 from app.services.documents import Documents
+from app.services.embedding import Embedding, EmbeddingStanding
 from app.services.reading_queue import Standing
 from app.ui.documents.deeds import Pickers
 from app.ui.documents.menus import LabelMenu
@@ -34,7 +37,8 @@ class Desk:
         self.folder = ""
         self.documents = Documents(where.documents, [*SCRIPTED, str(where.documents)], where.logs)
         pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
-        self.page = DocumentsPage(theme, self.documents, pickers)
+        self.embedding = Embedding(children.engine(), where.logs, where.documents)
+        self.page = DocumentsPage(theme, self.documents, self.embedding, pickers)
         self.undo: list[tuple[str, Callable[[], object]]] = []
         self.page.undo_offered.connect(lambda text, undo: self.undo.append((text, undo)))
         qtbot.addWidget(self.page)
@@ -340,3 +344,25 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(desk: Desk, f
     desk.settle()
     assert [one.name for one in desk.documents.collections()] == ["Kotae の使い方"]
     assert desk.names() == ["あ.txt"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [
+        (EmbeddingStanding(), ""),
+        (EmbeddingStanding("idle", 84, 84), ""),
+        (EmbeddingStanding("working", 41, 1084), "意味検索の準備 41／1,084"),
+        (EmbeddingStanding("paused", 41, 84), "意味検索の準備 41／84（回答中は休みます）"),
+        (EmbeddingStanding("elsewhere"), "意味検索の準備：ほかの Kotae（コマンド）が行っています"),
+        (
+            EmbeddingStanding("failed", error=AppError("engine_died", cause="SIGKILL")),
+            "検索は言葉だけで行います。",
+        ),
+    ],
+)
+def test_how_far_the_search_by_meaning_is_stands_in_one_line(
+    desk: Desk, standing: EmbeddingStanding, words: str
+) -> None:
+    desk.embedding.stood.emit(standing)
+    assert words in desk.page.meaning.text()
+    assert desk.page.meaning.isVisible() == bool(words)

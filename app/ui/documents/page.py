@@ -8,11 +8,13 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.documents.records import Collection, Document
 from app.services.documents import Documents
+from app.services.embedding import Embedding
 from app.services.reading_queue import Standing
 from app.ui.documents import words
 from app.ui.documents.collections import CollectionList, CollectionRole, CollectionView, IdRole
 from app.ui.documents.deeds import Deeds, Pickers
 from app.ui.documents.drop_zone import DropZone, dropped_paths
+from app.ui.documents.meaning_line import MeaningLine
 from app.ui.documents.menus import ChoiceMenu, CollectionMenu, DocumentMenu, LabelMenu
 from app.ui.documents.queue_row import QueueRow
 from app.ui.documents.report import ReportPanel
@@ -37,10 +39,13 @@ FILTER_FROM = 8  # documents
 class DocumentsPage(Page):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(self, theme: Theme, documents: Documents, pickers: Pickers | None = None) -> None:
+    def __init__(
+        self, theme: Theme, documents: Documents, embedding: Embedding, pickers: Pickers | None = None
+    ) -> None:
         super().__init__()
         self._theme = theme
         self._documents = documents
+        self.meaning = MeaningLine(embedding)
         self._chosen_id = 0  # of the collection; 0: none
         self._is_report_shown = False  # where table and report do not fit one above the other
         self._is_stale = True
@@ -149,7 +154,7 @@ class DocumentsPage(Page):
         content.setContentsMargins(20, 12, 20, 14)
         content.setSpacing(10)
         content.addWidget(self.chooser, 0, Qt.AlignmentFlag.AlignLeft)
-        for widget in (self.banner, self.queue, self.drop_zone, self.filter):
+        for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
             content.addWidget(widget)
         content.addWidget(self.stack, 5)
         content.addWidget(self.report, 4)
