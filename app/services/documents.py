@@ -180,7 +180,13 @@ class Documents(QObject):
         removal = Removal(collection.name, collection.label, self._library.sources(collection_id))
         ids = [document.id for document in self._library.documents(collection_id)]
         self._leaving_collections.add(collection_id)
-        self._take_out(ids, lambda: self._lane.do(lambda library, _: library.remove_collection(collection_id)))
+        self._leaving.update(ids)
+        self._queue.leave_out(ids)
+        self._lane.do(
+            lambda library, _progress: library.leave_collection(collection_id),
+            lambda _nothing: self._take_out_collection(collection_id, ids),
+        )
+        self.changed.emit()
         return removal
 
     def restore(self, removal: Removal) -> None:
@@ -289,6 +295,9 @@ class Documents(QObject):
         self.opened.emit()
         if interrupted:
             self._take_out(interrupted)
+        for collection_id in self._library.leaving_collections():
+            ids = [document.id for document in self._library.documents(collection_id)]
+            self._take_out_collection(collection_id, ids)
         self.changed.emit()
         if was_damaged:
             self.not_opened.emit(AppError("documents_damaged", path=str(self._path)))
@@ -326,7 +335,12 @@ class Documents(QObject):
         self.changed.emit()
         self._remove_next()
 
+    def _take_out_collection(self, collection_id: int, ids: list[int]) -> None:
+        self._take_out(ids, lambda: self._lane.do(lambda library, _progress: library.remove_collection(collection_id)))
+
     def _remove_next(self) -> None:
+        if self._library is None:
+            return  # closed meanwhile: the next start goes on with it
         while self._removals and not self._remover.is_working:
             ids, done = self._removals[0]
             if ids:

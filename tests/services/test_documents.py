@@ -396,3 +396,23 @@ def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_sta
     second.wait_until_read()
     assert set(second.states(collection)) == {"1.txt", "3.txt"}
     assert len(second.texts()) == 4
+
+
+def test_a_collection_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
+    where: Paths, qtbot: QtBot, make_desk: Callable[..., Desk], files: Path
+) -> None:
+    first = Desk(where, qtbot)
+    first.open()
+    kept = first.collection(files / "1.txt", name="残る")
+    first.documents.remove_collection(first.collection(files))
+    first.close()
+    library = Library.beside(where.documents)
+    assert [one.name for one in library.collections()] == ["残る"]
+    assert len(library.leaving_collections()) == 1
+    library.close()
+    second = make_desk()
+    second.wait_until_read()
+    assert [one.id for one in second.documents.collections()] == [kept]
+    assert len(second.texts()) == 2
+    second.collection(name="基準")  # its name is free again
+    assert second.problems == []

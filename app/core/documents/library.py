@@ -46,9 +46,10 @@ class Library:
     # -------------------------------------------------------------- collections
 
     def collections(self) -> list[Collection]:
-        """By name, Kotae's own last."""
+        """By name, Kotae's own last; without those that leave."""
         rows = self._db.read(
-            f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c ORDER BY c.is_builtin, c.name"  # noqa: S608
+            f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c"  # noqa: S608
+            " WHERE NOT c.is_leaving ORDER BY c.is_builtin, c.name"
         )
         return [_collection(row) for row in rows]
 
@@ -82,8 +83,18 @@ class Library:
         with self._db.transaction():
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
+    def leave_collection(self, collection_id: int) -> None:
+        """It is about to be removed, and out of sight from now on."""
+        with self._db.transaction():
+            self._db.write("UPDATE collection SET is_leaving = 1 WHERE id = ?", collection_id)
+
+    def leaving_collections(self) -> list[int]:
+        """Ids of those that are still there though they were to be removed."""
+        return [row[0] for row in self._db.read("SELECT id FROM collection WHERE is_leaving")]
+
     def remove_collection(self, collection_id: int) -> None:
         """With its documents: seconds for thousands of sections. The files stay where they are."""
+        self.leave_collection(collection_id)
         self.remove_documents([document.id for document in self.documents(collection_id)])
         with self._db.transaction():
             self._db.write("DELETE FROM collection WHERE id = ?", collection_id)

@@ -109,4 +109,9 @@ def _tried(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE document ADD COLUMN tried_modified_ns INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out, _tried)
+def _leaving(db: sqlite3.Connection) -> None:
+    """Removing a collection takes time: whatever ends meanwhile, the next start goes on with it."""
+    db.execute("ALTER TABLE collection ADD COLUMN is_leaving INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out, _tried, _leaving)
