@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core import catalogue, gguf, local_models, prompt
-from app.core.documents import abstention, claims, evidence, excerpts, grounding, packing, retrieval
+from app.core.documents import abstention, claims, clauses, evidence, excerpts, grounding, packing, retrieval
 from app.core.documents.grounding import CollectionRef, Grounding, Source
 from app.core.documents.library import Library
 from app.core.documents.records import Passage
 from app.core.errors import AppError
+from app.core.paths import Paths
 from app.core.prompt import Segment, Turn
 from app.core.records import LocalModel
 from app.core.wording import phrase
@@ -36,6 +37,11 @@ class Wanted:
     turns: tuple[Turn, ...]
     given: tuple[Source, ...] = ()
     before: tuple[Source, ...] = ()  # of the last answer: its [n] are in the turns
+
+    @property
+    def glossary(self) -> Path:
+        """The user's own, beside the documents."""
+        return Paths(self.documents.parent).glossary
 
     @property
     def question(self) -> str:
@@ -79,7 +85,7 @@ def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *,
     library = Library.beside(wanted.documents)
     try:
         searched, by_meaning = _search(library, wanted, meaning, is_late=is_late)
-        is_enough = abstention.judge(library, wanted.question, searched).is_enough
+        is_enough = abstention.judge(library, wanted.question, searched, wanted.glossary).is_enough
         is_ranked = by_meaning == "used"  # scores are of ranks then, and say nothing of how well a passage fits
         passages = tuple(searched[:NEAREST] if is_ranked or not is_enough else packing.near(searched))
         sources = tuple(grounding.source_of(passage, _sha256(library, passage)) for passage in passages)
@@ -130,7 +136,7 @@ def check(packed: Packed, question: str, answer: str) -> Grounding:
     """The grounding with its claims, and whether the model said that the documents do not have it."""
     found = claims.check(answer, packed.passages, question)
     verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
-    return dataclasses.replace(packed.grounding, verdict=verdict, claims=found)
+    return clauses.placed(dataclasses.replace(packed.grounding, verdict=verdict, claims=found), packed.passages)
 
 
 def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_late: bool) -> tuple[list[Passage], str]:
@@ -138,12 +144,12 @@ def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_l
     ids = _ids(library, wanted.scope)
     if meaning is not None:
         try:
-            return retrieval.search(library, wanted.question, ids, SEARCHED, meaning=meaning), "used"
+            return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary, meaning), "used"
         except AppError as error:
             if error.code != "vectors_unusable":
                 raise
             is_late = True
-    return retrieval.search(library, wanted.question, ids, SEARCHED), "missed" if is_late else ""
+    return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary), "missed" if is_late else ""
 
 
 def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
@@ -173,10 +179,13 @@ def _quoted(found: Found, question: str) -> Found:
     picked = excerpts.pick(question, found.passages[:NEAREST])
     if not picked:
         return _not_found(found)
-    used = sorted({excerpt.number for excerpt in picked})
-    renumbered = [dataclasses.replace(excerpt, number=used.index(excerpt.number) + 1) for excerpt in picked]
+    parts = [(one.number, clauses.part_at(found.passages[one.number - 1], one.start)) for one in picked]
+    used = list(dict.fromkeys(parts))  # each clause is a source
+    renumbered = [
+        dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
+    ]
     answer, quoted = excerpts.as_answer(renumbered)
-    sources = tuple(found.sources[number - 1] for number in used)
+    sources = tuple(clauses.source_of_part(found.sources[number - 1], part) for number, part in used)
     kept = Grounding(
         "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning
     )

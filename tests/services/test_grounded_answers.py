@@ -258,3 +258,10 @@ def test_a_temporary_conversation_asks_too_and_is_kept_with_its_scope(scene: Sce
     scene.session.keep_temporary()
     assert scene.session.scope == (CollectionRef(1, "基準"),)
     assert scene.thread()[-1].details.grounding == answer.details.grounding
+
+
+def test_the_users_own_words_are_looked_for(grounded: Scene) -> None:
+    assert grounded.ask("芝管理は年に何回？").details.grounding.verdict == "not_in_documents"
+    grounded.where.glossary.write_text("芝管理,除草\n", "utf-8")
+    kept = grounded.ask("芝管理は年に何回？").details.grounding
+    assert kept.sources[0].heading[-1] == "6.1 除草"

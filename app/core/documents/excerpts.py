@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.documents import evidence, packing, quantities, sentences, terms
+from app.core.documents import clauses, evidence, packing, quantities, sentences, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 
@@ -38,7 +38,7 @@ class Excerpt:
 
 
 def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """The best sentences, in the order of the passages (which are the best first when they come from a search)."""
+    """The best sentences, those of the clause with the best one first."""
     wanted = evidence.asked_terms(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
@@ -49,7 +49,7 @@ def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) 
     ]
     best = sorted(scored, key=lambda one: -one.score)[:limit]
     kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
-    return sorted(kept, key=lambda one: (one.number, one.start))
+    return _by_clause(kept, passages)
 
 
 def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
@@ -64,6 +64,13 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     return text, tuple(found)
 
 
+def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
+    """Those of one clause together, in their order; the clause with the best one first."""
+    clause = {one: (one.number, clauses.part_at(passages[one.number - 1], one.start)) for one in kept}
+    first = list(dict.fromkeys(clause[one] for one in sorted(kept, key=lambda one: -one.score)))
+    return sorted(kept, key=lambda one: (first.index(clause[one]), one.start))
+
+
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
     places = _places(passage)
@@ -76,6 +83,7 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         if found and _LIMITS.match(text, part.start):
             continue  # it came with the one before
         own = _terms_of(text[part.start : part.end])
+        about = _terms_of(" ".join(clauses.part_at(passage, part.start).heading))
         score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
         if not own & weights.keys():
             score *= 0.5
