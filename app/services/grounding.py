@@ -25,7 +25,10 @@ if TYPE_CHECKING:  # numpy
 SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
 NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
 # A question that only means something after the one before it.
-_FOLLOWS = re.compile("^(?:では|じゃあ|また|あと|ほかに|他に|同じ)|(?:それ|その|これ|この|そこ|あの)(?!ぞれ)")
+_FOLLOWS = re.compile(
+    "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
+    "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     """By name; a collection that was renamed is found by its id."""
     collections = library.collections()
     by_name = {one.name: one.id for one in collections}
-    known = {one.id for one in collections}
+    known = {one.id for one in collections if not one.is_builtin}  # ids begin anew in a new database, with the manual
     ids = [by_name.get(ref.name) or (ref.id if ref.id in known else None) for ref in scope]
     if not any(ids):
         raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))

@@ -140,6 +140,8 @@ def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_p
     assert first(library, "ラバダム", collection, glossary) == ""
     glossary.write_text("# 事務所の言い方\nラバダム,可動堰\n", "utf-8-sig")
     assert "可動堰" in first(library, "ラバダム", collection, glossary)
+    glossary.write_text("事務所の用語集,用語の一覧\nラバダム,可動堰\n", "cp932")  # as Excel saves it
+    assert "可動堰" in first(library, "ラバダム", collection, glossary)
     glossary.write_text("ラバダム\t固定堰\n", "utf-8")
     assert first(library, "ラバダム", collection, glossary) == ""
 
@@ -172,7 +174,7 @@ def test_every_listed_word_has_others() -> None:
 def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, tmp_path: Path) -> None:
     collection = put(library, Section(("章",), "橋脚"))
     glossary = tmp_path / "glossary.csv"
-    glossary.write_bytes("ラバダム,可動堰".encode("cp932"))
+    glossary.write_bytes(bytes(range(256)) * 20)
     with pytest.raises(AppError) as caught:
         retrieval.search(library, "ラバダム", [collection], 5, glossary)
     assert caught.value.code == "glossary_unreadable"

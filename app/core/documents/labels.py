@@ -16,7 +16,7 @@ def highest(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
 def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
     """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
     by_name = {one.name: one.label for one in collections}
-    by_id = {one.id: one.label for one in collections}
+    by_id = {one.id: one.label for one in collections if not one.is_builtin}
     return highest((by_name.get(ref.name) or by_id.get(ref.id) or DEFAULT for ref in scope), DEFAULT)
 
 

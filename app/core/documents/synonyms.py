@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from app.core import text
-from app.core.documents import terms
+from app.core.documents import encodings, terms
 from app.core.errors import AppError
 from app.core.paths import resources
 
@@ -59,7 +59,11 @@ def _glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, 
     try:
         if size > OWN_BYTES_MAX:
             raise ValueError("too large")
-        lines = path.read_text("utf-8-sig").splitlines()
+        data = path.read_bytes()
+        codec = encodings.detect(data)
+        if data and not codec:
+            raise ValueError("not a text")
+        lines = encodings.decode(data, codec or "utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise AppError("glossary_unreadable", path=str(path), reason=str(error)) from error
     found: dict[str, tuple[str, ...]] = {}

@@ -112,7 +112,10 @@ _NOT = (
     "|項目に|名称|行為|列車|A[A-Z])"
 )
 # Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
-_EACH = r"(?:\s?/\s?(?:年|か月|ヶ月|月|週|日|時間|分|秒|回|本|台|基|枚|個|人|戸|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t)(?![A-Za-z\d^])))?"
+_EACH = (
+    r"(?:\s?/\s?(?:年|か月|ヶ月|月|週|日|時間|分|秒|回|本|台|基|枚|個|人|戸"
+    r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t)(?![A-Za-z\d^])))?"
+)
 PATTERN = _NOT + "(?:" + "|".join(_pattern(s) for s in sorted(_BY_SPELLING, key=len, reverse=True)) + ")" + _EACH
 
 
