@@ -3,10 +3,12 @@
 import argparse
 import dataclasses
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 from app.cli import ask
 from app.cli.loop import Waiting, application
+from app.cli.meaning import Meanings
 from app.cli.output import Output, left
 from app.core import children, export_log
 from app.core.batch import questions
@@ -39,14 +41,16 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters
     )
     app = application()
-    engine = EngineClient(children.engine(), where.logs / "engine-batch.log")
-    answering = _Answering(BatchRun(engine, children.template(), batch), output)
-    try:
-        answering.wait()
-    finally:
-        answering.run.abandon()
-        engine.shut_down()
-        del app
+    with Meanings(where, output) if scope else nullcontext() as meanings:
+        embedding = meanings.embedding if meanings else None
+        engine = EngineClient(children.engine(), where.logs / "engine-batch.log")
+        answering = _Answering(BatchRun(engine, children.template(), batch, embedding=embedding), output)
+        try:
+            answering.wait()
+        finally:
+            answering.run.abandon()
+            engine.shut_down()
+    del app
     return _print(answering, found, out, output)
 
 

@@ -26,6 +26,7 @@ from app.core.wording import describe_error
 from app.engine.messages import AdapterUse
 from app.services import background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.grounding import Wanted
 
@@ -92,9 +93,16 @@ class BatchRun(QObject):
     failed = Signal(object)  # AppError
 
     def __init__(
-        self, engine: EngineClient, template_command: list[str], batch: Batch, parent: QObject | None = None
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        batch: Batch,
+        parent: QObject | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
+        """`embedding`: as of `AnswerRun`."""
         super().__init__(parent)
+        self._embedding = embedding
         self.batch = batch
         self._engine = engine
         self._template_command = template_command
@@ -194,7 +202,7 @@ class BatchRun(QObject):
         wanted = Wanted(batch.documents, batch.scope, turns) if batch.scope else None
         request = AnswerRequest(batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted)
         self._text = ""
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self)
+        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)

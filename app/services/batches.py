@@ -18,6 +18,7 @@ from app.core.errors import AppError
 from app.services import answer_run, background
 from app.services.batch import Batch, BatchRun, Ended, Standing, scope_label
 from app.services.chat import ChatSession
+from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -60,6 +61,7 @@ class Batches(QObject):
         documents: Path,
         memory: Path,
         parent: QObject | None = None,
+        embedding: Embedding | None = None,
     ) -> None:
         """`memory`: a file that holds where the last batch writes to, for the next start."""
         super().__init__(parent)
@@ -71,6 +73,7 @@ class Batches(QObject):
         self._template_command = template_command
         self._documents = documents
         self._memory = memory
+        self._embedding = embedding
         self._run: BatchRun | None = None
         self._is_paused = False
         session.stage_changed.connect(self._on_chat_changed)
@@ -143,7 +146,7 @@ class Batches(QObject):
             return
         self._remember(batch.out)
         self._is_paused = False
-        run = self._run = BatchRun(self._engine, self._template_command, batch, self)
+        run = self._run = BatchRun(self._engine, self._template_command, batch, self, self._embedding)
         if self._session.is_busy:
             run.hold(CHAT)
         run.progressed.connect(self.progressed)
