@@ -260,13 +260,14 @@ class Documents(QObject):
         self._queue.resume()
 
     def cancel_all(self) -> None:
-        """Nothing waits any more: what was read before stays, what was not leaves."""
-        self._queue.pause()
-        self._lane.do(lambda library, _progress: gather.leave_queue(library), self._on_cancelled)
+        """Nothing waits any more: what was read before stays, what was not leaves until the next `refresh`."""
 
-    def _on_cancelled(self, never_read: list[int]) -> None:
-        self.remove(never_read)
-        self._queue.resume()
+        def left(_nothing: None) -> None:
+            self.changed.emit()
+            self._queue.resume()
+
+        self._queue.pause()
+        self._lane.do(lambda library, _progress: gather.leave_queue(library), left)
 
     # ------------------------------------------------------------------- manual
 

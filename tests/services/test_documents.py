@@ -219,6 +219,9 @@ def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(desk: Desk, file
     desk.wait_until_read()
     assert set(desk.states(collection).values()) == {"done"}
     assert desk.texts() == before
+    (files / "0.txt").write_text("alt\n", encoding="utf-8")
+    assert desk.refresh(collection).new == 2
+    assert len(desk.texts()) == len(before) + 2
 
 
 def test_a_document_that_is_being_read_can_be_removed(desk: Desk, files: Path) -> None:

@@ -68,15 +68,15 @@ def refresh(library: Library, collection_id: int, note: Note = lambda _count: No
     return Refreshed(collection_id, len(new), len(found.changed), found.gone, found.missing)
 
 
-def leave_queue(library: Library) -> list[int]:
-    """What was read before stays as it was. Gives the ids of what was not: it is to be removed."""
-    never = []
-    for document in library.waiting():
-        if document.indexed_at:
-            library.keep(document.id)
-        else:
-            never.append(document.id)
-    return never
+def leave_queue(library: Library) -> None:
+    """What was read before stays as it was; what was not leaves. Of folders, a later `refresh` finds it again."""
+    with library.database.transaction():
+        for document in library.waiting():
+            if document.indexed_at:
+                library.keep(document.id)
+            else:
+                library.remove_source(document.collection_id, Path(document.path))
+                library.remove_documents([document.id])
 
 
 def collection_named(library: Library, name: str) -> int:
