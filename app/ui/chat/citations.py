@@ -1,5 +1,6 @@
 """Marks of sources in a shown answer: [1] as a link, and what its sources do not have, marked where it stands."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
@@ -10,6 +11,8 @@ from app.core.documents.grounding import Claim, Grounding
 from app.core.records import Message
 from app.ui.chat import characters, markdown
 from app.ui.theme import Theme
+
+Place = tuple[int, int]  # start and end, as Qt counts
 
 SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.ui.chat.links)
 _MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
@@ -70,8 +73,9 @@ def selections(
     missing = QTextCharFormat(wave)
     missing.setBackground(theme.color("warning_soft"))
     missing.setForeground(theme.color("warning"))
-    found = [_selection(document, *place, wave) for place in doubtful_places(document, grounding.claims)]
-    found += [_selection(document, *place, missing) for place in missing_places(document, grounding.claims)]
+    sentences, values = doubtful_places(document, grounding.claims)
+    found = [_selection(document, *place, wave) for place in sentences]
+    found += [_selection(document, *place, missing) for place in values]
     if current is not None:
         look = QTextCharFormat()
         look.setBackground(theme.color("accent"))
@@ -80,41 +84,43 @@ def selections(
     return found
 
 
-def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[int, int]]:
-    """Where the sentences without support stand, as Qt counts. What cannot be found again is left out."""
-    return [place for claim, place in _sentences(document, claims) if not claim.is_supported]
-
-
-def missing_places(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[int, int]]:
-    """Where the values and names stand that the sources do not have."""
-    found = []
-    for claim, (start, end) in _sentences(document, claims):
-        for value in claim.missing:
-            place = _find(document, value, start, end)
-            found += [place] if place else []
-    return found
-
-
-def _sentences(document: QTextDocument, claims: Sequence[Claim]) -> list[tuple[Claim, tuple[int, int]]]:
-    found, at = [], 0
+def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:
+    """Where the sentences without support stand, and the values and names in them that no source has, as Qt counts.
+    What cannot be found again is left out."""
+    sentences: list[Place] = []
+    values: list[Place] = []
+    if all(claim.is_supported for claim in claims):
+        return sentences, values
+    shown, at = _Shown(document), 0
     for claim in claims:
-        place = _find(document, claim.sentence, at, document.characterCount())
-        if place is not None:
-            found.append((claim, place))
-            at = place[1]
-    return found
+        place = shown.find(claim.sentence, at, shown.end)
+        if place is None:
+            continue
+        at = place[1]
+        if not claim.is_supported:
+            sentences.append(place)
+            values += [found for value in claim.missing if (found := shown.find(value, *place))]
+    return sentences, values
 
 
-def _find(document: QTextDocument, written: str, first: int, last: int) -> tuple[int, int] | None:
-    """Where it is shown between two places, whatever Markdown has made of its signs."""
-    shown = document.toPlainText()
-    kept = [(place, one) for place, one in enumerate(shown) if one not in _MARKUP]
-    if max(shown, default="") > "\uffff":
-        kept = [(characters.in_utf16(shown, place), one) for place, one in kept]
-    kept = [(place, one) for place, one in kept if first <= place < last]
-    wanted = "".join(one for one in characters.harmless(written) if one not in _MARKUP)
-    at = "".join(one for _, one in kept).find(wanted) if wanted else -1
-    return (kept[at][0], kept[at + len(wanted) - 1][0] + 1) if at >= 0 else None
+class _Shown:
+    """The text of a document in which what was written is found again, whatever Markdown has made of its signs."""
+
+    def __init__(self, document: QTextDocument) -> None:
+        text = document.toPlainText()
+        kept = [(place, one) for place, one in enumerate(text) if one not in _MARKUP]
+        self._text = "".join(one for _, one in kept)
+        self._places = [place for place, _ in kept]
+        if max(text, default="") > "\uffff":
+            self._places = [characters.in_utf16(text, place) for place in self._places]
+        self.end = document.characterCount()
+
+    def find(self, written: str, first: int, last: int) -> Place | None:
+        """Between two places."""
+        wanted = "".join(one for one in characters.harmless(written) if one not in _MARKUP)
+        start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
+        at = self._text.find(wanted, start, stop) if wanted else -1
+        return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
 
 
 def _marks(block: QTextBlock, count: int) -> list[tuple[int, int, int]]:
