@@ -19,6 +19,8 @@ def lines(details: AnswerDetails) -> list[str]:
         facts.append(translate("AnswerFacts", "{n} トークン").format(n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
         facts.append(translate("AnswerFacts", "終わり：{reason}").format(reason=stop_words(details.stop_reason)))
+    if details.grounding is not None and details.grounding.by_meaning:
+        facts.append(searched_words(details.grounding.by_meaning))
     if details.seed is not None:
         facts.append(translate("AnswerFacts", "乱数 {seed}").format(seed=details.seed))
     return [fact for fact in facts if fact]
@@ -52,6 +54,13 @@ def stop_words(reason: str) -> str:
         "interrupted": translate("AnswerFacts", "Kotae の終了"),
         "failed": translate("AnswerFacts", "エラー"),
     }.get(reason, reason)
+
+
+def searched_words(by_meaning: str) -> str:
+    """How documents were searched, where an embedding model is installed."""
+    if by_meaning == "used":
+        return translate("AnswerFacts", "言葉と意味で検索")
+    return translate("AnswerFacts", "言葉だけで検索（意味検索が間に合わず）")
 
 
 def _seconds(details: AnswerDetails) -> str:
