@@ -71,6 +71,7 @@ class Pages(QObject):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     first_run_requested = Signal()
     problem_occurred = Signal(object)  # AppError
+    work_ended = Signal(str, float)  # which kind of work, in words, and the seconds it took
     settings_requested = Signal(str)  # models | network | training: a section of the settings
 
     def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
@@ -169,6 +170,7 @@ class Pages(QObject):
         )  # fmt: skip
         secrecy = Secrecy(self._theme, of.paths.exports_log)
         page = BatchPage(self._theme, batches, of.session, of.documents, secrecy, open_folder)
+        page.work_ended.connect(self.work_ended)
         page.ask_requested.connect(self.ask_requested)
         return page
 

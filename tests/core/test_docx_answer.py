@@ -132,12 +132,14 @@ def test_it_is_written_in_english_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_conversation_as_word_and_markdown_has_the_sources_of_each_answer() -> None:
     made = answered()
-    bundle = Bundle(Conversation(1, "題名", 1.0, 2.0, 2), (made.question, made.answer))
+    bundle = Bundle(Conversation(1, "題名", 1.0, 2.0, 2, label="secret"), (made.question, made.answer))
     document = Document(io.BytesIO(docx_file.content(bundle)))
     assert document.tables[-1].rows[1].cells[2].text == "第2章 材料 2.1 かぶり"
     written = markdown_file.content(bundle)
     assert "- \\[1\\] 基準.pdf　第2章 材料 2.1 かぶり（標準）　p.12" in written
     assert "要確認 2／2 文" in written
+    assert "- ラベル：機密" in written
+    assert "ラベル：機密" in all_text(document)
     assert "yamada" not in written + all_text(document)
 
 

@@ -111,8 +111,11 @@ def test_a_file_is_chosen_looked_at_and_answered(desk: Desk, file: Path) -> None
     assert "1 行は質問にできません：3 行目（質問が空です）" in setup.skipped.text()
     assert setup.without.isVisible()
     assert setup.out == file.with_name("問い合わせ_回答.xlsx")
+    ended: list[str] = []
+    desk.parts.window.pages.work_ended.connect(lambda words, _seconds: ended.append(words))
     desk.click(setup.start_button)
     desk.wait(lambda: desk.page.shown is desk.page.empty and desk.page.banner.isVisible())
+    assert ended == ["まとめて質問が終わりました"]
     assert desk.banner().startswith("2 件に回答しました。")
     assert "質問にできない行 1 行" in desk.banner()
     assert verdicts(setup.out) == ["回答", "質問ではありません", "回答"]

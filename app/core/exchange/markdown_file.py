@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app import __version__
 from app.core.documents import checked, citing
 from app.core.documents.grounding import Grounding
+from app.core.documents.labels import DEFAULT
 from app.core.exchange.answer_markdown import contained
 from app.core.exchange.bundle import Bundle
 from app.core.records import Message
@@ -58,6 +59,8 @@ def facts(bundle: Bundle) -> Sequence[str]:
         phrase("export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
         phrase("export_made", at=moment(time.time()), version=__version__),
     ]
+    if conversation.label != DEFAULT:
+        found.append(phrase("export_label", label=phrase(f"label_{conversation.label}")))
     others = len(bundle.messages) - len(shown(bundle))
     return [*found, phrase("export_branches", count=others)] if others else found
 

@@ -1,5 +1,6 @@
 """The page まとめて質問: a file of questions in, a file of answers with their sources out."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from app.ui.widgets.page import Page
 
 class BatchPage(Page):
     ask_requested = Signal()
+    work_ended = Signal(str, float)  # in words without any of its content, and the seconds it took
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class BatchPage(Page):
         self._path = Path()
         self._found: QuestionFile | None = None
         self._out = Path()  # of the last batch
+        self._began_at = 0.0
         self._unfinished: Unfinished | None = None
         self._failure: Sentence | None = None  # that the banner shows
         self._build()
@@ -212,6 +215,7 @@ class BatchPage(Page):
         self.banner.hide()
         self._failure = None
         self._out = batch.out
+        self._began_at = time.monotonic()
         self.running.begin()
         self._show(self.running)
         self._batches.begin(batch)
@@ -228,6 +232,7 @@ class BatchPage(Page):
         self.banner.show_message(
             "warning" if ended.failed else "success", what, sentence, (("folder", self.tr("保存先を開く")), *again)
         )
+        self.work_ended.emit(self.tr("まとめて質問が終わりました"), time.monotonic() - self._began_at)
         if again:
             self._batches.look_for_unfinished()
 
@@ -243,6 +248,7 @@ class BatchPage(Page):
     def _on_failed(self, error: AppError) -> None:
         if self.shown is self.running:
             self._unfinished = None
+            self.work_ended.emit(self.tr("まとめて質問が途中で止まりました"), time.monotonic() - self._began_at)
             self._show(self.setup if self._found is not None else self.empty)
             self._batches.look_for_unfinished()
         self._failure = describe_error(error)
