@@ -1,4 +1,4 @@
-"""The reading child with less patience: `python hasty_reader.py DATABASE`. A page may take a second or two."""
+"""The reading child with less patience and memory: `python hasty_reader.py DATABASE SECONDS_OF_A_PAGE BYTES`."""
 
 import sys
 
@@ -7,5 +7,5 @@ from app.documents import limits, worker
 
 if __name__ == "__main__":
     offline.enforce()
-    limits.PAGE_S = 1.0
+    limits.PAGE_S, limits.MEMORY_BYTES = float(sys.argv[2]), int(sys.argv[3])
     worker.main(sys.argv[1])

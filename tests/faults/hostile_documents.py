@@ -9,7 +9,8 @@ DONE, DOUBTFUL = "done", "doubtful"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`name`: of the file, unique. `end`: the state, or the error code of a document that failed.
+    """`name`: of the file, unique. `end`: the state, or the error code of a document that failed; where
+    two are right, both with | between them.
 
     `content`: the file's bytes, or what writes it. `holds`: what its sections say, `lacks`: what they do not.
     """

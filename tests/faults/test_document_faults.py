@@ -1,8 +1,6 @@
 """Hostile and odd documents through the real reading child and the real queue, each with an innocent one behind it."""
 
-import base64
 import os
-import random
 import re
 import socket
 import sys
@@ -16,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from app.core import catalogue, children, prompt, wording
 from app.core.documents import packing
+from app.core.documents.gather import Added
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Passage
 from app.core.errors import AppError
@@ -125,7 +124,7 @@ def end_of(document: Document) -> str:
 def check_case(desk: Desk, case: Case, document: Document) -> str:
     """ "" or what is wrong."""
     said = "\n".join(part for one in desk.passages(document.id) for part in (*one.section.heading, one.section.text))
-    if end_of(document) != case.end:
+    if end_of(document) not in case.end.split("|"):
         return f"{case.name}: {end_of(document)} {document.error_facts}, not {case.end}"
     missing = [part for part in case.holds if part not in said]
     leaked = [part for part in case.lacks if part in said]
@@ -216,7 +215,7 @@ def test_odd_names_and_links_of_a_folder(desk: Desk) -> None:
     folder = desk.folder / "資料"
     left_out = hostile_names.make(folder)
     before = set(desk.folder.rglob("*"))
-    added = []
+    added: list[Added] = []
     desk.documents.added.connect(added.append)
     found = desk.read([folder])
     assert sorted(Path(path).name for path in found) == sorted(str(named.name) for named in hostile_names.TAKEN)
@@ -231,19 +230,29 @@ def test_odd_names_and_links_of_a_folder(desk: Desk) -> None:
     desk.check_nothing_left(before)
 
 
+def hasty(desk: Desk, page_s: float, memory_bytes: int) -> list[str]:
+    script = Path(__file__).with_name("hasty_reader.py")
+    return [sys.executable, str(script), str(desk.where.documents), str(page_s), str(memory_bytes)]
+
+
 def test_a_page_that_takes_too_long_is_left_and_the_next_document_read(desk: Desk) -> None:
     """In native code that hears nothing: the child ends itself, says why, and another goes on."""
-    desk.use([sys.executable, str(Path(__file__).with_name("hasty_reader.py")), str(desk.where.documents)])
+    desk.use(hasty(desk, 1.0, limits.MEMORY_BYTES))
     run_all(desk, [Case("laughs.pdf", "document_page_slow", hostile_pdf.laughing(9))], 1)
 
 
-@pytest.mark.slow
-def test_what_takes_all_memory_is_left_and_what_is_only_long_is_read(desk: Desk) -> None:
-    rows = "名称,数量\n" + "".join(f"堰堤{number},{number}\n" for number in range(200_000))
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent watches the memory")
+def test_what_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) -> None:
+    """In Python it is an error like others; native code may end the child, which is tried once more."""
+    desk.use(hasty(desk, limits.PAGE_S, 500_000_000))
     cases = [
-        Case("laughs.pdf", "document_crashed", hostile_pdf.laughing(9)),
         Case("elements.docx", "document_out_of_memory", hostile_office.many_elements()),
-        Case("rows.csv", DONE, rows.encode(), ("堰堤199999",)),
-        Case("base64.txt", DONE, base64.encodebytes(random.Random(3).randbytes(5_000_000))),
+        Case("laughs.pdf", "document_crashed|document_out_of_memory", hostile_pdf.laughing(9)),
     ]
     run_all(desk, cases, len(cases))
+
+
+@pytest.mark.slow
+def test_a_table_of_200000_rows_is_read(desk: Desk) -> None:
+    rows = "名称,数量\n" + "".join(f"堰堤{number},{number}\n" for number in range(200_000))
+    run_all(desk, [Case("rows.csv", DONE, rows.encode(), ("堰堤199999",))], 1)
