@@ -13,7 +13,7 @@ from app.core.errors import AppError
 from app.documents import detect, hygiene, limits, sections
 from app.documents.blocks import Block, Reading, Tell
 
-ATTEMPTS = 10  # what so often ended child and parent together, or the machine, is not tried again
+ATTEMPTS = 50  # what so often ended child and parent together is not tried again: hardly ever the document's fault
 
 
 def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexing: Callable[[int], None]) -> int:

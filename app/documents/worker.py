@@ -77,9 +77,11 @@ class Worker:
             print(f"documents: unreadable command: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
             os._exit(2)
         interrupted = self._reading
-        if interrupted is not None:  # leaving is no fault of the document: it does not count as an attempt
+        if interrupted is not None:
             with contextlib.suppress(AppError):
-                Library.beside(self._database).read_again([interrupted.document_id])
+                library = Library.beside(self._database)
+                library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # the sections may just be written
+                library.interrupt(interrupted.document_id)
         os._exit(0)
 
     def _done(self, command: messages.Command) -> messages.Event:

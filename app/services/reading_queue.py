@@ -124,7 +124,7 @@ class ReadingQueue(QObject):
         self._reader.stop()
         self._lock.unlock()
         if document is not None and self._library is not None:
-            self._library.read_again([document.id])
+            self._library.interrupt(document.id)
 
     # ------------------------------------------------------------------ private
 

@@ -330,3 +330,15 @@ def test_the_look_for_interrupted_removals_finds_only_those(library: Library, fo
     library.remove_documents(library.leaving())
     assert library.leaving() == []
     assert gather.refresh(library, collection).new == 0
+
+
+def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(library: Library, folder: Path) -> None:
+    gather.add(library, library.add_collection("基準"), [folder])
+    first, second = (document.id for document in library.waiting()[:2])
+    library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id IN (?, ?)", first, second)
+    read(library)
+    library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id = ?", first)
+    library.interrupt(first)
+    library.interrupt(second)
+    assert [document.id for document in library.waiting()] == [first]
+    assert library._db.read("SELECT attempts FROM document WHERE id = ?", first)[0][0] == 0

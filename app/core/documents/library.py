@@ -210,6 +210,13 @@ class Library:
                     document_id,
                 )
 
+    def interrupt(self, document_id: int) -> None:
+        """Its reader leaves in the middle, which is no fault of the document. What has been read meanwhile stays so."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE document SET state = 'waiting', attempts = 0 WHERE id = ? AND state = 'reading'", document_id
+            )
+
     def keep(self, document_id: int) -> None:
         """Takes a document out of the queue; what was read of it earlier stays."""
         document = self.document(document_id)
