@@ -18,6 +18,7 @@ from app.core.paths import Paths
 from app.core.records import AnswerDetails
 from app.core.store import Store
 from app.ui.chat.page import ChatPage
+from app.ui.chat.source_row import SourceRow
 from app.ui.theme import Theme
 from tests.documents.pdf_maker import Pdf, text
 from tests.ui.chat_double import Double
@@ -55,9 +56,16 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it(double: Double
 
 
 def test_foreign_text_is_only_text(double: Double) -> None:
-    hostile = dataclasses.replace(SOURCES[0], text="<img src='file:///etc/passwd'> <b>太字</b>。\u202e逆。")
-    shown(double, "短い。", Grounding("answered", (hostile,)))
+    text = "<img src='file:///etc/passwd'> <b>太字</b>。\u202e逆。"
+    heading = ("<i>第1章</i>", "\u202e<a href='x'>二節</a>")
+    hostile = dataclasses.replace(SOURCES[0], text=text, heading=heading, tag="<u>" + "長" * 99)
+    view = shown(double, "短い。", Grounding("answered", (hostile,)))
     double.page.sources.open(2, 1)
+    panel = double.page.panel
+    assert panel.clause.text() == "‹U+202E›<a href='x'>二節</a>"
+    assert panel.path.text().endswith("<i>第1章</i>")
+    assert len(panel._tag_words.text()) == 12
+    assert all("\u202e" not in row.words + row.toolTip() for row in view.findChildren(SourceRow))
     assert double.page.panel.text.sheet.text.toPlainText() == (
         "<img src='file:///etc/passwd'> <b>太字</b>。‹U+202E›逆。"
     )
@@ -112,6 +120,22 @@ def test_the_quotation_is_copied_with_its_place(double: Double) -> None:
     assert QGuiApplication.clipboard().text() == (
         "「発電機は、毎月1回運転する。」\n管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21"
     )
+
+
+def test_what_is_selected_in_it_is_copied_the_way_of_answers(double: Double) -> None:
+    """Secret text asks first; the transcript knows how."""
+    shown(double, RIGHT)
+    page, copied = double.page, []
+    page.transcript.copy_by(copied.append)
+    page.sources.open(2, 1)
+    text = page.panel.text.sheet.text
+    text.selectAll()
+    QTest.keyClick(text, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    page.panel.copy_button.click()
+    assert copied == [
+        SOURCES[0].text,
+        "「発電機は、毎月1回運転する。」\n管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21",
+    ]
 
 
 def test_a_file_that_no_collection_has_is_never_opened(double: Double) -> None:

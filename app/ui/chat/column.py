@@ -8,6 +8,7 @@ from app.ui.theme import Theme
 TOP, BOTTOM = 20, 28  # px above the first and below the last message
 GAP_AFTER_QUESTION, GAP_AFTER_ANSWER = 14, 18
 SIDE = 16
+USED_SOURCES = 2  # of an answer, as far as is known without looking at it
 _NARROWEST = 160  # before the window has its size, pages are narrower than any text could bear
 
 
@@ -35,12 +36,18 @@ class Estimate:
         self._question_characters = max(1, (column.width - theme.px(32)) // font_px)
         self._question_frame = theme.px(46 + GAP_AFTER_QUESTION)
         self._answer_frame = theme.px(34 + GAP_AFTER_ANSWER)
+        self._check, self._source = theme.px(34), theme.px(30)
 
     def height(self, message: Message) -> int:
         text = message.text[:20_000]
         if message.role == "question":
             return self._question_frame + self._lines(text, self._question_characters) * self._line
-        return self._answer_frame + self._lines(text, self._answer_characters) * self._line
+        return self._answer_frame + self._lines(text, self._answer_characters) * self._line + self._grounds(message)
+
+    def _grounds(self, message: Message) -> int:
+        """Of the check and the sources below an answer from documents."""
+        kept = message.details.grounding if message.details is not None else None
+        return self._check + self._source * min(USED_SOURCES, len(kept.sources)) if kept is not None else 0
 
     @staticmethod
     def _lines(text: str, characters: int) -> int:

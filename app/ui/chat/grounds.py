@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 from app.core.documents import citing
 from app.core.documents.grounding import Claim, Grounding
 from app.core.records import Message
-from app.ui.chat import citations
+from app.ui.chat import characters, citations
 from app.ui.chat.source_row import SourceRow
 from app.ui.language import joined
 from app.ui.theme import Theme
@@ -98,7 +98,7 @@ class Grounds(QWidget):
         return frame
 
     def _why(self, doubtful: list[Claim]) -> str:
-        missing = list(dict.fromkeys(value for claim in doubtful for value in claim.missing))
+        missing = list(dict.fromkeys(characters.harmless(value) for claim in doubtful for value in claim.missing))
         if not missing:
             return self.tr("波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。")
         named = self.tr("」「").join(missing[:NAMED_VALUES])

@@ -10,7 +10,9 @@ from app.core.documents.grounding import Source
 from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.services.pictures import PagePicture
+from app.ui.chat import characters
 from app.ui.chat.page_view import PageView
+from app.ui.chat.source_row import TAG_CHARACTERS
 from app.ui.chat.source_text import SourceText
 from app.ui.chat.words import icon_button, spaced
 from app.ui.theme import Theme
@@ -74,10 +76,10 @@ class SourcePanel(QWidget):
         self.open_button.setVisible(shown.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
-        self.path.setText("　›　".join([source.collection, *document, *outer]))
-        self.clause.setText(clause)
+        self.path.setText(characters.harmless("　›　".join([source.collection, *document, *outer])))
+        self.clause.setText(characters.harmless(clause))
         self._tag.setVisible(bool(source.tag))
-        self._tag_words.setText(source.tag[:12])
+        self._tag_words.setText(characters.harmless(source.tag)[:TAG_CHARACTERS])
         self.used.setText(self._used_words(shown))
         self._swatch.setVisible(bool(shown.places))
         self.text.show_text(source.text, shown.places)

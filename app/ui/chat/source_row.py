@@ -6,10 +6,12 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from app.core.documents import citing
 from app.core.documents.grounding import Source
+from app.ui.chat import characters
 from app.ui.theme import Theme
 from app.ui.widgets.labels import tip
 
 HEIGHT_PX = 30
+TAG_CHARACTERS = 12  # 考え方 and the like; a file may claim any
 
 
 class SourceRow(QAbstractButton):
@@ -21,10 +23,12 @@ class SourceRow(QAbstractButton):
         self.number = number
         self._source = source
         self._is_open = False
-        clause = " ".join(source.heading)
-        self.words = f"{source.document.rpartition('.')[0] or source.document}　{clause}".rstrip("　")
-        self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {citing.place(source)}")
-        self.setToolTip(tip(f"{source.collection} › {citing.place(source)}"))
+        name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
+        self.words = characters.harmless(f"{name}　{clause}".rstrip("　"))
+        self._tag = characters.harmless(source.tag)[:TAG_CHARACTERS]
+        place = characters.harmless(citing.place(source))
+        self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {place}")
+        self.setToolTip(tip(f"{characters.harmless(source.collection)} › {place}"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -102,10 +106,10 @@ class SourceRow(QAbstractButton):
     def _paint_tag(self, painter: QPainter, left: int, right: int) -> int:
         """Behind the words, which may take what the tag leaves."""
         px = self._theme.px
-        if not self._source.tag:
+        if not self._tag:
             return right
         font = self._theme.font("caption")
-        width = QFontMetrics(font).horizontalAdvance(self._source.tag[:12]) + px(16)
+        width = QFontMetrics(font).horizontalAdvance(self._tag) + px(16)
         words_width = QFontMetrics(self._theme.font("ui", 600 if self._is_open else None)).horizontalAdvance(self.words)
         at = min(left + words_width + px(10), right - width)
         tag = QRect(at, (self.height() - px(20)) // 2, width, px(20))
@@ -114,5 +118,5 @@ class SourceRow(QAbstractButton):
         painter.drawRoundedRect(tag.toRectF().adjusted(0.5, 0.5, -0.5, -0.5), px(4), px(4))
         painter.setFont(font)
         painter.setPen(self._theme.color("text2"))
-        painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), self._source.tag[:12])
+        painter.drawText(tag, int(Qt.AlignmentFlag.AlignCenter), self._tag)
         return at - px(8)

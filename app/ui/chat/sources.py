@@ -58,6 +58,7 @@ class Sources(QObject):
         panel.redraw_wanted.connect(self._draw)
         panel.file_requested.connect(self._open_file)
         panel.copy_requested.connect(self._copy)
+        panel.text.sheet.text.copy_by(lambda text: transcript.copy(text))
         panel.place_requested.connect(self._locate)
         documents.emptied.connect(self._on_all_read)
 
