@@ -172,9 +172,9 @@ def _sha256(library: Library, passage: Passage) -> str:
 
 
 def _not_found(found: Found) -> Found:
-    kept = Grounding(
-        "not_in_documents", found.sources[:NEAREST], retrieval_s=found.seconds, by_meaning=found.by_meaning
-    )
+    nearest = list(zip(found.sources, found.passages, strict=True))[:NEAREST]
+    sources = tuple(clauses.source_of_part(source, clauses.found_part(passage)) for source, passage in nearest)
+    kept = Grounding("not_in_documents", sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
     return dataclasses.replace(found, answer=phrase("not_in_documents"), grounding=kept)
 
 

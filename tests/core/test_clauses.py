@@ -45,3 +45,11 @@ def test_an_excerpt_is_from_the_clause_it_stands_in_and_the_best_clause_comes_fi
     picked = excerpts.pick("擁壁の根入れの深さは何mですか", [PASSAGE])
     assert picked[0].text.startswith("擁壁の根入れ深さは0.5m以上とする。")
     assert clauses.part_at(PASSAGE, picked[0].start) == DEPTH
+
+
+def test_what_a_search_found_is_told_from_what_stands_beside_it():
+    found = Section(DEPTH.heading, TEXT, DEPTH.tag, 13, 14)
+    passage = Passage(1, found, 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, 1, (HEIGHT, DEPTH))
+    assert clauses.found_part(passage) == DEPTH
+    alone = clauses.source_of_part(source_of(passage, "f" * 64), DEPTH)
+    assert (alone.text, alone.heading, alone.page, alone.sha256) == (DEPTH.text, DEPTH.heading, 13, "f" * 64)

@@ -27,6 +27,15 @@ def part_at(passage: Passage, place: int) -> Section:
     return found[-1] if found else passage.section
 
 
+def found_part(passage: Passage) -> Section:
+    """The part that the search found, which the passage was widened from."""
+    found = passage.section
+    same = [
+        part for part in passage.parts if (part.heading, part.tag, part.page) == (found.heading, found.tag, found.page)
+    ]
+    return same[0] if same else found
+
+
 def source_of_part(source: Source, part: Section) -> Source:
     """A source that is that part alone."""
     return dataclasses.replace(
