@@ -62,6 +62,8 @@ class Worker:
                 self._send(self._done(command))
             except AppError as error:
                 self._send(Failed(command.id, error.code, error.facts))
+                if error.code == "document_out_of_memory":  # native code may hold it still: the next begins anew
+                    os._exit(3)
 
     def _send(self, event: messages.Event) -> None:
         try:
