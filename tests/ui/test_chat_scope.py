@@ -117,6 +117,16 @@ def test_nobody_has_to_ask_documents(library: Library, opened) -> None:
     assert asked(parts) == []
 
 
+def test_the_menu_says_what_is_not_read_yet(library: Library, opened) -> None:
+    put(library, "基準", "internal")
+    library.add_documents(1, [Path("/nowhere/a.md"), Path("/nowhere/b.md")])
+    parts = opened()
+    parts.documents.pause()
+    menu = parts.window.page("ask").scope_line.menu()
+    assert menu.actions()[0].text() == "基準　3 件（2 件は読み取り前）"
+    menu.deleteLater()
+
+
 def test_each_conversation_keeps_its_own(library: Library, opened, store) -> None:
     for name, label in LABELS.items():
         put(library, name, label)

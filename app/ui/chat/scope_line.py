@@ -19,12 +19,16 @@ CHIP_PX = 220  # a longer name ends in …
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A collection of the menu. `is_there`: False for one that is asked and has been removed."""
+    """A collection of the menu. `unfinished`: of its documents, those that are not read yet.
+
+    `is_there`: False for one that is asked and has been removed.
+    """
 
     name: str
     documents: int = 0
     is_asked: bool = False
     is_there: bool = True
+    unfinished: int = 0
 
 
 class ScopeLine(QWidget):
@@ -74,8 +78,7 @@ class ScopeLine(QWidget):
         menu = StayingMenu(self)
         menu.setToolTipsVisible(True)
         for choice in self._choices:
-            count = self.tr("{n} 件").format(n=f"{choice.documents:,}") if choice.is_there else self.tr("ありません")
-            action = menu.addAction(literal(joined(choice.name, count)))
+            action = menu.addAction(literal(joined(choice.name, self._state(choice))))
             action.setCheckable(True)
             action.setChecked(choice.is_asked)
             action.setData(choice.name)
@@ -130,6 +133,13 @@ class ScopeLine(QWidget):
             chip.setVisible(fits)
         self.count_button.setVisible(bool(self.chips) and not fits)
         self.add_button.setVisible(fits or not self.chips)
+
+    def _state(self, choice: Choice) -> str:
+        if not choice.is_there:
+            return self.tr("ありません")
+        count = self.tr("{n} 件").format(n=f"{choice.documents:,}")
+        reading = self.tr("{n} 件は読み取り前").format(n=f"{choice.unfinished:,}") if choice.unfinished else ""
+        return noted(count, reading)
 
     def _leave_out(self, name: str) -> None:
         self._choose(name, is_asked=False)

@@ -26,6 +26,7 @@ class Scoping(QObject):
         self._documents = documents
         self._preferences = preferences
         self._line = line
+        self._there: list[Collection] = []  # counting their sections takes a moment: asked for once a change
         self._is_chosen = False  # by hand, for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show)
@@ -58,12 +59,13 @@ class Scoping(QObject):
         self._show()
 
     def _on_documents_changed(self) -> None:
+        self._there = self._documents.collections()
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
         self._show()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        known = {one.name: CollectionRef(one.id, one.name) for one in self._documents.collections()}
+        known = {one.name: CollectionRef(one.id, one.name) for one in self._there}
         known = {**{ref.name: ref for ref in self._session.scope}, **known}
         self._is_chosen = True
         if self._session.ask_of(tuple(known[name] for name in names if name in known)):
@@ -75,7 +77,7 @@ class Scoping(QObject):
             self._session.ask_of(scope)
 
     def _default(self) -> list[Collection]:
-        there = self._documents.collections()
+        there = self._there
         chosen = self._preferences.value.scope
         if chosen is not None:
             found = [one for one in there if one.name in chosen]
@@ -86,7 +88,7 @@ class Scoping(QObject):
 
     def _asked(self) -> list[tuple[Collection | None, CollectionRef]]:
         """By name, as the search does it; one that was renamed by its id. None: it was removed."""
-        there = self._documents.collections()
+        there = self._there
         by_name = {one.name: one for one in there}
         by_id = {one.id: one for one in there}
         return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in self._session.scope]
@@ -94,7 +96,7 @@ class Scoping(QObject):
     def _show(self) -> None:
         asked = self._asked()
         ids = {one.id for one, _ in asked if one is not None}
-        choices = [Choice(one.name, one.documents, one.id in ids) for one in self._documents.collections()]
+        choices = [Choice(one.name, one.documents, one.id in ids, unfinished=one.unfinished) for one in self._there]
         gone = [Choice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
         self.shown.emit()
