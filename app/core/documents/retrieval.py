@@ -27,6 +27,7 @@ CANDIDATES = 120
 TERMS = 30  # of a question, those that tell most; and as many find candidates
 COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
 CLAUSES = 40  # of the best candidates, their clauses are scored
+CLAUSE_REACH = 20  # sections of it before and behind a candidate
 CLAUSE_WEIGHT = 0.3
 HEADING_WEIGHT = 1.0
 SATURATION = 1.2  # k1
@@ -124,13 +125,17 @@ def _candidates(database: Database, wanted: Iterable[str], collection_ids: Seque
 
 
 def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
-    """All sections of the clauses that the candidates are of."""
+    """The sections around the candidates that are of the same clause. All of a table are: there it is not all of them."""
     rows = database.read(
-        """SELECT DISTINCT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length,
-               s.body_length
-           FROM json_each(?) j JOIN section b ON b.id = j.value
-           JOIN section s ON s.document_id = b.document_id AND s.heading = b.heading""",
+        """WITH near(id) AS (
+               SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
+                   JOIN section s ON s.document_id = b.document_id AND +s.heading = b.heading
+                       AND s.position BETWEEN b.position - ? AND b.position + ?)
+           SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
+           FROM near n JOIN section s ON s.id = n.id""",
         json.dumps([row["id"] for row in best]),
+        CLAUSE_REACH,
+        CLAUSE_REACH,
     )
     clauses: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
