@@ -9,6 +9,7 @@ import pytest
 from app.core.errors import AppError
 from app.documents import ocr, pdf
 from tests.documents.pdf_maker import Pdf, picture
+from tests.documents.reading_child import ReadingChild
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 
@@ -72,6 +73,22 @@ def test_a_slow_program_gets_the_whole_picture(install: Callable[[str], None], t
     taken = (tmp_path / "picture.pgm").read_bytes()
     assert taken.startswith(b"P5 2480 3509 255\n")
     assert len(taken) == len(b"P5 2480 3509 255\n") + 2480 * 3509
+
+
+def test_a_scan_is_doubtful_until_it_is_recognized(install: Callable[[str], None], tmp_path: Path) -> None:
+    row = ROW.format(block=1, word=1, certain=90, text="堤体の安定を確かめる。")
+    install(LANGUAGES.format(more="jpn\\n") + f'cat > /dev/null\nprintf "{row}"\n')
+    with ReadingChild(tmp_path) as child:
+        document_id = child.add(scan(tmp_path))
+        child.index(document_id)
+        before = child.document(document_id)
+        child.library.read_again([document_id])
+        child.index(document_id, ocr=True)
+        document = child.document(document_id)
+        (section,) = child.sections(document_id)
+    assert (before.state, before.report.notes) == ("doubtful", ("pages_without_text", "no_text"))
+    assert (document.state, document.report.notes) == ("done", ("recognized",))
+    assert (section.text, section.page) == ("堤体の安定を確かめる。", 1)
 
 
 def test_a_program_that_dies_leaves_the_page_without_text(install: Callable[[str], None], tmp_path: Path) -> None:
