@@ -164,6 +164,16 @@ def test_in_a_narrow_window_it_takes_the_place_of_the_conversation(double: Doubl
     assert not page.panel.isVisible()
 
 
+def test_what_is_looked_for_comes_into_sight_there_too(double: Double, qtbot: QtBot) -> None:
+    page = double.page
+    page.resize(800, 600)
+    shown(double, RIGHT)
+    page.sources.open(2, 1)
+    QTest.keyClick(page.panel, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert page.find_bar.isVisible()
+    assert page.transcript.isVisible()
+
+
 # ------------------------------------------------------------------ real pages
 
 

@@ -41,6 +41,7 @@ class Places:
 class Finding(QObject):
     """Between the bar and the transcript. What is found stays right while messages come, end and change."""
 
+    opening = Signal()  # what covers the conversation has to go
     closed = Signal()  # the bar has gone, and the keyboard with it
 
     def __init__(self, bar: FindBar, transcript: Transcript, parent: QObject) -> None:
@@ -61,12 +62,14 @@ class Finding(QObject):
         if not self._transcript.messages:
             return
         was_open = not self._bar.isHidden()
+        self.opening.emit()
         self._bar.take_keyboard()
         if not was_open:
             self._look(self._transcript.first_in_sight())
 
     def find(self, query: str, message_id: int) -> None:
         """Shows where the words stand, first of all in this message."""
+        self.opening.emit()
         self._bar.set_query(query)
         self._bar.take_keyboard()
         self._look(message_id)

@@ -165,6 +165,7 @@ class ChatPage(Page):
         self.trial_notice.models_requested.connect(self.models_requested)
         self._connect_messages()
         self._connect_trouble()
+        self.finding.opening.connect(self.sources.make_way)
         self.finding.closed.connect(self.focus_first)
         self.composer.typed.connect(self.text_changed)
         self.composer.draft_changed.connect(self._show_busy)
@@ -184,7 +185,7 @@ class ChatPage(Page):
         transcript.branch_requested.connect(session.show_branch)
         transcript.export_requested.connect(self.export_requested)
         transcript.log_requested.connect(self.log_requested)
-        transcript.link_chosen.connect(self._on_link_chosen)
+        transcript.link_chosen.connect(lambda href: link_dialog.ask_to_open(self._theme, href, self._open_url, self))
         transcript.documents_requested.connect(self.documents_requested)
 
     def _connect_trouble(self) -> None:
@@ -395,6 +396,3 @@ class ChatPage(Page):
             self.composer.end_edit()
         self._session.keep_temporary()
         self._drafts.keep_anew()
-
-    def _on_link_chosen(self, href: str) -> None:
-        link_dialog.ask_to_open(self._theme, href, self._open_url, self)

@@ -107,6 +107,11 @@ class Sources(QObject):
         if answer is not None:
             answer.copy_cited()
 
+    def make_way(self) -> None:
+        """Closes what stands in the place of the conversation."""
+        if self._beside.is_over:
+            self.close()
+
     def close(self) -> None:
         if not self.is_open:
             return
