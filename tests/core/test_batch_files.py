@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import datetime
+import errno
 import io
 import json
 from pathlib import Path
@@ -220,6 +221,24 @@ def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_
     assert len(lines[0]["original"]) == len(EVIL)  # although they have one name
     assert lines[2]["error"]["code"] == "context_full"
     assert "/home" not in json.dumps(lines)
+
+
+def test_a_file_that_excel_holds_open_is_said_to_be_open(
+    made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.csv"
+    report.save(made, out)
+    before = out.read_bytes()
+
+    def held(self: Path, _target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "in use", str(self))
+
+    monkeypatch.setattr(Path, "replace", held)  # as Windows does
+    with pytest.raises(AppError) as caught:
+        report.save(made, out)
+    assert caught.value.code == "batch_out_open"
+    assert "Excel" in str(describe_error(caught.value))
+    assert (out.read_bytes(), set(tmp_path.iterdir())) == (before, {out, tmp_path / "q.csv"})
 
 
 def test_a_target_that_cannot_be_is_told_before_anything_is_asked(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The file of answers: every row of the questions with its answer, or why it has none. Written whole or not at all."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,7 +90,17 @@ def check_target(out: Path, questions: Path) -> None:
 
 
 def save(report: Report, out: Path) -> None:
-    """Raises AppError as `whole_file`."""
+    """Raises AppError as `whole_file`, and "batch_out_open"."""
+    try:
+        _save(report, out)
+    except AppError as error:
+        # Windows replaces no file that Excel holds open; its folder is not to blame.
+        if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
+            raise AppError("batch_out_open", path=str(out)) from error
+        raise
+
+
+def _save(report: Report, out: Path) -> None:
     with whole_file(out) as file:
         if out.suffix.lower() == ".xlsx":
             from app.core.batch import excel_file  # a fifth of a second of imports
