@@ -72,3 +72,13 @@ def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
     numbered = passage(1, "目地の間隔は文献[2]による。", "2.4 目地")
     answer, _ = excerpts.as_answer(excerpts.pick("目地の間隔は", [numbered]))
     assert answer == "- 「目地の間隔は文献（2）による。」[1]"
+
+
+def test_literature_on_the_matter_says_less_than_the_matter():
+    book = passage(
+        1,
+        "山田太郎：かぶりの計測，土木技術，vol.48 No.1，pp.66-71，2006．\nかぶりは年に1回計測する。",
+        "5 かぶりの計測",
+    )
+    best = max(excerpts.pick("かぶりの計測は年に何回か", [book]), key=lambda one: one.score)
+    assert best.text == "かぶりは年に1回計測する。"

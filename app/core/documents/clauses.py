@@ -22,9 +22,8 @@ def placed(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
 
 
 def part_at(passage: Passage, place: int) -> Section:
-    """The part that this place of the passage's text is in; the passage's own section where it has no parts."""
-    found = [part for part, start, _ in _extents(passage.section.text, passage.parts) if start <= place]
-    return found[-1] if found else passage.section
+    """The part that this place of the passage's text is in; the passage's own section where it is in none."""
+    return next((part for part, start, end in extents(passage) if start <= place < end), passage.section)
 
 
 def found_part(passage: Passage) -> Section:
@@ -46,18 +45,21 @@ def source_of_part(source: Source, part: Section) -> Source:
 
 def _placed(source: Source, passage: Passage, used: Sequence[tuple[int, int]]) -> Source:
     best, most = passage.section, 0
-    for part, start, end in _extents(source.text, passage.parts):
+    for part, start, end in extents(passage):
         length = sum(max(0, min(end, last) - max(start, first)) for first, last in used)
         if length > most:
             best, most = part, length
     return dataclasses.replace(source, heading=best.heading, tag=best.tag, page=best.page)
 
 
-def _extents(text: str, parts: Sequence[Section]) -> list[tuple[Section, int, int]]:
-    """Where in a passage's text each part is. The last may have been cut."""
+def extents(passage: Passage) -> list[tuple[Section, int, int]]:
+    """Where in a passage's text each part is; the last may have been cut. Between them stand their headings."""
+    text = passage.section.text
+    if not passage.parts:
+        return [(passage.section, 0, len(text))]
     found: list[tuple[Section, int, int]] = []
     at = 0
-    for part in parts:
+    for part in passage.parts:
         start = text.find(part.text, at)
         if start < 0:
             start = text.find(part.text[:_BEGINNING], at)

@@ -23,6 +23,7 @@ _LONGEST = 400  # characters of one excerpt, with what limits it
 _ASKS_VALUE = re.compile(
     "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
 )
+_REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # to literature
 _LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # a sentence that goes with the one before
 
 
@@ -73,7 +74,7 @@ def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Exc
 
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
-    places = _places(passage)
+    places = [(start, end, _terms_of(" ".join(section.heading))) for section, start, end in clauses.extents(passage)]
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
@@ -83,26 +84,16 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         if found and _LIMITS.match(text, part.start):
             continue  # it came with the one before
         own = _terms_of(text[part.start : part.end])
-        about = _terms_of(" ".join(clauses.part_at(passage, part.start).heading))
         score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
         if not own & weights.keys():
             score *= 0.5
+        if _REFERENCE.search(text[part.start : part.end]):
+            score *= 0.3
         if asks_value and quantities.parse(text[part.start : part.end]):
             score *= 1.5
         has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
         end = following.end if has_limit else part.end
         found.append(Excerpt(number, text[part.start : end], part.start, end, score * _by_rank(number)))
-    return found
-
-
-def _places(passage: Passage) -> list[tuple[int, int, frozenset[str]]]:
-    """Where each section of the passage stands in its text, and the terms of its own headings."""
-    at = 0
-    found = []
-    for part in passage.parts or (passage.section,):
-        start = max(at, passage.section.text.find(part.text, at))
-        at = start + len(part.text)
-        found.append((start, at, _terms_of(" ".join(part.heading))))
     return found
 
 
