@@ -80,6 +80,18 @@ def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
     assert found.skipped["name"] == 1
 
 
+def test_a_named_file_whose_name_is_no_text_is_left_out_too(library: Library, folder: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.txt"))
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this file system takes text only")
+    collection = library.add_collection("基準")
+    added = gather.add(library, collection, [path])
+    assert (added.new, added.skipped, added.missing) == ([], {"name": 1}, [])
+    assert library.sources(collection) == []
+
+
 def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
     deepest = tmp_path / "深い"
     deepest.mkdir()

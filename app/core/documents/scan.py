@@ -44,6 +44,9 @@ def scan(sources: Iterable[Path], note: Note = lambda _count: None) -> Scan:
     """A file that was named is taken whatever its name is; of a folder, what `formats` knows, with its subfolders."""
     found = Scan()
     for source in sources:
+        if not _is_text(os.fspath(source)):
+            found.skipped["name"] += 1
+            continue
         try:
             kind = source.stat().st_mode
             if stat.S_ISDIR(kind):
@@ -139,12 +142,15 @@ def _walk(root: Path, found: Scan, note: Note) -> None:
         note(len(found.files))
 
 
+def _is_text(path: str) -> bool:
+    """Whether a database takes it: other bytes of a name are lone surrogates in Python."""
+    return path.encode("utf-8", "replace").decode() == path
+
+
 def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
     """ "": taken. "inside": a link to what is found in this folder anyway, which need not be told."""
     name, path = entry.name, os.fspath(entry)
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
+    if not _is_text(path):
         return "name"
     if name.startswith("~$"):
         return "lock"
