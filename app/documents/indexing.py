@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from app.core.documents.library import Library
@@ -16,8 +15,8 @@ from app.documents.blocks import Block, Reading, Tell
 ATTEMPTS = 50  # what so often ended child and parent together is not tried again: hardly ever the document's fault
 
 
-def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexing: Callable[[int], None]) -> int:
-    """Gives the number of sections, which `indexing` is told before they are written.
+def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexing: Tell) -> int:
+    """Gives the number of sections. `indexing`: as `tell`, while they are written.
 
     Raises AppError for what the user can mend; the document's row then says nothing yet.
     """
@@ -31,13 +30,14 @@ def index(library: Library, document: Document, *, ocr: bool, tell: Tell, indexi
     )
     reading = _cleaned(_read(path, document.wished_encoding, ocr, tell))
     cut = sections.split(reading)
-    indexing(len(cut))
+    indexing(0, len(cut))
     report = _report(reading, cut)
     library.put(
         dataclasses.replace(
             found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
         ),
         cut,
+        lambda done: indexing(done, len(cut)),
     )
     return len(cut)
 

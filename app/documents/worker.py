@@ -126,15 +126,16 @@ class Worker:
             self._watch.beat()
             self._progress(command, "reading", done, total)
 
-        def begin_writing(count: int) -> None:
-            self._watch.end()
-            self._told = 0.0
-            self._progress(command, "indexing", 0, count)
+        def tell_written(done: int, total: int) -> None:
+            if done == 0:
+                self._watch.end()
+                self._told = 0.0
+            self._progress(command, "indexing", done, total)
 
         self._reading = command
         self._watch.begin()
         try:
-            sections = indexing.index(self._library, document, ocr=command.ocr, tell=tell, indexing=begin_writing)
+            sections = indexing.index(self._library, document, ocr=command.ocr, tell=tell, indexing=tell_written)
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
             with contextlib.suppress(AppError):  # the database's own trouble cannot be written into it

@@ -1,6 +1,5 @@
 """The reading child: what it says, what it leaves in the database, and how it ends."""
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -88,6 +87,16 @@ def test_a_wished_encoding_is_taken(child: ReadingChild, tmp_path: Path) -> None
     ended = child.index(document_id)[-1]
     assert isinstance(ended, Failed)
     assert ended.code == "document_encoding_unknown"
+
+
+def test_writing_tells_how_far_it_is(child: ReadingChild, tmp_path: Path) -> None:
+    body = "".join(f"# 第{n}章 桜\n\n{'堤体の安定を確かめる。' * 60}\n\n" for n in range(1, 1500))
+    events = child.index(child.add(written(tmp_path, "a.md", body)))
+    told = [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "indexing"]
+    assert told[0] == (0, 1499)
+    assert len(told) > 2
+    assert told == sorted(told)
+    assert events[-1] == Indexed("1", 1499)
 
 
 def test_a_scan_is_doubtful(child: ReadingChild, tmp_path: Path) -> None:

@@ -250,16 +250,19 @@ class Library:
 
     # ----------------------------------------------------------------- sections
 
-    def put(self, document: Document, sections: Sequence[Section]) -> None:
+    def put(
+        self, document: Document, sections: Sequence[Section], note: Callable[[int], None] = lambda _count: None
+    ) -> None:
         """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new.
 
+        `note` is told how many sections are written so far: the longest documents take minutes on slow machines.
         Raises AppError("document_removed") where another process has taken it out meanwhile.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
                 raise AppError("document_removed")
             self._sections.forget(document.id)
-            self._sections.add(document.id, sections)
+            self._sections.add(document.id, sections, note)
             self._db.write(
                 "UPDATE document SET state = ?, attempts = 0, size_bytes = ?, modified_ns = ?, sha256 = ?,"
                 " error_code = ?, error_facts = ?, report = ?, indexed_at = ? WHERE id = ?",

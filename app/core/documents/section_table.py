@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.core.database import Database, Row
 from app.core.documents import terms
@@ -15,8 +15,10 @@ class SectionTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, document_id: int, sections: Sequence[Section]) -> None:
+    def add(self, document_id: int, sections: Sequence[Section], note: Callable[[int], None]) -> None:
+        """`note` is told how many are written so far."""
         for position, section in enumerate(sections):
+            note(position)
             heading_terms, body_terms = terms.of_section(section)
             self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
