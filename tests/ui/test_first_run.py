@@ -328,7 +328,7 @@ def test_somebody_without_a_model_and_without_a_network_finishes_by_keyboard_alo
     assert "モデルがまだないので、回答はできません。" in shown(dialog)
     press(qtbot, Qt.Key.Key_Return)
     composer = parts.window.page("ask").composer
-    assert composer.text() == "日本の首都はどこですか？"
+    assert composer.text() == "モデルを追加するには？"
     assert parts.preferences.value.first_run_done
     assert parts.window.focusWidget() is composer.editor
 

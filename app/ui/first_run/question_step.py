@@ -10,7 +10,7 @@ class QuestionStep(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.example = self.tr("日本の首都はどこですか？")
+        self.example = self.tr("モデルを追加するには？")
         self._build()
 
     def show_model(self, *, has_model: bool) -> None:
