@@ -7,7 +7,6 @@ from pytestqt.qtbot import QtBot
 from app.core import catalogue
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Label
-from app.core.documents.records import Label
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset, built_in
 from app.core.records import AnswerDetails, Conversation, Draft, LocalModel, Message
@@ -51,7 +50,6 @@ class Session(QObject):
         self.choices = Choices()
         self.scope: tuple[CollectionRef, ...] = ()
         self.label: Label = "internal"
-        self.label: Label = "internal"
         self.stored_draft = Draft()
         self.kept: list[Draft] = []
 
@@ -79,11 +77,6 @@ class Session(QObject):
 
     def ask_of(self, scope: tuple[CollectionRef, ...]) -> bool:
         self.scope = scope
-        self.answering_changed.emit()
-        return True
-
-    def give_label(self, label: Label) -> bool:
-        self.label = label
         self.answering_changed.emit()
         return True
 
