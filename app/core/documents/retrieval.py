@@ -129,7 +129,7 @@ def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
     rows = database.read(
         """WITH near(id) AS (
                SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
-                   JOIN section s ON s.document_id = b.document_id AND +s.heading = b.heading
+                   JOIN section s ON s.document_id = b.document_id AND s.heading = b.heading
                        AND s.position BETWEEN b.position - ? AND b.position + ?)
            SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
            FROM near n JOIN section s ON s.id = n.id""",

@@ -8,12 +8,20 @@ from collections.abc import Callable
 
 
 def _first(db: sqlite3.Connection) -> None:
+    _create_collections(db)
+    _create_documents(db)
+    _create_sections(db)
+    _create_index(db)
+
+
+def _create_collections(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE collection (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT NOT NULL UNIQUE,
             label TEXT NOT NULL DEFAULT 'internal' CHECK (label IN ('public', 'internal', 'secret')),
             is_builtin INTEGER NOT NULL DEFAULT 0,
+            is_leaving INTEGER NOT NULL DEFAULT 0, -- removing takes time; what ends meanwhile goes on at the next start
             created_at REAL NOT NULL
         )"""
     )
@@ -26,6 +34,17 @@ def _first(db: sqlite3.Connection) -> None:
             UNIQUE (collection_id, path)
         )"""
     )
+    # Files of a source that the user has taken out: not to be found again at the next look.
+    db.execute(
+        """CREATE TABLE left_out (
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            PRIMARY KEY (collection_id, path)
+        )"""
+    )
+
+
+def _create_documents(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE document (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -36,6 +55,8 @@ def _first(db: sqlite3.Connection) -> None:
             attempts INTEGER NOT NULL DEFAULT 0,
             size_bytes INTEGER NOT NULL DEFAULT 0,
             modified_ns INTEGER NOT NULL DEFAULT 0,
+            tried_size_bytes INTEGER NOT NULL DEFAULT 0, -- of the file that was last begun with
+            tried_modified_ns INTEGER NOT NULL DEFAULT 0,
             sha256 TEXT NOT NULL DEFAULT '',
             wished_encoding TEXT NOT NULL DEFAULT '',
             error_code TEXT NOT NULL DEFAULT '',
@@ -46,6 +67,9 @@ def _first(db: sqlite3.Connection) -> None:
             UNIQUE (collection_id, path)
         )"""
     )
+
+
+def _create_sections(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE section (
             id INTEGER PRIMARY KEY,
@@ -65,8 +89,10 @@ def _first(db: sqlite3.Connection) -> None:
         )"""
     )
     db.execute("CREATE INDEX section_document ON section(document_id, position)")
-    db.execute("CREATE INDEX section_clause ON section(document_id, heading)")
-    # Terms are made by app.core.documents.terms; lengths are counts of terms.
+
+
+def _create_index(db: sqlite3.Connection) -> None:
+    """Terms are made by app.core.documents.terms; lengths are counts of terms."""
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
             heading_terms, body_terms, content='section', content_rowid='id',
@@ -93,25 +119,4 @@ def _first(db: sqlite3.Connection) -> None:
     )
 
 
-def _left_out(db: sqlite3.Connection) -> None:
-    db.execute(
-        """CREATE TABLE left_out (
-            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
-            path TEXT NOT NULL,
-            PRIMARY KEY (collection_id, path)
-        )"""
-    )
-
-
-def _tried(db: sqlite3.Connection) -> None:
-    """The file as it was when it was last begun with: one that failed is tried again only when it is another."""
-    db.execute("ALTER TABLE document ADD COLUMN tried_size_bytes INTEGER NOT NULL DEFAULT 0")
-    db.execute("ALTER TABLE document ADD COLUMN tried_modified_ns INTEGER NOT NULL DEFAULT 0")
-
-
-def _leaving(db: sqlite3.Connection) -> None:
-    """Removing a collection takes time: whatever ends meanwhile, the next start goes on with it."""
-    db.execute("ALTER TABLE collection ADD COLUMN is_leaving INTEGER NOT NULL DEFAULT 0")
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _left_out, _tried, _leaving)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
