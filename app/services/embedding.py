@@ -136,7 +136,7 @@ class Embedding(QObject):
 
         def answer(rows: Rows | None) -> None:
             if asked:
-                asked.pop()(_meaning(model, rows) if rows else None)
+                asked.pop()(_meaning(model, question, rows) if rows else None)
 
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
@@ -334,12 +334,12 @@ def _is_same(one: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bo
     return one.model.path == other.model.path and one.vectors.path == other.vectors.path
 
 
-def _meaning(model: "EmbeddingModel", rows: Rows) -> "Meaning":
+def _meaning(model: "EmbeddingModel", question: str, rows: Rows) -> "Meaning":
     import numpy as np
 
     from app.core.documents.fusion import Meaning
 
-    return Meaning(model.vectors, np.asarray(rows[0], np.float32))
+    return Meaning(question, model.vectors, np.asarray(rows[0], np.float32))
 
 
 def _add(model: "EmbeddingModel", texts: dict[int, str], rows: Rows) -> None:

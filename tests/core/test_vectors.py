@@ -134,14 +134,19 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
 
 
 def test_two_rankings_are_fused_by_their_ranks() -> None:
-    assert CONSTANT == 60
-    assert reciprocal_ranks([1, 2, 3], [3, 4]) == [
-        (3, pytest.approx(1 / 63 + 1 / 61)),
-        (1, pytest.approx(1 / 61)),
-        (2, pytest.approx(1 / 62)),
-        (4, pytest.approx(1 / 62)),
+    assert CONSTANT == 10
+    assert reciprocal_ranks((1.0, [1, 2, 3]), (1.0, [3, 4])) == [
+        (3, pytest.approx(1 / 13 + 1 / 11)),
+        (1, pytest.approx(1 / 11)),
+        (2, pytest.approx(1 / 12)),
+        (4, pytest.approx(1 / 12)),
     ]
-    assert reciprocal_ranks([5, 6], []) == [(5, pytest.approx(1 / 61)), (6, pytest.approx(1 / 62))]
+    assert reciprocal_ranks((1.0, [1, 2]), (0.1, [3, 2])) == [
+        (2, pytest.approx(1.1 / 12)),
+        (1, pytest.approx(1 / 11)),
+        (3, pytest.approx(0.1 / 11)),
+    ]
+    assert reciprocal_ranks((1.0, [5, 6]), (0.1, [])) == [(5, pytest.approx(1 / 11)), (6, pytest.approx(1 / 12))]
 
 
 class Shelf:
@@ -173,7 +178,7 @@ class Shelf:
 
     def found(self, query: str, axis: int | None, *collection_ids: int) -> list[str]:
         vector = np.eye(DIMENSIONS, dtype=np.float32)[axis] if axis is not None else None
-        meaning = Meaning(self.store, vector) if vector is not None else None
+        meaning = Meaning(query, self.store, vector) if vector is not None else None
         found = retrieval.search(self.library, query, collection_ids, 20, meaning=meaning)
         assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
         return [passage.section.text for passage in found]
@@ -194,6 +199,19 @@ def test_what_no_word_finds_is_found_by_its_meaning(shelf: Shelf) -> None:
     assert shelf.found("サラリー", 2, collection_id)[0] == PAY
     assert shelf.found("ポンプの温度", 1, collection_id)[0] == PUMP
     assert set(shelf.found("ポンプの温度", 2, collection_id)[:2]) == {PUMP, PAY}
+
+
+def test_meaning_has_an_equal_say_only_where_the_words_do_not_cover_a_question(shelf: Shelf) -> None:
+    collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
+    shelf.embed(document_id)
+    place = fusion.reciprocal_ranks
+    weights: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion, "reciprocal_ranks", lambda *r: (weights.append(r[1][0]), place(*r))[1])
+        assert shelf.found("ポンプの軸受の温度", 2, collection_id)[0] == PUMP
+        shelf.found("ポンプの製造会社の住所と電話番号", 2, collection_id)
+        shelf.found("サラリー", 2, collection_id)
+    assert weights == [fusion.COVERED_WEIGHT, 1.0, 1.0]
 
 
 def test_without_vectors_the_order_is_that_of_the_words(shelf: Shelf) -> None:
