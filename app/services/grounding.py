@@ -1,7 +1,6 @@
 """What lies between a question to the documents and its answer. Plain functions: they run in the thread pool."""
 
 import dataclasses
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +23,6 @@ if TYPE_CHECKING:  # numpy
 
 SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
 NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
-# A question that only means something after the one before it.
-_FOLLOWS = re.compile(
-    "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
-    "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +44,9 @@ class Wanted:
     def question(self) -> str:
         """What is looked for: with the question before it where this one would mean nothing alone."""
         *earlier, last = self.turns
-        needs_earlier = _FOLLOWS.search(last.question) or not evidence.content_terms(last.question)
-        return f"{earlier[-1].question}\n{last.question}" if earlier and needs_earlier else last.question
+        if earlier and evidence.refers_back(last.question):
+            return f"{earlier[-1].question}\n{last.question}"
+        return last.question
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ LENIENCE = 0.6  # power of the own share, which answers that say it in other wor
 STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
 _END = 40  # characters: the last of two statements that one sentence joins
 _STATEMENT_MIN = 6  # terms: fewer say too little to find that sentence by
+_BACK = re.compile(
+    "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
+    "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,11 @@ def content_terms(text: str) -> frozenset[str]:
         at = max(at, end)
     kept.append(text[at:])
     return frozenset(term for term in terms.of_text(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
+
+
+def refers_back(question: str) -> bool:
+    """Whether a question only means something after the one before it."""
+    return _BACK.search(question) is not None or not content_terms(question)
 
 
 def asked_terms(question: str) -> frozenset[str]:
