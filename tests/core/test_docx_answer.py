@@ -13,8 +13,8 @@ from docx.oxml.ns import qn
 from app.core import wording
 from app.core.documents.grounding import Claim, CollectionRef, Grounding, Source
 from app.core.exchange import docx_answer, docx_file, exporting, markdown_file
-from app.core.exchange.bundle import Bundle
 from app.core.exchange.answered import Answered
+from app.core.exchange.bundle import Bundle
 from app.core.presets import PROGRAM
 from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, Message
 

@@ -125,7 +125,7 @@ def _candidates(database: Database, wanted: Iterable[str], collection_ids: Seque
 
 
 def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
-    """The sections around the candidates that are of the same clause. All of a table are: there it is not all of them."""
+    """The sections around the candidates that are of the same clause; not all of them, since a whole table is one."""
     rows = database.read(
         """WITH near(id) AS (
                SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
