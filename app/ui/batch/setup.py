@@ -45,7 +45,7 @@ class Setup(QWidget):
         self.columns.blockSignals(False)
         self.columns.setEnabled(self.columns.count() > 1)
         skipped = words.skipped(found.skipped)
-        self.skipped.setText(skipped)
+        self.skipped.setText(f"▲ {skipped}")
         self.skipped.setVisible(bool(skipped))
         for number, line in enumerate(self.preview):
             is_there = number < len(found.questions)
