@@ -15,6 +15,10 @@
 <context>
     <name>AnswerActions</name>
     <message>
+        <source>Word に書き出す</source>
+        <translation>Export to Word</translation>
+    </message>
+    <message>
         <source>この回答のその他の操作</source>
         <translation>More actions for this answer</translation>
     </message>
@@ -33,6 +37,10 @@
     <message>
         <source>再生成</source>
         <translation>Regenerate</translation>
+    </message>
+    <message>
+        <source>出典付きコピー</source>
+        <translation>Copy with sources</translation>
     </message>
     <message>
         <source>前の回答</source>
@@ -153,6 +161,14 @@
         <translation>by itself</translation>
     </message>
     <message>
+        <source>言葉だけで検索（意味検索が間に合わず）</source>
+        <translation>searched by words alone (meaning was not ready)</translation>
+    </message>
+    <message>
+        <source>言葉と意味で検索</source>
+        <translation>searched by words and meaning</translation>
+    </message>
+    <message>
         <source>途中で停止</source>
         <translation>stopped</translation>
     </message>
@@ -235,6 +251,136 @@
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>Batch</name>
+    <message>
+        <source>{line} 行目（{reason}）</source>
+        <translation>row {line} ({reason})</translation>
+    </message>
+    <message>
+        <source>{n} 行は質問にできません：{rows}。回答のファイルには、理由を付けて載せます。</source>
+        <translation>{n} rows are no questions: {rows}. The answers list them with the reason.</translation>
+    </message>
+    <message>
+        <source>{rows} ほか</source>
+        <translation>{rows} and more</translation>
+    </message>
+    <message>
+        <source>シート「{name}」</source>
+        <translation>sheet {name}</translation>
+    </message>
+    <message>
+        <source>回答できなかった質問 {n} 件</source>
+        <translation>{n} could not be answered</translation>
+    </message>
+    <message>
+        <source>文字コード {name}</source>
+        <translation>encoding {name}</translation>
+    </message>
+    <message>
+        <source>空の行 {n}</source>
+        <translation>{n} empty rows</translation>
+    </message>
+    <message>
+        <source>要確認のある回答 {n} 件</source>
+        <translation>{n} with sentences to check</translation>
+    </message>
+    <message>
+        <source>資料にありません {n} 件</source>
+        <translation>{n} not in the documents</translation>
+    </message>
+    <message>
+        <source>質問 {n} 件</source>
+        <translation>{n} questions</translation>
+    </message>
+    <message>
+        <source>質問にできない行 {n} 行</source>
+        <translation>{n} rows that are no questions</translation>
+    </message>
+</context>
+<context>
+    <name>BatchPage</name>
+    <message>
+        <source>Excel (*.xlsx);;CSV (*.csv);;JSON Lines (*.jsonl)</source>
+        <translation>Excel (*.xlsx);;CSV (*.csv);;JSON Lines (*.jsonl)</translation>
+    </message>
+    <message>
+        <source>Excel や CSV に並べた質問に、一行ずつ順に答えます。</source>
+        <translation>Answers the questions of an Excel or CSV file, row by row.</translation>
+    </message>
+    <message>
+        <source>{a}／{b} 件で止めました。</source>
+        <translation>Stopped at {a} of {b}.</translation>
+    </message>
+    <message>
+        <source>{name} は途中です（{n} 件に回答済み）。</source>
+        <translation>{name} is not finished ({n} answered).</translation>
+    </message>
+    <message>
+        <source>{name}_回答</source>
+        <translation>{name}_answers</translation>
+    </message>
+    <message>
+        <source>{n} 件に回答しました。</source>
+        <translation>{n} answered.</translation>
+    </message>
+    <message>
+        <source>ここまでの回答は {path} にあります。</source>
+        <translation>The answers so far are in {path}.</translation>
+    </message>
+    <message>
+        <source>まとめて質問</source>
+        <translation>Ask in batch</translation>
+    </message>
+    <message>
+        <source>まとめて質問が終わりました</source>
+        <translation>Asking in batch has finished</translation>
+    </message>
+    <message>
+        <source>まとめて質問が途中で止まりました</source>
+        <translation>Asking in batch has stopped before its end</translation>
+    </message>
+    <message>
+        <source>もう一度試す</source>
+        <translation>Try again</translation>
+    </message>
+    <message>
+        <source>例：一行目に「質問」と書いた列のある .xlsx。回答には、出典と要確認の文が付きます。</source>
+        <translation>For example an .xlsx whose first row says Question above a column. Answers come with sources and with what to check.</translation>
+    </message>
+    <message>
+        <source>保存先を開く</source>
+        <translation>Open folder</translation>
+    </message>
+    <message>
+        <source>回答の保存先</source>
+        <translation>Save answers to</translation>
+    </message>
+    <message>
+        <source>続けない</source>
+        <translation>Leave it</translation>
+    </message>
+    <message>
+        <source>続ける</source>
+        <translation>Go on</translation>
+    </message>
+    <message>
+        <source>質問に戻る</source>
+        <translation>Back to asking</translation>
+    </message>
+    <message>
+        <source>質問のファイル (*.xlsx *.xlsm *.csv *.tsv *.jsonl);;すべてのファイル (*)</source>
+        <translation>Files of questions (*.xlsx *.xlsm *.csv *.tsv *.jsonl);;All files (*)</translation>
+    </message>
+    <message>
+        <source>質問のファイルを選ぶ</source>
+        <translation>Choose a file of questions</translation>
+    </message>
+    <message>
+        <source>質問：{path}</source>
+        <translation>Questions: {path}</translation>
     </message>
 </context>
 <context>
@@ -557,6 +703,10 @@
         <translation>More actions</translation>
     </message>
     <message>
+        <source>まとめて質問…</source>
+        <translation>Ask in batch…</translation>
+    </message>
+    <message>
         <source>プリセット</source>
         <translation>Preset</translation>
     </message>
@@ -583,6 +733,10 @@
     <message>
         <source>モデル：{name}</source>
         <translation>Model: {name}</translation>
+    </message>
+    <message>
+        <source>ラベル</source>
+        <translation>Label</translation>
     </message>
     <message>
         <source>一時的な会話</source>
@@ -612,20 +766,9 @@
         <source>記録を見る</source>
         <translation>View log</translation>
     </message>
-</context>
-<context>
-    <name>ChatPage</name>
     <message>
-        <source>回答：</source>
-        <translation>Answer: </translation>
-    </message>
-    <message>
-        <source>新しい質問</source>
-        <translation>New question</translation>
-    </message>
-    <message>
-        <source>質問：</source>
-        <translation>Question: </translation>
+        <source>資料のラベルより下げられません</source>
+        <translation>It cannot be lower than that of its documents</translation>
     </message>
 </context>
 <context>
@@ -745,6 +888,10 @@
     <message>
         <source>続けて質問できます</source>
         <translation>Ask a follow-up</translation>
+    </message>
+    <message>
+        <source>資料について質問してください</source>
+        <translation>Ask about your documents</translation>
     </message>
     <message>
         <source>質問</source>
@@ -1293,6 +1440,10 @@
         <translation>{label} ▾</translation>
     </message>
     <message>
+        <source>この資料集に文書はまだありません。PDF、Word、Excel などを追加できます。</source>
+        <translation>This collection has no documents yet. You can add PDF, Word, Excel and more.</translation>
+    </message>
+    <message>
         <source>ほかの資料集…</source>
         <translation>Other collections…</translation>
     </message>
@@ -1643,6 +1794,17 @@
     </message>
 </context>
 <context>
+    <name>ExcerptLine</name>
+    <message>
+        <source>小さなモデルのため、文章を作らずに原文をそのまま示しています。</source>
+        <translation>The model is small, so the original sentences are shown as they are.</translation>
+    </message>
+    <message>
+        <source>抜粋表示</source>
+        <translation>Excerpts</translation>
+    </message>
+</context>
+<context>
     <name>ExportDialog</name>
     <message>
         <source>どの形で書き出しますか</source>
@@ -1830,6 +1992,84 @@
     <message>
         <source>追加するモデルに印を付けてください。</source>
         <translation>Tick the models to add.</translation>
+    </message>
+</context>
+<context>
+    <name>Grounds</name>
+    <message>
+        <source>{n} 文すべてに根拠があります。</source>
+        <translation>All {n} sentences have sources.</translation>
+    </message>
+    <message>
+        <source>{n} 文すべてに根拠があります。数値 {m} 件を原文と照合しました。</source>
+        <translation>All {n} sentences have sources. {m} numbers checked against the text.</translation>
+    </message>
+    <message>
+        <source>「{value}」など {n} 件は引用元にありません。原文で確かめてください。</source>
+        <translation>&quot;{value}&quot; and others ({n}) are not in the cited text. Check the original.</translation>
+    </message>
+    <message>
+        <source>「{value}」は引用元にありません。原文で確かめてください。</source>
+        <translation>&quot;{value}&quot; is not in the cited text. Check the original.</translation>
+    </message>
+    <message>
+        <source>」「</source>
+        <translation>&quot;, &quot;</translation>
+    </message>
+    <message>
+        <source>原文を見る</source>
+        <translation>Open the source</translation>
+    </message>
+    <message>
+        <source>対象の資料から答えを見つけられませんでした。</source>
+        <translation>No answer was found in the documents asked.</translation>
+    </message>
+    <message>
+        <source>対象の資料には、この質問に答える記載がありません。</source>
+        <translation>The documents asked do not contain an answer to this question.</translation>
+    </message>
+    <message>
+        <source>波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。</source>
+        <translation>What is underlined was not found in the cited text. Check the original.</translation>
+    </message>
+    <message>
+        <source>照合できる文がありません。</source>
+        <translation>No sentence could be checked.</translation>
+    </message>
+    <message>
+        <source>要確認 {n} 文</source>
+        <translation>{n} sentences need checking</translation>
+    </message>
+    <message>
+        <source>資料にありません</source>
+        <translation>Not in your documents</translation>
+    </message>
+    <message>
+        <source>資料を追加</source>
+        <translation>Add documents</translation>
+    </message>
+    <message>
+        <source>近い箇所を見る（{n}）</source>
+        <translation>See near passages ({n})</translation>
+    </message>
+    <message>
+        <source>途中までのため、照合していません。</source>
+        <translation>Not checked, because the answer is not complete.</translation>
+    </message>
+</context>
+<context>
+    <name>Heading</name>
+    <message>
+        <source>回答：</source>
+        <translation>Answer: </translation>
+    </message>
+    <message>
+        <source>新しい質問</source>
+        <translation>New question</translation>
+    </message>
+    <message>
+        <source>質問：</source>
+        <translation>Question: </translation>
     </message>
 </context>
 <context>
@@ -2246,6 +2486,25 @@
     <message>
         <source>〔画像：{what}〕</source>
         <translation>[Image: {what}]</translation>
+    </message>
+</context>
+<context>
+    <name>MeaningLine</name>
+    <message>
+        <source>意味検索の準備 {a}／{b}</source>
+        <translation>Preparing the search by meaning: {a} of {b}</translation>
+    </message>
+    <message>
+        <source>意味検索の準備 {a}／{b}（回答中は休みます）</source>
+        <translation>Preparing the search by meaning: {a} of {b} (resting while an answer is written)</translation>
+    </message>
+    <message>
+        <source>意味検索の準備ができません：{why} 検索は言葉だけで行います。</source>
+        <translation>The search by meaning cannot be prepared: {why} Searching goes on by words alone.</translation>
+    </message>
+    <message>
+        <source>意味検索の準備：ほかの Kotae（コマンド）が行っています</source>
+        <translation>Preparing the search by meaning: another Kotae (a command) is doing it</translation>
     </message>
 </context>
 <context>
@@ -3634,12 +3893,12 @@
         <translation>&quot;Start&quot; puts this example into the question field. You can change it before sending.</translation>
     </message>
     <message>
-        <source>例</source>
-        <translation>Example</translation>
+        <source>モデルを追加するには？</source>
+        <translation>How do I add a model?</translation>
     </message>
     <message>
-        <source>日本の首都はどこですか？</source>
-        <translation>What is the capital of Japan?</translation>
+        <source>例</source>
+        <translation>Example</translation>
     </message>
     <message>
         <source>質問してみる</source>
@@ -3807,6 +4066,45 @@
     </message>
 </context>
 <context>
+    <name>Running</name>
+    <message>
+        <source>{a}／{b} 件（{p} %）</source>
+        <translation>{a} of {b} ({p} %)</translation>
+    </message>
+    <message>
+        <source>ここで止める</source>
+        <translation>Stop here</translation>
+    </message>
+    <message>
+        <source>まとめて質問</source>
+        <translation>Ask in batch</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>一時停止しています</source>
+        <translation>Paused</translation>
+    </message>
+    <message>
+        <source>止めています…</source>
+        <translation>Stopping…</translation>
+    </message>
+    <message>
+        <source>答えています：{question}</source>
+        <translation>Answering: {question}</translation>
+    </message>
+    <message>
+        <source>続きから再開</source>
+        <translation>Resume</translation>
+    </message>
+    <message>
+        <source>続きを調べています</source>
+        <translation>Looking where to go on</translation>
+    </message>
+</context>
+<context>
     <name>ScopeChip</name>
     <message>
         <source>{name} を外す</source>
@@ -3822,6 +4120,10 @@
     <message>
         <source>{n} 件</source>
         <translation>{n} items</translation>
+    </message>
+    <message>
+        <source>{n} 件は読み取り前</source>
+        <translation>{n} not read yet</translation>
     </message>
     <message>
         <source>、</source>
@@ -3893,6 +4195,33 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>Secrecy</name>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>コピーする</source>
+        <translation>Copy</translation>
+    </message>
+    <message>
+        <source>書き出した日時と宛先を記録します。内容は記録しません。</source>
+        <translation>The time and destination are recorded, and none of the content.</translation>
+    </message>
+    <message>
+        <source>書き出す</source>
+        <translation>Export</translation>
+    </message>
+    <message>
+        <source>機密の内容をコピーしますか</source>
+        <translation>Copy confidential content?</translation>
+    </message>
+    <message>
+        <source>機密の内容を書き出しますか</source>
+        <translation>Export confidential content?</translation>
+    </message>
+</context>
+<context>
     <name>SettingsPage</name>
     <message>
         <source>データ</source>
@@ -3929,6 +4258,57 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>通信</source>
         <translation>Network</translation>
+    </message>
+</context>
+<context>
+    <name>Setup</name>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n} documents</translation>
+    </message>
+    <message>
+        <source>{n} 行目&#x3000;{text}</source>
+        <translation>Row {n}: {text}</translation>
+    </message>
+    <message>
+        <source>ほか {n} 件</source>
+        <translation>{n} more</translation>
+    </message>
+    <message>
+        <source>ほかのファイル…</source>
+        <translation>Another file…</translation>
+    </message>
+    <message>
+        <source>まだありません</source>
+        <translation>None yet</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>回答の保存先</source>
+        <translation>Save answers to</translation>
+    </message>
+    <message>
+        <source>変更…</source>
+        <translation>Change…</translation>
+    </message>
+    <message>
+        <source>対象の資料</source>
+        <translation>Scope</translation>
+    </message>
+    <message>
+        <source>答え始める</source>
+        <translation>Start</translation>
+    </message>
+    <message>
+        <source>資料なしで回答します（出典は付きません）</source>
+        <translation>Answered without documents (no sources)</translation>
+    </message>
+    <message>
+        <source>質問の列</source>
+        <translation>Question column</translation>
     </message>
 </context>
 <context>
@@ -4034,6 +4414,118 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>SourcePanel</name>
+    <message>
+        <source>{n} ページ</source>
+        <translation>Page {n}</translation>
+    </message>
+    <message>
+        <source>ファイルを開く</source>
+        <translation>Open file</translation>
+    </message>
+    <message>
+        <source>ページ</source>
+        <translation>Page</translation>
+    </message>
+    <message>
+        <source>出典</source>
+        <translation>Source</translation>
+    </message>
+    <message>
+        <source>出典 {i}／{n}</source>
+        <translation>Source {i}/{n}</translation>
+    </message>
+    <message>
+        <source>出典を閉じる</source>
+        <translation>Close the source</translation>
+    </message>
+    <message>
+        <source>前のページ</source>
+        <translation>Previous page</translation>
+    </message>
+    <message>
+        <source>前の出典</source>
+        <translation>Previous source</translation>
+    </message>
+    <message>
+        <source>回答と同じ内容の文はありません</source>
+        <translation>No sentence with the same content</translation>
+    </message>
+    <message>
+        <source>回答と照合した箇所 {n}</source>
+        <translation>{n} passages compared with the answer</translation>
+    </message>
+    <message>
+        <source>回答に使った箇所 {n}</source>
+        <translation>{n} passages used</translation>
+    </message>
+    <message>
+        <source>回答に戻る</source>
+        <translation>Back to the answer</translation>
+    </message>
+    <message>
+        <source>場所を指定</source>
+        <translation>Locate</translation>
+    </message>
+    <message>
+        <source>幅に合わせる</source>
+        <translation>Fit width</translation>
+    </message>
+    <message>
+        <source>引用をコピー</source>
+        <translation>Copy quote</translation>
+    </message>
+    <message>
+        <source>拡大</source>
+        <translation>Larger</translation>
+    </message>
+    <message>
+        <source>次のページ</source>
+        <translation>Next page</translation>
+    </message>
+    <message>
+        <source>次の出典</source>
+        <translation>Next source</translation>
+    </message>
+    <message>
+        <source>縮小</source>
+        <translation>Smaller</translation>
+    </message>
+    <message>
+        <source>質問に近い箇所です（回答には使っていません）</source>
+        <translation>Near the question (not used in an answer)</translation>
+    </message>
+    <message>
+        <source>／ {n} ページ</source>
+        <translation>/ {n} pages</translation>
+    </message>
+</context>
+<context>
+    <name>SourceRow</name>
+    <message>
+        <source>出典 {n}</source>
+        <translation>Source {n}</translation>
+    </message>
+    <message>
+        <source>開いています</source>
+        <translation>open</translation>
+    </message>
+</context>
+<context>
+    <name>SourceText</name>
+    <message>
+        <source>出典の本文</source>
+        <translation>Text of the source</translation>
+    </message>
+</context>
+<context>
+    <name>Sources</name>
+    <message>
+        <source>「{name}」の場所</source>
+        <translation>Where is &quot;{name}&quot;</translation>
+    </message>
+</context>
+<context>
     <name>StageLine</name>
     <message>
         <source>モデルを読み込んでいます… {s} 秒</source>
@@ -4042,6 +4534,22 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>回答中… {s} 秒</source>
         <translation>Answering… {s} s</translation>
+    </message>
+    <message>
+        <source>根拠を照合しています</source>
+        <translation>Checking against the sources</translation>
+    </message>
+    <message>
+        <source>資料 {n} か所が見つかりました（検索 {ms} ms）</source>
+        <translation>Found {n} passages (search {ms} ms)</translation>
+    </message>
+    <message>
+        <source>資料 {n} か所を読みました（検索 {ms} ms）</source>
+        <translation>Read {n} passages (search {ms} ms)</translation>
+    </message>
+    <message>
+        <source>資料を探しています</source>
+        <translation>Searching documents</translation>
     </message>
     <message>
         <source>質問を読んでいます {p} %</source>
@@ -4546,6 +5054,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>名前を付けて書き出す</source>
         <translation>Export as</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answer</translation>
+    </message>
+    <message>
+        <source>回答を書き出しています</source>
+        <translation>Exporting the answer</translation>
     </message>
     <message>
         <source>書き出しました。</source>
