@@ -1374,11 +1374,11 @@
     </message>
     <message>
         <source>機密</source>
-        <translation>Secret</translation>
+        <translation>Confidential</translation>
     </message>
     <message>
         <source>機密の資料は、書き出すときに確認します。</source>
-        <translation>Exports of secret documents ask first.</translation>
+        <translation>Exports of confidential documents ask first.</translation>
     </message>
     <message>
         <source>社外秘</source>
