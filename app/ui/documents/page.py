@@ -26,6 +26,7 @@ from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.header import Header
 from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.page import Page
+from app.ui.widgets.scroll import scrolled
 from app.ui.widgets.search_field import SearchField
 
 REFILL_MS = 80  # documents end faster than anybody reads
@@ -172,7 +173,7 @@ class DocumentsPage(Page):
         column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._example)
         column.addStretch(1)
-        return empty
+        return scrolled(empty)
 
     def _connect(self) -> None:
         documents, deeds = self._documents, self.deeds
