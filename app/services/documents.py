@@ -231,6 +231,7 @@ class Documents(QObject):
             self.changed.emit()
             self._queue.look()
 
+        self._queue.interrupt(document_ids)
         self._lane.do(lambda library, _progress: library.read_again(document_ids, encoding), put)
 
     def recognize(self, document_ids: Sequence[int]) -> None:

@@ -69,10 +69,6 @@ class ReadingQueue(QObject):
         reader.progressed.connect(self._on_progressed)
         reader.ended.connect(self._on_ended)
 
-    @property
-    def is_paused(self) -> bool:
-        return self._is_paused
-
     def use(self, library: Library) -> None:
         """Of the GUI thread. What was left the last time is read from now on."""
         self._library = library
@@ -91,6 +87,11 @@ class ReadingQueue(QObject):
     def recognize(self, document_ids: Collection[int]) -> None:
         """They are to be read with recognition of letters, this time."""
         self._with_ocr.update(document_ids)
+
+    def interrupt(self, document_ids: Collection[int]) -> None:
+        """They are to be read anew, in another way: the one that is being read is given up."""
+        if self._document is not None and self._document.id in document_ids:
+            self._interrupt()
 
     def pause(self) -> None:
         """The document that is being read begins anew when it goes on: nothing half read is kept."""

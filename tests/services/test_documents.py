@@ -224,6 +224,19 @@ def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(desk: Desk, file
     assert len(desk.texts()) == len(before) + 2
 
 
+def test_a_document_that_is_being_read_can_be_read_in_another_way(desk: Desk, files: Path) -> None:
+    (files / "2.txt").write_text("slow", encoding="utf-8")
+    collection = desk.collection()
+    desk.add(collection, files)
+    desk.wait(lambda: desk.documents.standing.name == "2.txt" and desk.documents.standing.done == 1)
+    (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
+    desk.documents.read_again([desk.document(collection, "2.txt").id], "cp932")
+    desk.wait_until_read()
+    assert set(desk.states(collection).values()) == {"done"}
+    assert desk.document(collection, "2.txt").wished_encoding == "cp932"
+    assert desk.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
+
+
 def test_a_document_that_is_being_read_can_be_removed(desk: Desk, files: Path) -> None:
     (files / "1.txt").write_text("slow", encoding="utf-8")
     collection = desk.collection()
