@@ -116,6 +116,7 @@ class BatchRun(QObject):
         self._deaths = 0
         self._durations: deque[float] = deque(maxlen=RATED)
         self._error: AppError | None = None
+        self._made: Report | None = None  # what is being written
         self._held_by: set[str] = set()
         self._is_stopping = False
 
@@ -262,14 +263,16 @@ class BatchRun(QObject):
         model = self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
         made = Report(self.batch.questions, kept.head, kept.results, sha256, self._scope_label)
-        background.run(lambda: report.save(made, self.batch.out), lambda _none: self._on_saved(made), self._on_unsaved)
+        self._made = made
+        background.run(lambda: report.save(made, self.batch.out), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
         self._end()
         self.failed.emit(self._error or error)
 
-    def _on_saved(self, made: Report) -> None:
-        ended = _ended(made)
+    def _on_saved(self, _nothing: None) -> None:
+        assert self._made is not None
+        ended = _ended(self._made)
         kept = self._journal
         self._end()
         if self._error is not None:

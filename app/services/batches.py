@@ -102,7 +102,7 @@ class Batches(QObject):
 
     def read(self, path: Path, column: int | None = None) -> None:
         """In the background; then `questions_read` or `failed`."""
-        background.run(lambda: questions.read(path, column), self.questions_read.emit, self.failed.emit)
+        background.run(lambda: questions.read(path, column), self._on_read, self._on_refused)
 
     def look_for_unfinished(self) -> None:
         """In the background; `unfinished_found` where there is one."""
@@ -123,7 +123,8 @@ class Batches(QObject):
             return
         stored = self._preferences.value
         choices = answer_run.in_force(model, self._presets.chat_preset(stored.preset_id).choices)
-        self._label(Batch(found, path, out, model, stored, choices, self._documents, scope))
+        batch = Batch(found, path, out, model, stored, choices, self._documents, scope)
+        background.run(lambda: _labelled(batch), self._on_labelled, self._on_refused)
 
     def go_on(self, unfinished: Unfinished) -> None:
         """With what it was begun with; then `labelled` or `failed`."""
@@ -135,10 +136,12 @@ class Batches(QObject):
         path = Path(head.path)
         settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
 
-        def read(found: QuestionFile) -> None:
-            self._label(Batch(found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope))
+        def work() -> tuple[Batch, Label]:
+            found = questions.read(path, head.column)
+            batch = Batch(found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope)
+            return _labelled(batch)
 
-        background.run(lambda: questions.read(path, head.column), read, self.failed.emit)
+        background.run(work, self._on_labelled, self._on_refused)
 
     def begin(self, batch: Batch) -> None:
         """Does nothing while another one runs."""
@@ -182,15 +185,16 @@ class Batches(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _label(self, batch: Batch) -> None:
-        background.run(
-            lambda: scope_label(batch.documents, batch.scope),
-            lambda label: self._on_labelled(batch, label),
-            self.failed.emit,
-        )
+    # Methods, so that nothing is delivered to a window that is closed (app.services.background).
 
-    def _on_labelled(self, batch: Batch, label: Label) -> None:
-        self.labelled.emit(batch, label)
+    def _on_read(self, found: QuestionFile) -> None:
+        self.questions_read.emit(found)
+
+    def _on_refused(self, error: AppError) -> None:
+        self.failed.emit(error)
+
+    def _on_labelled(self, found: tuple[Batch, Label]) -> None:
+        self.labelled.emit(*found)
 
     def _on_chat_changed(self) -> None:
         """The chat goes first: somebody waits for it."""
@@ -228,6 +232,10 @@ class Batches(QObject):
 
     def _on_forgotten(self, error: AppError) -> None:
         log.warning("batches: %s", error)
+
+
+def _labelled(batch: Batch) -> tuple[Batch, Label]:
+    return batch, scope_label(batch.documents, batch.scope)
 
 
 def _unfinished(memory: Path) -> Unfinished | None:
