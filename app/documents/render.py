@@ -94,7 +94,8 @@ def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float,
 
 def _between_ends(shown: str, wanted: str) -> tuple[int, int] | None:
     """Where a text stands that has been read a little otherwise: from its beginning to its end, or one of both."""
-    head, tail = shown.find(wanted[:HEAD]), shown.find(wanted[-TAIL:])
+    head = shown.find(wanted[:HEAD])
+    tail = shown.find(wanted[-TAIL:], max(0, head))
     if 0 <= head < tail <= head + 2 * len(wanted):
         return head, tail + TAIL
     if len(wanted) < 2 * HEAD:

@@ -133,6 +133,13 @@ def test_a_text_that_was_read_a_little_otherwise_is_found_by_its_ends() -> None:
     assert (left, right) == (50, 359)
 
 
+def test_a_text_ends_where_its_own_end_is_and_not_another_ones() -> None:
+    """A sign in the middle is missing on the page, and the sentence before ends with the same words."""
+    page = glyphs("点検は毎月の初めに必ず行う。") + glyphs("発電機の負荷運転は年一回初めに必ず行う。次の文。", top=40)
+    ((left, top, right, _),) = render.lines_of(page, "発電機の負荷運転は年一回、初めに必ず行う。")
+    assert (left, top, right) == (10, 40, 209)
+
+
 def test_a_row_of_a_table_is_found_though_its_cells_were_joined() -> None:
     page = glyphs("部材") + glyphs("かぶり", 200) + glyphs("基礎", top=40) + glyphs("70mm以上", 200, 40)
     ((left, top, right, _),) = render.lines_of(page, "基礎 | 70mm以上")
