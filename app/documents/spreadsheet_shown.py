@@ -19,6 +19,8 @@ _PARTS = re.compile(
     r"|(g{1,3}|yyyy|yy|e{1,2}|m{1,5}|d{1,4}|a{3,4}|h{1,2}|s{1,2}|AM/PM|\.0+)|(.)",
     re.IGNORECASE | re.DOTALL,
 )
+_SCALE = re.compile(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma behind the last digit: in thousands
+_FRACTION = re.compile(r"[0#?]\s*/\s*[0-9#?]")
 _DATE_PARTS = re.compile(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 
 
@@ -45,9 +47,12 @@ def _number(value: float, number_format: str) -> str:
     digits = len(places[1]) if places else 0
     if "%" in bare:
         return f"{value * 100:.{digits}f}%"
-    if not re.search(r"[0#?]", bare) or "e" in bare.lower():
+    if not re.search(r"[0#?]", bare) or "e" in bare.lower() or _FRACTION.search(bare):
         return _plain(value)
-    text = f"{value:,.{digits}f}" if "," in bare.split(".")[0] else f"{value:.{digits}f}"
+    whole = re.split(r"[.]", bare)[0]
+    value /= 1000 ** len("".join(_SCALE.findall(bare)))
+    zeros = whole.count("0") + (digits + 1 if digits else 0) + (value < 0)
+    text = f"{value:,.{digits}f}" if re.search(r",[0#?]", whole) else f"{value:0{zeros}.{digits}f}"
     if places and "#" in places[1]:
         text = text.rstrip("0").rstrip(".")
     around = [re.sub(r"\\(.)|\"([^\"]*)\"|\[[^\]]*\]|_.|\*.", r"\1\2", part) for part in re.split(r"[0#?,.]+", chosen)]
