@@ -15,6 +15,7 @@ from app.documents.blocks import Block, Reading
 LONGEST = 1200  # characters of a section
 SHORTEST = 200  # a shorter piece joins the one before it, inside its clause
 TITLE_LONGEST = 40  # characters of a heading inside a clause: （１）適用範囲
+HEADING_LONGEST = 200  # characters of a heading that each of its sections says
 HEADS_LONGEST = LONGEST // 2  # characters of a table's head that is said again where the table goes on
 
 _TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
@@ -101,9 +102,12 @@ class _Splitter:
     def _push(self, block: Block, folded: str) -> None:
         self.flush()
         number = headings.number_of(folded) or headings.item_of(folded)
-        entry = _Entry(block.text, number.rank if number else 0, block.level, number.ordinal if number else 0)
+        text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
+        entry = _Entry(text, number.rank if number else 0, block.level, number.ordinal if number else 0)
         self._stack = [*_parents(self._stack, entry), entry]
         self._clause = _Clause(tuple(one.text for one in self._stack))
+        if text != block.text:
+            self._clause.pieces.append(_Piece(block.text, block))
 
 
 def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
@@ -150,7 +154,7 @@ def _cut(clause: _Clause) -> list[Section]:
             heads.append(piece)
     if len(groups) > 1 and sum(len(one.text) for one in groups[-1]) < SHORTEST:
         last = groups.pop()
-        groups[-1] += [piece for piece in last if piece not in groups[-1]]
+        groups[-1] += [piece for piece in last if not any(piece is one for one in groups[-1])]
     return _with_items(clause, [group for group in groups if any(piece.text for piece in group)])
 
 

@@ -137,6 +137,22 @@ def test_a_table_that_goes_on_has_its_head_again_and_whole_rows() -> None:
     ]
 
 
+def test_equal_rows_are_all_kept_wherever_a_table_is_cut() -> None:
+    for number in range(40, 400, 9):
+        rows = [Block("row", f"{'舗装の点検と補修の記録' * (1 + at % 4)} | 0") for at in range(number)]
+        found = cut(heading("表の章"), *rows)
+        assert [line for section in found for line in section.text.splitlines()] == [row.text for row in rows]
+
+
+def test_a_heading_without_end_is_said_shortly_and_kept_as_text() -> None:
+    long = "堤防の高さと余裕高の定めについて、" * 500
+    found = cut(heading(long, 1), paragraph("本文。"), heading("次", 2), paragraph("次の本文。"))
+    assert len(found) > 2
+    assert all(len("".join(section.heading)) < 210 for section in found)
+    assert "".join(section.text for section in found[:-1]) == f"{long}\n本文。"
+    assert found[-1].heading == (f"{long[:200]}…", "次")
+
+
 def test_pages_boxes_and_captions_are_of_the_pieces_that_a_section_has() -> None:
     first = Block("paragraph", "一。", page=4, boxes=(Box(4, 10, 20, 30, 40),))
     second = Block("caption", "図7-3　堰の阻害率", page=5, boxes=(Box(5, 1, 2, 3, 4),))
