@@ -44,9 +44,7 @@ _PARTS = frozenset(
         ),
     )
 )
-_AROUND = frozenset(
-    ("toc", "contents", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
-)
+_AROUND = frozenset(("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs"))
 _TABLE = ("table", "tr", "td", "th", "caption")
 _VOID = frozenset(
     ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr")
@@ -71,7 +69,9 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
 
 def _is_around_the_text(said: dict[str, str]) -> bool:
     """Contents, navigation and the signs of links, as DocBook, Sphinx and others write them."""
-    return said.get("role") in ("navigation", "search") or bool(_AROUND & set(said.get("class", "").lower().split()))
+    classes = set(said.get("class", "").lower().split())
+    is_list = "contents" in classes and bool(classes & {"topic", "local"})  # docutils; alone it is often the main text
+    return said.get("role") in ("navigation", "search") or is_list or bool(_AROUND & classes)
 
 
 def _codec(data: bytes) -> str:

@@ -29,6 +29,9 @@ _HALF_WIDTH = re.compile(r"[｡-ﾟ]")
 _HALF_WIDTH_BYTES = re.compile(rb"[\xa1-\xdf]")
 _OTHER_BYTES = re.compile(rb"[\x80-\xa0\xe0-\xff]")
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+_EUC_HALF_WIDTH = re.compile(rb"\x8e[\xa1-\xdf]")
+_KANA_BYTES = bytes(range(0xA1, 0xE0))  # of CP932
+_FEWEST_KANA = 8  # fewer may be kanji
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
 _GOOD = 0.35  # of the letters beyond ASCII; Japanese prose has more than half kana, tables of names a third
@@ -55,13 +58,16 @@ def detect(data: bytes) -> str:
         return "iso2022_jp"
     if _is_strict(sample, "utf-8"):
         return "utf-8"
+    if half_width := _half_width(sample):
+        return half_width
     scored = [(_score(sample, codec), codec) for codec in ("cp932", "euc_jp", "utf-8")]
     best, codec = max(scored)
     if best >= _GOOD:
         return codec
     if _is_half_width(sample):
         return "cp932"
-    return _guess(sample) or (codec if best > 0 else "")
+    is_bare_cp932 = _is_strict(sample, "cp932") and not _CONTROLS.search(sample.decode("cp932", "replace"))
+    return _guess(sample) or (codec if best > 0 else "cp932" if is_bare_cp932 else "")
 
 
 def decode(data: bytes, codec: str) -> str:
@@ -98,6 +104,19 @@ def _is_strict(sample: bytes, codec: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _half_width(sample: bytes) -> str:
+    """The codec where half-width kana are all or most of what is beyond ASCII, as in the files of banks; else "".
+
+    Guessers take them for Cyrillic, whose small letters would lie above, or for kanji.
+    """
+    beyond = sample.translate(None, bytes(range(128)))
+    is_euc = _is_strict(sample, "euc_jp")
+    if len(beyond) >= _FEWEST_KANA and not beyond.translate(None, _KANA_BYTES) and not is_euc:
+        return "cp932"
+    pairs = len(_EUC_HALF_WIDTH.findall(sample))
+    return "euc_jp" if pairs >= _FEWEST_KANA and 4 * pairs > len(beyond) and is_euc else ""
 
 
 def _wide(sample: bytes) -> str:
