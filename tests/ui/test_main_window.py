@@ -163,7 +163,9 @@ def test_everything_one_can_use_has_a_name_and_takes_the_keyboard(open_window):
 
 
 def is_inside_a_control(widget) -> bool:
-    """The list of a combo box and the field of a spin box belong to it."""
+    """The list of a combo box, the field of a spin box and the head of a table belong to it."""
+    if widget.inherits("QHeaderView"):
+        return True
     parent = widget.parentWidget()
     while parent is not None:
         if parent.inherits("QComboBox") or parent.inherits("QAbstractSpinBox"):
