@@ -15,7 +15,7 @@ DEPTH_MAX = 8  # of quotes and frames in one another
 TELL_EVERY = 2000  # lines
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
-_ATX = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
 _SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
 _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
@@ -71,7 +71,7 @@ class _Reader:
             self._take_table(table, depth)
             return table.end
         if heading := _ATX.match(line):
-            self._heading(heading[2], len(heading[1]))
+            self._heading(heading[2].rstrip().rstrip("#").rstrip(), len(heading[1]))
             return at + 1
         if _RULE.match(line):
             return at + 1

@@ -7,7 +7,7 @@ from app.documents.markdown_inline import is_wide
 
 GRID_BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
 DASHES = re.compile(r"^\s*-{3,}(?:\s+-{3,})*\s*$")
-PIPE_RULE = re.compile(r"^\s*\|?\s*:?-{3,}:?\s*(?:\|\s*:?-{3,}:?\s*)*\|?\s*$")
+PIPE_RULE = re.compile(r"^\s*+\|?\s*+:?-{3,}+:?\s*+(?:\|\s*+:?-{3,}+:?\s*+)*+\|?\s*+$")
 _PIPE = re.compile(r"(?<!\\)\|")
 
 

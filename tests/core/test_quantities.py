@@ -171,7 +171,8 @@ def test_circled_numbers_are_marks_of_items():
 
 
 @pytest.mark.parametrize(
-    "hostile", ["10^9999 m", "9" * 5000 + "^9999", "一" * 20000, "1/0", "0分の1", "1" + ",000" * 5000]
+    "hostile",
+    ["10^9999 m", "9" * 5000 + "^9999", "一" * 20000, "1/0", "0分の1", "1" + ",000" * 5000, "a" + "1" * 50_000],
 )
 def test_numbers_without_end_are_left_out_in_no_time(hostile):
     assert all(one.value < 10**15 or one.value == float("inf") for one in quantities.parse(hostile))

@@ -131,3 +131,26 @@ def test_brackets_without_end_are_read_in_one_go() -> None:
 
 def test_quotes_in_quotes_without_end_do_not_end_the_reader() -> None:
     assert texts(">" * 3000 + " 深い\n") != []
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("# 総則", "総則"),
+        ("## 総則 ##  ", "総則"),
+        ("# a # #", "a #"),
+        ("#\t一  二 #", "一 二"),
+        ("# C# の章", "C# の章"),
+    ],
+)
+def test_the_signs_around_a_heading_are_none_of_it(line: str, title: str) -> None:
+    (found,) = blocks(f"{line}\n")
+    assert (found.kind, found.text.split()) == ("heading", title.split())
+
+
+def test_lines_of_spaces_are_read_in_no_time() -> None:
+    spaces = " " * 100_000
+    (heading,) = blocks(f"# 甲{spaces}乙\n")
+    assert (heading.kind, heading.text.split()) == ("heading", ["甲", "乙"])
+    assert [block.kind for block in blocks(f"甲|乙\n{spaces}|丙\n")] == ["paragraph"]
+    assert [block.kind for block in blocks("甲|乙\n|" + "---|" * 20_000 + "丙\n")] == ["paragraph"]

@@ -23,7 +23,7 @@ _NUMBER = re.compile(
     rf"|[表図式付録]\s?\d+(?:[-.]\d+)*)"
     rf"|{_BEFORE}(?P<slope>\d+(?:\.\d+)?)\s?:\s?(?P<run>\d+(?:\.\d+)?)(?![\d:])"
     rf"|{_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
-    rf"|(?P<share_bottom>{_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
+    rf"|(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
     rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?<![\w)\]])[-+]\s?)?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN}))?"
     rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{units.PATTERN})"
 )
