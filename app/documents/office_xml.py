@@ -12,8 +12,6 @@ from defusedxml.ElementTree import iterparse
 from app.core.errors import AppError
 from app.documents import limits
 
-RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
-
 
 def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
     """The elements in the element named `parent` ("": in the outermost) of a part, each whole, forgotten afterwards.

@@ -314,11 +314,6 @@ def test_what_left_the_queue_is_found_again_in_its_folder_but_not_where_it_was_n
     assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
 
 
-def test_a_collection_is_made_where_there_is_none(library: Library) -> None:
-    first = gather.collection_named(library, "基準")
-    assert gather.collection_named(library, "基準") == first
-
-
 def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(library: Library, folder: Path) -> None:
     gather.add(library, library.add_collection("基準"), [folder])
     waiting = library.waiting()

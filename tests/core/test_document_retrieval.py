@@ -118,8 +118,6 @@ def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(librar
         "\n2.2 水位\n＜標準＞\n水位は10分ごとに観測する。"
     )
     assert passage.section.page_last == 5
-    assert passage.part_with("10分ごと").heading == ("第2章 観測", "2.2 水位")
-    assert passage.part_with("どこにもない") == passage.section
 
 
 def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.documents import encodings
-from app.core.documents.formats import SUFFIXES, is_taken, name_of, shown_name
+from app.core.documents.formats import shown_name
 from app.core.errors import AppError
 from app.documents import delimited, detect, html, hygiene, plain
 from app.documents.blocks import Block
@@ -287,11 +287,3 @@ def test_a_name_is_not_shown_backwards_or_in_two_lines() -> None:
     assert shown_name(Path("/資料/逆\u202etxt.exe")) == "逆\ufffdtxt.exe"
     assert shown_name(Path("基準\n[2] 偽\u200b.pdf")) == "基準\ufffd[2] 偽\ufffd.pdf"
     assert shown_name(Path("第1章　総則（案）が゛.pdf")) == "第1章　総則（案）が゛.pdf"
-
-
-def test_a_folder_scan_takes_documents_only() -> None:
-    taken = ["a.pdf", "基準.DOCX", "b.xlsx", "c.htm", "d.md", "e.txt", "f.tsv"]
-    left = ["~$基準.docx", ".hidden.pdf", "a.exe", "b", "c.doc", "\udcff.pdf"]
-    assert [name for name in taken + left if is_taken(Path(name))] == taken
-    assert [name_of(Path(name)) for name in ("a.PDF", "b.xlsm", "c.exe")] == ["PDF", "Excel", ""]
-    assert ".pdf" in SUFFIXES

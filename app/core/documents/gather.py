@@ -11,7 +11,6 @@ from pathlib import Path
 
 from app.core.documents.library import Library
 from app.core.documents.scan import Note, compare, reaches, scan
-from app.core.errors import AppError
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +76,6 @@ def leave_queue(library: Library) -> None:
             else:
                 library.remove_source(document.collection_id, Path(document.path))
                 library.remove_documents([document.id])
-
-
-def collection_named(library: Library, name: str) -> int:
-    """The id of that collection, which is made where there is none. Raises AppError("collection_unnamed")."""
-    try:
-        return library.collection(name).id
-    except AppError as error:
-        if error.code != "unknown_collection":
-            raise
-        return library.add_collection(name)
 
 
 def _is_there(path: Path) -> bool:

@@ -114,7 +114,3 @@ class Passage:
     score: float  # higher fits better; comparable within one search only
     rank: int = 0  # from 1
     parts: tuple[Section, ...] = ()  # in the document's order
-
-    def part_with(self, quote: str) -> Section:
-        """The part that holds these words, for the exact clause and page; the whole when none does."""
-        return next((part for part in self.parts if quote in part.text), self.section)

@@ -60,7 +60,7 @@ class Deeds(QObject):
     # --------------------------------------------------------------------- added
 
     def choose_files(self, collection: Collection | None) -> None:
-        known = " ".join(f"*{suffix}" for one in formats.FORMATS for suffix in one.suffixes)
+        known = " ".join(f"*{suffix}" for suffix in formats.SUFFIXES)
         kinds = f"{self.tr('文書')} ({known});;{self.tr('すべてのファイル')} (*)"
         paths = self._pickers.files(self._page.window(), self.tr("追加するファイルを選ぶ"), self._start, kinds)
         self.add(collection, [Path(path) for path in paths])
