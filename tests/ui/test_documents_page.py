@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.core import children
@@ -165,6 +165,18 @@ def test_the_report_says_what_came_of_reading(filled: Desk) -> None:
     filled.settle()
     assert filled.states() == ["完了"] * 3
     assert not report.banner.isVisible()
+
+
+def test_nothing_turns_the_direction_of_the_path_in_the_report(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "基準\u202e"
+    folder.mkdir()
+    (folder / "あ.txt").write_text("一行目\n", encoding="utf-8")
+    drop(desk.page, folder)
+    desk.wait(lambda: desk.page.collection is not None)
+    desk.settle()
+    desk.choose("あ.txt")
+    said = [label.text() for label in desk.page.report.facts.findChildren(QLabel)]
+    assert str(tmp_path / "基準\ufffd" / "あ.txt") in said
 
 
 def test_a_failed_document_says_why_and_is_read_again(filled: Desk, folder: Path) -> None:

@@ -15,4 +15,9 @@ _UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2
 
 def shown_name(path: PurePath) -> str:
     """The file's name as it is shown and given to models; what cannot be seen in it is U+FFFD."""
-    return _UNSEEN.sub("\ufffd", path.name)
+    return shown_path(path.name)
+
+
+def shown_path(path: str) -> str:
+    """As `shown_name`, with the folders."""
+    return _UNSEEN.sub("\ufffd", path)

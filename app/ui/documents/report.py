@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import wording
+from app.core.documents.formats import shown_path
 from app.core.documents.records import Document
 from app.services.reading_queue import Standing
 from app.ui.documents import words
@@ -47,7 +48,7 @@ class ReportPanel(QFrame):
         self._show_state(document, standing)
         self._show_banner(document)
         facts = words.facts(document)
-        self.facts.set_facts([*facts, (self.tr("場所"), document.path)])
+        self.facts.set_facts([*facts, (self.tr("場所"), shown_path(document.path))])
         self._notes.setText("\n".join(_note(code) for code in document.report.notes))
         self._notes.setVisible(bool(document.report.notes))
         self.encoding_button.setVisible(bool(document.report.encoding or document.wished_encoding))
