@@ -852,7 +852,17 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
 PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"
 README = {
     "ja": {
-        "light": ("details", "branch", "search", "presets", "models", "first_run_1", "folders"),
+        "light": (
+            "sources_page",
+            "sources_doubtful",
+            "documents_report",
+            "branch",
+            "search",
+            "presets",
+            "models",
+            "first_run_1",
+            "folders",
+        ),
         "dark": ("chat", "find", "settings_look"),
     },
     "en": {"light": ("chat", "first_run_2"), "dark": ("models",)},
