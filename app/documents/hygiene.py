@@ -44,3 +44,8 @@ def join(first: str, second: str) -> str:
 
 def _is_parted(line: str) -> bool:
     return len(line) > 2 and line[-1] in "-\u2010" and line[-2].isalpha() and line[-2].isascii()
+
+
+def folded(text: str) -> str:
+    """To compare lines by: without spaces, and without what NFKC and case tell apart."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()

@@ -15,8 +15,9 @@ from app.documents.pdf_columns import Column, columns_of
 from app.documents.pdf_lines import Line, Run, runs_of, turned
 from app.documents.pdf_outline import Outline, entries_of
 from app.documents.pdf_page import RawPage, read_page
-from app.documents.pdf_paragraphs import Item, TextPage, blocks_of
+from app.documents.pdf_paragraphs import blocks_of
 from app.documents.pdf_tables import Table, aligned, ruled
+from app.documents.pdf_text import Item, TextPage
 
 PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 UNSUPPORTED_ERROR = 5  # FPDF_ERR_SECURITY

@@ -1,18 +1,13 @@
 """A PDF file's outline (bookmarks): where its titles are printed, they are headings of that level."""
 
-from __future__ import annotations
-
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.documents.hygiene import clean
+from app.documents.hygiene import clean, folded
 from app.documents.pdf_lines import Line
-
-if TYPE_CHECKING:
-    from app.documents.pdf_paragraphs import TextPage
+from app.documents.pdf_text import TextPage
 
 ENTRIES_MOST = 20_000
 DEPTH_MOST = 10
@@ -65,8 +60,8 @@ class Outline:
     def begin_page(self, page: TextPage) -> None:
         self._page = page
         self._waiting = list(self._by_page.get(page.number, ())) if page.items else []
-        printed = _folded("".join(item.content.text for item in page.items if isinstance(item.content, Line)))
-        self._printed = {entry.title for entry in self._waiting if _folded(entry.title) in printed}
+        printed = folded("".join(item.content.text for item in page.items if isinstance(item.content, Line)))
+        self._printed = {entry.title for entry in self._waiting if folded(entry.title) in printed}
 
     def match(self, line: Line, following: Sequence[Line]) -> Found | None:
         """The entry whose title begins at this line, and the lines that are its title."""
@@ -74,12 +69,12 @@ class Outline:
             return None
         for count in range(1, len(following) + 2):
             lines = [line, *following[: count - 1]]
-            text = _folded("".join(one.text for one in lines))
+            text = folded("".join(one.text for one in lines))
             for entry in self._waiting:
-                if _is_same(text, _folded(entry.title)):
+                if _is_same(text, folded(entry.title)):
                     self._waiting.remove(entry)
                     printed = " ".join(one.text.strip() for one in lines)
-                    title = entry.title if len(_folded(entry.title)) > len(text) else printed
+                    title = entry.title if len(folded(entry.title)) > len(text) else printed
                     return Found(title, entry.level, lines)
         return None
 
@@ -112,7 +107,3 @@ def _is_same(text: str, title: str) -> bool:
 _NUMBER = re.compile(
     r"(?:第?[0-9一二三四五六七八九十.．-]{1,12}[章節編条部]?|chapter[0-9]{1,3}|附録[a-z]|付録[a-z]|[a-z])[.．:：]?"
 )
-
-
-def _folded(text: str) -> str:
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()

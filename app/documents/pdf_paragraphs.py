@@ -1,10 +1,9 @@
 """Lines of all pages into blocks: headers and footers left out, lines joined into paragraphs, headings by size."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.core.documents.records import Box
 from app.documents import hygiene, tabular
@@ -12,6 +11,7 @@ from app.documents.blocks import Block
 from app.documents.pdf_lines import Edges, Line, Turn
 from app.documents.pdf_outline import Outline
 from app.documents.pdf_tables import Table
+from app.documents.pdf_text import Item, TextPage
 
 LARGER = 1.12  # a heading's letters, as a share of the usual ones
 HEADING_LONGEST = 80  # characters
@@ -33,26 +33,6 @@ _NUMBERED = re.compile(
 )
 _CAPTION = re.compile(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.．]?\s*[0-9０-９]", re.I)
 _LEADER = re.compile(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
-
-
-@dataclass(slots=True)
-class Item:
-    """A line or a table in reading order, with the edges of its column."""
-
-    content: Line | Table
-    left: float
-    right: float
-    pitch: float  # usual distance between the middles of the column's lines; 0: it has one
-
-
-@dataclass(slots=True)
-class TextPage:
-    """`height`: of the page as it was turned for reading."""
-
-    number: int  # from 1
-    turn: Turn
-    height: float
-    items: list[Item] = field(default_factory=list)
 
 
 def blocks_of(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
@@ -108,7 +88,7 @@ def _margin_key(page: TextPage, item: Item) -> tuple[str, int] | None:
     """A margin's line without its numbers, and about where it stands."""
     if not isinstance(item.content, Line) or not _is_in_margin(page, item.content):
         return None
-    return re.sub(r"\d+", "#", folded(item.content.text)), round(item.content.top / 6)
+    return re.sub(r"\d+", "#", hygiene.folded(item.content.text)), round(item.content.top / 6)
 
 
 def _is_in_margin(page: TextPage, line: Line) -> bool:
@@ -138,10 +118,6 @@ def _usual_size(pages: Sequence[TextPage]) -> float:
             if isinstance(item.content, Line):
                 sizes[item.content.size] += len(item.content.text)
     return sizes.most_common(1)[0][0] if sizes else 10.0
-
-
-def folded(text: str) -> str:
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
 # ------------------------------------------------------------------ paragraphs
