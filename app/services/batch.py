@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 
-from app.core.batch import journal, report
+from app.core.batch import answer_file, journal
 from app.core.batch.journal import Head, Journal
 from app.core.batch.questions import Question, QuestionFile
 from app.core.batch.report import Report
@@ -123,7 +123,7 @@ class BatchRun(QObject):
     def start(self) -> None:
         """Opens the journal in the background. A file of answers that cannot be is told before anything is asked."""
         try:
-            report.check_target(self.batch.out, self.batch.path)
+            answer_file.check_target(self.batch.out, self.batch.path)
         except AppError as error:
             self.failed.emit(error)
             return
@@ -264,7 +264,7 @@ class BatchRun(QObject):
         sha256 = model.files[0].sha256 if model.files else ""
         made = Report(self.batch.questions, kept.head, kept.results, sha256, self._scope_label)
         self._made = made
-        background.run(lambda: report.save(made, self.batch.out), self._on_saved, self._on_unsaved)
+        background.run(lambda: answer_file.save(made, self.batch.out), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
         self._end()

@@ -11,7 +11,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from app.core.batch import questions, report
+from app.core.batch import answer_file, questions
 from app.core.batch.journal import Head, Journal, path_of, standing_of
 from app.core.batch.questions import QuestionFile
 from app.core.batch.report import Report
@@ -157,7 +157,7 @@ def made(tmp_path: Path) -> Report:
 
 def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_path: Path) -> None:
     out = tmp_path / "回答.xlsx"
-    report.save(made, out)
+    answer_file.save(made, out)
     book = openpyxl.load_workbook(out)
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert len(cells) > 60
@@ -191,7 +191,7 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_
 
 def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: Report, tmp_path: Path) -> None:
     long = dataclasses.replace(made.results[2], answer="𠮷" * 40_000)
-    report.save(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx")
+    answer_file.save(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx")
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["回答"].cell(2, 2 + len(EVIL) + 2).value
     assert len(str(cell).encode("utf-16-le")) // 2 <= 32_767
     assert str(cell).startswith("𠮷" * 1000)
@@ -199,7 +199,7 @@ def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: Report, tmp_pat
 
 
 def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_path: Path) -> None:
-    report.save(made, tmp_path / "a.csv")
+    answer_file.save(made, tmp_path / "a.csv")
     raw = (tmp_path / "a.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
@@ -210,7 +210,7 @@ def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_
 
 
 def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_path: Path) -> None:
-    report.save(made, tmp_path / "a.jsonl")
+    answer_file.save(made, tmp_path / "a.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert [(line["line"], line["verdict"]) for line in lines] == [
         (2, "answered"), (3, "skipped"), (4, "failed"), (5, "waiting")
@@ -227,7 +227,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(
     made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "a.csv"
-    report.save(made, out)
+    answer_file.save(made, out)
     before = out.read_bytes()
 
     def held(self: Path, _target: Path) -> Path:
@@ -235,7 +235,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(
 
     monkeypatch.setattr(Path, "replace", held)  # as Windows does
     with pytest.raises(AppError) as caught:
-        report.save(made, out)
+        answer_file.save(made, out)
     assert caught.value.code == "batch_out_open"
     assert "Excel" in str(describe_error(caught.value))
     assert (out.read_bytes(), set(tmp_path.iterdir())) == (before, {out, tmp_path / "q.csv"})
@@ -250,7 +250,7 @@ def test_a_target_that_cannot_be_is_told_before_anything_is_asked(tmp_path: Path
         (path, "batch_same_file"),
     ):
         with pytest.raises(AppError, match=code):
-            report.check_target(out, path)
+            answer_file.check_target(out, path)
 
 
 # ------------------------------------------------------------------------ journal

@@ -1,10 +1,8 @@
-"""The file of answers: every row of the questions with its answer, or why it has none. Written whole or not at all."""
+"""What a file of answers says, whatever its form: every row of the questions with its answer, or why it has none."""
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from app import __version__
@@ -15,11 +13,8 @@ from app.core.batch.table import Cell
 from app.core.documents import citing
 from app.core.documents.labels import highest
 from app.core.documents.records import LABELS, Label
-from app.core.errors import AppError
-from app.core.whole_file import whole_file
 from app.core.wording import phrase
 
-SUFFIXES = (".xlsx", ".csv", ".jsonl")
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
 SECONDS_DIGITS = 2
 
@@ -77,42 +72,6 @@ class Report:
         rows: list[Question | Skipped] = [*self.questions.questions, *self.questions.skipped]
         for row in sorted(rows, key=lambda row: row.line):
             yield Line(row, self.results.get(row.line))
-
-
-def check_target(out: Path, questions: Path) -> None:
-    """Before anything is asked. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
-    if out.suffix.lower() not in SUFFIXES:
-        raise AppError("batch_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists() and questions.exists() and out.samefile(questions):
-        raise AppError("batch_same_file", path=str(out))
-
-
-def save(report: Report, out: Path) -> None:
-    """Raises AppError as `whole_file`, and "batch_out_open"."""
-    try:
-        _save(report, out)
-    except AppError as error:
-        # Windows replaces no file that Excel holds open; its folder is not to blame.
-        if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
-            raise AppError("batch_out_open", path=str(out)) from error
-        raise
-
-
-def _save(report: Report, out: Path) -> None:
-    with whole_file(out) as file:
-        if out.suffix.lower() == ".xlsx":
-            from app.core.batch import excel_file  # a fifth of a second of imports
-
-            excel_file.write(report, file)
-            return
-        from app.core.batch import text_files
-
-        text_files.write_csv(report, file) if out.suffix.lower() == ".csv" else text_files.write_json(report, file)
-
-
-# --------------------------------------------------------- what all forms say alike
 
 
 def original_names(questions: QuestionFile) -> list[str]:
