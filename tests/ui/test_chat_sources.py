@@ -102,6 +102,18 @@ def test_a_value_that_is_not_in_the_source_is_marked_and_named(double: Double) -
     assert value == "48時間"
 
 
+def test_a_value_that_the_source_has_for_something_else_does_not_agree_with_it(double: Double) -> None:
+    text = "燃料の残量は72時間ごとに確認します。[1]"
+    claim = Claim(text, 0, len(text), (1,), False, ("72時間",))
+    view = shown(double, text, Grounding("answered", SOURCES, (claim,)))
+    assert "「72時間」は引用元の記述と合いません。原文で確かめてください。" in words(view)
+    named = ("1時間", "2時間", "3時間", "72時間")
+    kept = Grounding("answered", SOURCES, (dataclasses.replace(claim, missing=named),))
+    assert "「1時間」「2時間」「3時間」など 4 件は引用元の記述と合いません。原文で確かめてください。" in words(
+        shown(double, text, kept)
+    )
+
+
 def test_a_sentence_without_any_source_is_marked_too(double: Double) -> None:
     view = shown(double, "会議室の椅子は、来客用と職員用で色を分けて並べます。")
     assert any("引用元に同じ内容が見つかりません" in text for text in words(view))

@@ -10,7 +10,8 @@ from app.core.batch.journal import Head
 from app.core.batch.questions import Question, QuestionFile, Skipped, column_name
 from app.core.batch.results import Result
 from app.core.batch.table import Cell
-from app.core.documents import citing
+from app.core.documents import checked, citing
+from app.core.documents.grounding import Grounding
 from app.core.documents.labels import highest
 from app.core.documents.records import LABELS, Label
 from app.core.wording import phrase
@@ -104,14 +105,17 @@ def sources(result: Result) -> str:
 
 
 def doubts(result: Result) -> str:
-    """The sentences to be checked, one a line, with what their sources do not have."""
-    claims = result.grounding.claims if result.grounding else ()
+    """The sentences to be checked, one a line, with what their sources do not have, or have otherwise."""
+    kept = result.grounding or Grounding()
     return "\n".join(
-        phrase("batch_doubt_missing" if claim.missing else "batch_doubt", sentence=claim.sentence,
-               missing=phrase("batch_gap").join(claim.missing))
-        for claim in claims
+        phrase(
+            f"batch_doubt{checked.manner(kept, [claim])}",
+            sentence=claim.sentence,
+            missing=phrase("batch_gap").join(claim.missing),
+        )
+        for claim in kept.claims
         if not claim.is_supported
-    )  # fmt: skip
+    )
 
 
 def cells(report: Report, line: Line) -> list[Any]:

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
-from app.core.documents import citing
+from app.core.documents import checked, citing
 from app.core.documents.grounding import Claim, Grounding
 from app.core.records import Message
 from app.ui.chat import characters, citations
@@ -102,11 +102,16 @@ class Grounds(QWidget):
         if not missing:
             return self.tr("波線の文は、引用元に同じ内容が見つかりません。原文で確かめてください。")
         named = self.tr("」「").join(missing[:NAMED_VALUES])
+        does_differ = checked.manner(self._grounding, doubtful) == "_differing"
         if len(missing) > NAMED_VALUES:
-            return self.tr("「{value}」など {n} 件は引用元にありません。原文で確かめてください。").format(
-                value=named, n=len(missing)
-            )
-        return self.tr("「{value}」は引用元にありません。原文で確かめてください。").format(value=named)
+            words = self.tr("「{value}」など {n} 件は引用元にありません。原文で確かめてください。")
+            if does_differ:
+                words = self.tr("「{value}」など {n} 件は引用元の記述と合いません。原文で確かめてください。")
+            return words.format(value=named, n=len(missing))
+        words = self.tr("「{value}」は引用元にありません。原文で確かめてください。")
+        if does_differ:
+            words = self.tr("「{value}」は引用元の記述と合いません。原文で確かめてください。")
+        return words.format(value=named)
 
     def _source_rows(self) -> QVBoxLayout:
         column = QVBoxLayout()
