@@ -34,7 +34,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     parser = add_command(commands, shared, "ask", help_text("ask"), run)
-    parser.add_argument("question", metavar="QUESTION", nargs="?", default="", help=help_text("ask question"))
+    parser.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
@@ -55,6 +55,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         from app.cli import ask_batch
 
         return ask_batch.run(options, where, output)
+    if options.question is None:
+        options.missing("QUESTION")
     if not options.question.strip():
         raise AppError("empty_question")
     request = request_of(options, where)

@@ -137,9 +137,15 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
     return [*rest, *shared]
 
 
+MISSING = "the following arguments are required: {}"  # argparse's words, which are said in the user's language
+
+
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:
-    """A subcommand with the shared options; `run` None for one that only groups others."""
+    """A subcommand with the shared options; `run` None for one that only groups others.
+
+    Its options have `missing(name)`, which ends like argparse where an argument that depends on others is not given.
+    """
     parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
     if run is not None:
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
     return parser

@@ -47,7 +47,7 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.clean:
         return _clean(target, output)
     if options.folder is None:
-        raise AppError("build_no_folder")
+        options.missing("HF_FOLDER")
     plan = _plan(options, target)
     if plan.other_base:
         output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
