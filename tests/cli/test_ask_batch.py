@@ -230,7 +230,7 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
         (("質問", "--batch", "q.csv", "--out", "a.csv"), 2, "bad_option"),
         (("--batch", "q.csv", "--out", "a.csv"), 3, "batch_unreadable"),
         (("--batch", "q.pdf", "--out", "a.csv"), 3, "batch_format"),
-        ((), 3, "empty_question"),
+        ((), 2, "usage"),
     ],
 )
 def test_what_cannot_be_is_said_in_words(start: Start, options: tuple[str, ...], status: int, code: str) -> None:

@@ -358,4 +358,4 @@ def test_a_copy_goes_on_where_it_was(stick: Path, tmp_path: Path) -> None:
 def test_a_missing_file_in_a_folder_is_named(stick: Path, tmp_path: Path) -> None:
     wanted = dataclasses.replace(_from_stick(stick, tmp_path / "models"), origin=Origin(str(stick), file="none.gguf"))
     error, _ = run(wanted)
-    assert getattr(error, "code", "") == "download_not_found"
+    assert getattr(error, "code", "") == "download_not_in_folder"

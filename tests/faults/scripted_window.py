@@ -38,8 +38,8 @@ def main() -> int:
 
         def listened_to(*arguments: Any) -> Any:
             parts = build(*arguments)
-            # The person at this keyboard was here before; the greeting has tests of its own.
-            parts.preferences.value = dataclasses.replace(parts.preferences.value, first_run_done=True)
+            # The person at this keyboard was here before and asks the model; greeting and documents have their tests.
+            parts.preferences.value = dataclasses.replace(parts.preferences.value, first_run_done=True, scope=())
             _attend(parts, seed)
             return parts
 

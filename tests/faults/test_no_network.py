@@ -120,6 +120,7 @@ def test_a_whole_session_of_the_window_opens_only_unix_sockets(
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
     assert programs(text, "--engine") == 1  # it was traced too
+    assert programs(text, "--read-documents") >= 1  # reads the manual
 
 
 def test_a_session_on_a_real_screen_opens_only_unix_sockets(
