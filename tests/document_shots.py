@@ -105,6 +105,14 @@ def documents_empty(parts: Parts) -> None:
     _open(parts)
 
 
+def documents_full_disk(parts: Parts) -> None:
+    fill(parts.documents._path)
+    _open(parts)
+    page = parts.window.page("documents")
+    page._on_stood(Standing("paused", 0, "", 0, 0, 12, 53))
+    parts.documents.failed.emit(AppError("disk_full", path="/home/yamada/.local/share/kotae"))
+
+
 def documents_manual(parts: Parts) -> None:
     fill(parts.documents._path)
     _open(parts)
@@ -163,7 +171,7 @@ def documents_menu(parts: Parts) -> None:
 DOCUMENT_SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        documents, documents_meaning, documents_empty, documents_manual, documents_report,
+        documents, documents_meaning, documents_empty, documents_full_disk, documents_manual, documents_report,
         documents_failed, documents_encoding, documents_new, documents_menu,
     )
 }  # fmt: skip

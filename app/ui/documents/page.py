@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.core.documents.records import Collection, Document
 from app.services.documents import Documents
@@ -34,6 +34,7 @@ SIDE_PX = 210
 STACK_BELOW_PX = 720
 SHORT_HEADER_BELOW_PX = 640
 LOW_BELOW_PX = 560
+LEAST_PX = 100  # of the table and of the report; in less, the page scrolls
 FILTER_FROM = 8  # documents
 
 
@@ -114,7 +115,7 @@ class DocumentsPage(Page):
         columns = QHBoxLayout()
         columns.setSpacing(0)
         columns.addWidget(self._build_side())
-        columns.addLayout(self._build_content(), 1)
+        columns.addWidget(scrolled(self._build_content()), 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -137,7 +138,8 @@ class DocumentsPage(Page):
         row.addWidget(Rule("vertical"))
         return self._side
 
-    def _build_content(self) -> QVBoxLayout:
+    def _build_content(self) -> QWidget:
+        """Scrolls where a message and the queue leave the rest too little room."""
         theme = self._theme
         self.chooser = Button(theme, self.tr("ほかの資料集…"), icon="library-big", compact=True)  # instead of the list
         self.banner = Banner(theme)
@@ -146,19 +148,19 @@ class DocumentsPage(Page):
         self.filter = SearchField(theme, self.tr("文書の名前で絞り込む"))
         self.view = DocumentView(theme, self.shown)
         self.empty = self._build_empty()
-        self.stack = QStackedWidget()
-        self.stack.addWidget(self.view)
-        self.stack.addWidget(self.empty)
         self.report = ReportPanel(theme, can_recognize=self._documents.can_recognize)
         self.report.hide()
-        content = QVBoxLayout()
-        content.setContentsMargins(20, 12, 20, 14)
-        content.setSpacing(10)
-        content.addWidget(self.chooser, 0, Qt.AlignmentFlag.AlignLeft)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(20, 12, 20, 14)
+        column.setSpacing(10)
+        column.addWidget(self.chooser, 0, Qt.AlignmentFlag.AlignLeft)
         for widget in (self.banner, self.queue, self.meaning, self.drop_zone, self.filter):
-            content.addWidget(widget)
-        content.addWidget(self.stack, 5)
-        content.addWidget(self.report, 4)
+            column.addWidget(widget)
+        column.addWidget(self.empty, 5)
+        for part, share in ((self.view, 5), (self.report, 4)):
+            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # they scroll by themselves
+            column.addWidget(part, share)
         return content
 
     def _build_empty(self) -> QWidget:
@@ -173,7 +175,7 @@ class DocumentsPage(Page):
         column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._example)
         column.addStretch(1)
-        return scrolled(empty)
+        return empty
 
     def _connect(self) -> None:
         documents, deeds = self._documents, self.deeds
@@ -267,12 +269,11 @@ class DocumentsPage(Page):
         self._show_report()
 
     def _show_collection(self) -> None:
-        one, is_empty = self.collection, self.table.rowCount() == 0
+        one = self.collection
         self._header.title.setText(one.name if one else self.tr("資料"))
         if one is not None:
             self.label_button.setText(self.tr("{label} ▾").format(label=words.label(one.label)))
             self.label_button.setAccessibleName(self.tr("ラベル：{label}").format(label=words.label(one.label)))
-        self.stack.setCurrentWidget(self.empty if is_empty else self.view)
         waits = not self._documents.is_open
         nothing = self.tr("資料はまだありません。PDF、Word、Excel などを追加できます。")
         if one is not None:
@@ -313,7 +314,10 @@ class DocumentsPage(Page):
         self.add_button.set_kind("primary" if has_rows else "")
         self.drop_zone.setVisible(can_add and not is_low)
         self.filter.setVisible(self.table.rowCount() >= FILTER_FROM and not is_low)
-        self.stack.setVisible(not is_over)
+        for part in (self.view, self.report):
+            part.setMinimumHeight(px(LEAST_PX))
+        self.view.setVisible(has_rows and not is_over)
+        self.empty.setVisible(not has_rows)
         self.report.setVisible(has_report and (is_over or not is_low))
         self.report.set_back_visible(is_over)
 
