@@ -2009,8 +2009,16 @@
         <translation>&quot;{value}&quot; and others ({n}) are not in the cited text. Check the original.</translation>
     </message>
     <message>
+        <source>「{value}」など {n} 件は引用元の記述と合いません。原文で確かめてください。</source>
+        <translation>&quot;{value}&quot; and others ({n}) do not agree with the cited text. Check the original.</translation>
+    </message>
+    <message>
         <source>「{value}」は引用元にありません。原文で確かめてください。</source>
         <translation>&quot;{value}&quot; is not in the cited text. Check the original.</translation>
+    </message>
+    <message>
+        <source>「{value}」は引用元の記述と合いません。原文で確かめてください。</source>
+        <translation>&quot;{value}&quot; does not agree with the cited text. Check the original.</translation>
     </message>
     <message>
         <source>」「</source>
