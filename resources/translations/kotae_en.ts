@@ -4245,7 +4245,7 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
     <message>
         <source>学習環境</source>
-        <translation>Training environment</translation>
+        <translation>Training</translation>
     </message>
     <message>
         <source>表示</source>
