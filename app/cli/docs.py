@@ -300,7 +300,8 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if options.document is None:
             library.remove_collection(collection.id)
             data = docs_words.collection_data(collection, sources)
-            text = output.phrase("docs_removed", name=collection.name, undo=_undo(collection, *sources))
+            label = ("--label", phrase(f"label_{collection.label}"))  # the new one is not to be less confidential
+            text = output.phrase("docs_removed", name=collection.name, undo=_undo(collection, *sources, *label))
         else:
             document = collections.find_document(library, collection, options.document)
             library.leave_out([document.id])
@@ -313,8 +314,8 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _undo(collection: Collection, *paths: str) -> str:
+def _undo(collection: Collection, *arguments: str) -> str:
     """The command that adds them again, to be pasted into a shell."""
-    words = (collection.name, *paths)
+    words = (collection.name, *arguments)
     quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)
     return " ".join(["kotae", "docs", "add", *quoted])

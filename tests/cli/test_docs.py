@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -169,9 +171,12 @@ def test_removing_leaves_the_files_and_tells_how_to_undo(docs: Run, files: Path)
     assert as_json(docs("refresh", "基準", "--json"))["collections"][0]["new"] == 0  # it does not come back by itself
     assert as_json(docs("add", "基準", str(files / "下" / "点検.txt"), "--json"))["new"] == 1
     whole = docs("remove", "基準")
-    assert f"kotae docs add 基準 {files}" in whole.stdout
+    (undo,) = re.findall(r"kotae docs (add 基準 .+)", whole.stdout)
     assert [one["is_builtin"] for one in as_json(docs("list", "--json"))["collections"]] == [True]
     assert (files / "要領.md").is_file()
+    docs(*shlex.split(undo))
+    again = as_json(docs("list", "--json"))["collections"][0]
+    assert (again["documents"], again["label"]) == (2, "secret")
 
 
 def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files: Path) -> None:
