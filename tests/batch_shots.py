@@ -64,6 +64,10 @@ def _file(parts: Parts, count: int = 118) -> Path:
     return path
 
 
+def _folder() -> Path:
+    return Path(document_shots.NAMES[current_language()][2])
+
+
 def batch_empty(parts: Parts) -> None:
     _page(parts)
 
@@ -75,7 +79,7 @@ def batch_setup(parts: Parts) -> None:
     until = time.monotonic() + 20
     while page._found is None and time.monotonic() < until:
         QCoreApplication.processEvents()
-    page.setup.show_target(Path("/home/yamada/資料/庁舎", page.setup.out.name))
+    page.setup.show_target(_folder() / page.setup.out.name)
     page.setup._rows[0].box.setChecked(True)
 
 
@@ -88,7 +92,7 @@ def batch_running(parts: Parts) -> None:
 
 def batch_done(parts: Parts) -> None:
     page = _page(parts)
-    page._out = Path("/home/yamada/資料/庁舎/問い合わせ一覧_回答.xlsx")
+    page._out = _folder() / f"{NAMES[current_language()][0]}.xlsx"
     page._on_finished(Ended(117, 9, 6, 0, 1, 0, "internal"))
 
 
@@ -100,8 +104,9 @@ def batch_failed(parts: Parts) -> None:
 
 def batch_unfinished(parts: Parts) -> None:
     page = _page(parts)
-    head = Head("/home/yamada/資料/庁舎/問い合わせ一覧.xlsx", "", 1, "m", "M", (), PROGRAM, 4096, 1.0)
-    page._on_unfinished(Unfinished(Path("/home/yamada/資料/庁舎/問い合わせ一覧_回答.xlsx"), head, 41))
+    name = NAMES[current_language()][0]
+    head = Head(str(_folder() / f"{name}.xlsx"), "", 1, "m", "M", (), PROGRAM, 4096, 1.0)
+    page._on_unfinished(Unfinished(_folder() / f"{name}_2.xlsx", head, 41))
 
 
 def export_secret(parts: Parts) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pytestqt.qtbot import QtBot
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
@@ -20,6 +21,10 @@ from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
+
+# Two tests at a time, children and models: what takes a moment alone may take ten seconds beside others.
+for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
+    wait.__kwdefaults__["timeout"] = 30_000
 
 # Qt says these in surroundings without a desktop; they tell nothing about the program.
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")

@@ -30,6 +30,12 @@ NAMES = {
 }
 
 
+LEDGER = {
+    "ja": "庁舎の鍵は、守衛室で受け取ります。\r\n返す時刻を台帳に書いてください。",
+    "en": "The keys are at the gate.\r\nWrite down when they are back.",
+}
+
+
 def _read(documents: list[Document], library: Library) -> None:
     """As the child would have left them."""
     reports = (
@@ -150,7 +156,7 @@ def documents_encoding(parts: Parts) -> None:
     _report(parts, 2)
     page = parts.window.page("documents")
     file = parts.documents._path.with_name("ledger.txt")
-    file.write_bytes("庁舎の鍵は、守衛室で受け取ります。\r\n返す時刻を台帳に書いてください。".encode("cp932"))
+    file.write_bytes(LEDGER[current_language()].encode("cp932"))
     dialog = page.deeds.ask_encoding(replace(page.report.document, path=str(file)))
     until = time.monotonic() + 20
     while not dialog.preview.toPlainText() and time.monotonic() < until:

@@ -551,7 +551,7 @@ def training_make_offline(parts: Parts) -> None:
     settings_training(parts, NO_TRAINING)
     parts.training_setup.estimate = lambda _wheels, done, _failed: done(Need(6_000_000_000, 0, 2_100_000_000))
     making = panel_of_training(parts).making
-    making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/学習環境のホイール")
+    making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/wheels")
     making.ask_offline()
 
 

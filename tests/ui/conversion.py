@@ -16,10 +16,12 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 from shiboken6 import isValid
 
 from app.application import Parts
+from app.core.documents.library import Library
 from app.ui.chat import link_dialog
 from app.ui.dialogs import BugReporter
+from app.ui.documents.page import FILTER_FROM
 from app.ui.input_method import guard_of
-from tests import screenshots
+from tests import document_shots, screenshots
 
 UI = Path(__file__).resolve().parents[2] / "app" / "ui"
 
@@ -130,10 +132,22 @@ def rename(parts: Parts) -> None:
     view.rename_current()
 
 
+def many_documents(parts: Parts) -> None:
+    """So many that there is a field to filter them by."""
+    document_shots.documents(parts)
+    library = Library.beside(parts.documents._path)
+    library.add_documents(library.collections()[0].id, [Path(f"/x/{number}.pdf") for number in range(FILTER_FROM)])
+    library.close()
+    page = parts.window.page("documents")
+    page.show_collection(parts.documents.collections()[0].id)
+    assert page.filter.isVisible()
+
+
 # Places that have no picture of their own. A page or dialog that has one is walked without any word here.
 OTHERS: dict[str, Callable[[Parts], object]] = {
     "rename": rename,
     "rename_in_header": lambda parts: parts.window.page("ask").header.start_renaming(),
+    "many_documents": many_documents,
     "link": lambda parts: link_dialog.ask_to_open(parts.theme, "https://example.org/", lambda _url: None, parts.window),
     "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
     "manual": lambda parts: parts.window.show_manual(),

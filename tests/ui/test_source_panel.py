@@ -47,7 +47,7 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it(double: Double
     QTest.keyClick(view.text, Qt.Key.Key_1)
     assert panel.isVisible()
     assert (panel.number.text(), panel.title.text()) == ("1", "出典 1／2")
-    assert panel.path.text() == "規程　›　管理編.pdf　›　第2章 設備"
+    assert panel.path.text() == "規程 › 管理編.pdf › 第2章 設備"
     assert panel.clause.text() == "2.3 発電機"
     assert panel.used.text() == "回答に使った箇所 1"
     assert marked(double.page) == ["発電機は、毎月1回運転する。"]

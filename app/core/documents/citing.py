@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from app.core import wording
 from app.core.documents import claims, dates, evidence, quantities, sentences
 from app.core.documents.grounding import Claim, Grounding, Source
 from app.core.documents.quantities import Quantity
@@ -11,7 +12,8 @@ PLACES_MAX = 3  # sentences of one source that one claim may be traced to
 _COVERED_ENOUGH = 0.9  # of a claim's terms and values
 _SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
 _AMBIGUOUS = "([:"  # behind [1] these would make a link of it
-PLACE_PARTS = ("　", "（{}）", "p.{}")
+_PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
+_QUOTED = {"ja": "「{}」", "en": "“{}”"}
 
 
 def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -65,7 +67,7 @@ def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
 def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The sentence that is quoted, or those that together have most of the claim's terms and values."""
     bare = claims.CITED.sub("", claim.sentence)
-    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」").split()), text)
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”").split()), text)
     if quoted is not None and quoted.group():
         return [quoted.span()]
     missing, values = evidence.content_terms(bare), quantities.parse(bare)
@@ -90,7 +92,7 @@ def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[f
 
 def place(source: Source) -> str:
     """文書　第2章 2.2（標準）　p.14, for people: what to look for in the document itself."""
-    gap, tag, page = PLACE_PARTS
+    gap, tag, page = _PLACE[wording.current_language()]
     clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
     return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
 
@@ -100,7 +102,7 @@ def quotation(grounding: Grounding, number: int) -> str:
     source = grounding.sources[number - 1]
     used_places = places(grounding, number) or [(0, len(source.text))]
     quoted = "…".join(source.text[start:end].strip() for start, end in used_places)
-    return f"「{quoted}」\n{place(source)}"
+    return f"{_QUOTED[wording.current_language()].format(quoted)}\n{place(source)}"
 
 
 def with_sources(text: str, grounding: Grounding) -> str:

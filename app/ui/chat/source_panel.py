@@ -76,7 +76,7 @@ class SourcePanel(QWidget):
         self.open_button.setVisible(shown.can_open)
         *outer, clause = source.heading or (source.document,)
         document = [source.document] if source.heading else []
-        self.path.setText(characters.harmless("　›　".join([source.collection, *document, *outer])))
+        self.path.setText(characters.harmless(" › ".join([source.collection, *document, *outer])))
         self.clause.setText(characters.harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(characters.harmless(source.tag)[:TAG_CHARACTERS])
