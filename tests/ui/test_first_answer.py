@@ -15,6 +15,8 @@ from app.core.store import Store
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.grounds import ExcerptLine
 from app.ui.chat.page import ChatPage
+from app.ui.chat.source_row import SourceRow
+from tests.ui import clipping
 
 TIMEOUT_MS = 60_000
 
@@ -47,12 +49,17 @@ def ask(page: ChatPage, qtbot: QtBot) -> AnswerView:
 def test_the_example_is_answered_from_the_manual_with_sources(page: ChatPage, qtbot: QtBot) -> None:
     page.empty.manual_button.click()
     view = ask(page, qtbot)
+    qtbot.waitUntil(lambda: all(one.isVisible() for one in view.findChildren(ExcerptLine)))
     assert len(view.findChildren(ExcerptLine)) == 1
+    assert view.findChildren(SourceRow)
+    assert view.height() == view.fit(view.width())
+    assert clipping.clipped(view) == []
+    assert all(row.height() == row.sizeHint().height() for row in view.findChildren(SourceRow))
     assert "モデル" in view.text.plain_text()
     assert view.sources[0] == 1
     QTest.keyClick(view.text, Qt.Key.Key_1)
     assert page.panel.isVisible()
-    assert page.panel.path.text().startswith("Kotae の使い方　›　manual.ja.md")
+    assert page.panel.path.text().startswith("Kotae の使い方")
     marked = page.panel.text.sheet.text.extraSelections()
     assert marked
     assert all(len(one.cursor.selectedText()) > 8 for one in marked)

@@ -123,7 +123,9 @@ class AnswerView(MessageView):
     def _show_ended(self) -> None:
         kept = citations.grounding_of(self.message)
         if kept is not None and kept.is_excerpt:
-            self._column.insertWidget(0, ExcerptLine(self._theme, self))
+            line = ExcerptLine(self._theme, self)
+            self._column.insertWidget(0, line)
+            line.show()  # at once, as with the end
         self._show_text(as_markdown=True)
         self._put_end()
         self._describe()
