@@ -82,3 +82,38 @@ def test_literature_on_the_matter_says_less_than_the_matter():
     )
     best = max(excerpts.pick("かぶりの計測は年に何回か", [book]), key=lambda one: one.score)
     assert best.text == "かぶりは年に1回計測する。"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("品名: 生コン | 単価: 152", "品名: 鉄筋 | 規格: D13 | 単価: 118", "品名: 鉄筋 | 規格: D16 | 単価: 116"),
+        ("品名 | 規格 | 単価", "生コン | 21-8-25 | 15200", "鉄筋 | D13 | 118000", "鉄筋 | D16 | 116000"),
+    ],
+)  # fmt: skip
+def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
+    (only,) = excerpts.pick("鉄筋D13の単価は", [passage(1, "\n".join(rows), "単価表")])
+    assert only.text == next(row for row in rows if "D13" in row)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| 区分 | 天端幅 | 勾配 |\n| --- | --- | --- |\n| 土石流区間 | 3.0m | 1:0.2 |\n| 掃流区間 | 2.0m | 1:0.3 |",
+        "区分 | 天端幅 | 勾配\n土石流区間 | 3.0m | 1:0.2\n掃流区間 | 2.0m | 1:0.3",
+    ],
+)
+def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
+    source = passage(1, f"堰堤の寸法は次による。\n{table}", "3.1 断面")
+    answer, found = excerpts.as_answer(excerpts.pick("土石流区間の天端幅は", [source]))
+    assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
+    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+    both, _ = excerpts.as_answer(excerpts.pick("天端幅は", [source]))
+    assert both.splitlines() == [answer, "- 「掃流区間 | 2.0m | 1:0.3」[1]"]
+    assert len(found) == 1
+
+
+def test_the_first_row_of_names_and_values_is_quoted():
+    form = passage(1, "点検者 | 山田\n点検日 | 4月1日", "点検表")
+    (only,) = excerpts.pick("点検者は誰か", [form])
+    assert only.text == "点検者 | 山田"

@@ -9,10 +9,11 @@ import collections
 import itertools
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.documents import clauses, evidence, packing, quantities, sentences, terms
+from app.core.documents import clauses, evidence, packing, quantities, sentences, table_heads, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 
@@ -24,23 +25,29 @@ _ASKS_VALUE = re.compile(
     "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
 )
 _REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # to literature
+_MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: tells one row of a list from the others
 _LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # a sentence that goes with the one before
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """`start`, `end`: places in the text of passage [number]."""
+    """`start`, `end`: places in the text of passage [number].
+
+    Of a row of a table `has` are the question's terms in it, and `head` is the row that names its columns, "" for none.
+    """
 
     number: int
     text: str
     start: int
     end: int
     score: float
+    head: str = ""
+    has: frozenset[str] | None = None
 
 
 def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
     """The best sentences, those of the clause with the best one first."""
-    wanted = evidence.asked_terms(question)
+    wanted = evidence.asked_terms(question) | _models(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
     scored = [
@@ -48,21 +55,34 @@ def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) 
         for number, passage in enumerate(passages, start=1)
         for excerpt in _of_passage(passage, number, weights, asks_value)
     ]
-    best = sorted(scored, key=lambda one: -one.score)[:limit]
+    best = sorted(_without_lesser_rows(scored), key=lambda one: -one.score)[:limit]
     kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
     return _by_clause(kept, passages)
 
 
 def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     """The excerpts as a list, each with its source; and the claims, all of them supported: they are the sources."""
-    text = ""
+    text = head = ""
     found: list[Claim] = []
     for excerpt in excerpts:
         text += ("\n" if text else "") + "- "
-        line = f"「{' '.join(packing.without_marks(excerpt.text).split())}」[{excerpt.number}]"
+        named = _quote(excerpt.head) if excerpt.head and excerpt.head != head else ""
+        head = excerpt.head
+        line = f"{named}{_quote(excerpt.text)}[{excerpt.number}]"
         found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
         text += line
     return text, tuple(found)
+
+
+def _quote(text: str) -> str:
+    """Without the lines at both sides of a table's row."""
+    return f"「{' '.join(packing.without_marks(text).split()).strip('| ')}」"
+
+
+def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
+    """Of rows, only those of which no other has all that they have of the question, and more."""
+    rows = [one.has for one in scored if one.has is not None and one.score > 0]
+    return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
 
 
 def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
@@ -75,6 +95,7 @@ def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Exc
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
     places = [(start, end, _terms_of(" ".join(section.heading))) for section, start, end in clauses.extents(passage)]
+    heads = table_heads.find(text)
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
@@ -83,7 +104,12 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
             continue  # a heading between two sections is nothing to quote
         if found and _LIMITS.match(text, part.start):
             continue  # it came with the one before
-        own = _terms_of(text[part.start : part.end])
+        head = next((one for one in heads if one.start <= part.start < one.last), None)
+        if head and part.start < head.end:
+            continue  # names of columns are no answer
+        head_text = text[head.start : head.end] if head else ""
+        about |= _terms_of(head_text)
+        own = _terms_of(text[part.start : part.end]) | _models(text[part.start : part.end])
         score = sum(weight * (1 if term in own else 0.5 if term in about else 0) for term, weight in weights.items())
         if not own & weights.keys():
             score *= 0.5
@@ -93,7 +119,8 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
             score *= 1.5
         has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
         end = following.end if has_limit else part.end
-        found.append(Excerpt(number, text[part.start : end], part.start, end, score * _by_rank(number)))
+        has = own.intersection(weights) if table_heads.is_row(text[part.start : part.end]) else None
+        found.append(Excerpt(number, text[part.start : end], part.start, end, score * _by_rank(number), head_text, has))
     return found
 
 
@@ -106,6 +133,10 @@ def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, f
     texts = [evidence.of_passage(passage).terms for passage in passages]
     having = collections.Counter(term for text in texts for term in wanted & text)
     return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}
+
+
+def _models(text: str) -> frozenset[str]:
+    return frozenset(_MODEL.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _terms_of(text: str) -> frozenset[str]:
