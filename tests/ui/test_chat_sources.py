@@ -87,6 +87,21 @@ def test_marks_are_links_also_behind_a_sentence_that_names_no_source(double: Dou
     assert view.text.plain_text() == "発電機は、毎月1回運転します。[1]\n燃料タンクの残量は毎週月曜日に確認します。[2]"
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double, is_open: bool) -> None:
+    for row in rows(shown(double, RIGHT)).values():
+        row.show_open(is_open)
+        row.clearFocus()
+        unfocused = row.grab().toImage()
+        row.setFocus()
+        assert row.hasFocus()
+        focused = row.grab().toImage()
+        inset = 4  # inside the ring
+        room = row.rect().adjusted(inset, inset, -inset, -inset)
+        assert focused != unfocused
+        assert focused.copy(room) == unfocused.copy(room)
+
+
 def test_where_all_has_support_the_line_says_so(double: Double) -> None:
     view = shown(double, RIGHT)
     assert "2 文すべてに根拠があります。数値 1 件を原文と照合しました。" in words(view)

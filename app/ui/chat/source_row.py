@@ -77,6 +77,7 @@ class SourceRow(QAbstractButton):
         if self.hasFocus():
             width = theme.metric("focus_ring")
             painter.setPen(QPen(theme.color("accent"), width))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             inset = width / 2
             painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), px(4), px(4))
 
