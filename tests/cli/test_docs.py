@@ -116,6 +116,8 @@ def test_a_folder_is_added_listed_searched_and_shown(docs: Run, files: Path) -> 
 
 
 def test_people_read_lines(docs: Run, files: Path) -> None:
+    manual, none = docs("list").stdout.splitlines()
+    assert (manual.split("\t")[0], none.split("。")[0]) == ("Kotae の使い方", "自分の資料集はまだありません")
     assert "2 件を読みました" in docs("add", "基準", str(files), "--label", "公開").stdout
     assert docs("list").stdout.startswith("基準\t公開\t文書 2、")
     found = docs("search", "基準", "軸受温度").stdout.splitlines()
