@@ -55,6 +55,9 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     try:
         ids = options.id or [conversation.id for conversation in store.conversations()]
+        if not ids:
+            output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
+            return 0
         if options.format == "json" and target.exists():
             raise AppError("export_exists", path=options.to)
         if options.format != "json" and target.is_file():

@@ -54,6 +54,15 @@ def test_all_conversations_go_to_another_machine(chats: Run, stored: int, tmp_pa
     assert (found["title"].split()[0], found["folder"]) == ("橋脚の点検は？\0", "点検")
 
 
+@pytest.mark.parametrize("form", ["json", "docx"])
+def test_where_there_is_no_conversation_nothing_is_written_and_that_is_said(
+    chats: Run, form: str, tmp_path: Path
+) -> None:
+    done = chats("新しい", "export", "--format", form, "--to", str(tmp_path / "文書"))
+    assert (done.returncode, done.stdout) == (0, "会話はまだありません。何も書き出していません。\n")
+    assert not (tmp_path / "文書").exists()
+
+
 def test_word_and_markdown_go_into_a_folder(chats: Run, stored: int, tmp_path: Path) -> None:
     folder = tmp_path / "文書"
     folder.mkdir()
