@@ -1,4 +1,4 @@
-"""How a stored answer raises the label of its conversation; what users choose is `app.core.conversation_labels`."""
+"""How a stored answer labels its conversation; what users choose is `app.core.conversation_labels`."""
 
 from app.core.database import Database
 from app.core.documents import labels
@@ -18,4 +18,21 @@ def raise_label(database: Database, conversation_id: int, details: AnswerDetails
         label,
         conversation_id,
         *lower,
+    )
+
+
+def label_first(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
+    """The first answer of a conversation gives it its label, which may be lower than what it began with.
+
+    Inside the transaction that stores it.
+    """
+    if details is None or details.grounding is None or not details.grounding.sources:
+        return
+    database.write(
+        "UPDATE conversation SET label = ? WHERE id = ? AND label = ?"
+        " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
+        labels.of_answer(LABELS[0], [details.grounding]),
+        conversation_id,
+        labels.DEFAULT,
+        conversation_id,
     )

@@ -15,7 +15,7 @@ from typing import Any
 from app.core import stored_values
 from app.core.database import Database, Row
 from app.core.documents.grounding import CollectionRef
-from app.core.label_rows import raise_label
+from app.core.label_rows import label_first, raise_label
 from app.core.message_index import MessageIndex
 from app.core.presets import Choices
 from app.core.records import AnswerDetails, Conversation, FileMark, LocalModel, Message
@@ -252,6 +252,7 @@ class Store:
                 answer_id,
             )
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
+            label_first(self._db, before.conversation_id, details)
             raise_label(self._db, before.conversation_id, details)
         return self.message(answer_id)
 

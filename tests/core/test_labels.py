@@ -41,15 +41,28 @@ def label_of(store: Store, conversation_id: int) -> Label:
     ("given", "expected"),
     [
         ((), "internal"),
-        (("public",), "internal"),  # a conversation is 社外秘 until somebody says otherwise
+        (("public",), "public"),
         (("public", "internal"), "internal"),
         (("secret", "public"), "secret"),
     ],
 )
-def test_an_answer_raises_the_label_of_its_conversation(
+def test_the_first_answer_gives_its_conversation_the_highest_label_of_its_sources(
     store: Store, given: tuple[Label, ...], expected: Label
 ) -> None:
     assert label_of(store, ask(store, grounded(*given))) == expected
+
+
+def test_only_the_first_answer_lowers_the_label_of_a_conversation(store: Store) -> None:
+    plain = ask(store, AnswerDetails())  # from no document: nothing says that it is public
+    ask(store, grounded("public"), plain)
+    assert label_of(store, plain) == "internal"
+    raised = ask(store, grounded("public"))
+    conversation_labels.give(store, raised, "internal")
+    ask(store, grounded("public"), raised)
+    assert label_of(store, raised) == "internal"
+    kept = store.conversation(raised)
+    assert kept is not None
+    assert label_of(store, store.add_tree(kept, store.tree(raised))) == "internal"
 
 
 def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store) -> None:
