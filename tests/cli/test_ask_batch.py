@@ -228,7 +228,7 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
     [
         (("--batch", "q.csv"), 3, "batch_no_out"),
         (("質問", "--batch", "q.csv", "--out", "a.csv"), 2, "bad_option"),
-        (("--batch", "q.csv", "--out", "a.csv"), 3, "batch_unreadable"),
+        (("--batch", "q.csv", "--out", "a.csv"), 3, "question_file_missing"),
         (("--batch", "q.pdf", "--out", "a.csv"), 3, "batch_format"),
         ((), 2, "usage"),
     ],

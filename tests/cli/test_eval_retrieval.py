@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,8 @@ def test_a_file_that_is_no_list_of_questions_is_refused_in_words(
     answer = json.loads(capsys.readouterr().out)
     assert answer["error"]["code"] == "questions_unreadable"
     assert str(file) in answer["error"]["message"]
+    reason = answer["error"]["message"].removeprefix(f"質問のファイル {file} を読めません")
+    assert not re.search("[a-z]{3}", reason.replace("question か gold", "")), reason  # said in Japanese
     assert "quote" in answer["error"]["next"]
 
 
@@ -75,4 +78,4 @@ def test_an_unknown_collection_or_file_is_refused(data: Path, capsys: pytest.Cap
     assert run(data, str(file), "--collection", "別") == 3
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "unknown_collection"
     assert run(data, str(data / "missing.jsonl"), "--collection", "基準") == 3
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "questions_unreadable"
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "question_file_missing"

@@ -128,7 +128,7 @@ def test_what_is_no_file_of_questions_is_refused_in_words(tmp_path: Path, name: 
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(AppError, match="batch_unreadable"):
+    with pytest.raises(AppError, match="question_file_missing"):
         questions.read(tmp_path / "q.csv")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.core.documents import encodings
 from app.core.errors import AppError
+from app.core.wording import phrase
 
 SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".jsonl")
 FILE_BYTES = 50_000_000
@@ -48,7 +49,8 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Raises AppError("batch_unreadable" | "batch_format" | "batch_large" | "batch_empty" | "batch_locked")."""
+    """Raises AppError("batch_unreadable" | "batch_format" | "batch_large" | "batch_empty" | "batch_locked"
+    | "question_file_missing")."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise AppError("batch_format", name=path.name)
@@ -59,7 +61,7 @@ def read(path: Path) -> Table:
         return Table(_bounded(rows, path.name), sha256, sheet=sheet)
     codec = encodings.detect(raw)
     if not codec:
-        raise AppError("batch_unreadable", name=path.name, reason="not a text")
+        raise AppError("batch_unreadable", name=path.name, reason=phrase("questions_not_text"))
     text = encodings.decode(raw, codec)
     if suffix == ".jsonl":
         columns, rows = _json_lines(text)
@@ -71,6 +73,8 @@ def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise AppError("question_file_missing", path=str(path)) from error
     except OSError as error:
         raise AppError("batch_unreadable", name=path.name, reason=error.strerror or str(error)) from error
     if len(raw) > FILE_BYTES:
@@ -123,7 +127,7 @@ def _workbook(raw: bytes, name: str) -> tuple[str, list[Row]]:
     except (InvalidFileException, zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, SyntaxError,
             AttributeError, IndexError, EOFError) as error:  # fmt: skip
         # openpyxl has no exception of its own for a damaged file.
-        raise AppError("batch_unreadable", name=name, reason=type(error).__name__) from error
+        raise AppError("batch_unreadable", name=name, reason=phrase("questions_damaged")) from error
     raise AppError("batch_empty", name=name)
 
 
@@ -131,7 +135,7 @@ def _check_archive(raw: bytes, name: str) -> None:
     try:
         entries = zipfile.ZipFile(io.BytesIO(raw)).infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise AppError("batch_unreadable", name=name, reason=str(error)) from error
+        raise AppError("batch_unreadable", name=name, reason=phrase("questions_damaged")) from error
     if any(entry.flag_bits & 1 for entry in entries):
         raise AppError("batch_locked", name=name)
     if sum(entry.file_size for entry in entries) > UNPACKED_BYTES:

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.core.documents.records import Passage
 from app.core.errors import AppError
+from app.core.wording import phrase
 
 DEPTHS = (1, 3, 5, 10, 20)
 SHARE = 0.5  # of a quote in one piece, where it goes beyond a passage's end
@@ -46,13 +47,17 @@ class Outcome:
 
 
 def load(path: Path) -> list[Question]:
-    """Raises AppError("questions_unreadable", path, line, reason)."""
+    """Raises AppError("question_file_missing" | "questions_unreadable")."""
     try:
         if path.stat().st_size > BYTES_MAX:
-            raise AppError("questions_unreadable", path=str(path), line=0, reason=f"> {BYTES_MAX >> 20} MB")
+            raise _unreadable(path, "large", limit=f"{BYTES_MAX >> 20} MB")
         lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AppError("questions_unreadable", path=str(path), line=0, reason=str(error)) from error
+    except FileNotFoundError as error:
+        raise AppError("question_file_missing", path=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "not_text") from error
+    except OSError as error:
+        raise _unreadable(path, "refused", detail=error.strerror or error) from error
     found = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -60,9 +65,10 @@ def load(path: Path) -> list[Question]:
         try:
             found.append(_question(json.loads(line)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise AppError("questions_unreadable", path=str(path), line=number, reason=str(error)) from error
+            reason = "not_json" if isinstance(error, json.JSONDecodeError) else "fields"
+            raise _unreadable(path, reason, line=number) from error
     if not found:
-        raise AppError("questions_unreadable", path=str(path), line=0, reason="0")
+        raise _unreadable(path, "empty")
     return found
 
 
@@ -115,6 +121,10 @@ def holds(text: str, quote: str) -> bool:
         return True
     length = max(1, math.ceil(len(quote) * SHARE))
     return any(quote[at : at + length] in text for at in range(len(quote) - length + 1))
+
+
+def _unreadable(path: Path, reason: str, **facts: Any) -> AppError:
+    return AppError("questions_unreadable", path=str(path), reason=phrase(f"questions_{reason}", **facts))
 
 
 def _question(row: dict[str, Any]) -> Question:
