@@ -4,6 +4,7 @@ Reading the database is quick and done here; what is written goes through `Libra
 by the reading child alone. A second child takes documents out, so that this need not wait for a long document.
 """
 
+import functools
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ class Removal:
     name: str
     label: Label
     sources: list[Path]
+    files: list[Path]  # of its documents
 
 
 class Documents(QObject):
@@ -158,14 +160,7 @@ class Documents(QObject):
 
     def add_collection(self, name: str, label: Label = "internal", paths: Sequence[Path] = ()) -> None:
         """`collection_added` tells its id; then `paths` are added to it."""
-
-        def made(collection_id: int) -> None:
-            self.changed.emit()
-            self.collection_added.emit(collection_id)
-            if paths:
-                self.add(collection_id, paths)
-
-        self._lane.do(lambda library, _progress: library.add_collection(name, label), made)
+        self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
 
     def rename(self, collection_id: int, name: str) -> None:
         self._change(lambda library, _progress: library.rename_collection(collection_id, name))
@@ -177,8 +172,10 @@ class Documents(QObject):
         """It is out of sight at once. The files stay where they are; `restore` reads them anew."""
         assert self._library is not None
         collection = next(one for one in self._library.collections() if one.id == collection_id)
-        removal = Removal(collection.name, collection.label, self._library.sources(collection_id))
-        ids = [document.id for document in self._library.documents(collection_id)]
+        documents = self._library.documents(collection_id)
+        files = [Path(document.path) for document in documents]
+        removal = Removal(collection.name, collection.label, self._library.sources(collection_id), files)
+        ids = [document.id for document in documents]
         self._leaving_collections.add(collection_id)
         self._leaving.update(ids)
         self._queue.leave_out(ids)
@@ -191,11 +188,12 @@ class Documents(QObject):
 
     def restore(self, removal: Removal) -> None:
         """Makes a removed collection again; what the user had taken out of its folders is in it again too."""
-        self._after_removals(lambda: self.add_collection(removal.name, removal.label, removal.sources))
+        fill = functools.partial(self._bring_back, paths=removal.sources, files=removal.files)
+        self._after_removals(lambda: self._make(removal.name, removal.label, fill))
 
     def bring_back(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Documents that `remove` has taken out are read anew."""
-        self._after_removals(lambda: self.add(collection_id, paths))
+        """Documents that `remove` has taken out are read anew. Those whose file has gone since fail, and say so."""
+        self._after_removals(lambda: self._bring_back(collection_id, paths, paths))
 
     # ---------------------------------------------------------------- documents
 
@@ -282,6 +280,20 @@ class Documents(QObject):
         self._lane.do(lambda library, _progress: own_manual.provide(library, file, name), provided)
 
     # ------------------------------------------------------------------ private
+
+    def _make(self, name: str, label: Label, fill: Callable[[int], None]) -> None:
+        def made(collection_id: int) -> None:
+            self.changed.emit()
+            self.collection_added.emit(collection_id)
+            fill(collection_id)
+
+        self._lane.do(lambda library, _progress: library.add_collection(name, label), made)
+
+    def _bring_back(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
+        def work(library: Library, progress: Progress) -> Added:
+            return gather.bring_back(library, collection_id, paths, files, lambda count: progress.report(count, 0))
+
+        self._lane.do(work, self._on_added)
 
     def _change(self, work: Callable[[Library, Progress], None]) -> None:
         self._lane.do(work, lambda _nothing: self.changed.emit())

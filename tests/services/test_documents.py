@@ -285,6 +285,29 @@ def test_a_removed_collection_can_be_brought_back(desk: Desk, files: Path) -> No
     assert desk.texts() == before
 
 
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_is_brought_back_without_its_file_is_there_and_says_why(desk: Desk, files: Path, is_folder: bool) -> None:
+    collection = desk.collection(*([files] if is_folder else sorted(files.iterdir())))
+    (files / "2.txt").unlink()
+    removal = desk.documents.remove_collection(collection)
+    with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS) as added:
+        desk.documents.restore(removal)
+    desk.wait_until_read()
+    assert added.args[0].missing == [files / "2.txt"]
+    again = desk.documents.collections()[0].id
+    assert desk.states(again) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
+    removed = [desk.document(again, "2.txt"), desk.document(again, "3.txt")]
+    desk.documents.remove([one.id for one in removed])
+    with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS) as added:
+        desk.documents.bring_back(again, [Path(one.path) for one in removed])
+    desk.wait_until_read()
+    assert added.args[0].missing == [files / "2.txt"]
+    assert desk.states(again) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
+    (files / "2.txt").write_text("戻した\n", encoding="utf-8")
+    desk.refresh(again)
+    assert desk.states(again)["2.txt"] == "done"
+
+
 def test_a_removed_document_can_be_brought_back_at_once(desk: Desk, files: Path) -> None:
     collection = desk.collection(files)
     before = desk.texts()

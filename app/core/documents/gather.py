@@ -6,7 +6,7 @@ Nothing is read here: documents are put into the queue. Taking them out is left 
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.core.documents.library import Library
@@ -50,6 +50,22 @@ def add(library: Library, collection_id: int, paths: Sequence[Path], note: Note 
     library.take_back(collection_id, files)
     new = library.add_documents(collection_id, files)
     return Added(collection_id, new, len(files) - len(new), found.skipped, found.missing)
+
+
+def bring_back(
+    library: Library, collection_id: int, paths: Sequence[Path], files: Sequence[Path], note: Note = lambda _count: None
+) -> Added:
+    """Adds `paths` again. Of `files`, the documents that were there, those that have gone since are put into the queue
+    too: reading them fails, and says why. They are among the `missing`."""
+    added = add(library, collection_id, paths, note)
+    lost = [path for path in files if not _is_there(path)]
+    for homeless in (added.missing, lost):
+        known = library.sources(collection_id)
+        outside = [path for path in homeless if not any(source in path.parents for source in known)]
+        library.add_sources(collection_id, outside)
+    library.take_back(collection_id, lost)
+    new = library.add_documents(collection_id, lost)
+    return replace(added, new=[*added.new, *new], missing=list(dict.fromkeys((*added.missing, *lost))))
 
 
 def refresh(library: Library, collection_id: int, note: Note = lambda _count: None) -> Refreshed:
