@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
+from app.core.documents import formats
 from app.core.errors import AppError
 from app.documents import limits
 
@@ -29,6 +30,14 @@ _BY_SUFFIX: dict[str, Format] = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+}
+# Formats that are no text, and what they are called.
+_NAMED: dict[str, tuple[Format, str]] = {
+    ".pdf": ("pdf", "PDF"),
+    ".docx": ("docx", "Word"),
+    ".docm": ("docx", "Word"),
+    ".xlsx": ("xlsx", "Excel"),
+    ".xlsm": ("xlsx", "Excel"),
 }
 # What is recognized and cannot be read: how it begins, what it is called, and the error, which says what to save it as.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -71,6 +80,22 @@ def format_of(path: Path) -> Format:
     if _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
         return "html"
     return _BY_SUFFIX.get(path.suffix.lower(), "text")
+
+
+def is_other_than_named(path: Path, found: Format) -> bool:
+    """Whether the name says that it is a format that it is not."""
+    named = _NAMED.get(path.suffix.lower())
+    return named is not None and named[0] != found
+
+
+def not_text(path: Path) -> AppError:
+    """What nothing is known of but that it is no text: what its name says may be damaged, or never was a document."""
+    suffix = path.suffix.lower()
+    if suffix in _NAMED:
+        return AppError("document_damaged", detail=_NAMED[suffix][1])
+    if suffix and suffix not in formats.SUFFIXES:
+        return AppError("document_unknown_format", format=suffix.removeprefix(".").upper())
+    return AppError("document_not_text")
 
 
 def _is_plain(head: bytes) -> bool:

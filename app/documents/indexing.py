@@ -62,8 +62,23 @@ def _digest(path: Path, tell: Tell) -> str:
 
 
 def _read(path: Path, wished_encoding: str, ocr: bool, tell: Tell) -> Reading:
+    """What is no text is said to be what its name says; what is another format than that is noted."""
+    found = detect.format_of(path)
+    try:
+        reading = _read_as(found, path, wished_encoding, ocr, tell)
+    except AppError as error:
+        if error.code == "document_not_text":
+            raise detect.not_text(path) from error
+        raise
+    if not detect.is_other_than_named(path, found):
+        return reading
+    notes = (*reading.report.notes, "other_format")
+    return dataclasses.replace(reading, report=dataclasses.replace(reading.report, notes=notes))
+
+
+def _read_as(found: detect.Format, path: Path, wished_encoding: str, ocr: bool, tell: Tell) -> Reading:
     """Each reader loads its libraries when the first document of its kind comes."""
-    match detect.format_of(path):
+    match found:
         case "pdf":
             from app.documents import pdf
 

@@ -52,6 +52,34 @@ def test_a_changed_file_is_read_again(child: ReadingChild, tmp_path: Path) -> No
     assert [section.heading[0] for section in child.sections(document_id)] == ["第1章 総則"] * 2 + ["第2章 設計"]
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("要領.docx", "document_damaged"),
+        ("単価.XLSX", "document_damaged"),
+        ("図面.pdf", "document_damaged"),
+        ("動画.mp4", "document_unknown_format"),
+        ("記録.txt", "document_not_text"),
+    ],
+)
+def test_of_what_is_no_text_the_name_says_what_it_should_be(
+    child: ReadingChild, tmp_path: Path, name: str, code: str
+) -> None:
+    failed = child.index(child.add(written(tmp_path, name, bytes(range(256)) * 20)))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.code == code
+
+
+def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child: ReadingChild, tmp_path: Path) -> None:
+    document_id = child.add(written(tmp_path, "偽物.pdf", "堤高は15m未満とする。\n"))
+    assert child.index(document_id)[-1] == Indexed("1", 1)
+    document = child.document(document_id)
+    assert (document.state, document.report.notes) == ("done", ("other_format",))
+    own_id = child.add(written(tmp_path, "本物.txt", "堤高は15m未満とする。\n"))
+    child.index(own_id)
+    assert child.document(own_id).report.notes == ()
+
+
 def test_what_failed_is_known_by_the_file_that_was_tried(child: ReadingChild, tmp_path: Path) -> None:
     path = written(tmp_path, "a.md", MARKDOWN)
     document_id = child.add(path)
