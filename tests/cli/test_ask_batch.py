@@ -119,7 +119,7 @@ def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(sta
     assert "3 行目は質問にできません：質問が空です" in told
     rows = list(openpyxl.load_workbook(out)["回答"].iter_rows(values_only=True))
     assert [row[0] for row in rows] == ["行", 2, 3, 4]
-    assert rows[1][3:5] == ("回答", f"- 「{COVER}」[1]")
+    assert rows[1][3:5] == ("回答", f"「{COVER}」[1]")
     assert "2.2 鉄筋のかぶり（標準）　p.14" in str(rows[1][6])
     assert [row[3] for row in rows[2:]] == ["質問ではありません", "資料にありません"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["回答.xlsx", "質問.xlsx"]

@@ -209,6 +209,22 @@ def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_
     assert not {"=", "+", "-", "@", "\t"}.intersection(starts)
 
 
+@pytest.mark.parametrize(
+    ("answer", "cell"),
+    [
+        ("- 「鍵は守衛室にある。」", "「鍵は守衛室にある。」"),
+        ("- 一つ\n- 二つ", "・一つ\n・二つ"),
+        ("-5 度です。", "'-5 度です。"),
+        ("- =1+1", "'=1+1"),
+    ],
+)
+def test_a_list_in_a_csv_needs_no_apostrophe(made: Report, tmp_path: Path, answer: str, cell: str) -> None:
+    result = dataclasses.replace(made.results[2], answer=answer, grounding=None)
+    answer_file.save(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8-sig"), newline="")))
+    assert rows[1][rows[0].index("回答")] == cell
+
+
 def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_path: Path) -> None:
     answer_file.save(made, tmp_path / "a.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]

@@ -1,5 +1,6 @@
 """What a file of answers says, whatever its form: every row of the questions with its answer, or why it has none."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -130,9 +131,15 @@ def _answer(line: Line) -> list[str | int | float]:
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
     return [
-        verdict, marked(result), doubts(result), sources(result), phrase(f"label_{result.label}"), line.note,
+        verdict, _bulleted(marked(result)), doubts(result), sources(result), phrase(f"label_{result.label}"), line.note,
         result.model, round(result.total_s, SECONDS_DIGITS), moment(result.answered_at),
     ]  # fmt: skip
+
+
+def _bulleted(answer: str) -> str:
+    """Its lists with points for hyphens, with which a formula may begin; an answer that is one point has none."""
+    text = re.sub(r"^(\s*)[-*+] ", r"\1・", answer, flags=re.MULTILINE)
+    return text if "\n" in text else text.removeprefix("・")
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
