@@ -94,7 +94,11 @@ class _Parser(argparse.ArgumentParser):
         phrase = self.output.phrase
         detail = wording.usage_problem(message)
         self.print_usage(sys.stderr)
-        self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), phrase("usage_next")))
+        next_step = phrase("usage_next", command=self.prog)
+        if message == MISSING.format("ACTION"):
+            actions = (name for action in self._actions for name in action.choices or () if action.dest == "action")
+            next_step = phrase("usage_actions", command=self.prog, actions=" / ".join(actions))
+        self.output.failure("usage", wording.Sentence(phrase("usage_error", detail=detail), next_step))
         sys.exit(2)
 
 

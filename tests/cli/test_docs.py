@@ -222,6 +222,16 @@ def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays
     assert (own["name"], own["is_builtin"], own["documents"]) == ("How to use Kotae", True, 1)
 
 
+def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        docs()
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert "ACTION が" not in told
+    assert "add / list / search / show / remove / refresh" in told
+    assert "kotae docs --help" in told
+
+
 def test_ctrl_c_leaves_a_queue_that_the_same_command_ends(docs: Run, environment: dict[str, str], files: Path) -> None:
     for number in range(300):
         (files / f"{number:03}.txt").write_text(f"装置{number}の点検は毎年行う。\n" * 40, "utf-8")
