@@ -60,6 +60,14 @@ def test_the_example_is_answered_from_the_manual_with_sources(page: ChatPage, qt
     QTest.keyClick(view.text, Qt.Key.Key_1)
     assert page.panel.isVisible()
     assert page.panel.path.text().startswith("Kotae の使い方")
+    sidebar = page.window().sidebar.list
+    sidebar.setFocus()
+    assert sidebar.hasFocus()
+    QTest.keyClick(sidebar, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    assert not page.panel.isVisible()
+    sidebar.setFocus()
+    QTest.keyClick(sidebar, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
+    assert page.panel.isVisible()
     marked = page.panel.text.sheet.text.extraSelections()
     assert marked
     assert all(len(one.cursor.selectedText()) > 8 for one in marked)

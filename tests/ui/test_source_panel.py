@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -53,6 +53,25 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it(double: Double
     assert marked(double.page) == ["発電機は、毎月1回運転する。"]
     assert view.findChildren(type(double.page.panel)) == []
     assert [row.is_open for row in view._end.grounds.rows.values()] == [True, False]
+
+
+def test_keys_open_a_source_from_the_field_and_from_the_conversation(double: Double) -> None:
+    view, page = shown(double, RIGHT), double.page
+    editor = page.composer.editor
+    editor.setFocus()
+    QTest.keyClick(editor, Qt.Key.Key_2, Qt.KeyboardModifier.AltModifier)
+    assert page.panel.title.text() == "出典 2／2"
+    QTest.keyClick(editor, Qt.Key.Key_9, Qt.KeyboardModifier.AltModifier)  # there is none
+    assert page.panel.title.text() == "出典 2／2"
+    QTest.keyClick(editor, Qt.Key.Key_1)
+    assert (editor.text(), page.panel.title.text()) == ("1", "出典 2／2")
+    below = QPoint(page.transcript.viewport().width() // 2, page.transcript.viewport().height() - 3)
+    assert page.transcript.viewport().childAt(below) is None
+    QTest.mouseClick(page.transcript.viewport(), Qt.MouseButton.LeftButton, pos=below)
+    assert page.transcript.hasFocus()
+    QTest.keyClick(page.transcript, Qt.Key.Key_1)
+    assert page.panel.title.text() == "出典 1／2"
+    assert "出典 2（Alt + 2）" in next(row for row in view.findChildren(SourceRow) if row.number == 2).toolTip()
 
 
 def test_foreign_text_is_only_text(double: Double) -> None:

@@ -111,8 +111,7 @@ class AnswerView(MessageView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """1 to 9 opens a source."""
-        number = int(event.text()) if event.text().isdecimal() and event.text().isascii() else 0
-        if number in self.sources and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        if (number := source_number(event)) in self.sources:
             self._choose(number)
         else:
             super().keyPressEvent(event)
@@ -173,3 +172,9 @@ class AnswerView(MessageView):
 
     def _copy_shown(self) -> None:
         self._look.copy(self.text.plain_text())
+
+
+def source_number(event: QKeyEvent) -> int:
+    """The source that a key asks for by itself, 1 to 9; 0: none."""
+    is_digit = event.text().isdecimal() and event.text().isascii()
+    return int(event.text()) if is_digit and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier else 0

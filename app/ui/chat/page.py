@@ -206,7 +206,6 @@ class ChatPage(Page):
             "F2": self.header.start_renaming,
             "Ctrl+L": self.scope_line.open_menu,
             "Ctrl+Shift+C": self.sources.copy_cited,
-            "Ctrl+.": self.sources.toggle,
             "Ctrl+F": self.finding.open,
             "F3": lambda: self.finding.step(1),
             "Shift+F3": lambda: self.finding.step(-1),

@@ -11,6 +11,7 @@ from app.ui.theme import Theme
 from app.ui.widgets.labels import tip
 
 HEIGHT_PX = 30
+KEYS_MAX = 9  # sources that a key opens
 TAG_CHARACTERS = 12  # 考え方 and the like; a file may claim any
 
 
@@ -28,7 +29,9 @@ class SourceRow(QAbstractButton):
         self._tag = characters.harmless(source.tag)[:TAG_CHARACTERS]
         place = characters.harmless(citing.place(source))
         self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {place}")
-        self.setToolTip(tip(f"{characters.harmless(source.collection)} › {place}"))
+        where = f"{characters.harmless(source.collection)} › {place}"
+        keys = self.tr("出典 {n}（Alt + {n}）").format(n=number)
+        self.setToolTip(tip(f"{keys}　{where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -1,9 +1,11 @@
 """Opens sources of answers beside the conversation: which one, which page of it, and what is done with it."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, QUrl, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.core.documents import citing, sentences
@@ -61,6 +63,13 @@ class Sources(QObject):
         panel.text.sheet.text.copy_by(lambda text: transcript.copy(text))
         panel.place_requested.connect(self._locate)
         documents.emptied.connect(self._on_all_read)
+        self._add_shortcuts()
+
+    def _add_shortcuts(self) -> None:
+        """Wherever the keyboard is while the conversation is in sight: in the field and in the list beside it too."""
+        QShortcut(QKeySequence("Ctrl+."), self._beside, self.toggle)
+        for number in range(1, 10):
+            QShortcut(QKeySequence(f"Alt+{number}"), self._beside, functools.partial(self.open_number, number))
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +101,12 @@ class Sources(QObject):
             self._panel.show_problem(AppError("source_changed", path=source.path or source.document))
         else:
             self._panel.show_problem(AppError("source_left"), can_locate=self._home() is not None)
+
+    def open_number(self, number: int) -> None:
+        """A source of the answer with the keyboard, or else of the last one in sight."""
+        answer = self._transcript.answer_at_keyboard()
+        if answer is not None:
+            self.open(answer.message.id, number)
 
     def toggle(self) -> None:
         """Closes what is open, or opens the first source of the answer with the keyboard."""

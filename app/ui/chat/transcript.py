@@ -5,14 +5,14 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.core.records import Message
 from app.services.events import Stage
 from app.ui.chat import answer_facts
-from app.ui.chat.answer import AnswerView
+from app.ui.chat.answer import AnswerView, source_number
 from app.ui.chat.answer_actions import Look
 from app.ui.chat.column import TOP, Column, Estimate, gap_after
 from app.ui.chat.heights import Heights
@@ -354,6 +354,19 @@ class Transcript(RowsView):
             view = self._live[row]
             if isinstance(view, QuestionView):
                 view.set_attended(view.isAncestorOf(new))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Beside what can be clicked: keys are then for the conversation."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        super().mousePressEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """1 to 9 opens a source of the last answer in sight."""
+        answer, number = self.answer_at_keyboard(), source_number(event)
+        if answer is not None and number in answer.sources:
+            self.source_chosen.emit(answer.message.id, number)
+        else:
+            super().keyPressEvent(event)
 
     def _on_latest_clicked(self) -> None:
         if self.latest_button.hasFocus():
