@@ -262,7 +262,7 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
         library.close()
     if collection.unfinished:
         output.note("docs_still_reading", n=collection.unfinished)
-    lines = [line for passage in found for line in docs_words.passage_lines(passage)]
+    lines = [line for passage in found for line in docs_words.passage_lines(passage, options.query)]
     passages = [docs_words.passage_data(passage) for passage in found]
     output.result({"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("docs_not_found")]))
     return 0

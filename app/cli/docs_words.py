@@ -2,9 +2,10 @@
 
 import dataclasses
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
-from app.core.documents import encodings
+from app.core.documents import clauses, encodings, terms
 from app.core.documents.records import DOUBTFUL_GARBLED_SHARE, LABELS, Collection, Document, Label, Passage, Section
 from app.core.errors import AppError
 from app.core.wording import Sentence, describe_error, phrase
@@ -148,9 +149,25 @@ def passage_data(passage: Passage) -> dict[str, Any]:
     }
 
 
-def passage_lines(passage: Passage) -> list[str]:
-    section = passage.section
+def passage_lines(passage: Passage, query: str) -> list[str]:
+    """Where the best part of it stands, and that around what it has of the question."""
+    weights = terms.of_query(query)
+    found = clauses.found_part(passage)
+    section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equals
     place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
-    line = " ".join(section.text.split())
-    quote = line if len(line) <= QUOTED_CHARACTERS else line[: QUOTED_CHARACTERS - 1] + "…"
+    quote = _quote(" ".join(section.text.split()), weights)
     return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
+
+
+def _fit(text: str, weights: Mapping[str, float]) -> float:
+    own = frozenset(terms.of_text(text))
+    return sum(weight for term, weight in weights.items() if term in own)
+
+
+def _quote(line: str, weights: Mapping[str, float]) -> str:
+    """From its beginning if that has as much of the question as any other piece."""
+    starts = range(0, max(1, len(line) - QUOTED_CHARACTERS // 2), QUOTED_CHARACTERS // 4)
+    start = max(starts, key=lambda at: _fit(line[at : at + QUOTED_CHARACTERS - 2], weights))
+    rest = line[start:]
+    before = "…" if start else ""
+    return before + (rest if len(before + rest) <= QUOTED_CHARACTERS else rest[: QUOTED_CHARACTERS - 2] + "…")

@@ -128,6 +128,19 @@ def test_people_read_lines(docs: Run, files: Path) -> None:
     assert "近い箇所は見つかりませんでした。" in docs("search", "基準", "zzzz").stdout
 
 
+def test_what_is_printed_of_a_passage_is_around_what_was_asked(docs: Run, tmp_path: Path) -> None:
+    before = "型枠は水平に組む。" * 40
+    clause = f"{'打込みは連続して行う。' * 30}養生温度は5℃以上に保つ。"
+    text = f"# 2 施工\n\n## 2.5 型枠\n\n{before}\n\n## 2.6 養生\n\n{clause}\n"
+    (tmp_path / "施工.md").write_text(text, "utf-8")
+    docs("add", "基準", str(tmp_path / "施工.md"))
+    title, quote = docs("search", "基準", "養生温度は何度か", "-k", "1").stdout.splitlines()
+    assert "2.6 養生" in title
+    assert "養生温度は5℃以上に保つ。" in quote
+    assert "型枠" not in quote
+    assert len(quote.strip()) <= 240
+
+
 def test_what_needs_attention_is_named_with_its_reason(docs: Run, files: Path) -> None:
     (files / "空.txt").touch()
     done = docs("add", "基準", str(files), "--json")
