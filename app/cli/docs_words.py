@@ -128,8 +128,9 @@ def section_lines(sections: list[Section]) -> list[str]:
     for section in sections:
         page, characters = totals.get(section.heading, (section.page, 0))
         totals[section.heading] = page, characters + len(section.text)
+    none = phrase("docs_no_heading")
     return [
-        "\t".join(filter(None, (" > ".join(heading), page_of(page), phrase("docs_characters", n=characters))))
+        "\t".join(filter(None, (" > ".join(heading) or none, page_of(page), phrase("docs_characters", n=characters))))
         for heading, (page, characters) in totals.items()
     ]
 

@@ -125,6 +125,7 @@ def test_people_read_lines(docs: Run, files: Path) -> None:
     assert "75℃" in found[1]
     shown = docs("show", "基準", "点検.txt").stdout.splitlines()
     assert "文字コード\tShift_JIS (CP932)" in shown
+    assert shown[-1].startswith("（見出しなし）\t")
     assert "近い箇所は見つかりませんでした。" in docs("search", "基準", "zzzz").stdout
 
 
