@@ -74,7 +74,7 @@ ANSWERS = {
 WRONG = {"ja": ("72時間", "48時間"), "en": ("72 hours", "48 hours")}
 QUOTED = {
     "ja": "- 「非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。」[1]",
-    "en": "- 「The emergency generator is run without load once a month for at least 5 minutes.」[1]",
+    "en": "- “The emergency generator is run without load once a month for at least 5 minutes.”[1]",
 }
 
 

@@ -4515,6 +4515,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Source {n}</translation>
     </message>
     <message>
+        <source>出典 {n}（Alt + {n}）</source>
+        <translation>Source {n} (Alt + {n})</translation>
+    </message>
+    <message>
         <source>開いています</source>
         <translation>open</translation>
     </message>

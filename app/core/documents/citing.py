@@ -13,7 +13,6 @@ _COVERED_ENOUGH = 0.9  # of a claim's terms and values
 _SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
 _AMBIGUOUS = "([:"  # behind [1] these would make a link of it
 _PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
-_QUOTED = {"ja": "「{}」", "en": "“{}”"}
 
 
 def marks(text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -102,7 +101,7 @@ def quotation(grounding: Grounding, number: int) -> str:
     source = grounding.sources[number - 1]
     used_places = places(grounding, number) or [(0, len(source.text))]
     quoted = "…".join(source.text[start:end].strip() for start, end in used_places)
-    return f"{_QUOTED[wording.current_language()].format(quoted)}\n{place(source)}"
+    return f"{wording.phrase('quoted', text=quoted)}\n{place(source)}"
 
 
 def with_sources(text: str, grounding: Grounding) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from app.core.documents import clauses, evidence, packing, quantities, sentences, table_heads, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
+from app.core.wording import phrase
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 4
@@ -76,7 +77,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 def _quote(text: str) -> str:
     """Without the lines at both sides of a table's row."""
-    return f"「{' '.join(packing.without_marks(text).split()).strip('| ')}」"
+    return phrase("quoted", text=" ".join(packing.without_marks(text).split()).strip("| "))
 
 
 def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
