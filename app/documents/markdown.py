@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import textwrap
 from collections.abc import Iterator
 
 from app.core.documents.records import Report
@@ -14,6 +15,7 @@ from app.documents.markdown_tables import Table
 DEPTH_MAX = 8  # of quotes and frames in one another
 TELL_EVERY = 2000  # lines
 
+_INDENT = "    "  # of code
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
 _ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
 _SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
@@ -75,6 +77,8 @@ class _Reader:
             return at + 1
         if _RULE.match(line):
             return at + 1
+        if depth == 0 and _is_code(lines, at):
+            return self._indented(lines, at)
         return self._paragraph(lines, at, width)
 
     def _fenced(self, lines: list[str], at: int, fence: str, kind: str) -> int:
@@ -84,6 +88,13 @@ class _Reader:
         if "{=" not in kind:  # {=html}: a stub of another format
             self._add("paragraph", "\n".join(lines[at + 1 : end]).strip("\n"))
         return end + 1
+
+    def _indented(self, lines: list[str], at: int) -> int:
+        end = at
+        while end < len(lines) and lines[end].startswith(_INDENT):
+            end += 1
+        self._add("paragraph", textwrap.dedent("\n".join(line.rstrip() for line in lines[at:end])))
+        return end
 
     def _quoted(self, lines: list[str], at: int, depth: int, width: int) -> int:
         """A quote goes on over lines without its sign, until a blank one: pandoc breaks lines in cells anywhere."""
@@ -221,6 +232,14 @@ def _with_links(lines: list[str]) -> Iterator[str]:
         if any("](#" in part for part in paragraph):
             yield " ".join(part.strip() for part in paragraph)
         paragraph = []
+
+
+def _is_code(lines: list[str], at: int) -> bool:
+    """Whether an indented line begins code: after a blank one, and not as what goes on with a list or a table."""
+    if not lines[at].startswith(_INDENT) or _MARKER.match(lines[at]) or at == 0 or lines[at - 1].strip():
+        return False
+    before = next((lines[place] for place in range(at - 1, -1, -1) if lines[place].strip()), "")
+    return bool(before) and not before.startswith(" ") and not _MARKER.match(before)
 
 
 def _is_no_heading(bold: str) -> bool:

@@ -123,6 +123,14 @@ def test_stubs_of_html_and_comments_are_left_out_and_code_stays() -> None:
     assert texts("```{=html}\n<!-- -->\n```\n\n```\nif a:\n    b\n```\n") == ["if a:\n    b"]
 
 
+def test_lines_of_indented_code_stay_lines_and_what_goes_on_with_a_list_does_not() -> None:
+    read = texts(
+        '# 使い方\n\n    kotae ask "質問"\n      --json\n    kotae docs list\n\n- 項目\n\n    続きの\n    文。\n'
+    )
+    assert 'kotae ask "質問"\n  --json\nkotae docs list' in read
+    assert "続きの文。" in read
+
+
 def test_brackets_without_end_are_read_in_one_go() -> None:
     """Backtracking over them would take longer than the universe has."""
     hostile = "[" * 2000 + "(#a)" + "[(x)" * 2000 + "](#b"
