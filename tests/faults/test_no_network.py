@@ -56,8 +56,8 @@ def foreign_families(trace: str) -> set[str]:
 
 
 def programs(trace: str, argument: str) -> int:
-    """How many traced processes were started with this argument."""
-    return len(re.findall(rf'execve\(.*"{argument}".*\) = 0$', trace, re.MULTILINE))
+    """How many traced processes were started with this argument; beside others the outcome is in a line of its own."""
+    return len(re.findall(rf'execve\(.*"{argument}".*(?:\) = 0| <unfinished \.\.\.>)$', trace, re.MULTILINE))
 
 
 def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
