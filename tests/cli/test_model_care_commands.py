@@ -160,7 +160,7 @@ def test_a_kit_can_be_brought_into_a_folder_of_choice(kotae: Run, tmp_path: Path
         (("import-kit", "/nowhere"), 3, "持ち運びキットが見つかりません"),
         (("move-folder",), 2, "DIR"),
         (("move-folder", sys.executable), 3, "フォルダではなくファイルです"),
-        (("build",), 3, "フォルダが指定されていません"),
+        (("build",), 2, "HF_FOLDER"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_its_status(

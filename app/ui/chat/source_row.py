@@ -31,7 +31,7 @@ class SourceRow(QAbstractButton):
         self.setAccessibleName(self.tr("出典 {n}").format(n=number) + f" {place}")
         where = f"{characters.harmless(source.collection)} › {place}"
         keys = self.tr("出典 {n}（Alt + {n}）").format(n=number)
-        self.setToolTip(tip(f"{keys}　{where}" if number <= KEYS_MAX else where))
+        self.setToolTip(tip(f"{keys} {where}" if number <= KEYS_MAX else where))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
