@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.documents import clauses, encodings, terms
-from app.core.documents.records import DOUBTFUL_GARBLED_SHARE, LABELS, Collection, Document, Label, Passage, Section
+from app.core.documents.records import (
+    DOUBTFUL_GARBLED_SHARE,
+    LABELS,
+    Collection,
+    Document,
+    Label,
+    Passage,
+    Section,
+    page_ranges,
+)
 from app.core.errors import AppError
 from app.core.wording import Sentence, describe_error, phrase
 
@@ -85,14 +94,8 @@ def doubts(document: Document) -> list[str]:
 
 def page_list(numbers: tuple[int, ...]) -> str:
     """3, 5–8, …"""
-    ranges: list[tuple[int, int]] = []
-    for number in numbers:
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    listed = [str(a) if a == b else f"{a}–{b}" for a, b in ranges[:LISTED_PAGES]]
-    return ", ".join([*listed, "…"] if len(ranges) > LISTED_PAGES else listed)
+    ranges = page_ranges(numbers)
+    return ", ".join([*ranges[:LISTED_PAGES], "…"] if len(ranges) > LISTED_PAGES else ranges)
 
 
 def report_lines(document: Document) -> list[str]:

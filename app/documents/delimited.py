@@ -7,11 +7,11 @@ from pathlib import Path
 
 from app.core.documents.records import Report
 from app.core.errors import AppError
+from app.core.separated import separator_of
 from app.documents import limits, plain, tabular
 from app.documents.blocks import Block, Reading, Tell
 
 SEPARATORS = ",\t;|"
-SAMPLE_ROWS = 50
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 TELL_EVERY = 2_000  # rows
 
@@ -21,7 +21,7 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     OSError."""
     text, codec = plain.text_of(path, wished_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
-    separator = _separator(text)
+    separator = separator_of(text, SEPARATORS)
     widths: set[int] = set()
     characters = limits.Characters()  # the names of the columns are said in each row
     blocks: list[Block] = []
@@ -45,19 +45,3 @@ def _rows(text: str, separator: str, tell: Tell, widths: set[int]) -> Iterator[l
         if row:
             widths.add(len(row))
         yield row
-
-
-def _separator(text: str) -> str:
-    """The one that cuts the first rows into the same number of cells, the more the better."""
-    sample = text[:200_000]
-
-    def evenness(separator: str) -> tuple[float, int]:
-        try:
-            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
-            counts = [len(row) for _, row in zip(range(SAMPLE_ROWS), reader, strict=False) if row]
-        except csv.Error:
-            return 0.0, 0
-        usual = max(set(counts), key=counts.count, default=0)
-        return (counts.count(usual) / len(counts) if usual > 1 else 0.0), usual
-
-    return max(SEPARATORS, key=evenness)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from app.core.documents import encodings
 from app.core.documents.records import Report
-from app.core.errors import AppError
 from app.documents import limits
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.html_table import Table
@@ -56,12 +55,7 @@ def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = path.read_bytes()
     codec = wished_encoding or _codec(data)
-    if not codec:
-        raise AppError("document_not_text")
-    try:
-        text = encodings.decode(data, codec)
-    except LookupError as error:
-        raise AppError("document_encoding_unknown", encoding=codec) from error
+    text = encodings.decode_wished(data, codec)
     reader = _Reader(tell)
     reader.read(text)
     return Reading(reader.blocks, reader.title, Report(encoding=codec, tables=reader.tables))

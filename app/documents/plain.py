@@ -6,7 +6,6 @@ from pathlib import Path
 
 from app.core.documents import encodings
 from app.core.documents.records import Report
-from app.core.errors import AppError
 from app.documents import limits
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.hygiene import join
@@ -34,12 +33,7 @@ def text_of(path: Path, wished_encoding: str = "") -> tuple[str, str]:
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = path.read_bytes()
     codec = wished_encoding or encodings.detect(data)
-    if not codec:
-        raise AppError("document_not_text")
-    try:
-        text = encodings.decode(data, codec)
-    except LookupError as error:
-        raise AppError("document_encoding_unknown", encoding=codec) from error
+    text = encodings.decode_wished(data, codec)
     limits.Characters().add(len(text))
     return _NEWLINES.sub("\n", text), codec
 

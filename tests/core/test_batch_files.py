@@ -76,7 +76,6 @@ def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -
     assert texts(found) == [TEXTS[0], "?" + TEXTS[1]]
     reasons = {row.line: row.reason for row in found.skipped}
     assert reasons == {2: "not_json", 3: "not_object", 4: "empty", 5: "not_text", 7: "long"}
-    assert found.other_columns == ("id",)
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,6 @@ class QuestionFile:
     encoding: str = ""
     sheet: str = ""
 
-    @property
-    def other_columns(self) -> tuple[str, ...]:
-        return self.columns[: self.column] + self.columns[self.column + 1 :]
-
 
 def read(path: Path, column: int | None = None) -> QuestionFile:
     """`column`: from 0, as the user chose; None finds it. Raises AppError as `table.read`, and "batch_no_questions"."""

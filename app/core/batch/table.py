@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.core.documents import encodings
 from app.core.errors import AppError
+from app.core.separated import separator_of
 from app.core.wording import phrase
 
 SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".jsonl")
@@ -22,7 +23,6 @@ UNPACKED_BYTES = 400_000_000  # of a workbook; a sheet with a million rows has 3
 ROWS = 100_000  # a machine that answers one in a second takes more than a day
 COLUMNS = 200
 SEPARATORS = ",\t;"
-SAMPLE_ROWS = 20
 CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
 
 Cell = str | int | float | bool | datetime.date | datetime.time | None
@@ -152,7 +152,7 @@ def _cell(value: object) -> Cell:
 
 def _delimited(text: str, name: str) -> Iterator[Row]:
     csv.field_size_limit(CELL_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text, SEPARATORS))
     line = 1
     try:
         for cells in reader:
@@ -160,21 +160,6 @@ def _delimited(text: str, name: str) -> Iterator[Row]:
             line = reader.line_num + 1  # a cell may hold several lines
     except csv.Error as error:
         raise AppError("batch_unreadable", name=name, reason=f"{line}: {error}") from error
-
-
-def _separator(text: str) -> str:
-    """The one that cuts the first rows into the same number of cells, the more the better."""
-
-    def evenness(separator: str) -> tuple[float, int]:
-        try:
-            reader = csv.reader(io.StringIO(text[:100_000], newline=""), delimiter=separator)
-            counts = [len(row) for _, row in zip(range(SAMPLE_ROWS), reader, strict=False) if row]
-        except csv.Error:
-            return 0.0, 0
-        usual = max(set(counts), key=counts.count, default=0)
-        return (counts.count(usual) / len(counts) if usual > 1 else 0.0), usual
-
-    return max(SEPARATORS, key=evenness)
 
 
 def _json_lines(text: str) -> tuple[tuple[str, ...], list[Row]]:

@@ -6,6 +6,8 @@ Codecs are named as Python names them; `NAMES` has what people call them, in the
 import codecs
 import re
 
+from app.core.errors import AppError
+
 NAMES: dict[str, str] = {
     "utf-8": "UTF-8",
     "cp932": "Shift_JIS (CP932)",
@@ -68,6 +70,16 @@ def detect(data: bytes) -> str:
         return "cp932"
     is_bare_cp932 = _is_strict(sample, "cp932") and not _CONTROLS.search(sample.decode("cp932", "replace"))
     return _guess(sample) or (codec if best > 0 else "cp932" if is_bare_cp932 else "")
+
+
+def decode_wished(data: bytes, codec: str) -> str:
+    """As `decode`. Raises AppError("document_not_text" | "document_encoding_unknown"); the first for the codec ""."""
+    if not codec:
+        raise AppError("document_not_text")
+    try:
+        return decode(data, codec)
+    except LookupError as error:
+        raise AppError("document_encoding_unknown", encoding=codec) from error
 
 
 def decode(data: bytes, codec: str) -> str:

@@ -1,5 +1,6 @@
 """What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -114,3 +115,14 @@ class Passage:
     score: float  # higher fits better; comparable within one search only
     rank: int = 0  # from 1
     parts: tuple[Section, ...] = ()  # in the document's order
+
+
+def page_ranges(numbers: Iterable[int]) -> list[str]:
+    """3, 5–8 of 3, 5, 6, 7, 8."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return [str(first) if first == last else f"{first}–{last}" for first, last in ranges]

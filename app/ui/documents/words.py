@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app.core import wording
 from app.core.documents import encodings
-from app.core.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, Label
+from app.core.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, Label, page_ranges
 from app.core.errors import AppError
 from app.ui import language
 
@@ -90,14 +90,9 @@ def pages(numbers: tuple[int, ...]) -> str:
     """How many, and which: 12 ページ（3、5–8、…）; "" for none."""
     if not numbers:
         return ""
-    ranges: list[tuple[int, int]] = []
-    for number in numbers:
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
+    ranges = page_ranges(numbers)
     comma = translate("Documents", "、")
-    listed = comma.join(str(a) if a == b else f"{a}–{b}" for a, b in ranges[:LISTED_PAGES])
+    listed = comma.join(ranges[:LISTED_PAGES])
     if len(ranges) > LISTED_PAGES:
         listed += f"{comma}…"
     return language.noted(translate("Documents", "{n} ページ").format(n=f"{len(numbers):,}"), listed)
