@@ -1,0 +1,191 @@
+"""What one training run is asked to do: `run.json`, as a versioned dataclass. Standard library only.
+
+A field that is None is decided by the recipe from the data and the machine (`trainer.recipe`); what was decided is
+echoed by the run as its effective spec, and stored. So what is shown is what is used.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainer.form import Form
+
+VERSION = 1
+PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
+PRECISIONS = ("nf4", "bf16", "f16", "f32")
+OVER_LENGTH = ("refuse", "drop", "split")
+LOSSES = ("answers", "all")
+OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "adamw")
+DEVICES = ("cuda", "cpu")
+
+
+class SpecError(ValueError):
+    """`field`: the one that is wrong; `value`: what it holds; `expected`: what it may hold, in English."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field}: {value!r}, expected {expected}")
+        self.field = field
+        self.value = value
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run. Paths are absolute, or relative to the folder of the file that the spec was read from."""
+
+    folder: str  # of the run: events, checkpoints, adapter; made by the run
+    base: str  # a folder with config.json, safetensors and tokenizer, or a GGUF file
+    train: str  # rows as JSON Lines: {"messages": [{"role", "content"}, ...]}
+    validation: str  # rows that choose the best checkpoint; never trained on
+    holdout: str = ""  # rows for the gate afterwards; neither trained on nor looked at; "": none
+    version: int = VERSION
+    name: str = ""  # for people
+    hashes: dict[str, str] = field(default_factory=dict)  # "train", "validation", "holdout" -> sha256 as frozen
+    bases: str = ""  # the folder where a GGUF base is kept as a folder, by its hash; "": the run's folder
+    base_sha256: str = ""  # of the GGUF that answers will be given with; recorded in the adapter
+    form: Form | None = None  # None: taken from the base's own chat template
+    converter: str = ""  # llama.cpp's converter, for the adapter as GGUF; "": no GGUF is written
+
+    preset: str = "standard"  # one of PRESETS: what the fields below are when they are None
+    precision: str | None = None  # of the frozen base, one of PRECISIONS
+    device: str | None = None  # one of DEVICES
+    memory_share: float = 1.0  # of the card's memory that the run may take, 0 to 1
+    context_tokens: int | None = None  # the longest example; padding goes to the longest of a batch, not to this
+    over_length: str = "refuse"  # examples that are longer: one of OVER_LENGTH. "split": cut into several at turns
+    loss: str | None = None  # "answers": their tokens and the end of turn; "all": prompts too, as the paper had it
+
+    rank: int | None = None  # of the LoRA matrices
+    alpha: int | None = None  # the update is scaled by alpha / rank
+    dropout: float | None = None  # of the LoRA's input, 0 to 1
+    learning_rate: float | None = None  # the highest, after warm-up
+    warmup_share: float | None = None  # of all steps, 0 to 1
+    final_rate_share: float | None = None  # of learning_rate, that the cosine ends at
+    weight_decay: float | None = None
+    clip_norm: float | None = None  # the largest norm of a gradient
+    micro_batch: int | None = None  # examples computed at once
+    accumulation: int | None = None  # micro batches a step
+    epochs: float | None = None  # at most: early stopping ends sooner
+    max_steps: int | None = None  # at most; None: epochs decide
+    evaluations_per_epoch: int | None = None  # 0: none, and then neither early stopping nor a best checkpoint
+    patience: int | None = None  # evaluations without improvement before the end
+    optimizer: str | None = None  # one of OPTIMIZERS
+    gradient_checkpointing: bool | None = None  # activations are computed again instead of kept
+    seed: int = 42  # of LoRA's beginning, the order of examples and dropout
+
+    samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): three of the validation rows
+    sample_tokens: int = 96  # the longest of these answers
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+def to_json(spec: RunSpec) -> dict[str, Any]:
+    return dataclasses.asdict(spec)
+
+
+def from_json(data: Mapping[str, Any]) -> RunSpec:
+    """Raises SpecError for what is no spec of this version, naming the field."""
+    if data.get("version", VERSION) != VERSION:
+        raise SpecError("version", data.get("version"), str(VERSION))
+    known = {item.name: item for item in dataclasses.fields(RunSpec)}
+    for name in data:
+        if name not in known:
+            raise SpecError(name, data[name], "a field of RunSpec")
+    for name, item in known.items():
+        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING and name not in data:
+            raise SpecError(name, None, "a value")
+    values = dict(data)
+    if isinstance(values.get("samples"), list):
+        values["samples"] = tuple(values["samples"])
+    if values.get("form") is not None:
+        values["form"] = _form(values["form"])
+    return RunSpec(**values)
+
+
+def read(path: Path) -> RunSpec:
+    """Raises OSError, SpecError. Relative paths are made absolute."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SpecError("file", path.name, "JSON in UTF-8") from error
+    if not isinstance(data, dict):
+        raise SpecError("file", path.name, "a JSON object")
+    spec = from_json(data)
+    parent = path.absolute().parent
+    places = ("folder", "base", "train", "validation", "holdout", "bases", "converter")
+    return dataclasses.replace(
+        spec, **{name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
+    )
+
+
+def _form(data: Any) -> Form:
+    if not isinstance(data, dict):
+        raise SpecError("form", data, "an object")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    try:
+        form = Form(**values)
+    except TypeError as error:
+        raise SpecError("form", sorted(data), "fields of Form") from error
+    texts = {"question": form.question, "answer": form.answer, **({"system": form.system} if form.system else {})}
+    for name, pattern in texts.items():
+        if not isinstance(pattern, str) or pattern.count("{text}") != 1:
+            raise SpecError(f"form.{name}", pattern, "a text with {text} once")
+    return form
+
+
+# ------------------------------------------------------------------- checks
+
+_TEXTS = ("folder", "base", "train", "validation")
+_CHOICES = {
+    "preset": PRESETS,
+    "precision": PRECISIONS,
+    "device": DEVICES,
+    "over_length": OVER_LENGTH,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+}
+_WHOLE = {  # field -> lowest, highest
+    "context_tokens": (16, 131_072),
+    "rank": (1, 1024),
+    "alpha": (1, 4096),
+    "micro_batch": (1, 1024),
+    "accumulation": (1, 4096),
+    "max_steps": (1, 10_000_000),
+    "evaluations_per_epoch": (0, 1000),
+    "patience": (1, 1000),
+    "seed": (0, 2**32 - 1),
+    "sample_tokens": (1, 4096),
+}
+_REAL = {
+    "memory_share": (0.01, 1.0),
+    "dropout": (0.0, 0.9),
+    "learning_rate": (1e-8, 1.0),
+    "warmup_share": (0.0, 1.0),
+    "final_rate_share": (0.0, 1.0),
+    "weight_decay": (0.0, 10.0),
+    "clip_norm": (0.0, 1e6),
+    "epochs": (0.01, 1000.0),
+}
+
+
+def _check(spec: RunSpec) -> None:
+    for name in _TEXTS:
+        if not isinstance(getattr(spec, name), str) or not getattr(spec, name):
+            raise SpecError(name, getattr(spec, name), "a path")
+    for name, choices in _CHOICES.items():
+        value = getattr(spec, name)
+        if value is not None and value not in choices:
+            raise SpecError(name, value, " | ".join(choices))
+    for name, (low, high) in (_WHOLE | _REAL).items():
+        value = getattr(spec, name)
+        if value is None and name not in ("seed", "sample_tokens", "memory_share"):
+            continue
+        kinds = int if name in _WHOLE else int | float
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+            raise SpecError(name, value, f"a number from {low} to {high}")
+        if not low <= value <= high:
+            raise SpecError(name, value, f"a number from {low} to {high}")
