@@ -117,15 +117,14 @@ def read(path: Path) -> RunSpec:
     spec = from_json(data)
     parent = path.absolute().parent
     places = ("folder", "base", "train", "validation", "holdout", "bases", "converter")
-    return dataclasses.replace(
-        spec, **{name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
-    )
+    absolute: dict[str, Any] = {name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
+    return dataclasses.replace(spec, **absolute)
 
 
 def _form(data: Any) -> Form:
     if not isinstance(data, dict):
         raise SpecError("form", data, "an object")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     try:
         form = Form(**values)
     except TypeError as error:
