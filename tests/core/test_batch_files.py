@@ -109,10 +109,10 @@ def test_another_column_can_be_chosen(tmp_path: Path) -> None:
     ("name", "content", "code"),
     [
         ("q.pdf", b"%PDF-1.7", "batch_format"),
-        ("q.xlsx", b"PK\x03\x04 no archive", "batch_unreadable"),
-        ("q.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "batch_locked"),
+        ("q.xlsx", b"PK\x03\x04 no archive", "table_unreadable"),
+        ("q.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "table_locked"),
         ("q.csv", b" \r\n", "batch_empty"),
-        ("q.csv", bytes(range(256)) * 4, "batch_unreadable"),
+        ("q.csv", bytes(range(256)) * 4, "table_unreadable"),
         ("q.csv", b"1,2\r\n3,4\r\n", "batch_no_questions"),
         ("q.jsonl", b"{}\n{}\n", "batch_no_questions"),
     ],

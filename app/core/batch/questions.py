@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.batch import table
-from app.core.batch.table import Cell, Row, Table
+from app.core.batch.table import Table
 from app.core.errors import AppError
 from app.core.paths import resources
+from app.core.table_file import Cell, Row
 from app.core.wording import phrase
 
 CHARACTERS = 20_000  # of one question; a longer one is a document
@@ -31,7 +32,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row without a question. `reason`: empty | long | not_text | not_json | not_object."""
+    """A row without a question. `reason`: empty | long | not_text | not_json | not_object | open_quote."""
 
     line: int
     reason: str

@@ -10,11 +10,11 @@ from app import __version__
 from app.core.batch.journal import Head
 from app.core.batch.questions import Question, QuestionFile, Skipped, column_name
 from app.core.batch.results import Result
-from app.core.batch.table import Cell
 from app.core.documents import checked, citing
 from app.core.documents.grounding import Grounding
 from app.core.documents.labels import highest
 from app.core.documents.records import LABELS, Label
+from app.core.table_file import Cell
 from app.core.wording import phrase
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")

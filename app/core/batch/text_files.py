@@ -1,33 +1,20 @@
 """Answers as CSV, for any spreadsheet, and as JSON Lines, for other programs."""
 
-import csv
-import io
 import json
 from typing import Any, BinaryIO
 
+from app.core import safe_table
 from app.core.batch import report as words
 from app.core.batch.report import Line, Report
 from app.core.documents import contract
 from app.core.documents.grounding import Grounding
 from app.core.wording import phrase
 
-STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def write_csv(report: Report, file: BinaryIO) -> None:
-    """UTF-8 with a mark, by which Excel knows it; what begins as a formula does has an apostrophe before it."""
-    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="", write_through=True)
-    writer = csv.writer(text)
     names = [phrase(f"batch_column_{name}") for name in ("line", "question", *words.ANSWER_COLUMNS)]
-    writer.writerow(_harmless([names[0], *words.original_names(report.questions), *names[1:]]))
-    for line in report.lines():
-        writer.writerow(_harmless(words.cells(report, line)))
-    text.detach()
-
-
-def _harmless(cells: list[Any]) -> list[Any]:
-    """Numbers are left as they are: -5 is no formula."""
-    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(STARTS_FORMULA) else cell for cell in cells]
+    head = [names[0], *words.original_names(report.questions), *names[1:]]
+    safe_table.write_csv(file, head, (words.cells(report, line) for line in report.lines()))
 
 
 def write_json(report: Report, file: BinaryIO) -> None:

@@ -1,0 +1,102 @@
+"""Tables for spreadsheets in which no cell is a formula, whatever a question, a document or a model says."""
+
+import copy
+import csv
+import datetime
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO
+
+CELL_CHARACTERS = 32_767  # Excel's limit
+STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FONT = "Yu Gothic"
+HEAD_GROUND = "E3EDF7"
+
+
+class Book:
+    """A workbook written row by row. The few styles are made once: openpyxl compares each new one with all it holds."""
+
+    def __init__(self, cut_note: str) -> None:
+        """`cut_note`: stands at the end of what is longer than Excel takes."""
+        from openpyxl import Workbook  # a fifth of a second of imports
+        from openpyxl.cell import WriteOnlyCell
+        from openpyxl.styles import Alignment, Font, PatternFill
+        from openpyxl.worksheet.worksheet import Worksheet
+
+        self._cut_note = cut_note
+        self._book = Workbook(write_only=True)
+        sample = WriteOnlyCell(Worksheet(self._book))  # of no sheet of the book
+        sample.font, sample.alignment = Font(name=FONT), Alignment(vertical="top", wrap_text=True)
+        self._plain = copy.copy(sample._style)
+        self._quoted = copy.copy(sample._style)
+        self._quoted.quotePrefix = 1  # Excel keeps it a text when somebody edits it
+        sample.font, sample.fill = Font(name=FONT, bold=True), PatternFill("solid", fgColor=HEAD_GROUND)
+        self._head = copy.copy(sample._style)
+
+    def add(
+        self, title: str, widths: Sequence[int], rows: Iterable[Sequence[object]], head: Sequence[str] = ()
+    ) -> None:
+        """A sheet. `widths`: of its columns in characters; with `head`, the names above them, it can be filtered."""
+        from openpyxl.utils import get_column_letter
+
+        sheet = self._book.create_sheet(title)
+        for number, width in enumerate(widths, start=1):
+            sheet.column_dimensions[get_column_letter(number)].width = width
+        count = 0
+        if head:
+            sheet.freeze_panes = "A2"
+            sheet.append([self._cell(sheet, name, self._head) for name in head])
+            count = 1
+        for row in rows:
+            sheet.append([self._cell(sheet, value, self._plain) for value in row])
+            count += 1
+        if head:
+            sheet.auto_filter.ref = f"A1:{get_column_letter(len(head))}{count}"
+
+    def save(self, file: BinaryIO) -> None:
+        self._book.save(file)
+
+    def _cell(self, sheet: Any, value: object, style: Any) -> Any:
+        """Numbers and dates as such; all else is text, also where it begins as a formula does."""
+        from openpyxl.cell import WriteOnlyCell
+
+        if isinstance(value, int | float | datetime.date | datetime.time) and not isinstance(value, bool):
+            cell = WriteOnlyCell(sheet, value)
+            if cell.is_date:
+                style = copy.copy(style)
+                style.numFmtId = cell._style.numFmtId
+        else:
+            text = self._legal("" if value is None else str(value))
+            if not text:
+                return None
+            cell = WriteOnlyCell(sheet)
+            cell._value, cell.data_type = text, "s"  # the setter would make a formula of what begins with =
+            style = self._quoted if text.startswith(STARTS_FORMULA) and style is self._plain else style
+        cell._style = style
+        return cell
+
+    def _legal(self, text: str) -> str:
+        """What XML can hold, and not more than Excel takes."""
+        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+        whole = text.encode("utf-8", "replace").decode().replace("\ufffe", "").replace("\uffff", "")
+        kept: str = ILLEGAL_CHARACTERS_RE.sub("", whole)
+        if len(kept.encode("utf-16-le")) // 2 <= CELL_CHARACTERS:
+            return kept
+        note = self._cut_note
+        return kept.encode("utf-16-le")[: 2 * (CELL_CHARACTERS - len(note))].decode("utf-16-le", "ignore") + note
+
+
+def write_csv(file: BinaryIO, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """UTF-8 with a mark, by which Excel knows it; what begins as a formula does has an apostrophe before it."""
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="", write_through=True)
+    writer = csv.writer(text)
+    writer.writerow(_harmless(head))
+    for row in rows:
+        writer.writerow(_harmless(row))
+    text.detach()
+
+
+def _harmless(cells: Sequence[object]) -> list[object]:
+    """Numbers are left as they are: -5 is no formula."""
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(STARTS_FORMULA) else cell for cell in cells]
