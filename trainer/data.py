@@ -1,0 +1,209 @@
+"""Rows of messages into examples and batches. An answer is never cut, and each example stays alone in its row."""
+
+import codecs
+import dataclasses
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer import form as forms
+from trainer.failure import RunError
+from trainer.form import Form, Piece
+from trainer.tokens import UNTRAINED, Encoded, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An optional system message, then user and assistant in turns, an assistant last. `line`: from 1."""
+
+    line: int
+    id: str  # "": the file gives none
+    messages: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """`lengths`: of `examples`, in tokens. `dropped`, `split`, `too_long`: lines of the file, in its order.
+
+    `too_long`: longer than the context, and still there ("refuse"). `longest`: in tokens, of everything that was read.
+    """
+
+    examples: list[Encoded]
+    dropped: tuple[int, ...]
+    split: tuple[int, ...]
+    too_long: tuple[int, ...]
+    lengths: list[int]
+    longest: int
+
+
+# ------------------------------------------------------------------- reading
+
+
+def read(path: Path, sha256: str = "") -> list[Conversation]:
+    """JSON Lines in UTF-8; empty lines are passed over. `sha256`: of the file as frozen; "": not looked at.
+
+    Raises RunError: data_missing, data_changed, data_invalid (with the line, and in English what is wrong with it).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError("data_missing", path=str(path)) from error
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise RunError("data_changed", path=str(path))
+    found = []
+    for line, raw in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        try:
+            if raw.strip():
+                found.append(_conversation(line, raw))
+        except ValueError as error:
+            raise RunError("data_invalid", path=str(path), line=line, reason=_reason(error)) from error
+    return found
+
+
+def _conversation(line: int, raw: bytes) -> Conversation:
+    row = json.loads(raw.decode("utf-8"))
+    messages = row.get("messages") if isinstance(row, dict) else None
+    if not isinstance(messages, list) or not messages:
+        raise ValueError('no {"messages": [...]}')
+    read_messages = tuple(_message(message) for message in messages)
+    roles = [message["role"] for message in read_messages]
+    turns = roles[1:] if roles[0] == "system" else roles
+    if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
+        raise ValueError(f"roles: {', '.join(roles[:8])}; wanted: user and assistant in turns, an assistant last")
+    return Conversation(line, str(row.get("id", "")), read_messages)
+
+
+def _message(message: Any) -> dict[str, str]:
+    role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
+    if role not in ("system", "user", "assistant"):
+        raise ValueError(f"role: {role!r}")
+    if not isinstance(content, str) or not content.strip():
+        raise ValueError(f"no text in a message of {role}")
+    content.encode("utf-8")  # half a surrogate pair is no text
+    return {"role": role, "content": content}
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON: {error.msg} (column {error.colno})"
+    return "no UTF-8" if isinstance(error, UnicodeError) else str(error)
+
+
+# ------------------------------------------------------------------ encoding
+
+
+def encode(
+    conversations: Iterable[Conversation], form: Form, tokens: Tokens, context_tokens: int, over_length: str, loss: str
+) -> Encoding:
+    """What is trained of each conversation. Nothing is cut silently: what is too long is told by its line.
+
+    `over_length`: "refuse" leaves it as it is, "drop" leaves it out, "split" makes several examples of it and leaves
+    out only turns that are too long alone.
+    """
+    examples: list[Encoded] = []
+    lines: dict[str, list[int]] = {"dropped": [], "split": [], "refuse": []}
+    longest = 0
+    for conversation in conversations:
+        line = conversation.line
+        found = [_example(pieces, tokens, loss, line) for pieces in forms.examples(form, conversation.messages)]
+        length = max(len(example.ids) for example in found)
+        longest = max(longest, length)
+        if length > context_tokens and over_length == "refuse":
+            lines["refuse"].append(line)
+        elif length > context_tokens:
+            found, is_complete = [], False
+            if over_length == "split":
+                found, is_complete = _windows(conversation, form, tokens, context_tokens, loss)
+            lines["split"] += [line] * bool(found)
+            lines["dropped"] += [line] * (not is_complete)
+        examples += found
+    lengths = [len(example.ids) for example in examples]
+    dropped, split, too_long = (tuple(lines[name]) for name in ("dropped", "split", "refuse"))
+    return Encoding(examples, dropped, split, too_long, lengths, longest)
+
+
+def _example(pieces: Iterable[Piece], tokens: Tokens, loss: str, line: int) -> Encoded:
+    encoded = tokens.encode(pieces)
+    labels = encoded.labels
+    if loss == "all":
+        labels = encoded.ids if tokens.bos_id is None else [UNTRAINED, *encoded.ids[1:]]
+    return Encoded(encoded.ids, list(labels), line)
+
+
+def _windows(
+    conversation: Conversation, form: Form, tokens: Tokens, context_tokens: int, loss: str
+) -> tuple[list[Encoded], bool]:
+    """Examples in which each answer is trained once, and whether there was room for every turn.
+
+    Where the last window has ended, the next begins earlier, with turns that are not trained again, so that a question
+    keeps its sense: as many as fit in half of the context.
+    """
+    messages = conversation.messages
+    system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)
+    count = len(turns) // 2
+    is_whole = len(forms.examples(form, messages)) == 1  # else each answer has an example of its own
+
+    def window(begin: int, end: int, first: int) -> Encoded:
+        """Turns from `begin` up to before `end`, trained from `first` on."""
+        pieces = forms.examples(form, [*system, *turns[2 * begin : 2 * end]])[-1]
+        return _example(_untrained(pieces, first - begin if is_whole else 0), tokens, loss, conversation.line)
+
+    def fits(begin: int, end: int, room: int) -> bool:
+        return begin == end or len(window(begin, end, begin).ids) <= room
+
+    found, first, is_complete = list[Encoded](), 0, True
+    while first < count:
+        end = first + 1
+        fitting = (at for at in range(end) if fits(at, end, context_tokens) and fits(at, first, context_tokens // 2))
+        begin = next(fitting, None)
+        if begin is None:
+            is_complete = False
+        else:
+            while is_whole and end < count and fits(begin, end + 1, context_tokens):
+                end += 1
+            found.append(window(begin, end, first))
+        first = end
+    return found, is_complete
+
+
+def _untrained(pieces: Sequence[Piece], answers: int) -> Iterator[Piece]:
+    """The first answers and their ends become mere context."""
+    for piece in pieces:
+        yield dataclasses.replace(piece, is_trained=False) if answers > 0 else piece
+        answers -= piece.is_end
+
+
+# ------------------------------------------------------------------- batches
+
+
+def collate(examples: Sequence[Encoded], pad_id: int) -> dict[str, Any]:
+    """One row an example, filled up on the right: input_ids, attention_mask and labels, int64 on the CPU."""
+    import torch
+
+    longest = max(len(example.ids) for example in examples)
+
+    def rows(filler: int, values: Callable[[Encoded], list[int]]) -> Any:
+        filled = [values(one) + [filler] * (longest - len(one.ids)) for one in examples]
+        return torch.tensor(filled, dtype=torch.int64)
+
+    return {
+        "input_ids": rows(pad_id, lambda one: one.ids),
+        "attention_mask": rows(0, lambda one: [1] * len(one.ids)),
+        "labels": rows(UNTRAINED, lambda one: one.labels),
+    }
+
+
+def order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
+    """The examples of an epoch, each once, in an order that only `seed` and `epoch` decide.
+
+    `batch`: examples a step. Within a step the longest come first: micro batches need little padding, and the sum of
+    gradients is the same.
+    """
+    chosen = list(range(count))
+    random.Random(f"{seed} {epoch}").shuffle(chosen)  # noqa: S311  no secret
+    steps = (chosen[at : at + batch] for at in range(0, count, batch))
+    return [one for step in steps for one in sorted(step, key=lambda at: -lengths[at])]
