@@ -1,0 +1,102 @@
+"""The machine stays awake while a run goes: with a systemd-inhibit that notes what it was started with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from trainer import awake
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd is of Linux")
+
+INHIBIT = """\
+#!/bin/sh
+echo "$@" > "{folder}/arguments.part"
+echo $$ > "{folder}/pid"
+mv "{folder}/arguments.part" "{folder}/arguments"
+while [ "$1" != cat ]; do shift; done
+"$@"
+echo > "{folder}/ended"
+"""
+
+KEPT = """\
+import sys
+from trainer import awake
+with awake.kept("fine-tuning"):
+    print("awake", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def inhibit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the fake one writes into."""
+    program = tmp_path / "bin" / "systemd-inhibit"
+    program.parent.mkdir()
+    program.write_text(INHIBIT.format(folder=tmp_path), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_sleep_is_inhibited_as_long_as_the_block_lasts(inhibit: Path) -> None:
+    with awake.kept("fine-tuning: 橋梁"):
+        wait_until((inhibit / "arguments").is_file)
+        said = (inhibit / "arguments").read_text("utf-8")
+        assert "--what=sleep:idle" in said
+        assert "fine-tuning: 橋梁" in said
+        pid = int((inhibit / "pid").read_text("utf-8"))
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid)
+
+
+def test_it_ends_with_a_process_that_was_killed(inhibit: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", KEPT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == "awake\n"
+    wait_until((inhibit / "arguments").is_file)
+    assert not (inhibit / "ended").exists()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    wait_until((inhibit / "ended").is_file)
+
+
+def test_an_interruption_of_the_terminal_does_not_reach_it(inhibit: Path) -> None:
+    with awake.kept("fine-tuning"):
+        wait_until((inhibit / "arguments").is_file)
+        pid = int((inhibit / "pid").read_text("utf-8"))
+        assert os.getpgid(pid) != os.getpgid(0)
+
+
+def test_a_machine_without_it_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with awake.kept("fine-tuning"):
+        pass
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_in_the_block_is_not_hidden(inhibit: Path) -> None:
+    with pytest.raises(ValueError, match="of the run"), awake.kept("fine-tuning"):
+        raise ValueError("of the run")
