@@ -1,0 +1,157 @@
+"""Decides what a spec leaves open, from the data and the machine. Standard library only, and pure.
+
+A value that the spec gives is never changed. Where the figures are from: QLoRA (arXiv 2305.14314) for 4 bits and the
+clipping; the memory of an 8B base was computed; how many rows ask for which rank and batch is a judgement.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.spec import RunSpec
+
+GIB = 1 << 30
+BILLION = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`rows`: examples to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the
+    device. `platform`: as `sys.platform`. `parameters`: of the base. `model_type`: as in config.json."""
+
+    rows: int
+    tokens_longest: int
+    device: str  # "cuda" | "cpu"
+    memory_bytes: int
+    has_bf16: bool
+    parameters: int
+    model_type: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What an 8B base in 4 bits has room for, from so much memory on; cards tell a little less than they are sold for.
+
+    `context_tokens`: usual, and where an example needs it.
+    """
+
+    gib: float
+    context_tokens: tuple[int, int]
+    micro_batch: int
+
+
+_CARDS = (
+    Room(0, (1024, 1024), 1),  # 8 GB
+    Room(11, (2048, 2048), 1),  # 12 GB
+    Room(15, (2048, 4096), 2),  # 16 GB
+    Room(22, (4096, 4096), 4),  # 24 GB
+    Room(70, (4096, 8192), 8),  # 80 GB
+)
+_SMALL_ON_CPU = Room(0, (2048, 4096), 4)  # below a billion parameters
+_LARGE_ON_CPU = Room(0, (1024, 2048), 1)
+_TABLE_PARAMETERS = 8 * BILLION
+_BYTES_PER_PARAMETER = 0.66  # an 8B base takes 5.3 GiB, embeddings included
+
+_PAGED_GIB = 12.5  # up to here the optimizer's states may leave the card for a moment; on Windows that brings nothing
+_FEW_ROWS = 500  # fewer: smaller steps, and some dropout against learning by heart
+_RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # rows up to -> rank
+_FEW_STEPS = 100  # fewer in all: a higher rate, or nothing is learned
+_LEAST_WARMUP_STEPS = 5
+_MOST_WARMUP_SHARE = 0.5
+
+# What a preset says otherwise. "light": to see within a short time whether the data do any good. "thorough": more
+# passes in smaller steps; early stopping ends them. The last one: the settings of that paper, so that its runs can be
+# repeated.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "light": {"rank": 8, "epochs": 1.0, "evaluations_per_epoch": 2},
+    "standard": {},
+    "thorough": {"rank": 32, "epochs": 6.0, "learning_rate": 1e-4, "patience": 4},
+    "paper-2603.18037": {
+        "rank": lambda facts: 16 if facts.rows <= 3_000 else 32,
+        "alpha": 16,
+        "learning_rate": 2e-4,
+        "final_rate_share": 0.0,
+        "warmup_share": 0.05,
+        "weight_decay": 0.01,
+        "context_tokens": 2048,
+        "micro_batch": 2,
+        "accumulation": 4,
+        "epochs": 3.0,
+        "loss": "all",
+    },
+}
+
+
+def effective(spec: RunSpec, facts: Facts) -> RunSpec:
+    """The spec with everything decided but `form`, `max_steps`, and what names files."""
+    values: dict[str, Any] = {}
+
+    def decide(name: str, rule: Callable[[], Any]) -> Any:
+        """What the spec says; else the preset; else the rule of the recipe."""
+        value = getattr(spec, name)
+        if value is None:
+            preset = _PRESETS[spec.preset].get(name)
+            value = preset(facts) if callable(preset) else preset
+        values[name] = rule() if value is None else value
+        return values[name]
+
+    device = decide("device", lambda: facts.device)
+    is_small = facts.parameters < BILLION
+    room = _room(facts, device, spec.memory_share)
+    decide("precision", lambda: _precision(facts, device))
+    decide("optimizer", lambda: _optimizer(facts, device))
+    decide("gradient_checkpointing", lambda: not (device == "cpu" and is_small))
+    decide("context_tokens", lambda: room.context_tokens[facts.tokens_longest > room.context_tokens[0]])
+    decide("loss", lambda: "answers")
+
+    decide("rank", lambda: next(rank for rows, rank in _RANKS if facts.rows <= rows))
+    decide("alpha", lambda: 32)  # with 1 / rank the best learning rate hardly depends on the rank
+    decide("dropout", lambda: 0.05 if facts.rows < _FEW_ROWS else 0.0)
+
+    batch = 8 if facts.rows < _FEW_ROWS else 16
+    given = spec.accumulation or 1
+    micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
+    accumulation = decide("accumulation", lambda: max(1, batch // micro))
+    epochs = decide("epochs", lambda: 3.0)
+    steps = steps_in_all(facts.rows, micro * accumulation, epochs, spec.max_steps)
+    decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
+    decide("warmup_share", lambda: min(_MOST_WARMUP_SHARE, max(0.05, _LEAST_WARMUP_STEPS / steps)))
+    decide("final_rate_share", lambda: 0.1)
+    decide("weight_decay", lambda: 0.0)
+    decide("clip_norm", lambda: 0.3)
+    decide("evaluations_per_epoch", lambda: 4)
+    decide("patience", lambda: 3)
+    return dataclasses.replace(spec, **values)
+
+
+def steps_in_all(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:
+    """Of the optimizer, 1 or more. The last step of an epoch may have fewer examples."""
+    steps = max(1, math.ceil(math.ceil(rows / batch) * epochs))
+    return steps if max_steps is None else min(steps, max_steps)
+
+
+def _room(facts: Facts, device: str, memory_share: float) -> Room:
+    """A base that is smaller or larger than 8B leaves that much more or less room."""
+    if device == "cpu":
+        return _SMALL_ON_CPU if facts.parameters < BILLION else _LARGE_ON_CPU
+    other = (facts.parameters - _TABLE_PARAMETERS) * _BYTES_PER_PARAMETER
+    gib = (facts.memory_bytes * memory_share - other) / GIB
+    return next((room for room in reversed(_CARDS) if gib >= room.gib), _CARDS[0])
+
+
+def _precision(facts: Facts, device: str) -> str:
+    """On a processor 4 bits save little of a small base, most of which is its embedding, and are slower."""
+    if device == "cuda" or facts.parameters >= BILLION:
+        return "nf4"
+    return "bf16" if facts.has_bf16 else "f32"
+
+
+def _optimizer(facts: Facts, device: str) -> str:
+    """On a processor the 8-bit one works, but takes five times as long, and LoRA's states are small anyway."""
+    if device == "cpu":
+        return "adamw"
+    is_paged = facts.platform.startswith("linux") and facts.memory_bytes <= _PAGED_GIB * GIB
+    return "paged_adamw_8bit" if is_paged else "adamw_8bit"
