@@ -1,0 +1,226 @@
+"""Rows that say the same: exactly, to the same question, or nearly.
+
+Texts are compared in NFKC without white space. `near` gives exact Jaccard indices, not estimates: rows that could reach
+the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al. 2008), and each
+such pair is counted out.
+"""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.core.datasets.rows import Row
+
+Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
+Pair = tuple[int, int, float]  # places of two rows, the lower first, and their Jaccard index
+
+_Numbers = npt.NDArray[np.int64]
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """When two rows are nearly the same: the Jaccard index of their sets of `n` characters reaches `threshold`."""
+
+    n: int = 5
+    threshold: float = 0.8  # over 0, at most 1
+    part: Part = "row"
+
+
+DEFAULT = Measure()
+PAPER = Measure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
+
+
+def normalized(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
+def exact(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Places of rows whose messages are all the same, by group, in order. Rows without a twin are left out."""
+    return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
+
+
+def repeated_questions(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """The same for all that stands before the answer: system message, earlier turns and question."""
+    return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
+
+
+def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
+    places: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[key].append(place)
+    return [tuple(found) for found in places.values() if len(found) > 1]
+
+
+def near(rows: Sequence[Row], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
+    """All pairs whose Jaccard index is `threshold` or more, in order. A text shorter than `n` is one n-gram.
+
+    Time grows with the pairs that share a rare n-gram: rows of one mould, all nearly alike, take its square.
+    """
+    grams = Grams.of(rows, n, part)
+    pairs = [
+        (min(row, other), max(row, other), similarity)
+        for row, candidates in _candidates(grams, threshold)
+        for other, similarity in grams.similar(row, candidates, threshold)
+    ]
+    return sorted(pairs)
+
+
+def nearest(
+    rows: Sequence[Row], asked: Sequence[int], among: Sequence[int], measure: Measure
+) -> list[tuple[int, float]]:
+    """For each row of `asked` the row of `among` that is most like it (the first of equals), and how much."""
+    grams = Grams.of(rows, measure.n, measure.part)
+    others = np.asarray(among, np.int64)
+    postings = _Postings.of(grams, others, grams.sizes[others])
+    found = []
+    for row in asked:
+        shared = np.bincount(postings.rows_with(grams.row(row)), minlength=len(rows))[others]
+        jaccard = shared / (grams.sizes[row] + grams.sizes[others] - shared)
+        best = int(np.argmax(jaccard))
+        found.append((int(others[best]), float(jaccard[best])))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """The set of n-grams of each row as numbers in one array, row after row; the rarer an n-gram, the smaller."""
+
+    numbers: _Numbers
+    starts: _Numbers  # one more than there are rows
+    kinds: int  # how many different n-grams there are
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], n: int, part: Part) -> "Grams":
+        texts = [_text(row, part).ljust(n, "\0") for row in rows]
+        codes, owner = _codes(texts, n)
+        names, kinds = _numbered(codes)
+        owned, _ = _counted(owner * kinds + names)
+        owner, names = owned // max(kinds, 1), owned % max(kinds, 1)
+        rank = np.empty(kinds, np.int64)
+        rank[np.argsort(np.bincount(names, minlength=kinds), kind="stable")] = np.arange(kinds)
+        numbers = np.sort(owner * kinds + rank[names]) % max(kinds, 1)
+        starts = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=len(rows)))))
+        return cls(numbers, starts, kinds)
+
+    @property
+    def sizes(self) -> _Numbers:
+        return np.diff(self.starts)
+
+    def row(self, place: int) -> _Numbers:
+        return self.numbers[self.starts[place] : self.starts[place + 1]]
+
+    def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
+        """Those of `others` whose Jaccard index with the row is `threshold` or more."""
+        if not len(others):
+            return
+        own = self.row(place)
+        lengths = self.starts[others + 1] - self.starts[others]
+        theirs = self.numbers[_ranges(self.starts[others], lengths)]
+        at = np.minimum(np.searchsorted(own, theirs), len(own) - 1)
+        shared = np.add.reduceat(own[at] == theirs, np.concatenate(([0], np.cumsum(lengths)[:-1])), dtype=np.int64)
+        jaccard = shared / (len(own) + lengths - shared)
+        for index in np.flatnonzero(jaccard >= threshold):
+            yield int(others[index]), float(jaccard[index])
+
+
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """Which rows have an n-gram."""
+
+    rows: _Numbers
+    starts: _Numbers
+
+    @classmethod
+    def of(cls, grams: Grams, places: _Numbers, lengths: _Numbers) -> "_Postings":
+        """Of the first `lengths` n-grams of the rows at `places`."""
+        numbers = grams.numbers[_ranges(grams.starts[places], lengths)]
+        order = np.argsort(numbers, kind="stable")
+        starts = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=grams.kinds))))
+        return cls(np.repeat(places, lengths)[order], starts)
+
+    def rows_with(self, numbers: _Numbers) -> _Numbers:
+        """The rows of each n-gram, one after the other: a row stands in it as often as it has one of them."""
+        return self.rows[_ranges(self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers])]
+
+
+def _candidates(grams: Grams, threshold: float) -> Iterator[tuple[int, _Numbers]]:
+    """Each row with those, shorter or as long, that may reach the threshold.
+
+    Two sets of a >= b n-grams reach it with t (a + b) / (1 + t) of them in common, which is t a at the least and
+    2 t b / (1 + t). So the first of one and the first of the other meet, and what they share there, with all that is
+    left of the one whose first ones end earlier, bounds what both share.
+    """
+    sizes = grams.sizes
+    asked = sizes - _least(threshold * sizes) + 1
+    kept = sizes - _least(2 * threshold / (1 + threshold) * sizes) + 1
+    places = np.arange(len(sizes))
+    postings = _Postings.of(grams, places, kept)
+    last_asked, last_kept = grams.numbers[grams.starts[:-1] + asked - 1], grams.numbers[grams.starts[:-1] + kept - 1]
+    position = np.empty_like(places)
+    position[np.lexsort((places, sizes))] = places
+    for row in range(len(sizes)):
+        found = postings.rows_with(grams.row(row)[: asked[row]])
+        found = found[(position[found] < position[row]) & (sizes[found] >= threshold * sizes[row] - _ROUNDING)]
+        others, shared = _counted(found)
+        left = np.where(last_asked[row] < last_kept[others], sizes[row] - asked[row], sizes[others] - kept[others])
+        yield row, others[shared + left >= _least(threshold / (1 + threshold) * (sizes[row] + sizes[others]))]
+
+
+def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:
+    """The smallest whole number that is not below it."""
+    least: _Numbers = np.ceil(value - _ROUNDING).astype(np.int64)
+    return least
+
+
+def _text(row: Row, part: Part) -> str:
+    question = normalized(row.question)
+    return question if part == "question" else f"{question}\n{normalized(row.answer)}"
+
+
+def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
+    """A number for each `n` characters of each text, different for different ones, and which text has them.
+
+    No text is shorter than `n`.
+    """
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    is_used = np.bincount(points) > 0
+    letters = (np.cumsum(is_used) - 1)[points]
+    counts = np.array([len(text) - n + 1 for text in texts], np.int64)
+    at = _ranges(np.cumsum(counts + n - 1) - counts - n + 1, counts)
+    codes, base = letters[at], int(is_used.sum())
+    bound = base
+    for offset in range(1, n):
+        if bound * base >= 2**63:
+            codes, bound = _numbered(codes)
+        codes, bound = codes * base + letters[at + offset], bound * base
+    return codes, np.repeat(np.arange(len(texts)), counts)
+
+
+def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
+    """The place of each value among all that occur, and how many these are; `numpy.unique` takes ten times as long."""
+    order = np.argsort(values)
+    ordered = values[order]
+    is_new = np.concatenate(([True], ordered[1:] != ordered[:-1])) if len(values) else np.empty(0, bool)
+    numbers = np.empty_like(values)
+    numbers[order] = np.cumsum(is_new) - 1
+    return numbers, int(is_new.sum())
+
+
+def _counted(values: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Each value once, in order, and how often it occurs."""
+    ordered = np.sort(values)
+    begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(values) else values
+    return ordered[begins], np.diff(begins, append=len(values))
+
+
+def _ranges(starts: _Numbers, lengths: _Numbers) -> _Numbers:
+    """starts[0], starts[0] + 1, … (lengths[0] numbers), starts[1], …"""
+    ends = np.cumsum(lengths)
+    counted: _Numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return counted
