@@ -1,34 +1,23 @@
 """The quantizing child: one job from a file, llama.cpp's own quantizer in this process, events as JSON lines.
 
-What is written has the name of `part_path` until it is whole and on the disk. When standard input ends, nobody wants
-the result any more: it is deleted, also in the midst of a tensor, and the process ends.
+How it begins and ends is in `job_process`; it ends also in the midst of a tensor.
 """
 
 import contextlib
 import ctypes
-import os
 import re
-import shutil
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from app.core import gguf
-from app.core.copying import sync_folder
 from app.core.errors import AppError
 from app.core.gguf import GgufHeader
 from app.core.quantizations import FORMS
-from app.engine import log_facts, quantize_job
+from app.engine import job_process, log_facts, quantize_job
+from app.engine.job_process import Notes, Send
 from app.engine.quantize_job import Imatrix, Quantize
-from trainer import convert_job
-from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Failed, Finished, Phase, Progress, part_path
-from trainer.wire import EventWriter, claim_stdout
-
-Send = Callable[[convert_job.Event], None]
+from trainer.convert_job import Phase, Progress
 
 # Of one tensor, how many bytes of rows are in memory at once as f32. llama.cpp's default of 8 GiB would take 3 GB for
 # the table of a Llama-3 vocabulary; this takes as long and an eighth of that.
@@ -41,95 +30,14 @@ _TEXT_LIMIT_BYTES = 127  # of a text that llama.cpp is to put into the file
 
 def main(arguments: list[str]) -> NoReturn:
     """`arguments`: the file with the job. The process ends with the job."""
-    writer = claim_stdout()
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    try:
-        job = quantize_job.read(Path(arguments[0]))
-    except (OSError, ValueError, IndexError) as error:
-        print(f"quantize: unreadable job: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
-        os._exit(EXIT_UNREADABLE_JOB)
-    part = part_path(job.target)
-    part.unlink(missing_ok=True)
-    threading.Thread(target=_watch, args=(part,), name="watch", daemon=True).start()
-    code = 1
-    try:
-        code = _run(job, part, writer)
-    except BrokenPipeError:
-        code = EXIT_PARENT_GONE
-    except BaseException:  # noqa: BLE001  printed, and the process ends
-        traceback.print_exc()
-    if code:
-        _delete(part)
-    sys.stderr.flush()
-    os._exit(code)  # without waiting for the watch, which hangs in a read
+    job_process.run(arguments, quantize_job.read, _work)
 
 
-def _watch(part: Path) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    _delete(part)
-    os._exit(EXIT_PARENT_GONE)
+def _work(job: quantize_job.Job, part: Path, send: Send) -> Notes:
+    return _quantize(job, part, send) if isinstance(job, Quantize) else _imatrix(job, part, send)
 
 
-def _delete(part: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows: still open; whoever comes next deletes it
-        part.unlink(missing_ok=True)
-
-
-def _run(job: quantize_job.Job, part: Path, writer: EventWriter) -> int:
-    def send(event: convert_job.Event) -> None:
-        writer.send(convert_job.event_to_json(event))
-
-    began = time.perf_counter()
-    send(convert_job.Started(convert_job.PROTOCOL, os.getpid()))
-    try:
-        notes = _quantize(job, part, send) if isinstance(job, Quantize) else _imatrix(job, part, send)
-        send(Phase("saving"))
-        _put_in_place(part, Path(job.target))
-    except AppError as error:
-        send(Failed(error.code, error.facts))
-        return 1
-    except MemoryError:
-        send(Failed("out_of_memory"))
-        return 1
-    send(Finished(job.target, round(time.perf_counter() - began, 3), peak_resident_bytes(), notes))
-    return 0
-
-
-def peak_resident_bytes() -> int:
-    """The most memory that this process has held, mapped files included."""
-    if sys.platform.startswith("linux"):  # getrusage would count what the parent held before this program was started
-        status = Path("/proc/self/status").read_text("ascii", "replace")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _put_in_place(part: Path, target: Path) -> None:
-    """Raises AppError("build_unwritable" | "disk_full")."""
-    try:
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise _write_failure(target, error.strerror or str(error), 0) from error
-
-
-def _write_failure(target: Path, reason: str, need_bytes: int) -> AppError:
-    """llama.cpp does not tell a full disk from others."""
-    free_bytes = shutil.disk_usage(target.parent).free if target.parent.is_dir() else sys.maxsize
-    if free_bytes < max(need_bytes, 1 << 20):
-        return AppError("drive_space", path=str(target.parent), need_bytes=need_bytes, free_bytes=free_bytes)
-    return AppError("build_unwritable", path=str(target), reason=reason)
-
-
-def _imatrix(job: Imatrix, part: Path, send: Send) -> dict[str, Any]:
+def _imatrix(job: Imatrix, part: Path, send: Send) -> Notes:
     from app.engine import imatrix
 
     return imatrix.measure(job, part, lambda done, total: send(Progress(done, total)))
@@ -138,7 +46,7 @@ def _imatrix(job: Imatrix, part: Path, send: Send) -> dict[str, Any]:
 # ------------------------------------------------------------------ quantize
 
 
-def _quantize(job: Quantize, part: Path, send: Send) -> dict[str, Any]:
+def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     """Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed."""
     from app.engine.llama import EngineLog, api  # after standard output was claimed
 
@@ -158,7 +66,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> dict[str, Any]:
     if status != 0:
         reason = log_facts.first_error(log.lines)
         if "ios" in reason or not part.exists():  # C++'s streams
-            raise _write_failure(Path(job.target), reason, header.weights_bytes // 8)
+            raise job_process.write_failure(Path(job.target), reason, header.weights_bytes // 8)
         raise AppError("quantize_failed", reason=reason)
     found = [match for line in log.lines if (match := _FALLBACK.search(line))]
     return {
