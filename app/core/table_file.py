@@ -57,6 +57,15 @@ def trimmed(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     return cells[: min(last, COLUMNS)]
 
 
+def letter(column: int) -> str:
+    """As spreadsheets call it. `column`: from 0."""
+    letters, rest = "", column + 1
+    while rest:
+        rest, digit = divmod(rest - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters
+
+
 def sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[Row]]]:
     """Title and rows of each sheet with anything in it; formulas are what Excel has last computed.
 

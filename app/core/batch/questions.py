@@ -13,7 +13,7 @@ from app.core.batch import table
 from app.core.batch.table import Table
 from app.core.errors import AppError
 from app.core.paths import resources
-from app.core.table_file import Cell, Row
+from app.core.table_file import Cell, Row, letter
 from app.core.wording import phrase
 
 CHARACTERS = 20_000  # of one question; a longer one is a document
@@ -72,10 +72,7 @@ def sort(read: Table, name: str, column: int | None = None) -> QuestionFile:
 
 def column_name(columns: Sequence[str], column: int) -> str:
     """As people call it: the letter that Excel gives it, and its heading."""
-    letters, rest = "", column + 1
-    while rest:
-        rest, digit = divmod(rest - 1, 26)
-        letters = chr(ord("A") + digit) + letters
+    letters = letter(column)
     heading = columns[column] if column < len(columns) else ""
     return phrase("batch_column", letter=letters, heading=heading) if heading else letters
 

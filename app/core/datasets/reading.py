@@ -1,0 +1,154 @@
+"""A foreign file into rows of training data: every row that is none is named, with its place and the reason."""
+
+import codecs
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.core import table_file
+from app.core.datasets import columns as names
+from app.core.datasets import markdown_pairs, records, shapes
+from app.core.datasets.columns import ColumnMapping
+from app.core.datasets.records import BadRow, Records
+from app.core.datasets.rows import Row
+from app.core.datasets.shapes import Shape
+from app.core.documents import encodings
+from app.core.errors import AppError
+from app.core.wording import phrase
+
+JSON_LINES = (".jsonl", ".ndjson")
+JSON = (".json",)
+TABLES = (".csv", ".tsv")
+MARKDOWN = (".md", ".markdown", ".txt")
+SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_file.WORKBOOKS, *MARKDOWN)
+FILE_BYTES = 300_000_000  # 150,000 answers of a page each
+ROWS = 300_000  # an 8B model on a graphics card is weeks at them
+
+__all__ = ["BadRow", "ColumnMapping", "Imported", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file, read. `mapping`: what was taken from which column, also where nobody said so."""
+
+    name: str
+    rows: tuple[Row, ...]
+    bad: tuple[BadRow, ...]  # in the order of the file
+    shape: Shape
+    mapping: ColumnMapping
+    sha256: str  # of the file
+    columns: tuple[str, ...] = ()
+    encoding: str = ""  # of a text file, as Python names it
+    sheet: str = ""  # of a workbook
+    other_sheets: tuple[str, ...] = ()  # which are not read
+    blank: int = 0  # rows without anything, which are no rows and no problems
+
+
+def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
+    """`mapping`: columns that the user names; the others are guessed.
+
+    Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
+    data_column_twice, data_no_rows, data_not_json, data_several_lists, data_without_columns, and as `table_file` does.
+    """
+    path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (raises for nobody's ~)
+    raw = _bytes(path)
+    imported = _parsed(raw, path, wanted)
+    if len(imported.rows) > ROWS:
+        raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
+    if not imported.rows and not imported.bad:
+        raise AppError("data_no_rows", name=path.name)
+    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # it would tell nothing apart
+        rows = tuple(replace(row, group="") for row in imported.rows)
+        imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))
+    return imported
+
+
+def encoding_name(codec: str) -> str:
+    """As people call it."""
+    return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.name_of(codec)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise AppError("data_is_folder", path=str(path))
+        if path.suffix.lower() not in SUFFIXES and path.exists():
+            raise AppError("data_format", name=path.name)
+        raw = table_file.read_bytes(path, FILE_BYTES)
+    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
+        raise AppError("file_missing", path=str(path)) from error
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
+    if not raw.strip():
+        raise AppError("data_empty", name=path.name)
+    return raw
+
+
+def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> Imported:
+    suffix, sha256 = path.suffix.lower(), hashlib.sha256(raw).hexdigest()
+    if suffix in table_file.WORKBOOKS:
+        sheets = list(table_file.sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+        if not sheets:
+            raise AppError("data_empty", name=path.name)
+        return _of_records(records.of_sheets(sheets, wanted), path.name, sha256, "", wanted)
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
+    text = encodings.decode(raw, codec)
+    if not text.strip("\ufeff\0 \t\r\n"):
+        raise AppError("data_empty", name=path.name)
+    if raw.startswith(codecs.BOM_UTF8):
+        codec = "utf-8-sig"
+    if suffix in MARKDOWN:
+        return _of_markdown(text, path.name, sha256, codec, wanted)
+    if suffix in TABLES:
+        found = records.of_table(list(table_file.delimited(text, path.name)), wanted, is_text=True)
+    else:
+        found = records.of_json(text, path.name, is_lines=suffix in JSON_LINES)
+    return _of_records(found, path.name, sha256, codec, wanted)
+
+
+def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> Imported:
+    mapping, shape = _mapping(found, name, wanted)
+    made = [shapes.row_of(record, mapping) for record in found.found]
+    bad = sorted([*found.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
+    return Imported(
+        name=name,
+        rows=tuple(one for one in made if isinstance(one, Row)),
+        bad=tuple(bad),
+        shape=shape,
+        mapping=mapping,
+        sha256=sha256,
+        columns=found.columns,
+        encoding=codec,
+        sheet=found.sheet,
+        other_sheets=found.other_sheets,
+        blank=found.blank,
+    )
+
+
+def _mapping(found: Records, name: str, wanted: ColumnMapping) -> tuple[ColumnMapping, Shape]:
+    wanted = names.chosen(wanted, found.columns, found.columns if found.is_table else ())
+    column, shape = shapes.conversations(found.found, found.columns)
+    if column and not (wanted.question or wanted.answer):
+        guessed = names.guess([one for one in found.columns if one != column], wanted)
+        return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
+    mapping = names.guess(found.columns, wanted) if found.has_names else wanted
+    is_half_known = bool(mapping.question or mapping.answer)
+    if found.is_table and len(found.columns) == 2 and (is_half_known or not found.has_names):
+        left, right = found.columns
+        is_turned = mapping.question == right or mapping.answer == left
+        mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
+    if found.found and not (mapping.question and mapping.answer):
+        raise AppError("data_no_columns", name=name, columns=names.listed(found.columns))
+    return mapping, shapes.shape_of(mapping)
+
+
+def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> Imported:
+    if wanted.as_dict():
+        raise AppError("data_without_columns", name=name)
+    rows, bad = markdown_pairs.read(text)
+    if not rows and all(one.code == "outside" for one in bad):
+        raise AppError("data_no_rows", name=name)
+    return Imported(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
