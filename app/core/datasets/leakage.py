@@ -1,0 +1,70 @@
+"""What of a split's hold-out is known from its training rows."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.datasets import duplicates
+from app.core.datasets.rows import Row
+from app.core.datasets.split import Split
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """A held-out row and the training row that is most like it."""
+
+    row: Row
+    train: Row
+    similarity: float  # 0 to 1, by the split's measure
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageReport:
+    nearest: tuple[Nearest, ...]  # for each held-out row, in its order
+    histogram: tuple[int, ...]  # held-out rows whose nearest is 0 to under 0.1, …, 0.9 to 1
+    near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
+    shared_groups: tuple[str, ...]  # in more than one part: none in a sound split
+
+    @property
+    def is_sound(self) -> bool:
+        return not (self.near or self.shared_groups)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "near": self.near,
+            "shared_groups": list(self.shared_groups),
+            "most_similar": max(one.similarity for one in self.nearest),
+            "histogram": list(self.histogram),
+            "nearest": [
+                {"id": one.row.id, "train_id": one.train.id, "similarity": round(one.similarity, 4)}
+                for one in self.nearest
+            ],
+        }
+
+
+def report(split: Split) -> LeakageReport:
+    rows = [*split.holdout, *split.train]
+    held_out = len(split.holdout)
+    measure = split.settings.measure
+    found = duplicates.nearest(rows, range(held_out), range(held_out, len(rows)), measure)
+    nearest = tuple(
+        Nearest(row, rows[place], similarity) for row, (place, similarity) in zip(split.holdout, found, strict=True)
+    )
+    return LeakageReport(
+        nearest=nearest,
+        histogram=tuple(sum(_bin(one.similarity) == at for one in nearest) for at in range(BINS)),
+        near=sum(one.similarity >= measure.threshold for one in nearest),
+        shared_groups=_shared_groups(split),
+    )
+
+
+def _bin(similarity: float) -> int:
+    return min(BINS - 1, int(similarity * BINS + 1e-9))
+
+
+def _shared_groups(split: Split) -> tuple[str, ...]:
+    parts = (split.train, split.validation, split.holdout)
+    counted = Counter(group for rows in parts for group in {row.group for row in rows} if group)
+    return tuple(sorted(group for group, parts_with in counted.items() if parts_with > 1))
