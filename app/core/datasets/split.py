@@ -241,7 +241,7 @@ def _written(split: Split, folder: Path, source: dict[str, Any], leakage: dict[s
         rows = split.part(name)
         raw = "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in rows).encode()
         _put(folder / f"{name}.jsonl", raw)
-        files[f"{name}.jsonl"] = {"rows": len(rows), "sha256": hashlib.sha256(raw).hexdigest()}
+        files[name] = {"file": f"{name}.jsonl", "rows": len(rows), "sha256": hashlib.sha256(raw).hexdigest()}
     manifest = {
         "version": VERSION,
         "seed": split.settings.seed,
@@ -269,17 +269,18 @@ def verify(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        files = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        hashes = {name: manifest["files"][name]["sha256"] for name in PARTS}
         if manifest["version"] > VERSION:
             raise AppError("newer_data")
     except OSError as error:
         raise AppError("split_missing", path=str(folder)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AppError("split_changed", path=str(folder), file=MANIFEST) from error
-    for name in (f"{part}.jsonl" for part in PARTS):
+    for name, sha256 in hashes.items():
+        file = folder / f"{name}.jsonl"
         with contextlib.suppress(OSError):
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() == files.get(name):
+            if hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
                 continue
-        raise AppError("split_changed", path=str(folder), file=name)
+        raise AppError("split_changed", path=str(folder), file=file.name)
     found: dict[str, Any] = manifest
     return found
