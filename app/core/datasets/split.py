@@ -265,7 +265,7 @@ def _put(path: Path, content: bytes) -> None:
 def verify(folder: Path) -> dict[str, Any]:
     """What `split.json` holds, when each part still is what it was. To be asked before a training or an evaluation.
 
-    Raises AppError("split_missing" | "split_changed" | "newer_data").
+    Raises AppError("split_unusable" | "split_changed" | "newer_data").
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -273,7 +273,7 @@ def verify(folder: Path) -> dict[str, Any]:
         if manifest["version"] > VERSION:
             raise AppError("newer_data")
     except OSError as error:
-        raise AppError("split_missing", path=str(folder)) from error
+        raise AppError("split_unusable", path=str(folder)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AppError("split_changed", path=str(folder), file=MANIFEST) from error
     for name, sha256 in hashes.items():
