@@ -53,6 +53,7 @@ class Tokens:
         self.size = int(self._backend.get_vocab_size(with_added_tokens=True))
         added = self._backend.get_added_tokens_decoder()
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
+        self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # the longest first
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
         self._is_byte_level = "ByteLevel" in str(type(self._backend.decoder).__name__)
 
