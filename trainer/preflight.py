@@ -1,0 +1,349 @@
+"""What is looked at before anything is trained: each known way in which a run ends in a model that is no good.
+
+What was made of the data is checked as it is, token by token, not how it was made.
+"""
+
+import contextlib
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer import template
+from trainer.convert import hf_folder, pre_tokenizer
+from trainer.data import Conversation, Encoding
+from trainer.events import Finding, Findings, Preview, PreviewToken
+from trainer.failure import RunError
+from trainer.form import Form
+from trainer.journal import Journal
+from trainer.material import Material
+from trainer.offline import NetworkRefusedError
+from trainer.tokens import UNTRAINED, Encoded, Tokens
+
+if TYPE_CHECKING:
+    from trainer.model import Base
+    from trainer.run import Rows
+
+# Code -> level and facts. `lines`: the first LINES of `count`, of the data file called `file`.
+CODES: dict[str, tuple[str, tuple[str, ...]]] = {
+    # Of the data.
+    "no_rows": ("block", ("file",)),
+    "few_rows": ("warn", ("rows",)),  # fewer than FEW
+    "some_rows": ("note", ("rows",)),  # fewer than ENOUGH
+    "too_long": ("block", ("file", "lines", "count", "context_tokens", "longest")),
+    "rows_dropped": ("warn", ("file", "lines", "count", "context_tokens")),
+    "rows_split": ("note", ("file", "lines", "count", "context_tokens")),
+    "lengths": ("note", ("count", "p50", "p90", "p99", "longest", "tokens", "trained", "bins")),  # of the examples
+    "validation_empty": ("block", ()),  # while it is to choose the best checkpoint
+    "validation_shared": ("warn", ("file", "lines", "count")),  # rows that are trained, too
+    "holdout_shared": ("block", ("file", "lines", "count")),  # rows that are trained or choose the checkpoint
+    "data_unfrozen": ("note", ("files",)),  # whose hash the spec does not hold
+    # Of what is trained.
+    "end_unknown": ("block", ("text",)),  # the form's end is no token of this base
+    "end_not_stopping": ("block", ("text",)),  # llama.cpp writes on after it
+    "end_masked": ("block", ("file", "lines", "count")),  # an answer whose end is not learned: it never stops
+    "nothing_trained": ("block", ("file", "lines", "count")),
+    "prompts_trained": ("block", ("file", "lines", "count")),
+    "prompts_wanted": ("note", ()),
+    "double_bos": ("block", ("file", "lines", "count")),
+    "pad_is_end": ("note", ("text",)),
+    "template_differs": ("warn", ("cases",)),
+    # Of the base.
+    "token_outside": ("block", ("file", "lines", "count", "vocabulary")),
+    "vocabulary_larger": ("warn", ("tokens", "vocabulary")),
+    "vocabulary_padded": ("note", ("tokens", "vocabulary")),
+    "pre_tokenizer_unknown": ("warn", ()),
+    "base_quantized": ("block", ("method",)),
+    "targets_missing": ("block", ("targets",)),
+    "targets_few": ("warn", ("targets",)),
+    "f16_overflows": ("block", ("model_type",)),
+    "f16_narrow": ("warn", ()),
+    # Of the machine.
+    "disk_short": ("block", ("path", "needed_bytes", "free_bytes")),
+    "network_open": ("block", ()),
+    "shared_memory": ("note", ()),
+}
+
+FEW, ENOUGH = 50, 500  # rows
+LINES = 10
+KEPT_CHECKPOINTS = 3
+PREVIEWS, PREVIEW_TOKENS = 3, 4096
+_LOG_BYTES = 64 << 20  # events, texts, the report
+
+
+def report(
+    material: Material, base: "Base", rows: "Rows", encodings: Mapping[str, Encoding], journal: Journal
+) -> list[Finding]:
+    """Tells what was found, and some examples token by token. Raises RunError("preflight_blocked")."""
+    found = findings(material, base, rows, encodings)
+    journal.send(Findings(tuple(found)))
+    for example in material.train[:PREVIEWS]:
+        journal.send(preview(material.tokens, example, PREVIEW_TOKENS))
+    blocking = [finding.code for finding in found if finding.level == "block"]
+    if blocking:
+        raise RunError("preflight_blocked", codes=blocking)
+    return found
+
+
+def findings(
+    material: Material,
+    base: "Base",
+    rows: "Rows",
+    encodings: Mapping[str, Encoding],
+    platform: str = sys.platform,
+) -> list[Finding]:
+    """In the order of CODES. `encodings`: of "train" and "validation", as they will be used."""
+    found = [
+        *_of_rows(material, rows, encodings),
+        *_of_examples(material, base, encodings),
+        *_of_form(material.form, material.tokens, str(material.spec.loss)),
+        *_of_vocabulary(material.tokens, base),
+        *_of_base(material, base),
+        *_of_machine(material, base, platform),
+    ]
+    order = list(CODES)
+    return sorted(found, key=lambda finding: order.index(finding.code))
+
+
+def preview(tokens: Tokens, example: Encoded, count: int) -> Preview:
+    """The first `count` tokens of an example, as they are trained."""
+    ends = set(tokens.end_ids)
+
+    def kind(at: int, id: int) -> str:
+        if at == 0 and id == tokens.bos_id:
+            return "bos"
+        return "end" if id in ends else "control" if id in tokens.control_ids else ""
+
+    pairs = zip(example.ids[:count], example.labels[:count], strict=True)
+    shown = (
+        PreviewToken(id, tokens.text_of(id), label != UNTRAINED, kind(at, id)) for at, (id, label) in enumerate(pairs)
+    )
+    return Preview(example.line, tuple(shown))
+
+
+def _finding(code: str, **facts: Any) -> Finding:
+    level, names = CODES[code]
+    assert set(facts) == set(names), (code, facts)
+    return Finding(code, level, facts)
+
+
+def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[Finding]:
+    """Nothing where no line has it."""
+    if not lines:
+        return []
+    return [_finding(code, file=Path(path).name, lines=list(lines[:LINES]), count=len(lines), **facts)]
+
+
+# ----------------------------------------------------------------- the data
+
+
+def _of_rows(material: Material, rows: "Rows", encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+    spec = material.spec
+    yield from _of_count(spec.train, encodings["train"].examples)
+    for name, encoding in encodings.items():
+        path, context = getattr(spec, name), spec.context_tokens
+        yield from _at_lines("too_long", path, encoding.too_long, context_tokens=context, longest=encoding.longest)
+        yield from _at_lines("rows_dropped", path, encoding.dropped, context_tokens=context)
+        yield from _at_lines("rows_split", path, encoding.split, context_tokens=context)
+    if not encodings["validation"].examples and spec.evaluations_per_epoch:
+        yield _finding("validation_empty")
+    yield from _at_lines("validation_shared", spec.validation, _shared(rows.validation, rows.train))
+    looked_at = [*rows.train, *rows.validation]
+    yield from _at_lines("holdout_shared", spec.holdout, _shared(rows.holdout, looked_at))
+    files = {name: getattr(spec, name) for name in ("train", "validation", "holdout")}
+    unfrozen = [Path(path).name for name, path in files.items() if path and not spec.hashes.get(name)]
+    if unfrozen:
+        yield _finding("data_unfrozen", files=unfrozen)
+
+
+def _of_count(path: str, examples: Sequence[Encoded]) -> Iterator[Finding]:
+    rows = len({example.line for example in examples})
+    if not rows:
+        yield _finding("no_rows", file=Path(path).name)
+        return
+    if rows < ENOUGH:
+        yield _finding("few_rows" if rows < FEW else "some_rows", rows=rows)
+    yield _lengths(examples)
+
+
+def _lengths(examples: Sequence[Encoded]) -> Finding:
+    """`bins`: [up to this length, examples], doubling."""
+    lengths = sorted(len(example.ids) for example in examples)
+    bins: dict[int, int] = {}
+    for length in lengths:
+        upper = 1 << max(5, (length - 1).bit_length())
+        bins[upper] = bins.get(upper, 0) + 1
+    return _finding(
+        "lengths",
+        count=len(lengths),
+        **{f"p{share}": lengths[(len(lengths) - 1) * share // 100] for share in (50, 90, 99)},
+        longest=lengths[-1],
+        tokens=sum(lengths),
+        trained=sum(label != UNTRAINED for example in examples for label in example.labels),
+        bins=[list(pair) for pair in bins.items()],
+    )
+
+
+def _shared(rows: Sequence[Conversation], others: Sequence[Conversation]) -> list[int]:
+    """Lines of the rows whose messages are, to the letter, among the others'."""
+    known = {json.dumps(row.messages) for row in others}
+    return [row.line for row in rows if json.dumps(row.messages) in known]
+
+
+# ---------------------------------------------------------- what is trained
+
+
+def _of_examples(material: Material, base: "Base", encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+    tokens, loss = material.tokens, str(material.spec.loss)
+    end = _end_ids(material.form, tokens)
+    for name, encoding in encodings.items():
+        path = getattr(material.spec, name)
+
+        def lines(is_wrong: Callable[[Encoded], bool], encoding: Encoding = encoding) -> list[int]:
+            return list(dict.fromkeys(example.line for example in encoding.examples if is_wrong(example)))
+
+        yield from _at_lines("nothing_trained", path, lines(lambda one: not _runs(one)))
+        yield from _at_lines("end_masked", path, lines(lambda one: not _all_end(one, end)))
+        yield from _at_lines("double_bos", path, lines(lambda one: not _begins_once(one, tokens)))
+        if name == "validation" or loss == "answers":
+            yield from _at_lines("prompts_trained", path, lines(lambda one: _begins_trained(one, tokens)))
+        if base.vocab_size:
+            outside = lines(lambda one: max(one.ids) >= base.vocab_size)
+            yield from _at_lines("token_outside", path, outside, vocabulary=base.vocab_size)
+
+
+def _end_ids(form: Form, tokens: Tokens) -> list[int]:
+    if form.end:
+        return tokens.ids(form.end, has_markup=True)
+    return [] if tokens.eos_id is None else [tokens.eos_id]
+
+
+def _runs(example: Encoded) -> list[tuple[int, int]]:
+    """Where each stretch of trained tokens begins, and the place after its last."""
+    places = [at for at, label in enumerate(example.labels) if at and label != UNTRAINED]
+    begins = [at for at in places if at == 1 or example.labels[at - 1] == UNTRAINED]
+    ends = [at + 1 for at in places if at + 1 == len(example.labels) or example.labels[at + 1] == UNTRAINED]
+    return list(zip(begins, ends, strict=True))
+
+
+def _all_end(example: Encoded, end: Sequence[int]) -> bool:
+    """Whether every answer's end is learned. An example without one is somebody else's finding."""
+    return all(example.ids[max(begin, after - len(end)) : after] == list(end) for begin, after in _runs(example))
+
+
+def _begins_once(example: Encoded, tokens: Tokens) -> bool:
+    """Exactly one first token where the tokenizer adds one, and never two."""
+    bos = tokens.tokenizer.bos_token_id
+    leading = next((at for at, id in enumerate(example.ids) if id != bos), len(example.ids))
+    return leading == 1 if tokens.bos_id is not None else bos is None or leading <= 1
+
+
+def _begins_trained(example: Encoded, tokens: Tokens) -> bool:
+    """Before every answer stands a question."""
+    first = 0 if tokens.bos_id is None else 1
+    return any(label != UNTRAINED for label in example.labels[: first + 1])
+
+
+def _of_form(form: Form, tokens: Tokens, loss: str) -> Iterator[Finding]:
+    end = _end_ids(form, tokens)
+    if len(end) != 1:
+        yield _finding("end_unknown", text=form.end)
+    elif not _stops(end[0], form, tokens):
+        yield _finding("end_not_stopping", text=form.end)
+    if tokens.pad_id in end:
+        yield _finding("pad_is_end", text=tokens.text_of(tokens.pad_id))
+    if loss == "all":
+        yield _finding("prompts_wanted")
+    cases = template.differences(form, tokens.tokenizer)
+    if cases:
+        yield _finding("template_differs", cases=cases)
+
+
+def _stops(id: int, form: Form, tokens: Tokens) -> bool:
+    """By itself; or as text that the form stops at, which llama.cpp gives only of tokens that control nothing."""
+    return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
+
+
+# ----------------------------------------------------------------- the base
+
+
+def _of_vocabulary(tokens: Tokens, base: "Base") -> Iterator[Finding]:
+    if base.vocab_size and tokens.size != base.vocab_size:
+        code = "vocabulary_larger" if tokens.size > base.vocab_size else "vocabulary_padded"
+        yield _finding(code, tokens=tokens.size, vocabulary=base.vocab_size)
+    file = base.folder / "tokenizer.json"
+    is_split_by_rules = file.is_file() and not (base.folder / "tokenizer.model").is_file()
+    if is_split_by_rules and pre_tokenizer.equal_one(json.loads(file.read_bytes())) is None:
+        yield _finding("pre_tokenizer_unknown")
+
+
+def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
+    text = base.config.get("text_config") or base.config
+    quantization = base.config.get("quantization_config") or text.get("quantization_config")
+    if quantization:
+        yield _finding("base_quantized", method=str(quantization.get("quant_method", "")))
+    else:
+        missing = _missing_targets(base)
+        if missing:
+            yield _finding("targets_missing" if len(missing) == len(_targets()) else "targets_few", targets=missing)
+    if material.spec.precision == "f16":
+        if base.model_type.startswith("qwen2"):
+            yield _finding("f16_overflows", model_type=base.model_type)
+        else:
+            yield _finding("f16_narrow")
+
+
+def _targets() -> tuple[str, ...]:
+    from trainer.model import TARGETS
+
+    return TARGETS
+
+
+def _matrices(base: "Base") -> dict[str, tuple[int, ...]]:
+    """Those of the language model that get LoRA beside them, with their shapes."""
+    return {
+        name: tensor.shape
+        for file in sorted(base.folder.glob("model*.safetensors"))
+        for name, tensor in hf_folder.tensors_of(file).items()
+        if "vision" not in name and name.removesuffix(".weight").rpartition(".")[2] in _targets()
+    }
+
+
+def _missing_targets(base: "Base") -> list[str]:
+    found = {name.removesuffix(".weight").rpartition(".")[2] for name in _matrices(base)}
+    return [target for target in _targets() if target not in found]
+
+
+# -------------------------------------------------------------- the machine
+
+
+def _of_machine(material: Material, base: "Base", platform: str) -> Iterator[Finding]:
+    spec = material.spec
+    folder = Path(spec.folder)
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    needed, free = disk_bytes(spec.rank or 0, base), shutil.disk_usage(place).free
+    if free < needed:
+        yield _finding("disk_short", path=str(folder), needed_bytes=needed, free_bytes=free)
+    if not _is_network_refused():
+        yield _finding("network_open")
+    if platform == "win32" and spec.device == "cuda":
+        yield _finding("shared_memory")
+
+
+def disk_bytes(rank: int, base: "Base") -> int:
+    """Checkpoints with the optimizer's two moments, one more while it is written, and the adapter twice, in float32."""
+    parameters = sum(rank * sum(shape) for shape in _matrices(base).values())
+    return 4 * parameters * (3 * (KEPT_CHECKPOINTS + 1) + 2) + _LOG_BYTES
+
+
+def _is_network_refused() -> bool:
+    """Asks the guard alone, without its line in the log: nothing is looked up or connected."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            sys.audit("socket.getaddrinfo", "network.invalid", 443, 0, 0, 0)
+    except NetworkRefusedError:
+        return True
+    return False
