@@ -103,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(output: Output) -> argparse.ArgumentParser:
-    from app.cli import ask, bench, chats, docs, eval, models, train
+    from app.cli import ask, bench, chats, data, docs, eval, models, train
 
     class Parser(_Parser):
         pass
@@ -113,7 +113,7 @@ def _parser(output: Output) -> argparse.ArgumentParser:
     parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
     parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
-    for module in (ask, models, docs, chats, train, eval, bench):
+    for module in (ask, models, docs, chats, data, train, eval, bench):
         module.add_parser(commands, shared)
     return parser
 

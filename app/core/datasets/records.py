@@ -52,11 +52,12 @@ class Twice(dict[str, Any]):
     """A JSON object with a key that occurs twice: who reads it takes one of two values."""
 
 
-def short(value: object) -> str:
-    """One line of it, to be shown."""
+def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
+    """One line of it, to be shown: without what a terminal would obey."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    line = " ".join(text.encode("utf-8", "replace").decode().replace("\0", "").split())
-    return line if len(line) <= DETAIL_CHARACTERS else f"{line[: DETAIL_CHARACTERS - 1]}…"
+    line = " ".join(text[: 20 * most].split())
+    cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
 
 
 # ------------------------------------------------------------------------ tables

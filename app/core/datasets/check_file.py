@@ -1,0 +1,101 @@
+"""What a check has found, for people and programs: one object, or a table with a line for each finding."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.core import safe_table
+from app.core.datasets.check import CheckReport, Place
+from app.core.datasets.reading import Imported
+from app.core.errors import AppError
+from app.core.whole_file import whole_file
+from app.core.wording import phrase
+
+SUFFIXES = (".json", ".csv", ".xlsx")
+PREVIEW_ROWS = 2
+HEAD = ("line", "found", "detail", "text")
+WIDTHS = (8, 36, 30, 90)
+
+
+def check_target(out: Path) -> None:
+    """Before anything is read. Raises AppError("data_out_format" | "export_folder_gone" | "export_exists")."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise AppError("data_out_format", name=out.name)
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists():
+        raise AppError("export_exists", path=str(out))
+
+
+def save(out: Path, imported: Imported, found: CheckReport) -> None:
+    """Raises AppError as `whole_file`."""
+    with whole_file(out) as file:
+        head = [phrase(f"data_column_{name}") for name in HEAD]
+        if out.suffix.lower() == ".csv":
+            safe_table.write_csv(file, head, _lines(imported, found))
+        elif out.suffix.lower() == ".xlsx":
+            book = safe_table.Book(phrase("batch_cut"))
+            book.add(phrase("data_sheet"), WIDTHS, _lines(imported, found), head)
+            book.save(file)
+        else:
+            file.write(json.dumps(as_object(imported, found), ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+
+
+def as_object(imported: Imported, found: CheckReport) -> dict[str, Any]:
+    """Everything."""
+    bad = [
+        {"line": row.line, "code": row.code, "message": phrase(f"data_bad_{row.code}"), "detail": row.detail}
+        for row in imported.bad
+    ]
+    findings = [
+        {
+            "code": finding.code,
+            "message": phrase(f"data_found_{finding.code}"),
+            "count": len(finding.places),
+            "places": [dataclasses.asdict(place) for place in finding.places],
+        }
+        for finding in found.findings
+    ]
+    lengths = {"characters": found.characters, "tokens": found.tokens}
+    return {
+        "file": imported.name,
+        "sha256": imported.sha256,
+        "encoding": imported.encoding,
+        "sheet": imported.sheet,
+        "other_sheets": imported.other_sheets,
+        "shape": imported.shape,
+        "mapping": imported.mapping.as_dict(),
+        "columns": imported.columns,
+        "rows": found.rows,
+        "blank_rows": imported.blank,
+        "rows_with_turns": found.turns,
+        "rows_with_system": found.systems,
+        "groups": found.groups,
+        "preview": [row.as_json() for row in imported.rows[:PREVIEW_ROWS]],
+        "bad": bad,
+        "findings": findings,
+        "lengths": {
+            unit: {part: dataclasses.asdict(measured) for part, measured in parts.items()}
+            for unit, parts in lengths.items()
+        },
+    }
+
+
+def detail(code: str, place: Place) -> str:
+    """What is to be said of the place besides its text."""
+    if not place.like:
+        return place.detail
+    return phrase(f"data_like_{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
+
+
+def _lines(imported: Imported, found: CheckReport) -> Iterator[tuple[int, str, str, str]]:
+    """In the order of the file: row, what was found, detail, text."""
+    bad = [(row.line, phrase(f"data_bad_{row.code}"), row.detail, "") for row in imported.bad]
+    places = [
+        (place.line, phrase(f"data_found_{finding.code}"), detail(finding.code, place), place.text)
+        for finding in found.findings
+        for place in finding.places
+    ]
+    yield from sorted([*bad, *places], key=lambda line: line[0])
