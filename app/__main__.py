@@ -2,9 +2,9 @@
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
 yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`:
-the child that makes weights smaller. `--make-training-environment`: the child that makes that, with pip, which fetches.
-`--read-documents`: the child that opens foreign documents. Anything else: the command line. Heavy imports wait until
-the role is known.
+the child that makes weights smaller. `--score`: the child that measures what training has made of a model.
+`--make-training-environment`: the child that makes that, with pip, which fetches. `--read-documents`: the child that
+opens foreign documents. Anything else: the command line. Heavy imports wait until the role is known.
 """
 
 import signal
@@ -14,7 +14,7 @@ from app.core import children, offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
-    *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--read-documents"),
+    *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--score", "--read-documents"),
     _MAKE_TRAINING,
 )
 
@@ -53,6 +53,10 @@ def main() -> int:
         from app.engine import quantize
 
         quantize.main(arguments[1:])
+    if arguments[:1] == ["--score"]:
+        from app.engine import score
+
+        score.main(arguments[1:])
     if arguments[:1] == ["--read-documents"]:
         from app.documents import worker as reader
 

@@ -43,6 +43,11 @@ def quantizer(job: Path) -> list[str]:
     return [*program(), "--quantize", str(job)]
 
 
+def scorer(job: Path) -> list[str]:
+    """`job`: a file with a job of `app.engine.score_job`."""
+    return [*program(), "--score", str(job)]
+
+
 def reader(database: Path) -> list[str]:
     """The child that opens foreign documents; it writes into that database (`app.core.documents.library`)."""
     return [*program(), "--read-documents", str(database)]

@@ -1,4 +1,4 @@
-"""Runs one job of the quantizing child, as the program does, and gives its events."""
+"""Runs one job of the quantizing or the scoring child, as the program does, and gives its events."""
 
 import json
 import subprocess
@@ -6,12 +6,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from app.engine import quantize_job
-from app.engine.quantize_job import Job
+from app.engine import quantize_job, score_job
+from app.engine.quantize_job import Imatrix, Quantize
+from app.engine.score_job import Score
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished
 
 ROOT = Path(__file__).parents[2]
+Job = Quantize | Imatrix | Score
+
+
+def command(role: str) -> list[str]:
+    return [sys.executable, "-m", "app", role]
 
 
 def run(
@@ -19,10 +25,14 @@ def run(
 ) -> tuple[int, list[Event]]:
     """Exit status and events. `watch` sees each event as it comes, with the process."""
     path = folder / "job.json"
-    quantize_job.write(job, path)
-    with (folder / "quantize.log").open("wb") as log:
+    if isinstance(job, Score):
+        score_job.write(job, path)
+    else:
+        quantize_job.write(job, path)
+    role = "--score" if isinstance(job, Score) else "--quantize"
+    with (folder / "job.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "--quantize", str(path)],
+            [*command(role), str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -46,7 +56,7 @@ def run(
 
 def finished(job: Job, folder: Path) -> Finished:
     status, events = run(job, folder)
-    assert isinstance(events[-1], Finished), (events[-1], (folder / "quantize.log").read_text("utf-8")[-2000:])
+    assert isinstance(events[-1], Finished), (events[-1], (folder / "job.log").read_text("utf-8")[-2000:])
     assert status == 0
     return events[-1]
 

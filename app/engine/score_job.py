@@ -1,0 +1,56 @@
+"""Jobs of `kotae --score JOB.json`: one model, with or without an adapter, on the held-out examples of a training run.
+
+One job a process; its events, its exit and what the end of its standard input does are those of the conversion
+(`trainer.convert_job`), so that one client follows both. Progress is in tokens. The result is at `target`:
+`app.core.training.scores.Scores` as JSON. `notes` of `finished`: tokens, rows, seconds_reading, seconds_writing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core import lines
+from app.core.prompt import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A prompt as the program would give it, and the ids that it was trained with. `limit`: tokens of its answer."""
+
+    segments: tuple[Segment, ...]
+    ids: tuple[int, ...]
+    limit: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`reference`: what f16 thought at each place; written with `makes_reference`, otherwise compared with."""
+
+    model: str
+    holdout: str  # see `app.core.training.holdout`
+    target: str
+    adapter: str = ""  # GGUF
+    strength: float = 1.0
+    reference: str = ""  # "": neither
+    makes_reference: bool = False
+    chats: tuple[Chat, ...] = ()  # the first of the hold-out's, whose ids are compared
+    answers: bool = False  # each chat is answered, too
+    stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
+    threads: int = 0  # 0: as many as answers get
+
+
+_JOBS: dict[str, Any] = {"Score": Score}
+
+
+def write(job: Score, path: Path) -> None:
+    path.write_bytes(lines.to_line(job))
+
+
+def read(path: Path) -> Score:
+    """Raises OSError, and ValueError for anything that is not a job of this kind."""
+    data = json.loads(path.read_bytes())
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    job: Score = lines.from_json(data, _JOBS)
+    return job
