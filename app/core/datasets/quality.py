@@ -30,7 +30,7 @@ _DEBRIS: _Patterns = (
     ),
     re.compile(r"\\\"|\\u[0-9a-fA-F]{4}"),
     re.compile(r"[\"”」』|。．\n]\s?[}\]]\s?,"),  # the end of one object before the next
-    re.compile(r"[\"”」』|。．\n]\s?\}$"),
+    re.compile(r"[\"”」』|。．\n]\s?\}(?:\s?[}\]])*$"),
     re.compile(rf"[\"”」』|。．）]\s?,$|[{_SENTENCE_END}][\"”」』]\s?[，、]$"),
     re.compile(r"(?:^|\n)[{\[]$|[},]\s?\{$|^[{\[]\s?[\"“]"),
 )
@@ -54,7 +54,7 @@ _MISREAD: _Patterns = (
         f"\u00e3{_BYTE}{{2}}|(?:[\u00e2-\u00e9]{_BYTE}{{2}}){{2}}|[\u00c2\u00c3][\u0080-\u00bf]"
     ),  # as CP1252, Latin-1
     re.compile("(?:[\u0082\u0083\u201a\u0192][!-\u00ff\u0152-\u0192\u02c6-\u2122]){3}"),  # CP932 as CP1252, Latin-1
-    re.compile("(?:[､･][｡-ﾟ].?){3}"),  # EUC-JP as CP932
+    re.compile("(?:[､･][｡-ﾟ].?){3}|(?:[､･]+[｡-ﾟ].{0,2}){4}"),  # EUC-JP as CP932
 )
 
 _CONTROLS = re.compile(
@@ -133,7 +133,8 @@ def _is_code_end(text: str) -> bool:
 
 def _is_short(text: str, end: str) -> bool:
     is_phrase = "\n" not in text.strip() and len(end) <= _SHORT and not any(sign in text for sign in _SENTENCE_END)
-    return is_phrase and not _SENTENCE.search(end)
+    is_open = any(end.count(opened) > end.count(closed) for opened, closed in ("「」", "『』", "（）", "()"))
+    return is_phrase and not is_open and not _SENTENCE.search(end)
 
 
 def _is_list_end(lines: list[str]) -> bool:
@@ -155,8 +156,9 @@ def _is_misread(text: str) -> bool:
 
 
 def _loops(text: str) -> bool:
-    """The same sentence three times, or the same piece four times in a row."""
-    sentences = Counter(sentence.strip() for sentence in _SENTENCES.findall(text))
+    """The same sentence three times, or the same piece four times in a row; code and tables may do that."""
+    text = _CODE.sub("\n", text)
+    sentences = Counter(sentence.strip() for sentence in _SENTENCES.findall(text) if "|" not in sentence)
     if max(sentences.values(), default=0) >= _SAME_SENTENCES:
         return True
     # A loop that counts holds at least 7 pieces of 12 letters once more. So the slow search is seldom needed.

@@ -27,6 +27,7 @@ from app.core.whole_file import failure
 MANIFEST = "split.json"
 PARTS = ("train", "validation", "holdout")  # each a file of JSON lines
 VERSION = 1
+REASONS = ("same", "near_holdout")  # for which a row is removed
 
 LEAST_ROWS = 10  # below that a part of one row would stand for all
 LEAST_SHARE, MOST_SHARE = 0.01, 0.4
@@ -50,7 +51,7 @@ PAPER = Settings(measure=duplicates.PAPER, keeps_alike=False)
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """`reason`: same | near_holdout. `other`: the row that stays instead."""
+    """`reason`: one of REASONS. `other`: the row that stays instead."""
 
     row: Row
     reason: str
