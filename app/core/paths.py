@@ -61,6 +61,16 @@ class Paths:
         return self.data / "cards"
 
     @property
+    def runs(self) -> Path:
+        """Training runs, a folder each (`app.core.training.runs`). Made when the first one is."""
+        return self.data / "runs"
+
+    @property
+    def bases(self) -> Path:
+        """GGUF files as folders that can be trained, by their hash. They can be made again from them."""
+        return self.data / "bases"
+
+    @property
     def logs(self) -> Path:
         return self.data / "logs"
 

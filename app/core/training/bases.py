@@ -1,0 +1,155 @@
+"""What is trained: a model of the list, a GGUF file or a publisher's folder; and which model an adapter is for."""
+
+import dataclasses
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import catalogue, hf_folder, local_models, starter
+from app.core.catalogue import PromptForm
+from app.core.errors import AppError
+from app.core.records import LocalModel
+from trainer.form import Form
+from trainer.spec import RunSpec
+
+STARTER = "starter"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    path: Path
+    name: str
+    sha256: str  # "": a folder; answers come from a GGUF file that is made of it some day
+    form: Form | None  # None: the base's own chat template decides
+
+
+def resolve(wanted: str, models: Collection[LocalModel]) -> Base:
+    """`wanted`: a path, "starter", or a model of the list by id, card or a part of its name.
+
+    Raises AppError: base_unknown, base_starter_missing, base_for_search, and what a damaged file or folder gives.
+    """
+    wanted = wanted.encode("utf-8", "replace").decode()
+    path = existing(wanted)
+    if path is not None and path.is_dir():
+        return _of_folder(path)
+    if path is not None or wanted.lower().endswith(".gguf"):
+        return _of_model(local_models.describe(path or Path(wanted)))
+    is_starter = wanted == STARTER
+    model = local_models.find(models, starter.card().id if is_starter else wanted) if wanted.strip() else None
+    if model is None:
+        raise AppError("base_starter_missing") if is_starter else AppError("base_unknown", wanted=wanted)
+    return _of_model(model)
+
+
+def model_for(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
+    """The model that a run's adapter is for. Raises AppError: run_base_gone, run_base_is_folder, and file errors."""
+    base = Path(asked.base)
+    if base.is_dir():
+        raise AppError("run_base_is_folder", path=asked.base)
+    listed = next((model for model in models if model.path == asked.base), None)
+    same = (model for model in models if asked.base_sha256 and _noted_sha256(model) == asked.base_sha256)
+    found = listed or next(same, None)
+    if found is None and base.is_file():
+        found = local_models.describe(base)
+    if found is None:
+        raise AppError("run_base_gone", path=asked.base)
+    return found
+
+
+def require_same(asked: RunSpec, model: LocalModel) -> None:
+    """Raises AppError("adapter_other_base"): llama.cpp takes the adapter of another model, and answers suffer."""
+    if asked.base_sha256 and sha256_of(model) != asked.base_sha256:
+        raise AppError("adapter_other_base", base=asked.base, model=model.name)
+
+
+def sha256_of(model: LocalModel) -> str:
+    """Of its (first) file; read where the list does not know it. Raises AppError("file_unreadable")."""
+    try:
+        return _noted_sha256(model) or file_sha256(Path(model.path))
+    except OSError as error:
+        raise AppError("file_unreadable", path=model.path, reason=error.strerror or str(error)) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def existing(wanted: str, beside: Path = Path()) -> Path | None:
+    """The file or folder of that name, absolute; a relative one starts at `beside`. None: there is none."""
+    try:
+        path = (beside / Path(wanted).expanduser()).absolute()
+        return path if wanted and path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+        return None
+
+
+# -------------------------------------------------------------------------- forms
+
+
+def form_of(form: PromptForm) -> Form:
+    """As the trainer has it. An answer is over with the control token that follows it and that the engine stops at."""
+    after = form.answer.partition("{text}")[2]
+    ends = () if form.is_completion else (stop for stop in form.stop if after.startswith(stop))
+    return Form(
+        question=form.question,
+        answer=form.answer,
+        answer_start=form.answer_start,
+        system=form.system,
+        end=next(iter(ends), ""),
+        stop=form.stop,
+        is_completion=form.is_completion,
+    )
+
+
+def prompt_form(form: Form) -> PromptForm | None:
+    """The catalogue's form with the same markup: what the engine is to ask with. None: it has none."""
+    known = catalogue.load().forms.values()
+    return next((one for one in known if _markup(form_of(one)) == _markup(form)), None)
+
+
+def _markup(form: Form) -> tuple[object, ...]:
+    return form.question, form.answer, form.answer_start, form.system, form.is_completion
+
+
+def with_form_of(asked: RunSpec, model: LocalModel) -> LocalModel:
+    """The model, asked as it was trained (`asked`: the effective spec). Raises AppError("run_form_unknown")."""
+    form = prompt_form(asked.form) if asked.form else None
+    if form is not None:
+        return dataclasses.replace(model, form_id=form.id)
+    if asked.form is not None and not (model.form_id is None and model.template_allowed):
+        raise AppError("run_form_unknown", model=model.name, path=model.path)
+    return model
+
+
+# ------------------------------------------------------------------------ private
+
+
+def _of_model(model: LocalModel) -> Base:
+    if local_models.is_for_search(model):
+        raise AppError("base_for_search", name=model.name)
+    form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
+    return Base(Path(model.path), model.name, sha256_of(model), form_of(form) if form else None)
+
+
+def _of_folder(path: Path) -> Base:
+    model = hf_folder.read(path)
+    book = catalogue.load()
+    card = next((card for card in book.cards if card.base_model and card.base_model == model.repository), None)
+    form = book.forms.get(card.form) if card else None
+    return Base(model.folder, card.title if card else model.name, "", form_of(form) if form else None)
+
+
+def _noted_sha256(model: LocalModel) -> str:
+    """As the list knows it, if the file is still the one that it was read from; else ""."""
+    if not model.files or not model.files[0].sha256:
+        return ""
+    noted = model.files[0]
+    try:
+        status = Path(model.path).stat()
+    except OSError:
+        return ""
+    is_same = (noted.size_bytes, noted.modified_ns) == (status.st_size, status.st_mtime_ns)
+    return noted.sha256 if is_same else ""

@@ -1,0 +1,114 @@
+"""From what a person writes down (SPEC, or a few options) to a `RunSpec` that `trainer` takes.
+
+SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. `base` may also be a model of
+the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with their hashes.
+Relative paths start at SPEC's own folder.
+"""
+
+import dataclasses
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.core import strict_json
+from app.core.datasets import split
+from app.core.datasets.split import PARTS
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.training import bases, problems, runs
+from trainer import spec
+from trainer.spec import RunSpec, SpecError
+
+_PATHS = (*PARTS, "folder", "data", "bases", "converter")
+_TEXTS = (*_PATHS, "base", "name", "base_sha256")
+_MAX_BYTES = 1 << 20
+
+Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a SPEC says. Raises AppError: spec_unreadable, spec_invalid."""
+    try:
+        path = path.expanduser().absolute()
+        with path.open("rb") as file:
+            said = strict_json.parse(file.read(_MAX_BYTES))
+        _check_texts(said)
+        absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
+    except SpecError as error:
+        raise problems.of_spec(error) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise AppError("spec_unreadable", path=str(path), reason=reason) from error
+    base = bases.existing(said.get("base") or "", path.parent)
+    return said | absolute | ({"base": str(base)} if base else {})
+
+
+def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converter: str) -> RunSpec:
+    """A whole spec; nothing is written. `converter`: the folder of llama.cpp's converter, "" for no GGUF.
+
+    Raises AppError: spec_*, base_*, split_*, run_data_missing, and what a damaged model gives.
+    """
+    said = {name: value for name, value in wishes.items() if value not in (None, "")}
+    try:
+        _check_texts(said)
+        _check_values(said)
+        if "base" not in said:
+            raise SpecError("base", None, "a value")
+        files = _files(said)
+        base = bases.resolve(said["base"], models)
+        name = said.get("name") or Path(said.get("data") or said["train"]).stem
+        made: dict[str, Any] = {
+            "folder": str(runs.new_folder(where.runs, name, time.time())),
+            "name": name,
+            "bases": str(where.bases),
+            "base_sha256": base.sha256,
+            "form": dataclasses.asdict(base.form) if base.form else None,
+            "converter": converter,
+        }
+        decided = {"base": str(base.path), "hashes": {part: sha256 for part, (_, sha256) in files.items()}}
+        paths = {part: str(path) for part, (path, _) in files.items()}
+        return spec.from_json(made | {key: said[key] for key in said if key != "data"} | decided | paths)
+    except SpecError as error:
+        raise problems.of_spec(error) from error
+
+
+def _check_texts(said: Wishes) -> None:
+    """Raises SpecError for what no path and no database could carry."""
+    for name in _TEXTS:
+        value = said.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or "\0" in value or value != value.encode("utf-8", "replace").decode():
+            raise SpecError(name, value, "a path" if name in _PATHS else "a text")
+
+
+def _check_values(said: Wishes) -> None:
+    """Before anything is read: a wrong field would otherwise be told after gigabytes were hashed. Raises SpecError."""
+    placed = dict.fromkeys(("folder", "base", "train", "validation"), "-")
+    spec.from_json(placed | {name: value for name, value in said.items() if name != "data"})
+    hashes = said.get("hashes", {})
+    if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
+        raise SpecError("hashes", hashes, "an object")
+
+
+def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
+    """Part -> file and its hash. Raises SpecError, AppError: spec_data_twice, run_data_missing, split_*."""
+    given = [part for part in PARTS if part in said]
+    if "data" not in said:
+        if "train" not in said:
+            raise SpecError("data", None, "a value")
+        return {part: (Path(said[part]), said.get("hashes", {}).get(part) or _sha256(said[part])) for part in given}
+    if given:
+        raise AppError("spec_data_twice", field=given[0])
+    folder = Path(said["data"])
+    frozen = split.verify(folder)["files"]
+    return {part: (folder / frozen[part]["file"], frozen[part]["sha256"]) for part in PARTS}
+
+
+def _sha256(path: str) -> str:
+    try:
+        return bases.file_sha256(Path(path))
+    except OSError as error:
+        raise AppError("run_data_missing", path=path) from error

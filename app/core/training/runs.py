@@ -1,0 +1,245 @@
+"""The folders of training runs: listed, found by name, held by one process at a time, deleted."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import time
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import psutil
+
+from app.core.atomic import write_atomically
+from app.core.errors import AppError
+from app.core.training import standing as standings
+from app.core.training.standing import Standing
+from trainer import events, spec
+from trainer.events import Event
+from trainer.spec import RunSpec, SpecError
+
+SPEC, EFFECTIVE, LOCK, LOG = "run.json", "effective.json", "lock", "log.txt"
+CHECKPOINTS, ADAPTER = "checkpoints", "adapter.gguf"
+_LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
+_SLUG_LETTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`state`: that of its standing, or crashed: it ended, or was ended, without a word."""
+
+    id: str  # its folder's name
+    folder: Path
+    spec: RunSpec | None  # None: its file is damaged
+    standing: Standing
+    state: str
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        return (self.spec.name if self.spec else "") or self.id
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return any((self.folder / CHECKPOINTS).glob("checkpoint-*"))
+
+    @property
+    def adapter(self) -> Path | None:
+        """As GGUF; None: there is none yet."""
+        path = self.folder / ADAPTER
+        return path if path.is_file() else None
+
+
+def listed(runs: Path) -> list[Run]:
+    """Newest first."""
+    try:
+        folders = [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
+    except OSError:  # no run was ever made
+        return []
+    return sorted(map(read, folders), key=lambda run: (_began_at(run), run.id), reverse=True)
+
+
+def read(folder: Path) -> Run:
+    """One run, whatever is wrong with it."""
+    asked: RunSpec | None
+    try:
+        asked = spec.read(folder / SPEC)
+    except (OSError, SpecError):
+        asked = None
+    standing = standings.replay(folder)
+    state = standing.state
+    if state in ("running", "waiting") and is_busy(folder, standing):
+        state = "running"
+    elif state == "running":
+        state = "crashed"
+    return Run(folder.name, folder, asked, standing, state, size_bytes(folder))
+
+
+def find(runs: Path, wanted: str) -> Run:
+    """By folder, id, name, or a part of id or name that only one has. Raises AppError: run_unknown, run_ambiguous."""
+    wanted = wanted.encode("utf-8", "replace").decode()  # bytes of no encoding: nothing here is called so
+    folder = _as_folder(wanted)
+    if folder is not None:
+        return read(folder)
+    known = listed(runs)
+    found = [run for run in known if wanted in (run.id, run.name)]
+    if not found and wanted.strip():
+        part = wanted.strip().casefold()
+        found = [run for run in known if part in f"{run.id} {run.name}".casefold()]
+    if not found:
+        raise AppError("run_unknown", wanted=wanted)
+    if len(found) > 1:
+        raise AppError("run_ambiguous", wanted=wanted, count=len(found), known=" / ".join(run.id for run in found[:5]))
+    return found[0]
+
+
+def create(asked: RunSpec) -> Path:
+    """Makes the folder of a new run with its spec, and gives it. Raises AppError: run_folder_taken, run_unwritable."""
+    folder = Path(asked.folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if next(folder.iterdir(), None) is not None:
+            raise AppError("run_folder_taken", path=str(folder))
+        write_spec(folder, asked)
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    return folder
+
+
+def new_folder(runs: Path, name: str, now: float) -> Path:
+    """A free place for a run, called by its time (of this machine) and its name. It is not made yet."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_LETTERS].strip("-.")
+    stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
+    folder, number = runs / stem, 2
+    while folder.exists():
+        folder, number = runs / f"{stem}-{number}", number + 1
+    return folder
+
+
+def write_spec(folder: Path, asked: RunSpec) -> None:
+    """Raises OSError."""
+    text = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1)
+    write_atomically(folder / SPEC, text.encode("utf-8"))
+
+
+def effective(run: Run) -> RunSpec | None:
+    """The spec with everything decided; as it was asked for while nothing is decided yet."""
+    try:
+        return spec.read(run.folder / EFFECTIVE)
+    except (OSError, SpecError):
+        return run.spec
+
+
+def note(folder: Path, event: Event) -> None:
+    """Adds to the journal what the process itself could not say any more."""
+    line = json.dumps(events.to_json(event), ensure_ascii=False)
+    with contextlib.suppress(OSError), (folder / standings.JOURNAL).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")  # what was there may have been torn
+
+
+# --------------------------------------------------------------------------- lock
+
+
+def hold(folder: Path) -> filelock.BaseFileLock:
+    """Nobody else trains in this folder until it is released. Raises AppError: run_busy, run_unwritable."""
+    lock = filelock.FileLock(str(folder / LOCK), timeout=_LOCK_LIMIT_S)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise AppError("run_busy", id=folder.name) from error
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    if _is_alive(standings.replay(folder).pid, folder):
+        lock.release()
+        raise AppError("run_busy", id=folder.name)
+    return lock
+
+
+def is_busy(folder: Path, standing: Standing) -> bool:
+    """Whether somebody holds it, or the process that trains is still saving after who held it was killed."""
+    lock = filelock.FileLock(str(folder / LOCK), timeout=0)
+    try:
+        if (folder / LOCK).exists():
+            with lock:
+                pass
+    except filelock.Timeout:
+        return True
+    except OSError:  # a folder that may only be read
+        return False
+    return _is_alive(standing.pid, folder)
+
+
+def _is_alive(pid: int, folder: Path) -> bool:
+    """Whether it is the process that trains in this folder: numbers of processes are used again."""
+    try:
+        return bool(pid) and str(folder / SPEC) in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+# ------------------------------------------------------------------------- delete
+
+
+def remove(run: Run) -> int:
+    """Deletes the folder and gives the bytes that are free now. Raises AppError: run_busy, run_not_removed.
+
+    The spec goes last: what an interruption leaves is still a run, and can be removed.
+    """
+    held = hold(run.folder)
+    try:
+        for path in sorted(run.folder.iterdir(), key=lambda path: path.name == SPEC):
+            if path.name != LOCK:
+                _delete(path)
+    except OSError as error:
+        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
+    finally:
+        held.release()
+    with contextlib.suppress(OSError):  # somebody has just opened the lock: an empty folder is no run any more
+        (run.folder / LOCK).unlink(missing_ok=True)
+        run.folder.rmdir()
+    return run.size_bytes
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+# -------------------------------------------------------------------------- facts
+
+
+def size_bytes(folder: Path) -> int:
+    return sum(_sizes(folder))
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for base, _folders, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                yield Path(base, name).lstat().st_size
+
+
+def _began_at(run: Run) -> float:
+    if run.standing.started_at:
+        return run.standing.started_at
+    try:
+        return (run.folder / SPEC).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _as_folder(wanted: str) -> Path | None:
+    """The folder of a run that is named by its path, or by its spec's."""
+    try:
+        path = Path(wanted).expanduser().absolute()
+        folder = path.parent if path.name == SPEC else path
+        return folder if (folder / SPEC).is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+        return None

@@ -1,0 +1,129 @@
+"""Where a run is, told from its events: by whoever listens to it, and the same by whoever reads its journal later."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import events
+from trainer.events import (
+    Adjusted,
+    Cancelled,
+    Checkpoint,
+    Effective,
+    Evaluation,
+    Event,
+    Failed,
+    Finding,
+    Findings,
+    Finished,
+    Forecast,
+    Paused,
+    Phase,
+    Sample,
+    Started,
+    Step,
+)
+
+JOURNAL = "events.jsonl"
+
+_ENDS = {Finished: "finished", Paused: "paused", Cancelled: "cancelled", Failed: "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`end`: None while no terminal event has come. Evaluations are those of the way to `step`, oldest first."""
+
+    started_at: float = 0.0  # seconds since 1970, the first time; 0: never
+    pid: int = 0  # of the last process
+    phase: Phase | None = None
+    step: Step | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    samples: tuple[Sample, ...] = ()  # of the last evaluation
+    findings: tuple[Finding, ...] = ()
+    effective: Effective | None = None
+    forecast: Forecast | None = None
+    saved: Checkpoint | None = None  # the last one
+    adjusted: tuple[Adjusted, ...] = ()
+    end: Finished | Paused | Cancelled | Failed | None = None
+
+    @property
+    def state(self) -> str:
+        """waiting | running | finished | paused | cancelled | failed; "running" also where it broke off."""
+        if self.end is not None:
+            return _ENDS[type(self.end)]
+        return "running" if self.started_at else "waiting"
+
+    @property
+    def base_loss(self) -> float | None:
+        """Of the validation rows, before anything was trained."""
+        return self.evaluations[0].loss if self.evaluations and self.evaluations[0].step == 0 else None
+
+    @property
+    def best(self) -> Evaluation | None:
+        return min(self.evaluations, key=lambda evaluation: evaluation.loss, default=None)
+
+    @property
+    def last_step(self) -> int:
+        return self.step.step if self.step else 0
+
+
+def after(standing: Standing, event: Event) -> Standing:
+    """The standing once this has happened."""
+    match event:
+        case Started():
+            return _started(standing, event)
+        case Phase():
+            return dataclasses.replace(standing, phase=event)
+        case Step():
+            return dataclasses.replace(standing, step=event)
+        case Evaluation():
+            return dataclasses.replace(standing, evaluations=(*standing.evaluations, event))
+        case Sample():
+            same = tuple(sample for sample in standing.samples if sample.step == event.step)
+            return dataclasses.replace(standing, samples=(*same, event))
+        case Findings():
+            return dataclasses.replace(standing, findings=event.found)
+        case Effective():
+            return dataclasses.replace(standing, effective=event)
+        case Forecast():
+            return dataclasses.replace(standing, forecast=event)
+        case Checkpoint():
+            return dataclasses.replace(standing, saved=event)
+        case Adjusted():
+            return dataclasses.replace(standing, adjusted=(*standing.adjusted, event))
+        case Finished() | Paused() | Cancelled() | Failed():
+            return dataclasses.replace(standing, end=event)
+        case _:  # a preview is for whoever looks at it
+            return standing
+
+
+def _started(standing: Standing, event: Started) -> Standing:
+    """What was done beyond the step that it goes on from will be done again."""
+    kept = event.resumed_step
+    step = standing.step if standing.step and standing.step.step <= kept else None
+    begun = standing if kept else Standing()
+    return dataclasses.replace(
+        begun,
+        started_at=standing.started_at or event.time,
+        pid=event.pid,
+        phase=None,
+        step=step,
+        evaluations=tuple(evaluation for evaluation in begun.evaluations if evaluation.step <= kept),
+        end=None,
+    )
+
+
+def replay(folder: Path) -> Standing:
+    """From the journal of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
+    standing = Standing()
+    try:
+        lines = (folder / JOURNAL).read_bytes().splitlines()
+    except OSError:  # it has not begun
+        return standing
+    for line in lines:
+        try:
+            standing = after(standing, events.from_json(json.loads(line)))
+        except (ValueError, AttributeError):  # JSON, but no object
+            continue
+    return standing

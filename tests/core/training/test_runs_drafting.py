@@ -1,0 +1,253 @@
+"""From a SPEC to what the trainer takes: models of the list, split data, hashes, and every mistake by name."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import catalogue, local_models, wording
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.training import bases, drafting, problems
+from tests import hf_models
+from tests import models as tiny
+from trainer import events, spec
+from trainer.form import Form
+from trainer.spec import RunSpec, SpecError
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """As `kotae data split` leaves it."""
+    folder = tmp_path / "点検データ"
+    folder.mkdir()
+    files = {}
+    for number, part in enumerate(("train", "validation", "holdout"), start=1):
+        raw = (ROW * number).encode()
+        (folder / f"{part}.jsonl").write_bytes(raw)
+        files[part] = {"file": f"{part}.jsonl", "rows": number, "sha256": hashlib.sha256(raw).hexdigest()}
+    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> LocalModel:
+    return local_models.describe(tiny.tiny_llama(tmp_path / "小さなモデル.gguf"))
+
+
+def draft(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> RunSpec:
+    return drafting.draft(wishes, where, models, "/converter")
+
+
+def refused(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> AppError:
+    with pytest.raises(AppError) as caught:
+        draft(wishes, where, *models)
+    assert wording.describe_error(caught.value).next
+    return caught.value
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_data_and_base_are_enough(where: Paths, data: Path, model: LocalModel) -> None:
+    asked = draft({"data": str(data), "base": model.id}, where, model)
+    assert asked.base == model.path
+    assert asked.base_sha256 == hashlib.sha256(Path(model.path).read_bytes()).hexdigest()
+    assert asked.train == str(data / "train.jsonl")
+    assert asked.holdout == str(data / "holdout.jsonl")
+    assert asked.hashes["validation"] == hashlib.sha256((ROW * 2).encode()).hexdigest()
+    assert asked.form is not None
+    assert asked.form.is_completion
+    assert (asked.bases, asked.converter) == (str(where.bases), "/converter")
+    assert asked.name == "点検データ"
+    assert Path(asked.folder).parent == where.runs
+    assert Path(asked.folder).name.endswith("-点検データ")
+    assert not where.runs.exists()  # nothing is written yet
+    assert spec.from_json(json.loads(json.dumps(spec.to_json(asked)))) == asked
+
+
+def test_a_spec_says_more_and_its_paths_start_at_its_own_folder(
+    tmp_path: Path, where: Paths, data: Path, model: LocalModel
+) -> None:
+    path = written(
+        tmp_path,
+        json.dumps({"data": data.name, "base": Path(model.path).name, "folder": "出力", "rank": 8, "epochs": 1}),
+    )
+    asked = draft(drafting.read(path), where)
+    assert (asked.folder, asked.base, asked.rank, asked.epochs) == (str(tmp_path / "出力"), model.path, 8, 1)
+
+
+def test_files_of_ones_own_get_their_hashes(tmp_path: Path, where: Paths, model: LocalModel) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(ROW, encoding="utf-8")
+    wishes = {"train": str(tmp_path / "a"), "validation": str(tmp_path / "b"), "base": model.path}
+    asked = draft(wishes, where)
+    assert asked.hashes == dict.fromkeys(("train", "validation"), hashlib.sha256(ROW.encode()).hexdigest())
+    assert draft(wishes | {"hashes": {"train": "as frozen"}}, where).hashes["train"] == "as frozen"
+
+
+def test_a_form_of_ones_own_is_kept(where: Paths, data: Path, model: LocalModel) -> None:
+    form = {"question": "Q {text}\n", "answer": "A {text}\n", "answer_start": "A ", "stop": ["\n"]}
+    asked = draft({"data": str(data), "base": model.path, "form": form}, where)
+    assert asked.form == Form("Q {text}\n", "A {text}\n", "A ", stop=("\n",))
+
+
+def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path) -> None:
+    folder = hf_models.model(tmp_path / "hf")
+    asked = draft({"data": str(data), "base": str(folder)}, where)
+    assert (asked.base, asked.base_sha256, asked.form) == (str(folder), "", None)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code", "fact"),
+    [
+        ({"rank": 0}, "spec_invalid", ("field", "rank")),
+        ({"rank": "8"}, "spec_invalid", ("expected", "1〜1024")),
+        ({"learning_rate": float("nan")}, "spec_invalid", ("field", "learning_rate")),
+        ({"preset": "quick"}, "spec_invalid", ("expected", "light / standard / thorough / paper-2603.18037 のどれか")),
+        ({"learning_rat": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
+        ({"dta": "x"}, "spec_unknown_field", ("field", "dta")),
+        ({"version": 2}, "spec_invalid", ("field", "version")),
+        ({"form": 3}, "spec_invalid", ("field", "form")),
+        ({"form": {"question": "no place", "answer": "{text}", "answer_start": ""}}, "spec_invalid", None),
+        ({"hashes": [1]}, "spec_invalid", ("field", "hashes")),
+        ({"name": 5}, "spec_invalid", ("field", "name")),
+        ({"folder": "a\0b"}, "spec_invalid", ("field", "folder")),
+        ({"name": "\ud800"}, "spec_invalid", ("field", "name")),
+        ({"data": None}, "spec_missing", ("field", "data")),
+        ({"base": ""}, "spec_missing", ("field", "base")),
+        ({"train": "x"}, "spec_data_twice", ("field", "train")),
+        ({"data": "/none"}, "split_unusable", None),
+        ({"data": None, "train": "/none"}, "run_data_missing", ("path", "/none")),
+        ({"base": "none"}, "base_unknown", ("wanted", "none")),
+        ({"base": "starter"}, "base_starter_missing", None),
+        ({"base": "/none.gguf"}, "file_missing", None),
+    ],
+)
+def test_a_mistake_is_named(
+    where: Paths, data: Path, model: LocalModel, wishes: dict[str, Any], code: str, fact: tuple[str, str] | None
+) -> None:
+    error = refused({"data": str(data), "base": model.path} | wishes, where)
+    assert error.code == code
+    assert fact is None or error.facts[fact[0]] == fact[1]
+
+
+def test_data_without_validation_is_refused(tmp_path: Path, where: Paths, model: LocalModel) -> None:
+    (tmp_path / "t").write_text(ROW, encoding="utf-8")
+    error = refused({"train": str(tmp_path / "t"), "base": model.path}, where)
+    assert (error.code, error.facts["field"]) == ("spec_missing", "validation")
+
+
+def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Path, model: LocalModel) -> None:
+    (data / "train.jsonl").write_text(ROW * 9, encoding="utf-8")
+    assert refused({"data": str(data), "base": model.path}, where).code == "split_changed"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "nonsense", '{"base": "a", "base": "b"}', "[" * 100_000, "\ufeff", '{"rank": NaN}']
+)
+def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(AppError, match="spec_unreadable"):
+        drafting.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("path", ["none.json", ".", "~nobody/x", "x" * 300])
+def test_a_spec_that_is_not_there_is_refused(path: str) -> None:
+    with pytest.raises(AppError, match="spec_unreadable"):
+        drafting.read(Path(path))
+
+
+def test_a_spec_with_a_wrong_path_is_refused(tmp_path: Path) -> None:
+    for text in ('{"data": 5}', '{"data": "a\\u0000b"}', '{"base": "\\ud800"}'):
+        with pytest.raises(AppError, match="spec_invalid"):
+            drafting.read(written(tmp_path, text))
+
+
+# --------------------------------------------------------------------------- bases
+
+
+def test_every_form_of_the_catalogue_ends_with_what_the_engine_stops_at() -> None:
+    for form in catalogue.load().forms.values():
+        made = bases.form_of(form)
+        assert made.is_completion == (made.end == "")
+        assert made.end in (*form.stop, "")
+        assert bases.prompt_form(made) == form
+
+
+def test_a_form_that_nobody_knows_has_no_prompt_form() -> None:
+    assert bases.prompt_form(Form("Q {text}", "A {text}", "A ")) is None
+
+
+def asked_of(model: LocalModel, **fields: Any) -> RunSpec:
+    return RunSpec("/run", model.path, "/t", "/v", base_sha256=bases.sha256_of(model), **fields)
+
+
+def test_the_model_of_a_run_is_found_where_it_was_moved_to(tmp_path: Path, model: LocalModel) -> None:
+    asked = asked_of(model)
+    Path(model.path).rename(tmp_path / "moved.gguf")
+    with pytest.raises(AppError, match="run_base_gone"):
+        bases.model_for(asked, ())
+    moved = local_models.describe(tmp_path / "moved.gguf")
+    files = tuple(mark for mark in moved.files)
+    known = LocalModel(**{name: getattr(moved, name) for name in moved.__slots__ if name != "files"}, files=files)
+    with pytest.raises(AppError, match="run_base_gone"):  # its hash was never read
+        bases.model_for(asked, (known,))
+    from app.core import verify
+
+    assert bases.model_for(asked, (verify.verify(known).model,)).path == str(tmp_path / "moved.gguf")
+
+
+def test_an_adapter_is_refused_for_another_file(tmp_path: Path, model: LocalModel) -> None:
+    asked = asked_of(model)
+    bases.require_same(asked, model)
+    with Path(model.path).open("ab") as file:
+        file.write(b"changed")
+    with pytest.raises(AppError, match="adapter_other_base"):
+        bases.require_same(asked, model)
+
+
+def test_a_base_that_was_a_folder_leaves_the_model_to_the_user(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="run_base_is_folder"):
+        bases.model_for(RunSpec("/run", str(tmp_path), "/t", "/v"), ())
+
+
+def test_a_model_is_asked_as_it_was_trained(model: LocalModel) -> None:
+    gemma = bases.form_of(catalogue.load().forms["gemma"])
+    assert bases.with_form_of(asked_of(model, form=gemma), model).form_id == "gemma"
+    assert bases.with_form_of(asked_of(model), model) == model
+    with pytest.raises(AppError, match="run_form_unknown"):
+        bases.with_form_of(asked_of(model, form=Form("Q {text}", "A {text}", "A ")), model)
+
+
+# ------------------------------------------------------------------------- problems
+
+
+@pytest.mark.parametrize("code", sorted(events.FAILURES))
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_each_failure_of_a_run_has_a_sentence_with_its_facts(code: str, language: str) -> None:
+    facts = {
+        name: ["x"] if name == "codes" else 1 if name.endswith("_bytes") else "x" for name in events.FAILURES[code]
+    }
+    error = problems.of_run(code, facts, "the-run")
+    assert error.code in wording.codes()
+    assert "?" not in str(wording.describe_error(error, language))
+
+
+def test_what_a_spec_expects_is_said_in_words() -> None:
+    said = [problems.of_spec(SpecError("x", 1, expected)).facts["expected"] for expected in ("a path", "an object")]
+    assert all(not text.isascii() for text in said)
+    long = problems.of_spec(SpecError("x", "y" * 500, "a path")).facts["value"]
+    assert len(long) < 100
+
+
+def test_a_finding_without_words_is_told_by_its_code() -> None:
+    assert problems.of_finding(events.Finding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
+    assert problems.of_finding(events.Finding("of_tomorrow", "warn")) == "of_tomorrow"
