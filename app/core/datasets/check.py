@@ -65,7 +65,7 @@ def check(
     tokens: Sequence[int] | None = None,
     report: Report = lambda _step, _done, _total: None,
 ) -> CheckReport:
-    """`tokens`: of all messages of each row together. `report` is told the step (texts, duplicates) and how far it is."""
+    """`tokens`: of all messages of each row together. `report` is told the step (texts, duplicates) and how far."""
     rows = imported.rows
     found: defaultdict[str, list[Place]] = defaultdict(list)
     for at, row in enumerate(rows):
