@@ -1,0 +1,23 @@
+"""What of a hold-out is known from training is said row by row."""
+
+import dataclasses
+
+from app.core.datasets import leakage
+from app.core.datasets.split import Settings, Split
+from tests.core.datasets.split_rows import distinct, row
+
+
+def test_a_leak_is_reported() -> None:
+    rows = distinct(30)
+    copied = dataclasses.replace(rows[0], line=31)
+    near_one = row(32, rows[1].question, rows[1].answer + "あ")
+    shared = dataclasses.replace(rows[2], group="第1章")
+    train = (*rows[10:], copied, near_one, dataclasses.replace(rows[9], group="第1章"))
+    report = leakage.report(Split(Settings(), train, (rows[8],), (rows[0], rows[1], shared, rows[3]), ()))
+    assert not report.is_sound
+    assert report.near == 2
+    assert report.shared_groups == ("第1章",)
+    assert [one.train.line for one in report.nearest[:2]] == [31, 32]
+    assert report.nearest[0].similarity == 1.0
+    assert report.histogram == (2, 0, 0, 0, 0, 0, 0, 0, 0, 2)
+    assert report.as_json()["most_similar"] == 1.0
