@@ -1,0 +1,310 @@
+"""Whether what a training run has made is to be used, in which form, and why: from measured numbers alone.
+
+`adopt`: better on examples that it never saw, ends its answers, writes Japanese, and the form loses nothing. `check`:
+somebody should look at it first. `reject`: it would answer worse, or not as it was trained.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.training import bootstrap, scores
+from app.core.training.bootstrap import Interval
+from app.core.training.holdout import Holdout
+from app.core.training.scores import Scores
+
+BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
+WITH_ADAPTER = (BASE_ADAPTER, F16_ADAPTER)
+
+LOSS_NATS = 0.02  # a token, against f16: shown, not hidden
+EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one
+MERGE_NATS = 0.01  # merging in f16 rounds less than this
+EXPORT_NATS = 0.2  # between training precision and f16: more is another model
+FEW_EXAMPLES = 20
+ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
+LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
+JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # below the answers that were kept back
+
+VERDICTS = ("adopt", "check", "reject")
+# What a reason can be, with its facts; sentences: [text.gate_CODE]. The level is the verdict that it leads to.
+REASONS = {
+    "worse": ("change_nats", "low_nats", "high_nats"),
+    "unproven": ("change_nats", "low_nats", "high_nats"),
+    "ids_differ": ("equal", "total"),
+    "ids_unchecked": (),
+    "merge_differs": ("loss_nats",),
+    "export_differs": ("loss_nats", "precision"),
+    "form_loss": ("form", "loss_nats"),
+    "nothing_fits": ("form", "need_bytes", "available_bytes"),
+    "few_examples": ("count", "least"),
+    "not_answered": (),
+    "ends_seldom": ("ended_share", "least_share"),
+    "looping": ("looping_share",),
+    "not_japanese": ("japanese_share", "reference_share"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a form takes: on the drive, and in memory when it is loaded (an adapter included)."""
+
+    size_bytes: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: str  # a key of REASONS
+    level: str  # check | reject
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """One form in numbers; nats are a token. `loss_nats`: against f16 with the adapter. `change`: from the base."""
+
+    form: str
+    size_bytes: int
+    memory_bytes: int
+    fits: bool
+    nll: float
+    loss_nats: float | None
+    divergence: float | None
+    same_first_share: float | None
+    change: Interval | None
+    ended_share: float | None
+    looping_share: float | None
+    japanese_share: float | None
+    read_tokens_per_s: float
+    write_tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """Nats of one example: in training precision, and in each form."""
+
+    line: int
+    group: str
+    tokens: int
+    base_nll: float | None
+    adapter_nll: float | None
+    nll: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """`base` and `tuned`: what was answered; `…_ended_by` as in `scores`. Nats a token of the kept-back answer."""
+
+    line: int
+    question: str
+    reference: str
+    base: str
+    base_ended_by: str
+    tuned: str
+    tuned_ended_by: str
+    change_nats: float | None  # from base to tuned
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`gate.json`. `proposed`: a form; `file`: where it is, below the run's folder or absolute; "": an adapter's."""
+
+    verdict: str
+    proposed: str
+    reasons: tuple[Reason, ...]
+    available_bytes: int
+    precision: str  # of the base in training
+    base_nll: float | None  # nats a token, in that precision
+    adapter_nll: float | None
+    chats_equal: int
+    chats: int
+    reference_japanese_share: float | None
+    forms: tuple[FormRow, ...]
+    examples: tuple[ExampleRow, ...]
+    answers: tuple[AnswerRow, ...]
+    file: str = ""
+    made_at: float = 0.0  # seconds since 1970
+    version: int = 1
+
+    def row(self, form: str) -> FormRow:
+        return next(row for row in self.forms if row.form == form)
+
+
+def judge(
+    holdout: Holdout,
+    measured: Mapping[str, Scores],
+    rooms: Mapping[str, Room],
+    available_bytes: int,
+    groups: Sequence[str] = (),
+) -> Gate:
+    """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each example, or none."""
+    rows = tuple(_row(form, measured, rooms[form], available_bytes, groups) for form in measured)
+    proposed = choose(rows)
+    row = next(row for row in rows if row.form == proposed)
+    japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
+    trained = _trained(holdout)
+    same_ids = [same for found in measured.values() for same in found.same_ids]
+    reasons = [
+        *_about_change(row),
+        *_about_ids(same_ids),
+        *_about_export(rows, row, trained[1], holdout.precision),
+        *_about_examples(holdout),
+        *_about_answers(row, japanese),
+    ]
+    if not row.fits:
+        sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
+        reasons.append(Reason("nothing_fits", "check", {"form": proposed, **sizes}))
+    reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
+    return Gate(
+        verdict=reasons[0].level if reasons else "adopt",
+        proposed=proposed,
+        reasons=tuple(reasons),
+        available_bytes=available_bytes,
+        precision=holdout.precision,
+        base_nll=trained[0],
+        adapter_nll=trained[1],
+        chats_equal=sum(same_ids),
+        chats=len(same_ids),
+        reference_japanese_share=japanese,
+        forms=rows,
+        examples=_examples(holdout, measured, groups),
+        answers=_answers(measured[BASE], measured.get(proposed, measured[BASE]), measured[F16_ADAPTER].references),
+    )
+
+
+def choose(rows: Sequence[FormRow]) -> str:
+    """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones the smallest file.
+
+    Where none fits, the one that needs the least memory. f16 with the adapter beside it is what others are held against.
+    """
+    tuned = [row for row in rows if row.form not in (BASE, F16_ADAPTER)]
+    fitting = [row for row in tuned if row.fits]
+    if not fitting:
+        return min(tuned, key=lambda row: row.memory_bytes).form
+    best = min(row.nll for row in fitting)
+    equal = [row for row in fitting if row.nll <= best + EQUAL_NATS]
+    return min(equal, key=lambda row: row.size_bytes).form
+
+
+# ------------------------------------------------------------------------- reasons
+
+
+def _about_change(row: FormRow) -> list[Reason]:
+    change = row.change
+    if change is None or change.is_better:
+        return []
+    facts = {"change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    return [Reason("worse", "reject", facts) if change.is_worse else Reason("unproven", "check", facts)]
+
+
+def _about_ids(same: Sequence[bool]) -> list[Reason]:
+    if not same:
+        return [Reason("ids_unchecked", "check")]
+    return [] if all(same) else [Reason("ids_differ", "reject", {"equal": sum(same), "total": len(same)})]
+
+
+def _about_export(rows: Sequence[FormRow], proposed: FormRow, trained: float | None, precision: str) -> list[Reason]:
+    found = []
+    f16 = next(row for row in rows if row.form == F16_ADAPTER)
+    merged = next((row for row in rows if row.form == MERGED_F16), None)
+    if merged is not None and abs(merged.nll - f16.nll) > MERGE_NATS:
+        found.append(Reason("merge_differs", "reject", {"loss_nats": merged.nll - f16.nll}))
+    apart = f16.nll - trained if trained is not None else 0.0
+    if apart > LOSS_NATS:
+        level = "reject" if apart > EXPORT_NATS else "check"
+        found.append(Reason("export_differs", level, {"loss_nats": apart, "precision": precision}))
+    if proposed.loss_nats is not None and proposed.loss_nats > LOSS_NATS:
+        found.append(Reason("form_loss", "check", {"form": proposed.form, "loss_nats": proposed.loss_nats}))
+    return found
+
+
+def _about_examples(holdout: Holdout) -> list[Reason]:
+    count = len(holdout.examples)
+    return [Reason("few_examples", "check", {"count": count, "least": FEW_EXAMPLES})] if count < FEW_EXAMPLES else []
+
+
+def _about_answers(row: FormRow, reference: float | None) -> list[Reason]:
+    if row.ended_share is None or row.looping_share is None:
+        return [Reason("not_answered", "check")]
+    found = []
+    if row.ended_share < ENDED_SHARE:
+        level = "reject" if row.ended_share < ENDED_LEAST else "check"
+        found.append(Reason("ends_seldom", level, {"ended_share": row.ended_share, "least_share": ENDED_SHARE}))
+    if row.looping_share > LOOPING_SHARE:
+        level = "reject" if row.looping_share > LOOPING_MOST else "check"
+        found.append(Reason("looping", level, {"looping_share": row.looping_share}))
+    japanese = row.japanese_share or 0.0
+    drop = (reference or 0.0) - japanese
+    if drop > JAPANESE_DROP:
+        level = "reject" if drop > JAPANESE_MOST else "check"
+        facts = {"japanese_share": japanese, "reference_share": reference}
+        found.append(Reason("not_japanese", level, facts))
+    return found
+
+
+# ---------------------------------------------------------------------------- rows
+
+
+def _row(form: str, measured: Mapping[str, Scores], room: Room, available_bytes: int, groups: Sequence[str]) -> FormRow:
+    found, base = measured[form], measured[BASE]
+    is_base = form == BASE
+    return FormRow(
+        form=form,
+        size_bytes=room.size_bytes,
+        memory_bytes=room.memory_bytes,
+        fits=room.memory_bytes <= available_bytes,
+        nll=found.nll,
+        loss_nats=None if is_base else found.nll - measured[F16_ADAPTER].nll,
+        divergence=None if is_base else found.divergence,
+        same_first_share=None if is_base else found.same_first_share,
+        change=None if is_base else _change(base, found, groups),
+        ended_share=found.ended_share,
+        looping_share=found.looping_share,
+        japanese_share=found.japanese_share,
+        read_tokens_per_s=found.read_tokens_per_s,
+        write_tokens_per_s=found.write_tokens_per_s,
+    )
+
+
+def _change(base: Scores, found: Scores, groups: Sequence[str]) -> Interval:
+    before, after = ([example.nll for example in one.examples] for one in (base, found))
+    return bootstrap.interval(before, after, [example.tokens for example in base.examples], groups)
+
+
+def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
+    """Nats a token of base and adapter in training precision; None where the trainer did not say."""
+    sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
+    base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
+    return base, adapter
+
+
+def _examples(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> tuple[ExampleRow, ...]:
+    return tuple(
+        ExampleRow(
+            line=example.line,
+            group=groups[at] if groups else "",
+            tokens=len(example.trained),
+            base_nll=_finite(example.base_nll),
+            adapter_nll=_finite(example.adapter_nll),
+            nll={form: found.examples[at].nll for form, found in measured.items()},
+        )
+        for at, example in enumerate(holdout.examples)
+    )
+
+
+def _answers(base: Scores, tuned: Scores, references: Sequence[str]) -> tuple[AnswerRow, ...]:
+    before = {example.line: example for example in base.examples}
+    after = {example.line: example for example in tuned.examples}
+    found = []
+    for at, (one, other) in enumerate(zip(base.answers, tuned.answers, strict=False)):
+        known = one.line in before and before[one.line].tokens > 0
+        change = (after[one.line].nll - before[one.line].nll) / before[one.line].tokens if known else None
+        reference = references[at].strip() if at < len(references) else ""
+        texts = (one.question, reference, one.answer, one.ended_by, other.answer, other.ended_by)
+        found.append(AnswerRow(one.line, *texts, change))
+    return tuple(found)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,240 @@
+"""The verdict on a training run: one row for each reason, what is proposed, and how sure a difference is."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core import wording
+from app.core.errors import AppError
+from app.core.training import bootstrap, gate, gate_file, scores
+from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate, Room
+from app.core.training.holdout import Chat, Example, Holdout
+from app.core.training.scores import AnswerScore, ExampleScore, Scores
+
+COUNT, TOKENS = 40, 10
+GB = 10**9
+ROOMS = {
+    BASE: Room(5 * GB, 6 * GB),
+    BASE_ADAPTER: Room(5 * GB + 10**8, 6 * GB + 10**8),
+    F16_ADAPTER: Room(16 * GB, 17 * GB),
+    MERGED_F16: Room(16 * GB, 17 * GB),
+    "Q8_0": Room(8 * GB, 9 * GB),
+    "Q4_K_M": Room(5 * GB, 6 * GB),
+}
+# Nats a token of each form in a run where all went well.
+WELL = {BASE: 2.0, BASE_ADAPTER: 1.06, F16_ADAPTER: 1.0, MERGED_F16: 1.0, "Q8_0": 1.001, "Q4_K_M": 1.1}
+
+
+def scored(nll: float, *, ended: int = 20, text: str = "橋脚のかぶりは百ミリです。", same: bool = True) -> Scores:
+    """`ended`: of 20 answers, those that ended by themselves."""
+    noise = np.random.default_rng(1).normal(0, 0.1, COUNT)  # the same in all forms: they are paired
+    examples = tuple(ExampleScore(at + 1, TOKENS, float(TOKENS * (nll + noise[at])), 0.1, 9) for at in range(COUNT))
+    answers = tuple(AnswerScore(at + 1, "問い", text, "end" if at < ended else "limit", 12) for at in range(20))
+    return Scores(examples, answers, (same,) * 20, ("橋脚のかぶりは百ミリである。",) * 20, 100.0, 10.0)
+
+
+def measured(**other: object) -> dict[str, Scores]:
+    """`other`: fields of `scored` for all forms."""
+    return {form: scored(nll, **other) for form, nll in WELL.items()}  # type: ignore[arg-type]
+
+
+def holdout(count: int = COUNT, trained: float = 0.99) -> Holdout:
+    ids, labels = tuple(range(TOKENS + 1)), (-100, *range(1, TOKENS + 1))
+    examples = tuple(Example(at + 1, ids, labels, 20.0, TOKENS * trained) for at in range(count))
+    return Holdout(examples, (Chat(({"role": "user", "content": "問い"},), (1, 2)),), (2,), "nf4")
+
+
+def judged(found: dict[str, Scores], *, kept: Holdout | None = None, available: int = 10 * GB) -> Gate:
+    return gate.judge(kept or holdout(), found, ROOMS, available)
+
+
+def test_a_run_that_went_well_is_adopted_in_the_best_form_that_fits() -> None:
+    found = judged(measured())
+    assert (found.verdict, found.proposed, found.reasons) == ("adopt", "Q8_0", ())
+    assert (found.chats_equal, found.chats) == (120, 120)
+    assert found.adapter_nll == pytest.approx(0.99)
+    row = found.row("Q8_0")
+    assert row.change is not None
+    assert row.change.is_better
+    assert row.loss_nats == pytest.approx(0.001)
+    assert found.row("Q4_K_M").loss_nats == pytest.approx(0.1)  # shown, though it is not the one proposed
+    assert found.row(BASE).change is None
+
+
+CASES = {
+    "worse": ("reject", measured() | {"Q8_0": scored(2.2), BASE_ADAPTER: scored(2.2), "Q4_K_M": scored(2.2)}),
+    "ids_differ": ("reject", measured(same=False)),
+    "merge_differs": ("reject", measured() | {MERGED_F16: scored(1.3)}),
+    "ends_seldom": ("check", measured(ended=18)),
+    "looping": ("reject", measured(text="同じ文の繰り返しです。" * 5)),
+    "not_japanese": ("reject", measured(text="I am sorry, but I can only answer in English.")),
+    "not_answered": ("check", {form: replace(found, answers=()) for form, found in measured().items()}),
+    "ids_unchecked": ("check", {form: replace(found, same_ids=()) for form, found in measured().items()}),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_each_reason_leads_to_its_verdict(code: str) -> None:
+    verdict, found = CASES[code]
+    result = judged(found)
+    assert result.verdict == verdict
+    reason = next(reason for reason in result.reasons if reason.code == code)
+    assert reason.level == verdict
+    assert set(reason.facts) == set(gate.REASONS[code])
+    assert "?" not in gate_file.sentence(reason)
+
+
+def test_most_answers_without_an_end_are_rejected() -> None:
+    assert judged(measured(ended=9)).verdict == "reject"
+    assert judged(measured(ended=19)).verdict == "adopt"  # 95 %
+
+
+def test_answers_that_are_half_japanese_are_to_be_looked_at() -> None:
+    result = judged(measured(text="橋脚のかぶりは cover of a pier です。"))
+    assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese", "check")]
+
+
+def test_a_difference_that_may_be_chance_is_to_be_checked() -> None:
+    noise = np.random.default_rng(3).normal(0, 3, COUNT)
+    after = scored(1.999)
+    shaken = tuple(replace(one, nll=one.nll + float(noise[at])) for at, one in enumerate(after.examples))
+    shaken_scores = replace(after, examples=shaken)
+    result = judged({**measured(), **dict.fromkeys(("Q8_0", BASE_ADAPTER, "Q4_K_M"), shaken_scores)})
+    assert ("unproven", "check") in [(reason.code, reason.level) for reason in result.reasons]
+
+
+@pytest.mark.parametrize(("trained", "level"), [(0.99, ""), (0.95, "check"), (0.7, "reject"), (math.nan, "")])
+def test_a_model_that_is_another_after_the_export_is_told(trained: float, level: str) -> None:
+    result = judged(measured(), kept=holdout(trained=trained))
+    assert [reason.level for reason in result.reasons if reason.code == "export_differs"] == ([level] if level else [])
+
+
+def test_few_examples_are_told() -> None:
+    few = {form: replace(found, examples=found.examples[:5]) for form, found in measured().items()}
+    result = judged(few, kept=holdout(5))
+    assert [(reason.code, reason.facts["count"]) for reason in result.reasons] == [("few_examples", 5)]
+
+
+@pytest.mark.parametrize(
+    ("available", "proposed", "codes"),
+    [
+        (20 * GB, "Q8_0", []),  # f16 is no better by more than a hair, and twice as large
+        (10 * GB, "Q8_0", []),
+        (8 * GB, BASE_ADAPTER, ["form_loss"]),
+        (6 * GB, "Q4_K_M", ["form_loss"]),
+        (4 * GB, "Q4_K_M", ["nothing_fits", "form_loss"]),
+    ],
+)
+def test_the_form_is_the_best_that_the_memory_allows(available: int, proposed: str, codes: list[str]) -> None:
+    result = judged(measured(), available=available)
+    assert result.proposed == proposed
+    assert sorted(reason.code for reason in result.reasons) == sorted(codes)
+
+
+def test_reasons_to_reject_come_first() -> None:
+    result = judged(measured(ended=18, same=False))
+    assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom"]
+    assert result.verdict == "reject"
+
+
+def test_every_reason_has_its_sentence_in_both_languages() -> None:
+    for code, facts in gate.REASONS.items():
+        reason = gate.Reason(code, "check", dict.fromkeys(facts, 1))
+        assert "?" not in gate_file.sentence(reason)
+    assert [wording.phrase(f"gate_{verdict}") for verdict in gate.VERDICTS] == ["採用", "要確認", "不採用"]
+
+
+def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:
+    found = judged(measured())
+    first = found.answers[0]
+    assert (first.question, first.reference) == ("問い", "橋脚のかぶりは百ミリである。")
+    assert first.change_nats == pytest.approx(1.001 - 2.0)
+    assert len(found.examples) == COUNT
+    assert found.examples[0].nll["Q8_0"] < found.examples[0].nll[BASE]
+
+
+# ------------------------------------------------------------------------- file
+
+
+def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
+    found = replace(judged(measured(ended=18)), file="model-Q8_0.gguf", made_at=1.5)
+    gate_file.write(found, tmp_path)
+    assert gate_file.read(tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "gate_missing"),
+        ("{", "gate_unreadable"),
+        ("[]", "gate_unreadable"),
+        ('{"version": 2}', "gate_unreadable"),
+    ],
+)
+def test_a_file_that_is_none_is_said_to_be_none(tmp_path: Path, content: str | None, code: str) -> None:
+    if content is not None:
+        (tmp_path / gate_file.NAME).write_text(content, encoding="utf-8")
+    with pytest.raises(AppError) as caught:
+        gate_file.read(tmp_path)
+    assert caught.value.code == code
+
+
+def test_rows_without_a_group_stand_for_themselves(tmp_path: Path) -> None:
+    rows = tmp_path / "holdout.jsonl"
+    rows.write_text('{"group": "節 1"}\n{}\nno JSON\n{"group": "節 1"}\n', encoding="utf-8")
+    assert gate_file.groups_of(rows, [1, 2, 3, 4, 9]) == ("節 1", "line 2", "line 3", "節 1", "line 9")
+    assert gate_file.groups_of(tmp_path / "none", [1]) == ()
+
+
+# -------------------------------------------------------------------- bootstrap
+
+
+def test_an_interval_is_the_same_each_time_and_holds_the_mean() -> None:
+    random = np.random.default_rng(0)
+    before, after = random.normal(20, 3, 200), random.normal(19, 3, 200)
+    tokens = [10] * 200
+    first = bootstrap.interval(before.tolist(), after.tolist(), tokens)
+    assert first == bootstrap.interval(before.tolist(), after.tolist(), tokens)
+    assert first.low < first.mean < first.high
+    expected = 1.96 * float(np.std(after - before)) / math.sqrt(200) / 10  # the normal interval
+    assert (first.high - first.low) / 2 == pytest.approx(expected, rel=0.1)
+
+
+def test_examples_of_one_group_count_as_one_draw() -> None:
+    after = [0.0, 0.0, -4.0, -4.0] * 25
+    apart = bootstrap.interval([0.0] * 100, after, [1] * 100)
+    together = bootstrap.interval([0.0] * 100, after, [1] * 100, [f"節 {at // 50}" for at in range(100)])
+    assert together.mean == apart.mean == -2.0
+    two = bootstrap.interval([0.0] * 100, after, [1] * 100, ["良い" if one else "同じ" for one in after])
+    assert (two.low, two.high) == (-4.0, 0.0)
+    assert apart.high < -1
+
+
+# ----------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loop"),
+    [
+        ("日本の首都は東京です。", False),
+        ("富士山は高い。富士山は高い。富士山は高い。", True),
+        ("ああああああああああ", True),
+        ("第1条、第2条、第3条、第4条、第5条です。", False),
+        ("項目 …………………………………… 12", False),  # a table of contents
+        ("|---|---|---|---|---|---|", False),
+        ("橋橋", False),
+        ("", False),
+    ],
+)
+def test_a_loop_is_told_from_a_table(text: str, is_loop: bool) -> None:
+    assert scores.is_looping(text) is is_loop
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("東京です", 1.0), ("Tokyo", 0.0), ("東京 is", 0.5), ("100 mm", 0.0), ("100", None), ("", None)]
+)
+def test_japanese_is_counted_among_letters(text: str, share: float | None) -> None:
+    assert scores.japanese_share(text) == share
