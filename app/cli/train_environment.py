@@ -1,0 +1,159 @@
+"""`kotae train environment`: what fine-tunes and converts, shown, made and deleted."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QTimer
+
+from app.cli.loop import Waiting, application
+from app.cli.output import Output
+from app.core import children, wording
+from app.core.errors import AppError
+from app.core.hf_folder import absolute
+from app.core.paths import Paths
+from app.core.training_setup import folders, need
+from app.core.training_setup.folders import Folders
+from app.core.training_setup.report import Report, report, size_of
+from app.core.wording import help_text
+from app.services.events import Contact
+from app.services.preferences import Preferences
+from app.services.training_setup import TrainingSetup
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "environment", help_text("train environment"), _environment)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--create", action="store_true", help=help_text("train environment --create"))
+    what.add_argument("--remove", action="store_true", help=help_text("train environment --remove"))
+    parser.add_argument("--wheels", metavar="DIR", help=help_text("train environment --wheels"))
+
+
+def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 none, or one that cannot be used; 3 expected error; 130 interrupted."""
+    if options.wheels and not options.create:
+        raise AppError("bad_option", option="--wheels", value=options.wheels, expected="--create --wheels DIR")
+    if options.remove:
+        return _remove(where, output)
+    extra: dict[str, Any] = {}
+    if options.create:
+        extra["seconds"] = _create(absolute(Path(options.wheels)) if options.wheels else None, where, output)
+    return _print(report(where.data), extra, output)
+
+
+def _remove(where: Paths, output: Output) -> int:
+    parts = Folders(where.data)
+    freed = sum(size_of(folder) for folder in (parts.final, parts.old, parts.part))
+    folders.remove(where.data)
+    output.result({"freed_bytes": freed}, output.phrase("training_removed", freed_bytes=freed))
+    return 0
+
+
+def _create(wheels: Path | None, where: Paths, output: Output) -> float:
+    """Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    needed = need.estimate(where.data, wheels)
+    output.note("training_need_offline" if wheels else "training_need", **dataclasses.asdict(needed))
+    app = application()
+    preferences = Preferences(where.settings)
+    setup = TrainingSetup(
+        preferences, children.training_setup(), where.data, where.logs, lambda: preferences.value.proxy
+    )
+    making = _Making(setup, output)
+    making.wait(wheels)
+    setup.deleteLater()
+    del app
+    if making.error is not None or making.waiting.was_interrupted:
+        left = size_of(Folders(where.data).part)
+        output.end_progress()
+        if left:
+            output.note("training_kept", left_bytes=left)
+        raise making.error or KeyboardInterrupt
+    return round(setup.elapsed_s, 1)
+
+
+class _Making:
+    """Runs it to its end and says how far it is."""
+
+    def __init__(self, setup: TrainingSetup, output: Output) -> None:
+        self._setup = setup
+        self._output = output
+        self.error: AppError | None = None
+        self._has_ended = False
+        self.waiting = Waiting(self._interrupt)
+        setup.progressed.connect(self._show)
+        self._pulse = QTimer(interval=1000)  # pip says nothing while it fetches
+        self._pulse.timeout.connect(self._show)
+        setup.contacted.connect(self._on_contacted)
+        setup.finished.connect(self._stop)
+        setup.failed.connect(self._on_failed)
+
+    def wait(self, wheels: Path | None) -> None:
+        self._setup.start(wheels)
+        self._pulse.start()
+        try:
+            if not self._has_ended:
+                self.waiting.run()
+        finally:
+            self._pulse.stop()
+            self._setup.close()
+        self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        self._setup.close()
+        self.waiting.stop()
+
+    def _stop(self) -> None:
+        self._has_ended = True
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._stop()
+
+    def _show(self) -> None:
+        phase = self._setup.phase
+        elapsed = int(self._setup.elapsed_s)
+        self._output.progress(f"training_{phase.name}", package=phase.package, elapsed_s=elapsed)
+
+    def _on_contacted(self, contact: Contact) -> None:
+        self._output.end_progress()
+        self._output.note("training_contact", host=contact.host)
+
+
+def _print(found: Report, extra: dict[str, Any], output: Output) -> int:
+    probe = found.probe
+    data: dict[str, Any] = {
+        "python": str(found.python) if found.python else None,
+        "size_bytes": found.size_bytes,
+        "is_own": found.is_own,
+        "is_current": found.is_current,
+        "left_bytes": found.left_bytes,
+        "probe": dataclasses.asdict(probe) if probe else None,
+    } | extra
+    if found.problem is not None:
+        sentence = wording.describe_error(found.problem)
+        data["problem"] = {"code": found.problem.code, "message": sentence.message, "next": sentence.next}
+        output.result(data, str(sentence))
+        return 1
+    assert probe is not None
+    libraries = "  ".join(f"{name} {version}" for name, version in probe.versions.items())
+    lines = [
+        output.phrase("training_environment", python=found.python, version=probe.python),
+        f"{libraries}  llama.cpp {probe.converter}",
+        output.phrase(
+            "training_cuda" if probe.cuda and probe.devices else "training_cpu",
+            cuda=probe.cuda,
+            devices=", ".join(f"{device.name} {device.memory_bytes / 1e9:.0f} GB" for device in probe.devices),
+        ),
+    ]
+    if found.size_bytes:
+        lines.append(output.phrase("training_size", size_bytes=found.size_bytes))
+    if not found.is_current:
+        lines.append(output.phrase("training_outdated"))
+    if found.left_bytes:
+        lines.append(output.phrase("training_kept", left_bytes=found.left_bytes))
+    output.result(data, "\n".join(lines))
+    return 0

@@ -1,0 +1,135 @@
+"""A training run in the terminal: how far it is, on stderr, and Ctrl+C."""
+
+import math
+
+from app.cli.loop import Waiting
+from app.cli.output import Output, left
+from app.core import wording
+from app.core.errors import AppError
+from app.core.training import problems
+from app.services.training import TrainingRun
+from trainer import events
+from trainer.events import (
+    Adjusted,
+    Cancelled,
+    Evaluation,
+    Event,
+    Finding,
+    Findings,
+    Finished,
+    Forecast,
+    Paused,
+    Phase,
+    Step,
+)
+
+
+class Live:
+    """Runs one to its end. The first Ctrl+C pauses it, a second ends it at once."""
+
+    def __init__(self, run: TrainingRun, run_id: str, output: Output) -> None:
+        self._run = run
+        self._id = run_id
+        self._output = output
+        self.end: Finished | Paused | Cancelled | None = None
+        self.error: AppError | None = None
+        self.waiting = Waiting(self._interrupt)
+        run.event_received.connect(self._on_event)
+        for ended in (run.finished, run.paused, run.cancelled):
+            ended.connect(self._on_ended)
+        run.failed.connect(self._on_failed)
+
+    def wait(self) -> None:
+        """Raises KeyboardInterrupt at the second Ctrl+C, and what `TrainingRun.start` raises."""
+        self._run.start()
+        try:
+            self.waiting.run()
+        except KeyboardInterrupt:
+            self._output.end_progress()
+            self._output.note("run_stopped", id=self._id)
+            raise
+        finally:
+            self._run.kill()
+            self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        if not self._run.is_asked:
+            self._say("run_pausing")
+        self._run.pause()
+
+    def _on_ended(self, end: Finished | Paused | Cancelled) -> None:
+        self.end = end
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Phase():
+                self._show_phase(event)
+            case Step():
+                self._show_step(event)
+            case Evaluation():
+                self._tell_evaluation(event)
+            case Findings():
+                for finding in event.found:
+                    self._tell_finding(finding)
+            case Forecast():
+                facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
+                self._say("run_forecast", time=duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+            case Adjusted():
+                self._say(f"run_adjusted_{event.reason}", step=event.step)
+
+    def _show_phase(self, event: Phase) -> None:
+        if event.name == "training":
+            return  # the steps tell more
+        phase = phase_text(event.name)
+        if event.total:
+            self._output.progress("run_phase_percent", phase=phase, percent=100 * event.done // event.total)
+        else:
+            self._output.progress("run_phase", phase=phase)
+
+    def _show_step(self, event: Step) -> None:
+        best = self._run.standing.best
+        self._output.progress(
+            "run_step",
+            step=event.step,
+            total=event.total,
+            loss=number(event.loss),
+            validation=number(best.loss if best else None),
+            tokens_per_s=f"{event.tokens_per_s:.0f}",
+            memory_bytes=event.memory_bytes,
+            left=left(event.left_s) if math.isfinite(event.left_s) else "",
+        )
+
+    def _tell_evaluation(self, event: Evaluation) -> None:
+        key = "run_base_loss" if event.step == 0 else "run_evaluation_best" if event.is_best else "run_evaluation"
+        self._say(key, step=event.step, loss=number(event.loss))
+
+    def _tell_finding(self, finding: Finding) -> None:
+        self._say(f"run_finding_{finding.level}", text=problems.of_finding(finding))
+
+    def _say(self, key: str, **facts: object) -> None:
+        self._output.end_progress()
+        self._output.note(key, **facts)
+
+
+def phase_text(name: str) -> str:
+    known = name in events.PHASES
+    return wording.phrase(f"run_phase_{name}") if known else wording.phrase("run_phase_other", name=name)
+
+
+def number(loss: float | None) -> str:
+    """Nats a trained token."""
+    return f"{loss:.3f}" if loss is not None and math.isfinite(loss) else "-"
+
+
+def duration(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "-"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes >= 60:
+        return wording.phrase("time_hours", h=minutes // 60, m=minutes % 60)
+    return wording.phrase("time_minutes", m=minutes, s=rest) if minutes else wording.phrase("time_seconds", s=rest)

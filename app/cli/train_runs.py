@@ -1,0 +1,151 @@
+"""`kotae train run | resume | list | show | report | remove`: training runs from beginning to end."""
+
+import argparse
+import dataclasses
+import signal
+from pathlib import Path
+from typing import Any
+
+from app.cli import train_words
+from app.cli.loop import application
+from app.cli.output import Output
+from app.cli.train_live import Live
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.core.training import drafting, runs
+from app.core.training.runs import Run
+from app.core.wording import help_text, size
+from app.services import training
+from app.services.training import Trainer, TrainingRun
+from trainer.events import Finished
+from trainer.spec import PRESETS, RunSpec
+
+_OPTIONS = ("base", "preset", "name")  # of the command line, by the names they have in a SPEC
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "run", help_text("train run"), _run)
+    parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
+    parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
+    parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
+    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
+    listing = {"list": _list, "show": _show, "resume": _resume, "report": _report, "remove": _remove}
+    for name, command in listing.items():
+        parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
+        if name != "list":
+            parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
+
+
+def wishes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What SPEC says, and the options, which go before it. Raises AppError: spec_*."""
+    if options.spec is None:
+        for option in ("data", "base"):
+            if getattr(options, option) is None:
+                options.missing(f"--{option}")
+    wishes = drafting.read(Path(options.spec)) if options.spec is not None else {}
+    given = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name) is not None}
+    if options.data is not None:
+        given["data"] = str(Path(options.data).absolute())
+    return wishes | given
+
+
+# ----------------------------------------------------------------------------- run
+
+
+def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, and can be gone on with."""
+    wishes = wishes_of(options)
+    trainer = training.locate(where.data)
+    asked = drafting.draft(wishes, where, _models(where), trainer.converter)
+    folder = runs.create(asked)
+    output.note("run_begun", id=folder.name, base=asked.base)
+    return _train(trainer, folder, output)
+
+
+def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `_run`."""
+    run = runs.find(where.runs, options.run_id)
+    asked = _spec_of(run)
+    trainer = training.locate(where.data)
+    if asked.converter and trainer.converter != asked.converter:  # the environment was made anew, or moved
+        _rewrite(run, dataclasses.replace(asked, converter=trainer.converter))
+    saved = run.standing.saved
+    step = saved.step if saved and run.has_checkpoint else 0
+    output.note("run_continued", id=run.id, step=step)
+    return _train(trainer, run.folder, output)
+
+
+def _train(trainer: Trainer, folder: Path, output: Output) -> int:
+    app = application()
+    training_run = TrainingRun(trainer, folder)
+    live = Live(training_run, folder.name, output)
+    try:
+        live.wait()
+    finally:
+        training_run.deleteLater()
+        del app
+    if live.error is not None:
+        raise live.error
+    run = runs.read(folder)
+    if isinstance(live.end, Finished):
+        output.result(train_words.described(run), "\n".join(train_words.outcome(run, live.end)))
+        return 0
+    key = f"run_{run.state}"
+    output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
+    return 128 + signal.SIGINT if run.state == "paused" else 0
+
+
+def _rewrite(run: Run, asked: RunSpec) -> None:
+    try:
+        runs.write_spec(run.folder, asked)
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(run.folder), reason=error.strerror or str(error)) from error
+
+
+def _models(where: Paths) -> list[LocalModel]:
+    store = Store.open(where.database, where.backups)
+    try:
+        return store.local_models()
+    finally:
+        store.close()
+
+
+def _spec_of(run: Run) -> RunSpec:
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    return run.spec
+
+
+# ---------------------------------------------------------------------------- look
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    found = runs.listed(where.runs)
+    lines = [train_words.line(run) for run in found] or [output.phrase("run_none")]
+    output.result({"runs": [train_words.described(run) for run in found]}, "\n".join(lines))
+    return 0
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    run = runs.find(where.runs, options.run_id)
+    data = train_words.described(run) | {"settings": train_words.settings(run)}
+    output.result(data, "\n".join(train_words.page(run)))
+    return 0
+
+
+def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 the result was rejected; 3 there is none yet."""
+    run = runs.find(where.runs, options.run_id)
+    raise AppError("run_no_report", id=run.id)
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    run = runs.find(where.runs, options.run_id)
+    freed = runs.remove(run)
+    output.result({"id": run.id, "freed_bytes": freed}, output.phrase("run_removed", id=run.id, size=size(freed)))
+    return 0

@@ -1,0 +1,136 @@
+"""Training runs in words: a line, a page, an outcome, and the same as JSON."""
+
+import math
+from typing import Any
+
+from app.cli.train_live import duration, number, phase_text
+from app.core import wording
+from app.core.errors import AppError
+from app.core.training import problems, runs
+from app.core.training.runs import Run
+from app.core.training.standing import Standing
+from app.core.wording import phrase, size
+from trainer.events import Failed, Finished
+
+_SETTINGS = (
+    "preset", "precision", "device", "context_tokens", "rank", "alpha", "dropout", "learning_rate", "micro_batch",
+    "accumulation", "epochs", "max_steps", "optimizer", "seed",
+)  # fmt: skip
+
+
+def line(run: Run) -> str:
+    standing = run.standing
+    best = standing.best
+    return phrase(
+        "run_line",
+        id=run.id,
+        state=phrase(f"run_state_{run.state}"),
+        step=standing.last_step,
+        total=_total(standing),
+        loss=number(best.loss if best else None),
+        size=size(run.size_bytes),
+    )
+
+
+def page(run: Run) -> list[str]:
+    """All that there is to say of one."""
+    standing = run.standing
+    state = phrase(f"run_state_{run.state}")
+    lines = [run.id, phrase("run_show_state", state=state, step=standing.last_step, total=_total(standing))]
+    if run.state == "running" and standing.phase is not None:
+        lines.append(phrase("run_phase", phase=phase_text(standing.phase.name)))
+    if run.spec is not None:
+        lines.append(phrase("run_show_base", path=run.spec.base))
+        lines.append(phrase("run_show_data", path=run.spec.train))
+    lines.append(phrase("run_show_folder", path=run.folder, size=size(run.size_bytes)))
+    decided = ", ".join(f"{name} {value}" for name, value in settings(run).items())
+    if decided:
+        lines.append(phrase("run_show_settings", settings=decided))
+    lines += _course(standing)
+    if isinstance(standing.end, Finished):
+        lines += outcome(run, standing.end)
+    problem = problem_of(run)
+    if problem is not None:
+        lines.append(str(wording.describe_error(problem)))
+    return lines
+
+
+def _course(standing: Standing) -> list[str]:
+    """What was found before, and how well it did on the way."""
+    lines = [phrase(f"run_finding_{finding.level}", text=problems.of_finding(finding)) for finding in standing.findings]
+    for evaluation in standing.evaluations:
+        key = "run_evaluation" if evaluation.step else "run_base_loss"
+        lines.append(phrase(key, step=evaluation.step, loss=number(evaluation.loss)))
+    for sample in standing.samples:
+        question, answer = plain(sample.question), plain(sample.answer)
+        lines.append(phrase("run_show_sample", step=sample.step, question=question, answer=answer))
+    return lines
+
+
+def plain(text: str) -> str:
+    """On one line, and nothing that a terminal would obey: models write anything."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
+def outcome(run: Run, end: Finished) -> list[str]:
+    lines = [phrase(f"run_finished_{end.reason}", step=end.step, time=duration(end.seconds))]
+    if end.best_loss is not None:
+        losses = {"base_loss": number(end.base_loss), "best_loss": number(end.best_loss)}
+        lines.append(phrase("run_losses", best_step=end.best_step, **losses))
+    lines.append(phrase("run_speed", tokens_per_s=f"{end.tokens_per_s:.0f}", peak_bytes=end.peak_bytes))
+    if run.adapter is not None:
+        lines.append(phrase("run_use", id=run.id))
+    return lines
+
+
+def problem_of(run: Run) -> AppError | None:
+    """Why it is not finished, where that is anybody's fault."""
+    end = run.standing.end
+    if isinstance(end, Failed):
+        return problems.of_run(end.code, end.facts, run.id)
+    if run.spec is None:
+        return AppError("run_damaged", id=run.id)
+    return None
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """Those that are decided."""
+    asked = runs.effective(run)
+    values = {name: getattr(asked, name) for name in _SETTINGS} if asked else {}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _total(standing: Standing) -> int | str:
+    return standing.step.total if standing.step else "-"
+
+
+def described(run: Run) -> dict[str, Any]:
+    standing, end, best = run.standing, run.standing.end, run.standing.best
+    step = standing.step
+    problem = problem_of(run)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": run.state,
+        "folder": str(run.folder),
+        "base": run.spec.base if run.spec else None,
+        "step": standing.last_step,
+        "total": step.total if step else None,
+        "loss": _finite(step.loss if step else None),
+        "base_loss": _finite(standing.base_loss),
+        "best_loss": _finite(best.loss if best else None),
+        "best_step": best.step if best else None,
+        "adapter": str(run.adapter) if run.adapter else None,
+        "size_bytes": run.size_bytes,
+        "started_at": standing.started_at or None,
+        "tokens_per_s": end.tokens_per_s if isinstance(end, Finished) else step.tokens_per_s if step else None,
+        "peak_bytes": end.peak_bytes if isinstance(end, Finished) else step.memory_bytes if step else None,
+        "seconds": end.seconds if isinstance(end, Finished) else None,
+        "reason": end.reason if isinstance(end, Finished) else None,
+        "problem": {"code": problem.code, "message": str(wording.describe_error(problem))} if problem else None,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no other numbers."""
+    return value if value is not None and math.isfinite(value) else None

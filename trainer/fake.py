@@ -1,0 +1,237 @@
+"""A trainer without torch, for tests of all that surrounds one: a real process that speaks the protocol, leaves a run's
+folder behind, and misbehaves on request. What it says it has learned is made up.
+
+`KOTAE_TRAINER=fake:BEHAVIOUR python -m trainer.fake RUN.json [--resume] [--commands]`. BEHAVIOUR: good; slow (0.1 s a
+step, as many steps as asked for); oom; crash (aborts); killed; truncated (ends within a line); silent (says nothing
+more, and heeds nothing); garbled (says something else); fail:CODE.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from trainer import checkpoints, events, wire
+from trainer import spec as specs
+from trainer.control import Control
+from trainer.events import Effective, Evaluation, Event, Phase, Started, Step
+from trainer.journal import FILE, Journal
+from trainer.spec import RunSpec
+from trainer.wire import EventWriter
+
+VARIABLE = "KOTAE_TRAINER"
+STEPS = 12
+EVALUATED_EVERY = 4
+TURN = 3  # the step after which it begins to misbehave
+SILENT_S = 60.0  # nobody waits longer for it
+
+_FACTS: dict[str, Any] = {
+    "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x", "line": 3,
+    "reason": "no text",
+    "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
+    "micro_batch": 1, "step": TURN, "learning_rate": 2e-4, "signal": "SIGHUP",
+}  # fmt: skip
+
+
+class Fake:
+    def __init__(self, spec: RunSpec, behaviour: str, writer: EventWriter, control: Control) -> None:
+        self.spec = spec
+        self.folder = Path(spec.folder)
+        self.behaviour = behaviour
+        self.control = control
+        self.total = spec.max_steps or STEPS
+        self._writer = writer
+        self._journal = Journal(writer)
+        self._began_at = time.monotonic()
+
+    def run(self, *, is_resumed: bool) -> int:
+        """The process's exit status."""
+        saved = checkpoints.whole(self.folder / "checkpoints")
+        if saved and not is_resumed:
+            return self._fail("run_exists", path=str(self.folder))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._journal.keep_in(self.folder)
+        begun = saved[0].step if saved and is_resumed else 0
+        self._tell(Started(events.PROTOCOL, os.getpid(), time.time(), begun, {"fake": "1"}, self._data()))
+        if is_resumed and not saved:
+            return self._fail("nothing_to_resume", path=str(self.folder))
+        problem = self._problem()
+        if problem is not None:
+            return self._fail(problem[0], path=problem[1])
+        if not begun:
+            self._prepare()
+        return self._train(begun)
+
+    def _prepare(self) -> None:
+        for name in ("loading", "reading", "checking", "probing"):
+            self._tell(Phase(name))
+        effective = dataclasses.replace(
+            self.spec, precision="f32", device="cpu", rank=16, alpha=32, learning_rate=2e-4, micro_batch=1,
+            accumulation=8, max_steps=self.total, context_tokens=512,
+        )  # fmt: skip
+        made = json.dumps(specs.to_json(effective), ensure_ascii=False, indent=1)
+        (self.folder / "effective.json").write_text(made, encoding="utf-8")
+        self._tell(events.Findings((events.Finding("few_rows", "warn", {"rows": 4, "wanted": 50}),)))
+        facts = {"device": "cpu", "parameters": 268_098_176, "trained_parameters": 3_796_992, "steps": self.total}
+        self._tell(Effective(specs.to_json(effective), facts))
+        self._tell(events.Forecast(2_000_000_000, 8_000_000_000, 0.1, 0.1 * self.total, 600_000_000, is_measured=True))
+        self._evaluate(0)
+
+    def _train(self, begun: int) -> int:
+        self._tell(Phase("training", begun, self.total))
+        for step in range(begun + 1, self.total + 1):
+            if self.behaviour == "slow":
+                time.sleep(0.1)
+            self._step(step)
+            if step == TURN:
+                self._misbehave()
+            if step % EVALUATED_EVERY == 0:
+                self._evaluate(step)
+                self._save(step)
+            if self.control.wanted is not None:
+                return self._obey(self.control.wanted, step)
+        return self._finish("steps", self.total)
+
+    def _step(self, step: int) -> None:
+        left_s = 0.1 * (self.total - step)
+        rate = 2e-4 * (1 - step / self.total)
+        memory = 1_900_000_000
+        self._tell(Step(step, self.total, step / 4, _loss(step), rate, 0.8, 812.5, memory, left_s))
+
+    def _evaluate(self, step: int) -> None:
+        self._tell(Phase("evaluating", step, self.total))
+        self._tell(Evaluation(step, step / 4, _loss(step) + 0.1, 640, is_best=True))
+        self._tell(events.Sample(step, "What is the capital of Japan?", "Tokyo." if step else "What is", step > 0))
+
+    def _save(self, step: int) -> None:
+        part = checkpoints.begin(self.folder / "checkpoints", step)
+        (part / "weights").write_bytes(bytes(1000))
+        made = checkpoints.publish(part, step)
+        self._tell(events.Checkpoint(step, str(made.path), checkpoints.size_bytes(made), 0.01))
+
+    def _obey(self, wanted: str, step: int) -> int:
+        if wanted == "finish":
+            return self._finish("stopped", step)
+        if wanted == "cancel":
+            self._tell(events.Cancelled(step))
+        else:
+            self._save(step)
+            self._tell(events.Paused(step))
+        return 0
+
+    def _finish(self, reason: str, step: int) -> int:
+        self._tell(Phase("exporting"))
+        adapter = self.folder / "adapter"
+        adapter.mkdir(exist_ok=True)
+        record = {"base_sha256": self.spec.base_sha256, "name": self.spec.name}
+        (adapter / "kotae.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+        gguf = self.folder / "adapter.gguf"
+        gguf.write_bytes(b"GGUF\x03\x00\x00\x00" + bytes(16))
+        self._write_holdout()
+        seconds = time.monotonic() - self._began_at
+        best = step // EVALUATED_EVERY * EVALUATED_EVERY
+        loss, base_loss = _loss(best) + 0.1, _loss(0) + 0.1
+        self._tell(
+            events.Finished(reason, step, best, base_loss, loss, str(adapter), str(gguf), seconds, 812.5, 1_900_000_000)
+        )
+        return 0
+
+    def _write_holdout(self) -> None:
+        """With the numbers of letters in place of tokens."""
+        if not self.spec.holdout:
+            return
+        rows = [json.loads(line) for line in Path(self.spec.holdout).read_text("utf-8").splitlines()]
+        examples = []
+        for line, row in enumerate(rows, start=1):
+            prompt, answer = "".join(m["content"] for m in row["messages"][:-1]), row["messages"][-1]["content"]
+            ids, labels = [ord(letter) for letter in answer], [-100] * len(prompt)
+            nll = {"base_nll": 3.0 * len(answer), "adapter_nll": 1.5 * len(answer)}
+            examples.append({"line": line, "ids": [*map(ord, prompt), *ids], "labels": labels + ids, **nll})
+        chats = [{"messages": row["messages"][:-1], "ids": [1]} for row in rows]
+        made = {"version": 1, "precision": "f32", "end_ids": [1], "examples": examples, "chats": chats}
+        (self.folder / "holdout.json").write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+
+    # ---------------------------------------------------------------- misbehaviour
+
+    def _misbehave(self) -> None:
+        behaviour = self.behaviour
+        if behaviour == "oom":
+            self._tell(events.Adjusted("out_of_memory", TURN, {"micro_batch": 1, "accumulation": 16}))
+            sys.exit(self._fail("out_of_memory", device="cuda", micro_batch=1))
+        if behaviour.startswith("fail:"):
+            code = behaviour.removeprefix("fail:")
+            sys.exit(self._fail(code, **{name: _FACTS[name] for name in events.FAILURES[code]}))
+        if behaviour == "crash":
+            print("CUDA error: an illegal memory access was encountered", file=sys.stderr, flush=True)  # noqa: T201
+            os.abort()
+        if behaviour == "killed":
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        if behaviour == "truncated":
+            self._write(b'{"event":"step","step":4,"to')
+            os._exit(0)
+        if behaviour == "garbled":
+            self._write(b"Segmentation fault, says somebody\n")
+        if behaviour in ("silent", "garbled"):
+            threading.Event().wait(SILENT_S)
+
+    def _write(self, line: bytes) -> None:
+        with (self.folder / FILE).open("ab") as file:
+            file.write(line)
+        self._writer.write(line)
+
+    def _problem(self) -> tuple[str, str] | None:
+        """What a real one would find before it begins: code and path."""
+        if not Path(self.spec.base).exists():
+            return "base_missing", self.spec.base
+        for name in ("train", "validation", "holdout"):
+            path = Path(getattr(self.spec, name) or self.spec.train)
+            if not path.is_file():
+                return "data_missing", str(path)
+            if name in self.spec.hashes and _sha256(path) != self.spec.hashes[name]:
+                return "data_changed", str(path)
+        return None
+
+    def _data(self) -> dict[str, Any]:
+        paths = {name: Path(getattr(self.spec, name)) for name in ("train", "validation", "holdout")}
+        return {name: {"sha256": _sha256(path)} for name, path in paths.items() if path.is_file()}
+
+    def _fail(self, code: str, **facts: Any) -> int:
+        self._tell(events.Failed(code, facts))
+        return 1
+
+    def _tell(self, event: Event) -> None:
+        self._journal.send(event)
+
+
+def _loss(step: int) -> float:
+    return round(1.2 + 1.8 * math.exp(-step / 8), 4)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main() -> int:
+    writer = wire.claim_stdout()
+    try:
+        spec = specs.read(Path(sys.argv[1]))
+    except (OSError, specs.SpecError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return events.EXIT_UNREADABLE_SPEC
+    control = Control()
+    control.listen_to_signals()
+    if "--commands" in sys.argv:
+        control.listen_to_input()
+    behaviour = os.environ.get(VARIABLE, "").removeprefix("fake").removeprefix(":") or "good"
+    return Fake(spec, behaviour, writer, control).run(is_resumed="--resume" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
