@@ -93,7 +93,7 @@ def test_most_answers_without_an_end_are_rejected() -> None:
 
 
 def test_answers_that_are_half_japanese_are_to_be_looked_at() -> None:
-    result = judged(measured(text="橋脚のかぶりは cover of a pier です。"))
+    result = judged(measured(text="橋脚のかぶりは cover です。"))
     assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese", "check")]
 
 
@@ -115,7 +115,8 @@ def test_a_model_that_is_another_after_the_export_is_told(trained: float, level:
 def test_few_examples_are_told() -> None:
     few = {form: replace(found, examples=found.examples[:5]) for form, found in measured().items()}
     result = judged(few, kept=holdout(5))
-    assert [(reason.code, reason.facts["count"]) for reason in result.reasons] == [("few_examples", 5)]
+    assert [reason.facts["count"] for reason in result.reasons if reason.code == "few_examples"] == [5]
+    assert result.verdict == "check"
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def judge(
 def choose(rows: Sequence[FormRow]) -> str:
     """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones the smallest file.
 
-    Where none fits, the one that needs the least memory. f16 with the adapter beside it is what others are held against.
+    Where none fits, the one that needs the least memory. f16 with the adapter is only what others are held against.
     """
     tuned = [row for row in rows if row.form not in (BASE, F16_ADAPTER)]
     fitting = [row for row in tuned if row.fits]
