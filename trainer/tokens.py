@@ -23,6 +23,9 @@ _ENDS = (
 # But not after a key, where all of its values are in the vocabulary: it then ends a part of an answer.
 _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 
+# Names that its converter takes for control tokens, whatever the tokenizer calls them.
+_CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
+
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -51,7 +54,7 @@ class Tokens:
         self.end_ids: tuple[int, ...] = self._ends()
         self.pad_id: int = next(id for id in (tokenizer.pad_token_id, self.eos_id, 0) if id is not None)
         self.size = int(self._backend.get_vocab_size(with_added_tokens=True))
-        added = self._backend.get_added_tokens_decoder()
+        added = _with_controls(self._backend)
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # the longest first
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
@@ -124,6 +127,20 @@ def _check(folder: Path) -> None:
         json.loads(file.read_bytes())
     elif not (folder / "tokenizer.model").is_file():
         raise ValueError("no tokenizer.json and no tokenizer.model")
+
+
+def _with_controls(backend: Any) -> dict[int, Any]:
+    """The added tokens, after those that llama.cpp takes for control tokens are so here: a few published tokenizers do
+    not call all of theirs special, and what people write would become one.
+    """
+    kept = ("content", "single_word", "lstrip", "rstrip", "normalized")
+    plain = [token for token in backend.get_added_tokens_decoder().values() if not token.special]
+    controls = [token for token in plain if token.content in _ENDS or _CONTROL.fullmatch(token.content)]
+    backend.add_special_tokens(
+        [type(token)(**{name: getattr(token, name) for name in kept}, special=True) for token in controls]
+    )
+    added: dict[int, Any] = backend.get_added_tokens_decoder()
+    return added
 
 
 def _first_token(tokenizer: Any) -> int | None:

@@ -1,0 +1,31 @@
+"""The catalogue's forms as the trainer has them, and a conversation as the engine gets it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from app.core import catalogue, prompt
+from app.core.catalogue import PromptForm
+from app.core.prompt import Segment, Turn
+from trainer.form import Form
+
+CARD_FORMS = catalogue.load().forms
+
+
+def form_of(card: PromptForm) -> Form:
+    """An answer ends with what follows it first and is a stop; else the base's own end of text."""
+    after = card.answer.partition("{text}")[2]
+    end = "" if card.is_completion else next((stop for stop in card.stop if after.startswith(stop)), "")
+    return Form(card.question, card.answer, card.answer_start, card.system, end, card.stop, card.is_completion)
+
+
+def as_json(form: Form) -> dict[str, Any]:
+    return dataclasses.asdict(form)
+
+
+def engine_prompt(card: PromptForm, messages: Sequence[dict[str, str]]) -> tuple[Segment, ...]:
+    """What the engine is asked for the answer to the last user message."""
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    texts = [message["content"] for message in messages if message["role"] != "system"]
+    pairs = zip(texts[::2], [*texts[1::2], None], strict=True)
+    return prompt.build(card, [Turn(question, answer) for question, answer in pairs], system)

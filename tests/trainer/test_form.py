@@ -1,0 +1,115 @@
+"""What is trained stands after exactly the prompt that the program asks with, in every form of the catalogue."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from app.core.prompt import Segment
+from tests.trainer.card_forms import CARD_FORMS, engine_prompt, form_of
+from tests.trainer.chats import CHATS
+from trainer import form as forms
+from trainer.form import Form, Messages, Piece
+
+FORMS = {name: form_of(card) for name, card in CARD_FORMS.items()}
+WORDS = [
+    "橋",
+    "  ",
+    "\n",
+    "{text}",
+    "<|eot_id|>",
+    "<end_of_turn>",
+    "</s>",
+    "はい。",
+    "回答:",
+    "{",
+    "}}",
+    "\\n",
+    "%s",
+    "0",
+]
+
+
+def random_chats(count: int) -> list[list[dict[str, str]]]:
+    draw = random.Random(20261125)
+    chats = []
+    for _ in range(count):
+        roles = ["user", "assistant"] * draw.randint(1, 4)
+        if draw.random() < 0.5:
+            roles.insert(0, "system")
+        chats.append([{"role": role, "content": "".join(draw.choices(WORDS, k=draw.randint(1, 6)))} for role in roles])
+    return chats
+
+
+EVERY_CHAT = CHATS + random_chats(60)
+
+
+def segments(pieces: list[Piece]) -> tuple[Segment, ...]:
+    return tuple(Segment(piece.text, piece.markup) for piece in pieces)
+
+
+def text(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_prompt_is_the_one_that_the_program_asks_with(name: str) -> None:
+    for messages in EVERY_CHAT:
+        for count in range(len(messages)):
+            if messages[count]["role"] == "assistant":
+                asked = engine_prompt(CARD_FORMS[name], messages[:count])
+                assert segments(forms.prompt(FORMS[name], messages[:count])) == asked
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_answer_is_trained_once_with_its_end_and_nothing_else_is(name: str) -> None:
+    form = FORMS[name]
+    for messages in EVERY_CHAT:
+        answers = [message["content"] for message in messages if message["role"] == "assistant"]
+        trained = [piece for pieces in forms.examples(form, messages) for piece in pieces if piece.is_trained]
+        before = " " if form.is_completion else ""
+        assert [piece.text for piece in trained[::2]] == [before + answer for answer in answers]
+        assert trained[1::2] == [Piece(form.end, markup=True, is_trained=True, is_end=True)] * len(answers)
+        assert not any(piece.markup for piece in trained[::2])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_example_ends_with_the_end_of_its_last_answer(name: str) -> None:
+    for messages in EVERY_CHAT:
+        for pieces in forms.examples(FORMS[name], messages):
+            assert pieces[-1].is_end
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_answer_stands_after_its_prompt(name: str) -> None:
+    """In an example of several answers, as much as before the last one; the ends' texts are in the prompt."""
+    form = FORMS[name]
+    for messages in EVERY_CHAT:
+        places = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
+        examples = forms.examples(form, messages)
+        for pieces, at in zip(examples, places[-len(examples) :], strict=True):
+            assert text(pieces[:-2]) == text(forms.prompt(form, messages[:at]))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_pieces_are_as_the_engine_cuts_them(name: str) -> None:
+    """No empty ones, and no two of markup side by side but around an end."""
+    for messages in EVERY_CHAT:
+        for pieces in forms.examples(FORMS[name], messages):
+            assert all(piece.text or piece.is_end for piece in pieces)
+            for one, other in pairwise(pieces):
+                assert not (one.markup and other.markup) or one.is_end or other.is_end
+
+
+def turns(*texts: str) -> Messages:
+    return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
+
+
+def test_forms_that_keep_an_answer_as_written_train_all_answers_in_one_example() -> None:
+    assert [len(forms.examples(FORMS[name], turns("あ", "い", "う", "え"))) for name in ("gemma", "qwen3")] == [1, 2]
+
+
+def test_a_system_message_without_a_turn_of_its_own_stands_before_the_first_question() -> None:
+    form = Form(question="Q{text}/", answer="A{text}/", answer_start="A", end="/")
+    messages = [{"role": "system", "content": "S"}, *turns("1", "2", "3")]
+    assert text(forms.prompt(form, messages)) == "QS\n\n1/A2/Q3/A"
