@@ -9,8 +9,10 @@ from typing import NoReturn
 
 import numpy as np
 
+from app.core import fit
 from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
+from app.core.settings import Settings
 from app.core.training import holdout as holdouts
 from app.core.training import scores as score_files
 from app.core.training.holdout import Holdout
@@ -99,8 +101,13 @@ class _Scoring:
             references=tuple(self._model.text_of(chat.answer) for chat in self._holdout.chats),
             read_tokens_per_s=round(read / self.seconds_reading, 2),
             write_tokens_per_s=round(written / self.seconds_writing, 2) if self.seconds_writing else 0.0,
+            size_bytes=self._size_bytes(Path(self._job.model).stat().st_size),
+            memory_bytes=self._size_bytes(fit.estimate(self._model.header, Settings().context_tokens).total_bytes),
             resident_bytes=job_process.peak_resident_bytes(),
         )
+
+    def _size_bytes(self, model_bytes: int) -> int:
+        return model_bytes + (Path(self._job.adapter).stat().st_size if self._job.adapter else 0)
 
     # -------------------------------------------------------------------- examples
 

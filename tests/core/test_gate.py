@@ -10,20 +10,13 @@ import pytest
 from app.core import wording
 from app.core.errors import AppError
 from app.core.training import bootstrap, gate, gate_file, scores
-from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate, Room
+from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate
 from app.core.training.holdout import Chat, Example, Holdout
 from app.core.training.scores import AnswerScore, ExampleScore, Scores
 
 COUNT, TOKENS = 40, 10
 GB = 10**9
-ROOMS = {
-    BASE: Room(5 * GB, 6 * GB),
-    BASE_ADAPTER: Room(5 * GB + 10**8, 6 * GB + 10**8),
-    F16_ADAPTER: Room(16 * GB, 17 * GB),
-    MERGED_F16: Room(16 * GB, 17 * GB),
-    "Q8_0": Room(8 * GB, 9 * GB),
-    "Q4_K_M": Room(5 * GB, 6 * GB),
-}
+SIZES = {BASE: 50, BASE_ADAPTER: 51, F16_ADAPTER: 161, MERGED_F16: 160, "Q8_0": 80, "Q4_K_M": 50}  # tenths of a GB
 # Nats a token of each form in a run where all went well.
 WELL = {BASE: 2.0, BASE_ADAPTER: 1.06, F16_ADAPTER: 1.0, MERGED_F16: 1.0, "Q8_0": 1.001, "Q4_K_M": 1.1}
 
@@ -38,7 +31,16 @@ def scored(nll: float, *, ended: int = 20, text: str = "橋脚のかぶりは百
 
 def measured(**other: object) -> dict[str, Scores]:
     """`other`: fields of `scored` for all forms."""
-    return {form: scored(nll, **other) for form, nll in WELL.items()}  # type: ignore[arg-type]
+    return sized({form: scored(nll, **other) for form, nll in WELL.items()})  # type: ignore[arg-type]
+
+
+def sized(found: dict[str, Scores]) -> dict[str, Scores]:
+    """A form takes a GB more in memory than on the drive."""
+    tenth = GB // 10
+    return {
+        form: replace(one, size_bytes=SIZES[form] * tenth, memory_bytes=(SIZES[form] + 10) * tenth)
+        for form, one in found.items()
+    }
 
 
 def holdout(count: int = COUNT, trained: float = 0.99) -> Holdout:
@@ -48,7 +50,7 @@ def holdout(count: int = COUNT, trained: float = 0.99) -> Holdout:
 
 
 def judged(found: dict[str, Scores], *, kept: Holdout | None = None, available: int = 10 * GB) -> Gate:
-    return gate.judge(kept or holdout(), found, ROOMS, available)
+    return gate.judge(kept or holdout(), sized(found), available)
 
 
 def test_a_run_that_went_well_is_adopted_in_the_best_form_that_fits() -> None:

@@ -46,14 +46,6 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What a form takes: on the drive, and in memory when it is loaded (an adapter included)."""
-
-    size_bytes: int
-    memory_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Reason:
     code: str  # a key of REASONS
     level: str  # check | reject
@@ -131,16 +123,10 @@ class Gate:
         return next(row for row in self.forms if row.form == form)
 
 
-def judge(
-    holdout: Holdout,
-    measured: Mapping[str, Scores],
-    rooms: Mapping[str, Room],
-    available_bytes: int,
-    groups: Sequence[str] = (),
-) -> Gate:
+def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] = ()) -> Gate:
     """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each example, or none."""
-    rows = tuple(_row(form, measured, rooms[form], available_bytes, groups) for form in measured)
-    proposed = choose(rows)
+    rows = tuple(_row(form, measured, available_bytes, groups) for form in measured)
+    proposed = choose(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
     japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
     trained = _trained(holdout)
@@ -173,18 +159,18 @@ def judge(
     )
 
 
-def choose(rows: Sequence[FormRow]) -> str:
+def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
     """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones the smallest file.
 
     Where none fits, the one that needs the least memory. f16 with the adapter is only what others are held against.
     """
-    tuned = [row for row in rows if row.form not in (BASE, F16_ADAPTER)]
-    fitting = [row for row in tuned if row.fits]
+    tuned = {form: found for form, found in measured.items() if form not in (BASE, F16_ADAPTER)}
+    fitting = [form for form, found in tuned.items() if found.memory_bytes <= available_bytes]
     if not fitting:
-        return min(tuned, key=lambda row: row.memory_bytes).form
-    best = min(row.nll for row in fitting)
-    equal = [row for row in fitting if row.nll <= best + EQUAL_NATS]
-    return min(equal, key=lambda row: row.size_bytes).form
+        return min(tuned, key=lambda form: tuned[form].memory_bytes)
+    best = min(tuned[form].nll for form in fitting)
+    equal = [form for form in fitting if tuned[form].nll <= best + EQUAL_NATS]
+    return min(equal, key=lambda form: tuned[form].size_bytes)
 
 
 # ------------------------------------------------------------------------- reasons
@@ -246,14 +232,14 @@ def _about_answers(row: FormRow, reference: float | None) -> list[Reason]:
 # ---------------------------------------------------------------------------- rows
 
 
-def _row(form: str, measured: Mapping[str, Scores], room: Room, available_bytes: int, groups: Sequence[str]) -> FormRow:
+def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str]) -> FormRow:
     found, base = measured[form], measured[BASE]
     is_base = form == BASE
     return FormRow(
         form=form,
-        size_bytes=room.size_bytes,
-        memory_bytes=room.memory_bytes,
-        fits=room.memory_bytes <= available_bytes,
+        size_bytes=found.size_bytes,
+        memory_bytes=found.memory_bytes,
+        fits=found.memory_bytes <= available_bytes,
         nll=found.nll,
         loss_nats=None if is_base else found.nll - measured[F16_ADAPTER].nll,
         divergence=None if is_base else found.divergence,

@@ -45,6 +45,8 @@ class Scores:
     references: tuple[str, ...] = ()  # the answers that were kept back, as this model's tokens spell them; of each chat
     read_tokens_per_s: float = 0.0
     write_tokens_per_s: float = 0.0  # 0: nothing was written
+    size_bytes: int = 0  # of the file, and of the adapter's
+    memory_bytes: int = 0  # what answering with it takes (`app.core.fit`), the adapter included
     resident_bytes: int = 0  # of the scoring process, at most
 
     @property
