@@ -45,7 +45,7 @@ def test_a_clean_file_is_shown_as_it_was_read(data: Path, capsys: pytest.Capture
         "列：質問 ← 質問、回答 ← 回答",
         "  質問：受付は何時までですか。",
         "気になるところは見つかりませんでした。",
-        "一行の合計：中央値 20、平均 20、95% が 22 以下、最長 22",
+        "一行の合計：中央値 21、平均 21、95% が 22 以下、最長 22",
         "≤ 64  " + "█" * 40 + " 2",
     ):
         assert expected in told.out
