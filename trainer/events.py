@@ -178,13 +178,13 @@ class Adjusted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`reason`: "early_stopping" | "epochs" | "steps" | "stopped" (by command)."""
+    """`reason`: "early_stopping" | "epochs" | "steps" | "stopped" (by command). Losses: None without an evaluation."""
 
     reason: str
     step: int
     best_step: int
-    base_loss: float  # of the validation rows; nan where there was no evaluation
-    best_loss: float
+    base_loss: float | None  # of the validation rows
+    best_loss: float | None
     adapter: str  # folder
     gguf: str  # file; "": none was asked for
     seconds: float  # of training, without pauses

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     # Of the data.
     "no_rows": ("block", ("file",)),
-    "few_rows": ("warn", ("rows",)),  # fewer than FEW
-    "some_rows": ("note", ("rows",)),  # fewer than ENOUGH
+    "few_rows": ("warn", ("rows", "wanted")),  # fewer than FEW
+    "some_rows": ("note", ("rows", "wanted")),  # fewer than ENOUGH
     "too_long": ("block", ("file", "lines", "count", "context_tokens", "longest")),
     "rows_dropped": ("warn", ("file", "lines", "count", "context_tokens")),
     "rows_split": ("note", ("file", "lines", "count", "context_tokens")),
@@ -164,8 +164,10 @@ def _of_count(path: str, examples: Sequence[Encoded]) -> Iterator[Finding]:
     if not rows:
         yield _finding("no_rows", file=Path(path).name)
         return
-    if rows < ENOUGH:
-        yield _finding("few_rows" if rows < FEW else "some_rows", rows=rows)
+    if rows < FEW:
+        yield _finding("few_rows", rows=rows, wanted=FEW)
+    elif rows < ENOUGH:
+        yield _finding("some_rows", rows=rows, wanted=ENOUGH)
     yield _lengths(examples)
 
 

@@ -1,0 +1,83 @@
+"""`<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`: one training run.
+
+Spec: `trainer.spec`; what it tells and can be told: `trainer.events`. Also `accelerate launch -m trainer RUN.json`.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from trainer import offline, spec
+from trainer.events import EXIT_UNREADABLE_SPEC, Failed
+from trainer.failure import RunError
+from trainer.journal import Journal
+from trainer.wire import claim_stdout
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Ends the process itself: torch's threads need not be waited for."""
+    options = _parser().parse_args(arguments)
+    is_first = os.environ.get("RANK", "0") == "0"
+    writer = claim_stdout()
+    journal = Journal(writer if is_first else None)
+    offline.enforce()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    try:
+        asked = spec.read(Path(options.spec))
+    except spec.SpecError as error:
+        journal.send(Failed("spec_invalid", {"field": error.field, "value": error.value, "expected": error.expected}))
+        _exit(1)
+    except OSError as error:
+        print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
+        _exit(EXIT_UNREADABLE_SPEC)
+    _exit(_run(asked, journal, options))
+
+
+def _run(asked: spec.RunSpec, journal: Journal, options: argparse.Namespace) -> int:
+    from trainer.control import Control
+
+    control = Control()
+    control.listen_to_signals()
+    if options.commands:
+        control.listen_to_input()
+    try:
+        from trainer.run import run  # torch: seconds
+
+        last = run(asked, journal, control, resumes=options.resume, ends_after=options.ends_after or "")
+        if last is not None:
+            journal.send(last)
+        return 0
+    except RunError as error:
+        journal.send(Failed(error.code, error.facts))
+    except ImportError as error:
+        traceback.print_exc()
+        facts = {"path": sys.executable, "reason": str(error)[:300]}
+        journal.send(Failed("training_environment_broken", facts))
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="One training run.")
+    parser.add_argument("spec", metavar="RUN.json")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
+    parser.add_argument("--commands", action="store_true", help="read commands from standard input; its end is a pause")
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument("--plan", dest="ends_after", action="store_const", const="plan", help="check and compute, only")
+    ends.add_argument(
+        "--probe", dest="ends_after", action="store_const", const="probe", help="measure three steps, only"
+    )
+    return parser
+
+
+def _exit(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):  # both are the log
+        stream.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,123 @@
+"""Checkpoints that are whole or not there: written beside, flushed, sealed with hashes, renamed.
+
+`transformers.Trainer` writes into the final folder, file after file; killed in between it leaves one that looks whole.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+VERSION = 1
+NEARLY_FULL_BYTES = 8 << 20
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    step: int
+    path: Path
+
+
+def begin(folder: Path, step: int) -> Path:
+    """An empty folder to be filled. What a killed process left under that name goes first."""
+    part = folder / f"checkpoint-{step}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def publish(part: Path, step: int) -> Checkpoint:
+    """Seals what `begin` has given and gives it its name. Raises OSError; then nothing has changed but `part`."""
+    files = {}
+    for path in sorted(part.iterdir()):
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        _sync(path)
+    manifest = part / MANIFEST
+    manifest.write_text(json.dumps({"version": VERSION, "step": step, "files": files}, indent=1), encoding="utf-8")
+    _sync(manifest)
+    _sync(part)
+    final = part.with_suffix("")
+    shutil.rmtree(final, ignore_errors=True)  # a damaged one, or what was trained beyond the step resumed from
+    part.rename(final)
+    _sync(final.parent)
+    return Checkpoint(step, final)
+
+
+def discard(part: Path) -> None:
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def is_disk_full(error: Exception, folder: Path) -> bool:
+    """torch's and safetensors' writers tell of a full disk without an errno; then the disk itself is asked."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
+
+
+def whole(folder: Path) -> list[Checkpoint]:
+    """Those whose files are what they were when they were sealed, the newest first."""
+    return [found for found in _named(folder) if is_whole(found)]
+
+
+def is_whole(checkpoint: Checkpoint) -> bool:
+    try:
+        manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
+        files = manifest["files"]
+        present = {path.name for path in checkpoint.path.iterdir()} - {MANIFEST}
+        return (
+            manifest["version"] == VERSION
+            and manifest["step"] == checkpoint.step
+            and present == set(files)
+            and all(_digest(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def prune(folder: Path, keep: Collection[int], newest: int = 2) -> None:
+    """Deletes all but the `newest` ones, those of the steps in `keep`, and what was never finished."""
+    for part in folder.glob("checkpoint-*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+    for found in _named(folder)[newest:]:
+        if found.step not in keep:
+            shutil.rmtree(found.path, ignore_errors=True)
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Deletes what was trained beyond the step that is resumed from."""
+    for found in _named(folder):
+        if found.step > step:
+            shutil.rmtree(found.path, ignore_errors=True)
+
+
+def size_bytes(checkpoint: Checkpoint) -> int:
+    return sum(path.stat().st_size for path in checkpoint.path.iterdir())
+
+
+def _named(folder: Path) -> list[Checkpoint]:
+    if not folder.is_dir():
+        return []
+    found = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()]
+    return sorted((Checkpoint(int(name[1]), path) for name, path in found if name), key=lambda one: -one.step)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

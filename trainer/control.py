@@ -1,0 +1,51 @@
+"""What a run is asked to do while it runs: commands on standard input, and signals."""
+
+import json
+import os
+import signal
+import threading
+from types import FrameType
+
+from trainer.events import COMMANDS
+
+
+class Control:
+    """`wanted`: None, or one of COMMANDS. The loop looks at it after each step; only "cancel" overrules another."""
+
+    def __init__(self) -> None:
+        self.wanted: str | None = None
+
+    def ask(self, command: str) -> None:
+        """Raises ValueError for what is no command."""
+        if command not in COMMANDS:
+            raise ValueError(command)
+        if self.wanted is None or command == "cancel":
+            self.wanted = command
+
+    def listen_to_signals(self) -> None:
+        """Ctrl+C and a cluster's notice become a pause: the state is saved and the process ends by itself."""
+        names = ("SIGINT", "SIGTERM", "SIGUSR1")
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            signal.signal(number, self._on_signal)
+
+    def listen_to_input(self) -> None:
+        """One JSON object a line; at the end of the input the parent is gone, which is a pause too."""
+        threading.Thread(target=self._read, name="commands", daemon=True).start()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask("pause")
+
+    def _read(self) -> None:
+        """os.read, not sys.stdin: a thread inside a buffered reader would stop the interpreter from ending."""
+        pending = b""
+        while block := os.read(0, 1 << 16):
+            *lines, pending = (pending + block).split(b"\n")
+            for line in lines:
+                self._obey(line)
+        self.ask("pause")
+
+    def _obey(self, line: bytes) -> None:
+        try:
+            self.ask(json.loads(line)["command"])
+        except (ValueError, KeyError, TypeError):
+            print(f"not a command: {line[:80]!r}", flush=True)  # noqa: T201  standard output is the log by now

@@ -1,0 +1,345 @@
+"""The training loop: `transformers.Trainer` with what it lacks.
+
+It keeps the schedule, accumulation, clipping and resuming. Ours are: an evaluation that weighs tokens, not batches;
+checkpoints that survive a kill; early stopping that a resumed run continues; an order of examples that needs little
+padding; events; and an end on request.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from trainer import checkpoints, data, evaluation
+from trainer.clock import Clock
+from trainer.control import Control
+from trainer.convert.report import peak_rss_bytes
+from trainer.events import Adjusted, Checkpoint, Evaluation, Phase, Sample, Step
+from trainer.failure import RunError
+from trainer.journal import Journal
+from trainer.material import Material
+from trainer.spec import RunSpec
+from trainer.tokens import Encoded
+
+WEIGHTS = "adapter_model.safetensors"
+SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
+_OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
+
+
+class NotFiniteError(ArithmeticError):
+    """A gradient was infinite or no number. The weights have not been touched by it."""
+
+    def __init__(self, step: int, learning_rate: float) -> None:
+        super().__init__(f"step {step}")
+        self.step = step
+        self.learning_rate = learning_rate
+
+
+class Loop(Trainer):  # type: ignore[misc]
+    """One go at training: it ends by itself, on request, out of memory, or with NotFiniteError."""
+
+    lr_scheduler: Any
+
+    def __init__(self, model: Any, material: Material, folder: Path, journal: Journal, control: Control) -> None:
+        self.material = material
+        self.folder = folder
+        self.journal = journal
+        self.asked = control
+        self.end_reason = ""
+        self.clock = Clock()
+        arguments = _arguments(material, folder)
+        # Positions of labels, masks and ids are all that the model takes; nothing is left out by name.
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=list(material.train),
+            eval_dataset=list(material.validation) or None,
+            data_collator=lambda examples: data.collate(examples, material.tokens.pad_id),
+            callbacks=[_Watch(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = True
+
+    # ------------------------------------------------------------- the order of examples
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        lengths = [len(example.ids) for example in self.material.train]
+        batch = self.material.batch * self.args.world_size
+        steps_per_epoch = math.ceil(len(lengths) / batch)
+
+        def order() -> list[int]:
+            epoch = self.state.global_step // steps_per_epoch
+            return data.order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
+
+        return _Order(len(lengths), order)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self.clock.tokens += sum(int(batch["attention_mask"].sum()) for batch in batches) * self.args.world_size
+        return batches, count
+
+    # -------------------------------------------------------------------------- the rate
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Warm-up, then a cosine down to a share of the rate."""
+        if self.lr_scheduler is None:
+            spec = self.material.spec
+            self.lr_scheduler = LambdaLR(
+                optimizer or self.optimizer, lambda step: share(spec, step, num_training_steps)
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        # What is stored has the rate of then; it may have been halved since.
+        rate = self.args.learning_rate
+        self.lr_scheduler.base_lrs = [rate] * len(self.optimizer.param_groups)
+        for group in self.optimizer.param_groups:
+            group["initial_lr"] = rate
+            group["lr"] = rate * self.lr_scheduler.lr_lambdas[0](self.lr_scheduler.last_epoch)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if not math.isfinite(float(norm)) and not self.args.fp16:  # fp16: its scaler skips the step by itself
+            raise NotFiniteError(self.state.global_step + 1, self._get_learning_rate())
+        return norm
+
+    # ------------------------------------------------------------------------ evaluation
+
+    def evaluate(self, *_arguments: Any, **_options: Any) -> dict[str, float]:
+        self.journal.send(Phase("evaluating"))
+        nll, count = self.nll(self.material.validation)
+        loss = nll / max(count, 1)
+        is_best = self.state.best_metric is None or loss < self.state.best_metric
+        step, epoch = self.state.global_step, round(self.state.epoch or 0.0, 4)
+        self.journal.send(Evaluation(step, epoch, loss, count, is_best))
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self._tell_samples()
+        self.journal.send(Phase("training", step, self.state.max_steps))
+        self.clock.restart()
+        return metrics
+
+    def nll(self, examples: Sequence[Encoded]) -> tuple[float, int]:
+        """Sum of nats over trained tokens, and their number; shared among the processes of a distributed run."""
+        rank, world = self.args.process_index, self.args.world_size
+        own = examples[rank::world]
+        nll = sum(evaluation.example_nll(self.model, own, self.material.tokens.pad_id))
+        totals = torch.tensor([nll, float(evaluation.trained_tokens(own))], dtype=torch.float64)
+        if world > 1:
+            totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
+        return float(totals[0]), int(totals[1])
+
+    def _tell_samples(self) -> None:
+        if not self.is_world_process_zero():
+            return
+        for messages in self.material.questions:
+            answer, has_ended = evaluation.answer(
+                self.model, self.material.tokens, self.material.form, messages, self.material.spec.sample_tokens
+            )
+            self.journal.send(Sample(self.state.global_step, messages[-1]["content"], answer, has_ended))
+
+    def has_stopped_improving(self) -> bool:
+        """From the log, which a checkpoint carries: a resumed run counts on."""
+        losses = [entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry]
+        patience = self.material.spec.patience
+        return bool(patience and losses and len(losses) - 1 - losses.index(min(losses)) >= patience)
+
+    # ----------------------------------------------------------------------- checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        started, step = time.monotonic(), self.state.global_step
+        self.journal.send(Phase("saving", step, self.state.max_steps))
+        part = self.folder / f"checkpoint-{step}.part"
+        try:
+            if self.args.should_save:
+                checkpoints.begin(self.folder, step)
+            self.accelerator.wait_for_everyone()
+            self._fill(part)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                saved = checkpoints.publish(part, step)
+                checkpoints.prune(self.folder, {self.state.best_global_step or 0})
+                size = checkpoints.size_bytes(saved)
+                self.journal.send(Checkpoint(step, str(saved.path), size, round(time.monotonic() - started, 3)))
+        except (OSError, RuntimeError) as error:  # torch's and safetensors' writers say "RuntimeError" for a full disk
+            checkpoints.discard(part)
+            if not checkpoints.is_disk_full(error, self.folder):
+                raise
+            raise RunError("disk_full", path=str(self.folder), needed_bytes=self._checkpoint_bytes()) from error
+        self.journal.send(Phase("training", step, self.state.max_steps))
+        self.clock.restart()
+
+    def _fill(self, part: Path) -> None:
+        if self.args.should_save:
+            weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+            save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part / WEIGHTS)
+            self.state.save_to_json(str(part / "trainer_state.json"))
+        self._save_optimizer_and_scheduler(str(part))
+        self._save_scaler(str(part))
+        self._save_rng_state(str(part))
+
+    def _checkpoint_bytes(self) -> int:
+        """LoRA in float32, and two moments of the optimizer."""
+        return 3 * sum(int(parameter.nbytes) for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_weights(self.model, Path(resume_from_checkpoint))
+
+    # ---------------------------------------------------------------------------- events
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return
+        step, total = self.state.global_step, self.state.max_steps
+        tokens_per_s, step_s = self.clock.lap()
+        self.journal.send(
+            Step(
+                step=step,
+                total=total,
+                epoch=round(self.state.epoch or 0.0, 4),
+                loss=logs["loss"],
+                learning_rate=logs["learning_rate"],
+                gradient_norm=float(logs.get("grad_norm", 0.0)),
+                tokens_per_s=round(tokens_per_s, 1),
+                memory_bytes=peak_memory_bytes(str(self.material.spec.device)),
+                left_s=round(step_s * (total - step), 1),
+            )
+        )
+        if self.material.spec.device == "cuda" and self.clock.has_become_slow():
+            self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
+
+    @property
+    def seconds(self) -> float:
+        return self.clock.trained_s
+
+    @property
+    def trained_tokens(self) -> int:
+        return self.clock.all_tokens
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    """When to evaluate, to save and to end, beyond what the arguments say."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._saved_at = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
+        """The base's own loss, and a checkpoint to return to from the first step on."""
+        loop = self._loop
+        loop.journal.send(Phase("training", state.global_step, state.max_steps))
+        if state.global_step == 0:
+            if args.eval_strategy != "no":
+                loop._determine_best_metric(loop.evaluate(), None)
+            loop._save_checkpoint(loop.model_wrapped)
+        loop.clock.restart()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
+        wanted = self._wanted()
+        if wanted is not None:
+            self._loop.end_reason = wanted
+            control.should_training_stop = True
+            control.should_save = wanted != "cancel"
+            control.should_evaluate = control.should_evaluate or (wanted == "finish" and args.eval_strategy != "no")
+        elif time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
+            control.should_save = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
+        if state.global_step and self._loop.has_stopped_improving() and not self._loop.end_reason:
+            self._loop.end_reason = "early_stopping"
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
+        self._saved_at = time.monotonic()
+
+    def _wanted(self) -> str | None:
+        """The same in every process of a distributed run: what any of them was told."""
+        loop = self._loop
+        names = (None, "pause", "finish", "cancel")
+        number = names.index(loop.asked.wanted)
+        if loop.args.world_size > 1:
+            told = torch.tensor([number], device=loop.args.device)
+            number = int(loop.accelerator.gather(told).max())
+        return names[number]
+
+
+class _Order(Sampler[int]):  # type: ignore[misc]
+    def __init__(self, count: int, order: Callable[[], list[int]]) -> None:
+        self._count = count
+        self._order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order())
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def _arguments(material: Material, folder: Path) -> TrainingArguments:
+    spec = material.spec
+    steps = max(1, math.ceil(len(material.train) / material.batch))
+    evaluations = spec.evaluations_per_epoch or 0
+    interval = max(1, steps // max(evaluations, 4))
+    evaluates = evaluations > 0 and len(material.validation) > 0
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=spec.micro_batch,
+        gradient_accumulation_steps=spec.accumulation,
+        num_train_epochs=spec.epochs or 1.0,
+        max_steps=spec.max_steps or -1,
+        learning_rate=spec.learning_rate,
+        weight_decay=spec.weight_decay or 0.0,
+        max_grad_norm=spec.clip_norm or 0.0,
+        optim=_OPTIMIZERS[str(spec.optimizer)],
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=interval,
+        save_strategy="steps",
+        save_steps=interval,
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        seed=spec.seed,
+        use_cpu=spec.device == "cpu",
+        fp16=spec.precision == "f16",
+        dataloader_pin_memory=spec.device == "cuda",
+        ddp_find_unused_parameters=False,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+def share(spec: RunSpec, step: int, total: int) -> float:
+    """Of the highest learning rate, at a step from 0: linear warm-up of at least 5 steps, then half a cosine."""
+    warm_up = min(max(5, math.ceil((spec.warmup_share or 0.0) * total)), max(1, total // 2))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    lowest = spec.final_rate_share or 0.0
+    done = (step - warm_up) / max(1, total - warm_up)
+    return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def load_weights(model: Any, checkpoint: Path) -> None:
+    """The LoRA matrices of a checkpoint into the model."""
+    set_peft_model_state_dict(model, load_file(checkpoint / WEIGHTS))
+
+
+def peak_memory_bytes(device: str) -> int:
+    """The most that this process has held, of the card's memory or of the machine's."""
+    return int(torch.cuda.max_memory_reserved()) if device == "cuda" else peak_rss_bytes()

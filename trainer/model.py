@@ -1,0 +1,155 @@
+"""The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer."""
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+
+from trainer import loss
+from trainer.convert import hf_folder
+from trainer.convert.failure import JobError
+from trainer.failure import RunError
+from trainer.spec import RunSpec
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
+_DTYPES = {"nf4": torch.bfloat16, "bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is known of the base before it is loaded."""
+
+    folder: Path
+    model_type: str
+    vocab_size: int
+    parameters: int
+    config: dict[str, Any]
+
+
+def look_at(folder: Path) -> Base:
+    """Reads config.json and the headers of the weights. Raises RunError("base_missing" | "base_unreadable")."""
+    if not (folder / "config.json").is_file():
+        raise RunError("base_missing", path=str(folder))
+    try:
+        hf_folder.check(folder)
+        config = hf_folder.read_config(folder)
+        tensors = {
+            name: tensor
+            for file in sorted(folder.glob("model*.safetensors"))
+            for name, tensor in hf_folder.tensors_of(file).items()
+        }
+    except JobError as error:
+        raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
+    text = config.get("text_config") or config
+    count = sum(_product(tensor.shape) for tensor in tensors.values())
+    return Base(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    count = 1
+    for length in shape:
+        count *= length
+    return count
+
+
+def load(spec: RunSpec, base: Base) -> Any:
+    """The PEFT model, its LoRA matrices in float32 and everything else frozen as it was loaded.
+
+    No `prepare_model_for_kbit_training`: it turns embeddings and head into float32, 2 GiB more for Llama 3 (peft#3265).
+    Raises RunError("base_unreadable").
+    """
+    device = str(spec.device)
+    torch.manual_seed(spec.seed)
+    dtype = _DTYPES[str(spec.precision)]
+    quantization = None
+    if spec.precision == "nf4":
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(str(base.folder), **place)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(base.folder),
+            config=config,
+            dtype=dtype,
+            quantization_config=quantization,
+            device_map={"": own_device(device)},
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            **place,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RunError("base_unreadable", path=str(base.folder), reason=reason) from error
+    model.requires_grad_(False)
+    if spec.gradient_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    torch.manual_seed(spec.seed)
+    lora = LoraConfig(
+        r=spec.rank or 16,
+        lora_alpha=spec.alpha or 32,
+        lora_dropout=spec.dropout or 0.0,
+        target_modules=list(TARGETS),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    adapted = get_peft_model(model, lora)
+    adapted.base_model.model.config.use_cache = False
+    return adapted
+
+
+def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
+    """Installs `trainer.loss`, unless it differs from the model's own on `example`. Returns the difference, or None."""
+    model = adapted.base_model.model
+    plain = model.forward
+    loss.install(model)
+    difference = loss.difference(model, example, plain)
+    if difference <= LOSS_TOLERANCE:
+        return difference
+    model.forward = plain
+    return None
+
+
+def own_device(device: str) -> int | str:
+    """Each process of a distributed run has a card of its own."""
+    return torch.cuda.current_device() if device == "cuda" else "cpu"
+
+
+def trained_parameters(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def has_bf16(device: str) -> bool:
+    """Whether the processor computes in bfloat16 without emulating it."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64"):
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        return "avx512_bf16" in flags or "amx_bf16" in flags
+    return platform.machine() in ("arm64", "aarch64") and sys.platform == "darwin"
+
+
+def free_bytes(device: str) -> int:
+    """Of the card's own memory, or of the machine's."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    if sys.platform == "linux":
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def base_facts(folder: Path) -> dict[str, Any]:
+    """The base's generation_config.json, or nothing."""
+    path = folder / "generation_config.json"
+    return dict(json.loads(path.read_bytes())) if path.is_file() else {}

@@ -1,0 +1,109 @@
+"""Three steps with the longest examples, before anything is trained: what they take replaces what was computed."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from trainer import data, loop
+from trainer.events import Adjusted, Forecast, Phase
+from trainer.failure import RunError
+from trainer.journal import Journal
+from trainer.material import Material
+
+STEPS = 3
+FORWARD_SHARE = 1 / 3  # of a training step's time: an evaluation has no backward pass, which takes twice as long
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """torch has an error of its own for cards only; on the processor its allocator says so in words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def smaller(material: Material, journal: Journal, step: int) -> Material:
+    """After memory ran out: half the micro batch. Raises RunError("out_of_memory") when there is no half."""
+    if material.micro_batch == 1:
+        raise RunError("out_of_memory", device=material.spec.device, micro_batch=1)
+    halved = material.with_half_the_micro_batch()
+    facts = {"micro_batch": halved.spec.micro_batch, "accumulation": halved.spec.accumulation}
+    journal.send(Adjusted("out_of_memory", step, facts))
+    return halved
+
+
+def measure(model: Any, material: Material, disk_bytes: int, journal: Journal) -> Material:
+    """The material, with a smaller micro batch where the asked one does not fit. Tells what the run will take.
+
+    Raises RunError("out_of_memory").
+    """
+    while True:
+        journal.send(Phase("probing"))
+        try:
+            token_s = _token_seconds(model, material)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            break
+        forget(model)
+        material = smaller(material, journal, 0)
+    peak = loop.peak_memory_bytes(str(material.spec.device)) + _optimizer_bytes(model, material)
+    forget(model)
+    journal.send(_forecast(material, token_s, peak, disk_bytes))
+    return material
+
+
+def _token_seconds(model: Any, material: Material) -> float:
+    """Seconds a token of a micro batch with the longest examples, forward and backward."""
+    longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
+    device = next(model.parameters()).device
+    batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
+    model.train()
+    taken = []
+    for _ in range(STEPS):
+        started = time.monotonic()
+        model(**batch).loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.monotonic() - started)
+    return min(taken) / int(batch["input_ids"].numel())
+
+
+def forget(model: Any) -> None:
+    """Neither gradients nor cached memory remain."""
+    model.zero_grad(set_to_none=True)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _optimizer_bytes(model: Any, material: Material) -> int:
+    """Two moments of each trained number: a byte each in the 8-bit optimizers, else four."""
+    trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
+    return trained * 2 * (1 if "8bit" in str(material.spec.optimizer) else 4)
+
+
+def _forecast(material: Material, token_s: float, peak_bytes: int, disk_bytes: int) -> Forecast:
+    spec, lengths = material.spec, [len(example.ids) for example in material.train]
+    steps_per_epoch = max(1, math.ceil(len(lengths) / material.batch))
+    steps = spec.max_steps or math.ceil((spec.epochs or 1) * steps_per_epoch)
+    order = data.order(len(lengths), material.batch, spec.seed, 0, lengths)
+    step_s = token_s * _padded([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
+    evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
+    evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
+    return Forecast(
+        peak_bytes=peak_bytes,
+        available_bytes=0,
+        step_s=round(step_s, 3),
+        total_s=round(steps * step_s + evaluations * evaluation_s, 1),
+        disk_bytes=disk_bytes,
+        is_measured=True,
+    )
+
+
+def _padded(lengths: Sequence[int], micro_batch: int) -> int:
+    """Tokens that are computed in an epoch, padding included."""
+    batches = [lengths[at : at + micro_batch] for at in range(0, len(lengths), micro_batch)]
+    return sum(max(batch) * len(batch) for batch in batches)

@@ -1,0 +1,75 @@
+"""What a finished run leaves: the adapter, what it is for, and the hold-out's likelihoods for the gate."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer import data, evaluation, spec
+from trainer import form as forms
+from trainer.data import Conversation
+from trainer.events import Phase
+from trainer.journal import Journal
+from trainer.material import Material
+
+ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
+RECORD = "kotae.json"  # in the adapter's folder: what PEFT's files do not say
+VERSION = 1
+CHATS = 20
+_ANY_LENGTH = 1 << 30
+
+
+def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Path:
+    """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base."""
+    target, part = folder / ADAPTER, folder / f"{ADAPTER}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part, save_embedding_layers=False)
+    (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
+    effective = spec.to_json(material.spec)
+    record = {
+        "version": VERSION,
+        "name": material.spec.name,
+        "base": material.spec.base,
+        "base_sha256": material.spec.base_sha256,
+        "form": effective["form"],
+        "spec_sha256": hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest(),
+        "step": step,
+    }
+    (part / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+    return target
+
+
+def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], folder: Path, journal: Journal) -> None:
+    """Token ids, and what base and adapter make of them in the precision that was trained in.
+
+    The gate asks every GGUF form for the likelihood of these very ids, and tokenizes the chats for itself.
+    """
+    examples = data.encode(rows, material.form, material.tokens, _ANY_LENGTH, "refuse", "answers").examples
+    sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
+    for at, example in enumerate(examples):
+        journal.send(Phase("evaluating", at, len(examples)))
+        with model.disable_adapter():
+            sums["base_nll"] += evaluation.example_nll(model, [example], material.tokens.pad_id)
+        sums["adapter_nll"] += evaluation.example_nll(model, [example], material.tokens.pad_id)
+    written = {
+        "version": VERSION,
+        "precision": material.spec.precision,
+        "end_ids": list(material.tokens.end_ids),
+        "examples": [
+            {"line": one.line, "ids": one.ids, "labels": one.labels, **{name: sums[name][at] for name in sums}}
+            for at, one in enumerate(examples)
+        ],
+        "chats": [_chat(row, material) for row in rows[:CHATS]],
+    }
+    part = folder / f"{HOLDOUT}.part"
+    part.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+    part.replace(folder / HOLDOUT)
+
+
+def _chat(row: Conversation, material: Material) -> dict[str, Any]:
+    asked = row.messages[:-1]
+    return {"messages": list(asked), "ids": material.tokens.encode(forms.prompt(material.form, asked)).ids}

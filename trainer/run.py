@@ -1,0 +1,305 @@
+"""One run from top to bottom: spec -> data -> checks -> model -> probe -> loop -> adapter."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer import (
+    awake,
+    checkpoints,
+    conversion,
+    data,
+    evaluation,
+    loop,
+    model,
+    preflight,
+    probe,
+    recipe,
+    result,
+    spec,
+    template,
+)
+from trainer import tokens as tokenizing
+from trainer.checkpoints import Checkpoint
+from trainer.control import Control
+from trainer.data import Conversation
+from trainer.events import PROTOCOL, Adjusted, Cancelled, Effective, Event, Finished, Forecast, Paused, Phase, Started
+from trainer.failure import RunError
+from trainer.journal import Journal
+from trainer.loop import Loop, NotFiniteError
+from trainer.material import Material
+from trainer.model import Base
+from trainer.spec import RunSpec
+from trainer.tokens import Tokens
+
+EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
+MOST_HALVINGS = 3  # of the learning rate, before the run gives up
+SAMPLES = 3  # validation questions that are answered at each evaluation, where the spec names none
+_ANY_LENGTH = 1 << 30
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The data files, read; `holdout` may be empty."""
+
+    train: list[Conversation]
+    validation: list[Conversation]
+    holdout: list[Conversation]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is known before the model is loaded."""
+
+    base: Base
+    rows: Rows
+    material: Material
+    forecast: Forecast
+
+
+def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, ends_after: str = "") -> Event | None:
+    """The event that ends it, which the caller sends. `ends_after`: "plan" or "probe": then it ends with its forecast.
+
+    Raises RunError.
+    """
+    folder = Path(asked.folder)
+    start = _start_of(folder, resumes=resumes) if not ends_after else None
+    folder.mkdir(parents=True, exist_ok=True)
+    journal.keep_in(folder)
+    journal.send(_started(start))
+    prepared = prepare(_settled(asked, folder) if resumes else asked, journal)
+    if ends_after == "plan":
+        return None
+    with awake.kept("Kotae: fine-tuning"):
+        adapted = _loaded(prepared, journal)
+        material = probe.measure(adapted, prepared.material, prepared.forecast.disk_bytes, journal)
+        if ends_after == "probe":
+            return None
+        trained = _train(adapted, material, folder, journal, control, start)
+        return _finish(adapted, trained, prepared, folder, journal)
+
+
+# ------------------------------------------------------------------ before the model
+
+
+def prepare(asked: RunSpec, journal: Journal) -> Prepared:
+    """Reads the data and decides what the spec leaves open. Raises RunError, also for findings that block."""
+    base = model.look_at(_base_folder(asked, journal))
+    journal.send(Phase("reading"))
+    tokens = tokenizing.load(base.folder)
+    form = asked.form or template.form_of(tokens.tokenizer)
+    if form is None:
+        raise RunError("spec_invalid", field="form", value=None, expected="a form: the base has no chat template")
+    asked = dataclasses.replace(asked, form=form)
+    rows = Rows(*(_read(asked, name) for name in ("train", "validation", "holdout")))
+    longest = data.encode(rows.train, form, tokens, _ANY_LENGTH, "refuse", "answers").longest
+    effective = recipe.effective(asked, _facts(asked, base, len(rows.train), longest))
+    journal.send(Phase("checking"))
+    return _checked(effective, tokens, base, rows, journal)
+
+
+def _base_folder(asked: RunSpec, journal: Journal) -> Path:
+    base = Path(asked.base)
+    if base.suffix.lower() != ".gguf":
+        return base
+    return conversion.base_folder(base, Path(asked.bases or Path(asked.folder) / "base"), journal)
+
+
+def _read(asked: RunSpec, name: str) -> list[Conversation]:
+    path = getattr(asked, name)
+    return data.read(Path(path), asked.hashes.get(name, "")) if path else []
+
+
+def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
+    device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return recipe.Facts(
+        rows=rows,
+        tokens_longest=longest,
+        device=device,
+        memory_bytes=model.free_bytes(device),
+        has_bf16=model.has_bf16(device),
+        parameters=base.parameters,
+        model_type=base.model_type,
+        platform=platform.system().lower(),
+    )
+
+
+def _checked(effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, journal: Journal) -> Prepared:
+    assert effective.form is not None
+
+    def encode(name: str, loss: str) -> data.Encoding:
+        assert effective.form is not None
+        longest = effective.context_tokens or _ANY_LENGTH
+        return data.encode(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
+
+    train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
+    asked = [({"role": "user", "content": text},) for text in effective.samples]
+    material = Material(
+        spec=effective,
+        form=effective.form,
+        tokens=tokens,
+        train=train.examples,
+        validation=validation.examples,
+        questions=asked or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
+    )
+    journal.send(Effective(spec.to_json(effective), _told(base, material)))
+    preflight.report(material, base, rows, {"train": train, "validation": validation}, journal)
+    forecast = Forecast(0, model.free_bytes(str(effective.device)), 0.0, 0.0, 0, is_measured=False)
+    journal.send(forecast)
+    return Prepared(base, rows, material, forecast)
+
+
+def _told(base: Base, material: Material) -> dict[str, Any]:
+    lengths = [len(example.ids) for example in material.train]
+    steps = recipe.steps_in_all(len(lengths), material.batch, material.spec.epochs or 1.0, material.spec.max_steps)
+    return {
+        "model_type": base.model_type,
+        "parameters": base.parameters,
+        "examples": len(lengths),
+        "tokens": sum(lengths),
+        "trained_tokens": evaluation.trained_tokens(material.train),
+        "longest": max(lengths, default=0),
+        "steps": steps,
+    }
+
+
+# -------------------------------------------------------------------- with the model
+
+
+def _loaded(prepared: Prepared, journal: Journal) -> Any:
+    """The model with LoRA, and our loss where it is the model's own in less memory."""
+    journal.send(Phase("loading"))
+    effective = prepared.material.spec
+    if effective.device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_per_process_memory_fraction(effective.memory_share)
+    adapted = model.load(effective, prepared.base)
+    shortest = min(prepared.material.train, key=lambda example: len(example.ids))
+    batch = data.collate([shortest], prepared.material.tokens.pad_id)
+    device = next(adapted.parameters()).device
+    model.with_own_loss(adapted, {name: tensor.to(device) for name, tensor in batch.items()})
+    return adapted
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    loop: Loop
+    material: Material
+
+
+def _train(
+    adapted: Any, material: Material, folder: Path, journal: Journal, control: Control, start: Checkpoint | None
+) -> Trained:
+    """Until it ends by itself or on request. Out of memory or not finite: on from the last checkpoint, changed."""
+    halvings = 0
+    while True:
+        _settle(material.spec, folder)
+        torch.manual_seed(material.spec.seed)
+        going = Loop(adapted, material, folder / CHECKPOINTS, journal, control)
+        try:
+            going.train(resume_from_checkpoint=str(start.path) if start else None)
+            return Trained(going, material)
+        except NotFiniteError as error:
+            halvings += 1
+            if halvings > MOST_HALVINGS:
+                raise RunError("not_finite", step=error.step, learning_rate=error.learning_rate) from error
+            material = material.with_half_the_rate()
+            facts = {"learning_rate": material.spec.learning_rate}
+            journal.send(Adjusted("not_finite", error.step, facts))
+        except (RuntimeError, MemoryError) as error:
+            if not probe.is_out_of_memory(error):
+                raise
+            material = probe.smaller(material, journal, going.state.global_step)
+        del going
+        probe.forget(adapted)
+        start = _newest(folder / CHECKPOINTS)
+
+
+def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, journal: Journal) -> Event:
+    going, material = trained.loop, trained.material
+    step, reason = going.state.global_step, going.end_reason
+    if reason == "pause":
+        return Paused(step)
+    if reason == "cancel":
+        return Cancelled(step)
+    best_step = going.state.best_global_step if material.spec.evaluations_per_epoch else step
+    best = next(one for one in checkpoints.whole(folder / CHECKPOINTS) if one.step == best_step)
+    loop.load_weights(adapted, best.path)
+    losses = [entry["eval_loss"] for entry in going.state.log_history if "eval_loss" in entry]
+    adapter = result.save_adapter(adapted, material, folder, best.step)
+    if prepared.rows.holdout:
+        result.write_holdout(adapted, material, prepared.rows.holdout, folder, journal)
+    gguf = ""
+    if material.spec.converter:
+        gguf = str(folder / result.GGUF)
+        conversion.adapter_gguf(adapter, prepared.base.folder, Path(gguf), material.spec.converter, journal)
+    ended = {"finish": "stopped", "early_stopping": "early_stopping"}
+    return Finished(
+        reason=ended.get(reason, "steps" if material.spec.max_steps else "epochs"),
+        step=step,
+        best_step=best.step,
+        base_loss=losses[0] if losses else None,
+        best_loss=min(losses) if losses else None,
+        adapter=str(adapter),
+        gguf=gguf,
+        seconds=round(going.clock.trained_s, 1),
+        tokens_per_s=round(going.clock.all_tokens / max(going.clock.trained_s, 1e-9), 1),
+        peak_bytes=loop.peak_memory_bytes(str(material.spec.device)),
+    )
+
+
+# ------------------------------------------------------------------ the run's folder
+
+
+def _start_of(folder: Path, *, resumes: bool) -> Checkpoint | None:
+    """The checkpoint that a resumed run goes on from; None: from the beginning, also where none was written yet."""
+    started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
+    if not resumes:
+        if (folder / CHECKPOINTS).is_dir():
+            raise RunError("run_exists", path=str(folder))
+        return None
+    if not started:
+        raise RunError("nothing_to_resume", path=str(folder))
+    return _newest(folder / CHECKPOINTS)
+
+
+def _newest(folder: Path) -> Checkpoint | None:
+    """Raises RunError("checkpoint_damaged") when there are some and none is whole."""
+    whole = checkpoints.whole(folder)
+    if whole:
+        checkpoints.forget_after(folder, whole[0].step)
+        return whole[0]
+    if folder.is_dir() and any(path.suffix != ".part" for path in folder.iterdir()):
+        raise RunError("checkpoint_damaged", path=str(folder))
+    return None
+
+
+def _settle(effective: RunSpec, folder: Path) -> None:
+    """What is in force from here on, for people and for a resume."""
+    if is_first_process():
+        part = folder / f"{EFFECTIVE}.part"
+        part.write_text(json.dumps(spec.to_json(effective), ensure_ascii=False, indent=1), encoding="utf-8")
+        part.replace(folder / EFFECTIVE)
+
+
+def _settled(asked: RunSpec, folder: Path) -> RunSpec:
+    path = folder / EFFECTIVE
+    return spec.read(path) if path.is_file() else asked
+
+
+def is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _started(start: Checkpoint | None) -> Started:
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return Started(PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

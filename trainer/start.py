@@ -1,0 +1,35 @@
+"""Starts a module of this package in an isolated Python: `<trainer python> -I -X utf8 start.py MODULE [ARGUMENT...]`.
+
+Isolated: no PYTHONPATH, no current folder. The package alone is made importable, not the folder that it lies in: that
+one may hold the libraries of another Python.
+"""
+
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def command(python: str, module: str, *arguments: str) -> list[str]:
+    """Starts `module` as `python -m` would, whatever surrounds it."""
+    return [python, "-I", "-X", "utf8", str(_FOLDER / "start.py"), module, *arguments]
+
+
+def main() -> None:
+    module, *arguments = sys.argv[1:]
+    spec = importlib.util.spec_from_file_location(
+        "trainer", _FOLDER / "__init__.py", submodule_search_locations=[str(_FOLDER)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["trainer"] = package
+    spec.loader.exec_module(package)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
