@@ -1,0 +1,264 @@
+"""What a run will take, before anything is loaded: memory, disk and time, in parts. Standard library only, and pure.
+
+Activations are counted after what autograd keeps with transformers 5.24 and peft 0.21 (read off with its hooks, for
+Llama and Gemma 3, in 16 and 32 bits; `tests/benchmarks/train_memory.py` compares again). The accounting of a layer
+follows "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198); 4-bit weights and their
+constants, QLoRA (arXiv 2305.14314). Nothing here was compared with a graphics card yet.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.spec import RunSpec
+
+REFUSED_SHARE = 0.92  # of what is free: above it a run is not begun
+KEPT_CHECKPOINTS = 3  # the two newest, and the best
+CHUNK_ELEMENTS = 1 << 25  # as in trainer/loss.py, which needs torch
+
+GIB = 1 << 30
+_NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
+_BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens
+_CONTEXT_BYTES = 600 << 20  # CUDA's own, and its libraries' code
+_SPARE_SHARE = 0.1  # of activations; assumed
+_CPU_LIBRARIES_BYTES = 700 << 20  # Python with torch, transformers and peft; measured 640 to 720 MB
+_LOG_BYTES = 64 << 20
+_FOUR_NORMS = ("gemma2", "gemma3", "gemma3_text")
+_HEAD_NORMS = ("gemma3", "gemma3_text", "qwen3", "olmo2", "exaone4")  # of each query and key
+
+# Of a card's 16-bit products with 32-bit sums, by a part of its name, in 10^12 a second: published peaks, not measured.
+_CARDS = {
+    "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A6000": 155, "T4": 65, "V100": 125,
+    "5090": 210, "5080": 113, "5070 Ti": 88, "5070": 62, "5060 Ti": 47,
+    "4090": 165, "4080": 98, "4070 Ti": 80, "4070": 58, "4060 Ti": 44, "4060": 30, "3090": 71, "3080": 60, "3060": 26,
+}  # fmt: skip
+_UNKNOWN_CARD = 30
+# What of the peak is reached: 0.3 follows from 2,340 tokens/s of a 7B base on an A100, as its maker published them.
+_REACHED_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of the base's text model. Widths in numbers a token."""
+
+    layers: int
+    width: int
+    inner: int  # of the feed-forward part
+    queries: int  # heads x numbers a head
+    keys: int  # the same of keys and values
+    head_length: int
+    vocabulary: int
+    is_tied: bool
+    norms: int = 2  # a layer
+    has_head_norms: bool = False
+    caps_logits: bool = False
+    other_weights: int = 0  # vectors, and what this table does not know
+
+    @property
+    def matrices(self) -> tuple[tuple[int, int], ...]:
+        """In and out of the seven projections of a layer."""
+        wide = (self.width, self.inner)
+        attention = ((self.width, self.queries), (self.width, self.keys), (self.width, self.keys))
+        return (*attention, (self.queries, self.width), wide, wide, (self.inner, self.width))
+
+    @property
+    def linear_weights(self) -> int:
+        return self.layers * sum(rows * columns for rows, columns in self.matrices)
+
+    @property
+    def table_weights(self) -> int:
+        """The table of tokens and, where it is another, the head's."""
+        return self.vocabulary * self.width * (1 if self.is_tied else 2)
+
+    @property
+    def parameters(self) -> int:
+        return self.linear_weights + self.table_weights + self.other_weights
+
+    def lora_weights(self, rank: int) -> int:
+        return self.layers * rank * sum(rows + columns for rows, columns in self.matrices)
+
+
+def shape_of(config: Mapping[str, Any], parameters: int = 0) -> Shape:
+    """From config.json. `parameters`: as counted in the files, where that is known; 0: it is not.
+
+    Raises KeyError for a configuration without one of the lengths.
+    """
+    text: Mapping[str, Any] = config.get("text_config") or config
+    kind = str(text.get("model_type", config.get("model_type", "")))
+    width, heads = int(text["hidden_size"]), int(text["num_attention_heads"])
+    length = int(text.get("head_dim") or (256 if kind.startswith("gemma") else width // heads))
+    shape = Shape(
+        layers=int(text["num_hidden_layers"]),
+        width=width,
+        inner=int(text["intermediate_size"]),
+        queries=heads * length,
+        keys=int(text.get("num_key_value_heads") or heads) * length,
+        head_length=length,
+        vocabulary=int(text["vocab_size"]),
+        is_tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", kind.startswith("gemma")))),
+        norms=4 if kind in _FOUR_NORMS else 2,
+        has_head_norms=kind in _HEAD_NORMS,
+        caps_logits=bool(text.get("final_logit_softcapping")),
+    )
+    return dataclasses.replace(shape, other_weights=max(0, parameters - shape.parameters))
+
+
+# -------------------------------------------------------------------- memory
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes; they add up. `kept`: activations, from forward to backward. `working`: the most of what comes and goes.
+
+    `libraries`: is taken before anything is loaded; who asks a running process what is free leaves it out.
+    """
+
+    weights: int  # of the projections, frozen
+    tables: int  # of tokens, the head, and vectors; never in four bits
+    adapter: int  # LoRA and its gradients, in 32 bits
+    optimizer: int
+    kept: int
+    working: int
+    spare: int  # an allocator's blocks are seldom as large as what is asked for
+    libraries: int
+
+    @property
+    def total(self) -> int:
+        return sum(dataclasses.astuple(self))
+
+
+def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
+    """Of the card, or of the process without one. `spec`: effective. `longest_tokens`: of the longest example."""
+    positions = (spec.micro_batch or 1) * longest_tokens
+    number = _BYTES[str(spec.precision)]
+    lora = shape.lora_weights(spec.rank or 16)
+    is_packed = spec.precision == "nf4"
+    layer = positions * _layer_token_bytes(shape, spec, longest_tokens)
+    largest = number * max(rows * columns for rows, columns in shape.matrices) if is_packed else 0
+    passing = positions * (8 * shape.inner + (12 * shape.width if number == 2 else 0)) + largest
+    if spec.gradient_checkpointing:
+        kept, again = shape.layers * positions * shape.width * number, layer
+    else:
+        kept, again = shape.layers * layer, 0
+    working = max(again + passing, _head_bytes(shape, positions, number))
+    return Memory(
+        weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
+        tables=(shape.table_weights + shape.other_weights) * number,
+        adapter=lora * 8,
+        optimizer=round(lora * optimizer_bytes(spec)),
+        kept=kept,
+        working=working,
+        spare=0 if spec.device == "cpu" else round(_SPARE_SHARE * (kept + working)),
+        libraries=_CPU_LIBRARIES_BYTES if spec.device == "cpu" else _CONTEXT_BYTES,
+    )
+
+
+def _layer_token_bytes(shape: Shape, spec: RunSpec, longest_tokens: int) -> int:
+    """What autograd keeps of one layer, for each token.
+
+    PEFT turns the input of each LoRA into 32 bits, each time anew where the rest has 16. Norms compute in 32 bits.
+    """
+    number = _BYTES[str(spec.precision)]
+    width, inner, queries, keys = shape.width, shape.inner, shape.queries, shape.keys
+    if spec.dropout:  # each input once more, and which of its numbers were dropped
+        marks = 4 if spec.device == "cpu" else 1
+        inputs = (4 + marks) * (5 * width + queries + inner)
+    elif number == 4:
+        inputs = 4 * (2 * width + inner)  # one copy serves several, and attention keeps the last projection's itself
+    else:
+        inputs = 4 * (5 * width + queries + inner)
+    if (spec.micro_batch or 1) > 1:  # padding: keys and values are repeated for each head, and the mask is kept
+        attention = number * (4 * queries + longest_tokens)
+    else:
+        attention = 2 * number * (queries + keys)
+    head_norms = 4 * (queries + keys) if shape.has_head_norms else 0
+    norms = 4 * width * shape.norms + head_norms
+    return inputs + attention + norms + 3 * number * inner + 7 * 4 * (spec.rank or 16)
+
+
+def _head_bytes(shape: Shape, positions: int, number: int) -> int:
+    """Of the head on trained positions, a chunk at a time: logits and one more such array in 32 bits."""
+    elements = min(CHUNK_ELEMENTS, positions * shape.vocabulary)
+    return elements * (12 if shape.caps_logits else 8) + 2 * positions * shape.width * number
+
+
+def optimizer_bytes(spec: RunSpec) -> float:
+    """Of two moments, for each trained number: a byte each and four for each 256 of them, or four each."""
+    return 2 * (1 + 4 / 256) if "8bit" in str(spec.optimizer) else 8
+
+
+# ---------------------------------------------------------------------- disk
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Bytes. `base`: the folder that a GGUF base is turned into, once. `forms`: of the comparison afterwards."""
+
+    base: int
+    checkpoints: int  # at most, one being written
+    adapter: int  # as PEFT has it, and as GGUF
+    logs: int
+    forms: int
+
+    @property
+    def training(self) -> int:
+        return self.base + self.checkpoints + self.adapter + self.logs
+
+
+def disk(shape: Shape, spec: RunSpec, *, forms: tuple[float, ...] = ()) -> Disk:
+    """`forms`: bits a weight of each GGUF form that is made; base and merged model in 16 bits come with them."""
+    lora = shape.lora_weights(spec.rank or 16)
+    has_folder = not str(spec.base).lower().endswith(".gguf")
+    bits = sum(forms) + 32 if forms else 0
+    return Disk(
+        base=0 if has_folder else 2 * shape.parameters,
+        checkpoints=round((KEPT_CHECKPOINTS + 1) * lora * (4 + optimizer_bytes(spec))),
+        adapter=lora * 8,
+        logs=_LOG_BYTES,
+        forms=round(shape.parameters * bits / 8),
+    )
+
+
+# ---------------------------------------------------------------------- time
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Tokens of all examples of an epoch; `trained`: those in the loss. `validation_tokens`: of one evaluation."""
+
+    examples: int
+    tokens: int
+    trained: int
+    validation_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    step_s: float
+    steps: int  # at most: early stopping ends sooner
+    total_s: float  # with evaluations
+
+
+def time(shape: Shape, spec: RunSpec, load: Load, flops_per_s: float) -> Time:
+    """`flops_per_s`: what the device reaches, see `card_flops_per_s`; a multiplication and an addition are two."""
+    batch = (spec.micro_batch or 1) * (spec.accumulation or 1)
+    steps_per_epoch = max(1, math.ceil(load.examples / batch))
+    steps = max(1, math.ceil(steps_per_epoch * (spec.epochs or 1)))
+    steps = min(steps, spec.max_steps) if spec.max_steps else steps
+    length = load.tokens / max(load.examples, 1)
+    forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
+    passes = 3 if spec.gradient_checkpointing else 2  # the weights are frozen: backward costs as much as forward
+    head = 4 * shape.vocabulary * shape.width * load.trained
+    lora = 6 * shape.lora_weights(spec.rank or 16)
+    step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
+    evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
+    evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
+    return Time(step_s, steps, steps * step_s + evaluations * evaluation_s)
+
+
+def card_flops_per_s(name: str) -> float:
+    """Assumed for a card of that name."""
+    found = next((peak for part, peak in _CARDS.items() if part.casefold() in name.casefold()), _UNKNOWN_CARD)
+    return found * 1e12 * _REACHED_SHARE
