@@ -100,7 +100,7 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`gate.json`. `proposed`: a form; `file`: where it is, below the run's folder or absolute; "": an adapter's."""
+    """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was."""
 
     verdict: str
     proposed: str

@@ -1,0 +1,295 @@
+"""`report.html`: one run in one file that opens anywhere, without a network, a script or a second file.
+
+Made of the run's folder alone: spec, journal and, where the gate has been passed, `gate.json`. All text is escaped.
+"""
+
+import functools
+import json
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from app.core import wording
+from app.core.atomic import write_atomically
+from app.core.copying import write_failure
+from app.core.errors import AppError
+from app.core.paths import resources
+from app.core.training import gate as gates
+from app.core.training import gate_file, history, plots, runs
+from app.core.training.gate import AnswerRow, FormRow, Gate
+from app.core.training.history import History
+from app.core.training.plots import Series
+from app.core.wording import size
+from trainer import spec
+
+NAME = "report.html"
+_ANSWERS_EACH = 5
+_SAMPLE_STEPS = 8  # of one question
+_MEAN_STEPS = 20
+_NONE = "-"
+
+
+def write(folder: Path) -> Path:
+    """Makes the report anew, in the language in use. Raises AppError("run_unwritable" | "drive_space")."""
+    path = folder / NAME
+    try:
+        write_atomically(path, render(folder).encode("utf-8", "replace"))
+    except OSError as error:
+        raise write_failure(error, folder, "run_unwritable") from error
+    return path
+
+
+def render(folder: Path) -> str:
+    run = runs.read(folder)
+    told = history.read(folder)
+    gate = _gate(folder)
+    word = _words(wording.current_language())
+    made_at = gate.made_at if gate else 0.0
+    return _template().render(
+        language=wording.current_language(),
+        css=Markup(_resource("report.css")),  # noqa: S704  ours
+        word=word,
+        name=run.name,
+        id=run.id,
+        made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
+        gate=gate,
+        verdict=wording.phrase(f"gate_{gate.verdict}") if gate else "",
+        reasons=_reasons(gate) if gate else [],
+        summary=_summary(gate, word) if gate else [],
+        form_columns=_COLUMNS,
+        forms=[_form(row, gate, word) for row in gate.forms] if gate else [],
+        plots=[Markup(drawn) for drawn in _plots(told, word) if drawn],  # noqa: S704  names in it are escaped
+        best=_best(told, word),
+        answers=_answers(gate.answers, word) if gate else [],
+        samples=_samples(told, word),
+        tables=_tables(run, told, word),
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(resources() / "report")
+    options: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    return jinja2.Environment(loader=loader, autoescape=True, **options).get_template(NAME)
+
+
+def _resource(name: str) -> str:
+    return (resources() / "report" / name).read_text("utf-8")
+
+
+@functools.cache
+def _words(language: str) -> dict[str, str]:
+    return {key: pair[language] for key, pair in tomllib.loads(_resource("words.toml")).items()}
+
+
+def _gate(folder: Path) -> Gate | None:
+    try:
+        return gate_file.read(folder)
+    except AppError:
+        return None
+
+
+# ---------------------------------------------------------------------------- gate
+
+
+def _reasons(gate: Gate) -> list[tuple[str, str]]:
+    found = [(reason.level, gate_file.sentence(reason)) for reason in gate.reasons]
+    return found or [("adopt", wording.phrase("gate_adopt_why"))]
+
+
+def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
+    row, base = gate.row(gate.proposed), gate.row(gates.BASE)
+    name = word["proposed_none"] if gate.proposed == gates.BASE_ADAPTER else _form_name(gate.proposed, word)
+    pairs = [
+        (word["proposed"], f"{name} ({size(row.size_bytes)})"),
+        (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
+        (word["change"], _change(row)),
+    ]
+    if gate.base_nll is not None and gate.adapter_nll is not None:
+        pairs.append((f"{word['precision']} ({gate.precision})", f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}"))
+    if gate.chats:
+        pairs.append((word["chats_equal"], f"{gate.chats_equal} / {gate.chats}"))
+    pairs.append((word["memory_free"], size(gate.available_bytes)))
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    text: str
+    is_loss: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    name: str
+    mark: str  # a class of the page
+    cells: tuple[_Cell, ...]
+
+
+_COLUMNS = ("size", "memory", "nll", "loss", "change", "kld", "top1", "ended", "loops", "japanese", "speed")
+
+
+def _form(row: FormRow, gate: Gate, word: dict[str, str]) -> _Form:
+    is_loss = row.loss_nats is not None and row.loss_nats > gates.LOSS_NATS
+    loss = f"{row.loss_nats:+.3f}" if row.loss_nats is not None else _NONE
+    speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else _NONE
+    cells = (
+        _Cell(size(row.size_bytes)),
+        _Cell(size(row.memory_bytes)),
+        _Cell(f"{row.nll:.4f}"),
+        _Cell(f"▲ {loss}" if is_loss else loss, is_loss),
+        _Cell(_change(row)),
+        _Cell(f"{row.divergence:.2g}" if row.divergence is not None else _NONE),
+        *(_Cell(_percent(share)) for share in _shares(row)),
+        _Cell(speed),
+    )
+    mark = "proposed" if row.form == gate.proposed else "" if row.fits else "does-not-fit"
+    return _Form(_form_name(row.form, word), mark, cells)
+
+
+def _shares(row: FormRow) -> tuple[float | None, ...]:
+    return row.same_first_share, row.ended_share, row.looping_share, row.japanese_share
+
+
+def _form_name(form: str, word: dict[str, str]) -> str:
+    own = {gates.BASE: "form_base", gates.BASE_ADAPTER: "form_base_adapter", gates.F16_ADAPTER: "form_f16_adapter"}
+    return word[own[form]] if form in own else word["form_merged"].format(form=form)
+
+
+def _change(row: FormRow) -> str:
+    change = row.change
+    return f"{change.mean:+.3f} ({change.low:+.3f} … {change.high:+.3f})" if change else _NONE
+
+
+def _percent(share: float | None) -> str:
+    return f"{share:.0%}" if share is not None else _NONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    question: str
+    base: str
+    base_end: str
+    tuned: str
+    tuned_end: str
+    reference: str
+
+
+def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str, list[_Answer]]]:
+    """Those that have gained most and least; one whose gain is not known counts as none."""
+    ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
+    each = min(_ANSWERS_EACH, (len(ranked) + 1) // 2)
+    worst = list(reversed(ranked[each:]))[:_ANSWERS_EACH]
+    groups = [(word["most_better"], ranked[:each]), (word["most_worse"], worst)]
+    return [(heading, [_answer(row, word) for row in found]) for heading, found in groups if found]
+
+
+def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:
+    base, tuned = row.base or word["empty"], row.tuned or word["empty"]
+    ends = [word.get(f"ended_by_{how}", "") for how in (row.base_ended_by, row.tuned_ended_by)]
+    return _Answer(row.question, base, ends[0], tuned, ends[1], row.reference or _NONE)
+
+
+# ------------------------------------------------------------------------- training
+
+
+def _plots(told: History, word: dict[str, str]) -> list[str]:
+    losses = [(float(step.step), step.loss) for step in told.steps]
+    validation = [(float(one.step), one.loss) for one in told.evaluations]
+    is_long = len(losses) > 3 * _MEAN_STEPS
+    train = [Series(word["series_train"], "three" if is_long else "one", losses)]
+    if is_long:
+        train.append(Series(word["series_smooth"], "one", plots.smooth(losses, _MEAN_STEPS)))
+    rates = [(float(step.step), step.learning_rate) for step in told.steps]
+    norms = [(float(step.step), step.gradient_norm) for step in told.steps]
+    return [
+        plots.plot(
+            word["plot_loss"],
+            word["step"],
+            [*train, Series(word["series_validation"], "two", validation, has_dots=len(validation) <= 60)],
+        ),
+        plots.plot(word["plot_rate"], word["step"], [Series(word["series_rate"], "one", rates)]),
+        plots.plot(word["plot_norm"], word["step"], [Series(word["series_norm"], "one", norms)]),
+    ]
+
+
+def _best(told: History, word: dict[str, str]) -> str:
+    best = min(told.evaluations, key=lambda one: one.loss, default=None)
+    return word["best_here"].format(step=best.step, loss=f"{best.loss:.4f}") if best else ""
+
+
+def _samples(told: History, word: dict[str, str]) -> list[tuple[str, list[tuple[int, str, str]]]]:
+    """By question, at most `_SAMPLE_STEPS` of its answers, the first and the last among them."""
+    by_question: dict[str, list[tuple[int, str, str]]] = {}
+    for one in told.samples:
+        end = "" if one.has_ended else word["ended_by_limit"]
+        by_question.setdefault(one.question, []).append((one.step, one.answer.strip() or word["empty"], end))
+    return [(question, _thinned(found)) for question, found in by_question.items()]
+
+
+def _thinned(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    if len(found) <= _SAMPLE_STEPS:
+        return found
+    places = {round(at * (len(found) - 1) / (_SAMPLE_STEPS - 1)) for at in range(_SAMPLE_STEPS)}
+    return [one for at, one in enumerate(found) if at in places]
+
+
+def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    asked = runs.effective(run)
+    facts = told.effective.facts if told.effective else {}
+    tables = [
+        (word["settings"], word["settings_note"], _pairs(spec.to_json(asked)) if asked else []),
+        (word["facts"], "", _pairs(facts)),
+        (word["data"], "", _data(asked, told, word)),
+        (word["findings"], "", [(f"{one.level}: {one.code}", _shown(one.facts)) for one in told.findings]),
+        (word["adjusted"], "", [(f"{one.reason} ({one.step})", _shown(one.facts)) for one in told.adjusted]),
+        (word["versions"], "", _pairs(told.started.versions) if told.started else []),
+        (word["finished"], "", _pairs(_end(told))),
+    ]
+    return [table for table in tables if table[2]]
+
+
+def _data(asked: spec.RunSpec | None, told: History, word: dict[str, str]) -> list[tuple[str, str]]:
+    """Rows and hashes of each file."""
+    said = told.started.data if told.started else {}
+    found = []
+    for name in ("train", "validation", "holdout"):
+        about = said.get(name)
+        about = about if isinstance(about, dict) else {}
+        sha256 = about.get("sha256") or (asked.hashes.get(name) if asked else "")
+        if sha256 or about:
+            rows = about.get("rows", "?")
+            found.append((name, f"{word['rows']}: {rows}, sha256: {sha256 or '?'}"))
+    return found
+
+
+def _end(told: History) -> dict[str, Any]:
+    end = told.finished
+    if end is None:
+        return {}
+    return {
+        "reason": end.reason,
+        "step": end.step,
+        "best_step": end.best_step,
+        "seconds": round(end.seconds),
+        "tokens_per_s": round(end.tokens_per_s, 1),
+        "peak_bytes": size(end.peak_bytes),
+    }
+
+
+def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(key, _shown(value)) for key, value in values.items() if value not in (None, "", {}, [], ())]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,269 @@
+"""The gate of one training run: each form made and measured in children, the verdict, and the report."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+from PySide6.QtCore import QObject, Signal
+
+from app.core import fit
+from app.core.errors import AppError
+from app.core.training import forms, gate, gate_file, prompts, report, runs
+from app.core.training import scores as score_files
+from app.core.training.forms import Export, Step
+from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate
+from app.core.training.scores import Scores
+from app.core.training_environment import TrainingEnvironment
+from app.engine import quantize_job, score_job
+from app.engine.quantize_job import Quantize
+from app.engine.score_job import Chat, Score
+from app.services import background
+from app.services.job_child import JobChild
+from trainer import convert_job
+from trainer.convert_job import HfToGguf, Merge
+
+
+@dataclass(frozen=True, slots=True)
+class GateCommands:
+    """What is started for what. `quantize` and `score` are told the file with the job."""
+
+    environment: TrainingEnvironment
+    quantize: Callable[[Path], list[str]]
+    score: Callable[[Path], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class GateProgress:
+    """`phase`: a step's kind. Bytes (score: tokens) of it; `total` 0: not known. `number`: of the step, from 1."""
+
+    phase: str
+    form: str
+    done: int
+    total: int
+    number: int
+    steps: int
+
+
+class GateRun(QObject):
+    """One at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`.
+
+    After the latter two, what was measured is kept, and the same gate goes on from there.
+    """
+
+    progressed = Signal(object)  # GateProgress
+    finished = Signal(object)  # Gate; gate.json and report.html are in the run's folder
+    failed = Signal(object)  # AppError
+    cancelled = Signal()
+
+    def __init__(self, commands: GateCommands, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._commands = commands
+        self._lock: filelock.BaseFileLock | None = None
+        self._export: Export | None = None
+        self._steps: list[Step] = []
+        self._count = 0
+        self._available_bytes = 0
+        self._measured: dict[str, Scores] = {}
+        self._child: JobChild | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._lock is not None
+
+    @property
+    def child_pid(self) -> int:
+        """0 while no child works."""
+        return self._child.pid if self._child is not None else 0
+
+    def start(self, run: Path, cache: Path, available_bytes: int = 0) -> None:
+        """`run`: the folder of a finished run. `cache`: where bases are kept. `available_bytes` 0: what is free now.
+
+        Raises AppError: run_busy, run_unwritable.
+        """
+        assert not self.is_running
+        self._lock = runs.hold(run)
+        self._available_bytes = available_bytes or fit.available_memory_bytes()
+        self._in_background(lambda: _prepared(run, cache), self._begin)
+
+    def cancel(self) -> None:
+        """Blocks for a moment. What was measured is kept."""
+        if self.is_running:
+            self._end()
+            self.cancelled.emit()
+
+    # --------------------------------------------------------------------- steps
+
+    def _begin(self, prepared: tuple[Export, dict[str, Scores]]) -> None:
+        self._export, self._measured = prepared
+        self._steps = forms.remaining(self._export, self._measured)
+        self._count = len(self._steps)
+        try:
+            if self._commands.environment.converter is None and any(_converts(step) for step in self._steps):
+                raise AppError("converter_missing", path=str(self._commands.environment.python.parent.parent))
+            forms.open_folder(self._export, self._steps)
+        except AppError as error:
+            self._fail(error)
+            return
+        self._next()
+
+    def _next(self) -> None:
+        """Begins the next step, or comes to the verdict."""
+        if not self._steps:
+            self._judge()
+            return
+        step = self._steps[0]
+        self._tell(step, 0, 0)
+        try:
+            self._start_child(step)
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(AppError("run_unwritable", path=str(step.path.parent), reason=error.strerror or str(error)))
+
+    def _start_child(self, step: Step) -> None:
+        assert self._export is not None
+        job, path = self._job(step), self._export.folder / "job.json"
+        if isinstance(job, Score):
+            score_job.write(job, path)
+            command = self._commands.score(path)
+        elif isinstance(job, Quantize):
+            quantize_job.write(job, path)
+            command = self._commands.quantize(path)
+        else:
+            path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+            command = self._commands.environment.command("trainer.convert", str(path))
+        log = self._export.run / f"gate-{step.kind}.log"
+        child = JobChild(command, step.path, log, f"{step.kind} {step.form}", self)
+        child.progressed.connect(lambda event: self._tell(step, event.done_bytes, event.total_bytes))
+        child.finished.connect(lambda _event: self._on_finished(step))
+        child.failed.connect(self._fail)
+        self._child = child
+        child.start()
+
+    def _job(self, step: Step) -> convert_job.Job | Quantize | Score:
+        assert self._export is not None
+        export, target = self._export, str(step.path)
+        converter = str(self._commands.environment.converter)
+        if step.kind == "convert":
+            return HfToGguf(str(export.source.folder), target, converter, "f16")
+        if step.kind == "merge":
+            return Merge(str(export.base_f16), str(export.adapter), target, converter)
+        if step.kind == "quantize":
+            source = export.base_f16 if step.form == BASE else export.file(MERGED_F16)
+            form = forms.BASE_FORM.name if step.form == BASE else step.form
+            return Quantize(str(source), target, form, metadata=export.build.metadata())
+        return _score(export, step.form, target, self._available_bytes)
+
+    def _on_finished(self, step: Step) -> None:
+        assert self._export is not None
+        self._child = None
+        self._steps.pop(0)
+        if step.kind == "score":
+            try:
+                self._measured[step.form] = score_files.read(step.path)
+                self._drop()
+            except AppError as error:
+                self._fail(error)
+                return
+        self._next()
+
+    def _drop(self) -> None:
+        """Of the merged files the best so far stays, and the one that others are made of."""
+        assert self._export is not None
+        tuned = {form: found for form, found in self._measured.items() if form not in (BASE, F16_ADAPTER)}
+        best = gate.choose(tuned, self._available_bytes) if tuned else ""
+        needed = [MERGED_F16] if any(step.form not in (BASE, BASE_ADAPTER) for step in self._steps) else []
+        base = [BASE] if any(step.form in (BASE, BASE_ADAPTER) for step in self._steps) or best == BASE_ADAPTER else []
+        forms.drop(self._export, [best, *needed, *base])
+
+    # ------------------------------------------------------------------- verdict
+
+    def _judge(self) -> None:
+        assert self._export is not None
+        export, measured, available = self._export, self._measured, self._available_bytes
+        self._steps = forms.making(export, gate.choose(measured, available))  # if it was not the best on the way
+        if self._steps:
+            self._count += len(self._steps)
+            self._next()
+            return
+        self._in_background(lambda: _judged(export, measured, available), self._finish)
+
+    def _finish(self, found: Gate) -> None:
+        self._end()
+        self.finished.emit(found)
+
+    # ----------------------------------------------------------------------- end
+
+    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Nothing is delivered when it has ended meanwhile."""
+        lock = self._lock
+        background.run(
+            work,
+            lambda result: done(result) if self._lock is lock else None,
+            lambda error: self._fail(error) if self._lock is lock else None,
+        )
+
+    def _tell(self, step: Step, done: int, total: int) -> None:
+        number = self._count - len(self._steps) + 1
+        self.progressed.emit(GateProgress(step.kind, step.form, done, total, number, self._count))
+
+    def _fail(self, error: AppError) -> None:
+        self._end()
+        self.failed.emit(error)
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+            child.deleteLater()
+        lock, self._lock = self._lock, None
+        self._steps = []
+        if lock is not None:
+            lock.release()
+
+
+def _prepared(run: Path, cache: Path) -> tuple[Export, dict[str, Scores]]:
+    export = forms.of_run(run, cache)
+    return export, forms.measured(export)
+
+
+def _score(export: Export, form: str, target: str, available_bytes: int) -> Score:
+    """In f16, which is slow, answers are written only where it could be the form to give out."""
+    asked = export.form
+    chats = export.holdout.chats if asked is not None else ()
+    is_too_large = form == MERGED_F16 and export.size_bytes(form) > available_bytes
+    return Score(
+        model=str(export.file(form)),
+        holdout=str(export.holdout_file),
+        target=target,
+        adapter=export.adapter_of(form),
+        reference="" if form == BASE else str(export.reference),
+        makes_reference=form == F16_ADAPTER,
+        chats=tuple(
+            Chat(prompts.segments(asked, chat.messages), chat.ids, prompts.limit_tokens(chat))
+            for chat in chats
+            if asked is not None
+        ),
+        answers=form != F16_ADAPTER and not is_too_large,
+        stop=asked.stop if asked is not None else (),
+    )
+
+
+def _judged(export: Export, measured: dict[str, Scores], available_bytes: int) -> Gate:
+    """Puts all into the run's folder. Raises AppError."""
+    lines = [example.line for example in export.holdout.examples]
+    groups = gate_file.groups_of(export.groups, lines) if export.groups else ()
+    found = gate.judge(export.holdout, measured, available_bytes, groups)
+    found = dataclasses.replace(found, file=forms.publish(export, found.proposed), made_at=time.time())
+    gate_file.write(found, export.run)
+    report.write(export.run)
+    return found
+
+
+def _converts(step: Step) -> bool:
+    return step.kind in ("convert", "merge")
