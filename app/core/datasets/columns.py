@@ -51,7 +51,8 @@ def plain(name: str) -> str:
 
 def is_known(name: str) -> bool:
     """Whether a column of this name would be taken for a question or an answer."""
-    return plain(name) in _plain_words("question") or plain(name) in _plain_words("answer")
+    guessed = guess((name,), ColumnMapping())
+    return bool(guessed.question or guessed.answer)
 
 
 def guess(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
@@ -106,7 +107,9 @@ def _plain_words(name: str) -> tuple[str, ...]:
 
 def _named(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
     free = {plain(column): column for column in reversed(columns) if column and column not in taken.values()}
-    return next((free[word] for word in _plain_words(name) if word in free), "")
+    known = next((free[word] for word in _plain_words(name) if word in free), "")
+    like = words()["like"].get(name, "$.")
+    return known or next((free[word] for word in reversed(free) if re.search(like, word)), "")
 
 
 def _find(written: str, columns: Sequence[str], lettered: Sequence[str]) -> str | None:

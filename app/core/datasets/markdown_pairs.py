@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from app.core.datasets import shapes
 from app.core.datasets.records import BadRow, short
 from app.core.datasets.rows import Row
+from app.core.table_file import Row as TableRow
 
 _WORDS = {
     "question": "question|ご質問|質問|問い|問題|設問|問|[QqＱｑ]",
@@ -25,6 +26,9 @@ _HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*#*$")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_].*?)(?:\*\*|__)[ \t]*$")
 _BOLD_LEVEL = 7  # below every heading
 _ASKS = re.compile(r"[?？]\s*$|(?:です|ます|でしょう|のです)か。?\s*$")
+_SECTION = re.compile(r"(?:\d+(?:[-.．－]\d+)*[.．、)）]?|[(（]\d+[)）])[ \t\u3000]+")  # before a heading that asks
+_CELLS = re.compile(r"(?<!\\)\|")
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
 _RULE = re.compile(r"[ \t]*(?:-[ \t]*){3,}$|[ \t]*(?:\*[ \t]*){3,}$|[ \t]*(?:_[ \t]*){3,}$")
 _COMMENT = re.compile(r"[ \t]*<!--.*-->[ \t]*$")
@@ -72,6 +76,17 @@ def read(text: str) -> tuple[list[Row], list[BadRow]]:
     return rows, bad
 
 
+def table(text: str) -> list[TableRow]:
+    """The cells of the text's tables, without the lines below their headings; line breaks are <br>."""
+    found = []
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if line.count("|") and not _TABLE_RULE.match(line):
+            cells = _CELLS.split(line.strip().removeprefix("|").removesuffix("|"))
+            plain = (re.sub(r"<br */?>", "\n", cell.replace("\\|", "|")).strip() for cell in cells)
+            found.append(TableRow(number, tuple(plain)))
+    return found
+
+
 def _lines(text: str) -> Iterator[_Line]:
     fence, all_lines = "", re.split(r"\r\n|\r|\n", text)
     for number, line in enumerate(all_lines[_front_matter(all_lines) :], start=_front_matter(all_lines) + 1):
@@ -113,7 +128,7 @@ def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow
     entry: _Entry | None = None
     stray: list[_Line] = []
     for line in lines:
-        question = line.question if has_signs else line.title if line.level and _ASKS.search(line.title) else None
+        question = line.question if has_signs else _asked(line)
         ends = line.level in range(1, _BOLD_LEVEL) and line.answer is None and (entry is None or _ends(entry, line))
         if question is not None or ends:
             yield from [entry] if entry else []
@@ -130,6 +145,10 @@ def _entries(lines: list[_Line], *, has_signs: bool) -> Iterator[_Entry | BadRow
             stray.append(line)
     yield from [entry] if entry else []
     yield from _outside(stray)
+
+
+def _asked(line: _Line) -> str | None:
+    return _SECTION.sub("", line.title, count=1) if line.level and _ASKS.search(line.title) else None
 
 
 def _ends(entry: _Entry, line: _Line) -> bool:

@@ -146,9 +146,11 @@ def _mapping(found: Records, name: str, wanted: ColumnMapping) -> tuple[ColumnMa
 
 
 def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> Imported:
-    if wanted.as_dict():
-        raise AppError("data_without_columns", name=name)
-    rows, bad = markdown_pairs.read(text)
-    if not rows and all(one.code == "outside" for one in bad):
-        raise AppError("data_no_rows", name=name)
-    return Imported(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
+    """Pairs of its text, else the rows of its tables."""
+    rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read(text)
+    if rows or any(one.code != "outside" for one in bad):
+        return Imported(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
+    table = markdown_pairs.table(text)
+    if table and (wanted.as_dict() or any(map(names.is_known, map(str, table[0].cells)))):
+        return _of_records(records.of_table(table, wanted, is_text=True), name, sha256, codec, wanted)
+    raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)

@@ -64,8 +64,9 @@ def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
 
 
 def of_sheets(sheets: Sequence[tuple[str, list[Row]]], wanted: ColumnMapping) -> Records:
-    """Of the first sheet whose columns can be told, else of the first."""
-    best = next((at for at, (_, rows) in enumerate(sheets) if _heading(rows, wanted) is not None), 0)
+    """Of the first sheet whose columns can be told, else of the longest."""
+    longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
+    best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
     title, rows = sheets[best]
     others = tuple(other for at, (other, _) in enumerate(sheets) if at != best)
     return replace(of_table(rows, wanted), sheet=title, other_sheets=others)
@@ -73,11 +74,11 @@ def of_sheets(sheets: Sequence[tuple[str, list[Row]]], wanted: ColumnMapping) ->
 
 def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = False) -> Records:
     """`is_text`: of a CSV, where a row with more cells than the heading has a separator too many."""
-    filled = [row for row in rows if row.problem or table_file.trimmed(row.cells)]
-    heading = _heading(filled, wanted)
-    if heading is None and _looks_like_heading(filled):
-        heading = 0
+    filled = _filled(rows)
     widths = [len(table_file.trimmed(row.cells)) for row in filled if not row.problem] or [0]
+    heading = _heading(filled, wanted)
+    if heading is None:
+        heading = _likely_heading(filled, max(set(widths), key=widths.count))
     names_row = filled[heading] if heading is not None else None
     most = max(widths)
     if is_text:
@@ -95,30 +96,36 @@ def of_table(rows: Sequence[Row], wanted: ColumnMapping, *, is_text: bool = Fals
     return Records(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
 
 
-def _heading(rows: Sequence[Row], wanted: ColumnMapping) -> int | None:
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.problem or table_file.trimmed(row.cells)]
+
+
+def _heading(filled: Sequence[Row], wanted: ColumnMapping) -> int | None:
     """The place of the row with the names of the columns: those that the user names, or known ones."""
     named = {names.plain(column) for column in wanted.as_dict().values()}
-    for at, row in enumerate([row for row in rows if row.problem or table_file.trimmed(row.cells)][:HEADING_ROWS]):
-        cells = [names.plain(cell) for cell in row.cells if isinstance(cell, str) and len(cell) <= HEADING_CHARACTERS]
+    for at, row in enumerate(filled[:HEADING_ROWS]):
+        cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
         guessed = names.guess(cells, ColumnMapping())
         if (guessed.question and guessed.answer) or names.messages_column(cells):
             return at
-        if named & set(cells):
+        if named & set(map(names.plain, cells)):
             return at
     return None
 
 
-def _looks_like_heading(rows: Sequence[Row]) -> bool:
-    """Whether the first row has a known name, or only short names, which are no sentences, above something else."""
-    if len(rows) < 2 or rows[0].problem:
-        return False
-    cells, short_name = table_file.trimmed(rows[0].cells), HEADING_CHARACTERS // 2
-    if any(isinstance(cell, str) and names.is_known(cell) for cell in cells):
-        return True
-    return all(
-        isinstance(cell, str) and 0 < len(cell) <= short_name and not re.search(r"[?？。、.!！\d]", cell)
+def _likely_heading(filled: Sequence[Row], width: int) -> int | None:
+    """The first row of that width, when it has a known name, or only short names above something else."""
+    at = next((at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_file.trimmed(row.cells)) >= width), None)
+    if at is None or at + 1 == len(filled) or filled[at].problem:
+        return None
+    cells, short_name = table_file.trimmed(filled[at].cells), HEADING_CHARACTERS // 2
+    if any(isinstance(cell, str) and 0 < len(cell) <= short_name and names.is_known(cell) for cell in cells):
+        return at
+    is_short = all(
+        isinstance(cell, str) and 0 < len(cell) <= short_name and not re.search(r"[?？。、!！\d]", cell)
         for cell in cells
-    ) and any(len(str(cell or "")) > short_name for row in rows[1:] for cell in row.cells)
+    )
+    return at if is_short and any(len(str(cell or "")) > short_name for row in filled for cell in row.cells) else None
 
 
 def _column_names(row: Row | None, width: int) -> tuple[str, ...]:
@@ -148,7 +155,7 @@ def of_json(text: str, name: str, *, is_lines: bool) -> Records:
     first = next((line for line in text.split("\n") if line.strip()), "").strip()
     is_alone = first == text.strip()
     is_object = _parsed(first) is not None
-    if is_object and not is_alone:
+    if is_object and (is_lines or not is_alone):
         return _of_lines(text)
     if is_lines and not is_alone and first not in ("[", "{", "[{"):
         return _of_lines(text)

@@ -98,8 +98,10 @@ def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[Message, 
     system = text_of(names.value(values, mapping.system), mapping.system) if mapping.system else ""
     if mapping.messages:
         return _conversation(values.get(mapping.messages), system)
-    question = text_of(names.value(values, mapping.question), mapping.question)
-    answer = text_of(names.value(values, mapping.answer), mapping.answer)
+    asked, answered = names.value(values, mapping.question), names.value(values, mapping.answer)
+    if isinstance(asked, list) and isinstance(answered, list):  # prompt and completion as TRL has them
+        return _conversation([*asked, *answered], system)
+    question, answer = text_of(asked, mapping.question), text_of(answered, mapping.answer)
     more = text_of(names.value(values, mapping.input), mapping.input) if mapping.input else ""
     return pair(f"{question}\n\n{more}" if question and more else question, answer, system)
 

@@ -31,6 +31,7 @@ FORMS = {
     "lists": "- Q: {0}\n- A: {1}\n\n",
     "quotes": "> Q: {0}\n\nA: {1}\n\n",
     "headings that ask": "## {0}\n\n{1}\n\n",
+    "numbered headings that ask": "### 1-2. {0}\n\n{1}\n\n",
     "bold lines that ask": "**{0}**\n\n{1}\n\n",
     "an answer below a blank line": "Q: {0}\n\n{1}\n\n",
     "Windows": "Q: {0}\r\nA: {1}\r\n\r\n",

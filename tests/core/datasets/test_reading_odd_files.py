@@ -84,6 +84,9 @@ TABLES = [
     Odd("wide names", "q.csv", as_csv([["Ｑ", "Ａ"], *TABLE[1:]]).encode(), mapping={"question": "Ｑ", "answer": "Ａ"}),
     Odd("names with remarks", "q.csv", as_csv([["【質問】", "回答（必須）"], *TABLE[1:]]).encode()),
     Odd("turned columns", "q.csv", as_csv([["答え", "問い"], *([a, q] for q, a in PAIRS)]).encode()),
+    Odd("names with more", "q.csv", as_csv([["質問者", "想定質問", "回答案"], ["x", Q1, A1], ["y", Q2, A2]]).encode()),
+    Odd("a table in a text", "q.md", f"# 表\n\n| 質問 | 回答 |\n|---|:-:|\n| {Q1} | {A1} |\n| {Q2} | {A2} |\n".encode(),
+        where=[5, 6], mapping=JA),
     Odd("one known name of two", "q.csv", as_csv([["質問", "模範"], *TABLE[1:]]).encode(), where=[2, 3]),
     Odd("no heading", "q.csv", as_csv(TABLE[1:]).encode(), where=[1, 2], mapping={"question": "A", "answer": "B"}),
     Odd(
@@ -223,6 +226,9 @@ JSON = [
         bad=[(3, "not_object"), (4, "not_object"), (5, "not_object"), (6, "empty_question")]),
     Odd("digits without end", "q.jsonl", lines(*ALPACA, '{"instruction": ' + "9" * 5000 + ', "output": "x"}'),
         "alpaca", bad=[(3, "not_json")]),
+    Odd("prompt and completion of messages", "q.jsonl",
+        lines(*({"prompt": [{"role": "user", "content": q}], "completion": [{"role": "assistant", "content": a}]}
+                for q, a in PAIRS))),
     Odd("metadata is kept out", "q.jsonl",
         lines(*({"question": q, "answer": a, "metadata": {"source": f"{a}.pdf"}} for q, a in PAIRS)),
         mapping={"question": "question", "answer": "answer"},
@@ -331,6 +337,7 @@ def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path
         ("q.xlsx", b"PK\x03\x04 no archive", None, "table_unreadable"),
         ("q.xls.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "table_locked"),
         ("q.csv", as_csv([["番号", "分野", "内容"], ["1", "庁舎", A1]]).encode(), None, "data_no_columns"),
+        ("q.xlsx", [["想定"], ["番号", "項目", "説明"], [1, "庁舎", A1 * 3]], None, "data_no_columns"),
         ("q.csv", as_csv([["表", "裏"], [Q1, A1 * 3]]).encode(), None, "data_no_columns"),
         ("q.csv", as_csv([[Q1], [Q2]]).encode(), None, "data_no_columns"),
         ("q.csv", as_csv(TABLE).encode(), ColumnMapping(answer="答弁"), "data_column_missing"),
