@@ -6,6 +6,7 @@ step, as many steps as asked for); oom; crash (aborts); killed; truncated (ends 
 more, and heeds nothing); garbled (says something else); fail:CODE.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -38,6 +39,17 @@ _FACTS: dict[str, Any] = {
     "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
     "micro_batch": 1, "step": TURN, "learning_rate": 2e-4, "signal": "SIGHUP",
 }  # fmt: skip
+
+
+class _Writer(EventWriter):
+    """Writes on when whoever started us is gone: the journal in the folder is for those who come later."""
+
+    def __init__(self, claimed: EventWriter) -> None:
+        self._claimed = claimed
+
+    def write(self, line: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._claimed.write(line)
 
 
 class Fake:
@@ -219,7 +231,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> int:
-    writer = wire.claim_stdout()
+    writer = _Writer(wire.claim_stdout())
     try:
         spec = specs.read(Path(sys.argv[1]))
     except (OSError, specs.SpecError) as error:

@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from app.cli import ask_sources
+from app.cli import ask_adapter, ask_sources
+from app.cli.ask_adapter import Adapter
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output
@@ -20,7 +21,6 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import help_text, phrase
-from app.engine.messages import AdapterUse
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
 from app.services.engine import EngineClient
 from app.services.events import Stage
@@ -36,7 +36,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(commands, shared, "ask", help_text("ask"), run)
     parser.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
-    parser.add_argument("--adapter", metavar="FILE[:STRENGTH]", help=help_text("ask --adapter"))
+    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--system", metavar="TEXT", help=help_text("ask --system"))
@@ -112,12 +112,19 @@ def _listed_model(wanted: str | None, store: Store, where: Paths) -> LocalModel:
     return found
 
 
-def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[LocalModel, Settings, Preset]:
+def _choose(
+    wanted: str | None, preset_name: str | None, where: Paths, adapter: Adapter | None = None
+) -> tuple[LocalModel, Settings, Preset]:
     """The model, the settings of the window, and the preset of that name, else the window's of new conversations."""
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
-        model = local_models.describe(Path(wanted)) if _is_file(wanted) else _listed_model(wanted, store, where)
+        if _is_file(wanted):
+            model = local_models.describe(Path(wanted))
+        elif wanted is None and adapter is not None and adapter.run is not None:
+            model = ask_adapter.base_of(adapter.run, store.local_models())
+        else:
+            model = _listed_model(wanted, store, where)
         presets = Presets(store)
         known = presets.all("chat")
         preset = next((preset for preset in known if preset_name in (preset.name, preset.id)), None)
@@ -126,7 +133,7 @@ def _choose(wanted: str | None, preset_name: str | None, where: Paths) -> tuple[
         store.close()
     if preset is None and preset_name is not None:
         raise AppError("unknown_preset", wanted=preset_name, known=" / ".join(preset.name for preset in known))
-    return model, stored, preset or default
+    return ask_adapter.asked_as_trained(model, adapter), stored, preset or default
 
 
 def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
@@ -135,7 +142,8 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     _check("--temperature", options.temperature, 0, 5)
     _check("--seed", options.seed, 0, (1 << 32) - 1)
     _check("--context", options.context, 256, 1 << 20)
-    model, stored, preset = _choose(options.model, options.preset, where)
+    adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
+    model, stored, preset = _choose(options.model, options.preset, where, adapter)
     own = Choices(
         system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
     )
@@ -148,7 +156,7 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
         turns=turns,
         settings=stored,
         choices=in_force(model, own, preset.choices),
-        adapters=(_adapter(options.adapter),) if options.adapter else (),
+        adapters=(adapter.use,) if adapter else (),
         wanted=Wanted(where.documents, scope, turns) if scope else None,
     )
 
@@ -156,18 +164,6 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
 def _check(option: str, value: float | None, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
         raise AppError("bad_option", option=option, value=value, expected=phrase("range", low=low, high=high))
-
-
-def _adapter(text: str) -> AdapterUse:
-    """FILE or FILE:STRENGTH. A colon inside the path (C:\\…) is no strength."""
-    path, colon, strength = text.rpartition(":")
-    try:
-        value = float(strength) if colon else 1.0
-    except ValueError:
-        path, value = text, 1.0
-    if not 0 <= value <= 2:
-        raise AppError("bad_option", option="--adapter", value=strength, expected=phrase("range", low=0, high=2))
-    return AdapterUse(str(Path(path if colon and path else text).expanduser().absolute()), value)
 
 
 class _Asking:

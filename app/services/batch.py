@@ -22,6 +22,7 @@ from app.core.presets import Choices
 from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
+from app.core.training import runs
 from app.core.wording import describe_error
 from app.engine.messages import AdapterUse
 from app.services import background
@@ -52,11 +53,16 @@ class Batch:
     adapters: tuple[AdapterUse, ...] = ()
 
     def head(self) -> Head:
-        used = "".join(f" + {Path(adapter.path).name}:{adapter.strength:g}" for adapter in self.adapters)
+        used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters)
         return Head(
             str(self.path.absolute()), self.questions.sha256, self.questions.column, self.model.id + used,
             self.model.name + used, self.scope, self.choices, self.settings.context_tokens, time.time(),
         )  # fmt: skip
+
+
+def _name(adapter: Path) -> str:
+    """Those of training runs are all called the same; their folders are not."""
+    return adapter.parent.name if adapter.name == runs.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,70 @@
+"""`kotae ask --adapter`: a LoRA adapter as a file, or that of a training run with the model it was trained on."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.errors import AppError
+from app.core.records import LocalModel
+from app.core.training import bases, runs
+from app.core.training.runs import Run
+from app.core.wording import phrase
+from app.engine.messages import AdapterUse
+from trainer.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    use: AdapterUse
+    run: Run | None = None  # None: a file of which nothing is known
+
+
+def choose(text: str, runs_folder: Path) -> Adapter:
+    """RUN, FILE, or one of them with :STRENGTH.
+
+    Raises AppError: bad_option, adapter_unknown, run_ambiguous, run_no_adapter.
+    """
+    name, strength = _divided(text)
+    path = bases.existing(name)
+    if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):
+        return Adapter(AdapterUse(str(path or Path(name).absolute()), strength))
+    try:
+        run = runs.find(runs_folder, name)
+    except AppError as error:
+        if error.code != "run_unknown":
+            raise
+        raise AppError("adapter_unknown", wanted=name) from error
+    if run.adapter is None:
+        raise AppError("run_no_adapter", id=run.id)
+    return Adapter(AdapterUse(str(run.adapter), strength), run)
+
+
+def base_of(run: Run, models: Collection[LocalModel]) -> LocalModel:
+    """Raises AppError: run_damaged, and those of `bases.model_for`."""
+    return bases.model_for(_spec(run), models)
+
+
+def asked_as_trained(model: LocalModel, adapter: Adapter | None) -> LocalModel:
+    """The model, in the form of the run. Raises AppError: adapter_other_base, run_form_unknown, run_damaged."""
+    if adapter is None or adapter.run is None:
+        return model
+    bases.require_same(_spec(adapter.run), model)
+    return bases.with_form_of(runs.effective(adapter.run) or _spec(adapter.run), model)
+
+
+def _spec(run: Run) -> RunSpec:
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    return run.spec
+
+
+def _divided(text: str) -> tuple[str, float]:
+    """A colon inside a path (C:\\…) is no strength."""
+    name, colon, strength = text.rpartition(":")
+    try:
+        value = float(strength) if colon and name else 1.0
+    except ValueError:
+        return text, 1.0
+    if not 0 <= value <= 2:
+        raise AppError("bad_option", option="--adapter", value=strength, expected=phrase("range", low=0, high=2))
+    return (name if colon and name else text), value

@@ -1,0 +1,281 @@
+"""`kotae train run` and what follows, as whole programs with a fake trainer; and `kotae ask` with a run's adapter."""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.cli import main
+from app.core.training import runs
+from tests import models
+
+ROOT = Path(__file__).parents[2]
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Kotae = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """As `kotae data split` leaves it."""
+    folder = tmp_path / "点検"
+    folder.mkdir()
+    files = {}
+    for part in ("train", "validation", "holdout"):
+        (folder / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+        files[part] = {"file": f"{part}.jsonl", "rows": 1, "sha256": hashlib.sha256(ROW.encode()).hexdigest()}
+    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return models.tiny_llama(tmp_path / "小さなモデル.gguf")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `kotae ARGUMENTS`."""
+    started = []
+
+    def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
+        variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": f"fake:{trainer}"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", *arguments],
+            env=os.environ | variables | {"KOTAE_ENGINE": "echo"},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Kotae:
+    """Runs `kotae ARGUMENTS --json` in this process: exit status, the object, what stood on stderr."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))
+
+    def run(*arguments: str, trainer: str = "good") -> tuple[int, dict[str, Any], str]:
+        monkeypatch.setenv("KOTAE_TRAINER", f"fake:{trainer}")
+        capfd.readouterr()
+        try:
+            status = main.main([*arguments, "--json"], lambda _folder, _language: 0)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capfd.readouterr()
+        assert len(said.out.splitlines()) == 1
+        return status, json.loads(said.out), said.err
+
+    return run
+
+
+@pytest.fixture
+def trained(kotae: Kotae, data: Path, base: Path) -> dict[str, Any]:
+    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base))
+    assert status == 0, log
+    return result
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_data_and_base_are_trained_and_the_adapter_answers(
+    kotae: Kotae, trained: dict[str, Any], base: Path, tmp_path: Path
+) -> None:
+    assert trained["state"] == "finished"
+    assert trained["id"].endswith("-点検")
+    assert trained["best_loss"] < trained["base_loss"]
+    assert Path(trained["adapter"]).is_file()
+    _, listed, _ = kotae("train", "list")
+    assert [run["id"] for run in listed["runs"]] == [trained["id"]]
+    _, shown, _ = kotae("train", "show", "点検")
+    assert shown["settings"]["rank"] == 16
+    status, answer, log = kotae("ask", "橋脚は？", "--adapter", trained["id"])
+    assert (status, answer["verdict"]) == (0, "answered"), log
+    assert not list(tmp_path.glob("データ/models/*"))  # the base that the run had recorded
+
+
+@pytest.mark.parametrize(
+    ("language", "evaluation", "ended"),
+    [
+        ("ja", "12 ステップの検証損失 1.702（これまでで最良）", "決めたステップ数まで学習しました"),
+        ("en", "Step 12: validation loss 1.702 (best so far)", "Training has reached its number of steps"),
+    ],
+    ids=["ja", "en"],
+)
+def test_what_is_told_on_the_way_is_a_line_each(
+    start: Start, data: Path, base: Path, language: str, evaluation: str, ended: str
+) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), "--lang", language)
+    out, log = process.communicate(timeout=60)
+    assert evaluation in log.splitlines()
+    assert out.startswith(ended)
+    assert "\x1b" not in log  # nobody looks: nothing is drawn over
+    assert language == "ja" or not re.search("ました|ます|です", out + log)
+
+
+def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None:
+    ours, theirs = pty.openpty()
+    seen: list[bytes] = []
+    process = start("train", "run", "--data", str(data), "--base", str(base), stderr=theirs)
+    os.close(theirs)
+    reader = threading.Thread(target=_read_all, args=(ours, seen))
+    reader.start()
+    process.communicate(timeout=60)
+    reader.join()
+    os.close(ours)
+    text = b"".join(seen).decode()
+    assert "12/12 ステップ" in text
+    assert "812 トークン/秒" in text
+    assert "モデルを読み込んでいます" in text
+
+
+def _read_all(descriptor: int, seen: list[bytes]) -> None:
+    try:
+        while block := os.read(descriptor, 65536):
+            seen.append(block)
+    except OSError:  # Linux ends a terminal so
+        return
+
+
+def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "設定.json"
+    spec.write_text(json.dumps({"data": "点検", "base": base.name, "max_steps": 30}), encoding="utf-8")
+    process = start("train", "run", str(spec), "--name", "橋梁", "--json", trainer="slow")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    process.send_signal(signal.SIGINT)
+    out, log = process.communicate(timeout=60)
+    assert process.returncode == 130
+    paused = json.loads(out)
+    assert paused["state"] == "paused"
+    assert "一時停止します" in log
+    status, result, log = kotae("train", "resume", "橋梁")
+    assert (status, result["state"], result["step"]) == (0, "finished", 30), log
+    assert f"{paused['step']} ステップから続けます" in log
+    status, result, _ = kotae("train", "resume", "橋梁")
+    assert (status, result["error"]["code"]) == (3, "run_is_finished")
+
+
+def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    children = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "もう一度 Ctrl+C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "kotae train resume" in log
+    assert not any(child.is_running() for child in children)
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["crashed"]
+
+
+def test_a_killed_program_leaves_a_run_that_goes_on(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    process = start("train", "run", "--data", str(data), "--base", str(base), trainer="slow")
+    folder = tmp_path / "データ" / "runs"
+    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
+    process.kill()
+    process.communicate()
+    (run,) = folder.iterdir()
+    wait_until(lambda: runs.read(run).state != "running")
+    assert runs.read(run).state == "paused"  # the trainer has seen that nobody listens any more
+    status, result, log = kotae("train", "resume", run.name)
+    assert (status, result["state"]) == (0, "finished"), log
+
+
+@pytest.mark.parametrize(
+    ("trainer", "code"),
+    [
+        ("oom", "run_out_of_memory"),
+        ("crash", "run_crashed"),
+        ("truncated", "run_crashed"),
+        ("garbled", "run_crashed"),
+        ("fail:not_finite", "run_not_finite"),
+    ],
+)
+def test_a_failure_is_one_sentence(kotae: Kotae, data: Path, base: Path, trainer: str, code: str) -> None:
+    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base), trainer=trainer)
+    assert (status, result["error"]["code"]) == (3, code)
+    assert result["error"]["message"] in log.splitlines()[-1]
+
+
+def test_a_removed_run_is_gone(kotae: Kotae, trained: dict[str, Any]) -> None:
+    status, result, _ = kotae("train", "remove", trained["id"])
+    assert status == 0
+    assert result["freed_bytes"] > 1000
+    assert not Path(trained["folder"]).exists()
+    status, listed, _ = kotae("train", "list")
+    assert (status, listed["runs"]) == (0, [])
+
+
+def test_an_adapter_of_another_model_is_refused(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
+    other = models.tiny_llama(tmp_path / "other.gguf", seed=2)
+    status, result, _ = kotae("ask", "?", "--adapter", trained["id"], "--model", str(other))
+    assert (status, result["error"]["code"]) == (3, "adapter_other_base")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["train"], 2, "usage"),
+        (["train", "run"], 2, "usage"),
+        (["train", "run", "--data", "x"], 2, "usage"),
+        (["train", "run", "--preset", "quick"], 2, "usage"),
+        (["train", "run", "none.json"], 3, "spec_unreadable"),
+        (["train", "run", "."], 3, "spec_unreadable"),
+        (["train", "run", "--data", "/none", "--base", "/none"], 3, "split_unusable"),
+        (["train", "run", "--data", "", "--base", ""], 3, "spec_missing"),
+        (["train", "resume"], 2, "usage"),
+        (["train", "resume", "none"], 3, "run_unknown"),
+        (["train", "show", ""], 3, "run_unknown"),
+        (["train", "report", "../.."], 3, "run_unknown"),
+        (["train", "remove", "/"], 3, "run_unknown"),
+        (["train", "remove", "."], 3, "run_unknown"),
+        (["ask", "?", "--adapter", ""], 3, "adapter_unknown"),
+        (["ask", "?", "--adapter", "none:0.5"], 3, "adapter_unknown"),
+        (["ask", "?", "--adapter", "none:9"], 2, "bad_option"),
+    ],
+)
+def test_nonsense_gets_one_sentence_and_the_next_step(
+    kotae: Kotae, arguments: list[str], status: int, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    got, result, log = kotae(*arguments)
+    error = result["error"]
+    assert (got, error["code"]) == (status, code)
+    assert error["message"] in log
+    assert error["next"]
