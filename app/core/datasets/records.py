@@ -54,10 +54,17 @@ class Twice(dict[str, Any]):
 
 def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
     """One line of it, to be shown: without what a terminal would obey."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else _written(value)
     line = " ".join(text[: 20 * most].split())
     cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
     return "".join(character if character.isprintable() else "\ufffd" for character in cut)
+
+
+def _written(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:  # what could just be read may be too deep to be written
+        return "…"
 
 
 # ------------------------------------------------------------------------ tables
