@@ -104,8 +104,8 @@ def codes() -> frozenset[str]:
 
 
 def _with_units(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`."""
-    shown = dict(facts)
+    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists."""
+    shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     for key, value in facts.items():
         if key.endswith("_bytes") and isinstance(value, int | float):
             shown[key.removesuffix("_bytes") + "_gb"] = (

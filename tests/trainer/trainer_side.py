@@ -75,23 +75,132 @@ def texts(request: Json) -> Any:
     return {"pieces": [tokens.text_of(id) for id in ids], "joined": joined}
 
 
-CALLS = {call.__name__: call for call in (encode, facts, texts)}
+def examples(request: Json) -> Any:
+    """Of a data file: what `data.encode` makes of it, and one batch of all."""
+    from trainer import data
+
+    tokens = loaded(request["folder"])
+    rows = data.read(Path(request["file"]))
+    limits = (request["context_tokens"], request["over_length"], request["loss"])
+    encoding = data.encode(rows, form_in(request), tokens, *limits)
+    batch = data.collate(encoding.examples, tokens.pad_id) if encoding.examples else {}
+    shown = [tokens.tokenizer.decode(example.ids) for example in encoding.examples]
+    trained = [[id for id in example.labels if id != -100] for example in encoding.examples]
+    return {
+        **dataclasses.asdict(encoding),
+        "batch": {name: tensor.tolist() for name, tensor in batch.items()},
+        "texts": shown,
+        "trained": [tokens.tokenizer.decode(ids) for ids in trained],
+    }
+
+
+def form_of(request: Json) -> Any:
+    """The form of a chat template, and where each form that is given differs from it."""
+    from trainer import template
+
+    tokenizer = loaded(request["folder"]).tokenizer
+    tokenizer.chat_template = request["template"]
+    form = template.form_of(tokenizer)
+    given = form_in(request) if "form" in request else form
+    return {
+        "form": form and dataclasses.asdict(form),
+        "differences": None if given is None else template.differences(given, tokenizer),
+    }
+
+
+def prepared(request: Json) -> Any:
+    """Material, base, rows and encodings, as the run has them before its checks."""
+    from trainer import data, model, recipe, spec
+    from trainer.material import Material
+    from trainer.run import Rows
+
+    asked = spec.from_json(request["spec"])
+    base = model.look_at(Path(asked.base))
+    own = loaded(asked.base)
+    rows = Rows(*(data.read(Path(path)) if path else [] for path in (asked.train, asked.validation, asked.holdout)))
+    facts = recipe.Facts(len(rows.train), 100, "cpu", 1 << 34, True, base.parameters, base.model_type, "linux")
+    effective = recipe.effective(asked, facts)
+    assert effective.form is not None
+    limits = (effective.context_tokens or 0, effective.over_length)
+    encodings = {
+        "train": data.encode(rows.train, effective.form, own, *limits, str(effective.loss)),
+        "validation": data.encode(rows.validation, effective.form, own, *limits, "answers"),
+    }
+    for example in encodings["train"].examples:
+        if example.line == request.get("damaged_line"):
+            damage(example, request["damage"], own)
+    train, validation = (encodings[name].examples for name in ("train", "validation"))
+    return Material(effective, effective.form, own, train, validation, ()), base, rows, encodings
+
+
+def damage(example: Any, kind: str, tokens: Any) -> None:
+    """What a mistake in making examples would have made of one."""
+    if kind == "end":
+        example.labels[-1] = -100
+    elif kind == "first end":
+        example.labels[example.labels.index(tokens.end_ids[-1])] = -100
+    elif kind == "labels":
+        example.labels[:] = [-100] * len(example.ids)
+    elif kind == "prompt":
+        example.labels[1:] = example.ids[1:]
+    elif kind == "bos":
+        example.ids.insert(0, example.ids[0])
+        example.labels.insert(0, -100)
+    elif kind == "no bos":
+        del example.ids[0], example.labels[0]
+    elif kind == "id":
+        example.ids[3] = 1_000_000
+
+
+def findings(request: Json) -> Any:
+    from trainer import preflight
+
+    found = preflight.findings(*prepared(request), platform=request.get("platform", "linux"))
+    return [dataclasses.asdict(finding) for finding in found]
+
+
+def report(request: Json) -> Any:
+    """The events that it tells, and how it ended."""
+    from trainer import preflight
+    from trainer.failure import RunError
+    from trainer.journal import Journal
+    from trainer.wire import EventWriter
+
+    file = Path(request["events"])
+    failed = None
+    with file.open("wb") as stream:
+        try:
+            preflight.report(*prepared(request), Journal(EventWriter(stream.fileno())))
+        except RunError as error:
+            failed = [error.code, error.facts]
+    events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {"events": events, "failed": failed}
+
+
+CALLS = {call.__name__: call for call in (encode, examples, facts, findings, form_of, report, texts)}
 
 
 def main(asked: str, answered: str) -> None:
+    """Requests with `is_open` are answered before the network is refused."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from trainer import offline
 
+    requests = json.loads(Path(asked).read_text(encoding="utf-8"))
+    answers = [answer(request) if request.get("is_open") else None for request in requests]
     offline.enforce()
+    for at, request in enumerate(requests):
+        if not request.get("is_open"):
+            answers[at] = answer(request)
+    Path(answered).write_text(json.dumps(answers, default=str), encoding="utf-8")
+
+
+def answer(request: Json) -> Any:
     from trainer.failure import RunError
 
-    answers: list[Any] = []
-    for request in json.loads(Path(asked).read_text(encoding="utf-8")):
-        try:
-            answers.append(CALLS[request["call"]](request))
-        except RunError as error:
-            answers.append({"error": [error.code, error.facts]})
-    Path(answered).write_text(json.dumps(answers, default=str), encoding="utf-8")
+    try:
+        return CALLS[request["call"]](request)
+    except RunError as error:
+        return {"error": [error.code, error.facts]}
 
 
 if __name__ == "__main__":
