@@ -13,11 +13,9 @@ _WORDS = {
     "question": "question|ご質問|質問|問い|問題|設問|問|[QqＱｑ]",
     "answer": "answer|模範解答|ご回答|回答例|回答|解答|答え|答|[AaＡａ]",
 }
-_BEFORE = (
-    r"(?P<hash>\#{1,6}[ \t]*)?(?:(?:[-+・]|\*(?!\*)|\d+[.)])[ \t\u3000]+|>[ \t]?)*(?P<bold>\*\*|__)?[【〔\[（(「]?"
-)
+_BEFORE = r"(?P<hash>\#{1,6}[ \t]*)?(?:(?:[-+・]|\*(?!\*)|\d+[.)])[ \t\u3000]+|>[ \t]?)*(?P<bold>\*\*|__)?[【〔［\[（(《〈<＜]?"
 _NUMBER = r"(?P<number>\d+(?:[-－]\d+)*)?"
-_AFTER = r"(?P<sign>[】〕\]）)」]?(?:[ \t]?[:：.．、。])?)(?P<closed>\*\*|__)?(?P<gap>[ \t\u3000]*)(?P<text>.*)"
+_AFTER = r"(?P<sign>[】〕］\]）)》〉>＞]?(?:[ \t]?[:：.．、。])?)(?P<closed>\*\*|__)?(?P<gap>[ \t\u3000]*)(?P<text>.*)"
 _MARKS = {
     kind: re.compile(rf"[ \t\u3000]*{_BEFORE}(?:{words}){_NUMBER}{_AFTER}", re.IGNORECASE)
     for kind, words in _WORDS.items()

@@ -164,7 +164,7 @@ def of_json(text: str, name: str, *, is_lines: bool) -> Records:
     is_object = _parsed(first) is not None
     if is_object and (is_lines or not is_alone):
         return _of_lines(text)
-    if is_lines and not is_alone and first not in ("[", "{", "[{"):
+    if is_lines and first not in ("[", "{", "[{") and not (is_alone and first.startswith("[")):
         return _of_lines(text)
     if text.lstrip().startswith("["):
         return _of_items(text, text.index("["))

@@ -216,6 +216,7 @@ JSON = [
     Odd("a list that is cut", "q.json", json.dumps(ALPACA).encode()[:-20], "alpaca", pairs=PAIRS[:1],
         bad=[(2, "rest_damaged")]),
     Odd("a list and more", "q.json", json.dumps(ALPACA).encode() + b" [1]", "alpaca", bad=[(3, "rest_damaged")]),
+    Odd("what Python prints", "q.jsonl", str(ALPACA[0]).encode(), pairs=(), bad=[(1, "not_json")]),
     Odd("nothing", "q.json", b"null", pairs=(), bad=[(1, "not_object")]),
     Odd("brackets without end", "q.json", b"[" * 100_000, pairs=(), bad=[(1, "rest_damaged")]),
     Odd("things in a list", "q.json", json.dumps([*ALPACA, 5, None, [], {"output": A1}]).encode(), "alpaca",

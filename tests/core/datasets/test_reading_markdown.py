@@ -22,6 +22,7 @@ FORMS = {
     "numbers": "Q1-2. {0}\n\nA1-2. {1}\n\n",
     "問 and 答": "問：{0}\n答：{1}\n\n",
     "質問 and 回答 in brackets": "【質問】{0}\n【回答】{1}\n\n",
+    "brackets of full width": "［Q］{0}\n［A］{1}\n\n",
     "bold signs": "**Q.** {0}\n\n**A.** {1}\n\n",
     "bold questions": "**Q: {0}**\n\nA: {1}\n\n",
     "headings with a sign": "## Q: {0}\n\n{1}\n\n",
@@ -98,6 +99,7 @@ def test_what_belongs_to_nothing_and_what_is_empty_is_named() -> None:
         "回答者：山田",
         "Q.E.D.",
         "答えは門です。",
+        "「回答」は次のとおり。",
     ],
 )
 def test_a_word_that_only_begins_like_a_sign_is_none(line: str) -> None:
