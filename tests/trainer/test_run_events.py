@@ -1,0 +1,78 @@
+"""What a run tells comes through JSON unchanged, and what is no event is refused."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+
+from trainer import events
+from trainer.events import Event, Finding, Findings, Preview, PreviewToken
+
+TEXTS = {"name": "training", "reason": "epochs", "path": "/橋/run", "code": "data_missing", "question": "「橋」は？\n"}
+
+
+def made(kind: Any) -> Event:
+    """One of each kind, with a value in every field."""
+    values: dict[str, Any] = {}
+    for at, field in enumerate(dataclasses.fields(kind)):
+        known = {"int": at + 1, "float": at + 0.5, "bool": True, "str": TEXTS.get(field.name, "文字")}
+        kind_of = getattr(field.type, "__name__", str(field.type))
+        values[field.name] = known.get(kind_of, {"a": [1, "二"]})
+    if kind is Findings:
+        values["found"] = (Finding("few_rows", "warn", {"rows": 3}), Finding("lengths", "note", {"bins": [[64, 2]]}))
+    if kind is Preview:
+        values["tokens"] = (PreviewToken(2, "<bos>", False, "bos"), PreviewToken(99, "<0xE3>", True))
+    event: Event = kind(**values)
+    return event
+
+
+KINDS = Event.__args__
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_event_comes_back_as_it_was(kind: Any) -> None:
+    event = made(kind)
+    line = json.dumps(events.to_json(event), ensure_ascii=False)
+    assert "\n" not in line
+    assert events.from_json(json.loads(line)) == event
+
+
+def test_each_event_has_a_name_of_its_own() -> None:
+    names = [events.to_json(made(kind))["event"] for kind in KINDS]
+    assert len(set(names)) == len(KINDS)
+    assert {"started", "step", "finished", "failed"} < set(names)
+
+
+def test_a_loss_that_was_not_measured_comes_back_as_none_that_is() -> None:
+    finished = dataclasses.replace(made(events.Finished), base_loss=math.nan)
+    read = events.from_json(json.loads(json.dumps(events.to_json(finished))))
+    assert isinstance(read, events.Finished)
+    assert math.isnan(read.base_loss)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"event": "other"},
+        {"event": None, "step": 3},
+        {"event": "paused"},
+        {"event": "paused", "step": 3, "more": 1},
+        {"event": "findings"},
+        {"event": "findings", "found": [{"code": "x"}]},
+        {"event": "findings", "found": 3},
+        {"event": "preview", "line": 1},
+        {"event": "preview", "line": 1, "tokens": [{"id": 1}]},
+        {"event": "event", "name": "x"},
+    ],
+)
+def test_what_is_no_event_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        events.from_json(data)
+
+
+def test_events_can_be_told_apart_from_the_last_one() -> None:
+    assert {kind.__name__ for kind in events.TERMINAL} == {"Finished", "Paused", "Cancelled", "Failed"}
+    assert set(events.TERMINAL) < set(KINDS)
