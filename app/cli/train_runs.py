@@ -1,4 +1,4 @@
-"""`kotae train run | resume | list | show | report | remove`: training runs from beginning to end."""
+"""`kotae train run | resume | list | show | remove`: training runs from beginning to end."""
 
 import argparse
 import dataclasses
@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from app.cli import train_words
+from app.cli import train_gate, train_words
 from app.cli.loop import application
 from app.cli.output import Output
 from app.cli.train_live import Live
@@ -34,7 +34,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
     parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
-    listing = {"list": _list, "show": _show, "resume": _resume, "report": _report, "remove": _remove}
+    listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
         if name != "list":
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     asked = drafting.draft(wishes, where, _models(where), trainer.converter)
     folder = runs.create(asked)
     output.note("run_begun", id=folder.name, base=asked.base)
-    return _train(trainer, folder, output)
+    return _train(trainer, folder, where, output)
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -77,10 +77,10 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     saved = run.standing.saved
     step = saved.step if saved and run.has_checkpoint else 0
     output.note("run_continued", id=run.id, step=step)
-    return _train(trainer, run.folder, output)
+    return _train(trainer, run.folder, where, output)
 
 
-def _train(trainer: Trainer, folder: Path, output: Output) -> int:
+def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
     app = application()
     training_run = TrainingRun(trainer, folder)
     live = Live(training_run, folder.name, output)
@@ -93,8 +93,12 @@ def _train(trainer: Trainer, folder: Path, output: Output) -> int:
         raise live.error
     run = runs.read(folder)
     if isinstance(live.end, Finished):
+        if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
+            output.note("run_judging", id=folder.name)
+            train_gate.judge(trainer, folder, where, output)
+        gate = train_words.gate_of(run)
         output.result(train_words.described(run), "\n".join(train_words.outcome(run, live.end)))
-        return 0
+        return 1 if gate is not None and gate.verdict == "reject" else 0
     key = f"run_{run.state}"
     output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
     return 128 + signal.SIGINT if run.state == "paused" else 0
@@ -136,12 +140,6 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     data = train_words.described(run) | {"settings": train_words.settings(run)}
     output.result(data, "\n".join(train_words.page(run)))
     return 0
-
-
-def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 the result was rejected; 3 there is none yet."""
-    run = runs.find(where.runs, options.run_id)
-    raise AppError("run_no_report", id=run.id)
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:

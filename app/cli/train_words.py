@@ -1,7 +1,7 @@
 """Training runs in words: a line, a page, an outcome, and the same as JSON."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.cli.train_live import duration, number, phase_text
 from app.core import wording
@@ -12,6 +12,9 @@ from app.core.training.standing import Standing
 from app.core.wording import phrase, size
 from trainer.events import Failed, Finished
 
+if TYPE_CHECKING:  # numpy
+    from app.core.training.gate import Gate
+
 _SETTINGS = (
     "preset", "precision", "device", "context_tokens", "rank", "alpha", "dropout", "learning_rate", "micro_batch",
     "accumulation", "epochs", "max_steps", "optimizer", "seed",
@@ -19,12 +22,12 @@ _SETTINGS = (
 
 
 def line(run: Run) -> str:
-    standing = run.standing
-    best = standing.best
+    standing, best, gate = run.standing, run.standing.best, gate_of(run)
+    state = phrase(f"run_state_{run.state}")
     return phrase(
         "run_line",
         id=run.id,
-        state=phrase(f"run_state_{run.state}"),
+        state=f"{state} ({phrase(f'gate_{gate.verdict}')})" if gate else state,
         step=standing.last_step,
         total=_total(standing),
         loss=number(best.loss if best else None),
@@ -78,9 +81,25 @@ def outcome(run: Run, end: Finished) -> list[str]:
         losses = {"base_loss": number(end.base_loss), "best_loss": number(end.best_loss)}
         lines.append(phrase("run_losses", best_step=end.best_step, **losses))
     lines.append(phrase("run_speed", tokens_per_s=f"{end.tokens_per_s:.0f}", peak_bytes=end.peak_bytes))
-    if run.adapter is not None:
+    gate = gate_of(run)
+    if gate is not None:
+        from app.cli import train_verdict
+
+        lines += train_verdict.lines(run, gate)
+    elif run.adapter is not None:
         lines.append(phrase("run_use", id=run.id))
     return lines
+
+
+def gate_of(run: Run) -> "Gate | None":
+    if not run.is_judged:
+        return None
+    from app.core.training import gate_file
+
+    try:
+        return gate_file.read(run.folder)
+    except AppError:  # of another version, or damaged
+        return None
 
 
 def problem_of(run: Run) -> AppError | None:
@@ -107,7 +126,8 @@ def _total(standing: Standing) -> int | str:
 def described(run: Run) -> dict[str, Any]:
     standing, end, best = run.standing, run.standing.end, run.standing.best
     step = standing.step
-    problem = problem_of(run)
+    problem, gate = problem_of(run), gate_of(run)
+    report_path = run.folder / runs.REPORT
     return {
         "id": run.id,
         "name": run.name,
@@ -127,6 +147,8 @@ def described(run: Run) -> dict[str, Any]:
         "peak_bytes": end.peak_bytes if isinstance(end, Finished) else step.memory_bytes if step else None,
         "seconds": end.seconds if isinstance(end, Finished) else None,
         "reason": end.reason if isinstance(end, Finished) else None,
+        "verdict": gate.verdict if gate else None,
+        "report": str(report_path) if report_path.is_file() else None,
         "problem": {"code": problem.code, "message": str(wording.describe_error(problem))} if problem else None,
     }
 

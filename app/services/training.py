@@ -37,9 +37,14 @@ class Trainer:
         """The folder of llama.cpp's converter. Raises AppError("converter_missing")."""
         if self.environment.converter is not None:
             return str(self.environment.converter)
-        if self.module != "trainer":
+        if not self.can_judge:
             return ""
         raise AppError("converter_missing", path=str(self.environment.python.parent.parent))
+
+    @property
+    def can_judge(self) -> bool:
+        """What the fake has made up is not to be measured."""
+        return self.module == "trainer"
 
     def command(self, *arguments: str) -> list[str]:
         return self.environment.command(self.module, *arguments)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from app.core import strict_json
-from app.core.datasets import split
-from app.core.datasets.split import PARTS
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -21,6 +19,7 @@ from app.core.training import bases, problems, runs
 from trainer import spec
 from trainer.spec import RunSpec, SpecError
 
+PARTS = ("train", "validation", "holdout")
 _PATHS = (*PARTS, "folder", "data", "bases", "converter")
 _TEXTS = (*_PATHS, "base", "name", "base_sha256")
 _MAX_BYTES = 1 << 20
@@ -102,6 +101,8 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
         return {part: (Path(said[part]), said.get("hashes", {}).get(part) or _sha256(said[part])) for part in given}
     if given:
         raise AppError("spec_data_twice", field=given[0])
+    from app.core.datasets import split  # numpy
+
     folder = Path(said["data"])
     frozen = split.verify(folder)["files"]
     return {part: (folder / frozen[part]["file"], frozen[part]["sha256"]) for part in PARTS}

@@ -22,8 +22,8 @@ from trainer import events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
-SPEC, EFFECTIVE, LOCK, LOG = "run.json", "effective.json", "lock", "log.txt"
-CHECKPOINTS, ADAPTER = "checkpoints", "adapter.gguf"
+SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
+CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
 _LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
 _SLUG_LETTERS = 40
 
@@ -46,6 +46,10 @@ class Run:
     @property
     def has_checkpoint(self) -> bool:
         return any((self.folder / CHECKPOINTS).glob("checkpoint-*"))
+
+    @property
+    def is_judged(self) -> bool:
+        return (self.folder / GATE).is_file()
 
     @property
     def adapter(self) -> Path | None:
