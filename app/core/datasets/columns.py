@@ -13,6 +13,7 @@ from app.core.errors import AppError
 from app.core.paths import resources
 from app.core.table_file import letter
 
+NAME_CHARACTERS = 100  # looked at; a longer one is no name
 FIELDS = ("question", "answer", "input", "system", "group")
 
 _BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*?[)\]}>〕】〉》」』]")
@@ -45,7 +46,7 @@ def words() -> dict[str, Any]:
 
 def plain(name: str) -> str:
     """Without width, case, blanks, signs and what stands in brackets: 質問（必須） is 質問, and so is 【質問】."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)
 
 

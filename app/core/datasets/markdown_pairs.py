@@ -21,7 +21,7 @@ _MARKS = {
     kind: re.compile(rf"[ \t\u3000]*{_BEFORE}(?:{words}){_NUMBER}{_AFTER}", re.IGNORECASE)
     for kind, words in _WORDS.items()
 }
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*#*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_].*?)(?:\*\*|__)[ \t]*$")
 _BOLD_LEVEL = 7  # below every heading
 _ASKS = re.compile(r"[?？]\s*$|(?:です|ます|でしょう|のです)か。?\s*$")
@@ -96,7 +96,7 @@ def _lines(text: str) -> Iterator[_Line]:
             continue
         heading, bold = _HEADING.match(line), _BOLD_LINE.match(line)
         level = len(heading[1]) if heading else _BOLD_LEVEL if bold else 0
-        title = heading[2] if heading else bold[1] if bold else ""
+        title = heading[2].rstrip().rstrip("#").rstrip() if heading else bold[1] if bold else ""
         question = _behind("question", line)
         answer = _behind("answer", line) if question is None else None
         yield _Line(number, line, False, question, answer, level, title)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.datasets import markdown_pairs, reading
+from app.core.datasets import columns, markdown_pairs, reading
 from app.core.datasets.rows import Row
 
 KEY = ("門の鍵はどこですか。", "守衛室です。")
@@ -108,9 +108,17 @@ def test_a_word_that_only_begins_like_a_sign_is_none(line: str) -> None:
     assert [row.code for row in bad] == ["outside"]
 
 
-def test_a_huge_text_takes_no_time() -> None:
-    rows, bad = markdown_pairs.read("Q: " + "*" * 90_000 + " a\nA: " + "＞ " * 40_000 + "い\n" + "#" * 200_000)
+@pytest.mark.parametrize(
+    "line",
+    ["*" * 100_000, "# " + "#" * 100_000 + "x", "> " * 50_000, "- " * 50_000, "| " * 50_000, "**a" + "** " * 50_000,
+     "?" + " " * 100_000 + "x", "<!--" + "--> " * 50_000 + "x", "| " + "-" * 100_000 + "x", "(" * 100_000],
+    ids=lambda line: line[:6],
+)  # fmt: skip
+def test_long_lines_of_signs_hold_nothing_up(line: str) -> None:
+    rows, bad = markdown_pairs.read(f"{line}\nQ: 鍵は？\nA: {line}守衛室です。\n# {line}\n")
+    markdown_pairs.table(line)
     assert len(rows) + len(bad) >= 1
+    assert columns.plain(line) == columns.plain(line[:100])
 
 
 def test_tildes_and_unclosed_code_hold_nothing_up() -> None:
