@@ -2,7 +2,7 @@
 exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are read in markup alone.
 """
 
-import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 # Names that its converter takes for control tokens, whatever the tokenizer calls them.
 _CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
 
+_TAIL_BYTES = 64
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
@@ -120,13 +121,16 @@ def load(folder: Path) -> Tokens:
 
 
 def _check(folder: Path) -> None:
-    """The library raises a bare Exception for JSON that it cannot read, and takes an empty vocabulary for a missing
-    file."""
+    """The library raises a bare Exception for a file that is cut off, and makes an empty vocabulary of a missing one."""
     file = folder / "tokenizer.json"
-    if file.is_file():
-        json.loads(file.read_bytes())
-    elif not (folder / "tokenizer.model").is_file():
-        raise ValueError("no tokenizer.json and no tokenizer.model")
+    if not file.is_file():
+        if not (folder / "tokenizer.model").is_file():
+            raise ValueError("no tokenizer.json and no tokenizer.model")
+        return
+    with file.open("rb") as stream:  # tens of megabytes: not parsed twice
+        stream.seek(-min(_TAIL_BYTES, file.stat().st_size), os.SEEK_END)
+        if not stream.read().rstrip().endswith(b"}"):
+            raise ValueError("tokenizer.json is cut off")
 
 
 def _with_controls(backend: Any) -> dict[int, Any]:
