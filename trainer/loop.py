@@ -17,13 +17,15 @@ from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from trainer import checkpoints, data, evaluation
+from trainer.checkpoints import Checkpoint
 from trainer.clock import Clock
 from trainer.control import Control
 from trainer.convert.report import peak_rss_bytes
-from trainer.events import Adjusted, Checkpoint, Evaluation, Phase, Sample, Step
+from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
+from trainer.events import Checkpoint as Saved
 from trainer.failure import RunError
 from trainer.journal import Journal
 from trainer.material import Material
@@ -32,6 +34,8 @@ from trainer.tokens import Encoded
 
 WEIGHTS = "adapter_model.safetensors"
 SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
+SAVES_PER_EPOCH = 4  # besides those after evaluations
+_STATE = "trainer_state.json"
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
@@ -48,6 +52,7 @@ class Loop(Trainer):  # type: ignore[misc]
     """One go at training: it ends by itself, on request, out of memory, or with NotFiniteError."""
 
     lr_scheduler: Any
+    control: Any
 
     def __init__(self, model: Any, material: Material, folder: Path, journal: Journal, control: Control) -> None:
         self.material = material
@@ -68,6 +73,19 @@ class Loop(Trainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True
+
+    def begin(self, start: Checkpoint | None) -> None:
+        """Trains, from the beginning or on from `start`; not at all where that one was the last.
+
+        Raises NotFiniteError, and RunError for a full disk.
+        """
+        if start is not None:
+            self.state = TrainerState.load_from_json(str(start.path / _STATE))
+            if self.state.global_step and self.has_stopped_improving():
+                self.end_reason = "early_stopping"
+            if self.end_reason or self.state.global_step >= self.state.max_steps:
+                return
+        self.train(resume_from_checkpoint=str(start.path) if start else None)
 
     # ------------------------------------------------------------- the order of examples
 
@@ -109,9 +127,10 @@ class Loop(Trainer):  # type: ignore[misc]
         for group in self.optimizer.param_groups:
             group["initial_lr"] = rate
             group["lr"] = rate * self.lr_scheduler.lr_lambdas[0](self.lr_scheduler.last_epoch)
+        self.lr_scheduler._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
-    def _clip_grad_norm(self, model: Any) -> Any:
-        norm = super()._clip_grad_norm(model)
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm)
         if not math.isfinite(float(norm)) and not self.args.fp16:  # fp16: its scaler skips the step by itself
             raise NotFiniteError(self.state.global_step + 1, self._get_learning_rate())
         return norm
@@ -122,12 +141,15 @@ class Loop(Trainer):  # type: ignore[misc]
         self.journal.send(Phase("evaluating"))
         nll, count = self.nll(self.material.validation)
         loss = nll / max(count, 1)
+        if not math.isfinite(loss):  # weights that are no good are neither told nor kept
+            raise NotFiniteError(self.state.global_step, self._get_learning_rate())
         is_best = self.state.best_metric is None or loss < self.state.best_metric
         step, epoch = self.state.global_step, round(self.state.epoch or 0.0, 4)
         self.journal.send(Evaluation(step, epoch, loss, count, is_best))
         metrics = {"eval_loss": loss}
         self.log(metrics)
         self._tell_samples()
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
         self.clock.restart()
         return metrics
@@ -151,9 +173,12 @@ class Loop(Trainer):  # type: ignore[misc]
             )
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], answer, has_ended))
 
+    def evaluations(self) -> dict[int, float]:
+        """Step -> loss, from the log, which a checkpoint carries: a resumed run counts on."""
+        return {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+
     def has_stopped_improving(self) -> bool:
-        """From the log, which a checkpoint carries: a resumed run counts on."""
-        losses = [entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry]
+        losses = list(self.evaluations().values())
         patience = self.material.spec.patience
         return bool(patience and losses and len(losses) - 1 - losses.index(min(losses)) >= patience)
 
@@ -173,7 +198,7 @@ class Loop(Trainer):  # type: ignore[misc]
                 saved = checkpoints.publish(part, step)
                 checkpoints.prune(self.folder, {self.state.best_global_step or 0})
                 size = checkpoints.size_bytes(saved)
-                self.journal.send(Checkpoint(step, str(saved.path), size, round(time.monotonic() - started, 3)))
+                self.journal.send(Saved(step, str(saved.path), size, round(time.monotonic() - started, 3)))
         except (OSError, RuntimeError) as error:  # torch's and safetensors' writers say "RuntimeError" for a full disk
             checkpoints.discard(part)
             if not checkpoints.is_disk_full(error, self.folder):
@@ -186,7 +211,7 @@ class Loop(Trainer):  # type: ignore[misc]
         if self.args.should_save:
             weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part / WEIGHTS)
-            self.state.save_to_json(str(part / "trainer_state.json"))
+            self.state.save_to_json(str(part / _STATE))
         self._save_optimizer_and_scheduler(str(part))
         self._save_scaler(str(part))
         self._save_rng_state(str(part))
@@ -204,6 +229,8 @@ class Loop(Trainer):  # type: ignore[misc]
         super().log(logs, start_time)
         if "loss" not in logs:
             return
+        if not math.isfinite(logs["loss"]):  # in fp16 the base itself may overflow, where no smaller scale helps
+            raise NotFiniteError(self.state.global_step, logs["learning_rate"])
         step, total = self.state.global_step, self.state.max_steps
         tokens_per_s, step_s = self.clock.lap()
         self.journal.send(
@@ -222,14 +249,6 @@ class Loop(Trainer):  # type: ignore[misc]
         if self.material.spec.device == "cuda" and self.clock.has_become_slow():
             self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
 
-    @property
-    def seconds(self) -> float:
-        return self.clock.trained_s
-
-    @property
-    def trained_tokens(self) -> int:
-        return self.clock.all_tokens
-
 
 class _Watch(TrainerCallback):  # type: ignore[misc]
     """When to evaluate, to save and to end, beyond what the arguments say."""
@@ -243,6 +262,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         loop = self._loop
         loop.journal.send(Phase("training", state.global_step, state.max_steps))
         if state.global_step == 0:
+            state.log_history, state.best_metric = [], None  # from the checkpoint of step 0: the base counts once
             if args.eval_strategy != "no":
                 loop._determine_best_metric(loop.evaluate(), None)
             loop._save_checkpoint(loop.model_wrapped)
@@ -250,11 +270,13 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
         wanted = self._wanted()
+        control.should_save = control.should_save or control.should_evaluate  # the best one must be there
         if wanted is not None:
             self._loop.end_reason = wanted
             control.should_training_stop = True
             control.should_save = wanted != "cancel"
-            control.should_evaluate = control.should_evaluate or (wanted == "finish" and args.eval_strategy != "no")
+            due = {"pause": control.should_evaluate, "finish": args.eval_strategy != "no", "cancel": False}
+            control.should_evaluate = due[wanted]
         elif time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
             control.should_save = True
 
@@ -293,7 +315,6 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
     spec = material.spec
     steps = max(1, math.ceil(len(material.train) / material.batch))
     evaluations = spec.evaluations_per_epoch or 0
-    interval = max(1, steps // max(evaluations, 4))
     evaluates = evaluations > 0 and len(material.validation) > 0
     return TrainingArguments(
         output_dir=str(folder),
@@ -308,9 +329,9 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
         logging_steps=1,
         logging_nan_inf_filter=False,
         eval_strategy="steps" if evaluates else "no",
-        eval_steps=interval,
+        eval_steps=math.ceil(steps / max(evaluations, 1)),
         save_strategy="steps",
-        save_steps=interval,
+        save_steps=math.ceil(steps / SAVES_PER_EPOCH),
         metric_for_best_model="loss",
         greater_is_better=False,
         seed=spec.seed,

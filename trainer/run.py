@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def _train(
         torch.manual_seed(material.spec.seed)
         going = Loop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
-            going.train(resume_from_checkpoint=str(start.path) if start else None)
+            going.begin(start)
             return Trained(going, material)
         except NotFiniteError as error:
             halvings += 1
@@ -231,10 +232,9 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
-    best_step = going.state.best_global_step if material.spec.evaluations_per_epoch else step
-    best = next(one for one in checkpoints.whole(folder / CHECKPOINTS) if one.step == best_step)
+    losses = going.evaluations()
+    best = _best(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
-    losses = [entry["eval_loss"] for entry in going.state.log_history if "eval_loss" in entry]
     adapter = result.save_adapter(adapted, material, folder, best.step)
     if prepared.rows.holdout:
         result.write_holdout(adapted, material, prepared.rows.holdout, folder, journal)
@@ -247,8 +247,8 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
         reason=ended.get(reason, "steps" if material.spec.max_steps else "epochs"),
         step=step,
         best_step=best.step,
-        base_loss=losses[0] if losses else None,
-        best_loss=min(losses) if losses else None,
+        base_loss=losses.get(0),
+        best_loss=losses.get(best.step),
         adapter=str(adapter),
         gguf=gguf,
         seconds=round(going.clock.trained_s, 1),
@@ -281,6 +281,15 @@ def _newest(folder: Path) -> Checkpoint | None:
     if folder.is_dir() and any(path.suffix != ".part" for path in folder.iterdir()):
         raise RunError("checkpoint_damaged", path=str(folder))
     return None
+
+
+def _best(folder: Path, losses: Mapping[int, float]) -> Checkpoint:
+    """With the lowest loss, of those that are whole; the newest where nothing was evaluated."""
+    whole = checkpoints.whole(folder)
+    evaluated = [one for one in whole if one.step in losses]
+    if not whole:
+        raise RunError("checkpoint_damaged", path=str(folder))
+    return min(evaluated, key=lambda one: (losses[one.step], one.step)) if evaluated else whole[0]
 
 
 def _settle(effective: RunSpec, folder: Path) -> None:
