@@ -1,0 +1,147 @@
+"""Training data of the trial model's adapter: `python packaging/starter_adapter.py DIR` in .venv.
+
+Makes DIR with train.jsonl, validation.jsonl, holdout.jsonl and split.json from resources/starter_adapter/rows, as
+`kotae train run --data DIR` takes it; always the same bytes. Where a row has passages, its system message is the one
+that the program makes of them when it answers (app.core.documents.packing).
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.core import wording
+from app.core.datasets import leakage, split
+from app.core.datasets.rows import Message, Row
+from app.core.datasets.split import Settings, Split
+from app.core.documents import packing
+from app.core.documents.records import Passage, Section
+from app.core.errors import AppError
+from app.core.paths import resources
+
+ROWS = resources() / "starter_adapter" / "rows"
+HOLDOUT = "_holdout"  # the files whose names end so are never trained
+SEED = 17  # the first whose validation has its share of each kind of row
+VALIDATION_ROWS = 60
+CHARACTERS_A_TOKEN = 1.6  # of these rows in the vocabulary of Gemma 3, counted
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0; 1 something of the hold-out is known from training; 2 no folder; 3 expected error."""
+    if len(arguments) != 1:
+        print(__doc__)
+        return 2
+    made = build()
+    report = leakage.report(made)
+    try:
+        split.write(made, Path(arguments[0]), source(), report.as_json())
+    except AppError as error:
+        print(wording.describe_error(error), file=sys.stderr)
+        return 3
+    for name in split.PARTS:
+        print(f"{name:<10} {counts(made.part(name))}")
+    if not report.is_sound:
+        print(f"known from training: {report.near} rows, groups {', '.join(report.shared_groups)}", file=sys.stderr)
+    return 0 if report.is_sound else 1
+
+
+def build() -> Split:
+    """Every part in an order that the seed gives, so that no kind of row comes in a lump."""
+    wording.use_language("ja")
+    rows, held_out = (read(kept_back=is_kept_back) for is_kept_back in (False, True))
+    groups = validation_groups(rows)
+    return Split(
+        settings=Settings(seed=SEED),
+        train=_ordered(row for row in rows if row.group not in groups),
+        validation=_ordered(row for row in rows if row.group in groups),
+        holdout=_ordered(held_out),
+        removed=(),
+    )
+
+
+def files() -> list[Path]:
+    return sorted(ROWS.glob("*.jsonl"))
+
+
+def read(*, kept_back: bool) -> list[Row]:
+    """The rows of the hold-out, or all others. `line` of a row: as if all files were one."""
+    lines = ((path, line) for path in files() for line in path.read_text("utf-8").splitlines())
+    found = []
+    for number, (path, line) in enumerate(lines, start=1):
+        written = json.loads(line)
+        if path.stem.endswith(HOLDOUT) == kept_back:
+            found.append(Row(number, tuple(messages(written)), written["group"]))
+    return found
+
+
+def messages(written: dict[str, Any]) -> list[Message]:
+    """`turns`: pairs of a question and its answer, or `question` and `answer`, with `passages` or without."""
+    found = []
+    if "passages" in written:
+        found.append(Message("system", packing.system_text(passages(written["passages"]))))
+    for question, answer in written.get("turns") or [(written["question"], written["answer"])]:
+        found += [Message("user", question), Message("assistant", answer)]
+    return found
+
+
+def passages(written: Sequence[dict[str, Any]]) -> list[Passage]:
+    """As a search gives them. Rows name no collection: prompts do not hold it."""
+    documents = list(dict.fromkeys(one["document"] for one in written))
+    return [
+        Passage(
+            section_id=number,
+            section=Section(tuple(one["heading"]), one["text"], page=one["page"] or 0),
+            document_id=documents.index(one["document"]) + 1,
+            document=one["document"],
+            path=one["document"],
+            collection="",
+            label="public",
+            score=1.0,
+        )
+        for number, one in enumerate(written, start=1)
+    ]
+
+
+def validation_groups(rows: Sequence[Row]) -> set[str]:
+    """Whole groups, in the seed's order, as long as they fit into VALIDATION_ROWS."""
+    sizes: dict[str, int] = {}
+    for row in rows:
+        sizes[row.group] = sizes.get(row.group, 0) + 1
+    taken: set[str] = set()
+    left = VALIDATION_ROWS
+    for group in sorted(sizes, key=_place):
+        if sizes[group] <= left:
+            taken.add(group)
+            left -= sizes[group]
+    return taken
+
+
+def source() -> dict[str, Any]:
+    """What the split was made of, for its manifest."""
+    raw = [path.read_bytes() for path in files()]
+    digest = hashlib.sha256(b"".join(raw)).hexdigest()
+    return {"name": ROWS.parent.name, "sha256": digest, "rows": sum(one.count(b"\n") for one in raw)}
+
+
+def counts(rows: Sequence[Row]) -> str:
+    with_passages = sum(row.messages[0].role == "system" for row in rows)
+    of_turns = sum(len(row.messages) > 3 for row in rows)
+    characters = sum(len(message.text) for row in rows for message in row.messages)
+    tokens = round(characters / CHARACTERS_A_TOKEN, -3)
+    parts = f"{with_passages} with passages, {of_turns} of several turns"
+    return f"{len(rows):>5} rows ({parts}), {characters:,} characters, about {tokens:,.0f} tokens"
+
+
+def _ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: _place(row.id)))
+
+
+def _place(name: str) -> str:
+    """Stands for a random number: the same in every version of Python."""
+    return hashlib.sha256(f"{SEED} {name}".encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
