@@ -14,6 +14,7 @@ from app.core.paths import resources
 from app.core.table_file import letter
 
 NAME_CHARACTERS = 100  # looked at; a longer one is no name
+NONE = "-"  # asked for by this name: no column, also where one could be guessed
 FIELDS = ("question", "answer", "input", "system", "group")
 
 _BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*?[)\]}>〕】〉》」』]")
@@ -62,7 +63,7 @@ def guess(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
     for name in FIELDS:
         if name not in found and (column := _named(name, columns, found)):
             found[name] = column
-    return ColumnMapping(**found)
+    return ColumnMapping(**{name: column for name, column in found.items() if column != NONE})
 
 
 def messages_column(columns: Sequence[str]) -> str:
@@ -78,9 +79,11 @@ def chosen(wanted: ColumnMapping, columns: Sequence[str], lettered: Sequence[str
     found: dict[str, str] = {}
     for name, written in wanted.as_dict().items():
         column = _find(written, columns, lettered)
+        if column is None and written == NONE and name not in ("question", "answer"):
+            column = NONE
         if column is None:
             raise AppError("data_column_missing", option=f"--{name}", wanted=written, columns=listed(columns))
-        if column in found.values():
+        if column != NONE and column in found.values():
             raise AppError("data_column_twice", column=column)
         found[name] = column
     return ColumnMapping(**found)

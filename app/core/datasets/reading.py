@@ -134,7 +134,7 @@ def _mapping(found: Records, name: str, wanted: ColumnMapping) -> tuple[ColumnMa
     if column and not (wanted.question or wanted.answer):
         guessed = names.guess([one for one in found.columns if one != column], wanted)
         return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
-    mapping = names.guess(found.columns, wanted) if found.has_names else wanted
+    mapping = names.guess(found.columns if found.has_names else (), wanted)
     is_half_known = bool(mapping.question or mapping.answer)
     if found.is_table and len(found.columns) == 2 and (is_half_known or not found.has_names):
         left, right = found.columns

@@ -161,6 +161,13 @@ TABLES = [
         wanted=ColumnMapping(answer="改訂後"),
         mapping={"question": "質問", "answer": "改訂後"},
     ),
+    Odd(
+        "columns that are not wanted",
+        "q.csv",
+        as_csv([["質問", "回答", "背景", "資料"], [Q1, A1, "x", "y"], [Q2, A2, "x", "z"]]).encode(),
+        wanted=ColumnMapping(input="-", group="-"),
+        mapping=JA,
+    ),
     Odd("errors of a spreadsheet", "q.csv", as_csv([*TABLE, [Q1, "#REF!"]]).encode(), bad=[(4, "cell_error")]),
     Odd("a zero", "q.csv", as_csv([*TABLE, [Q1, "a\0b"]]).encode(), bad=[(4, "not_characters")]),
     Odd(
