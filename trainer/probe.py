@@ -1,4 +1,4 @@
-"""Three steps with the longest examples, before anything is trained: what they take replaces what was computed."""
+"""What a run will take: computed before the model is loaded, then measured by three steps with the longest examples."""
 
 import math
 import time
@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
-from trainer import data, loop
+from trainer import data, estimate, evaluation, loop
+from trainer import model as model_memory
 from trainer.events import Adjusted, Forecast, Phase
 from trainer.failure import RunError
 from trainer.journal import Journal
 from trainer.material import Material
+from trainer.model import Base
 
 STEPS = 3
 FORWARD_SHARE = 1 / 3  # of a training step's time: an evaluation has no backward pass, which takes twice as long
@@ -34,7 +36,46 @@ def smaller(material: Material, journal: Journal, step: int) -> Material:
     return halved
 
 
-def measure(model: Any, material: Material, disk_bytes: int, journal: Journal) -> Material:
+def compute(material: Material, base: Base, journal: Journal) -> Forecast:
+    """Told before the model is loaded. Raises RunError("memory_short") above what a run may take of what is free."""
+    effective, device = material.spec, str(material.spec.device)
+    lengths = [len(example.ids) for example in material.train]
+    shape = estimate.shape_of(base.config, base.parameters)
+    memory = estimate.memory(shape, effective, max(lengths))
+    load = estimate.Load(
+        examples=len(lengths),
+        tokens=sum(lengths),
+        trained=evaluation.trained_tokens(material.train),
+        validation_tokens=sum(len(example.ids) for example in material.validation),
+    )
+    rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
+    time_taken = estimate.time(shape, effective, load, rate)
+    available = round(model_memory.free_bytes(device) * effective.memory_share)
+    forecast = Forecast(
+        peak_bytes=memory.total,
+        available_bytes=available,
+        step_s=round(time_taken.step_s, 3),
+        total_s=round(time_taken.total_s, 1),
+        disk_bytes=estimate.disk(shape, effective).training,
+        is_measured=False,
+    )
+    journal.send(forecast)
+    taken_already = memory.libraries if device == "cpu" else 0
+    if memory.total - taken_already > estimate.REFUSED_SHARE * available:
+        raise RunError("memory_short", needed_bytes=memory.total, available_bytes=available, device=device)
+    return forecast
+
+
+def _processor_flops_per_s() -> float:
+    """Of a multiplication of matrices, by half: layers do other things too."""
+    matrix = torch.ones(512, 512)
+    started = time.perf_counter()
+    for _ in range(4):
+        matrix @ matrix
+    return 0.5 * 4 * 2 * 512**3 / (time.perf_counter() - started)
+
+
+def measure(model: Any, material: Material, computed: Forecast, journal: Journal) -> Material:
     """The material, with a smaller micro batch where the asked one does not fit. Tells what the run will take.
 
     Raises RunError("out_of_memory").
@@ -52,7 +93,7 @@ def measure(model: Any, material: Material, disk_bytes: int, journal: Journal) -
         material = smaller(material, journal, 0)
     peak = loop.peak_memory_bytes(str(material.spec.device)) + _optimizer_bytes(model, material)
     forget(model)
-    journal.send(_forecast(material, token_s, peak, disk_bytes))
+    journal.send(_forecast(material, token_s, peak, computed))
     return material
 
 
@@ -85,7 +126,7 @@ def _optimizer_bytes(model: Any, material: Material) -> int:
     return trained * 2 * (1 if "8bit" in str(material.spec.optimizer) else 4)
 
 
-def _forecast(material: Material, token_s: float, peak_bytes: int, disk_bytes: int) -> Forecast:
+def _forecast(material: Material, token_s: float, peak_bytes: int, computed: Forecast) -> Forecast:
     spec, lengths = material.spec, [len(example.ids) for example in material.train]
     steps_per_epoch = max(1, math.ceil(len(lengths) / material.batch))
     steps = spec.max_steps or math.ceil((spec.epochs or 1) * steps_per_epoch)
@@ -95,10 +136,10 @@ def _forecast(material: Material, token_s: float, peak_bytes: int, disk_bytes: i
     evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
     return Forecast(
         peak_bytes=peak_bytes,
-        available_bytes=0,
+        available_bytes=computed.available_bytes,
         step_s=round(step_s, 3),
         total_s=round(steps * step_s + evaluations * evaluation_s, 1),
-        disk_bytes=disk_bytes,
+        disk_bytes=computed.disk_bytes,
         is_measured=True,
     )
 

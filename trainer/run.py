@@ -18,6 +18,7 @@ from trainer import (
     checkpoints,
     conversion,
     data,
+    disk,
     evaluation,
     loop,
     model,
@@ -43,7 +44,7 @@ from trainer.tokens import Tokens
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # of the learning rate, before the run gives up
-SAMPLES = 3  # validation questions that are answered at each evaluation, where the spec names none
+SAMPLES = 2  # validation questions that are answered at each evaluation, where the spec names none
 _ANY_LENGTH = 1 << 30
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
@@ -74,7 +75,8 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
     """
     folder = Path(asked.folder)
     start = _start_of(folder, resumes=resumes) if not ends_after else None
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk.writing(folder.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started(start))
     prepared = prepare(_settled(asked, folder) if resumes else asked, journal)
@@ -82,7 +84,7 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
         return None
     with awake.kept("Kotae: fine-tuning"):
         adapted = _loaded(prepared, journal)
-        material = probe.measure(adapted, prepared.material, prepared.forecast.disk_bytes, journal)
+        material = probe.measure(adapted, prepared.material, prepared.forecast, journal)
         if ends_after == "probe":
             return None
         trained = _train(adapted, material, folder, journal, control, start)
@@ -154,9 +156,7 @@ def _checked(effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, journal
     )
     journal.send(Effective(spec.to_json(effective), _told(base, material)))
     preflight.report(material, base, rows, {"train": train, "validation": validation}, journal)
-    forecast = Forecast(0, model.free_bytes(str(effective.device)), 0.0, 0.0, 0, is_measured=False)
-    journal.send(forecast)
-    return Prepared(base, rows, material, forecast)
+    return Prepared(base, rows, material, probe.compute(material, base, journal))
 
 
 def _told(base: Base, material: Material) -> dict[str, Any]:
@@ -296,8 +296,9 @@ def _settle(effective: RunSpec, folder: Path) -> None:
     """What is in force from here on, for people and for a resume."""
     if is_first_process():
         part = folder / f"{EFFECTIVE}.part"
-        part.write_text(json.dumps(spec.to_json(effective), ensure_ascii=False, indent=1), encoding="utf-8")
-        part.replace(folder / EFFECTIVE)
+        with disk.writing(folder, part):
+            part.write_text(json.dumps(spec.to_json(effective), ensure_ascii=False, indent=1), encoding="utf-8")
+            part.replace(folder / EFFECTIVE)
 
 
 def _settled(asked: RunSpec, folder: Path) -> RunSpec:

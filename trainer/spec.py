@@ -77,7 +77,7 @@ class RunSpec:
     seed: int = 42  # of LoRA's beginning, the order of examples and dropout
 
     samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): three of the validation rows
-    sample_tokens: int = 96  # the longest of these answers
+    sample_tokens: int = 64  # the longest of these answers
 
     def __post_init__(self) -> None:
         _check(self)
