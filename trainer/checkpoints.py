@@ -3,7 +3,6 @@
 `transformers.Trainer` writes into the final folder, file after file; killed in between it leaves one that looks whole.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 
 MANIFEST = "manifest.json"
 VERSION = 1
-NEARLY_FULL_BYTES = 8 << 20
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -48,17 +46,6 @@ def publish(part: Path, step: int) -> Checkpoint:
     part.rename(final)
     _sync(final.parent)
     return Checkpoint(step, final)
-
-
-def discard(part: Path) -> None:
-    shutil.rmtree(part, ignore_errors=True)
-
-
-def is_disk_full(error: Exception, folder: Path) -> bool:
-    """torch's and safetensors' writers tell of a full disk without an errno; then the disk itself is asked."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
 
 
 def whole(folder: Path) -> list[Checkpoint]:

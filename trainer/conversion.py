@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trainer import convert_job, start
+from trainer import convert_job, disk, start
 from trainer.convert_job import Failed, GgufToHf, LoraToGguf
 from trainer.events import Phase
 from trainer.failure import RunError
@@ -26,7 +26,8 @@ def base_folder(gguf: Path, bases: Path, journal: Journal) -> Path:
         folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
     if folder.is_dir():
         return folder
-    bases.mkdir(parents=True, exist_ok=True)
+    with disk.writing(bases.parent):
+        bases.mkdir(parents=True, exist_ok=True)
     failed = _run(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
     if failed is not None and failed.code == "disk_full":
         raise RunError("disk_full", **failed.facts)

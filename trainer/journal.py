@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 from trainer.events import Event, to_json
@@ -24,8 +25,8 @@ class Journal:
             return
         file = folder / FILE
         if file.is_file():
-            whole = file.read_bytes()
-            file.write_bytes(whole[: whole.rfind(b"\n") + 1])
+            end = file.read_bytes().rfind(b"\n") + 1
+            os.truncate(file, end)  # in place: a full disk has no room for a copy
         self._file = file
 
     def send(self, event: Event) -> None:

@@ -19,14 +19,13 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import checkpoints, data, evaluation
+from trainer import checkpoints, data, disk, evaluation
 from trainer.checkpoints import Checkpoint
 from trainer.clock import Clock
 from trainer.control import Control
 from trainer.convert.report import peak_rss_bytes
 from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
 from trainer.events import Checkpoint as Saved
-from trainer.failure import RunError
 from trainer.journal import Journal
 from trainer.material import Material
 from trainer.spec import RunSpec
@@ -188,7 +187,7 @@ class Loop(Trainer):  # type: ignore[misc]
         started, step = time.monotonic(), self.state.global_step
         self.journal.send(Phase("saving", step, self.state.max_steps))
         part = self.folder / f"checkpoint-{step}.part"
-        try:
+        with disk.writing(self.folder, part, needed_bytes=self._checkpoint_bytes()):
             if self.args.should_save:
                 checkpoints.begin(self.folder, step)
             self.accelerator.wait_for_everyone()
@@ -199,11 +198,6 @@ class Loop(Trainer):  # type: ignore[misc]
                 checkpoints.prune(self.folder, {self.state.best_global_step or 0})
                 size = checkpoints.size_bytes(saved)
                 self.journal.send(Saved(step, str(saved.path), size, round(time.monotonic() - started, 3)))
-        except (OSError, RuntimeError) as error:  # torch's and safetensors' writers say "RuntimeError" for a full disk
-            checkpoints.discard(part)
-            if not checkpoints.is_disk_full(error, self.folder):
-                raise
-            raise RunError("disk_full", path=str(self.folder), needed_bytes=self._checkpoint_bytes()) from error
         self.journal.send(Phase("training", step, self.state.max_steps))
         self.clock.restart()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import data, evaluation, spec
+from trainer import data, disk, evaluation, spec
 from trainer import form as forms
 from trainer.data import Conversation
 from trainer.events import Phase
@@ -24,9 +24,6 @@ _ANY_LENGTH = 1 << 30
 def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Path:
     """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base."""
     target, part = folder / ADAPTER, folder / f"{ADAPTER}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part, save_embedding_layers=False)
-    (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
     effective = spec.to_json(material.spec)
     record = {
         "version": VERSION,
@@ -37,7 +34,11 @@ def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Pat
         "spec_sha256": hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest(),
         "step": step,
     }
-    (part / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+    disk.discard(part)
+    with disk.writing(folder, part):
+        model.save_pretrained(part, save_embedding_layers=False)
+        (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
+        (part / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
     return target
@@ -66,8 +67,9 @@ def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], 
         "chats": [_chat(row, material) for row in rows[:CHATS]],
     }
     part = folder / f"{HOLDOUT}.part"
-    part.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
-    part.replace(folder / HOLDOUT)
+    with disk.writing(folder, part):
+        part.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+        part.replace(folder / HOLDOUT)
 
 
 def _chat(row: Conversation, material: Material) -> dict[str, Any]:
