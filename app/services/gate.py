@@ -116,8 +116,10 @@ class GateRun(QObject):
         if not self._steps:
             self._judge()
             return
-        step = self._steps[0]
+        step, lock = self._steps[0], self._lock
         self._tell(step, 0, 0)
+        if self._lock is not lock:  # whoever listened has cancelled
+            return
         try:
             self._start_child(step)
         except AppError as error:

@@ -125,7 +125,8 @@ class Gate:
 
 def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] = ()) -> Gate:
     """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each example, or none."""
-    rows = tuple(_row(form, measured, available_bytes, groups) for form in measured)
+    order = [BASE, BASE_ADAPTER, F16_ADAPTER, *(form for form in measured if form not in (BASE, *WITH_ADAPTER))]
+    rows = tuple(_row(form, measured, available_bytes, groups) for form in order)
     proposed = choose(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
     japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)

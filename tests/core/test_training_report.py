@@ -1,0 +1,170 @@
+"""The report of a run: one file, all text escaped, every plot a drawing that Qt can read."""
+
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from app.core import wording
+from app.core.training import history, plots, report
+from app.core.training.plots import Series
+from tests.core import report_folder
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Which elements there are, and whether each is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attributes if name in ("src", "href", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return report_folder.write(tmp_path / "実行")
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(folder: Path) -> None:
+    path = report.write(folder)
+    assert path == folder / "report.html"
+    text = path.read_text("utf-8")
+    page = Page(text)
+    assert page.links == []
+    assert not {"script", "link", "iframe", "object", "b", "i"} & set(page.tags)
+    assert "url(" not in text
+    assert "http" not in re.sub(r"http-equiv", "", text)
+    assert page.tags.count("svg") == 3
+
+
+def test_what_people_and_models_wrote_is_text(folder: Path) -> None:
+    text = report.render(folder)
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in text
+    assert "<b>何 mm" not in text
+    assert "&amp;amp; 橋脚の" in text
+
+
+def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
+    text = report.render(folder)
+    assert ">採用<" in text or ">要確認<" in text
+    for shown in (
+        "元のモデル + アダプタ",
+        "統合 Q8_0",
+        "▲ +0.0",
+        "ab" * 32,
+        "2.13.0",
+        "out_of_memory",
+        "early_stopping",
+    ):
+        assert shown in text, shown
+    assert text.count('class="proposed"') == 1
+    assert "最良：ステップ 90" in text
+    assert "（空）" not in text
+    assert "途中で打ち切り" in text
+
+
+def test_it_is_written_in_english_too(folder: Path) -> None:
+    wording.use_language("en")
+    try:
+        text = report.render(folder)
+    finally:
+        wording.use_language("ja")
+    assert 'lang="en"' in text
+    assert "Every form, measured" in text
+    assert "良くなったもの" not in text
+
+
+def test_a_run_without_a_gate_or_even_a_step_has_a_report(tmp_path: Path) -> None:
+    without = report.render(report_folder.write(tmp_path / "a", with_gate=False))
+    assert "まだ評価していません" in without
+    assert without.count("<svg") == 3
+    empty = tmp_path / "b"
+    empty.mkdir()
+    Page(report.render(empty))
+
+
+def test_what_was_done_again_after_a_pause_stands_there_once(folder: Path) -> None:
+    told = history.read(folder)
+    numbers = [step.step for step in told.steps]
+    assert numbers == list(range(1, 121))
+    assert told.finished is not None
+    assert told.started is not None
+    assert told.started.resumed_step == 30
+    assert [one.step for one in told.evaluations] == [0, 30, 60, 90, 120]
+
+
+# ------------------------------------------------------------------------- plots
+
+
+def test_a_plot_is_a_drawing_with_its_lines_inside_its_frame() -> None:
+    points = [(float(x), 1e-4 * x * x) for x in range(2000)]
+    drawn = plots.plot(
+        "損失 <&>", "ステップ", [Series("学習", "one", points), Series("検証", "two", points[::500], True)]
+    )
+    tree = ET.fromstring(drawn)
+    lines = list(tree.iter("polyline"))
+    assert len(lines) == 2
+    assert len(list(tree.iter("circle"))) == 4
+    for line in lines:
+        places = [tuple(map(float, pair.split(","))) for pair in line.get("points", "").split()]
+        assert 3 < len(places) <= 600
+        assert all(0 <= x <= plots.WIDTH and 0 <= y <= plots.HEIGHT for x, y in places)
+
+
+def test_qt_draws_it(qapp: object) -> None:
+    from PySide6.QtCore import QByteArray
+    from PySide6.QtGui import QImage, QPainter
+    from PySide6.QtSvg import QSvgRenderer
+
+    drawn = plots.plot("損失", "ステップ", [Series("学習", "one", [(0, 1), (1, 0)])])
+    plain = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')  # in a page it needs none
+    renderer = QSvgRenderer(QByteArray(plain.replace('class="series one"', 'stroke="red" fill="none"').encode()))
+    assert renderer.isValid()
+    image = QImage(plots.WIDTH, plots.HEIGHT, QImage.Format.Format_RGB32)
+    image.fill(0xFFFFFFFF)
+    painter = QPainter(image)
+    renderer.render(painter)
+    painter.end()
+    red = sum(
+        image.pixelColor(x, y).red() > 200 > image.pixelColor(x, y).green() + 60 for x in range(520) for y in range(240)
+    )
+    assert red > 300
+
+
+@pytest.mark.parametrize("points", [[], [(1.0, float("nan"))], [(float("inf"), 1.0)]])
+def test_nothing_to_draw_is_no_plot(points: list[tuple[float, float]]) -> None:
+    assert plots.plot("x", "y", [Series("a", "one", points)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "first", "last"),
+    [
+        (0, 10, 0, 10),
+        (0.13, 0.94, 0, 1),
+        (2e-5, 1.9e-4, 0, 2e-4),
+        (3, 3, 2.6, 3.4),
+        (0, 0, -1, 1),
+        (-0.02, 0.5, -0.2, 0.6),
+    ],
+)
+def test_the_numbers_at_the_edge_are_round(low: float, high: float, first: float, last: float) -> None:
+    found = plots.ticks(low, high)
+    assert (found[0], found[-1]) == pytest.approx((first, last))
+    assert 3 <= len(found) <= 9
+    assert all(float(f"{one:.3g}") == pytest.approx(one) for one in found)
