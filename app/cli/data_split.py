@@ -1,6 +1,7 @@
 """`kotae data split`: training data into files for training, validation and evaluation that share nothing."""
 
 import argparse
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
@@ -106,8 +107,9 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
         threshold=measure.threshold,
     )
     part = output.phrase(f"split_part_{measure.part}")
-    median, most = f"{statistics.median(similarities):.2f}", f"{max(similarities):.2f}"
-    yield output.phrase("split_nearest", part=part, n=measure.n, median=median, most=most)
+    # Rounded down: just under the threshold must not read as if it had been reached.
+    median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
+    yield output.phrase("split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
     longest = max(report.histogram)
     for at, count in enumerate(report.histogram):
         if count:
