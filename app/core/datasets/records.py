@@ -109,7 +109,7 @@ def _filled(rows: Sequence[Row]) -> list[Row]:
 
 def _heading(filled: Sequence[Row], wanted: ColumnMapping) -> int | None:
     """The place of the row with the names of the columns: those that the user names, or known ones."""
-    named = {names.plain(column) for column in wanted.as_dict().values()}
+    named = {names.plain(column) for column in wanted.as_dict().values() if column != names.NONE}
     for at, row in enumerate(filled[:HEADING_ROWS]):
         cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
         guessed = names.guess(cells, ColumnMapping())

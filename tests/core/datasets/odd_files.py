@@ -164,7 +164,8 @@ TABLES = [
     Odd(
         "columns that are not wanted",
         "q.csv",
-        as_csv([["質問", "回答", "背景", "資料"], [Q1, A1, "x", "y"], [Q2, A2, "x", "z"]]).encode(),
+        as_csv([["※", "", "", ""], ["質問", "回答", "背景", "資料"], [Q1, A1, "x", "y"], [Q2, A2, "x", "z"]]).encode(),
+        bad=[(1, "above_heading")],
         wanted=ColumnMapping(input="-", group="-"),
         mapping=JA,
     ),
