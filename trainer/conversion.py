@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from trainer import convert_job, disk, start
@@ -17,13 +18,20 @@ from trainer.events import Phase
 from trainer.failure import RunError
 from trainer.journal import Journal
 
+_LOOK_INTERVAL_S = 0.5
 
-def base_folder(gguf: Path, bases: Path, journal: Journal) -> Path:
-    """The GGUF base as a folder, made once for a file: `bases`/<the first digits of its hash>."""
+
+def base_folder(gguf: Path, bases: Path, journal: Journal, *, is_maker: bool) -> Path:
+    """The GGUF base as a folder, made once for a file: `bases`/<the first digits of its hash>.
+
+    Of the processes of a distributed run only the first is its maker. Where it fails, their launcher ends the others.
+    """
     if not gguf.is_file():
         raise RunError("base_missing", path=str(gguf))
     with gguf.open("rb") as file:
         folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    while not is_maker and not folder.is_dir():
+        time.sleep(_LOOK_INTERVAL_S)
     if folder.is_dir():
         return folder
     with disk.writing(bases.parent):

@@ -6,6 +6,7 @@ padding; events; and an end on request.
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -307,7 +308,7 @@ class _Order(Sampler[int]):  # type: ignore[misc]
 
 def _arguments(material: Material, folder: Path) -> TrainingArguments:
     spec = material.spec
-    steps = max(1, math.ceil(len(material.train) / material.batch))
+    steps = math.ceil(len(material.train) / (material.batch * int(os.environ.get("WORLD_SIZE", "1"))))
     evaluations = spec.evaluations_per_epoch or 0
     evaluates = evaluations > 0 and len(material.validation) > 0
     return TrainingArguments(

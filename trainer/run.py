@@ -114,7 +114,8 @@ def _base_folder(asked: RunSpec, journal: Journal) -> Path:
     base = Path(asked.base)
     if base.suffix.lower() != ".gguf":
         return base
-    return conversion.base_folder(base, Path(asked.bases or Path(asked.folder) / "base"), journal)
+    bases = Path(asked.bases or Path(asked.folder) / "base")
+    return conversion.base_folder(base, bases, journal, is_maker=is_first_process())
 
 
 def _read(asked: RunSpec, name: str) -> list[Conversation]:
@@ -225,13 +226,15 @@ def _train(
         start = _newest(folder / CHECKPOINTS)
 
 
-def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, journal: Journal) -> Event:
+def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, journal: Journal) -> Event | None:
     going, material = trained.loop, trained.material
     step, reason = going.state.global_step, going.end_reason
     if reason == "pause":
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
+    if not is_first_process():
+        return None
     losses = going.evaluations()
     best = _best(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
