@@ -2,6 +2,7 @@
 exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are read in markup alone.
 """
 
+import importlib
 import os
 import re
 from collections.abc import Iterable
@@ -49,13 +50,14 @@ class Tokens:
         self.tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
         if type(self._backend.normalizer).__name__ == "NFC":
-            self._backend.normalizer = None  # Qwen's: llama.cpp has none, and answers are asked for there
+            self._backend.normalizer = None  # Qwen's: llama.cpp normalizes nothing
         self.bos_id: int | None = _first_token(tokenizer)
         self.eos_id: int | None = tokenizer.eos_token_id
         self.end_ids: tuple[int, ...] = self._ends()
         self.pad_id: int = next(id for id in (tokenizer.pad_token_id, self.eos_id, 0) if id is not None)
         self.size = int(self._backend.get_vocab_size(with_added_tokens=True))
         added = _with_controls(self._backend)
+        _put_spaces_before(self._backend)
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # the longest first
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
@@ -121,7 +123,7 @@ def load(folder: Path) -> Tokens:
 
 
 def _check(folder: Path) -> None:
-    """The library raises a bare Exception for a file that is cut off, and makes an empty vocabulary of a missing one."""
+    """The library raises a bare Exception for a cut-off file, and makes an empty vocabulary of a missing one."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         if not (folder / "tokenizer.model").is_file():
@@ -145,6 +147,21 @@ def _with_controls(backend: Any) -> dict[int, Any]:
     )
     added: dict[int, Any] = backend.get_added_tokens_decoder()
     return added
+
+
+def _put_spaces_before(backend: Any) -> None:
+    """Where a vocabulary wants a space before each text, llama.cpp puts it before every one, also where there is one
+    and after each control token.
+    """
+    words = backend.pre_tokenizer
+    added = backend.get_added_tokens_decoder().values()
+    if type(words).__name__ != "Metaspace" or words.prepend_scheme == "never" or any(one.normalized for one in added):
+        return
+    normalizers = importlib.import_module("tokenizers.normalizers")
+    before = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = normalizers.Sequence([*before, normalizers.Prepend(words.replacement)])
+    words.prepend_scheme = "never"
+    backend.pre_tokenizer = words
 
 
 def _first_token(tokenizer: Any) -> int | None:
