@@ -1,5 +1,6 @@
 """A child process that speaks JSON lines: start, send, receive, and the cause when it ends."""
 
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,11 @@ class ChildProcess(QObject):
     line_received = Signal(bytes)
     exited = Signal(object)  # Exit
 
-    def __init__(self, command: list[str], log: Path, parent: QObject | None = None) -> None:
+    def __init__(self, command: list[str], log: Path, parent: QObject | None = None, *, is_apart: bool = False) -> None:
+        """`is_apart`: Ctrl+C in the terminal reaches us alone, who tell the child in other words (not on Windows)."""
         super().__init__(parent)
         self._command = command
+        self._is_apart = is_apart
         self._log = log
         self._is_stopping = False
         self._process: QProcess | None = None
@@ -54,6 +57,8 @@ class ChildProcess(QObject):
         process.setProcessEnvironment(environment)
         self._keep_old_log()
         process.setStandardErrorFile(str(self._log))
+        if self._is_apart and os.name == "posix":
+            process.setUnixProcessParameters(QProcess.UnixProcessFlag.CreateNewSession)
         process.readyReadStandardOutput.connect(self._on_ready_read)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)

@@ -105,7 +105,8 @@ class TrainingRun(QObject):
         self.standing = dataclasses.replace(run.standing, end=None)
         resume = ["--resume"] if run.has_checkpoint else []
         command = self._trainer.command(str(self._folder / runs.SPEC), "--commands", *resume)
-        self._child = ChildProcess(command, self._folder / runs.LOG, self)
+        # Apart: Ctrl+C while torch is still being imported, or in what it converts, would end it instead of pausing.
+        self._child = ChildProcess(command, self._folder / runs.LOG, self, is_apart=True)
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._child.start()

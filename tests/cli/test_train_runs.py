@@ -1,5 +1,6 @@
 """`kotae train run` and what follows, as whole programs with a fake trainer; and `kotae ask` with a run's adapter."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,7 +19,8 @@ import psutil
 import pytest
 
 from app.cli import main
-from app.core.training import runs
+from app.core.training import gate_file, runs
+from app.core.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
 from tests import models
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +185,21 @@ def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Pat
     assert (status, result["error"]["code"]) == (3, "run_is_finished")
 
 
+def test_ctrl_c_in_a_terminal_pauses_however_early_it_comes(
+    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
+) -> None:
+    """A terminal sends it to all processes in front."""
+    process = start("train", "run", "--data", str(data), "--base", str(base), start_new_session=True, trainer="slow")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("学習 ")
+    wait_until(lambda: bool(psutil.Process(process.pid).children()))
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    _, listed, _ = kotae("train", "list")
+    assert [run["state"] for run in listed["runs"]] == ["paused"]
+
+
 def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
     process = start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
     folder = tmp_path / "データ" / "runs"
@@ -246,6 +263,41 @@ def test_an_adapter_of_another_model_is_refused(kotae: Kotae, trained: dict[str,
     other = models.tiny_llama(tmp_path / "other.gguf", seed=2)
     status, result, _ = kotae("ask", "?", "--adapter", trained["id"], "--model", str(other))
     assert (status, result["error"]["code"]) == (3, "adapter_other_base")
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("adopt", 0), ("check", 0), ("reject", 1)])
+def test_a_report_is_shown_and_a_rejected_result_is_a_no(
+    kotae: Kotae, trained: dict[str, Any], verdict: str, status: int
+) -> None:
+    got, result, _ = kotae("train", "report", trained["id"])
+    assert (got, result["error"]["code"]) == (3, "gate_missing")
+    folder = Path(trained["folder"])
+    form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 100.0, 10.0)  # type: ignore[arg-type]
+    base = dataclasses.replace(form, form=BASE)
+    reason = Reason("few_examples", "check", {"count": 1, "least": 20})
+    gate_file.write(
+        Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, 0, 0, None, (base, form), (), ()), folder
+    )
+    got, result, _ = kotae("train", "report", trained["id"])
+    assert (got, result["verdict"], result["proposed"]) == (status, verdict, BASE_ADAPTER)
+    assert "20" in result["reasons"][0]["text"]
+    assert Path(result["report"]).read_text("utf-8").startswith("<!doctype html>")
+    _, listed, _ = kotae("train", "list")
+    assert listed["runs"][0]["verdict"] == verdict
+
+
+def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: Kotae, trained: dict[str, Any]) -> None:
+    folder = Path(trained["folder"])
+    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 100.0, 10.0)  # type: ignore[arg-type]
+    base = dataclasses.replace(row, form=BASE)
+    forms, nothing = (base, row), ((), ())
+    gate = Gate("adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, 0, 0, None, forms, *nothing, file="bridge-Q6_K.gguf")
+    gate_file.write(gate, folder)
+    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
+    assert "判定：採用" in out
+    assert f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out
+    out, _ = start("train", "list").communicate(timeout=60)
+    assert "完了 (採用)" in out
 
 
 @pytest.mark.parametrize(
