@@ -78,7 +78,8 @@ class Live:
                     self._tell_finding(finding)
             case Forecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
-                self._say("run_forecast", time=duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+                key = "run_forecast_measured" if event.is_measured else "run_forecast"
+                self._say(key, time=duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
             case Adjusted():
                 self._say(f"run_adjusted_{event.reason}", step=event.step)
 
