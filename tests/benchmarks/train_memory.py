@@ -1,0 +1,102 @@
+"""Memory of real runs on this processor: computed against measured. Three settings, two steps each, the trial model.
+
+    python -m tests.benchmarks.train_memory [BASE]
+
+`BASE`: a safetensors folder or a GGUF file; without one the trial model's GGUF. 2 GB of disk, 6 GB of memory, ten
+minutes on two cores.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from app.core import starter, training_environment
+from trainer import estimate, spec
+from trainer.form import Form
+from trainer.spec import RunSpec
+
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {"precision": "f32", "micro_batch": 1, "gradient_checkpointing": False, "optimizer": "adamw"},
+    {"precision": "f32", "micro_batch": 4, "gradient_checkpointing": True, "optimizer": "adamw"},
+    {"precision": "nf4", "micro_batch": 2, "gradient_checkpointing": True, "optimizer": "adamw_8bit"},
+)
+LONG_TOKENS = 384  # about; each row is as long
+ROWS = 8
+FORM = Form(question="質問:{text}\n", answer="回答:{text}\n", answer_start="回答:", is_completion=True)  # any base
+TEXT = "橋脚の設計では、地震時の水平力と鉛直荷重の組合せを考える。"
+
+
+def main(arguments: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        base = Path(arguments[0]) if arguments else starter.assemble(place)
+        for settings in SETTINGS:
+            print(json.dumps(measured(base, place, settings)), flush=True)
+    return 0
+
+
+def measured(base: Path, place: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Runs two steps and compares."""
+    folder = Path(tempfile.mkdtemp(dir=place))
+    rows = "".join(json.dumps(row(number), ensure_ascii=False) + "\n" for number in range(ROWS))
+    for name in ("train", "validation"):
+        (folder / f"{name}.jsonl").write_text(rows, encoding="utf-8")
+    asked = RunSpec(
+        folder=str(folder / "run"),
+        base=str(base),
+        train=str(folder / "train.jsonl"),
+        validation=str(folder / "validation.jsonl"),
+        bases=str(place / "bases"),
+        form=FORM,
+        device="cpu",
+        rank=16,
+        accumulation=1,
+        max_steps=2,
+        evaluations_per_epoch=0,
+        **settings,
+    )
+    events = run(asked, folder)
+    end = events[-1]
+    if end["event"] != "finished":
+        return {**settings, "end": end}
+    effective = next(event for event in events if event["event"] == "effective")
+    decided = spec.from_json(effective["spec"])
+    config = json.loads((base_folder(base, place) / "config.json").read_text(encoding="utf-8"))
+    computed = estimate.memory(
+        estimate.shape_of(config, effective["facts"]["parameters"]), decided, effective["facts"]["longest"]
+    )
+    return {
+        **settings,
+        "longest": effective["facts"]["longest"],
+        "computed_GB": round(computed.total / 1e9, 3),
+        "measured_GB": round(end["peak_bytes"] / 1e9, 3),
+        "ratio": round(computed.total / end["peak_bytes"], 3),
+        "tokens_per_s": end["tokens_per_s"],
+    }
+
+
+def run(asked: RunSpec, folder: Path) -> list[dict[str, Any]]:
+    path = folder / "run.json"
+    path.write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    environment = training_environment.locate(Path("/no-data-folder"))
+    with (folder / "log.txt").open("wb") as log:
+        ended = subprocess.run(
+            environment.command("trainer", str(path)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        )
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def row(number: int) -> dict[str, Any]:
+    question = f"{number}番目の質問です。" + TEXT * (LONG_TOKENS // 24)
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": TEXT * 3}]}
+
+
+def base_folder(base: Path, place: Path) -> Path:
+    return base if base.is_dir() else next((place / "bases").iterdir())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
