@@ -74,9 +74,11 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     trainer = training.locate(where.data)
     if asked.converter and trainer.converter != asked.converter:  # the environment was made anew, or moved
         _rewrite(run, dataclasses.replace(asked, converter=trainer.converter))
-    saved = run.standing.saved
-    step = saved.step if saved and run.has_checkpoint else 0
-    output.note("run_continued", id=run.id, step=step)
+    saved = run.standing.saved if run.has_checkpoint else None
+    if saved is not None:
+        output.note("run_continued", id=run.id, step=saved.step)
+    else:
+        output.note("run_begun", id=run.id, base=asked.base)
     return _train(trainer, run.folder, where, output)
 
 

@@ -144,12 +144,12 @@ def _of_folder(path: Path) -> Base:
 
 def _noted_sha256(model: LocalModel) -> str:
     """As the list knows it, if the file is still the one that it was read from; else ""."""
-    if not model.files or not model.files[0].sha256:
+    if not model.files:
         return ""
-    noted = model.files[0]
     try:
         status = Path(model.path).stat()
     except OSError:
         return ""
+    noted = model.files[0]
     is_same = (noted.size_bytes, noted.modified_ns) == (status.st_size, status.st_mtime_ns)
     return noted.sha256 if is_same else ""
