@@ -38,9 +38,10 @@ _TITLES = (
     "(?:様|さま|さん|氏|殿|君|くん|ちゃん|先生|教授|博士|医師|弁護士"
     "|社長|部長|課長|係長|主任|主査|議員|選手|容疑者|被告)"
 )
-# Before a title, what is no name: 関係者様 is not a 関 with the given name 係者.
-_NO_NAME = re.compile(
-    "(?:[者長員社臣部課局官位客方主師家族体店会人民各皆両同御仕多模一異神王奥何摂華源平姓諸有殿貴町村市県区])$"
+# Before a title, what is no name: 関係者様 is not a 関 with the given name 係者, nor is 森林組合様 a person.
+_NO_NAME = re.compile("[者長員社客課局官位方家族体店会各皆両同御仕多模異奥何摂諸合業院所構団署室庁府]$")
+_NO_BODY = re.compile(  # also not these, which given names of frequent surnames end in
+    f"{_NO_NAME.pattern}|[部行学園校省民主師臣神王源有殿貴町村市県区]$|(?:[法本個友知成老職名住夫故役]人|[均画唯]一)$"
 )
 _GIVEN_END = "[郎子美恵代雄夫男介助哉斗翔奈香織彦之樹也輔]"
 _NO_GIVEN = re.compile(
@@ -99,7 +100,7 @@ def _finders() -> tuple[_Finder, ...]:
     full = rf"{surname} ?(?P<name>[{_KANJI}]{{0,2}}{_GIVEN_END})(?![{_KANJI}])"
     return (
         _finder("name", titled, lambda match: not _NO_NAME.search(match["name"])),
-        _finder("name", _OTHER, lambda match: not _NO_NAME.search(match["name"])),
+        _finder("name", _OTHER, lambda match: not _NO_BODY.search(match["name"])),
         _finder("name", full, lambda match: not _NO_GIVEN.match(match["name"])),
         _finder("name", _LABELLED, lambda match: not _NO_VALUE.search(match["value"])),
         _finder("birthday", _BIRTHDAY),
