@@ -1,5 +1,6 @@
 """The trainer's token ids are llama.cpp's, for prompts, answers and their ends; and what people see of a token."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -168,6 +169,22 @@ def test_folders_without_a_tokenizer_are_refused(answers: dict[str, Any]) -> Non
     code, facts = answers["broken"]["error"]
     assert code == "base_unreadable"
     assert "tokenizer" in facts["reason"]
+
+
+@pytest.mark.slow
+def test_ids_are_those_of_llama_cpp_where_a_space_comes_before_each_text(
+    environment: TrainingEnvironment, converter: str, tmp_path: Path
+) -> None:
+    base, gguf = tmp_path / "base", tmp_path / "base.gguf"
+    made = [str(environment.python), str(Path(__file__).with_name("tiny_spm.py")), str(base)]
+    subprocess.run(made, check=True, capture_output=True)
+    convert(environment, HfToGguf(str(base), str(gguf), converter), tmp_path)
+    asked = {form: request(base, form) for form in ("question_answer", "sarashina", "instruction")}
+    asked["facts"] = {"call": "facts", "folder": str(base)}
+    found = trainer_side.ask(environment.python, asked, tmp_path)
+    with engine(gguf) as backend:
+        for form in ("question_answer", "sarashina", "instruction"):
+            compare(backend, form, found[form], found["facts"]["eos_id"])
 
 
 @pytest.mark.model
