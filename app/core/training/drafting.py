@@ -28,7 +28,8 @@ Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a SPEC says. Raises AppError: spec_unreadable, spec_invalid."""
+    """What a SPEC says. Raises AppError: spec_not_found, spec_unreadable, spec_invalid."""
+    shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
         with path.open("rb") as file:
@@ -37,9 +38,11 @@ def read(path: Path) -> dict[str, Any]:
         absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
     except SpecError as error:
         raise problems.of_spec(error) from error
+    except FileNotFoundError as error:
+        raise AppError("spec_not_found", path=shown) from error
     except (OSError, RuntimeError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise AppError("spec_unreadable", path=str(path), reason=reason) from error
+        raise AppError("spec_unreadable", path=shown, reason=reason) from error
     base = bases.existing(said.get("base") or "", path.parent)
     return said | absolute | ({"base": str(base)} if base else {})
 

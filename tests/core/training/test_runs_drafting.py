@@ -159,10 +159,20 @@ def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
         drafting.read(written(tmp_path, text))
 
 
-@pytest.mark.parametrize("path", ["none.json", ".", "~nobody/x", "x" * 300])
-def test_a_spec_that_is_not_there_is_refused(path: str) -> None:
-    with pytest.raises(AppError, match="spec_unreadable"):
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("none.json", "spec_not_found"),
+        ("\udcff.json", "spec_not_found"),
+        (".", "spec_unreadable"),
+        ("~nobody/x", "spec_unreadable"),
+        ("x" * 300, "spec_unreadable"),
+    ],
+)
+def test_a_spec_that_is_not_there_is_refused(path: str, code: str) -> None:
+    with pytest.raises(AppError, match=code) as caught:
         drafting.read(Path(path))
+    str(wording.describe_error(caught.value)).encode()
 
 
 def test_a_spec_with_a_wrong_path_is_refused(tmp_path: Path) -> None:
