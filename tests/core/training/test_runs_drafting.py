@@ -165,7 +165,7 @@ def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
         ("none.json", "spec_not_found"),
         ("\udcff.json", "spec_not_found"),
         (".", "spec_unreadable"),
-        ("~nobody/x", "spec_unreadable"),
+        ("~no-such-user/x", "spec_unreadable"),
         ("x" * 300, "spec_unreadable"),
     ],
 )
