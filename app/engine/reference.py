@@ -5,8 +5,9 @@ rest: 8 KiB a place instead of 1 MiB.
 
 The divergence that is computed from it is a lower bound of the Kullback-Leibler divergence of the whole distributions:
 merging tokens (here the rest, into one) never increases a divergence (the log-sum inequality; Cover & Thomas, Elements
-of Information Theory, 2.7). It is close because what is left out can only add the rest's mass times the divergence
-within the rest, and that mass is small: see `tests/benchmarks/score.py` for both on the trial model.
+of Information Theory, 2.7). It is close because what is left out is the rest's mass times the divergence within the
+rest, and that mass is small: 2 % on the trial model, whose divergence comes out 3 % too small, for forms that differ
+little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/score.py`.
 """
 
 import json
