@@ -93,14 +93,15 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
         del app
     if live.error is not None:
         raise live.error
-    run = runs.read(folder)
     if isinstance(live.end, Finished):
         if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
             output.note("run_judging", id=folder.name)
             train_gate.judge(trainer, folder, where, output)
+        run = runs.read(folder)
         gate = train_words.gate_of(run)
         output.result(train_words.described(run), "\n".join(train_words.outcome(run, live.end)))
         return 1 if gate is not None and gate.verdict == "reject" else 0
+    run = runs.read(folder)
     key = f"run_{run.state}"
     output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
     return 128 + signal.SIGINT if run.state == "paused" else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import AppError
-from app.core.training import runs, standing
+from app.core.training import problems, runs, standing
 from app.core.training.runs import Run
 from trainer import events
 from trainer.spec import RunSpec
@@ -77,6 +77,19 @@ def test_a_finished_run_knows_its_losses_and_what_it_was_decided_to_be(make: Mak
     assert found.forecast is not None
     assert found.saved is not None
     assert found.saved.step == 12
+
+
+def test_a_real_run_that_was_broken_off_and_begun_again_is_one_run(make: Make) -> None:
+    """The trial model on two cores; its first process was killed while it converted the base."""
+    run = make("a", "starter_on_cpu")
+    found = run.standing
+    assert (run.state, found.last_step) == ("finished", 4)
+    assert [(one.step, round(one.loss, 3)) for one in found.evaluations] == [(0, 3.922), (4, 3.35)]
+    assert isinstance(found.end, events.Finished)
+    assert found.end.best_loss == found.evaluations[-1].loss
+    assert found.forecast is not None
+    assert found.forecast.is_measured
+    assert all(problems.of_finding(finding).endswith("。") for finding in found.findings)
 
 
 def test_a_run_out_of_memory_says_what_was_tried(make: Make) -> None:
