@@ -1,8 +1,8 @@
 """`<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`: one training run.
 
-Spec: `trainer.spec`; what it tells and can be told: `trainer.events`. In several processes: `accelerate launch -m trainer
-RUN.json`, or without cards, where that starts only one, `python -m torch.distributed.run --nproc_per_node 2 -m trainer
-RUN.json`. A step then takes its examples from all of them.
+Spec: `trainer.spec`; what it tells and can be told: `trainer.events`. In several processes: `accelerate launch -m
+trainer RUN.json`, or without cards, where that starts only one, `python -m torch.distributed.run --nproc_per_node 2 -m
+trainer RUN.json`. A step then takes its examples from all of them.
 """
 
 import argparse

@@ -1,0 +1,132 @@
+"""Our loss beside transformers' own, and what a loaded model is made of: measured in the training environment."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import LoraConfig, get_peft_model
+
+from trainer import loss, model
+from trainer.spec import RunSpec
+
+SHAPE = {
+    "vocab_size": 600,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "initializer_range": 0.3,  # so that logits are large enough for a softcap to tell
+}
+CONFIGS = {
+    "llama": transformers.LlamaConfig,
+    "gemma2": transformers.Gemma2Config,  # with softcaps, of attention and of the logits
+    "gemma3": transformers.Gemma3TextConfig,
+    "qwen3": transformers.Qwen3Config,
+}
+TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+
+
+def report(request: dict[str, Any]) -> None:
+    """On standard output; ends the process."""
+    loss.CHUNK_ELEMENTS = 7 * SHAPE["vocab_size"]  # several chunks, the last one shorter
+    found = {
+        "losses": {f"{family} {dtype}": compared(family, dtype) for family in CONFIGS for dtype in TYPES},
+        "loaded": {precision: loaded(request, precision) for precision in ("nf4", "bf16")},
+    }
+    os.write(1, json.dumps(found).encode())
+    os._exit(0)
+
+
+def adapted_model(family: str, dtype: str) -> Any:
+    torch.manual_seed(5)
+    made = transformers.AutoModelForCausalLM.from_config(CONFIGS[family](**SHAPE), attn_implementation="eager")
+    made.to(TYPES[dtype]).requires_grad_(False)
+    adapted = get_peft_model(made, LoraConfig(r=4, lora_alpha=8, target_modules=list(model.TARGETS)))
+    with torch.no_grad():
+        for name, tensor in adapted.named_parameters():
+            if "lora_" in name:
+                tensor.copy_(torch.randn_like(tensor) * 0.05)
+    return adapted.train()
+
+
+def batch() -> dict[str, torch.Tensor]:
+    """Three rows of different lengths, of which some tokens are trained."""
+    torch.manual_seed(6)
+    ids = torch.randint(1, SHAPE["vocab_size"], (3, 24))
+    mask, labels = torch.ones_like(ids), ids.clone()
+    for row, (prompt, length) in enumerate(((10, 24), (4, 17), (8, 12))):
+        labels[row, :prompt] = -100
+        labels[row, length:] = -100
+        mask[row, length:] = 0
+        ids[row, length:] = 0
+    labels[0, 15:18] = -100  # a second question
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+def compared(family: str, dtype: str) -> dict[str, float]:
+    """Relative differences of the loss and of the LoRA's gradients, and the largest gradient where none may be."""
+    adapted, given = adapted_model(family, dtype), batch()
+    count = int((given["labels"][:, 1:] != -100).sum()) * 3  # as if there were more micro batches
+    inner = adapted.base_model.model
+    theirs, their_gradients, _ = taught(adapted, given, count)
+    plain = inner.forward
+    loss.install(inner)
+    ours, our_gradients, hidden = taught(adapted, given, count)
+    untrained = torch.cat([given["labels"][:, 1:] == -100, torch.ones(3, 1, dtype=torch.bool)], dim=1)
+    is_as_before = torch.equal(inner(given["input_ids"]).logits, plain(given["input_ids"]).logits)
+    return {
+        "loss": abs(ours - theirs) / theirs,
+        "mean": loss.difference(inner, given, plain),
+        "gradient": float((our_gradients - their_gradients).norm() / their_gradients.norm()),
+        "untrained": float(hidden[untrained].abs().max()),
+        "trained": float(hidden[~untrained].abs().sum(-1).min()),
+        "logits_kept": float(is_as_before),
+    }
+
+
+def taught(adapted: Any, given: dict[str, torch.Tensor], count: int) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Loss, all gradients of the LoRA, and the gradient that reaches the last hidden states."""
+    seen: list[torch.Tensor] = []
+    inner = adapted.base_model.model
+
+    def keep(_module: Any, _given: Any, output: Any) -> None:
+        output.last_hidden_state.retain_grad()
+        seen.append(output.last_hidden_state)
+
+    hook = inner.model.register_forward_hook(keep)
+    adapted.zero_grad()
+    value = adapted(**given, num_items_in_batch=torch.tensor(count)).loss
+    value.backward()
+    hook.remove()
+    gradients = [one.grad.float().flatten() for one in adapted.parameters() if one.requires_grad]
+    assert seen[0].grad is not None
+    return float(value.detach()), torch.cat(gradients), seen[0].grad.float()
+
+
+def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
+    """Types of the parts after loading, and of what is trained."""
+    spec = RunSpec("x", "x", "x", "x", precision=precision, device="cpu", rank=4, alpha=8, gradient_checkpointing=True)
+    adapted = model.load(spec, model.look_at(Path(request["base"])))
+    inner = adapted.base_model.model
+    given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
+    difference = model.with_own_loss(adapted, given)
+    adapted.train()
+    adapted(**given).loss.backward()
+    trained = [one for one in adapted.parameters() if one.requires_grad]
+    return {
+        "embedding": str(inner.get_input_embeddings().weight.dtype),
+        "head": str(inner.get_output_embeddings().weight.dtype),
+        "norm": str(inner.model.norm.weight.dtype),
+        "projection": str(inner.model.layers[0].mlp.up_proj.base_layer.weight.dtype),
+        "trained": sorted({str(one.dtype) for one in trained}),
+        "trained_names": sorted({name for name, one in adapted.named_parameters() if one.requires_grad})[:2],
+        "are_taught": all(one.grad is not None and bool(one.grad.isfinite().all()) for one in trained),
+        "own_loss": difference,
+    }

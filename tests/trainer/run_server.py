@@ -1,0 +1,181 @@
+"""Training runs forked from a process that has loaded the libraries, and the faults that tests put into them.
+
+`<trainer python> run_server.py`: a request a line on standard input, {"argv", "events", "fault", ...}; the answers are
+the process id, and when it has ended its status.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch  # noqa: F401  what takes seconds
+import transformers.trainer
+from peft import get_peft_model  # noqa: F401
+
+from trainer import checkpoints, loop, run
+from trainer.__main__ import main
+
+
+def poisoned_once(_request: dict[str, Any]) -> None:
+    """The gradient of the fifth step is no number, once."""
+    plain, seen = loop.Loop._clip_grad_norm, []
+
+    def clip(self: Any, model: Any) -> Any:
+        if self.state.global_step == 4 and not seen:
+            seen.append(1)
+            next(one for one in model.parameters() if one.requires_grad).grad.fill_(float("nan"))
+        return plain(self, model)
+
+    loop.Loop._clip_grad_norm = clip
+
+
+def killed_exporting(_request: dict[str, Any]) -> None:
+    """After the last step, before the adapter is there."""
+    run.result.save_adapter = lambda *_others: os.kill(os.getpid(), 9)
+
+
+def little_memory(request: dict[str, Any]) -> None:
+    """As much as is taken now, and so much more, from the loaded model on."""
+    plain = run._loaded
+
+    def loaded(prepared: Any, journal: Any) -> Any:
+        adapted = plain(prepared, journal)
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + request["room_bytes"], resource.RLIM_INFINITY))
+        return adapted
+
+    run._loaded = loaded
+
+
+def slow_saving(request: dict[str, Any]) -> None:
+    """A disk that takes a while for each file."""
+    import time
+
+    plain = checkpoints._sync
+
+    def sync(path: Path) -> None:
+        time.sleep(request["seconds"])
+        plain(path)
+
+    checkpoints._sync = sync
+
+
+def connecting(_request: dict[str, Any]) -> None:
+    """A library that calls home while the model is loaded."""
+    import socket
+
+    plain = run.model.load
+
+    def load(*arguments: Any) -> Any:
+        for attempt in (
+            lambda: socket.create_connection(("127.0.0.1", 9)),
+            lambda: socket.getaddrinfo("huggingface.co", 443),
+            lambda: transformers.AutoConfig.from_pretrained("kotae/none"),
+        ):
+            try:
+                attempt()
+            except Exception as error:  # noqa: BLE001  whatever it is
+                print(f"attempt: {type(error).__name__}", flush=True)
+        return plain(*arguments)
+
+    run.model.load = load
+
+
+def watched(request: dict[str, Any]) -> None:
+    """Nothing is wrong; what the model is given and what optimizer, schedule and LoRA are set to comes into a file."""
+    plain_load, plain_begin, rows, rates = run.model.load, loop.Loop.begin, [], []
+
+    def load(*arguments: Any) -> Any:
+        adapted = plain_load(*arguments)
+        adapted.register_forward_pre_hook(note, with_kwargs=True)
+        return adapted
+
+    def note(module: Any, _positional: Any, given: dict[str, Any]) -> None:
+        if module.training and "num_items_in_batch" in given:
+            names = ("input_ids", "attention_mask", "labels")
+            rows.append({name: given[name].tolist() for name in names})
+
+    def begin(self: Any, start: Any) -> None:
+        plain_step = transformers.trainer.Trainer._get_grad_norm
+
+        def step(trainer: Any, model: Any, grad_norm: Any = None) -> Any:
+            rates.append(trainer.optimizer.param_groups[0]["lr"])
+            return plain_step(trainer, model, grad_norm)
+
+        transformers.trainer.Trainer._get_grad_norm = step
+        plain_begin(self, start)
+        Path(request["notes"]).write_text(json.dumps(facts(self)), encoding="utf-8")
+
+    def facts(trained: Any) -> dict[str, Any]:
+        optimizer, adapted = trained.optimizer.optimizer, trained.model
+        config = adapted.peft_config["default"]
+        groups = [group for group in optimizer.param_groups if group["params"]]
+        dropouts = [part for name, part in adapted.named_modules() if name.endswith("lora_dropout.default")]
+        return {
+            "rows": rows,
+            "rates": rates,
+            "optimizer": type(optimizer).__name__,
+            "weight_decay": sorted({group["weight_decay"] for group in groups}),
+            "betas": groups[0]["betas"],
+            "rank": config.r,
+            "alpha": config.lora_alpha,
+            "dropout": config.lora_dropout,
+            "dropouts": sorted({part.p for part in dropouts}),
+            "targets": sorted(config.target_modules),
+            "scaling": adapted.base_model.model.model.layers[0].self_attn.q_proj.scaling["default"],
+            "clip_norm": trained.args.max_grad_norm,
+            "seed": trained.args.seed,
+            "precision": str(adapted.base_model.model.lm_head.weight.dtype),
+            "checkpointing": bool(adapted.base_model.model.model.layers[0].gradient_checkpointing),
+            "steps": trained.state.max_steps,
+        }
+
+    run.model.load, loop.Loop.begin = load, begin
+
+
+def checked(request: dict[str, Any]) -> None:
+    """No run: our loss and transformers' own."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import loss_checks
+
+    loss_checks.report(request)
+
+
+FAULTS = {
+    fault.__name__: fault
+    for fault in (checked, connecting, killed_exporting, little_memory, poisoned_once, slow_saving, watched)
+}
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            _become(request)
+        print(process, flush=True)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _become(request: dict[str, Any]) -> None:
+    """The run, in this process; never returns."""
+    for descriptor, path, flags in (
+        (0, request.get("commands", os.devnull), os.O_RDONLY),
+        (1, request["events"], os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    ):
+        opened = os.open(path, flags, 0o644)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    if request["fault"]:
+        FAULTS[request["fault"]](request)
+    main(request["argv"])
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,144 @@
+"""What a step learns from: the same gradients as transformers' own, however a batch is cut, and from answers alone."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import (
+    SETTINGS,
+    STEPS,
+    Curve,
+    RunServer,
+    adapter_difference,
+    curve,
+    largest_difference,
+    tiny_base,  # noqa: F401  (a fixture)
+    write_spec,
+)
+from trainer.events import Effective, Event
+
+FAMILIES = ("llama", "gemma2", "gemma3", "qwen3")
+CUTS = ((8, 1), (2, 4), (1, 8))  # micro batch and accumulation
+
+
+class Measured(NamedTuple):
+    checks: dict[str, Any]
+    curves: dict[tuple[int, int], Curve]
+    folders: dict[tuple[int, int], Path]
+    told: list[Event]  # by a run that was watched
+    notes: dict[str, Any]  # about that run
+
+
+@pytest.fixture(scope="module")
+def measured(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Measured:
+    root = tmp_path_factory.mktemp("gradients")
+    with RunServer(environment.python, root) as server:
+        server.start(root / "none.json", fault="checked", base=str(tiny_base))
+        assert server.wait() == 0, server.said()
+        checks = json.loads(server.events.read_text("utf-8"))
+        curves, folders = {}, {}
+        for micro, accumulation in CUTS:
+            folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
+            cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0, "samples": ["?"]}
+            curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
+        notes = root / "notes.json"
+        told = server.run(write_spec(root / "run", tiny_base, weight_decay=0.01), fault="watched", notes=str(notes))
+    return Measured(checks, curves, folders, told, json.loads(notes.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("dtype", "loss", "gradient"), [("f32", 1e-6, 1e-5), ("bf16", 5e-3, 3e-2)])
+def test_loss_and_gradients_are_those_of_transformers(
+    family: str, dtype: str, loss: float, gradient: float, measured: Measured
+) -> None:
+    found = measured.checks["losses"][f"{family} {dtype}"]
+    assert found["loss"] < loss
+    assert found["mean"] < loss
+    assert found["gradient"] < gradient
+    assert found["logits_kept"] == 1.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_what_is_to_be_learned_sends_a_gradient_back(family: str, measured: Measured) -> None:
+    found = measured.checks["losses"][f"{family} f32"]
+    assert found["untrained"] == 0.0
+    assert found["trained"] > 0.0
+
+
+@pytest.mark.parametrize("cut", CUTS[1:])
+def test_accumulation_changes_nothing(cut: tuple[int, int], measured: Measured) -> None:
+    """The rows of a step differ in length, and are trained from the longest down."""
+    assert len(measured.curves[cut].losses) == 9
+    assert largest_difference(measured.curves[cut], measured.curves[CUTS[0]]) < 1e-4
+    assert adapter_difference(measured.folders[cut], measured.folders[CUTS[0]]) < 1e-3
+
+
+@pytest.mark.parametrize(("precision", "projection"), [("nf4", "torch.uint8"), ("bf16", "torch.bfloat16")])
+def test_nothing_of_the_base_is_made_larger(precision: str, projection: str, measured: Measured) -> None:
+    """peft's preparation for 4 bits turns embedding and head into float32."""
+    found = measured.checks["loaded"][precision]
+    assert {found["embedding"], found["head"], found["norm"]} == {"torch.bfloat16"}
+    assert found["projection"] == projection
+    assert found["trained"] == ["torch.float32"]
+    assert all("lora_" in name for name in found["trained_names"])
+    assert found["are_taught"]
+    assert found["own_loss"] < 1e-4
+
+
+# -------------------------------------------------------------- what a run is given
+
+
+def test_every_row_of_a_batch_is_one_example(measured: Measured) -> None:
+    """One beginning; each answer's end is labelled; nothing else stands in the row; and a row is seen once an epoch."""
+    begin, end = 0, 4  # <|begin_of_text|>, <|eot_id|>
+    seen: list[tuple[int, ...]] = []
+    for batch in measured.notes["rows"]:
+        for ids, mask, labels in zip(batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
+            length = sum(mask)
+            assert mask == [1] * length + [0] * (len(mask) - length)
+            assert ids[:length].count(begin) == 1
+            assert ids[0] == begin
+            assert ids[length - 1] == labels[length - 1] == end
+            assert labels[length:] == [-100] * (len(labels) - length)
+            assert all(label in (-100, id) for id, label in zip(ids, labels, strict=True))
+            turns = ids[:length].count(end) // 2
+            assert labels.count(end) == turns
+            seen.append(tuple(ids[:length]))
+    assert len(seen) == 48
+    assert len(set(seen[:24])) == 24
+    assert set(seen[:24]) == set(seen[24:])
+    assert seen[:24] != seen[24:]  # in another order
+
+
+def test_what_is_shown_is_what_is_used(measured: Measured) -> None:
+    used = measured.notes
+    shown = next(event for event in measured.told if isinstance(event, Effective))
+    names = ("rank", "alpha", "dropout", "clip_norm", "seed")
+    assert {name: used[name] for name in names} == {name: shown.spec[name] for name in names}
+    assert shown.spec | SETTINGS == shown.spec
+    assert used["dropouts"] == [shown.spec["dropout"]]
+    assert used["scaling"] == shown.spec["alpha"] / shown.spec["rank"]
+    assert used["targets"] == sorted(("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"))
+    assert (used["optimizer"], shown.spec["optimizer"]) == ("AdamW", "adamw")
+    assert used["weight_decay"] == [shown.spec["weight_decay"]] == [0.01]
+    assert (used["precision"], shown.spec["precision"]) == ("torch.float32", "f32")
+    assert used["checkpointing"] == shown.spec["gradient_checkpointing"]
+    assert used["steps"] == shown.facts["steps"] == STEPS
+    batches = [len(batch["input_ids"]) for batch in used["rows"]]
+    assert set(batches) == {shown.spec["micro_batch"]}
+    assert len(batches) == STEPS * shown.spec["accumulation"]
+
+
+def test_the_rate_that_is_told_is_the_one_of_the_step(measured: Measured) -> None:
+    told = curve(measured.told)
+    assert list(told.rates.values()) == measured.notes["rates"]
+    assert max(told.rates.values()) == SETTINGS["learning_rate"]
+    assert list(told.evaluations) == [0, 3, 6, 9, 12]  # two an epoch
