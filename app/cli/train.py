@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from app.cli import train_environment, train_gate, train_runs
+from app.cli import train_environment, train_gate, train_jobs, train_plan, train_runs
 from app.core.wording import help_text
 
 
@@ -12,6 +12,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
     train = add_command(commands, shared, "train", help_text("train"), None)
     actions = train.add_subparsers(dest="action", metavar="ACTION", required=True, title=help_text("commands"))
+    train_plan.add_parsers(actions, shared)
     train_runs.add_parsers(actions, shared)
     train_gate.add_parsers(actions, shared)
+    train_jobs.add_parsers(actions, shared)
     train_environment.add_parsers(actions, shared)

@@ -1,0 +1,125 @@
+"""A run that another machine has finished, taken back from its job's folder (`app.core.training.jobs`)."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.core import strict_json
+from app.core.copying import require_space
+from app.core.errors import AppError
+from app.core.training import bases, jobs, runs, standing
+from app.core.training.runs import Run
+from trainer import spec
+from trainer.spec import RunSpec, SpecError
+
+_MAX_BYTES = 1 << 20
+# What is taken; checkpoints, of no use any more, stay behind.
+_FILES = (standing.JOURNAL, runs.ADAPTER, "holdout.json", "log.txt")
+_FOLDERS = ("adapter",)
+
+
+def take(folder: Path, where: Path) -> Run:
+    """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
+
+    Raises AppError: job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable, drive_space.
+    """
+    folder = folder.expanduser().absolute()
+    manifest = _manifest(folder)
+    state = runs.read(folder / jobs.RUN).state if (folder / jobs.RUN).is_dir() else "waiting"
+    if state != "finished":
+        raise AppError("job_unfinished", path=str(folder), state=state)
+    effective = _verified(folder, manifest)
+    target = where / str(manifest["run"])
+    known = runs.read(target) if (target / runs.SPEC).is_file() else None
+    if known is not None and known.state != "waiting":
+        raise AppError("job_taken_before", id=known.id)
+    asked = known.spec if known is not None and known.spec is not None else _placed(folder, target)
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_space(target, runs.size_bytes(folder / jobs.RUN))
+        _copy(folder / jobs.RUN, target)
+        places = {name: getattr(asked, name) for name in ("folder", "base", "bases", "converter", *jobs.PARTS)}
+        settled = dataclasses.replace(effective, **places)
+        (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
+        runs.write_spec(target, asked)
+    except OSError as error:
+        raise AppError("job_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+    return runs.read(target)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Raises AppError("job_unreadable")."""
+    try:
+        found = strict_json.parse(_small(folder / jobs.MANIFEST))
+        if not isinstance(found, dict) or found["version"] != jobs.VERSION or not isinstance(found["hashes"], dict):
+            raise ValueError(f"version {jobs.VERSION}")
+        name = found["run"]
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+            raise ValueError("run")
+    except (OSError, ValueError, KeyError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise AppError("job_unreadable", path=str(folder), reason=reason) from error
+    return found
+
+
+def _verified(folder: Path, manifest: Mapping[str, Any]) -> RunSpec:
+    """The effective spec of a run whose files are those of its job. Raises AppError: job_unreadable, job_changed."""
+    for line in _text(folder, jobs.SUMS).splitlines():
+        wanted, _, name = line.partition("  ")
+        if not _is_inside(name) or _digest(folder / name) != wanted:
+            raise AppError("job_changed", path=str(folder / Path(name).name))
+    try:
+        effective = spec.read(folder / jobs.RUN / runs.EFFECTIVE)
+        record = strict_json.parse(_small(folder / jobs.RUN / "adapter" / "kotae.json"))
+    except (OSError, ValueError, SpecError) as error:
+        raise AppError("job_unreadable", path=str(folder / jobs.RUN), reason=str(error)) from error
+    if effective.hashes != manifest["hashes"]:
+        raise AppError("job_changed", path=str(folder / jobs.DATA))
+    if not isinstance(record, dict) or record.get("base_sha256") != manifest.get("base_sha256"):
+        raise AppError("job_changed", path=str(folder / jobs.BASE))
+    return effective
+
+
+def _is_inside(name: str) -> bool:
+    parts = Path(name).parts
+    return bool(parts) and not Path(name).is_absolute() and ".." not in parts
+
+
+def _digest(path: Path) -> str:
+    try:
+        return bases.file_sha256(path)
+    except OSError:
+        return ""
+
+
+def _placed(folder: Path, target: Path) -> RunSpec:
+    """For a job that this data folder does not know: data and base are where the job has them."""
+    return dataclasses.replace(spec.read(folder / runs.SPEC), folder=str(target), converter="")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Only files of the names that a run has; what leads elsewhere is not followed."""
+    for name in _FILES:
+        if (source / name).is_file() and not (source / name).is_symlink():
+            shutil.copyfile(source / name, target / name)
+    for name in _FOLDERS:
+        shutil.rmtree(target / name, ignore_errors=True)
+        (target / name).mkdir()
+        for path in (source / name).iterdir():
+            if path.is_file() and not path.is_symlink():
+                shutil.copyfile(path, target / name / path.name)
+
+
+def _small(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES)
+
+
+def _text(folder: Path, name: str) -> str:
+    try:
+        return _small(folder / name).decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise AppError("job_unreadable", path=str(folder / name), reason=str(error)) from error
