@@ -250,9 +250,8 @@ def publish(export: Export, form: str) -> str:
     """
     name = ""
     try:
-        for old in export.run.glob("*.gguf"):  # of an earlier gate
-            if old != export.adapter:
-                old.unlink()
+        for old in ("base.gguf", *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
+            (export.run / old).unlink(missing_ok=True)  # of an earlier gate
         if export.file(form).parent == export.folder:
             name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(FORMS[form])
             export.file(form).replace(export.run / name)

@@ -131,7 +131,7 @@ def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int
     row = next(row for row in rows if row.form == proposed)
     japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
     trained = _trained(holdout)
-    same_ids = [same for found in measured.values() for same in found.same_ids]
+    same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
         *_about_change(row),
         *_about_ids(same_ids),

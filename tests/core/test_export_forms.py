@@ -1,0 +1,125 @@
+"""What is still to be made and measured, given what is there, and the room that it takes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.core import catalogue
+from app.core.errors import AppError
+from app.core.training import bases, forms, runs, scores
+from app.core.training.forms import Export, Step
+from app.core.training.scores import ExampleScore, Scores
+from tests import hf_models, models
+from tests.engine import held_out
+from trainer import spec
+from trainer.spec import RunSpec
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Export:
+    run, folder = tmp_path / "run", hf_models.model(tmp_path / "base")
+    run.mkdir()
+    form = bases.form_of(catalogue.load().forms["question_answer"])
+    asked = RunSpec(str(run), str(folder), "train.jsonl", "val.jsonl", form=form, name="助手")
+    (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    models.tiny_adapter(run / runs.ADAPTER)
+    held_out.write(run / "holdout.json", [("首都は？", "東京です。")])
+    made = forms.of_run(run, tmp_path / "cache")
+    forms.open_folder(made, ())
+    return made
+
+
+def shown(steps: list[Step]) -> list[str]:
+    return [f"{step.kind} {step.form}" for step in steps]
+
+
+def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(export: Export) -> None:
+    assert shown(forms.remaining(export, ())) == [
+        "convert f16+adapter",
+        "score f16+adapter",
+        "quantize base",
+        "score base",
+        "score base+adapter",
+        "merge F16",
+        "score F16",
+        *(f"{kind} {form}" for form in ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M") for kind in ("quantize", "score")),
+    ]
+
+
+def test_nothing_is_left_when_all_is_measured(export: Export) -> None:
+    assert forms.remaining(export, forms.ALL) == []
+
+
+def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(export: Export) -> None:
+    left = [form for form in forms.ALL if form != "Q4_K_M"]
+    assert shown(forms.remaining(export, left)) == [
+        "convert f16+adapter",
+        "score f16+adapter",
+        "merge F16",
+        "quantize Q4_K_M",
+        "score Q4_K_M",
+    ]
+    export.reference.write_bytes(b"there")
+    export.base_f16.write_bytes(b"there")
+    assert shown(forms.remaining(export, left)) == ["merge F16", "quantize Q4_K_M", "score Q4_K_M"]
+
+
+def test_the_file_of_a_form_is_made_from_what_is_there(export: Export) -> None:
+    assert shown(forms.making(export, "Q8_0")) == ["convert f16+adapter", "merge F16", "quantize Q8_0"]
+    export.file("F16").write_bytes(b"there")
+    assert shown(forms.making(export, "Q8_0")) == ["quantize Q8_0"]
+    export.file("Q8_0").write_bytes(b"there")
+    assert forms.making(export, "Q8_0") == []
+
+
+def test_room_is_counted_where_files_lie_side_by_side(export: Export) -> None:
+    steps = forms.remaining(export, ())
+    sizes = {step.form: step.writes_bytes for step in steps if step.kind in ("convert", "merge", "quantize")}
+    reference = export.holdout.positions * 8200
+    lie = [sizes[form] for form in ("f16+adapter", "base", "F16", "Q8_0", "Q6_K")]
+    assert forms.peak_bytes(steps) == sum(lie) + reference
+    assert forms.peak_bytes([]) == 0
+
+
+def test_what_was_measured_with_another_adapter_counts_no_more(export: Export) -> None:
+    found = Scores((ExampleScore(1, 3, 2.5),))
+    scores.write(found, export.score_file("base"))
+    export.score_file("F16").write_text("{", encoding="utf-8")
+    assert forms.measured(export) == {"base": found}
+    models.tiny_adapter(export.adapter, size=0.5)
+    other = forms.of_run(export.run, export.cache)
+    assert other.key != export.key
+    assert forms.measured(other) == {}
+    forms.open_folder(other, ())
+    assert not export.folder.exists()
+
+
+def test_only_the_form_that_is_proposed_stays(export: Export) -> None:
+    for form in ("base", "F16", "Q8_0", "Q4_K_M"):
+        export.file(form).write_bytes(form.encode())
+    (export.run / "助手-Q6_K.gguf").write_bytes(b"of an earlier gate")
+    (export.run / "own.gguf").write_bytes(b"somebody's")
+    name = forms.publish(export, "Q8_0")
+    assert {path.name for path in export.run.rglob("*.gguf")} == {"adapter.gguf", "own.gguf", name}
+    assert (export.run / name).read_bytes() == b"Q8_0"
+
+
+def test_a_base_of_the_users_is_never_touched(export: Export, tmp_path: Path) -> None:
+    own = models.tiny_llama(tmp_path / "own.gguf")
+    with_own = replace(export, base=own)
+    forms.drop(with_own, ())
+    assert forms.publish(with_own, "base+adapter") == ""
+    assert own.is_file()
+    export.file("base").write_bytes(b"made here")
+    assert forms.publish(export, "base+adapter") == "base.gguf"
+    assert (export.run / "base.gguf").read_bytes() == b"made here"
+
+
+@pytest.mark.parametrize("name", [runs.ADAPTER, "holdout.json"])
+def test_a_run_that_has_not_ended_is_not_exported(export: Export, name: str) -> None:
+    (export.run / name).unlink()
+    with pytest.raises(AppError) as caught:
+        forms.of_run(export.run, export.cache)
+    assert caught.value.code == "gate_not_finished"
