@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import torch  # noqa: F401  what takes seconds
+import torch
 import transformers.trainer
 from peft import get_peft_model  # noqa: F401
 
@@ -37,6 +37,31 @@ def poisoned_once(_request: dict[str, Any]) -> None:
 def killed_exporting(_request: dict[str, Any]) -> None:
     """After the last step, before the adapter is there."""
     run.result.save_adapter = lambda *_others: os.kill(os.getpid(), 9)
+
+
+def killed_after_evaluation(request: dict[str, Any]) -> None:
+    """Of a step, before its checkpoint is there."""
+    plain = loop.Loop._save_checkpoint
+
+    def save(self: Any, model: Any, trial: Any = None) -> None:
+        if self.state.global_step == request["step"]:
+            os.kill(os.getpid(), 9)
+        plain(self, model, trial)
+
+    loop.Loop._save_checkpoint = save
+
+
+def poisoned_always(_request: dict[str, Any]) -> None:
+    """A weight of the base is no number."""
+    plain = run.model.load
+
+    def load(*arguments: Any) -> Any:
+        adapted = plain(*arguments)
+        with torch.no_grad():
+            adapted.base_model.model.model.layers[1].mlp.up_proj.base_layer.weight[3, 4] = float("nan")
+        return adapted
+
+    run.model.load = load
 
 
 def little_memory(request: dict[str, Any]) -> None:
@@ -146,10 +171,18 @@ def checked(request: dict[str, Any]) -> None:
     loss_checks.report(request)
 
 
-FAULTS = {
-    fault.__name__: fault
-    for fault in (checked, connecting, killed_exporting, little_memory, poisoned_once, slow_saving, watched)
-}
+_FAULTS = (
+    checked,
+    connecting,
+    killed_after_evaluation,
+    killed_exporting,
+    little_memory,
+    poisoned_always,
+    poisoned_once,
+    slow_saving,
+    watched,
+)
+FAULTS = {fault.__name__: fault for fault in _FAULTS}
 
 
 def serve() -> None:

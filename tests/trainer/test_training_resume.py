@@ -1,0 +1,260 @@
+"""Runs that are stopped on request and gone on with: they end as one that nobody has touched."""
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import (
+    STEPS,
+    Run,
+    RunServer,
+    adapter_difference,
+    curve,
+    events_in,
+    largest_difference,
+    left_over,
+    tiny_base,  # noqa: F401  (a fixture)
+    weights_of,
+    write_rows,
+    write_spec,
+)
+from trainer import checkpoints
+from trainer.events import Cancelled, Evaluation, Event, Failed, Finished, Paused, Started, Step
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork")
+
+
+class Ended(NamedTuple):
+    """Runs of one server, by what was done to them: what was told, and the run's folder."""
+
+    told: dict[str, list[Event]]
+    root: Path
+
+
+def commands(folder: Path, *names: str) -> str:
+    """A file that the run reads as its standard input, to its end, before it trains."""
+    path = folder / f"{'-'.join(names)}.commands"
+    path.write_text("".join(json.dumps({"command": name}) + "\n" for name in names), encoding="utf-8")
+    return str(path)
+
+
+def damage(checkpoint: Path) -> None:
+    """One byte of the weights is another one."""
+    file = checkpoint / "adapter_model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def ended(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Ended:
+    root = tmp_path_factory.mktemp("resume")
+    told: dict[str, list[Event]] = {}
+    with RunServer(environment.python, root) as server:
+        alone = write_spec(root / "alone", tiny_base)
+        told["alone"] = server.run(alone)
+        told["begun again"] = server.run(alone)
+        told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
+
+        paused = write_spec(root / "paused", tiny_base)
+        told["paused"] = server.run(paused, "--commands", commands=commands(root, "pause"))
+        told["paused again"] = server.run(paused, "--resume", "--commands", commands=commands(root, "pause", "finish"))
+        for name in ("cancelled", "finished", "damaged", "all damaged"):
+            _copy(root / "paused", root / name)
+        told["cancelled"] = server.run(
+            root / "cancelled.json", "--resume", "--commands", commands=commands(root, "pause", "cancel")
+        )
+        told["finished"] = server.run(
+            root / "finished.json", "--resume", "--commands", commands=commands(root, "finish")
+        )
+        damage(root / "damaged/checkpoints/checkpoint-2")
+        told["damaged"] = server.run(root / "damaged.json", "--resume")
+        for checkpoint in (root / "all damaged/checkpoints").iterdir():
+            damage(checkpoint)
+        told["all damaged"] = server.run(root / "all damaged.json", "--resume")
+
+        rows = write_rows(root / "changed rows")
+        hashes = {"train": "0" * 64}
+        told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
+        over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 3, "evaluations_per_epoch": 6}
+        told["over"] = server.run(write_spec(root / "over", tiny_base, **over))
+        late = write_spec(root / "late", tiny_base, **over)
+        server.start(late, fault="killed_after_evaluation", step=told["over"][-1].step - 1)  # type: ignore[union-attr]
+        assert server.wait() == -signal.SIGKILL
+        told["late"] = server.run(late, "--resume")
+        exporting = write_spec(root / "exporting", tiny_base)
+        server.start(exporting, fault="killed_exporting")
+        assert server.wait() == -signal.SIGKILL
+        told["exporting"] = server.run(exporting, "--resume")
+    return Ended(told, root)
+
+
+def _copy(run: Path, other: Path) -> None:
+    shutil.copytree(run, other)
+    for file in (other / "effective.json", run.with_suffix(".json")):
+        spec = json.loads(file.read_text("utf-8"))
+        spec["folder"] = str(other)
+        (file if file.parent == other else other.with_suffix(".json")).write_text(json.dumps(spec), encoding="utf-8")
+
+
+def whole(run: Path) -> list[int]:
+    return [one.step for one in checkpoints.whole(run / "checkpoints")]
+
+
+def finished(told: list[Event]) -> Finished:
+    last = told[-1]
+    assert isinstance(last, Finished), last
+    return last
+
+
+# ----------------------------------------------------------- what stops it, and how
+
+
+SIGNALS: dict[str, Callable[[Run], None]] = {
+    "a command": lambda run: run.ask("pause"),
+    "SIGTERM": lambda run: run.process.send_signal(signal.SIGTERM),
+    "SIGUSR1": lambda run: run.process.send_signal(signal.SIGUSR1),
+    "the end of its input": lambda run: run.process.stdin.close(),  # type: ignore[union-attr]
+}
+
+
+def stopped_by(ways: list[str], python: Path, spec: Path) -> list[Event]:
+    """Stopped once in each way, two steps after it went on; then to its end. All that was told."""
+    told: list[Event] = []
+    for number, way in enumerate([*ways, ""]):
+        with Run(python, spec, "--commands", *["--resume"] * (number > 0)) as run:
+            if way:
+                run.read_to_step(2 * number + 1)
+                SIGNALS[way](run)
+                last = run.end()
+                assert isinstance(last, Paused), way
+                assert last.step == max(event.step for event in run.told if isinstance(event, Step))
+            else:
+                run.end()
+            told += run.told
+    return told
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["a command", "SIGTERM"],
+        pytest.param(["SIGUSR1", "the end of its input"], marks=pytest.mark.slow),
+    ],
+)
+def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
+    ways: list[str],
+    ended: Ended,
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    told = stopped_by(ways, environment.python, write_spec(tmp_path / "run", tiny_base))
+    starts = [event.resumed_step for event in told if isinstance(event, Started)]
+    pauses = [event.step for event in told if isinstance(event, Paused)]
+    assert starts == [0, *pauses]
+    assert events_in(tmp_path / "run" / "events.jsonl") == told
+    assert curve(told) == curve(ended.told["alone"])  # to the last bit, on a processor
+    assert adapter_difference(tmp_path / "run", ended.root / "alone") == 0.0
+    assert finished(told).best_step == finished(ended.told["alone"]).best_step
+    assert left_over(tmp_path / "run") == []
+
+
+def test_what_was_asked_for_before_it_trains_is_done_after_a_step(ended: Ended) -> None:
+    assert ended.told["paused"][-1] == Paused(1)
+    assert ended.told["paused again"][-1] == Paused(2)
+    assert whole(ended.root / "paused")[:2] == [2, 1]
+
+
+def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:
+    last = finished(ended.told["finished"])
+    assert (last.reason, last.step) == ("stopped", 3)
+    evaluations = curve(ended.told["paused"] + ended.told["paused again"] + ended.told["finished"]).evaluations
+    assert last.best_loss == min(evaluations.values())
+    assert evaluations[last.best_step] == last.best_loss
+    kept = ended.root / "finished" / "checkpoints" / f"checkpoint-{last.best_step}" / "adapter_model.safetensors"
+    adapter = weights_of(ended.root / "finished" / "adapter" / "adapter_model.safetensors")
+    assert {name: values.tolist() for name, values in weights_of(kept).items()} == {
+        name: values.tolist() for name, values in adapter.items()
+    }
+
+
+def test_a_run_that_is_cancelled_leaves_nothing_half(ended: Ended) -> None:
+    run = ended.root / "cancelled"
+    assert ended.told["cancelled"][-1] == Cancelled(3)
+    assert whole(run)[:2] == [2, 1]  # what was there stays, until the folder is removed
+    assert left_over(run) == []
+    assert not (run / "adapter").exists()
+
+
+# ------------------------------------------------------------- what is gone on from
+
+
+def test_a_damaged_checkpoint_is_passed_over(ended: Ended) -> None:
+    first = ended.told["damaged"][0]
+    assert isinstance(first, Started)
+    assert first.resumed_step == 1
+    assert curve(events_in(ended.root / "damaged" / "events.jsonl")) == curve(ended.told["alone"])
+    assert adapter_difference(ended.root / "damaged", ended.root / "alone") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("all damaged", "checkpoint_damaged"),
+        ("changed", "data_changed"),
+        ("begun again", "run_exists"),
+        ("not begun", "nothing_to_resume"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_said(name: str, code: str, ended: Ended) -> None:
+    last = ended.told[name][-1]
+    assert isinstance(last, Failed)
+    assert last.code == code
+    assert Path(last.facts["path"]).exists() == (code != "nothing_to_resume")
+
+
+def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
+    """Killed between its last step and its adapter."""
+    told = ended.told["exporting"]
+    assert isinstance(told[0], Started)
+    assert told[0].resumed_step == STEPS
+    assert not any(isinstance(event, Step | Evaluation) for event in told)
+    assert finished(told).best_step == finished(ended.told["alone"]).best_step
+    assert adapter_difference(ended.root / "exporting", ended.root / "alone") == 0.0
+
+
+# ------------------------------------------------------------------ early stopping
+
+
+def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
+    """Tiny data and a high rate."""
+    last, evaluations = finished(ended.told["over"]), curve(ended.told["over"]).evaluations
+    assert last.reason == "early_stopping"
+    assert last.step == last.best_step + 3 == max(evaluations)
+    assert last.best_loss == min(evaluations.values()) == evaluations[last.best_step]
+    best = ended.root / "over" / "checkpoints" / f"checkpoint-{last.best_step}" / "adapter_model.safetensors"
+    adapter = weights_of(ended.root / "over" / "adapter" / "adapter_model.safetensors")
+    assert all((adapter[name] == values).all() for name, values in weights_of(best).items())
+
+
+def test_patience_is_counted_on_after_a_pause(ended: Ended) -> None:
+    first, last = ended.told["late"][0], finished(ended.told["late"])
+    assert isinstance(first, Started)
+    assert 0 < first.resumed_step < last.step
+    assert (last.reason, last.step) == ("early_stopping", finished(ended.told["over"]).step)
+    whole_curve = curve(events_in(ended.root / "late" / "events.jsonl"))
+    assert largest_difference(whole_curve, curve(ended.told["over"])) == 0.0
+    assert adapter_difference(ended.root / "late", ended.root / "over") == 0.0
