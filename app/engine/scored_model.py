@@ -101,7 +101,7 @@ class ScoredModel:
     ) -> Iterator[Floats]:
         """For each of `places` (rising, from 1) the log-probabilities of what stands there, [vocabulary].
 
-        Valid until the next one. `report` is told the tokens that were read. Raises AppError("decode_failed").
+        Valid until the next one. `report` is told the tokens that were read. Raises AppError("score_failed").
         """
         self._clear()
         wanted = {place - 1 for place in places}
@@ -140,7 +140,7 @@ class ScoredModel:
         batch.logits = self._marks
         status = api.llama_decode(self._context, batch)
         if status != 0:
-            raise AppError("decode_failed", status=status)
+            raise AppError("score_failed", status=status)
 
     def _clear(self) -> None:
         api.llama_memory_clear(api.llama_get_memory(self._context), True)
