@@ -2,6 +2,8 @@
 
 import math
 
+from PySide6.QtCore import QTimer
+
 from app.cli.loop import Waiting
 from app.cli.output import Output, left
 from app.core import wording
@@ -40,8 +42,8 @@ class Live:
         run.failed.connect(self._on_failed)
 
     def wait(self) -> None:
-        """Raises KeyboardInterrupt at the second Ctrl+C, and what `TrainingRun.start` raises."""
-        self._run.start()
+        """Raises KeyboardInterrupt at the second Ctrl+C. What else ends it is in `end` or `error`."""
+        QTimer.singleShot(0, self._begin)  # once Ctrl+C is listened to
         try:
             self.waiting.run()
         except KeyboardInterrupt:
@@ -51,6 +53,12 @@ class Live:
         finally:
             self._run.kill()
             self._output.end_progress()
+
+    def _begin(self) -> None:
+        try:
+            self._run.start()
+        except AppError as error:
+            self._on_failed(error)
 
     def _interrupt(self) -> None:
         if not self._run.is_asked:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from PySide6.QtCore import QCoreApplication
 
 from app.cli import main
 from app.core.training import gate_file, runs
@@ -73,8 +74,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Kotae:
-    """Runs `kotae ARGUMENTS --json` in this process: exit status, the object, what stood on stderr."""
+def kotae(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], qapp: QCoreApplication
+) -> Kotae:
+    """Runs `kotae ARGUMENTS --json` in this process: exit status, the object, what stood on stderr.
+
+    `qapp`: the one application of the process is made before the command would make one, which windows could not use.
+    """
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
     monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))

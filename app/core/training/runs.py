@@ -25,6 +25,7 @@ from trainer.spec import RunSpec, SpecError
 SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
 CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
 _LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
+_EXIT_LIMIT_S = 5.0
 _SLUG_LETTERS = 40
 
 
@@ -158,7 +159,8 @@ def hold(folder: Path) -> filelock.BaseFileLock:
         raise AppError("run_busy", id=folder.name) from error
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
-    if _is_alive(standings.replay(folder).pid, folder):
+    standing = standings.replay(folder)
+    if not _has_ended(standing.pid, folder, _EXIT_LIMIT_S if standing.end else 0.0):
         lock.release()
         raise AppError("run_busy", id=folder.name)
     return lock
@@ -176,6 +178,19 @@ def is_busy(folder: Path, standing: Standing) -> bool:
     except OSError:  # a folder that may only be read
         return False
     return _is_alive(standing.pid, folder)
+
+
+def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
+    """Waits for a process that has said its last word."""
+    if not _is_alive(pid, folder):
+        return True
+    try:
+        psutil.Process(pid).wait(limit_s)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
 
 
 def _is_alive(pid: int, folder: Path) -> bool:

@@ -259,6 +259,15 @@ def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None
     runs.hold(run.folder).release()
 
 
+def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None:
+    run = make("a", "crashed")
+    command = [sys.executable, "-c", "import time; time.sleep(0.5)", str(run.folder / runs.SPEC)]
+    process = subprocess.Popen(command)
+    run = tell(run, events.Started(1, process.pid, 5.0), events.Paused(3))
+    runs.hold(run.folder).release()
+    process.wait()
+
+
 def test_a_number_of_a_process_that_is_another_by_now_counts_for_nothing(make: Make) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
