@@ -23,7 +23,8 @@ _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four fo
 _BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens
 _CONTEXT_BYTES = 600 << 20  # CUDA's own, and its libraries' code
 _SPARE_SHARE = 0.1  # of activations; assumed
-_CPU_LIBRARIES_BYTES = 700 << 20  # Python with torch, transformers and peft; measured 640 to 720 MB
+_CPU_LIBRARIES_BYTES = 420_000_000  # Python with torch, transformers and peft; measured 0.41 GB
+_CPU_TOKEN_BYTES = 1400  # of the tokenizer, a token; measured with Gemma 3's 262,144
 _LOG_BYTES = 64 << 20
 _FOUR_NORMS = ("gemma2", "gemma3", "gemma3_text")
 _HEAD_NORMS = ("gemma3", "gemma3_text", "qwen3", "olmo2", "exaone4")  # of each query and key
@@ -151,7 +152,9 @@ def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
         kept=kept,
         working=working,
         spare=0 if spec.device == "cpu" else round(_SPARE_SHARE * (kept + working)),
-        libraries=_CPU_LIBRARIES_BYTES if spec.device == "cpu" else _CONTEXT_BYTES,
+        libraries=_CPU_LIBRARIES_BYTES + _CPU_TOKEN_BYTES * shape.vocabulary
+        if spec.device == "cpu"
+        else _CONTEXT_BYTES,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import trainer
-from app.core import hf_folder
+from app.core import hf_folder, wording
 from app.core.copying import require_space
 from app.core.errors import AppError
 from app.core.paths import resources
@@ -134,7 +134,7 @@ def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
 def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
     names = ", ".join(path.name for path in base_files)
-    size = f"{sum(path.stat().st_size for path in base_files) / 1e9:.1f} GB"
+    size = wording.size(sum(path.stat().st_size for path in base_files))
     japanese, english = [line.split("|") for line in _read_lines("base.txt")]
     at = 0 if has_base else 1
     said = {"base_ja": japanese[at], "base_en": english[at]}

@@ -1,0 +1,114 @@
+"""What a run is computed to take, against what was computed by hand and what autograd was seen to keep."""
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from trainer import estimate
+from trainer.estimate import GIB, Load, Shape
+from trainer.spec import RunSpec
+
+LLAMA_3_8B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
+}  # fmt: skip
+NARROW = {
+    "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
+    "intermediate_size": 384, "vocab_size": 1000,
+}  # fmt: skip
+
+
+def qlora(**changes: object) -> RunSpec:
+    spec = RunSpec(
+        "run", "base", "train", "validation", precision="nf4", device="cuda", rank=16, micro_batch=1, accumulation=16,
+        optimizer="adamw_8bit", gradient_checkpointing=True, dropout=0.0, epochs=1.0, evaluations_per_epoch=0,
+    )  # fmt: skip
+    return dataclasses.replace(spec, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shape() -> Shape:
+    return estimate.shape_of(LLAMA_3_8B)
+
+
+def test_an_8b_base_has_the_parts_that_were_computed_by_hand(shape: Shape) -> None:
+    memory = estimate.memory(shape, qlora(), 2048)
+    parts = {name: round(value / GIB, 2) for name, value in dataclasses.asdict(memory).items()}
+    assert (parts["weights"], parts["tables"], parts["adapter"]) == (3.35, 1.96, 0.31)
+    assert (parts["optimizer"], parts["kept"]) == (0.08, 0.5)
+    assert memory.total == sum(dataclasses.astuple(memory))
+
+
+@pytest.mark.parametrize(
+    ("micro_batch", "tokens", "low", "high"),
+    [(1, 768, 5.8, 7.0), (1, 2048, 7.0, 8.5), (2, 2048, 8.5, 11.0), (4, 2048, 11.0, 16.0)],
+)
+def test_its_peaks_lie_where_cards_of_8_to_24_gb_need_them(
+    shape: Shape, micro_batch: int, tokens: int, low: float, high: float
+) -> None:
+    assert low <= estimate.memory(shape, qlora(micro_batch=micro_batch), tokens).total / GIB <= high
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "dropout", "kept"),
+    [  # bytes a token and layer, read off with torch.autograd.graph.saved_tensors_hooks on a processor
+        ("llama", "f32", 0.0, 9976),
+        ("llama", "bf16", 0.0, 8952),
+        ("gemma3_text", "f32", 0.0, 11818),
+        ("gemma3_text", "bf16", 0.0, 10794),
+        ("llama", "f32", 0.05, 9976 + 6656),
+        ("llama", "bf16", 0.05, 8952 + 4608),
+    ],
+)
+def test_a_layer_keeps_what_autograd_was_seen_to_keep(kind: str, precision: str, dropout: float, kept: int) -> None:
+    shape = estimate.shape_of(NARROW | {"model_type": kind})
+    spec = qlora(precision=precision, dropout=dropout, device="cpu", rank=8, gradient_checkpointing=False)
+    assert estimate.memory(shape, spec, 128).kept / shape.layers / 128 == pytest.approx(kept, rel=0.01)
+
+
+def test_checkpointing_keeps_one_vector_a_layer_and_token() -> None:
+    shape = estimate.shape_of(NARROW | {"model_type": "llama"})
+    assert estimate.memory(shape, qlora(precision="bf16"), 100).kept == 2 * 100 * 128 * 2
+
+
+def test_no_table_is_computed_in_four_bits_and_none_in_32(shape: Shape) -> None:
+    assert estimate.memory(shape, qlora(), 1024).tables == 2 * 2 * 128256 * 4096
+
+
+def test_a_chunk_of_the_head_is_as_large_as_the_loss_makes_it() -> None:
+    source = Path(estimate.__file__).with_name("loss.py").read_text(encoding="utf-8")
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    values = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in assigned}
+    assert eval(values["CHUNK_ELEMENTS"]) == estimate.CHUNK_ELEMENTS
+
+
+def test_what_the_files_count_beyond_the_configuration_is_kept(shape: Shape) -> None:
+    assert estimate.shape_of(LLAMA_3_8B, 8_030_261_248).parameters == 8_030_261_248
+    assert shape.parameters == pytest.approx(8.03e9, rel=1e-3)
+
+
+def test_a_gguf_base_is_a_folder_too_and_forms_take_the_most_room(shape: Shape) -> None:
+    disk = estimate.disk(shape, qlora(base="model.gguf"), forms=(5.1, 8.5))
+    assert disk.base == 2 * shape.parameters
+    assert disk.forms > disk.base
+    assert estimate.disk(shape, qlora()).base == 0
+    # LoRA in 32 bits and two moments of one byte, four times.
+    assert disk.checkpoints == pytest.approx(4 * 6 * shape.lora_weights(16), rel=0.01)
+
+
+def test_time_follows_the_passes_over_the_weights(shape: Shape) -> None:
+    load = Load(examples=100, tokens=50_000, trained=20_000, validation_tokens=5_000)
+    kept = estimate.time(shape, qlora(gradient_checkpointing=False), load, 1e13)
+    again = estimate.time(shape, qlora(), load, 1e13)
+    assert again.total_s / kept.total_s == pytest.approx(1.5, abs=0.1)
+    assert again.steps == 7
+    assert estimate.time(shape, qlora(max_steps=3), load, 1e13).steps == 3
+    evaluated = estimate.time(shape, qlora(evaluations_per_epoch=4), load, 1e13)
+    assert evaluated.total_s > again.total_s
+
+
+def test_a_card_is_known_by_a_part_of_its_name() -> None:
+    assert estimate.card_flops_per_s("NVIDIA GeForce RTX 4060 Ti") > estimate.card_flops_per_s("RTX 4060")
+    assert estimate.card_flops_per_s("something new") > 0
