@@ -1,5 +1,6 @@
 """The events of a run, to whoever listens and into the run's `events.jsonl`."""
 
+import contextlib
 import errno
 import json
 import os
@@ -34,7 +35,8 @@ class Journal:
         if self._writer is None:
             return
         line = json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-        self._writer.write(line)
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the file tells it to who comes later
+            self._writer.write(line)
         file = self._file
         if file is None:
             return

@@ -48,6 +48,7 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "nothing_trained": ("block", ("file", "lines", "count")),
     "prompts_trained": ("block", ("file", "lines", "count")),
     "prompts_wanted": ("note", ()),
+    "stop_in_answer": ("warn", ("file", "lines", "count", "text")),  # where answers will be cut short
     "double_bos": ("block", ("file", "lines", "count")),
     "pad_is_end": ("note", ("text",)),
     "template_differs": ("warn", ("cases",)),
@@ -150,6 +151,7 @@ def _of_rows(material: Material, rows: "Rows", encodings: Mapping[str, Encoding]
         yield from _at_lines("rows_split", path, encoding.split, context_tokens=context)
     if not encodings["validation"].examples and spec.evaluations_per_epoch:
         yield _finding("validation_empty")
+    yield from _of_stops(material.form.stop, spec.train, rows.train)
     yield from _at_lines("validation_shared", spec.validation, _shared(rows.validation, rows.train))
     looked_at = [*rows.train, *rows.validation]
     yield from _at_lines("holdout_shared", spec.holdout, _shared(rows.holdout, looked_at))
@@ -157,6 +159,17 @@ def _of_rows(material: Material, rows: "Rows", encodings: Mapping[str, Encoding]
     unfrozen = [Path(path).name for name, path in files.items() if path and not spec.hashes.get(name)]
     if unfrozen:
         yield _finding("data_unfrozen", files=unfrozen)
+
+
+def _of_stops(stops: Sequence[str], path: str, rows: Sequence[Conversation]) -> Iterator[Finding]:
+    """Answers are asked for with these texts as their end: what holds one can be learned, and never be given whole."""
+    for stop in stops:
+        lines = [row.line for row in rows if _answers_hold(row, stop)]
+        yield from _at_lines("stop_in_answer", path, lines, text=stop)
+
+
+def _answers_hold(row: Conversation, text: str) -> bool:
+    return any(text in message["content"] for message in row.messages if message["role"] == "assistant")
 
 
 def _of_count(path: str, examples: Sequence[Encoded]) -> Iterator[Finding]:

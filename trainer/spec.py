@@ -138,7 +138,8 @@ def _form(data: Any) -> Form:
 
 # ------------------------------------------------------------------- checks
 
-_TEXTS = ("folder", "base", "train", "validation")
+_PATHS = ("folder", "base", "train", "validation")
+_TEXTS = ("holdout", "name", "bases", "base_sha256", "converter")  # may be empty
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,
@@ -172,12 +173,10 @@ _REAL = {
 
 
 def _check(spec: RunSpec) -> None:
-    for name in _TEXTS:
-        if not isinstance(getattr(spec, name), str) or not getattr(spec, name):
-            raise SpecError(name, getattr(spec, name), "a path")
+    _check_texts(spec)
     for name, choices in _CHOICES.items():
         value = getattr(spec, name)
-        if value is not None and value not in choices:
+        if value not in choices and (value is not None or name in ("preset", "over_length")):
             raise SpecError(name, value, " | ".join(choices))
     for name, (low, high) in (_WHOLE | _REAL).items():
         value = getattr(spec, name)
@@ -188,3 +187,16 @@ def _check(spec: RunSpec) -> None:
             raise SpecError(name, value, f"a number from {low} to {high}")
         if not low <= value <= high:
             raise SpecError(name, value, f"a number from {low} to {high}")
+
+
+def _check_texts(spec: RunSpec) -> None:
+    for name in (*_PATHS, *_TEXTS):
+        value = getattr(spec, name)
+        if not isinstance(value, str) or (name in _PATHS and not value):
+            raise SpecError(name, value, "a path" if name in _PATHS else "a text")
+    if not isinstance(spec.hashes, dict) or not all(isinstance(value, str) for value in spec.hashes.values()):
+        raise SpecError("hashes", spec.hashes, "an object of texts")
+    if not isinstance(spec.samples, tuple) or not all(isinstance(value, str) and value for value in spec.samples):
+        raise SpecError("samples", spec.samples, "a list of questions")
+    if not isinstance(spec.gradient_checkpointing, bool | None):
+        raise SpecError("gradient_checkpointing", spec.gradient_checkpointing, "true | false | null")

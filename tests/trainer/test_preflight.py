@@ -166,6 +166,9 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
     yield "double_bos", kitchen.request(validation=[], spec=form(question=beginning) | {"evaluations_per_epoch": 0}), {
         "file": "train.jsonl", "lines": list(range(1, 11)), "count": 60,
     }  # fmt: skip
+    yield "stop_in_answer", kitchen.request(spec=form(stop=["<|eot_id|>", "15 m"])), {
+        "file": "train.jsonl", "lines": [6], "count": 1, "text": "15 m",
+    }  # fmt: skip
     yield "pad_is_end", kitchen.request(spec=form(end="")), {"text": "<|end_of_text|>"}
     yield (
         "template_differs",

@@ -95,6 +95,19 @@ def test_anything_else_is_refused_with_the_choices(field: str, value: object) ->
     assert (caught.value.field, caught.value.expected) == (field, " | ".join(CHOICES[field]))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("holdout", 5), ("name", None), ("hashes", ["a"]), ("hashes", {"train": 1}), ("samples", "質問"),
+        ("samples", [""]),        ("gradient_checkpointing", "yes"), ("preset", None), ("over_length", None),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec.from_json(LEAST | {field: value})
+    assert caught.value.field == field
+
+
 @pytest.mark.parametrize("field", RANGES)
 def test_numbers_are_taken_in_their_range_alone(field: str) -> None:
     low, high, *outside = RANGES[field]

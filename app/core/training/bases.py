@@ -14,6 +14,7 @@ from trainer.form import Form
 from trainer.spec import RunSpec
 
 STARTER = "starter"
+TRAINED_FORM = "question_answer_trained"  # of a base model, after training
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,15 @@ def form_of(form: PromptForm) -> Form:
     )
 
 
+def _trained(form: PromptForm) -> PromptForm:
+    """After training a base model ends its answers itself, and need not be stopped at a blank line."""
+    return catalogue.load().forms[TRAINED_FORM] if form.id == local_models.FALLBACK_FORM else form
+
+
 def prompt_form(form: Form) -> PromptForm | None:
     """The catalogue's form with the same markup: what the engine is to ask with. None: it has none."""
-    known = catalogue.load().forms.values()
-    return next((one for one in known if _markup(form_of(one)) == _markup(form)), None)
+    same = [one for one in catalogue.load().forms.values() if _markup(form_of(one)) == _markup(form)]
+    return next((one for one in same if one.stop == form.stop), next(iter(same), None))
 
 
 def _markup(form: Form) -> tuple[object, ...]:
@@ -131,7 +137,7 @@ def _of_model(model: LocalModel) -> Base:
     if local_models.is_for_search(model):
         raise AppError("base_for_search", name=model.name)
     form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
-    return Base(Path(model.path), model.name, sha256_of(model), form_of(form) if form else None)
+    return Base(Path(model.path), model.name, sha256_of(model), form_of(_trained(form)) if form else None)
 
 
 def _of_folder(path: Path) -> Base:
@@ -139,7 +145,7 @@ def _of_folder(path: Path) -> Base:
     book = catalogue.load()
     card = next((card for card in book.cards if card.base_model and card.base_model == model.repository), None)
     form = book.forms.get(card.form) if card else None
-    return Base(model.folder, card.title if card else model.name, "", form_of(form) if form else None)
+    return Base(model.folder, card.title if card else model.name, "", form_of(_trained(form)) if form else None)
 
 
 def _noted_sha256(model: LocalModel) -> str:
