@@ -21,10 +21,13 @@ SIZES = {BASE: 50, BASE_ADAPTER: 51, F16_ADAPTER: 161, MERGED_F16: 160, "Q8_0": 
 WELL = {BASE: 2.0, BASE_ADAPTER: 1.06, F16_ADAPTER: 1.0, MERGED_F16: 1.0, "Q8_0": 1.001, "Q4_K_M": 1.1}
 
 
-def scored(nll: float, *, ended: int = 20, text: str = "橋脚のかぶりは百ミリです。", same: bool = True) -> Scores:
+def scored(
+    nll: float, *, apart: float = 0.01, ended: int = 20, text: str = "橋脚のかぶりは百ミリです。", same: bool = True
+) -> Scores:
     """`ended`: of 20 answers, those that ended by themselves."""
     noise = np.random.default_rng(1).normal(0, 0.1, COUNT)  # the same in all forms: they are paired
-    examples = tuple(ExampleScore(at + 1, TOKENS, float(TOKENS * (nll + noise[at])), 0.1, 9) for at in range(COUNT))
+    each = (TOKENS * (nll + noise[at]) for at in range(COUNT))
+    examples = tuple(ExampleScore(at, TOKENS, float(one), TOKENS * apart, 9) for at, one in enumerate(each, start=1))
     answers = tuple(AnswerScore(at + 1, "問い", text, "end" if at < ended else "limit", 12) for at in range(20))
     return Scores(examples, answers, (same,) * 20, ("橋脚のかぶりは百ミリである。",) * 20, 100.0, 10.0)
 
@@ -135,6 +138,13 @@ def test_the_form_is_the_best_that_the_memory_allows(available: int, proposed: s
     result = judged(measured(), available=available)
     assert result.proposed == proposed
     assert sorted(reason.code for reason in result.reasons) == sorted(codes)
+
+
+def test_a_smaller_form_that_thinks_otherwise_is_not_taken_for_an_equal_one() -> None:
+    assert judged(measured() | {"Q4_K_M": scored(1.002)}).proposed == "Q4_K_M"
+    assert judged(measured() | {"Q4_K_M": scored(1.002, apart=0.05)}).proposed == "Q8_0"
+    far = {form: scored(nll, apart=0.05) for form, nll in WELL.items()}
+    assert judged(far).proposed == "Q8_0"  # all are far: the best it is
 
 
 def test_reasons_to_reject_come_first() -> None:

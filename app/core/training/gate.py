@@ -18,7 +18,8 @@ BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapt
 WITH_ADAPTER = (BASE_ADAPTER, F16_ADAPTER)
 
 LOSS_NATS = 0.02  # a token, against f16: shown, not hidden
-EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one
+EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one,
+EQUAL_DIVERGENCE = 0.02  # if it also thinks as f16 does elsewhere than in the answers that were kept back (Q6_K: 0.016)
 MERGE_NATS = 0.01  # merging in f16 rounds less than this
 EXPORT_NATS = 0.2  # between training precision and f16: more is another model
 FEW_EXAMPLES = 20
@@ -161,7 +162,7 @@ def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int
 
 
 def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
-    """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones the smallest file.
+    """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones (EQUAL_…) the smallest file.
 
     Where none fits, the one that needs the least memory. f16 with the adapter is only what others are held against.
     """
@@ -169,9 +170,10 @@ def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
     fitting = [form for form, found in tuned.items() if found.memory_bytes <= available_bytes]
     if not fitting:
         return min(tuned, key=lambda form: tuned[form].memory_bytes)
-    best = min(tuned[form].nll for form in fitting)
-    equal = [form for form in fitting if tuned[form].nll <= best + EQUAL_NATS]
-    return min(equal, key=lambda form: tuned[form].size_bytes)
+    best = min(fitting, key=lambda form: tuned[form].nll)
+    near = [form for form in fitting if (tuned[form].divergence or 0.0) <= EQUAL_DIVERGENCE]
+    equal = [form for form in near if tuned[form].nll <= tuned[best].nll + EQUAL_NATS]
+    return min(equal or [best], key=lambda form: tuned[form].size_bytes)
 
 
 # ------------------------------------------------------------------------- reasons
