@@ -1,0 +1,193 @@
+"""Runs for other machines: what is put into the folder, its scripts with a fake trainer, and how it is taken back."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import AppError
+from app.core.training import bases, job_return, jobs, runs
+from tests import models
+from trainer.spec import RunSpec
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+# In place of a Python with torch: takes what run.sh gives it, and starts the fake.
+PYTHON = '#!/bin/sh\necho "$@" >> ../arguments.txt\nexec {} -I -X utf8 trainer/start.py trainer.fake run.json $7\n'
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for sh")
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> RunSpec:
+    """A run that has been made here, and not begun."""
+    base = models.tiny_llama(tmp_path / "小さなモデル.gguf")
+    places = {}
+    for part in jobs.PARTS:
+        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+        places[part] = str(tmp_path / f"{part}.jsonl")
+    folder, sha256 = str(tmp_path / "runs" / "点検"), bases.file_sha256(base)
+    asked = RunSpec(folder=folder, base=str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
+    runs.create(asked)
+    return asked
+
+
+@pytest.fixture
+def job(asked: RunSpec, tmp_path: Path) -> Path:
+    return jobs.make(asked, tmp_path / "遠く" / "job").folder
+
+
+Script = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(job: Path) -> Script:
+    """Starts a script of the job."""
+    python = job.parent / "python"
+    python.write_text(PYTHON.format(sys.executable), encoding="utf-8")
+    python.chmod(0o755)
+    scontrol = job.parent / "scontrol"
+    scontrol.write_text('#!/bin/sh\necho "$@" > ../requeued.txt\n', encoding="utf-8")
+    scontrol.chmod(0o755)
+
+    def run(script: str, behaviour: str = "good") -> "subprocess.Popen[str]":
+        path = f"{job.parent}{os.pathsep}{os.environ['PATH']}"
+        variables = {"KOTAE_PYTHON": str(python), "KOTAE_TRAINER": f"fake:{behaviour}", "PATH": path}
+        return subprocess.Popen(
+            [str(job / script)], cwd=job, env=os.environ | variables | {"SLURM_JOB_ID": "7"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+
+    return run
+
+
+def refusal(folder: Path, where: Path) -> str:
+    with pytest.raises(AppError) as caught:
+        job_return.take(folder, where)
+    return caught.value.code
+
+
+def test_the_folder_holds_all_and_tells_nothing_of_this_machine(job: Path, asked: RunSpec, tmp_path: Path) -> None:
+    names = {path.relative_to(job).as_posix() for path in job.rglob("*") if path.is_file()}
+    assert {"run.sh", "job.slurm", "run.ps1", "README.md", "data/train.jsonl", "trainer/__main__.py"} <= names
+    assert "locked/cuda-linux-x86_64-py311.txt" in names
+    assert f"base/{Path(asked.base).name}" in names
+    for path in job.glob("*"):
+        if path.is_file():
+            assert str(tmp_path) not in path.read_text(encoding="utf-8"), path
+    assert "{" not in (job / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: RunSpec, tmp_path: Path) -> None:
+    process = start("run.sh")
+    _, log = process.communicate()
+    assert process.returncode == 0, log
+    run = job_return.take(job, tmp_path / "runs")
+    assert (run.id, run.state) == ("点検", "finished")
+    assert run.adapter is not None
+    assert run.spec == asked
+    settled = runs.effective(run)
+    assert settled is not None
+    assert (settled.base, settled.train, settled.folder) == (asked.base, asked.train, asked.folder)
+    assert refusal(job, tmp_path / "runs") == "job_taken_before"
+
+
+def test_a_job_of_another_computer_becomes_a_run_of_its_own(job: Path, start: Script, tmp_path: Path) -> None:
+    start("run.sh").communicate()
+    run = job_return.take(job, tmp_path / "ほか")
+    assert run.state == "finished"
+    assert run.spec is not None
+    assert Path(run.spec.train).read_text(encoding="utf-8") == ROW
+
+
+def test_a_checkpoint_is_gone_on_from(job: Path, start: Script) -> None:
+    start("run.sh").communicate()
+    start("run.sh").communicate()
+    first, second = (job.parent / "arguments.txt").read_text(encoding="utf-8").splitlines()
+    assert not first.endswith("--resume")
+    assert second.endswith("--resume")
+
+
+def test_a_cluster_s_signal_pauses_it_and_it_is_queued_again(job: Path, start: Script, tmp_path: Path) -> None:
+    process = start("job.slurm", "slow")
+    journal = job / "run" / "events.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.is_file() and '"event":"step"' in journal.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    _, log = process.communicate()
+    assert process.returncode == 0, log
+    assert (job.parent / "requeued.txt").read_text(encoding="utf-8").split() == ["requeue", "7"]
+    assert refusal(job, tmp_path / "runs") == "job_unfinished"
+
+
+@pytest.mark.parametrize("name", ["data/train.jsonl", "trainer/run.py", "base/小さなモデル.gguf"])
+def test_it_does_not_begin_with_another_file(name: str, job: Path, start: Script) -> None:
+    with (job / name).open("ab") as file:
+        file.write(b" ")
+    process = start("run.sh")
+    process.communicate()
+    assert process.returncode != 0
+    assert not (job / "run").exists()
+
+
+def test_it_is_not_taken_back_with_other_data(job: Path, start: Script, tmp_path: Path) -> None:
+    start("run.sh").communicate()
+    (job / "data" / "train.jsonl").write_text(ROW * 2, encoding="utf-8")
+    assert refusal(job, tmp_path / "runs") == "job_changed"
+    assert runs.read(tmp_path / "runs" / "点検").state == "waiting"
+
+
+def test_it_is_not_taken_back_from_other_data_or_another_base(job: Path, start: Script, tmp_path: Path) -> None:
+    start("run.sh").communicate()
+    effective = job / "run" / "effective.json"
+    told = json.loads(effective.read_text(encoding="utf-8"))
+    effective.write_text(json.dumps(told | {"hashes": told["hashes"] | {"train": "0" * 64}}), encoding="utf-8")
+    assert refusal(job, tmp_path / "runs") == "job_changed"
+    effective.write_text(json.dumps(told), encoding="utf-8")
+    (job / "run" / "adapter" / "kotae.json").write_text('{"base_sha256": "0"}', encoding="utf-8")
+    assert refusal(job, tmp_path / "runs") == "job_changed"
+
+
+def test_what_has_not_begun_is_not_taken_back(job: Path, tmp_path: Path) -> None:
+    assert refusal(job, tmp_path / "runs") == "job_unfinished"
+
+
+@pytest.mark.parametrize("run", ["../outside", "", "a/b", 3])
+def test_a_folder_that_is_no_job_is_refused(run: object, job: Path, tmp_path: Path) -> None:
+    manifest = json.loads((job / "job.json").read_text(encoding="utf-8"))
+    (job / "job.json").write_text(json.dumps(manifest | {"run": run}), encoding="utf-8")
+    assert refusal(job, tmp_path / "runs") == "job_unreadable"
+    shutil.rmtree(job)
+    assert refusal(job, tmp_path / "runs") == "job_unreadable"
+
+
+def test_a_link_that_leads_elsewhere_is_not_taken(job: Path, start: Script, tmp_path: Path) -> None:
+    start("run.sh").communicate()
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    (job / "run" / "adapter" / "link.json").symlink_to(tmp_path / "secret")
+    run = job_return.take(job, tmp_path / "runs")
+    assert not (run.folder / "adapter" / "link.json").exists()
+
+
+def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(AppError) as caught:
+        jobs.make(asked, tmp_path / "full")
+    assert caught.value.code == "job_folder_taken"
+
+
+def test_data_that_changed_since_it_was_split_is_not_sent(asked: RunSpec, tmp_path: Path) -> None:
+    frozen = dataclasses.replace(asked, hashes={"train": "0" * 64})
+    with pytest.raises(AppError) as caught:
+        jobs.make(frozen, tmp_path / "job")
+    assert caught.value.code == "run_data_changed"
