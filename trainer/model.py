@@ -1,6 +1,5 @@
 """The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer."""
 
-import json
 import platform
 import sys
 from dataclasses import dataclass
@@ -147,9 +146,3 @@ def free_bytes(device: str) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
-
-
-def base_facts(folder: Path) -> dict[str, Any]:
-    """The base's generation_config.json, or nothing."""
-    path = folder / "generation_config.json"
-    return dict(json.loads(path.read_bytes())) if path.is_file() else {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import AppError
+from trainer import start
 
 VARIABLE = "KOTAE_TRAINER_PYTHON"
 FOLDER = "training-environment"  # below the data folder; made by app/core/training_setup
@@ -24,21 +25,7 @@ VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whos
 PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
 
 _ROOT = Path(__file__).resolve().parents[2]
-_TRAINER = _ROOT / "trainer"
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
-
-# Isolated (-I): no PYTHONPATH, no current folder. `trainer` alone is made importable: the folder that it lies in may
-# hold the libraries of another Python.
-_START = """\
-import importlib.util, runpy, sys
-folder, module, *arguments = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("trainer", folder + "/__init__.py", submodule_search_locations=[folder])
-package = importlib.util.module_from_spec(spec)
-sys.modules["trainer"] = package
-spec.loader.exec_module(package)
-sys.argv = [module, *arguments]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
-"""
 
 _PROBE = """\
 import json, sys
@@ -68,8 +55,7 @@ class TrainingEnvironment:
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """Starts a module of `trainer`, as `python -m` would: `command("trainer.convert", job_file)`."""
-        isolated = [str(self.python), "-I", "-X", "utf8", "-c", _START]
-        return [*isolated, str(_TRAINER), module, *arguments]
+        return start.command(str(self.python), module, *arguments)
 
 
 @dataclass(frozen=True, slots=True)

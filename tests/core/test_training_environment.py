@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -137,16 +138,21 @@ def test_a_missing_converter_is_said(lost, tmp_path):
 
 
 def test_a_started_module_sees_trainer_and_nothing_else_of_ours(tmp_path, monkeypatch):
-    """With the Python that .venv was made from: it knows nothing of the sources but what PYTHONPATH says."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    (tmp_path / "trainer.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
-    environment = TrainingEnvironment(Path(sys._base_executable), None)
-    command = environment.command("trainer.wire", "an argument")
-    command[command.index("-c") + 1] += (
-        "\nprint(sys.modules['trainer'].__file__, sys.argv, sys.flags.isolated, sys.path)"
+    """With the Python that .venv was made from, and a copy of the start that has a module to look with."""
+    ours = Path(__file__).parents[2] / "trainer"
+    package = tmp_path / "sources" / "trainer"
+    package.mkdir(parents=True)
+    for name in ("__init__.py", "start.py"):
+        shutil.copy(ours / name, package)
+    (package / "look.py").write_text(
+        "import sys\nprint(sys.modules['trainer'].__file__, sys.argv, sys.flags.isolated, sys.path)", encoding="utf-8"
     )
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    (tmp_path / "trainer.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
+    command = TrainingEnvironment(Path(sys._base_executable), None).command("trainer.look", "an argument")
+    assert str(ours / "start.py") in command
+    command[command.index(str(ours / "start.py"))] = str(package / "start.py")
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
-    trainer = Path(__file__).parents[2] / "trainer"
-    assert str(trainer / "__init__.py") in run.stdout
-    assert "'an argument'" in run.stdout
-    assert f"'{trainer.parent}'" not in run.stdout
+    assert str(package / "__init__.py") in run.stdout
+    assert "'an argument'] 1" in run.stdout
+    assert f"'{package.parent}'" not in run.stdout
