@@ -7,11 +7,16 @@ the process id, and when it has ended its status.
 import json
 import os
 import resource
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from trainer import offline
+
+os.environ.update(offline.SWITCHES)  # libraries read them when they are loaded
 
 import torch
 import transformers.trainer
@@ -23,15 +28,16 @@ from trainer.__main__ import main
 
 def poisoned_once(_request: dict[str, Any]) -> None:
     """The gradient of the fifth step is no number, once."""
-    plain, seen = loop.Loop._clip_grad_norm, []
+    plain, seen = loop.Loop.training_step, []
 
-    def clip(self: Any, model: Any) -> Any:
+    def step(self: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        loss = plain(self, model, *arguments, **options)
         if self.state.global_step == 4 and not seen:
             seen.append(1)
             next(one for one in model.parameters() if one.requires_grad).grad.fill_(float("nan"))
-        return plain(self, model)
+        return loss
 
-    loop.Loop._clip_grad_norm = clip
+    loop.Loop.training_step = step
 
 
 def killed_exporting(_request: dict[str, Any]) -> None:
@@ -64,6 +70,22 @@ def poisoned_always(_request: dict[str, Any]) -> None:
     run.model.load = load
 
 
+def poisoned_far(_request: dict[str, Any]) -> None:
+    """The third step, once, goes so far that the weights are still numbers, and what they give is none."""
+    plain, seen = loop.Loop.evaluate, []
+
+    def evaluate(self: Any, *arguments: Any, **options: Any) -> Any:
+        if self.state.global_step == 3 and not seen:
+            seen.append(1)
+            with torch.no_grad():
+                for name, tensor in self.model.named_parameters():
+                    if "lora_B" in name:
+                        tensor.fill_(1e38)
+        return plain(self, *arguments, **options)
+
+    loop.Loop.evaluate = evaluate
+
+
 def little_memory(request: dict[str, Any]) -> None:
     """As much as is taken now, and so much more, from the loaded model on."""
     plain = run._loaded
@@ -75,6 +97,23 @@ def little_memory(request: dict[str, Any]) -> None:
         return adapted
 
     run._loaded = loaded
+
+
+def full_disk(request: dict[str, Any]) -> None:
+    """Something else fills the disk just before a function of the trainer runs for the `turn`-th time."""
+    owner: Any = {"run": run, "loop": loop.Loop, "result": run.result, "conversion": run.conversion}[request["owner"]]
+    plain, calls = getattr(owner, request["name"]), []
+
+    def fill(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == request["turn"]:
+            filler = Path(request["filler"])
+            room = shutil.disk_usage(filler.parent).free - request["room_bytes"]
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, room)
+        return plain(*arguments, **options)
+
+    setattr(owner, request["name"], fill)
 
 
 def slow_saving(request: dict[str, Any]) -> None:
@@ -174,10 +213,12 @@ def checked(request: dict[str, Any]) -> None:
 _FAULTS = (
     checked,
     connecting,
+    full_disk,
     killed_after_evaluation,
     killed_exporting,
     little_memory,
     poisoned_always,
+    poisoned_far,
     poisoned_once,
     slow_saving,
     watched,

@@ -1,0 +1,44 @@
+"""One run in two processes: the same steps as in one, told once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import (
+    Run,
+    adapter_difference,
+    complete,
+    curve,
+    events_in,
+    largest_difference,
+    left_over,
+    tiny_base,  # noqa: F401  (a fixture)
+    write_spec,
+)
+from trainer.events import Finished
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="gloo")]
+
+
+def test_two_processes_train_what_one_does(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    alone = write_spec(tmp_path / "alone", tiny_base, dropout=0.0, micro_batch=2)
+    told = complete(environment.python, alone)
+    shared = write_spec(tmp_path / "shared", tiny_base, dropout=0.0, micro_batch=1)
+    launching = [str(environment.python), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    with Run(environment.python, shared, command=[*launching, "-m", "trainer", str(shared)], cwd=ROOT) as run:
+        last = run.end()
+    assert isinstance(last, Finished)
+    assert last.step == 12
+    assert largest_difference(curve(run.told), curve(told)) < 1e-3
+    assert adapter_difference(tmp_path / "shared", tmp_path / "alone") < 1e-3
+    assert events_in(tmp_path / "shared" / "events.jsonl") == run.told
+    assert left_over(tmp_path / "shared") == []
