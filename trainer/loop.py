@@ -331,7 +331,7 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
         greater_is_better=False,
         seed=spec.seed,
         use_cpu=spec.device == "cpu",
-        fp16=spec.precision == "f16",
+        fp16=spec.compute == "f16",
         dataloader_pin_memory=spec.device == "cuda",
         ddp_find_unused_parameters=False,
         remove_unused_columns=False,

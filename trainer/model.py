@@ -18,7 +18,7 @@ from trainer.spec import RunSpec
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
-_DTYPES = {"nf4": torch.bfloat16, "bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
+_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def load(spec: RunSpec, base: Base) -> Any:
     """
     device = str(spec.device)
     torch.manual_seed(spec.seed)
-    dtype = _DTYPES[str(spec.precision)]
+    dtype = _DTYPES[str(spec.compute)]
     quantization = None
     if spec.precision == "nf4":
         quantization = BitsAndBytesConfig(

@@ -304,7 +304,7 @@ def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
         missing = _missing_targets(base)
         if missing:
             yield _finding("targets_missing" if len(missing) == len(_targets()) else "targets_few", targets=missing)
-    if material.spec.precision == "f16":
+    if material.spec.compute == "f16":
         if base.model_type.startswith("qwen2"):
             yield _finding("f16_overflows", model_type=base.model_type)
         else:

@@ -101,7 +101,8 @@ def effective(spec: RunSpec, facts: Facts) -> RunSpec:
     device = decide("device", lambda: facts.device)
     is_small = facts.parameters < BILLION
     room = _room(facts, device, spec.memory_share)
-    decide("precision", lambda: _precision(facts, device))
+    precision = decide("precision", lambda: _precision(facts, device))
+    decide("compute", lambda: _compute(facts, device) if precision == "nf4" else precision)
     decide("optimizer", lambda: _optimizer(facts, device))
     decide("gradient_checkpointing", lambda: not (device == "cpu" and is_small))
     decide("context_tokens", lambda: room.context_tokens[facts.tokens_longest > room.context_tokens[0]])
@@ -147,6 +148,13 @@ def _precision(facts: Facts, device: str) -> str:
     if device == "cuda" or facts.parameters >= BILLION:
         return "nf4"
     return "bf16" if facts.has_bf16 else "f32"
+
+
+def _compute(facts: Facts, device: str) -> str:
+    """bfloat16 where it need not be emulated; float16 on cards before Ampere."""
+    if facts.has_bf16:
+        return "bf16"
+    return "f16" if device == "cuda" else "f32"
 
 
 def _optimizer(facts: Facts, device: str) -> str:

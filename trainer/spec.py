@@ -17,6 +17,7 @@ from trainer.form import Form
 VERSION = 1
 PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
+COMPUTE = ("bf16", "f16", "f32")
 OVER_LENGTH = ("refuse", "drop", "split")
 LOSSES = ("answers", "all")
 OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "adamw")
@@ -52,6 +53,7 @@ class RunSpec:
 
     preset: str = "standard"  # one of PRESETS: what the fields below are when they are None
     precision: str | None = None  # of the frozen base, one of PRECISIONS
+    compute: str | None = None  # what nf4 weights are multiplied in, one of COMPUTE; of others it is their precision
     device: str | None = None  # one of DEVICES
     memory_share: float = 1.0  # of the card's memory that the run may take, 0 to 1
     context_tokens: int | None = None  # the longest example; padding goes to the longest of a batch, not to this
@@ -143,6 +145,7 @@ _TEXTS = ("holdout", "name", "bases", "base_sha256", "converter")  # may be empt
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,
+    "compute": COMPUTE,
     "device": DEVICES,
     "over_length": OVER_LENGTH,
     "loss": LOSSES,
@@ -174,6 +177,8 @@ _REAL = {
 
 def _check(spec: RunSpec) -> None:
     _check_texts(spec)
+    if spec.precision not in (None, "nf4") and spec.compute not in (None, spec.precision):
+        raise SpecError("compute", spec.compute, str(spec.precision))
     for name, choices in _CHOICES.items():
         value = getattr(spec, name)
         if value not in choices and (value is not None or name in ("preset", "over_length")):

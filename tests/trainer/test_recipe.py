@@ -156,6 +156,24 @@ def test_the_device_decides_precision_and_optimizer(
     assert chosen == (precision, optimizer, gradient_checkpointing)
 
 
+@pytest.mark.parametrize(
+    ("facts", "changes", "given", "compute"),
+    [
+        (CARD, {}, {}, "bf16"),
+        (CARD, {"has_bf16": False}, {}, "f16"),
+        (CARD, {"has_bf16": False}, {"compute": "f32"}, "f32"),
+        (CPU, {"has_bf16": False, "parameters": 1_500_000_000}, {}, "f32"),
+        (CPU, {"has_bf16": False}, {}, "f32"),
+        (CPU, {}, {"precision": "f32"}, "f32"),
+        (CARD, {}, {"precision": "f16"}, "f16"),
+    ],
+)
+def test_nf4_weights_are_multiplied_in_what_the_device_can_do(
+    facts: Facts, changes: dict[str, Any], given: dict[str, Any], compute: str
+) -> None:
+    assert decided(facts, changes, **given).compute == compute
+
+
 def test_a_processor_that_the_spec_asks_for_counts_instead_of_the_card() -> None:
     effective = decided(CARD, {"parameters": 268_000_000}, device="cpu")
     assert (effective.precision, effective.optimizer, effective.micro_batch) == ("bf16", "adamw", 4)

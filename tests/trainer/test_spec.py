@@ -10,12 +10,13 @@ import pytest
 
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import spec
-from trainer.spec import DEVICES, LOSSES, OPTIMIZERS, OVER_LENGTH, PRECISIONS, PRESETS, RunSpec, SpecError
+from trainer.spec import COMPUTE, DEVICES, LOSSES, OPTIMIZERS, OVER_LENGTH, PRECISIONS, PRESETS, RunSpec, SpecError
 
 LEAST = {"folder": "/run", "base": "/base", "train": "/train.jsonl", "validation": "/validation.jsonl"}
 CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,
+    "compute": COMPUTE,
     "device": DEVICES,
     "over_length": OVER_LENGTH,
     "loss": LOSSES,
@@ -99,7 +100,7 @@ def test_anything_else_is_refused_with_the_choices(field: str, value: object) ->
     ("field", "value"),
     [
         ("holdout", 5), ("name", None), ("hashes", ["a"]), ("hashes", {"train": 1}), ("samples", "質問"),
-        ("samples", [""]),        ("gradient_checkpointing", "yes"), ("preset", None), ("over_length", None),
+        ("samples", [""]),        ("gradient_checkpointing", "yes"), ("preset", None), ("over_length", None), ("compute", "nf4"),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
