@@ -100,7 +100,8 @@ def test_anything_else_is_refused_with_the_choices(field: str, value: object) ->
     ("field", "value"),
     [
         ("holdout", 5), ("name", None), ("hashes", ["a"]), ("hashes", {"train": 1}), ("samples", "質問"),
-        ("samples", [""]),        ("gradient_checkpointing", "yes"), ("preset", None), ("over_length", None), ("compute", "nf4"),
+        ("samples", [""]), ("gradient_checkpointing", "yes"), ("preset", None), ("over_length", None),
+        ("compute", "nf4"),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
