@@ -21,7 +21,7 @@ CHUNK_ELEMENTS = 1 << 25  # as in trainer/loss.py, which needs torch
 GIB = 1 << 30
 _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
 _BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens
-_CONTEXT_BYTES = 600 << 20  # CUDA's own, and its libraries' code
+CONTEXT_BYTES = 600 << 20  # of CUDA itself, and its libraries' code
 _SPARE_SHARE = 0.1  # of activations; assumed
 _CPU_LIBRARIES_BYTES = 420_000_000  # Python with torch, transformers and peft; measured 0.41 GB
 _CPU_TOKEN_BYTES = 1400  # of the tokenizer, a token; measured with Gemma 3's 262,144
@@ -133,7 +133,7 @@ class Memory:
 def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
     """Of the card, or of the process without one. `spec`: effective. `longest_tokens`: of the longest example."""
     positions = (spec.micro_batch or 1) * longest_tokens
-    number = _BYTES[str(spec.precision)]
+    number = _BYTES[str(spec.compute or spec.precision)]
     lora = shape.lora_weights(spec.rank or 16)
     is_packed = spec.precision == "nf4"
     layer = positions * _layer_token_bytes(shape, spec, longest_tokens)
@@ -152,9 +152,7 @@ def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
         kept=kept,
         working=working,
         spare=0 if spec.device == "cpu" else round(_SPARE_SHARE * (kept + working)),
-        libraries=_CPU_LIBRARIES_BYTES + _CPU_TOKEN_BYTES * shape.vocabulary
-        if spec.device == "cpu"
-        else _CONTEXT_BYTES,
+        libraries=_CPU_LIBRARIES_BYTES + _CPU_TOKEN_BYTES * shape.vocabulary if spec.device == "cpu" else CONTEXT_BYTES,
     )
 
 
@@ -163,7 +161,7 @@ def _layer_token_bytes(shape: Shape, spec: RunSpec, longest_tokens: int) -> int:
 
     PEFT turns the input of each LoRA into 32 bits, each time anew where the rest has 16. Norms compute in 32 bits.
     """
-    number = _BYTES[str(spec.precision)]
+    number = _BYTES[str(spec.compute or spec.precision)]
     width, inner, queries, keys = shape.width, shape.inner, shape.queries, shape.keys
     if spec.dropout:  # each input once more, and which of its numbers were dropped
         marks = 4 if spec.device == "cpu" else 1
