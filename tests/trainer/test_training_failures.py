@@ -34,14 +34,14 @@ class Failures(NamedTuple):
     log: str
 
 
-def long_rows(folder: Path) -> dict[str, str]:
-    """Eight rows of hundreds of tokens, of which few are trained."""
+def long_rows(folder: Path, times: int) -> dict[str, str]:
+    """Eight rows whose questions are said so many times, in 50 tokens each; few tokens are trained."""
     folder.mkdir()
     paths = {}
     for name, numbers in (("train", range(8)), ("validation", range(8, 10))):
         rows = [row(number) for number in numbers]
         for one in rows:
-            one["messages"][0]["content"] *= 16
+            one["messages"][0]["content"] *= times
         paths[name] = str(folder / f"{name}.jsonl")
         text = "\n".join(json.dumps(one, ensure_ascii=False) for one in rows)
         Path(paths[name]).write_text(text, encoding="utf-8")
@@ -64,9 +64,8 @@ def failures(
         told["always"] = server.run(write_spec(root / "always", tiny_base), fault="poisoned_always")
         told["too far"] = server.run(write_spec(root / "too far", tiny_base), fault="poisoned_far")
         told["home"] = server.run(write_spec(root / "home", tiny_base, max_steps=1), fault="connecting")
-        rows = long_rows(root / "long")
-        for name, room in (("roomy", 4096), ("narrow", 60), ("none", 4)):
-            spec = write_spec(root / name, tiny_base, **LONG, **rows)
+        for name, times, room in (("roomy", 16, 4096), ("narrow", 16, 60), ("none", 40, 4)):
+            spec = write_spec(root / name, tiny_base, **LONG, **long_rows(root / f"{name} rows", times))
             told[name] = server.run(spec, fault="little_memory", room_bytes=room * MIB)
         return Failures(told, root, server.log.read_text("utf-8", errors="replace"))
 
