@@ -5,12 +5,13 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+from trainer import disk
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -36,15 +37,15 @@ def publish(part: Path, step: int) -> Checkpoint:
     files = {}
     for path in sorted(part.iterdir()):
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
-        _sync(path)
+        disk.flush(path)
     manifest = part / MANIFEST
     manifest.write_text(json.dumps({"version": VERSION, "step": step, "files": files}, indent=1), encoding="utf-8")
-    _sync(manifest)
-    _sync(part)
+    disk.flush(manifest)
+    disk.flush(part)
     final = part.with_suffix("")
     shutil.rmtree(final, ignore_errors=True)  # a damaged one, or what was trained beyond the step resumed from
     part.rename(final)
-    _sync(final.parent)
+    disk.flush(final.parent)
     return Checkpoint(step, final)
 
 
@@ -98,13 +99,3 @@ def _named(folder: Path) -> list[Checkpoint]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
-        return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,8 @@
-"""A full disk, whatever a library calls it. Standard library only."""
+"""A full disk, whatever a library calls it, and what is on it for good. Standard library only."""
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,3 +44,14 @@ def discard(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or a folder's list of names, is on the disk for good."""
+    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -19,7 +19,6 @@ from app.core.wording import help_text, phrase, size
 from app.services import training
 from app.services.training import Trainer
 from trainer.events import Preview, PreviewToken
-from trainer.spec import PRESETS
 
 _MEMORY = ("weights", "tables", "adapter", "optimizer", "kept", "working", "spare", "libraries")
 _SHOWN_TOKENS = 400
@@ -33,11 +32,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
-    parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
-    parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
-    parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
-    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
-    parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
+    train_runs.add_wishes(parser)
     parser.add_argument("--job", metavar="DIR", help=help_text("train plan --job"))
     parser.add_argument("--with-base", action="store_true", help=help_text("train plan --with-base"))
 

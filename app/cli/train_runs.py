@@ -29,16 +29,21 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
-    parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
-    parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
-    parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
-    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
-    parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
+    add_wishes(parser)
     listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
         if name != "list":
             parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    """SPEC, and the options that stand for one; read by `wishes_of`."""
+    parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
+    parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
+    parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
+    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
 
 
 def wishes_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The file or folder that a job makes: complete under its own name, or not there at all."""
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
+from trainer import disk
 from trainer.convert.failure import JobError
 from trainer.convert_job import part_path
 
@@ -25,11 +25,11 @@ class Target:
         """Everything on the disk, then the name: after a power cut there is the whole result or none."""
         files = [path for path in self.part.rglob("*") if path.is_file()] if self.part.is_dir() else [self.part]
         for file in files:
-            _sync(file)
+            disk.flush(file)
         if self.part.is_dir():
-            _sync(self.part)
+            disk.flush(self.part)
         self.part.replace(self.path)
-        _sync(self.path.parent)
+        disk.flush(self.path.parent)
 
     def discard(self) -> None:
         if self.part.is_dir():
@@ -37,13 +37,3 @@ class Target:
             return
         with contextlib.suppress(OSError):  # Windows: still open in this process; the program deletes it afterwards
             self.part.unlink()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
-        return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
