@@ -36,7 +36,7 @@ def test_a_run_in_four_bits_ends_and_stays_within_what_was_computed(
 def test_a_card_that_is_too_small_is_told_before_anything_is_loaded(
     environment: TrainingEnvironment, tiny_base: Path, tmp_path: Path  # noqa: F811
 ) -> None:  # fmt: skip
-    path = write_spec(tmp_path / "run", tiny_base, device="cuda", precision="nf4", memory_share=0.01)
+    path = write_spec(tmp_path / "run", tiny_base, device="cuda", precision="nf4", micro_batch=1024, memory_share=0.01)
     command = environment.command("trainer", str(path))
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     last: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
