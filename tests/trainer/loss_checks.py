@@ -112,7 +112,18 @@ def taught(adapted: Any, given: dict[str, torch.Tensor], count: int) -> tuple[fl
 
 def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
     """Types of the parts after loading, and of what is trained."""
-    spec = RunSpec("x", "x", "x", "x", precision=precision, device="cpu", rank=4, alpha=8, gradient_checkpointing=True)
+    spec = RunSpec(
+        "x",
+        "x",
+        "x",
+        "x",
+        precision=precision,
+        compute="bf16",
+        device="cpu",
+        rank=4,
+        alpha=8,
+        gradient_checkpointing=True,
+    )
     adapted = model.load(spec, model.look_at(Path(request["base"])))
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}

@@ -24,7 +24,7 @@ from trainer.events import Adjusted, Checkpoint, Event, Failed, Finished, Starte
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fork and RLIMIT_AS")
 
-LONG = {"micro_batch": 8, "accumulation": 1, "epochs": 1.0, "context_tokens": 2048, "dropout": 0.0, "samples": ["?"]}
+LONG = {"micro_batch": 8, "accumulation": 1, "epochs": 1.0, "context_tokens": 2048, "dropout": 0.0}
 MIB = 1 << 20
 
 

@@ -47,7 +47,7 @@ def measured(
         curves, folders = {}, {}
         for micro, accumulation in CUTS:
             folder = folders[micro, accumulation] = root / f"{micro}x{accumulation}"
-            cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0, "samples": ["?"]}
+            cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
             curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
         notes = root / "notes.json"
         told = server.run(write_spec(root / "run", tiny_base, weight_decay=0.01), fault="watched", notes=str(notes))

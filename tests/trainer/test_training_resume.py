@@ -88,7 +88,7 @@ def ended(
         rows = write_rows(root / "changed rows")
         hashes = {"train": "0" * 64}
         told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
-        over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 3, "evaluations_per_epoch": 6}
+        over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 2, "evaluations_per_epoch": 6}
         told["over"] = server.run(write_spec(root / "over", tiny_base, **over))
         late = write_spec(root / "late", tiny_base, **over)
         server.start(late, fault="killed_after_evaluation", step=told["over"][-1].step - 1)  # type: ignore[union-attr]
@@ -243,7 +243,7 @@ def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
     """Tiny data and a high rate."""
     last, evaluations = finished(ended.told["over"]), curve(ended.told["over"]).evaluations
     assert last.reason == "early_stopping"
-    assert last.step == last.best_step + 3 == max(evaluations)
+    assert last.step == last.best_step + 2 == max(evaluations)
     assert last.best_loss == min(evaluations.values()) == evaluations[last.best_step]
     best = ended.root / "over" / "checkpoints" / f"checkpoint-{last.best_step}" / "adapter_model.safetensors"
     adapter = weights_of(ended.root / "over" / "adapter" / "adapter_model.safetensors")

@@ -38,9 +38,10 @@ SETTINGS: dict[str, Any] = {
     "epochs": 2.0,
     "evaluations_per_epoch": 2,
     "patience": 100,
+    "samples": ["いつ点検しますか？"],
     "sample_tokens": 2,
 }
-ROWS = {"train": 24, "validation": 6, "holdout": 4}
+ROWS = {"train": 24, "validation": 4, "holdout": 3}
 STEPS = 12  # of a run with these settings
 PLACES = ("橋", "堰堤", "擁壁", "水路", "トンネル")
 
