@@ -42,7 +42,8 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.with_base and not options.job:
         raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
     wishes = train_runs.wishes_of(options)
-    trainer = _trainer(where)
+    # A job needs llama.cpp's converter, which lies in the training environment.
+    trainer = training.locate(where.data) if options.job else _trainer(where)
     store = Store.open(where.database, where.backups)
     try:
         converter = trainer.converter if trainer else ""

@@ -72,6 +72,14 @@ def test_without_an_environment_it_is_estimated(
     assert "Verdict: it fits." in out
 
 
+def test_a_job_needs_the_environment_for_its_converter(
+    kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
+    assert kotae("train", "plan", str(spec), "--job", str(tmp_path / "job"))[0] == 3
+    assert not (tmp_path / "job").exists()
+
+
 def test_what_does_not_fit_ends_with_1_and_says_what_would(
     kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
