@@ -24,7 +24,7 @@ _BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, 
 CONTEXT_BYTES = 600 << 20  # of CUDA itself, and its libraries' code
 _SPARE_SHARE = 0.1  # of activations; assumed
 _CPU_LIBRARIES_BYTES = 420_000_000  # Python with torch, transformers and peft; measured 0.41 GB
-_CPU_SPARE_BYTES = 500_000_000  # the heap keeps pieces of what was freed; measured 0.0 to 0.7 GB with a base of 0.3B
+_CPU_SPARE_BYTES = 600_000_000  # with checkpointing the heap keeps pieces of what was freed; measured 0.7 GB
 _CPU_TOKEN_BYTES = 1400  # of the tokenizer, a token; measured with Gemma 3's 262,144
 _LOG_BYTES = 64 << 20
 _FOUR_NORMS = ("gemma2", "gemma3", "gemma3_text")
@@ -152,9 +152,15 @@ def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
         optimizer=round(lora * optimizer_bytes(spec)),
         kept=kept,
         working=working,
-        spare=_CPU_SPARE_BYTES if spec.device == "cpu" else round(_SPARE_SHARE * (kept + working)),
+        spare=_spare_bytes(spec, kept + working),
         libraries=_CPU_LIBRARIES_BYTES + _CPU_TOKEN_BYTES * shape.vocabulary if spec.device == "cpu" else CONTEXT_BYTES,
     )
+
+
+def _spare_bytes(spec: RunSpec, activations: int) -> int:
+    if spec.device == "cpu":
+        return _CPU_SPARE_BYTES if spec.gradient_checkpointing else 0
+    return round(_SPARE_SHARE * activations)
 
 
 def _layer_token_bytes(shape: Shape, spec: RunSpec, longest_tokens: int) -> int:
