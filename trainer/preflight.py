@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer import template
+from trainer import estimate, template
 from trainer.convert import hf_folder, pre_tokenizer
 from trainer.data import Conversation, Encoding
 from trainer.events import Finding, Findings, Preview, PreviewToken
@@ -70,9 +70,7 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 FEW, ENOUGH = 50, 500  # rows
 LINES = 10
-KEPT_CHECKPOINTS = 3
 PREVIEWS, PREVIEW_TOKENS = 3, 4096
-_LOG_BYTES = 64 << 20  # events, texts, the report
 
 
 def report(
@@ -339,19 +337,14 @@ def _of_machine(material: Material, base: "Base", platform: str) -> Iterator[Fin
     spec = material.spec
     folder = Path(spec.folder)
     place = next(path for path in (folder, *folder.parents) if path.exists())
-    needed, free = disk_bytes(spec.rank or 0, base), shutil.disk_usage(place).free
+    disk = estimate.disk(estimate.shape_of(base.config, base.parameters), spec)
+    needed, free = disk.checkpoints + disk.adapter + disk.logs, shutil.disk_usage(place).free
     if free < needed:
         yield _finding("disk_short", path=str(folder), needed_bytes=needed, free_bytes=free)
     if not _is_network_refused():
         yield _finding("network_open")
     if platform == "win32" and spec.device == "cuda":
         yield _finding("shared_memory")
-
-
-def disk_bytes(rank: int, base: "Base") -> int:
-    """Checkpoints with the optimizer's two moments, one more while it is written, and the adapter twice, in float32."""
-    parameters = sum(rank * sum(shape) for shape in _matrices(base).values())
-    return 4 * parameters * (3 * (KEPT_CHECKPOINTS + 1) + 2) + _LOG_BYTES
 
 
 def _is_network_refused() -> bool:

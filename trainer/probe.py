@@ -37,7 +37,10 @@ def smaller(material: Material, journal: Journal, step: int) -> Material:
 
 
 def compute(material: Material, base: Base, journal: Journal) -> Forecast:
-    """Told before the model is loaded. Raises RunError("memory_short") above what a run may take of what is free."""
+    """Told before the model is loaded. Raises RunError("memory_short") above what a run may take of what is free.
+
+    This process has its libraries, and the card's context, by now: what is free is free besides them.
+    """
     effective, device = material.spec, str(material.spec.device)
     lengths = [len(example.ids) for example in material.train]
     shape = estimate.shape_of(base.config, base.parameters)
@@ -60,8 +63,7 @@ def compute(material: Material, base: Base, journal: Journal) -> Forecast:
         is_measured=False,
     )
     journal.send(forecast)
-    taken_already = memory.libraries if device == "cpu" else 0
-    if memory.total - taken_already > estimate.REFUSED_SHARE * available:
+    if memory.total - memory.libraries > estimate.REFUSED_SHARE * available:
         raise RunError("memory_short", needed_bytes=memory.total, available_bytes=available, device=device)
     return forecast
 
