@@ -28,7 +28,7 @@ from tests.trainer.training_runs import (
 from trainer import checkpoints
 from trainer.events import Event, Failed, Finished, Step
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and fork")]
 
 SHORT = {"max_steps": 4}
 SIZE = "128m"  # with less, a run does not even begin
@@ -133,7 +133,6 @@ def test_what_was_told_before_is_not_lost(ended: Any) -> None:
 # ------------------------------------------------------------------- conversions
 
 
-@pytest.mark.slow
 def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
     environment: TrainingEnvironment,  # noqa: F811
     converter: str,  # noqa: F811
@@ -158,7 +157,6 @@ def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
         assert curve(told).losses == {}
 
 
-@pytest.mark.slow
 def test_a_base_that_finds_no_room_as_a_folder_is_converted_later(
     environment: TrainingEnvironment,  # noqa: F811
     tmp_path: Path,

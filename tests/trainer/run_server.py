@@ -22,7 +22,7 @@ import torch
 import transformers.trainer
 from peft import get_peft_model  # noqa: F401
 
-from trainer import checkpoints, loop, run
+from trainer import disk, loop, run
 from trainer.__main__ import main
 
 
@@ -120,13 +120,13 @@ def slow_saving(request: dict[str, Any]) -> None:
     """A disk that takes a while for each file."""
     import time
 
-    plain = checkpoints._sync
+    plain = disk.flush
 
     def sync(path: Path) -> None:
         time.sleep(request["seconds"])
         plain(path)
 
-    checkpoints._sync = sync
+    disk.flush = sync
 
 
 def connecting(_request: dict[str, Any]) -> None:
