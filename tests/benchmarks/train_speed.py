@@ -25,8 +25,8 @@ MICRO_BATCH, ACCUMULATION, LEARNING_RATE = 2, 4, 2e-4
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("base", nargs="?")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--compute", default="f32", help="bf16 with nf4 on a card")
