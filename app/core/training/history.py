@@ -1,4 +1,4 @@
-"""All that a run has told, without what was done again after a pause: for curves and samples over time."""
+"""All that a run has told, without what was done again: for curves and samples over time."""
 
 import json
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ class History:
             case Started():
                 self._begin(event)
             case Step():
+                self._go_back(event.step - 1)
                 self.steps.append(event)
             case Evaluation():
                 self.evaluations.append(event)
@@ -43,6 +44,12 @@ class History:
                 self.finished = event
             case _:  # where it is, which is past
                 pass
+
+    def _go_back(self, last: int) -> None:
+        """Steps are done again after a start, and after a rollback, which tells no start."""
+        for kept in (self.steps, self.evaluations, self.samples):
+            while kept and kept[-1].step > last:
+                kept.pop()
 
     def _begin(self, event: Started) -> None:
         """What came after the step that it goes on from is done again."""
