@@ -16,10 +16,8 @@ def told(*events: object) -> History:
 
 
 def test_steps_after_a_rollback_replace_those_before_it() -> None:
-    found = told(
-        Started(PROTOCOL, 1, 0.0), step(1), step(2, 5.0), Evaluation(2, 0.2, 5.0, 10, False),
-        Sample(2, "問", "答", True), Sample(2, "問い", "答え", True), step(3, 9.0), Adjusted("not_finite", 4, {}), step(2, 0.5), step(3, 0.4),
-    )  # fmt: skip
+    before = [step(1), step(2, 5.0), Evaluation(2, 0.2, 5.0, 10, False), Sample(2, "問", "答", True), step(3, 9.0)]
+    found = told(Started(PROTOCOL, 1, 0.0), *before, Adjusted("not_finite", 4, {}), step(2, 0.5), step(3, 0.4))
     assert [(one.step, one.loss) for one in found.steps] == [(1, 1.0), (2, 0.5), (3, 0.4)]
     assert found.evaluations == []
     assert found.samples == []
