@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JAPANESE = re.compile(r"[\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff]")
 # These are words of the window that happen to be needed where it is put together.
 WINDOW = (ROOT / "app/ui", ROOT / "app/application.py")
-# What reads Japanese documents and data knows how they are written. Nothing there is shown, and so none of it is a sentence.
+# What reads Japanese documents and data knows how they are written. Nothing there is shown: none of it is a sentence.
 READS = (ROOT / "app/core/documents", ROOT / "app/documents", ROOT / "app/core/datasets")
 UNTRANSLATED = {
     "日本語",  # the name of the language, in the language

@@ -1,1 +1,1 @@
-"""Data for fine-tuning: foreign files into rows of messages, what is wrong with them, and a split that does not leak."""
+"""Data for fine-tuning: foreign files into rows of messages, what is wrong with them, a split without leaks."""

@@ -1,4 +1,4 @@
-"""One row of training data, and the file that holds them: OpenAI's messages as JSON Lines, which `trainer` reads too."""
+"""One row of training data, and the file that holds them: OpenAI's messages as JSON Lines, as `trainer` reads it."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ class Message:
 class Row:
     """An optional system message, then user and assistant in turns, an assistant last; no text is blank.
 
-    `line`: of the file (or row of the sheet, or place in a JSON list) it comes from, from 1. `group`: rows with the same
-    one never come apart in a split: a document and its section, or "" where the row stands for itself.
+    `line`: of the file (or row of the sheet, or place in a JSON list) it comes from, from 1. `group`: rows with the
+    same one never come apart in a split: a document and its section, or "" where the row stands for itself.
     """
 
     line: int
