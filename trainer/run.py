@@ -87,9 +87,6 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
         material = probe.measure(adapted, prepared.material, prepared.forecast, journal)
         if ends_after == "probe":
             return None
-        if control.wanted in ("pause", "cancel"):  # meanwhile; nothing has been trained that a checkpoint lacks
-            step = start.step if start else 0
-            return Cancelled(step) if control.wanted == "cancel" else Paused(step)
         trained = _train(adapted, material, folder, journal, control, start)
         return _finish(adapted, trained, prepared, folder, journal)
 
