@@ -126,19 +126,15 @@ class ModelLibrary(QObject):
         return local_models.describe(starter.assemble(self._folder, report))
 
     def _run(self, work: Callable[[Progress], LocalModel]) -> None:
-        """What is cancelled is not added, also where the file was only looked at and is described already."""
-
-        def unless_cancelled(progress: Progress) -> LocalModel:
-            model = work(progress)
-            progress.check()
-            return model
-
         if self._task is None:
             self._task = background.run_long(
-                unless_cancelled, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled
+                work, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled
             )
 
     def _on_described(self, model: LocalModel) -> None:
+        if self._task is not None and self._task.progress.is_cancelled:  # after its last look at that
+            self._on_cancelled()
+            return
         self._note_end()
         model = local_models.merged(model, self._store.local_models())  # the command line may have added some
         if self._change(lambda: self._store.put_local_model(model)):
