@@ -10,7 +10,7 @@ from typing import Any
 
 from app.cli import data
 from app.cli.output import Output
-from app.core.datasets import leakage, reading, split
+from app.core.datasets import leakage, reading, rows, split
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.reading import Imported
 from app.core.datasets.split import LEAST_SHARE, MOST_SHARE, PAPER, Settings, Split
@@ -73,7 +73,7 @@ def _source(imported: Imported) -> dict[str, Any]:
 
 
 def _text(imported: Imported, made: Split, report: LeakageReport, folder: Path, output: Output) -> Iterator[str]:
-    counts = {name: f"{len(made.part(name)):,}" for name in split.PARTS}
+    counts = {name: f"{len(made.part(name)):,}" for name in rows.PARTS}
     yield output.phrase("split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts)
     mapping = imported.mapping.as_dict()
     if mapping.get("group"):
@@ -107,6 +107,8 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
         threshold=measure.threshold,
     )
     part = output.phrase(f"split_part_{measure.part}")
+    if report.near_validation:
+        yield output.phrase("split_validation_near", near=f"{report.near_validation:,}")
     # Rounded down: just under the threshold must not read as if it had been reached.
     median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
     yield output.phrase("split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")

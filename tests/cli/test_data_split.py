@@ -97,6 +97,8 @@ def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.Captur
     assert found[1] == found[2]
     assert len(re.findall(r"評価用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
     assert f"ほか {int(found[1]) - 10} 行" in printed
+    near = split.verify(tmp_path / "x")["leakage"]["near_validation"]
+    assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
     assert split.verify(tmp_path / "x")["settings"]["measure"] == {"n": 2, "threshold": 0.45, "part": "question"}
 
 

@@ -1,4 +1,4 @@
-"""What of a split's hold-out is known from its training rows."""
+"""What of a split's hold-out, and of its validation, is known from its training rows."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -25,15 +25,18 @@ class LeakageReport:
     nearest: tuple[Nearest, ...]  # for each held-out row, in its order
     histogram: tuple[int, ...]  # held-out rows whose nearest is 0 to under 0.1, …, 0.9 to 1
     near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
+    near_validation: int  # the same of validation: not 0 where a split does not keep alike rows together
     shared_groups: tuple[str, ...]  # in more than one part: none in a sound split
 
     @property
     def is_sound(self) -> bool:
+        """Of the hold-out; what is near in validation only makes its losses look better than they are."""
         return not (self.near or self.shared_groups)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "near": self.near,
+            "near_validation": self.near_validation,
             "shared_groups": list(self.shared_groups),
             "most_similar": max(one.similarity for one in self.nearest),
             "histogram": list(self.histogram),
@@ -45,17 +48,16 @@ class LeakageReport:
 
 
 def report(split: Split) -> LeakageReport:
-    rows = [*split.holdout, *split.train]
-    held_out = len(split.holdout)
-    measure = split.settings.measure
-    found = duplicates.nearest(rows, range(held_out), range(held_out, len(rows)), measure)
-    nearest = tuple(
-        Nearest(row, rows[place], similarity) for row, (place, similarity) in zip(split.holdout, found, strict=True)
-    )
+    asked, measure = (*split.holdout, *split.validation), split.settings.measure
+    rows = [*asked, *split.train]
+    found = duplicates.nearest(rows, range(len(asked)), range(len(asked), len(rows)), measure)
+    every = [Nearest(row, rows[place], similarity) for row, (place, similarity) in zip(asked, found, strict=True)]
+    nearest, validation = tuple(every[: len(split.holdout)]), every[len(split.holdout) :]
     return LeakageReport(
         nearest=nearest,
         histogram=tuple(sum(_bin(one.similarity) == at for one in nearest) for at in range(BINS)),
         near=sum(one.similarity >= measure.threshold for one in nearest),
+        near_validation=sum(one.similarity >= measure.threshold for one in validation),
         shared_groups=_shared_groups(split),
     )
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+PARTS = ("train", "validation", "holdout")  # of a split, each a file of such rows
 ROLES = ("system", "user", "assistant")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.core.datasets import columns as names
 from app.core.datasets.columns import ColumnMapping
-from app.core.datasets.records import BadRow, Record, Twice, short
+from app.core.datasets.records import RECORD_CHARACTERS, BadRow, Record, Twice, short
 from app.core.datasets.rows import Message, Row
 
 TEXT_CHARACTERS = 100_000  # of one message; a longer one is a document
@@ -84,10 +84,10 @@ def _not_character(text: str) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """What a group is called; numbers and lists are names, too."""
+    """What a group is called, whole: what differs only at its end is another. Numbers and lists are names, too."""
     if value is None or isinstance(value, str):
-        return short(value or "")
-    return str(value) if isinstance(value, int | float) else short(value)
+        return short(value or "", RECORD_CHARACTERS)
+    return str(value) if isinstance(value, int | float) else short(value, RECORD_CHARACTERS)
 
 
 def _system(text: str) -> tuple[Message, ...]:

@@ -1,6 +1,7 @@
-"""Rows into training, validation and hold-out, so that none of the latter two is known from training.
+"""Rows into training, validation and hold-out, so that nothing of the hold-out is known from training.
 
-What belongs together never comes apart: rows of one `group`, rows that ask the same, rows that are nearly the same.
+What belongs together never comes apart: rows of one `group`, rows that ask the same and, as long as `keeps_alike`, rows
+that are nearly the same; without it validation may hold rows that are like those of training.
 All order comes from the seed and the rows' ids, so the same rows give the same split in whatever order they are read.
 """
 
@@ -20,12 +21,11 @@ from typing import Any
 from app.core.copying import sync_folder
 from app.core.datasets import duplicates
 from app.core.datasets.duplicates import DEFAULT, Measure
-from app.core.datasets.rows import Row
+from app.core.datasets.rows import PARTS, Row
 from app.core.errors import AppError
 from app.core.whole_file import failure
 
 MANIFEST = "split.json"
-PARTS = ("train", "validation", "holdout")  # each a file of JSON lines
 VERSION = 1
 REASONS = ("same", "near_holdout")  # for which a row is removed
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core import strict_json
+from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -19,7 +20,6 @@ from app.core.training import bases, problems, runs
 from trainer import spec
 from trainer.spec import RunSpec, SpecError
 
-PARTS = ("train", "validation", "holdout")
 _PATHS = (*PARTS, "folder", "data", "bases", "converter")
 _TEXTS = (*_PATHS, "base", "name", "base_sha256")
 _MAX_BYTES = 1 << 20
@@ -108,7 +108,7 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
 
     folder = Path(said["data"])
     frozen = split.verify(folder)["files"]
-    return {part: (folder / frozen[part]["file"], frozen[part]["sha256"]) for part in PARTS}
+    return {part: (folder / f"{part}.jsonl", frozen[part]["sha256"]) for part in PARTS}  # the files that were verified
 
 
 def _sha256(path: str) -> str:

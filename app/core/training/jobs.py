@@ -15,6 +15,7 @@ from typing import Any
 import trainer
 from app.core import hf_folder, wording
 from app.core.copying import require_space
+from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.paths import resources
 from app.core.training import bases, runs
@@ -23,7 +24,6 @@ from trainer.spec import RunSpec
 
 MANIFEST, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
 RUN, DATA, BASE = "run", "data", "base"  # folders in a job's
-PARTS = ("train", "validation", "holdout")
 SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
 _SCRIPTS = ("run.sh", "job.slurm", "run.ps1")
 

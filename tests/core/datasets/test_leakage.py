@@ -21,3 +21,13 @@ def test_a_leak_is_reported() -> None:
     assert report.nearest[0].similarity == 1.0
     assert report.histogram == (2, 0, 0, 0, 0, 0, 0, 0, 0, 2)
     assert report.as_json()["most_similar"] == 1.0
+
+
+def test_what_is_like_training_in_validation_is_counted_apart() -> None:
+    rows = distinct(30)
+    near_one = row(31, rows[10].question, rows[10].answer + "あ")
+    report = leakage.report(Split(Settings(), (*rows[10:],), (rows[8], near_one), (*rows[:4],), ()))
+    assert report.is_sound
+    assert (report.near, report.near_validation) == (0, 1)
+    assert report.as_json()["near_validation"] == 1
+    assert len(report.nearest) == sum(report.histogram) == 4

@@ -106,6 +106,13 @@ def test_a_row_has_the_same_id_whatever_file_it_comes_from(tmp_path: Path) -> No
     assert table.sha256 != alpaca.sha256
 
 
+def test_groups_that_differ_only_at_their_end_are_different(tmp_path: Path) -> None:
+    place = "https://example.co.jp/" + "documents/" * 60
+    table = [("質問", "回答", "資料"), *((f"問{at}？", f"答{at}。", f"{place}{at}.pdf") for at in range(3))]
+    found = reading.read(write(tmp_path / "a.csv", as_csv(table).encode()), ColumnMapping(group="資料"))
+    assert [row.group for row in found.rows] == [f"{place}{at}.pdf" for at in range(3)]
+
+
 def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "FILE_BYTES", 1000)
     monkeypatch.setattr(reading, "ROWS", 3)

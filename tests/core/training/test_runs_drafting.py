@@ -146,6 +146,15 @@ def test_data_without_validation_is_refused(tmp_path: Path, where: Paths, model:
     assert (error.code, error.facts["field"]) == ("spec_missing", "validation")
 
 
+def test_what_is_trained_on_are_the_files_that_were_verified(where: Paths, data: Path, model: LocalModel) -> None:
+    manifest = json.loads((data / "split.json").read_text(encoding="utf-8"))
+    del manifest["files"]["train"]["file"]
+    manifest["files"]["holdout"]["file"] = "../other.jsonl"
+    (data / "split.json").write_text(json.dumps(manifest), encoding="utf-8")
+    asked = draft({"data": str(data), "base": model.path}, where)
+    assert (asked.train, asked.holdout) == (str(data / "train.jsonl"), str(data / "holdout.jsonl"))
+
+
 def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Path, model: LocalModel) -> None:
     (data / "train.jsonl").write_text(ROW * 9, encoding="utf-8")
     assert refused({"data": str(data), "base": model.path}, where).code == "split_changed"
