@@ -78,7 +78,7 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     asked = _spec_of(run)
     trainer = training.locate(where.data)
     if asked.converter and trainer.converter != asked.converter:  # the environment was made anew, or moved
-        _rewrite(run, dataclasses.replace(asked, converter=trainer.converter))
+        runs.write_spec(run.folder, dataclasses.replace(asked, converter=trainer.converter))
     saved = run.standing.saved if run.has_checkpoint else None
     if saved is not None:
         output.note("run_continued", id=run.id, step=saved.step)
@@ -110,13 +110,6 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
     key = f"run_{run.state}"
     output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
     return 128 + signal.SIGINT if run.state == "paused" else 0
-
-
-def _rewrite(run: Run, asked: RunSpec) -> None:
-    try:
-        runs.write_spec(run.folder, asked)
-    except OSError as error:
-        raise AppError("run_unwritable", path=str(run.folder), reason=error.strerror or str(error)) from error
 
 
 def _models(where: Paths) -> list[LocalModel]:

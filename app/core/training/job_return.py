@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app.core import strict_json
+from app.core.atomic import write_atomically
 from app.core.copying import require_space
+from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.training import bases, jobs, runs, standing
 from app.core.training.runs import Run
@@ -16,38 +18,50 @@ from trainer import spec
 from trainer.spec import RunSpec, SpecError
 
 _MAX_BYTES = 1 << 20
-# What is taken; checkpoints, of no use any more, stay behind.
-_FILES = (standing.JOURNAL, runs.ADAPTER, "holdout.json", "log.txt")
-_FOLDERS = ("adapter",)
+# What is taken besides the journal; checkpoints, of no use any more, stay behind.
+_FILES = (runs.ADAPTER, runs.HOLDOUT, runs.LOG)
+_FOLDER = "adapter"
 
 
 def take(folder: Path, where: Path) -> Run:
     """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
 
-    Raises AppError: job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable, drive_space.
+    Raises AppError: job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable, drive_space,
+    run_busy, run_unwritable.
     """
     folder = folder.expanduser().absolute()
     manifest = _manifest(folder)
-    state = runs.read(folder / jobs.RUN).state if (folder / jobs.RUN).is_dir() else "waiting"
+    journal = folder / jobs.RUN / standing.JOURNAL
+    state = runs.read(folder / jobs.RUN).state if journal.is_file() and not journal.is_symlink() else "waiting"
     if state != "finished":
         raise AppError("job_unfinished", path=str(folder), state=state)
     effective = _verified(folder, manifest)
     target = where / str(manifest["run"])
-    known = runs.read(target) if (target / runs.SPEC).is_file() else None
-    if known is not None and known.state != "waiting":
-        raise AppError("job_taken_before", id=known.id)
-    asked = known.spec if known is not None and known.spec is not None else _placed(folder, target)
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_space(target, runs.size_bytes(folder / jobs.RUN))
-        _copy(folder / jobs.RUN, target)
-        places = {name: getattr(asked, name) for name in ("folder", "base", "bases", "converter", *jobs.PARTS)}
-        settled = dataclasses.replace(effective, **places)
-        (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
-        runs.write_spec(target, asked)
+        held = runs.hold(target)
+        try:
+            _fill(target, folder, effective)
+        finally:
+            held.release()
     except OSError as error:
         raise AppError("job_unwritable", path=str(target), reason=error.strerror or str(error)) from error
     return runs.read(target)
+
+
+def _fill(target: Path, folder: Path, effective: RunSpec) -> None:
+    """The journal goes last: until then the run waits, and can be taken again. Raises OSError, AppError as `take`."""
+    if standing.replay(target).state != "waiting":
+        raise AppError("job_taken_before", id=target.name)
+    asked = runs.read(target).spec or _placed(folder, target)
+    run = folder / jobs.RUN
+    require_space(target, runs.size_bytes(run))
+    _copy(run, target)
+    places = {name: getattr(asked, name) for name in ("folder", "base", "bases", "converter", *PARTS)}
+    settled = dataclasses.replace(effective, **places)
+    (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
+    runs.write_spec(target, asked)
+    write_atomically(target / standing.JOURNAL, (run / standing.JOURNAL).read_bytes())
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -73,7 +87,7 @@ def _verified(folder: Path, manifest: Mapping[str, Any]) -> RunSpec:
             raise AppError("job_changed", path=str(folder / Path(name).name))
     try:
         effective = spec.read(folder / jobs.RUN / runs.EFFECTIVE)
-        record = strict_json.parse(_small(folder / jobs.RUN / "adapter" / "kotae.json"))
+        record = strict_json.parse(_small(folder / jobs.RUN / _FOLDER / "kotae.json"))
     except (OSError, ValueError, SpecError) as error:
         raise AppError("job_unreadable", path=str(folder / jobs.RUN), reason=str(error)) from error
     if effective.hashes != manifest["hashes"]:
@@ -105,12 +119,11 @@ def _copy(source: Path, target: Path) -> None:
     for name in _FILES:
         if (source / name).is_file() and not (source / name).is_symlink():
             shutil.copyfile(source / name, target / name)
-    for name in _FOLDERS:
-        shutil.rmtree(target / name, ignore_errors=True)
-        (target / name).mkdir()
-        for path in (source / name).iterdir():
-            if path.is_file() and not path.is_symlink():
-                shutil.copyfile(path, target / name / path.name)
+    shutil.rmtree(target / _FOLDER, ignore_errors=True)
+    (target / _FOLDER).mkdir()
+    for path in (source / _FOLDER).iterdir():
+        if path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, target / _FOLDER / path.name)
 
 
 def _small(path: Path) -> bytes:

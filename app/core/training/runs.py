@@ -109,9 +109,9 @@ def create(asked: RunSpec) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if next(folder.iterdir(), None) is not None:
             raise AppError("run_folder_taken", path=str(folder))
-        write_spec(folder, asked)
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    write_spec(folder, asked)
     return folder
 
 
@@ -127,9 +127,12 @@ def new_folder(runs: Path, name: str, now: float) -> Path:
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
-    """Raises OSError."""
+    """Raises AppError("run_unwritable")."""
     text = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1)
-    write_atomically(folder / SPEC, text.encode("utf-8"))
+    try:
+        write_atomically(folder / SPEC, text.encode("utf-8"))
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
 
 
 def effective(run: Run) -> RunSpec | None:

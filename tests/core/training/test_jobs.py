@@ -99,6 +99,35 @@ def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: 
     assert refusal(job, tmp_path / "runs") == "job_taken_before"
 
 
+def test_a_return_that_breaks_off_can_be_done_again(
+    job: Path, start: Script, asked: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start("run.sh").communicate()
+    copy = shutil.copyfile
+
+    def lost(source: Path, target: Path) -> Path:
+        if source.parent.name == "adapter":
+            raise OSError(5, "gone")
+        return Path(copy(source, target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", lost)
+        assert refusal(job, tmp_path / "runs") == "job_unwritable"
+    waiting = runs.read(tmp_path / "runs" / "点検")
+    assert (waiting.state, waiting.spec) == ("waiting", asked)
+    assert job_return.take(job, tmp_path / "runs").state == "finished"
+
+
+def test_a_run_that_somebody_holds_is_not_written_into(job: Path, start: Script, tmp_path: Path) -> None:
+    start("run.sh").communicate()
+    held = runs.hold(tmp_path / "runs" / "点検")
+    try:
+        assert refusal(job, tmp_path / "runs") == "run_busy"
+    finally:
+        held.release()
+    assert job_return.take(job, tmp_path / "runs").state == "finished"
+
+
 def test_a_job_of_another_computer_becomes_a_run_of_its_own(job: Path, start: Script, tmp_path: Path) -> None:
     start("run.sh").communicate()
     run = job_return.take(job, tmp_path / "ほか")
