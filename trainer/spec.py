@@ -78,7 +78,7 @@ class RunSpec:
     gradient_checkpointing: bool | None = None  # activations are computed again instead of kept
     seed: int = 42  # of LoRA's beginning, the order of examples and dropout
 
-    samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): three of the validation rows
+    samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): two of the validation rows
     sample_tokens: int = 64  # the longest of these answers
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Find
 
 @dataclass(slots=True)
 class History:
-    """Oldest first. `versions` and `data`: as the last start has told them."""
+    """Oldest first. `findings`, `effective` and `started`: as last told."""
 
     steps: list[Step] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
@@ -28,9 +28,10 @@ class History:
             case Started():
                 self._begin(event)
             case Step():
-                self._go_back(event.step - 1)
+                _drop(event.step, self.steps, self.evaluations, self.samples)
                 self.steps.append(event)
             case Evaluation():
+                _drop(event.step, self.evaluations, self.samples)
                 self.evaluations.append(event)
             case Sample():
                 self.samples.append(event)
@@ -45,12 +46,6 @@ class History:
             case _:  # where it is, which is past
                 pass
 
-    def _go_back(self, last: int) -> None:
-        """Steps are done again after a start, and after a rollback, which tells no start."""
-        for kept in (self.steps, self.evaluations, self.samples):
-            while kept and kept[-1].step > last:
-                kept.pop()
-
     def _begin(self, event: Started) -> None:
         """What came after the step that it goes on from is done again."""
         self.started = event
@@ -59,6 +54,13 @@ class History:
         self.evaluations = [one for one in self.evaluations if last and one.step <= last]
         self.samples = [one for one in self.samples if last and one.step <= last]
         self.adjusted = [one for one in self.adjusted if last and one.step <= last]
+
+
+def _drop(step: int, *told: list[Step] | list[Evaluation] | list[Sample]) -> None:
+    """From this step on: it is done again, after a start, and after a rollback, which tells no start."""
+    for kept in told:
+        while kept and kept[-1].step >= step:
+            kept.pop()
 
 
 def read(folder: Path) -> History:

@@ -76,9 +76,9 @@ def after(standing: Standing, event: Event) -> Standing:
         case Phase():
             return dataclasses.replace(standing, phase=event)
         case Step():
-            return dataclasses.replace(standing, step=event)
+            return dataclasses.replace(standing, step=event, evaluations=_before(event.step, standing))
         case Evaluation():
-            return dataclasses.replace(standing, evaluations=(*standing.evaluations, event))
+            return dataclasses.replace(standing, evaluations=(*_before(event.step, standing), event))
         case Sample():
             same = tuple(sample for sample in standing.samples if sample.step == event.step)
             return dataclasses.replace(standing, samples=(*same, event))
@@ -96,6 +96,14 @@ def after(standing: Standing, event: Event) -> Standing:
             return dataclasses.replace(standing, end=event)
         case _:  # a preview is for whoever looks at it
             return standing
+
+
+def _before(step: int, standing: Standing) -> tuple[Evaluation, ...]:
+    """Without what a rollback takes back: it tells no start."""
+    kept = standing.evaluations
+    while kept and kept[-1].step >= step:
+        kept = kept[:-1]
+    return kept
 
 
 def _started(standing: Standing, event: Started) -> Standing:

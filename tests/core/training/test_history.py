@@ -24,6 +24,13 @@ def test_steps_after_a_rollback_replace_those_before_it() -> None:
     assert len(found.adjusted) == 1
 
 
+def test_the_base_s_evaluation_counts_once_after_a_rollback_to_the_beginning() -> None:
+    base = [Evaluation(0, 0.0, 3.0, 10, True), Sample(0, "問", "答", True)]
+    found = told(*base, step(1), Adjusted("not_finite", 2, {}), *base, step(1, 0.9))
+    assert (found.evaluations, found.samples) == ([base[0]], [base[1]])
+    assert [one.loss for one in found.steps] == [0.9]
+
+
 def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     base, first = Evaluation(0, 0.0, 3.0, 10, True), Evaluation(1, 0.1, 2.0, 10, True)
     found = told(

@@ -123,6 +123,20 @@ def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make:
     assert run.standing.effective is not None
 
 
+def test_what_a_rollback_takes_back_is_forgotten(make: Make) -> None:
+    def step(number: int) -> events.Step:
+        return events.Step(number, 12, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
+
+    def evaluation(number: int, loss: float) -> events.Evaluation:
+        return events.Evaluation(number, 1.0, loss, 10, is_best=True)
+
+    halved = events.Adjusted("not_finite", 5, {})
+    run = tell(make("a"), evaluation(0, 3.0), step(4), evaluation(4, 2.0), halved, evaluation(0, 3.0), step(1))
+    assert [one.step for one in run.standing.evaluations] == [0]
+    run = tell(run, step(4), evaluation(4, 2.5), step(8), evaluation(8, 1.0), halved, step(5))
+    assert [(one.step, one.loss) for one in run.standing.evaluations] == [(0, 3.0), (4, 2.5)]
+
+
 def test_a_run_that_begins_anew_has_forgotten_everything_but_when_it_first_began(make: Make) -> None:
     run = make("a", "crashed")
     began_at = run.standing.started_at
