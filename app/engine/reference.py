@@ -57,7 +57,7 @@ class About:
 
 
 class Writer:
-    """Raises AppError("drive_space" | "build_unwritable") while it writes."""
+    """Raises AppError("drive_space" | "build_unwritable") while it writes, and when it is closed."""
 
     def __init__(self, path: Path, about: About) -> None:
         self._path = path
@@ -76,8 +76,11 @@ class Writer:
         self._write(record.tobytes())
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _write(self, raw: bytes) -> None:
         try:
@@ -85,7 +88,10 @@ class Writer:
                 self._file = self._path.open("wb", buffering=1 << 20)
             self._file.write(raw)
         except OSError as error:
-            raise write_failure(error, self._path.parent, "build_unwritable", self._about.size_bytes) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> AppError:
+        return write_failure(error, self._path.parent, "build_unwritable", self._about.size_bytes)
 
 
 class Reader:

@@ -38,7 +38,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     """Raises AppError: holdout_unreadable, holdout_other_vocabulary, what loading finds, and what writing does."""
     holdout = holdouts.read(Path(job.holdout))
     send(Phase("loading"))
-    model = ScoredModel(Path(job.model), job.adapter, job.strength, _context_tokens(job, holdout), job.threads)
+    model = ScoredModel(Path(job.model), job.adapter, *_context_tokens(job, holdout))
     try:
         _require_known_ids(holdout, job, model.vocabulary)
         scoring = _Scoring(model, job, holdout, send)
@@ -57,9 +57,11 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     }
 
 
-def _context_tokens(job: Score, holdout: Holdout) -> int:
-    asked = [len(chat.ids) + chat.limit for chat in job.chats] if job.answers else []
-    return max([*(len(example.ids) for example in holdout.examples), *asked])
+def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
+    """What has to be read at once, and what answers may take with their prompts."""
+    asked = job.chats if job.answers else ()
+    read = [len(one.ids) for one in (*holdout.examples, *asked)]
+    return max(read), max((len(chat.ids) + chat.limit for chat in asked), default=0)
 
 
 def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
@@ -87,7 +89,6 @@ class _Scoring:
         began = time.perf_counter()
         examples = self._examples()
         self.seconds_reading = time.perf_counter() - began
-        read = self._done
         chats = self._job.chats
         same = tuple(self._model.ids_of(chat.segments) == chat.ids for chat in chats)
         if self._job.answers:
@@ -99,11 +100,9 @@ class _Scoring:
             answers=answers,
             same_ids=same,
             references=tuple(self._model.text_of(chat.answer) for chat in self._holdout.chats),
-            read_tokens_per_s=round(read / self.seconds_reading, 2),
             write_tokens_per_s=round(written / self.seconds_writing, 2) if self.seconds_writing else 0.0,
             size_bytes=self._size_bytes(Path(self._job.model).stat().st_size),
             memory_bytes=self._size_bytes(fit.estimate(self._model.header, Settings().context_tokens).total_bytes),
-            resident_bytes=job_process.peak_resident_bytes(),
         )
 
     def _size_bytes(self, model_bytes: int) -> int:

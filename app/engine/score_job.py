@@ -16,7 +16,10 @@ from app.core.prompt import Segment
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A prompt as the program would give it, and the ids that it was trained with. `limit`: tokens of its answer."""
+    """A prompt as the program would give it, and the ids that it was trained with.
+
+    `limit`: tokens of its answer; fewer where the model's context ends before.
+    """
 
     segments: tuple[Segment, ...]
     ids: tuple[int, ...]
@@ -31,13 +34,11 @@ class Score:
     holdout: str  # see `app.core.training.holdout`
     target: str
     adapter: str = ""  # GGUF
-    strength: float = 1.0
     reference: str = ""  # "": neither
     makes_reference: bool = False
-    chats: tuple[Chat, ...] = ()  # the first of the hold-out's, whose ids are compared
+    chats: tuple[Chat, ...] = ()  # the hold-out's, in its order; their ids are compared
     answers: bool = False  # each chat is answered, too
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
-    threads: int = 0  # 0: as many as answers get
 
 
 _JOBS: dict[str, Any] = {"Score": Score}

@@ -31,23 +31,27 @@ Floats = npt.NDArray[np.float32]
 class ScoredModel:
     """On the CPU or a graphics processor, as answers are given. `close` frees it."""
 
-    def __init__(self, path: Path, adapter: str, strength: float, context_tokens: int, threads: int) -> None:
-        """Raises AppError: what `gguf.check_model` and `gguf.check_adapter` find; model_unreadable, context_failed,
-        adapter_unreadable, context_full (more tokens than the model was made for)."""
+    def __init__(self, path: Path, adapter: str, read_tokens: int, answer_tokens: int = 0) -> None:
+        """`read_tokens`: the most that is read at once. `answer_tokens`: the same with an answer, where there is room.
+
+        Raises AppError: what `gguf.check_model` and `gguf.check_adapter` find; model_unreadable, context_failed,
+        adapter_unreadable, context_full (more is to be read than the model was made for).
+        """
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would take any, and crash
-        trained = self.header.context_length
-        if trained and context_tokens > trained:
-            raise AppError("context_full", prompt_tokens=context_tokens, context_tokens=trained)
+        trained = self.header.context_length or max(read_tokens, answer_tokens)
+        if read_tokens > trained:
+            raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
+        self.context_tokens = max(read_tokens, min(answer_tokens, trained))
         self._log = EngineLog()
         self._model: Any = None
         self._context: Any = None
         self._adapter: Any = None
         api.llama_backend_init()
         try:
-            self._load(path, context_tokens, threads or default_threads())
-            self._use(adapter, strength)
+            self._load(path, self.context_tokens)
+            self._use(adapter)
         except AppError:
             self.close()
             raise
@@ -62,7 +66,7 @@ class ScoredModel:
         self._context = self._model = None
         api.llama_log_set(api.llama_log_callback(), None)  # ours must not be called when it is gone
 
-    def _load(self, path: Path, context_tokens: int, threads: int) -> None:
+    def _load(self, path: Path, context_tokens: int) -> None:
         model_params = api.llama_model_default_params()
         model_params.use_extra_bufts = False  # a copy of the weights in another layout
         model_params.n_gpu_layers = -1
@@ -75,7 +79,7 @@ class ScoredModel:
         params = api.llama_context_default_params()
         params.n_ctx = context_tokens
         params.n_batch = params.n_ubatch = min(BATCH_TOKENS, context_tokens)
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = default_threads()
         params.n_outputs_max = self.rows
         params.swa_full = True
         params.no_perf = True
@@ -83,16 +87,15 @@ class ScoredModel:
         if self._context is None:
             raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
         self.batch_tokens = api.llama_n_batch(self._context)
-        self.context_tokens = api.llama_n_ctx(self._context)
 
-    def _use(self, adapter: str, strength: float) -> None:
+    def _use(self, adapter: str) -> None:
         if not adapter:
             return
         self._adapter = api.llama_adapter_lora_init(self._model, adapter.encode("utf-8"))
         if not self._adapter:  # a null pointer is falsy, but not None
             raise AppError("adapter_unreadable", path=adapter, reason=log_facts.first_error(self._log.lines))
         pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-        api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(strength))
+        api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(1.0))
 
     # ------------------------------------------------------------------- likelihood
 
@@ -177,14 +180,17 @@ class ScoredModel:
     def answer(
         self, prompt: tuple[int, ...], limit: int, ends: frozenset[int], stop: tuple[str, ...]
     ) -> tuple[str, str, int, float]:
-        """The likeliest token each time. Gives text, end | stop | limit, tokens and the seconds they took to write."""
+        """The likeliest token each time, as long as there is room for them.
+
+        Gives text, end | stop | limit, tokens and the seconds they took to write.
+        """
         self._clear()
         for begin in range(0, len(prompt), self.batch_tokens):
             part = prompt[begin : begin + self.batch_tokens]
             self._decode(part, [begin + at == len(prompt) - 1 for at in range(len(part))])
         stream, text, count, began = TextStream(stop), "", 0, time.perf_counter()
         ended_by = "limit"
-        while count < limit:
+        while count < min(limit, self.context_tokens - len(prompt)):
             token = int(self._rows(1)[0].argmax())
             if token in ends or api.llama_vocab_is_eog(self._vocabulary, token):
                 ended_by = "end"

@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = Path(sys.argv[1]) if len(sys.argv) > 1 else starter.assemble(folder)
-        first = ScoredModel(model, "", 1.0, TOKENS, 1)
+        first = ScoredModel(model, "", TOKENS)
         ids = first.ids_of((Segment(texts.passage()),))[:TOKENS]
         places = tuple(range(1, len(ids)))
         about = About(len(places), first.vocabulary, "benchmark")
@@ -53,7 +53,7 @@ def requantized(model: Path, folder: Path, form: str) -> Path:
 
 
 def compare(path: Path, reference: Path, about: About, ids, places, whole, form: str) -> None:
-    model, reader = ScoredModel(path, "", 1.0, TOKENS, 1), Reader(reference, about)
+    model, reader = ScoredModel(path, "", TOKENS), Reader(reference, about)
     kept, full = [], []
     for p, q in zip(whole, model.log_probabilities(ids, places, lambda _count: None), strict=True):
         kept.append(reader.compare(q)[0])

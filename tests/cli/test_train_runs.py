@@ -21,11 +21,14 @@ from PySide6.QtCore import QCoreApplication
 
 from app.cli import main
 from app.core.training import gate_file, runs
+from app.core.training.bootstrap import Interval
 from app.core.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
 from tests import models
 
 ROOT = Path(__file__).parents[2]
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+CHANGE = Interval(-0.5, -0.6, -0.4, 40)
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Kotae = Callable[..., tuple[int, dict[str, Any], str]]
@@ -278,11 +281,11 @@ def test_a_report_is_shown_and_a_rejected_result_is_a_no(
     got, result, _ = kotae("train", "report", trained["id"])
     assert (got, result["error"]["code"]) == (3, "gate_missing")
     folder = Path(trained["folder"])
-    form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 100.0, 10.0)  # type: ignore[arg-type]
+    form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
     base = dataclasses.replace(form, form=BASE)
     reason = Reason("few_examples", "check", {"count": 1, "least": 20})
     gate_file.write(
-        Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, 0, 0, None, (base, form), (), ()), folder
+        Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()), folder
     )
     got, result, _ = kotae("train", "report", trained["id"])
     assert (got, result["verdict"], result["proposed"]) == (status, verdict, BASE_ADAPTER)
@@ -294,10 +297,10 @@ def test_a_report_is_shown_and_a_rejected_result_is_a_no(
 
 def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: Kotae, trained: dict[str, Any]) -> None:
     folder = Path(trained["folder"])
-    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 100.0, 10.0)  # type: ignore[arg-type]
+    row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
     base = dataclasses.replace(row, form=BASE)
-    forms, nothing = (base, row), ((), ())
-    gate = Gate("adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, 0, 0, None, forms, *nothing, file="bridge-Q6_K.gguf")
+    forms = (base, row)
+    gate = Gate("adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, forms, (), file="bridge-Q6_K.gguf")
     gate_file.write(gate, folder)
     out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
     assert "判定：採用" in out

@@ -90,7 +90,7 @@ def _scored(form: str) -> Scores:
     size = int(SIZES.get(form, 0.27) * 10**9)
     each = tuple(ExampleScore(at + 1, 2, float(2 * (NLL[form] + noise[at] + own[at])), 0.01, 2) for at in range(24))
     reference = ("百ミリです（耐久性のため、<i>これより</i>薄くしません）。",) * 20
-    return Scores(each, () if form == gate.F16_ADAPTER else answers, (True,) * 20, reference, 200, 30, size, 2 * size)
+    return Scores(each, () if form == gate.F16_ADAPTER else answers, (True,) * 20, reference, 30, size, 2 * size)
 
 
 def _answer(form: str, at: int) -> str:

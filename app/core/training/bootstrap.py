@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 SEED = 20260318
+LEAST_UNITS = 5  # fewer draws say nothing of chance: of a single one the interval is a point
 _AT_ONCE = 500  # resamples; an array of that many by the number of groups
 
 
@@ -18,14 +19,15 @@ class Interval:
     mean: float
     low: float
     high: float
+    units: int  # that were drawn: groups, or examples
 
     @property
     def is_better(self) -> bool:
-        return self.high < 0
+        return self.high < 0 and self.units >= LEAST_UNITS
 
     @property
     def is_worse(self) -> bool:
-        return self.low > 0
+        return self.low > 0 and self.units >= LEAST_UNITS
 
 
 def interval(
@@ -44,7 +46,7 @@ def interval(
     lengths = np.bincount(members, np.asarray(tokens, np.float64)).astype(np.float64)
     means = _resampled(differences, lengths)
     low, high = np.percentile(means, (2.5, 97.5))
-    return Interval(float(differences.sum() / lengths.sum()), float(low), float(high))
+    return Interval(float(differences.sum() / lengths.sum()), float(low), float(high), len(lengths))
 
 
 def _resampled(differences: npt.NDArray[np.float64], lengths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -27,11 +27,14 @@ ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
 LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
 JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # below the answers that were kept back
 
+VERSION = 2
 VERDICTS = ("adopt", "check", "reject")
 # What a reason can be, with its facts; sentences: [text.gate_CODE]. The level is the verdict that it leads to.
 REASONS = {
     "worse": ("change_nats", "low_nats", "high_nats"),
     "unproven": ("change_nats", "low_nats", "high_nats"),
+    "form_worse": ("form", "change_nats", "low_nats", "high_nats"),
+    "form_unproven": ("form", "change_nats", "low_nats", "high_nats"),
     "ids_differ": ("equal", "total"),
     "ids_unchecked": (),
     "merge_differs": ("loss_nats",),
@@ -39,6 +42,7 @@ REASONS = {
     "form_loss": ("form", "loss_nats"),
     "nothing_fits": ("form", "need_bytes", "available_bytes"),
     "few_examples": ("count", "least"),
+    "groups_unknown": (),
     "not_answered": (),
     "ends_seldom": ("ended_share", "least_share"),
     "looping": ("looping_share",),
@@ -69,20 +73,7 @@ class FormRow:
     ended_share: float | None
     looping_share: float | None
     japanese_share: float | None
-    read_tokens_per_s: float
     write_tokens_per_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleRow:
-    """Nats of one example: in training precision, and in each form."""
-
-    line: int
-    group: str
-    tokens: int
-    base_nll: float | None
-    adapter_nll: float | None
-    nll: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +92,10 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was."""
+    """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was.
+
+    `change`: by the training alone, the same weights with and without the adapter; that of a form holds its precision.
+    """
 
     verdict: str
     proposed: str
@@ -110,34 +104,39 @@ class Gate:
     precision: str  # of the base in training
     base_nll: float | None  # nats a token, in that precision
     adapter_nll: float | None
+    change: Interval
     chats_equal: int
     chats: int
     reference_japanese_share: float | None
     forms: tuple[FormRow, ...]
-    examples: tuple[ExampleRow, ...]
     answers: tuple[AnswerRow, ...]
     file: str = ""
     made_at: float = 0.0  # seconds since 1970
-    version: int = 1
+    version: int = VERSION
 
     def row(self, form: str) -> FormRow:
         return next(row for row in self.forms if row.form == form)
 
 
-def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] = ()) -> Gate:
-    """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each example, or none."""
+def judge(
+    holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] | None = ()
+) -> Gate:
+    """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms.
+
+    `groups`: one for each example; (): each stands for itself; None: nobody knows any more.
+    """
     order = [BASE, BASE_ADAPTER, F16_ADAPTER, *(form for form in measured if form not in (BASE, *WITH_ADAPTER))]
-    rows = tuple(_row(form, measured, available_bytes, groups) for form in order)
+    rows = tuple(_row(form, measured, available_bytes, groups or ()) for form in order)
     proposed = choose(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
     japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
-    trained = _trained(holdout)
+    trained, change = _trained(holdout), _change_by_training(holdout, measured, groups or ())
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
-        *_about_change(row),
+        *_about_change(change, row),
         *_about_ids(same_ids),
         *_about_export(rows, row, trained[1], holdout.precision),
-        *_about_examples(holdout),
+        *_about_examples(change.units, groups),
         *_about_answers(row, japanese),
     ]
     if not row.fits:
@@ -152,11 +151,11 @@ def judge(holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int
         precision=holdout.precision,
         base_nll=trained[0],
         adapter_nll=trained[1],
+        change=change,
         chats_equal=sum(same_ids),
         chats=len(same_ids),
         reference_japanese_share=japanese,
         forms=rows,
-        examples=_examples(holdout, measured, groups),
         answers=_answers(measured[BASE], measured.get(proposed, measured[BASE]), measured[F16_ADAPTER].references),
     )
 
@@ -179,12 +178,21 @@ def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _about_change(row: FormRow) -> list[Reason]:
-    change = row.change
+def _about_change(change: Interval, proposed: FormRow) -> list[Reason]:
+    """The form is told of where it is worse off than the training: smaller than the base's, it can lose all of it."""
+    training = _of_change(change, "")
+    form = _of_change(proposed.change, "form_", {"form": proposed.form})
+    if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
+        return training
+    return training + form
+
+
+def _of_change(change: Interval | None, prefix: str, told: Mapping[str, Any] | None = None) -> list[Reason]:
     if change is None or change.is_better:
         return []
-    facts = {"change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
-    return [Reason("worse", "reject", facts) if change.is_worse else Reason("unproven", "check", facts)]
+    facts = {**(told or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    kind, level = ("worse", "reject") if change.is_worse else ("unproven", "check")
+    return [Reason(prefix + kind, level, facts)]
 
 
 def _about_ids(same: Sequence[bool]) -> list[Reason]:
@@ -208,9 +216,12 @@ def _about_export(rows: Sequence[FormRow], proposed: FormRow, trained: float | N
     return found
 
 
-def _about_examples(holdout: Holdout) -> list[Reason]:
-    count = len(holdout.examples)
-    return [Reason("few_examples", "check", {"count": count, "least": FEW_EXAMPLES})] if count < FEW_EXAMPLES else []
+def _about_examples(units: int, groups: Sequence[str] | None) -> list[Reason]:
+    """What counts is how many were drawn: forty rows of one document say as much as one."""
+    found = [] if groups is not None else [Reason("groups_unknown", "check")]
+    if units < FEW_EXAMPLES:
+        found.append(Reason("few_examples", "check", {"count": units, "least": FEW_EXAMPLES}))
+    return found
 
 
 def _about_answers(row: FormRow, reference: float | None) -> list[Reason]:
@@ -251,7 +262,6 @@ def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups
         ended_share=found.ended_share,
         looping_share=found.looping_share,
         japanese_share=found.japanese_share,
-        read_tokens_per_s=found.read_tokens_per_s,
         write_tokens_per_s=found.write_tokens_per_s,
     )
 
@@ -261,25 +271,19 @@ def _change(base: Scores, found: Scores, groups: Sequence[str]) -> Interval:
     return bootstrap.interval(before, after, [example.tokens for example in base.examples], groups)
 
 
+def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> Interval:
+    """In the precision that was trained in; where the trainer did not say, on the base that answers are given with."""
+    before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
+    if not all(map(math.isfinite, (*before, *after))):
+        return _change(measured[BASE], measured[BASE_ADAPTER], groups)
+    return bootstrap.interval(before, after, [len(one.trained) for one in holdout.examples], groups)
+
+
 def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
     """Nats a token of base and adapter in training precision; None where the trainer did not say."""
     sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
     base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
     return base, adapter
-
-
-def _examples(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> tuple[ExampleRow, ...]:
-    return tuple(
-        ExampleRow(
-            line=example.line,
-            group=groups[at] if groups else "",
-            tokens=len(example.trained),
-            base_nll=_finite(example.base_nll),
-            adapter_nll=_finite(example.adapter_nll),
-            nll={form: found.examples[at].nll for form, found in measured.items()},
-        )
-        for at, example in enumerate(holdout.examples)
-    )
 
 
 def _answers(base: Scores, tuned: Scores, references: Sequence[str]) -> tuple[AnswerRow, ...]:
@@ -293,7 +297,3 @@ def _answers(base: Scores, tuned: Scores, references: Sequence[str]) -> tuple[An
         texts = (one.question, reference, one.answer, one.ended_by, other.answer, other.ended_by)
         found.append(AnswerRow(one.line, *texts, change))
     return tuple(found)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

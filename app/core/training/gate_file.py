@@ -9,7 +9,7 @@ from app.core import lines, wording
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.errors import AppError
-from app.core.training.gate import Gate, Reason
+from app.core.training.gate import VERSION, Gate, Reason
 
 NAME = "gate.json"
 
@@ -29,7 +29,7 @@ def read(folder: Path) -> Gate:
     path = folder / NAME
     try:
         data = json.loads(path.read_bytes())
-        if not isinstance(data, dict) or data.get("version") != 1:
+        if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("another version")
         gate: Gate = lines.from_json({"type": "Gate", **data}, {"Gate": Gate})
     except FileNotFoundError as error:
@@ -39,13 +39,13 @@ def read(folder: Path) -> Gate:
     return gate
 
 
-def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...]:
-    """The group of each of these lines (from 1) of a file of rows; a row without one is its own. (): no such file."""
+def groups_of(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
+    """The group of each of these lines (from 1) of a file of rows; a row without one is its own. None: no such file."""
     try:
         with rows.open("rb") as file:
             found = {number: _group(line) for number, line in enumerate(file, start=1)}
     except OSError:
-        return ()
+        return None
     return tuple(found.get(number) or f"line {number}" for number in numbers)
 
 

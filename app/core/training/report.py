@@ -22,6 +22,7 @@ from app.core.errors import AppError
 from app.core.paths import resources
 from app.core.training import gate as gates
 from app.core.training import gate_file, history, plots, runs
+from app.core.training.bootstrap import Interval
 from app.core.training.gate import AnswerRow, FormRow, Gate
 from app.core.training.history import History
 from app.core.training.plots import Series
@@ -109,7 +110,8 @@ def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
     pairs = [
         (word["proposed"], f"{name} ({size(row.size_bytes)})"),
         (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
-        (word["change"], _change(row)),
+        (word["change"], _change(row.change)),
+        (word["change_by_training"], _change(gate.change)),
     ]
     if gate.base_nll is not None and gate.adapter_nll is not None:
         pairs.append((f"{word['precision']} ({gate.precision})", f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}"))
@@ -144,7 +146,7 @@ def _form(row: FormRow, gate: Gate, word: dict[str, str]) -> _Form:
         _Cell(size(row.memory_bytes)),
         _Cell(f"{row.nll:.4f}"),
         _Cell(f"▲ {loss}" if is_loss else loss, is_loss),
-        _Cell(_change(row)),
+        _Cell(_change(row.change)),
         _Cell(f"{row.divergence:.2g}" if row.divergence is not None else _NONE),
         *(_Cell(_percent(share)) for share in _shares(row)),
         _Cell(speed),
@@ -162,8 +164,7 @@ def _form_name(form: str, word: dict[str, str]) -> str:
     return word[own[form]] if form in own else word["form_merged"].format(form=form)
 
 
-def _change(row: FormRow) -> str:
-    change = row.change
+def _change(change: Interval | None) -> str:
     return f"{change.mean:+.3f} ({change.low:+.3f} … {change.high:+.3f})" if change else _NONE
 
 

@@ -43,11 +43,9 @@ class Scores:
     answers: tuple[AnswerScore, ...] = ()
     same_ids: tuple[bool, ...] = ()  # of each chat
     references: tuple[str, ...] = ()  # the answers that were kept back, as this model's tokens spell them; of each chat
-    read_tokens_per_s: float = 0.0
     write_tokens_per_s: float = 0.0  # 0: nothing was written
     size_bytes: int = 0  # of the file, and of the adapter's
     memory_bytes: int = 0  # what answering with it takes (`app.core.fit`), the adapter included
-    resident_bytes: int = 0  # of the scoring process, at most
 
     @property
     def tokens(self) -> int:
@@ -71,8 +69,8 @@ class Scores:
 
     @property
     def ended_share(self) -> float | None:
-        """Answers that the model ended by itself; None without answers."""
-        return _share(answer.ended_by == "end" for answer in self.answers)
+        """Answers that the model ended by itself, having said something; None without answers."""
+        return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
     def looping_share(self) -> float | None:
@@ -90,16 +88,12 @@ def write(scores: Scores, path: Path) -> None:
 def read(path: Path) -> Scores:
     """Raises AppError("score_unreadable")."""
     try:
-        return from_json(json.loads(path.read_bytes()))
+        data = json.loads(path.read_bytes())
+        if not isinstance(data, dict):
+            raise ValueError("not a JSON object")
+        found: Scores = lines.from_json({"type": "Scores", **data}, {"Scores": Scores})
     except (OSError, ValueError) as error:
         raise AppError("score_unreadable", path=str(path), reason=str(error)[:200]) from error
-
-
-def from_json(data: Any) -> Scores:
-    """Raises ValueError."""
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    found: Scores = lines.from_json({"type": "Scores", **data}, {"Scores": Scores})
     return found
 
 
