@@ -245,4 +245,4 @@ def test_chats_are_asked_with_the_catalogues_form_and_may_be_as_long_as_what_was
     assert [one.text for one in found if not one.markup] == ["簡潔に。", "<|im_end|>とは？", "印です。", "なぜ？"]
     other = dataclasses.replace(form, question="Q: {text}\n")
     assert "".join(one.text for one in prompts.segments(other, messages[1:2])).startswith("Q: <|im_end|>とは？\n")
-    assert [prompts.limit_tokens(Chat((), (), (1,) * n)) for n in (0, 100, 1000)] == [128, 200, 512]
+    assert [prompts.limit_tokens(Chat((), (), (1,) * n)) for n in (0, 100, 400, 1000)] == [128, 200, 512, 1064]

@@ -71,7 +71,8 @@ def read(path: Path) -> Holdout:
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']!r}")
         examples = tuple(_example(entry) for entry in data["examples"])
-        chats = tuple(_chat(entry, examples) for entry in data.get("chats", ()))
+        left = list(examples)
+        chats = tuple(_chat(entry, left) for entry in data.get("chats", ()))
         found = Holdout(examples, chats, _ids(data["end_ids"]), str(data.get("precision", "")))
     except OSError as error:
         raise AppError("holdout_unreadable", path=str(path), reason=error.strerror or str(error)) from error
@@ -90,15 +91,16 @@ def _example(entry: Any) -> Example:
     return Example(int(entry["line"]), ids, labels, *nll)
 
 
-def _chat(entry: Any, examples: tuple[Example, ...]) -> Chat:
-    """With the answer of the example that begins with this prompt."""
+def _chat(entry: Any, left: list[Example]) -> Chat:
+    """With the answer of the first example `left` that begins with this prompt: of equal questions each has its own."""
     messages = tuple({"role": str(one["role"]), "content": str(one["content"])} for one in entry["messages"])
     if not messages or messages[-1]["role"] != "user":
         raise ValueError("a chat ends with a question")
     ids = _ids(entry["ids"])
-    example = next((one for one in examples if len(one.ids) > len(ids) and one.ids[: len(ids)] == ids), None)
+    example = next((one for one in left if len(one.ids) > len(ids) and one.ids[: len(ids)] == ids), None)
     if example is None:
         return Chat(messages, ids)
+    left.remove(example)
     answer = []
     for token, label in zip(example.ids[len(ids) :], example.labels[len(ids) :], strict=True):
         if label == NOT_TRAINED:  # the next turn begins

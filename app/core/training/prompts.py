@@ -9,7 +9,7 @@ from app.core.training.holdout import Chat
 from trainer import form as forms
 from trainer.form import Form
 
-LIMIT_TOKENS, MOST_TOKENS = 128, 512
+LIMIT_TOKENS, MOST_TOKENS, SPARE_TOKENS = 128, 512, 64
 
 
 def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
@@ -24,5 +24,6 @@ def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment
 
 
 def limit_tokens(chat: Chat) -> int:
-    """Of its answer: twice the one that was kept back, within bounds."""
-    return min(MOST_TOKENS, max(LIMIT_TOKENS, 2 * len(chat.answer)))
+    """Of its answer: twice the one that was kept back, within bounds, and always longer than that one."""
+    kept = len(chat.answer)
+    return max(LIMIT_TOKENS, min(2 * kept, MOST_TOKENS), kept + SPARE_TOKENS)
