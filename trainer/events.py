@@ -48,7 +48,6 @@ FAILURES = {
     "run_exists": ("path",),  # a run began in this folder; it can only be resumed
     "training_environment_broken": ("path", "reason"),
     "export_failed": ("reason",),
-    "interrupted": ("signal",),
 }
 
 
@@ -59,7 +58,7 @@ class Started:
     time: float  # seconds since 1970
     resumed_step: int = 0  # 0: from the beginning
     versions: dict[str, str] = field(default_factory=dict)  # library -> version
-    data: dict[str, Any] = field(default_factory=dict)  # "train" -> {"rows", "sha256"}, ...
+    data: dict[str, Any] = field(default_factory=dict)  # "train" -> {"sha256"}, ...; told by trainer.fake alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Effective:
     """The spec with everything decided, and what it was decided from."""
 
     spec: dict[str, Any]
-    facts: dict[str, Any]  # device, parameters, trained_parameters, rows, steps, tokens an epoch, ...
+    facts: dict[str, Any]  # model_type, parameters, examples, tokens and trained_tokens an epoch, longest, steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _FACTS: dict[str, Any] = {
     "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x", "line": 3,
     "reason": "no text",
     "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
-    "micro_batch": 1, "step": TURN, "learning_rate": 2e-4, "signal": "SIGHUP",
+    "micro_batch": 1, "step": TURN, "learning_rate": 2e-4,
 }  # fmt: skip
 
 

@@ -58,6 +58,7 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "vocabulary_padded": ("note", ("tokens", "vocabulary")),
     "pre_tokenizer_unknown": ("warn", ()),
     "base_quantized": ("block", ("method",)),
+    "base_sees": ("block", ()),  # with a part for pictures: names of adapter and files differ, and no GGUF can be made
     "targets_missing": ("block", ("targets",)),
     "targets_few": ("warn", ("targets",)),
     "f16_overflows": ("block", ("model_type",)),
@@ -73,9 +74,7 @@ LINES = 10
 PREVIEWS, PREVIEW_TOKENS = 3, 4096
 
 
-def report(
-    material: Material, base: "Base", rows: "Rows", encodings: Mapping[str, Encoding], journal: Journal
-) -> list[Finding]:
+def report(material: Material, base: "Base", rows: "Rows", encodings: Mapping[str, Encoding], journal: Journal) -> None:
     """Tells what was found, and some examples token by token. Raises RunError("preflight_blocked")."""
     found = findings(material, base, rows, encodings)
     journal.send(Findings(tuple(found)))
@@ -84,7 +83,6 @@ def report(
     blocking = [finding.code for finding in found if finding.level == "block"]
     if blocking:
         raise RunError("preflight_blocked", codes=blocking)
-    return found
 
 
 def findings(
@@ -295,6 +293,8 @@ def _of_vocabulary(tokens: Tokens, base: "Base") -> Iterator[Finding]:
 
 def _of_base(material: Material, base: "Base") -> Iterator[Finding]:
     text = base.config.get("text_config") or base.config
+    if base.config.get("vision_config"):
+        yield _finding("base_sees")
     quantization = base.config.get("quantization_config") or text.get("quantization_config")
     if quantization:
         yield _finding("base_quantized", method=str(quantization.get("quant_method", "")))

@@ -177,6 +177,7 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
         kitchen.request(base=kitchen.changed_base(quantization_config={"quant_method": "awq"})),
         {"method": "awq"},
     )
+    yield "base_sees", kitchen.request(base=kitchen.changed_base(vision_config={"hidden_size": 8})), {}
     yield (
         "targets_missing",
         kitchen.request(base=kitchen.base_with("self_attn.qkv_proj", "mlp.gate_up_proj")),
