@@ -305,8 +305,11 @@ def _settle(effective: RunSpec, folder: Path) -> None:
 
 
 def _settled(asked: RunSpec, folder: Path) -> RunSpec:
+    """What was in force, in the places of now: an environment or a cache of bases may have moved since."""
     path = folder / EFFECTIVE
-    return spec.read(path) if path.is_file() else asked
+    if not path.is_file():
+        return asked
+    return dataclasses.replace(spec.read(path), converter=asked.converter, bases=asked.bases)
 
 
 def is_first_process() -> bool:

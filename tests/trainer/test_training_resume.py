@@ -73,6 +73,7 @@ def ended(
         told["paused again"] = server.run(paused, "--resume", "--commands", commands=commands(root, "pause", "finish"))
         for name in ("cancelled", "finished", "damaged", "all damaged"):
             _copy(root / "paused", root / name)
+        _place(root / "cancelled.json", converter=str(root / "new converter"), bases=str(root / "new bases"))
         told["cancelled"] = server.run(
             root / "cancelled.json", "--resume", "--commands", commands=commands(root, "pause", "cancel")
         )
@@ -107,6 +108,10 @@ def _copy(run: Path, other: Path) -> None:
         spec = json.loads(file.read_text("utf-8"))
         spec["folder"] = str(other)
         (file if file.parent == other else other.with_suffix(".json")).write_text(json.dumps(spec), encoding="utf-8")
+
+
+def _place(spec: Path, **places: str) -> None:
+    spec.write_text(json.dumps(json.loads(spec.read_text("utf-8")) | places), encoding="utf-8")
 
 
 def whole(run: Path) -> list[int]:
@@ -197,6 +202,12 @@ def test_a_run_that_is_cancelled_leaves_nothing_half(ended: Ended) -> None:
     assert whole(run)[:2] == [2, 1]  # what was there stays, until the folder is removed
     assert left_over(run) == []
     assert not (run / "adapter").exists()
+
+
+def test_a_run_goes_on_with_the_converter_and_the_bases_of_now(ended: Ended) -> None:
+    for name, converter, bases in (("cancelled", "new converter", "new bases"), ("finished", "", "")):
+        settled = json.loads((ended.root / name / "effective.json").read_text("utf-8"))
+        assert (Path(settled["converter"]).name, Path(settled["bases"]).name) == (converter, bases)
 
 
 # ------------------------------------------------------------- what is gone on from
