@@ -42,11 +42,10 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.with_base and not options.job:
         raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
     wishes = train_runs.wishes_of(options)
-    # A job needs llama.cpp's converter, which lies in the training environment.
     trainer = training.locate(where.data) if options.job else _trainer(where)
     store = Store.open(where.database, where.backups)
     try:
-        converter = trainer.converter if trainer else ""
+        converter = trainer.converter if trainer and options.job else ""  # which a job takes along
         asked = drafting.draft(wishes, where, store.local_models(), converter)
     finally:
         store.close()

@@ -12,6 +12,8 @@ import pytest
 from app.cli import main
 from app.cli.train_plan import tokens_text
 from app.core.training_environment import VARIABLE, TrainingEnvironment
+from app.services import training
+from app.services.training import Trainer
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import tiny_base, write_spec  # noqa: F401
 from trainer.events import Preview, PreviewToken
@@ -78,6 +80,20 @@ def test_a_job_needs_the_environment_for_its_converter(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
     assert kotae("train", "plan", str(spec), "--job", str(tmp_path / "job"))[0] == 3
     assert not (tmp_path / "job").exists()
+
+
+def test_only_a_job_needs_the_converter(
+    kotae: Kotae,
+    spec: Path,
+    tmp_path: Path,
+    environment: TrainingEnvironment,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "locate", lambda _data: Trainer(TrainingEnvironment(environment.python, None)))
+    status, out, log = kotae("train", "plan", str(spec), "--json")
+    assert (status, json.loads(out)["is_exact"]) == (0, True), log
+    status, out, _ = kotae("train", "plan", str(spec), "--job", str(tmp_path / "job"), "--json")
+    assert (status, json.loads(out)["error"]["code"]) == (3, "converter_missing")
 
 
 def test_what_does_not_fit_ends_with_1_and_says_what_would(

@@ -22,7 +22,7 @@ from app.core.errors import AppError
 from app.core.training import problems, runs
 from trainer import estimate, events, recipe, spec
 from trainer.estimate import Disk, Load, Memory, Shape, Time
-from trainer.events import Effective, Event, Failed, Finding, Findings, Preview
+from trainer.events import Effective, Event, Failed, Finding, Findings, Forecast, Preview
 from trainer.recipe import Facts
 from trainer.spec import RunSpec
 
@@ -35,7 +35,8 @@ _LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`kind`: "cuda" | "cpu". `flops_per_s`: assumed for a card, derived from a measurement for a processor."""
+    """`kind`: "cuda" | "cpu". `free_bytes`: while no trainer runs. `flops_per_s`: assumed for a card, derived from a
+    measurement for a processor."""
 
     kind: str
     name: str
@@ -78,7 +79,7 @@ class Plan:
     @property
     def allowed_bytes(self) -> int:
         """Of memory."""
-        return round(self.device.free_bytes * min(estimate.REFUSED_SHARE, self.spec.memory_share))
+        return round(self.device.free_bytes * self.spec.memory_share * estimate.REFUSED_SHARE)
 
     @property
     def has_memory(self) -> bool:
@@ -103,11 +104,14 @@ def plan(asked: RunSpec, command: Callable[..., list[str]] | None, find_device: 
     device = find_device(told.spec.device if told else asked.device)
     counts, effective = (told.counts, told.spec) if told else _guessed(asked, base, device)
     shape = base.shape
+    memory = estimate.memory(shape, effective, _length(effective, counts))
+    if told and told.forecast:
+        device = _as_told(device, told.forecast, effective, memory)
     found = Plan(
         spec=effective,
         counts=counts,
         device=device,
-        memory=estimate.memory(shape, effective, _length(effective, counts)),
+        memory=memory,
         disk=estimate.disk(shape, effective),
         time=estimate.time(shape, effective, _load(counts), device.flops_per_s),
         free_disk_bytes=_free_disk(Path(asked.folder)),
@@ -116,6 +120,12 @@ def plan(asked: RunSpec, command: Callable[..., list[str]] | None, find_device: 
         problem=told.problem if told else None,
     )
     return found if found.has_memory else dataclasses.replace(found, changes=changes(shape, found))
+
+
+def _as_told(device: Device, forecast: Forecast, effective: RunSpec, memory: Memory) -> Device:
+    """With what the trainer finds free: on its own card, or on a processor, where it cannot see a container's limit."""
+    free = round(forecast.available_bytes / effective.memory_share) + memory.libraries
+    return dataclasses.replace(device, free_bytes=free if device.kind == "cuda" else min(free, device.free_bytes))
 
 
 def changes(shape: Shape, plan: Plan) -> tuple[tuple[str, Any], ...]:
@@ -181,6 +191,7 @@ class Told:
     findings: tuple[Finding, ...]
     preview: Preview | None
     problem: AppError | None
+    forecast: Forecast | None
 
 
 def _is_quick(asked: RunSpec) -> bool:
@@ -196,6 +207,7 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]]) -> Told:
     findings: tuple[Finding, ...] = ()
     preview: Preview | None = None
     problem: AppError | None = None
+    forecast: Forecast | None = None
     for event in _events(asked, command):
         match event:
             case Effective():
@@ -204,6 +216,8 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]]) -> Told:
                 findings = event.found
             case Preview():
                 preview = preview or event
+            case Forecast():
+                forecast = event
             case Failed() if event.code != "memory_short":  # which is judged here, too
                 problem = problems.of_run(event.code, event.facts, asked.name)
     if effective is None:
@@ -218,7 +232,7 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]]) -> Told:
         is_exact=True,
     )
     decided = dataclasses.replace(spec.from_json(effective.spec), folder=asked.folder)
-    return Told(decided, counts, findings, preview, problem)
+    return Told(decided, counts, findings, preview, problem, forecast)
 
 
 def _events(asked: RunSpec, command: Callable[..., list[str]]) -> Iterator[Event]:
@@ -239,6 +253,8 @@ def _events(asked: RunSpec, command: Callable[..., list[str]]) -> Iterator[Event
                 try:
                     for line in child.stdout:
                         yield events.from_json(json.loads(line))
+                except (ValueError, AttributeError) as error:  # killed in the middle of a line
+                    raise AppError("training_environment_broken", path=argv[0], reason="--plan") from error
                 finally:
                     child.kill()  # where it has not ended by itself: interrupted
 
@@ -298,12 +314,12 @@ def _rows(path: Path) -> int:
 
 
 def device_of(kind: str | None, speed_file: Path) -> Device:
-    """The card with the most free memory, or the processor. `kind`: "cuda" | "cpu", or what there is.
+    """The card that CUDA counts first, or the processor. `kind`: "cuda" | "cpu", or what there is.
 
     Seconds: a driver wakes up, or a processor that nobody has measured yet is measured.
     """
     cards = [gpu for gpu in machine.gpus() if gpu.memory_bytes and gpu.free_bytes] if kind != "cpu" else []
-    card = max(cards, key=lambda gpu: gpu.free_bytes or 0, default=None)
+    card = max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)  # the fastest; of equals the first
     if card is not None:
         flops = estimate.card_flops_per_s(card.name)
         return Device("cuda", card.name, card.memory_bytes or 0, card.free_bytes or 0, flops)

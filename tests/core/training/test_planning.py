@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from app.core import machine
 from app.core.errors import AppError
+from app.core.machine import Gpu
 from app.core.training import planning
 from app.core.training.planning import Counts, Device, Plan
 from tests import models
 from trainer import estimate, events, spec
-from trainer.events import Effective, Failed, Finding, Findings, Preview, PreviewToken
+from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview, PreviewToken
 from trainer.spec import RunSpec
 
 GB = 1_000_000_000
@@ -71,7 +73,8 @@ def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: Run
     assert planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
     assert not planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.93))).fits
     half = dataclasses.replace(asked, memory_share=0.5)
-    assert not planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
+    assert planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.92 / 0.5) + 4)).fits
+    assert not planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.93 / 0.5))).fits
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,31 @@ def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
     assert plan.spec.folder == asked.folder
     assert (plan.preview, plan.findings) == (preview, found.found)
     assert plan.fits
+
+
+def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
+    needed = planning.plan(asked, told(tmp_path, effective(asked)), cpu).memory
+    available = int((needed.total - needed.libraries) / 0.92) - 2
+    forecast = Forecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
+    short = Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
+    plan = planning.plan(asked, told(tmp_path, effective(asked), forecast, short), cpu)
+    assert (plan.has_memory, plan.problem) == (False, None)
+    assert plan.device.free_bytes == available + needed.libraries
+
+
+def test_the_card_that_cuda_counts_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = (Gpu("small", 8 * GB, 8 * GB), Gpu("busy", 24 * GB, 2 * GB), Gpu("idle", 24 * GB, 23 * GB))
+    monkeypatch.setattr(machine, "gpus", lambda: cards)
+    assert planning.device_of(None, tmp_path / "speed.json").name == "busy"
+
+
+def test_a_trainer_killed_in_the_middle_of_a_line_is_said(asked: RunSpec, tmp_path: Path) -> None:
+    command = told(tmp_path, effective(asked))
+    with (tmp_path / "said.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event":"forec')
+    with pytest.raises(AppError) as caught:
+        planning.plan(asked, command, cpu)
+    assert caught.value.code == "training_environment_broken"
 
 
 def test_what_forbids_to_begin_is_told_with_the_plan(asked: RunSpec, tmp_path: Path) -> None:
