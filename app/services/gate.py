@@ -1,5 +1,6 @@
 """The gate of one training run: each form made and measured in children, the verdict, and the report."""
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -9,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core import fit
 from app.core.errors import AppError
 from app.core.training import forms, gate, gate_file, prompts, report, runs
 from app.core.training import scores as score_files
-from app.core.training.forms import Export, Step
+from app.core.training.forms import Export, Source, Step
 from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate
 from app.core.training.scores import Scores
 from app.core.training_environment import TrainingEnvironment
@@ -25,7 +26,10 @@ from app.engine.score_job import Chat, Score
 from app.services import background
 from app.services.job_child import JobChild
 from trainer import convert_job
-from trainer.convert_job import HfToGguf, Merge
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
+
+_SHARED = ("unpack", "convert")  # steps whose result other runs of the same base use, too
+_LOOK_AGAIN_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,9 @@ class GateRun(QObject):
         super().__init__(parent)
         self._commands = commands
         self._lock: filelock.BaseFileLock | None = None
+        self._base_lock: filelock.BaseFileLock | None = None
+        self._run = self._cache = Path()
+        self._source: Source | None = None
         self._export: Export | None = None
         self._steps: list[Step] = []
         self._count = 0
@@ -75,11 +82,6 @@ class GateRun(QObject):
     def is_running(self) -> bool:
         return self._lock is not None
 
-    @property
-    def child_pid(self) -> int:
-        """0 while no child works."""
-        return self._child.pid if self._child is not None else 0
-
     def start(self, run: Path, cache: Path, available_bytes: int = 0) -> None:
         """`run`: the folder of a finished run. `cache`: where bases are kept. `available_bytes` 0: what is free now.
 
@@ -88,7 +90,8 @@ class GateRun(QObject):
         assert not self.is_running
         self._lock = runs.hold(run)
         self._available_bytes = available_bytes or fit.available_memory_bytes()
-        self._in_background(lambda: _prepared(run, cache), self._begin)
+        self._run, self._cache, self._count = run, cache, 0
+        self._prepare()
 
     def cancel(self) -> None:
         """Blocks for a moment. What was measured is kept."""
@@ -98,14 +101,24 @@ class GateRun(QObject):
 
     # --------------------------------------------------------------------- steps
 
-    def _begin(self, prepared: tuple[Export, dict[str, Scores]]) -> None:
-        self._export, self._measured = prepared
-        self._steps = forms.remaining(self._export, self._measured)
-        self._count = len(self._steps)
+    def _prepare(self) -> None:
+        run, cache, available = self._run, self._cache, self._available_bytes
+        self._export = None
+        self._in_background(lambda: _prepared(run, cache, available), self._begin)
+
+    def _begin(self, prepared: "_Prepared") -> None:
+        self._source, self._export, self._measured = prepared.source, prepared.export, prepared.measured
+        self._go_on(prepared.steps)
+
+    def _go_on(self, steps: list[Step]) -> None:
+        """With these, after a look at what they need."""
+        self._steps = steps
+        self._count += len(steps)
         try:
-            if self._commands.environment.converter is None and any(_converts(step) for step in self._steps):
+            if self._commands.environment.converter is None and any(_converts(step) for step in steps):
                 raise AppError("converter_missing", path=str(self._commands.environment.python.parent.parent))
-            forms.open_folder(self._export, self._steps)
+            if self._export is not None:
+                forms.open_folder(self._export, steps)
         except AppError as error:
             self._fail(error)
             return
@@ -114,22 +127,45 @@ class GateRun(QObject):
     def _next(self) -> None:
         """Begins the next step, or comes to the verdict."""
         if not self._steps:
-            self._judge()
+            self._prepare() if self._export is None else self._judge()
             return
         step, lock = self._steps[0], self._lock
         self._tell(step, 0, 0)
-        if self._lock is not lock:  # whoever listened has cancelled
-            return
+        if self._lock is lock:  # otherwise whoever listened has cancelled
+            self._try(step)
+
+    def _try(self, step: Step) -> None:
+        """What another run is making at this moment is waited for, and not made twice."""
+        lock = self._lock
         try:
-            self._start_child(step)
+            if step.kind in _SHARED and not self._hold_base(step.path):
+                QTimer.singleShot(_LOOK_AGAIN_MS, self, lambda: self._try(step) if self._lock is lock else None)
+            elif step.kind in _SHARED and step.path.exists():
+                self._on_finished(step)
+            else:
+                self._start_child(step)
         except AppError as error:
             self._fail(error)
         except OSError as error:
             self._fail(AppError("run_unwritable", path=str(step.path.parent), reason=error.strerror or str(error)))
 
+    def _hold_base(self, path: Path) -> bool:
+        """False: somebody else does. Raises OSError."""
+        lock = filelock.FileLock(f"{path}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            return False
+        self._base_lock = lock
+        return True
+
+    def _release_base(self) -> None:
+        lock, self._base_lock = self._base_lock, None
+        if lock is not None:
+            lock.release()
+
     def _start_child(self, step: Step) -> None:
-        assert self._export is not None
-        job, path = self._job(step), self._export.folder / "job.json"
+        job, path = self._job(step), self._run / "gate-job.json"
         if isinstance(job, Score):
             score_job.write(job, path)
             command = self._commands.score(path)
@@ -139,7 +175,7 @@ class GateRun(QObject):
         else:
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
             command = self._commands.environment.command("trainer.convert", str(path))
-        log = self._export.run / f"gate-{step.kind}.log"
+        log = self._run / f"gate-{step.kind}.log"
         child = JobChild(command, step.path, log, f"{step.kind} {step.form}", self)
         child.progressed.connect(lambda event: self._tell(step, event.done_bytes, event.total_bytes))
         child.finished.connect(lambda _event: self._on_finished(step))
@@ -148,6 +184,9 @@ class GateRun(QObject):
         child.start()
 
     def _job(self, step: Step) -> convert_job.Job | Quantize | Score:
+        if step.kind == "unpack":
+            assert self._source is not None
+            return GgufToHf(str(self._source.gguf), str(step.path))
         assert self._export is not None
         export, target = self._export, str(step.path)
         converter = str(self._commands.environment.converter)
@@ -162,8 +201,8 @@ class GateRun(QObject):
         return _score(export, step.form, target, self._available_bytes)
 
     def _on_finished(self, step: Step) -> None:
-        assert self._export is not None
         self._child = None
+        self._release_base()
         self._steps.pop(0)
         if step.kind == "score":
             try:
@@ -188,10 +227,9 @@ class GateRun(QObject):
     def _judge(self) -> None:
         assert self._export is not None
         export, measured, available = self._export, self._measured, self._available_bytes
-        self._steps = forms.making(export, gate.choose(measured, available))  # if it was not the best on the way
-        if self._steps:
-            self._count += len(self._steps)
-            self._next()
+        missing = forms.making(export, gate.choose(measured, available))  # if it was not the best on the way
+        if missing:
+            self._go_on(missing)
             return
         self._in_background(lambda: _judged(export, measured, available), self._finish)
 
@@ -215,6 +253,9 @@ class GateRun(QObject):
         self.progressed.emit(GateProgress(step.kind, step.form, done, total, number, self._count))
 
     def _fail(self, error: AppError) -> None:
+        if error.code == "reference_unreadable" and self._export is not None:
+            with contextlib.suppress(OSError):
+                self._export.reference.unlink(missing_ok=True)  # the next try makes it again
         self._end()
         self.failed.emit(error)
 
@@ -223,22 +264,36 @@ class GateRun(QObject):
         if child is not None:
             child.stop()
             child.deleteLater()
+        self._release_base()
         lock, self._lock = self._lock, None
         self._steps = []
         if lock is not None:
             lock.release()
 
 
-def _prepared(run: Path, cache: Path) -> tuple[Export, dict[str, Scores]]:
-    export = forms.of_run(run, cache)
-    return export, forms.measured(export)
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is measured and what is left. `export` None: the base has to be unpacked first."""
+
+    source: Source
+    export: Export | None
+    measured: dict[str, Scores]
+    steps: list[Step]
+
+
+def _prepared(run: Path, cache: Path, available_bytes: int) -> _Prepared:
+    source = forms.source_of(run)
+    steps = forms.unpacking(source)
+    if steps:
+        return _Prepared(source, None, {}, steps)
+    export = forms.of_run(source, cache)
+    measured = forms.measured(export, available_bytes)
+    return _Prepared(source, export, measured, forms.remaining(export, measured))
 
 
 def _score(export: Export, form: str, target: str, available_bytes: int) -> Score:
-    """In f16, which is slow, answers are written only where it could be the form to give out."""
     asked = export.form
     chats = export.holdout.chats if asked is not None else ()
-    is_too_large = form == MERGED_F16 and export.size_bytes(form) > available_bytes
     return Score(
         model=str(export.file(form)),
         holdout=str(export.holdout_file),
@@ -251,7 +306,7 @@ def _score(export: Export, form: str, target: str, available_bytes: int) -> Scor
             for chat in chats
             if asked is not None
         ),
-        answers=form != F16_ADAPTER and not is_too_large,
+        answers=forms.answers_are_wanted(export, form, available_bytes),
         stop=asked.stop if asked is not None else (),
     )
 
@@ -268,4 +323,4 @@ def _judged(export: Export, measured: dict[str, Scores], available_bytes: int) -
 
 
 def _converts(step: Step) -> bool:
-    return step.kind in ("convert", "merge")
+    return step.kind in ("unpack", "convert", "merge")

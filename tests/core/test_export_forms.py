@@ -8,13 +8,16 @@ import pytest
 
 from app.core import catalogue
 from app.core.errors import AppError
+from app.core.prompt import Segment
 from app.core.training import bases, forms, runs, scores
 from app.core.training.forms import Export, Step
-from app.core.training.scores import ExampleScore, Scores
+from app.core.training.scores import AnswerScore, ExampleScore, Scores
 from tests import hf_models, models
 from tests.engine import held_out
 from trainer import spec
 from trainer.spec import RunSpec
+
+GB = 10**9
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def export(tmp_path: Path) -> Export:
     (run / runs.SPEC).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
     models.tiny_adapter(run / runs.ADAPTER)
     held_out.write(run / "holdout.json", [("首都は？", "東京です。")])
-    made = forms.of_run(run, tmp_path / "cache")
+    made = forms.of_run(forms.source_of(run), tmp_path / "cache")
     forms.open_folder(made, ())
     return made
 
@@ -83,17 +86,39 @@ def test_room_is_counted_where_files_lie_side_by_side(export: Export) -> None:
     assert forms.peak_bytes([]) == 0
 
 
+ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
+
+
 def test_what_was_measured_with_another_adapter_counts_no_more(export: Export) -> None:
-    found = Scores((ExampleScore(1, 3, 2.5),))
+    found = Scores((ExampleScore(1, 3, 2.5),), (ANSWER,))
     scores.write(found, export.score_file("base"))
     export.score_file("F16").write_text("{", encoding="utf-8")
-    assert forms.measured(export) == {"base": found}
+    assert forms.measured(export, GB) == {"base": found}
     models.tiny_adapter(export.adapter, size=0.5)
-    other = forms.of_run(export.run, export.cache)
+    other = forms.of_run(forms.source_of(export.run), export.cache)
     assert other.key != export.key
-    assert forms.measured(other) == {}
+    assert forms.measured(other, GB) == {}
     forms.open_folder(other, ())
     assert not export.folder.exists()
+
+
+def test_what_was_measured_with_other_prompts_counts_no_more(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forms.of_run(forms.source_of(export.run), export.cache).key == export.key
+    monkeypatch.setattr("app.core.training.prompts.LIMIT_TOKENS", 129)
+    longer = forms.of_run(forms.source_of(export.run), export.cache).key
+    monkeypatch.setattr("app.core.training.prompts.segments", lambda _form, _messages: (Segment("別の聞き方"),))
+    assert len({export.key, longer, forms.of_run(forms.source_of(export.run), export.cache).key}) == 3
+
+
+def test_a_form_without_the_answers_that_are_wanted_now_is_measured_again(export: Export) -> None:
+    """With less memory f16 was none to give out, and was not asked."""
+    silent = Scores((ExampleScore(1, 3, 2.5),))
+    for form in ("f16+adapter", "F16", "base"):
+        scores.write(silent, export.score_file(form))
+    assert set(forms.measured(export, 1)) == {"f16+adapter", "F16"}
+    assert set(forms.measured(export, GB)) == {"f16+adapter"}
+    scores.write(replace(silent, answers=(ANSWER,)), export.score_file("F16"))
+    assert set(forms.measured(export, 1)) == {"f16+adapter", "F16"}
 
 
 def test_only_the_form_that_is_proposed_stays(export: Export) -> None:
@@ -101,9 +126,11 @@ def test_only_the_form_that_is_proposed_stays(export: Export) -> None:
         export.file(form).write_bytes(form.encode())
     (export.run / "助手-Q6_K.gguf").write_bytes(b"of an earlier gate")
     (export.run / "own.gguf").write_bytes(b"somebody's")
+    (export.run / runs.GATE).write_text("{}", encoding="utf-8")
     name = forms.publish(export, "Q8_0")
     assert {path.name for path in export.run.rglob("*.gguf")} == {"adapter.gguf", "own.gguf", name}
     assert (export.run / name).read_bytes() == b"Q8_0"
+    assert not (export.run / runs.GATE).exists()  # it names a file that is gone
 
 
 def test_a_base_of_the_users_is_never_touched(export: Export, tmp_path: Path) -> None:
@@ -117,9 +144,9 @@ def test_a_base_of_the_users_is_never_touched(export: Export, tmp_path: Path) ->
     assert (export.run / "base.gguf").read_bytes() == b"made here"
 
 
-@pytest.mark.parametrize("name", [runs.ADAPTER, "holdout.json"])
-def test_a_run_that_has_not_ended_is_not_exported(export: Export, name: str) -> None:
+@pytest.mark.parametrize(("name", "code"), [(runs.ADAPTER, "gate_not_finished"), (runs.HOLDOUT, "gate_no_holdout")])
+def test_a_run_that_cannot_be_judged_says_why(export: Export, name: str, code: str) -> None:
     (export.run / name).unlink()
     with pytest.raises(AppError) as caught:
-        forms.of_run(export.run, export.cache)
-    assert caught.value.code == "gate_not_finished"
+        forms.source_of(export.run)
+    assert caught.value.code == code

@@ -1,8 +1,9 @@
 """A converter for tests without torch: a real process that speaks the protocol of `trainer.convert_job`.
 
 `python scripted_converter.py BEHAVIOUR COUNTER JOB.json`. It writes the file COUNTER/model.gguf as the result of a
-conversion and adds a line with the job's kind to COUNTER/jobs. BEHAVIOUR: ok | die | garbage | silent | wait, or
-fail:CODE, or touch (changes the source's config.json meanwhile); with `@KIND` behind it only for jobs of that kind.
+conversion (of gguf_to_hf: the folder COUNTER/unpacked) and adds a line with the job's kind to COUNTER/jobs. BEHAVIOUR:
+ok | die | garbage | silent | wait, or fail:CODE, or touch (changes the source's config.json meanwhile); with `@KIND`
+behind it only for jobs of that kind.
 """
 
 import json
@@ -44,7 +45,11 @@ def main() -> None:
     if wanted == "touch":
         config = Path(job["source"]) / "config.json"
         config.write_text(config.read_text("utf-8") + " ", encoding="utf-8")
-    shutil.copyfile(folder / "model.gguf", part)
+    if job["kind"] == "gguf_to_hf":
+        part.unlink()
+        shutil.copytree(folder / "unpacked", part)
+    else:
+        shutil.copyfile(folder / "model.gguf", part)
     part.replace(target)
     send({"event": "finished", "path": str(target), "seconds": 0.1, "peak_rss_bytes": 1000, "notes": {}})
     os._exit(0)

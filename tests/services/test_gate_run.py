@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import filelock
 import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.core import catalogue, children, gguf, quantizations
@@ -146,6 +149,13 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert {name for name in bench.ggufs() if "/" in name} == {"実行/adapter.gguf", *kept}
     assert "砂防の助手" in (bench.run / "report.html").read_text("utf-8")
     assert {progress.steps for progress in bench.heard} == {10}
+    bench.environment.converter, converter = None, bench.environment.converter
+    error: list[AppError] = []
+    bench.gate.failed.connect(error.append)
+    bench.gate.start(bench.run, bench.cache, 1)  # the file of the form that needs least memory is to be made again
+    bench.qtbot.waitUntil(lambda: bool(error))
+    assert error[0].code == "converter_missing"
+    bench.environment.converter = converter
     (reference,) = (row for row in found.forms if row.form == "f16+adapter")
     assert reference.divergence is None
     assert all(row.divergence is not None for row in found.forms if row.form not in ("base", "f16+adapter"))
@@ -202,8 +212,13 @@ def test_what_is_missing_is_named_before_anything_begins(bench: Bench) -> None:
     moved.rename(adapter)
     (bench.run / "holdout.json").write_text("{}", encoding="utf-8")
     assert bench.failure().code == "holdout_unreadable"
-    next(path for path in bench.cache.iterdir() if path.is_dir()).rename(bench.cache / "elsewhere")
+    base = bench.run.parent.parent / "base.gguf"
+    moved = base.rename(base.with_suffix(".old"))
     assert bench.failure().code == "gate_no_base"
+    base.write_bytes(moved.read_bytes() + bytes(1))
+    asked = dataclasses.replace(spec.read(bench.run / runs.SPEC), base_sha256=bases.file_sha256(moved))
+    (bench.run / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    assert bench.failure().code == "gate_other_base"
     assert not (bench.environment.folder / "jobs").exists()
 
 
@@ -214,6 +229,43 @@ def test_a_conversion_that_fails_ends_the_gate_with_its_reason(bench: Bench) -> 
         assert not list(bench.cache.rglob("*.part"))
     bench.environment.converter = None
     assert bench.failure().code == "converter_missing"
+
+
+def test_a_base_that_was_never_unpacked_here_is_unpacked_first(bench: Bench) -> None:
+    folder = next(path for path in bench.cache.iterdir() if path.is_dir())
+    folder.rename(bench.environment.folder / "unpacked")
+    bench.cancel_at("score", "f16+adapter")
+    assert bench.steps() == [("unpack", "base"), ("convert", "f16+adapter"), ("score", "f16+adapter")]
+    assert [(one.number, one.steps) for one in bench.heard if one.done == 0][:2] == [(1, 1), (2, 11)]
+    assert bench.environment.jobs() == ["gguf_to_hf", "hf_to_gguf"]
+    assert (folder / "config.json").is_file()
+
+
+def test_a_base_that_another_run_is_making_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.services.gate._LOOK_AGAIN_MS", 50)
+    export = forms.of_run(forms.source_of(bench.run), bench.cache)
+    other = filelock.FileLock(f"{export.base_f16}.lock")
+    other.acquire()
+    made = bench.environment.folder / "model.gguf"
+
+    def make(progress: GateProgress) -> None:
+        if progress.phase == "convert":
+            QTimer.singleShot(300, lambda: (shutil.copyfile(made, export.base_f16), other.release()))
+
+    bench.gate.progressed.connect(make)
+    bench.cancel_at("score", "f16+adapter")
+    assert not (bench.environment.folder / "jobs").exists()  # nothing was converted here
+    other.acquire(timeout=0)
+    other.release()
+
+
+def test_a_reference_that_is_damaged_is_measured_again_by_the_next_try(bench: Bench) -> None:
+    bench.cancel_at("score", "base+adapter")
+    reference = next(bench.run.rglob("reference"))
+    reference.write_bytes(reference.read_bytes()[:-1])
+    assert bench.failure().code == "reference_unreadable"
+    bench.cancel_at("score", "base+adapter")
+    assert bench.steps() == [("score", "f16+adapter"), ("score", "base+adapter")]
 
 
 def test_an_adapter_of_another_model_is_refused(bench: Bench) -> None:

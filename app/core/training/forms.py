@@ -1,5 +1,6 @@
 """The forms in which a tuned model can be given out, and the steps to make and measure each of them once.
 
+    unpack     a base that is a GGUF file, as the folder that was trained, where that is gone (or was never here)
     convert    the base as one GGUF in f16, kept in a cache by what it was made of
     score      f16+adapter: what training has made, unrounded; the reference that the others are held against
     quantize   the base, where there is no GGUF of it that answers are given with
@@ -18,37 +19,49 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import __version__
 from app.core import build_plan, hf_folder, quantizations
 from app.core.build_plan import BuildPlan, BuildRequest
 from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
 from app.core.hf_folder import HfModel
 from app.core.quantizations import FORMS
+from app.core.training import bases, prompts, runs
 from app.core.training import holdout as holdouts
-from app.core.training import runs
 from app.core.training import scores as score_files
 from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, WITH_ADAPTER
 from app.core.training.holdout import Holdout
 from app.core.training.scores import Scores
 from trainer.form import Form
+from trainer.spec import RunSpec
 
 QUANTIZED = quantizations.named("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = FORMS["Q4_K_M"]
 ALL = (F16_ADAPTER, BASE, BASE_ADAPTER, MERGED_F16, *(form.name for form in QUANTIZED))
 FOLDER = "export"  # below the run's folder
-_HOLDOUT = "holdout.json"
 _REFERENCE_BYTES = 8200  # a place (app/engine/reference.py)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`kind`: convert | quantize | merge | score. `form`: one of ALL; of `quantize` BASE or a merged one."""
+    """`kind`: unpack | convert | quantize | merge | score. `form`: one of ALL; of `quantize` BASE or a merged one."""
 
     kind: str
     form: str
     path: Path  # what it writes
     writes_bytes: int
     drops_bytes: int = 0  # of what nobody needs after it
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a run has trained. `gguf`: the file that answers are given with, as it was then; None: `folder` is all."""
+
+    run: Path
+    asked: RunSpec
+    gguf: Path | None
+    sha256: str  # of `gguf`
+    folder: Path  # may be gone where there is a `gguf`
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class Export:
 
     @property
     def holdout_file(self) -> Path:
-        return self.run / _HOLDOUT
+        return self.run / runs.HOLDOUT
 
     @property
     def folder(self) -> Path:
@@ -106,65 +119,93 @@ class Export:
         return next(step.writes_bytes for step in self.build.steps if (step.form.name if step.form else "") == name)
 
 
-def of_run(run: Path, cache: Path) -> Export:
-    """What the finished run in this folder is to be exported as. Reads its adapter whole.
+def source_of(run: Path) -> Source:
+    """Reads a base that is one file whole: another file in its place would be measured instead.
 
-    Raises AppError: gate_not_finished, gate_no_base, holdout_unreadable, and what `hf_folder.read` finds.
+    Raises AppError: gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
     """
     asked = runs.effective(runs.read(run))
-    if asked is None or not (run / runs.ADAPTER).is_file() or not (run / _HOLDOUT).is_file():
+    if asked is None or not (run / runs.ADAPTER).is_file():
         raise AppError("gate_not_finished", id=run.name)
-    base = Path(asked.base) if asked.base.lower().endswith(".gguf") else None
-    folder = Path(asked.bases or run / "base") / _sha256(base, asked.base_sha256)[:16] if base else Path(asked.base)
-    if not folder.is_dir() or (base is not None and not base.is_file()):
-        raise AppError("gate_no_base", path=str(folder if base is None or base.is_file() else base))
-    source = hf_folder.read(folder)
+    if not (run / runs.HOLDOUT).is_file():  # it is written before the adapter is
+        raise AppError("gate_no_holdout", id=run.name)
+    base = Path(asked.base)
+    if not asked.base.lower().endswith(".gguf"):
+        if not base.is_dir():
+            raise AppError("gate_no_base", path=asked.base)
+        return Source(run, asked, None, "", base)
+    try:
+        sha256 = bases.file_sha256(base)
+    except OSError as error:
+        raise AppError("gate_no_base", path=asked.base) from error
+    if asked.base_sha256 not in ("", sha256):
+        raise AppError("gate_other_base", path=asked.base)
+    return Source(run, asked, base, sha256, Path(asked.bases or run / "base") / sha256[:16])  # as the trainer calls it
+
+
+def unpacking(source: Source) -> list[Step]:
+    """What comes before everything else where the folder is not there. Raises AppError("run_unwritable")."""
+    if source.folder.is_dir():
+        return []
+    try:
+        source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_failure(error, source.folder.parent, "run_unwritable") from error
+    return [Step("unpack", BASE, source.folder, 0)]  # its process looks for room
+
+
+def of_run(source: Source, cache: Path) -> Export:
+    """What the run is to be exported as. Reads its adapter whole.
+
+    Raises AppError: holdout_unreadable, and what `hf_folder.read` finds.
+    """
+    run, asked = source.run, source.asked
+    model = hf_folder.read(source.folder)
     name = asked.name or run.name
-    build = build_plan.plan(BuildRequest(source, QUANTIZED, run, name=name))
-    marks = [build.id, _hash(run / runs.ADAPTER), _hash(run / _HOLDOUT), _mark(base)]
+    build = build_plan.plan(BuildRequest(model, QUANTIZED, run, name=name))
+    holdout = holdouts.read(run / runs.HOLDOUT)
+    files = [bases.file_sha256(path) for path in (run / runs.ADAPTER, run / runs.HOLDOUT)]
+    marks = [__version__, build.id, *files, source.sha256, _questions(asked.form, holdout)]
     return Export(
         run=run,
-        source=source,
-        base=base,
+        source=model,
+        base=source.gguf,
         cache=cache,
         name=name,
         form=asked.form,
-        holdout=holdouts.read(run / _HOLDOUT),
+        holdout=holdout,
         groups=Path(asked.holdout) if asked.holdout else None,
         build=build,
         key=hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:16],
     )
 
 
-def _sha256(base: Path, known: str) -> str:
-    """By it the trainer calls the folder that it has made of a GGUF base. Raises AppError("gate_no_base")."""
-    try:
-        return known or _hash(base)
-    except OSError as error:
-        raise AppError("gate_no_base", path=str(base)) from error
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _mark(path: Path | None) -> list[object]:
-    if path is None:
+def _questions(form: Form | None, holdout: Holdout) -> list[object]:
+    """As they are asked today: another template makes other prompts of the same chats."""
+    if form is None:
         return []
-    status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns]
+    texts = [[(one.text, one.markup) for one in prompts.segments(form, chat.messages)] for chat in holdout.chats]
+    return [texts, list(map(prompts.limit_tokens, holdout.chats)), form.stop]
 
 
 # ------------------------------------------------------------------------- steps
 
 
-def measured(export: Export) -> dict[str, Scores]:
-    """What an earlier try has measured. A damaged file counts as none."""
+def answers_are_wanted(export: Export, form: str, available_bytes: int) -> bool:
+    """In f16, which is slow, only where it could be the form to give out."""
+    is_too_large = form == MERGED_F16 and export.size_bytes(form) > available_bytes
+    return form != F16_ADAPTER and not is_too_large
+
+
+def measured(export: Export, available_bytes: int) -> dict[str, Scores]:
+    """What an earlier try has measured. What is damaged, or lacks answers that are wanted now, counts as none."""
     found = {}
+    has_chats = export.form is not None and bool(export.holdout.chats)
     for form in ALL:
         with contextlib.suppress(AppError):
-            found[form] = score_files.read(export.score_file(form))
+            one = score_files.read(export.score_file(form))
+            if one.answers or not (has_chats and answers_are_wanted(export, form, available_bytes)):
+                found[form] = one
     return found
 
 
@@ -250,7 +291,8 @@ def publish(export: Export, form: str) -> str:
     """
     name = ""
     try:
-        for old in ("base.gguf", *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
+        of_form = (runs.GATE, runs.REPORT, "base.gguf")  # first what names the file
+        for old in (*of_form, *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
         if export.file(form).parent == export.folder:
             name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(FORMS[form])
