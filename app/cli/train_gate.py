@@ -12,9 +12,10 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.training import runs
 from app.core.training.runs import Run
-from app.core.wording import help_text
+from app.core.wording import help_text, phrase
 from app.services import training
 from app.services.training import Trainer
+from trainer.events import Finished
 
 if TYPE_CHECKING:  # what measures and draws is loaded when something is measured
     from app.core.training.gate import Gate
@@ -41,6 +42,11 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
     run = runs.find(where.runs, options.run_id)
     from app.core.training import gate_file, report
 
+    if isinstance(run.standing.end, Finished) and not (run.folder / runs.HOLDOUT).is_file():  # nothing to judge it by
+        path = report.write(run.folder)
+        told = [run.id, *train_words.outcome(run, run.standing.end), phrase("run_report", path=path)]
+        output.result(train_words.described(run), "\n".join(told))
+        return 0
     found = gate_file.read(run.folder)
     if not (run.folder / runs.REPORT).is_file():
         report.write(run.folder)

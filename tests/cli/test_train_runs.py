@@ -295,6 +295,17 @@ def test_a_report_is_shown_and_a_rejected_result_is_a_no(
     assert listed["runs"][0]["verdict"] == verdict
 
 
+def test_a_run_without_rows_that_were_kept_back_has_a_report_all_the_same(kotae: Kotae, data: Path, base: Path) -> None:
+    asked = {"base": str(base), "train": str(data / "train.jsonl"), "validation": str(data / "validation.jsonl")}
+    (data / "run.json").write_text(json.dumps(asked), encoding="utf-8")
+    _, trained, _ = kotae("train", "run", str(data / "run.json"))
+    status, result, _ = kotae("train", "gate", trained["id"])
+    assert (status, result["error"]["code"]) == (3, "gate_no_holdout")
+    status, result, _ = kotae("train", "report", trained["id"])
+    assert (status, result["verdict"]) == (0, None)
+    assert "評価していません" in Path(result["report"]).read_text("utf-8")
+
+
 def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: Kotae, trained: dict[str, Any]) -> None:
     folder = Path(trained["folder"])
     row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core.training import gate, gate_file
+from app.core.training import bases, gate, gate_file
 from app.core.training.holdout import Example, Holdout
 from app.core.training.scores import AnswerScore, ExampleScore, Scores
 from trainer import events, spec
@@ -30,7 +30,9 @@ SIZES = {gate.BASE: 0.25, gate.BASE_ADAPTER: 0.26, gate.F16_ADAPTER: 0.55, "F16"
 
 def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    asked = RunSpec(str(folder), "/models/base.gguf", "/data/train.jsonl", "/data/validation.jsonl", name=NAME)
+    (folder / "rows.jsonl").write_text('{"a": 1}\n\n' * 480, encoding="utf-8")
+    hashes = {"train": bases.file_sha256(folder / "rows.jsonl"), "validation": "ab" * 32}
+    asked = RunSpec(str(folder), "/models/base.gguf", *[str(folder / "rows.jsonl")] * 2, name=NAME, hashes=hashes)
     (folder / "run.json").write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
     lines = [json.dumps(events.to_json(event), ensure_ascii=False) for event in journal(steps)]
     (folder / "events.jsonl").write_text("\n".join([*lines, '{"torn'[:5]]), encoding="utf-8")
@@ -41,13 +43,12 @@ def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
 
 def journal(steps: int) -> list[Event]:
     """With a pause: after step 40 it went on from step 30."""
-    data = {"train": {"rows": 480, "sha256": "ab" * 32}, "validation": {"rows": 60, "sha256": "cd" * 32}}
     versions = {"torch": "2.13.0", "transformers": "5.24.0"}
-    found: list[Event] = [Started(1, 10, 1e9, 0, versions, data)]
+    found: list[Event] = [Started(1, 10, 1e9, 0, versions)]
     found += [Findings((Finding("few_rows", "warn", {"rows": 48}),)), Effective({}, {"device": "cpu", "rows": 480})]
     found.append(Evaluation(0, 0.0, 2.6, 3000, False))
     found += _steps(1, 40)
-    found.append(Started(1, 11, 1e9 + 100, 30, versions, data))
+    found.append(Started(1, 11, 1e9 + 100, 30, versions))
     found += _steps(31, steps)
     for number in range(30, steps + 1, 30):
         found.append(Evaluation(number, number / 60, 1.3 + abs(number - 90) / 300, 3000, number <= 90))

@@ -4,6 +4,7 @@ Made of the run's folder alone: spec, journal and, where the gate has been passe
 """
 
 import functools
+import hashlib
 import json
 import time
 import tomllib
@@ -183,11 +184,11 @@ class _Answer:
 
 
 def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str, list[_Answer]]]:
-    """Those that have gained most and least; one whose gain is not known counts as none."""
+    """Those that have gained most and lost most; one whose gain is not known counts as none."""
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
-    each = min(_ANSWERS_EACH, (len(ranked) + 1) // 2)
-    worst = list(reversed(ranked[each:]))[:_ANSWERS_EACH]
-    groups = [(word["most_better"], ranked[:each]), (word["most_worse"], worst)]
+    better = [row for row in ranked if (row.change_nats or 0.0) < 0]
+    worse = ranked[len(better) :][::-1]
+    groups = [(word["most_better"], better[:_ANSWERS_EACH]), (word["most_worse"], worse[:_ANSWERS_EACH])]
     return [(heading, [_answer(row, word) for row in found]) for heading, found in groups if found]
 
 
@@ -247,7 +248,7 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
     tables = [
         (word["settings"], word["settings_note"], _pairs(spec.to_json(asked)) if asked else []),
         (word["facts"], "", _pairs(facts)),
-        (word["data"], "", _data(asked, told, word)),
+        (word["data"], "", _data(asked, word) if asked else []),
         (word["findings"], "", [(f"{one.level}: {one.code}", _shown(one.facts)) for one in told.findings]),
         (word["adjusted"], "", [(f"{one.reason} ({one.step})", _shown(one.facts)) for one in told.adjusted]),
         (word["versions"], "", _pairs(told.started.versions) if told.started else []),
@@ -256,18 +257,29 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
     return [table for table in tables if table[2]]
 
 
-def _data(asked: spec.RunSpec | None, told: History, word: dict[str, str]) -> list[tuple[str, str]]:
-    """Rows and hashes of each file."""
-    said = told.started.data if told.started else {}
+def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
+    """Rows and hash of each file; no rows of one that is gone or another by now."""
     found = []
     for name in ("train", "validation", "holdout"):
-        about = said.get(name)
-        about = about if isinstance(about, dict) else {}
-        sha256 = about.get("sha256") or (asked.hashes.get(name) if asked else "")
-        if sha256 or about:
-            rows = about.get("rows", "?")
-            found.append((name, f"{word['rows']}: {rows}, sha256: {sha256 or '?'}"))
+        known = asked.hashes.get(name, "")
+        rows, sha256 = _counted(getattr(asked, name))
+        told = [f"{word['rows']}: {rows}"] if rows and known in ("", sha256) else []
+        told += [f"sha256: {known or sha256}"] if known or sha256 else []
+        if told:
+            found.append((name, ", ".join(told)))
     return found
+
+
+def _counted(path: str) -> tuple[int, str]:
+    rows, digest = 0, hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            for line in file:
+                rows += bool(line.strip())
+                digest.update(line)
+    except OSError:
+        return 0, ""
+    return rows, digest.hexdigest()
 
 
 def _end(told: History) -> dict[str, Any]:
