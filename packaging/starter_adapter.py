@@ -14,7 +14,7 @@ from typing import Any
 
 from app.core import wording
 from app.core.datasets import leakage, split
-from app.core.datasets.rows import Message, Row
+from app.core.datasets.rows import PARTS, Message, Row
 from app.core.datasets.split import Settings, Split
 from app.core.documents import packing
 from app.core.documents.records import Passage, Section
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     except AppError as error:
         print(wording.describe_error(error), file=sys.stderr)
         return 3
-    for name in split.PARTS:
+    for name in PARTS:
         print(f"{name:<10} {counts(made.part(name))}")
     if not report.is_sound:
         print(f"known from training: {report.near} rows, groups {', '.join(report.shared_groups)}", file=sys.stderr)
