@@ -47,6 +47,7 @@ RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
 WITHOUT_TRAINING = "--without-training"
 _TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # not one for each core: the tests load models, which use all cores
+_SLOWEST = ("--durations", "25", "--durations-min", "5")  # seconds: what is to be shortened first
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
 
@@ -134,7 +135,7 @@ def check_commands(arguments: Sequence[str]) -> list[list[str]]:
         ["ruff", "format", "--check", "."],
         ["mypy"],
         ["lint-imports"],
-        ["pytest", *_TWO_AT_A_TIME, *selection, *pytest_arguments],  # the last -n and -m win
+        ["pytest", *_TWO_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments],  # the last -n and -m win
     ]
 
 

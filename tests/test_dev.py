@@ -25,7 +25,7 @@ from tests.dev_scripts import (
 )
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
-TWO = "-n 2 --dist worksteal"  # tests at a time
+TWO = "-n 2 --dist worksteal --durations 25 --durations-min 5"  # tests at a time
 
 
 @pytest.fixture(autouse=True)
