@@ -60,7 +60,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
 def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
     """What has to be read at once, and what answers may take with their prompts."""
     asked = job.chats if job.answers else ()
-    read = [len(one.ids) for one in (*holdout.examples, *asked)]
+    read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in asked)]
     return max(read), max((len(chat.ids) + chat.limit for chat in asked), default=0)
 
 

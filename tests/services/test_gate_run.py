@@ -248,11 +248,15 @@ def test_a_base_that_another_run_is_making_is_waited_for(bench: Bench, monkeypat
     other.acquire()
     made = bench.environment.folder / "model.gguf"
 
-    def make(progress: GateProgress) -> None:
-        if progress.phase == "convert":
-            QTimer.singleShot(300, lambda: (shutil.copyfile(made, export.base_f16), other.release()))
+    def make() -> None:
+        shutil.copyfile(made, export.base_f16)
+        other.release()
 
-    bench.gate.progressed.connect(make)
+    def make_soon(progress: GateProgress) -> None:
+        if progress.phase == "convert":
+            QTimer.singleShot(300, make)
+
+    bench.gate.progressed.connect(make_soon)
     bench.cancel_at("score", "f16+adapter")
     assert not (bench.environment.folder / "jobs").exists()  # nothing was converted here
     other.acquire(timeout=0)
