@@ -16,7 +16,7 @@ os.environ["LC_ALL"] = "C.UTF-8"  # windows that tests start speak Japanese, wha
 
 from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 
-from app.core import paths, starter
+from app.core import paths, starter, wording
 from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
@@ -43,6 +43,13 @@ def qt_is_silent() -> Iterator[None]:
     yield
     qInstallMessageHandler(before)
     assert warnings == []
+
+
+@pytest.fixture(autouse=True)
+def words_stay_japanese() -> Iterator[None]:
+    """A command that ran in English within a test leaves the next one Japanese."""
+    yield
+    wording.use_language("ja")
 
 
 @pytest.fixture(autouse=True)
