@@ -61,7 +61,10 @@ def _run(job: convert_job.Job, phase: str, journal: Journal) -> Failed | None:
         path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
         command = start.command(sys.executable, "trainer.convert", str(path))
         # Its input stays open as long as we live: at its end the process gives up and cleans up.
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        # A session of its own: Ctrl+C in the terminal is a pause of the run, which comes after this.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        ) as process:
             assert process.stdout is not None
             last: convert_job.Event | None = None
             journal.send(Phase(phase))
