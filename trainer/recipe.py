@@ -18,8 +18,9 @@ BILLION = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`rows`: examples to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the
-    device. `platform`: as `sys.platform`. `parameters`: of the base. `model_type`: as in config.json."""
+    """`rows`: to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the
+    device. `platform`: begins with "linux" there. `parameters`: of the base. `model_type`: as in config.json.
+    `processes`: that share a step."""
 
     rows: int
     tokens_longest: int
@@ -29,6 +30,7 @@ class Facts:
     parameters: int
     model_type: str
     platform: str
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,7 @@ _PAGED_GIB = 12.5  # up to here the optimizer's states may leave the card for a 
 _FEW_ROWS = 500  # fewer: smaller steps, and some dropout against learning by heart
 _RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # rows up to -> rank
 _FEW_STEPS = 100  # fewer in all: a higher rate, or nothing is learned
-_LEAST_WARMUP_STEPS = 5
-_MOST_WARMUP_SHARE = 0.5
+_LEAST_WARMUP_STEPS = 5  # or half of all
 
 # What a preset says otherwise. "light": to see within a short time whether the data do any good. "thorough": more
 # passes in smaller steps; early stopping ends them. The last one: the settings of that paper, so that its runs can be
@@ -117,9 +118,9 @@ def effective(spec: RunSpec, facts: Facts) -> RunSpec:
     micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
     accumulation = decide("accumulation", lambda: max(1, batch // micro))
     epochs = decide("epochs", lambda: 3.0)
-    steps = steps_in_all(facts.rows, micro * accumulation, epochs, spec.max_steps)
+    steps = steps_in_all(facts.rows, micro * accumulation * facts.processes, epochs, spec.max_steps)
     decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
-    decide("warmup_share", lambda: min(_MOST_WARMUP_SHARE, max(0.05, _LEAST_WARMUP_STEPS / steps)))
+    decide("warmup_share", lambda: max(0.05, min(_LEAST_WARMUP_STEPS, max(1, steps // 2)) / steps))
     decide("final_rate_share", lambda: 0.1)
     decide("weight_decay", lambda: 0.0)
     decide("clip_norm", lambda: 0.3)

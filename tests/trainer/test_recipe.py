@@ -189,6 +189,7 @@ def test_a_processor_that_the_spec_asks_for_counts_instead_of_the_card() -> None
         (9_000, {}, 2e-4, 0.05),
         (9_000, {"max_steps": 20}, 3e-4, 0.25),
         (9_000, {"max_steps": 2}, 3e-4, 0.5),
+        (9_000, {"max_steps": 7}, 3e-4, 3 / 7),
         (9_000, {"preset": "thorough"}, 1e-4, 0.05),
         (80, {"preset": "paper-2603.18037"}, 2e-4, 0.05),
     ],
@@ -198,6 +199,11 @@ def test_few_steps_get_a_higher_rate_and_at_least_five_of_warm_up(
 ) -> None:
     effective = decided(CARD, {"rows": rows}, **given)
     assert (effective.learning_rate, effective.warmup_share) == (rate, pytest.approx(warmup))
+
+
+def test_several_processes_take_fewer_steps() -> None:
+    effective = decided(CARD, {"rows": 1_000, "processes": 2})
+    assert (effective.learning_rate, effective.warmup_share) == (3e-4, pytest.approx(5 / 96))
 
 
 @pytest.mark.parametrize(("rows", "dropout"), [(499, 0.05), (500, 0.0)])
