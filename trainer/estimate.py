@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainer import recipe
 from trainer.spec import RunSpec
 
 REFUSED_SHARE = 0.92  # of what is free: above it a run is not begun
 KEPT_CHECKPOINTS = 3  # the two newest, and the best
 CHUNK_ELEMENTS = 1 << 25  # as in trainer/loss.py, which needs torch
 
-GIB = 1 << 30
 _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
 _BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens
 CONTEXT_BYTES = 600 << 20  # of CUDA itself, and its libraries' code
@@ -50,7 +50,6 @@ class Shape:
     inner: int  # of the feed-forward part
     queries: int  # heads x numbers a head
     keys: int  # the same of keys and values
-    head_length: int
     vocabulary: int
     is_tied: bool
     norms: int = 2  # a layer
@@ -97,7 +96,6 @@ def shape_of(config: Mapping[str, Any], parameters: int = 0) -> Shape:
         inner=int(text["intermediate_size"]),
         queries=heads * length,
         keys=int(text.get("num_key_value_heads") or heads) * length,
-        head_length=length,
         vocabulary=int(text["vocab_size"]),
         is_tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", kind.startswith("gemma")))),
         norms=4 if kind in _FOUR_NORMS else 2,
@@ -202,30 +200,26 @@ def optimizer_bytes(spec: RunSpec) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Bytes. `base`: the folder that a GGUF base is turned into, once. `forms`: of the comparison afterwards."""
+    """Bytes. `base`: the folder that a GGUF base is turned into, once."""
 
     base: int
     checkpoints: int  # at most, one being written
     adapter: int  # as PEFT has it, and as GGUF
     logs: int
-    forms: int
 
     @property
     def training(self) -> int:
         return self.base + self.checkpoints + self.adapter + self.logs
 
 
-def disk(shape: Shape, spec: RunSpec, *, forms: tuple[float, ...] = ()) -> Disk:
-    """`forms`: bits a weight of each GGUF form that is made; base and merged model in 16 bits come with them."""
+def disk(shape: Shape, spec: RunSpec) -> Disk:
     lora = shape.lora_weights(spec.rank or 16)
     has_folder = not str(spec.base).lower().endswith(".gguf")
-    bits = sum(forms) + 32 if forms else 0
     return Disk(
         base=0 if has_folder else 2 * shape.parameters,
         checkpoints=round((KEPT_CHECKPOINTS + 1) * lora * (4 + optimizer_bytes(spec))),
         adapter=lora * 8,
         logs=_LOG_BYTES,
-        forms=round(shape.parameters * bits / 8),
     )
 
 
@@ -234,12 +228,14 @@ def disk(shape: Shape, spec: RunSpec, *, forms: tuple[float, ...] = ()) -> Disk:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Tokens of all examples of an epoch; `trained`: those in the loss. `validation_tokens`: of one evaluation."""
+    """Tokens of all examples of an epoch; `trained`: those in the loss. `validation_tokens`: of one evaluation.
+    `processes`: of a distributed run."""
 
     examples: int
     tokens: int
     trained: int
     validation_tokens: int = 0
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +246,11 @@ class Time:
 
 
 def time(shape: Shape, spec: RunSpec, load: Load, flops_per_s: float) -> Time:
-    """`flops_per_s`: what the device reaches, see `card_flops_per_s`; a multiplication and an addition are two."""
-    batch = (spec.micro_batch or 1) * (spec.accumulation or 1)
+    """`flops_per_s`: what a device reaches, see `card_flops_per_s`; a multiplication and an addition are two."""
+    batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
+    flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
-    steps = max(1, math.ceil(steps_per_epoch * (spec.epochs or 1)))
-    steps = min(steps, spec.max_steps) if spec.max_steps else steps
+    steps = recipe.steps_in_all(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
     length = load.tokens / max(load.examples, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
     passes = 3 if spec.gradient_checkpointing else 2  # the weights are frozen: backward costs as much as forward

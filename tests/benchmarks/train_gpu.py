@@ -39,6 +39,7 @@ FORM = {
     "answer_start": "<|start_header_id|>assistant<|end_header_id|>\n\n",
     "end": "<|eot_id|>",
 }
+GIB = 1 << 30
 LIMIT_S = 150.0  # of one run
 ROWS, BATCH = 16, 4
 TEXT = "橋脚の設計では、地震時の水平力と鉛直荷重の組合せを考える。"
@@ -107,7 +108,7 @@ def random_weights(name: str, shape: torch.Size, device: str) -> torch.Tensor:
 def measured(case: Case, base: Path, place: Path, *, is_tiny: bool) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(dir=place))
     write_rows(folder, base, case.tokens)
-    share = case.card_gb * estimate.GIB / torch.cuda.mem_get_info()[1] if case.card_gb else 1.0
+    share = case.card_gb * GIB / torch.cuda.mem_get_info()[1] if case.card_gb else 1.0
     spec = {
         "folder": str(folder / "run"), "base": str(base), "form": FORM, "context_tokens": case.tokens + 128,
         "train": str(folder / "train.jsonl"), "validation": str(folder / "validation.jsonl"), "memory_share": share,
@@ -128,8 +129,8 @@ def measured(case: Case, base: Path, place: Path, *, is_tiny: bool) -> dict[str,
     return found | {
         "longest": longest,
         "tokens_per_s": round(BATCH * longest / forecasts[True]["step_s"], 1) if forecasts[True]["step_s"] else None,
-        "computed_GiB": round(computed / estimate.GIB, 2),
-        "measured_GiB": round(peak / estimate.GIB, 2),
+        "computed_GiB": round(computed / GIB, 2),
+        "measured_GiB": round(peak / GIB, 2),
         "ratio": round(computed / peak, 3),
         "computed_step_s": forecasts[False]["step_s"],
         "measured_step_s": forecasts[True]["step_s"],

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from trainer import estimate
-from trainer.estimate import GIB, Load, Shape
+from trainer.estimate import Load, Shape
 from trainer.spec import RunSpec
 
+GIB = 1 << 30
 LLAMA_3_8B = {
     "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
     "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
@@ -89,10 +90,9 @@ def test_what_the_files_count_beyond_the_configuration_is_kept(shape: Shape) -> 
     assert shape.parameters == pytest.approx(8.03e9, rel=1e-3)
 
 
-def test_a_gguf_base_is_a_folder_too_and_forms_take_the_most_room(shape: Shape) -> None:
-    disk = estimate.disk(shape, qlora(base="model.gguf"), forms=(5.1, 8.5))
+def test_a_gguf_base_is_a_folder_too(shape: Shape) -> None:
+    disk = estimate.disk(shape, qlora(base="model.gguf"))
     assert disk.base == 2 * shape.parameters
-    assert disk.forms > disk.base
     assert estimate.disk(shape, qlora()).base == 0
     # LoRA in 32 bits and two moments of one byte, four times.
     assert disk.checkpoints == pytest.approx(4 * 6 * shape.lora_weights(16), rel=0.01)
@@ -107,6 +107,14 @@ def test_time_follows_the_passes_over_the_weights(shape: Shape) -> None:
     assert estimate.time(shape, qlora(max_steps=3), load, 1e13).steps == 3
     evaluated = estimate.time(shape, qlora(evaluations_per_epoch=4), load, 1e13)
     assert evaluated.total_s > again.total_s
+
+
+def test_several_processes_take_larger_steps_in_the_same_time(shape: Shape) -> None:
+    load = Load(examples=96, tokens=48_000, trained=20_000)
+    alone = estimate.time(shape, qlora(), load, 1e13)
+    two = estimate.time(shape, qlora(), dataclasses.replace(load, processes=2), 1e13)
+    assert (alone.steps, two.steps) == (6, 3)
+    assert two.step_s == pytest.approx(alone.step_s)
 
 
 def test_a_card_is_known_by_a_part_of_its_name() -> None:
