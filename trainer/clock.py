@@ -14,15 +14,21 @@ class Clock:
         self.trained_s = 0.0
         self._rates: list[float] = []
         self._steps = 0
+        self._before_s = 0.0
         self._is_slow = False
         self.restart()
+
+    def go_on(self, seconds: float, tokens: int) -> None:
+        """From what was trained before this process."""
+        self.trained_s = self._before_s = seconds
+        self.all_tokens = tokens
 
     def restart(self) -> None:
         self.tokens = 0
         self._started = time.monotonic()
 
     def lap(self) -> tuple[float, float]:
-        """Tokens a second of the last step, and seconds a step so far."""
+        """Tokens a second of the last step, and seconds a step of this process so far."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.tokens / seconds
         self.trained_s += seconds
@@ -30,7 +36,7 @@ class Clock:
         self._steps += 1
         self._rates.append(rate)
         self.restart()
-        return rate, self.trained_s / self._steps
+        return rate, (self.trained_s - self._before_s) / self._steps
 
     def has_become_slow(self) -> bool:
         """True once, when five steps in a row stay below a third of what the first ten were in the middle."""

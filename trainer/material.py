@@ -1,12 +1,18 @@
 """What the loop works on: the effective spec, examples, and how conversations become tokens."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainer.form import Form, Messages
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded, Tokens
+
+
+def processes() -> int:
+    """Of a distributed run, as its launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,11 @@ class Material:
     def batch(self) -> int:
         """Examples a step, of one process."""
         return self.micro_batch * (self.spec.accumulation or 1)
+
+    @property
+    def step_examples(self) -> int:
+        """Of all processes."""
+        return self.batch * processes()
 
     def with_half_the_micro_batch(self) -> "Material":
         """The same examples a step in more, smaller pieces: less memory, the same gradient. Not below one."""
