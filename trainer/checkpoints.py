@@ -33,7 +33,7 @@ def begin(folder: Path, step: int) -> Path:
 
 
 def publish(part: Path, step: int) -> Checkpoint:
-    """Seals what `begin` has given and gives it its name. Raises OSError; then nothing has changed but `part`."""
+    """Seals what `begin` has given and gives it its name, in place of what has it. Raises OSError."""
     files = {}
     for path in sorted(part.iterdir()):
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}

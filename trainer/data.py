@@ -15,19 +15,20 @@ from trainer.failure import RunError
 from trainer.form import Form, Piece
 from trainer.tokens import UNTRAINED, Encoded, Tokens
 
+ANY_LENGTH = 1 << 30  # of a context
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """An optional system message, then user and assistant in turns, an assistant last. `line`: from 1."""
 
     line: int
-    id: str  # "": the file gives none
     messages: tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`lengths`: of `examples`, in tokens. `dropped`, `split`, `too_long`: lines of the file, in its order.
+    """`dropped`, `split`, `too_long`: lines of the file, in its order.
 
     `too_long`: longer than the context, and still there ("refuse"). `longest`: in tokens, of everything that was read.
     """
@@ -36,7 +37,6 @@ class Encoding:
     dropped: tuple[int, ...]
     split: tuple[int, ...]
     too_long: tuple[int, ...]
-    lengths: list[int]
     longest: int
 
 
@@ -64,6 +64,12 @@ def read(path: Path, sha256: str = "") -> list[Conversation]:
     return found
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _conversation(line: int, raw: bytes) -> Conversation:
     row = json.loads(raw.decode("utf-8"))
     messages = row.get("messages") if isinstance(row, dict) else None
@@ -74,7 +80,7 @@ def _conversation(line: int, raw: bytes) -> Conversation:
     turns = roles[1:] if roles[0] == "system" else roles
     if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
         raise ValueError(f"roles: {', '.join(roles[:8])}; wanted: user and assistant in turns, an assistant last")
-    return Conversation(line, str(row.get("id", "")), read_messages)
+    return Conversation(line, read_messages)
 
 
 def _message(message: Any) -> dict[str, str]:
@@ -121,9 +127,8 @@ def encode(
             lines["split"] += [line] * bool(found)
             lines["dropped"] += [line] * (not is_complete)
         examples += found
-    lengths = [len(example.ids) for example in examples]
     dropped, split, too_long = (tuple(lines[name]) for name in ("dropped", "split", "refuse"))
-    return Encoding(examples, dropped, split, too_long, lengths, longest)
+    return Encoding(examples, dropped, split, too_long, longest)
 
 
 def _example(pieces: Iterable[Piece], tokens: Tokens, loss: str, line: int) -> Encoded:
@@ -139,8 +144,8 @@ def _windows(
 ) -> tuple[list[Encoded], bool]:
     """Examples in which each answer is trained once, and whether there was room for every turn.
 
-    Where the last window has ended, the next begins earlier, with turns that are not trained again, so that a question
-    keeps its sense: as many as fit in half of the context.
+    Where the last window has ended, the next begins earlier, with turns that are not trained again (but with `loss`
+    "all"), so that a question keeps its sense: as many as fit in half of the context.
     """
     messages = conversation.messages
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)

@@ -14,13 +14,13 @@ from trainer.tokens import UNTRAINED, Encoded, Tokens
 def example_nll(model: Any, examples: Sequence[Encoded], pad_id: int) -> list[float]:
     """Nats of each example's trained tokens, in their order."""
     model.eval()
-    sums = [0.0] * len(examples)
+    sums = []
     device = next(model.parameters()).device
-    for at in sorted(range(len(examples)), key=lambda at: len(examples[at].ids)):
-        batch = data.collate([examples[at]], pad_id)
+    for example in examples:
+        batch = data.collate([example], pad_id)
         with torch.no_grad():
             loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}, num_items_in_batch=1).loss
-        sums[at] = float(loss)
+        sums.append(float(loss))
     return sums
 
 
@@ -40,6 +40,7 @@ def answer(model: Any, tokens: Tokens, form: Form, messages: Messages, most: int
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=most,
             do_sample=False,
+            repetition_penalty=1.0,  # whatever the base's own settings say
             use_cache=True,
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,

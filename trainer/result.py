@@ -18,7 +18,6 @@ ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
 RECORD = "kotae.json"  # in the adapter's folder: what PEFT's files do not say
 VERSION = 1
 CHATS = 20
-_ANY_LENGTH = 1 << 30
 
 
 def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Path:
@@ -49,7 +48,7 @@ def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], 
 
     The gate asks every GGUF form for the likelihood of these very ids, and tokenizes the chats for itself.
     """
-    examples = data.encode(rows, material.form, material.tokens, _ANY_LENGTH, "refuse", "answers").examples
+    examples = data.encode(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
     sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
     for at, example in enumerate(examples):
         journal.send(Phase("evaluating", at, len(examples)))

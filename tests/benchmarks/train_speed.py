@@ -90,7 +90,6 @@ def prepared(options: argparse.Namespace) -> tuple[Any, Any]:
     rows = [
         data.Conversation(
             number + 1,
-            "",
             (
                 {"role": "user", "content": f"{number}: " + TEXT * (1 + number % 5)},
                 {"role": "assistant", "content": TEXT * (1 + number % 3)},

@@ -161,11 +161,6 @@ def test_dropped_rows_are_told(encoded: Json) -> None:
     assert found["longest"] == encoded["refuse"]["longest"]
 
 
-def test_lengths_are_those_of_the_examples(encoded: Json) -> None:
-    for found in encoded.values():
-        assert found["lengths"] == [len(example["ids"]) for example in found["examples"]]
-
-
 @pytest.mark.parametrize(("name", "before"), [("split", ""), ("split plain", " ")])
 def test_a_split_trains_each_answer_once_and_whole(name: str, before: str, encoded: Json) -> None:
     found = encoded[name]

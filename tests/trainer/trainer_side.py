@@ -88,6 +88,7 @@ def examples(request: Json) -> Any:
     trained = [[id for id in example.labels if id != -100] for example in encoding.examples]
     return {
         **dataclasses.asdict(encoding),
+        "lengths": [len(example.ids) for example in encoding.examples],
         "batch": {name: tensor.tolist() for name, tensor in batch.items()},
         "texts": shown,
         "trained": [tokens.tokenizer.decode(ids) for ids in trained],
