@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         asked = spec.read(Path(options.spec))
     except spec.SpecError as error:
-        journal.send(Failed("spec_invalid", {"field": error.field, "value": error.value, "expected": error.expected}))
+        journal.send(_invalid(error))
         _exit(1)
     except OSError as error:
         print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
@@ -55,11 +55,24 @@ def _run(asked: spec.RunSpec, journal: Journal, options: argparse.Namespace) -> 
         return 0
     except RunError as error:
         journal.send(Failed(error.code, error.facts))
+    except spec.SpecError as error:  # what is given does not go with what was decided
+        journal.send(_invalid(error))
+    except (RuntimeError, MemoryError) as error:  # while the model is loaded or the hold-out measured, row by row
+        from trainer import probe
+
+        if not probe.is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        journal.send(Failed("out_of_memory", {"device": asked.device or "", "micro_batch": 1}))
     except ImportError as error:
         traceback.print_exc()
         facts = {"path": sys.executable, "reason": str(error)[:300]}
         journal.send(Failed("training_environment_broken", facts))
     return 1
+
+
+def _invalid(error: spec.SpecError) -> Failed:
+    return Failed("spec_invalid", {"field": error.field, "value": error.value, "expected": error.expected})
 
 
 def _parser() -> argparse.ArgumentParser:

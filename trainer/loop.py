@@ -6,9 +6,8 @@ padding; events; and an end on request.
 """
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import checkpoints, data, disk, evaluation
+from trainer import checkpoints, data, disk, evaluation, recipe
 from trainer.checkpoints import Checkpoint
 from trainer.clock import Clock
 from trainer.control import Control
@@ -61,6 +60,8 @@ class Loop(Trainer):  # type: ignore[misc]
         self.asked = control
         self.end_reason = ""
         self.clock = Clock()
+        self._peak_bytes = 0  # of the processes before this one
+        self._evaluation_s = 0.0  # of the last one
         arguments = _arguments(material, folder)
         # Positions of labels, masks and ids are all that the model takes; nothing is left out by name.
         super().__init__(
@@ -81,6 +82,7 @@ class Loop(Trainer):  # type: ignore[misc]
         """
         if start is not None:
             self.state = TrainerState.load_from_json(str(start.path / _STATE))
+            self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
             if self.state.global_step and self.has_stopped_improving():
                 self.end_reason = "early_stopping"
             if self.end_reason or self.state.global_step >= self.state.max_steps:
@@ -91,7 +93,7 @@ class Loop(Trainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         lengths = [len(example.ids) for example in self.material.train]
-        batch = self.material.batch * self.args.world_size
+        batch = self.material.step_examples
         steps_per_epoch = math.ceil(len(lengths) / batch)
 
         def order() -> list[int]:
@@ -131,13 +133,14 @@ class Loop(Trainer):  # type: ignore[misc]
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm)
-        if not math.isfinite(float(norm)) and not self.args.fp16:  # fp16: its scaler skips the step by itself
+        if not math.isfinite(float(norm)) and self.accelerator.scaler is None:  # which skips a step by itself
             raise NotFiniteError(self.state.global_step + 1, self._get_learning_rate())
         return norm
 
     # ------------------------------------------------------------------------ evaluation
 
     def evaluate(self, *_arguments: Any, **_options: Any) -> dict[str, float]:
+        started = time.monotonic()
         self.journal.send(Phase("evaluating"))
         nll, count = self.nll(self.material.validation)
         loss = nll / max(count, 1)
@@ -151,6 +154,7 @@ class Loop(Trainer):  # type: ignore[misc]
         self._tell_samples()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
+        self._evaluation_s = time.monotonic() - started
         self.clock.restart()
         return metrics
 
@@ -206,6 +210,8 @@ class Loop(Trainer):  # type: ignore[misc]
         if self.args.should_save:
             weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part / WEIGHTS)
+            others = [entry for entry in self.state.log_history if "trained_s" not in entry]
+            self.state.log_history = [*others, self.so_far()]
             self.state.save_to_json(str(part / _STATE))
         self._save_optimizer_and_scheduler(str(part))
         self._save_scaler(str(part))
@@ -214,6 +220,22 @@ class Loop(Trainer):  # type: ignore[misc]
     def _checkpoint_bytes(self) -> int:
         """LoRA in float32, and two moments of the optimizer."""
         return 3 * sum(int(parameter.nbytes) for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def so_far(self) -> dict[str, Any]:
+        """Seconds and tokens of training and the most memory, of all processes that the run has had; and whether it is
+        to end here. Stands in the log, which a checkpoint carries."""
+        return {
+            "trained_s": self.clock.trained_s,
+            "trained_tokens": self.clock.all_tokens,
+            "peak_bytes": max(self._peak_bytes, peak_memory_bytes(str(self.material.spec.device))),
+            "is_finished": self.end_reason == "finish",
+        }
+
+    def _go_on_from(self, so_far: Mapping[str, Any]) -> None:
+        self.clock.go_on(so_far.get("trained_s", 0.0), so_far.get("trained_tokens", 0))
+        self._peak_bytes = so_far.get("peak_bytes", 0)
+        if so_far.get("is_finished"):
+            self.end_reason = "finish"
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_weights(self.model, Path(resume_from_checkpoint))
@@ -238,11 +260,18 @@ class Loop(Trainer):  # type: ignore[misc]
                 gradient_norm=float(logs.get("grad_norm", 0.0)),
                 tokens_per_s=round(tokens_per_s, 1),
                 memory_bytes=peak_memory_bytes(str(self.material.spec.device)),
-                left_s=round(step_s * (total - step), 1),
+                left_s=round(step_s * (total - step) + self._evaluation_s * self._evaluations_left(), 1),
             )
         )
         if self.material.spec.device == "cuda" and self.clock.has_become_slow():
             self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
+
+    def _evaluations_left(self) -> int:
+        """After this step: each `eval_steps`, and at the end."""
+        if self.args.eval_strategy == "no":
+            return 0
+        each = self.args.eval_steps
+        return math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]
@@ -264,7 +293,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         loop.clock.restart()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
-        wanted = self._wanted()
+        wanted, is_save_due = self._wanted()
         control.should_save = control.should_save or control.should_evaluate  # the best one must be there
         if wanted is not None:
             self._loop.end_reason = wanted
@@ -272,7 +301,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
             control.should_save = wanted != "cancel"
             due = {"pause": control.should_evaluate, "finish": args.eval_strategy != "no", "cancel": False}
             control.should_evaluate = due[wanted]
-        elif time.monotonic() - self._saved_at > SAVE_INTERVAL_S:
+        elif is_save_due:
             control.should_save = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
@@ -283,15 +312,16 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
         self._saved_at = time.monotonic()
 
-    def _wanted(self) -> str | None:
-        """The same in every process of a distributed run: what any of them was told."""
+    def _wanted(self) -> tuple[str | None, bool]:
+        """A command, and whether it is time to save. The same in every process of a distributed run: what any of them
+        was told, and when it is time in any of them."""
         loop = self._loop
         names = (None, "pause", "finish", "cancel")
-        number = names.index(loop.asked.wanted)
+        number, is_due = names.index(loop.asked.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
         if loop.args.world_size > 1:
-            told = torch.tensor([number], device=loop.args.device)
-            number = int(loop.accelerator.gather(told).max())
-        return names[number]
+            told = torch.tensor([[number, int(is_due)]], device=loop.args.device)
+            number, is_due = loop.accelerator.gather(told).amax(dim=0).tolist()
+        return names[number], bool(is_due)
 
 
 class _Order(Sampler[int]):  # type: ignore[misc]
@@ -308,15 +338,16 @@ class _Order(Sampler[int]):  # type: ignore[misc]
 
 def _arguments(material: Material, folder: Path) -> TrainingArguments:
     spec = material.spec
-    steps = math.ceil(len(material.train) / (material.batch * int(os.environ.get("WORLD_SIZE", "1"))))
+    examples, batch, epochs = len(material.train), material.step_examples, spec.epochs or 1.0
+    steps = math.ceil(examples / batch)
     evaluations = spec.evaluations_per_epoch or 0
     evaluates = evaluations > 0 and len(material.validation) > 0
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.accumulation,
-        num_train_epochs=spec.epochs or 1.0,
-        max_steps=spec.max_steps or -1,
+        num_train_epochs=epochs,
+        max_steps=recipe.steps_in_all(examples, batch, epochs, spec.max_steps),  # alone it would not be "at most"
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay or 0.0,
         max_grad_norm=spec.clip_norm or 0.0,
@@ -339,11 +370,13 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
         report_to=[],
         disable_tqdm=True,
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several cards one process would make a DataParallel
+    return arguments
 
 
 def share(spec: RunSpec, step: int, total: int) -> float:
-    """Of the highest learning rate, at a step from 0: linear warm-up of at least 5 steps, then half a cosine."""
-    warm_up = min(max(5, math.ceil((spec.warmup_share or 0.0) * total)), max(1, total // 2))
+    """Of the highest learning rate, at a step from 0: linear warm-up, then half a cosine."""
+    warm_up = math.ceil((spec.warmup_share or 0.0) * total)
     if step < warm_up:
         return (step + 1) / warm_up
     lowest = spec.final_rate_share or 0.0

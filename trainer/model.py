@@ -1,5 +1,6 @@
 """The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer."""
 
+import logging
 import platform
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
-from trainer import loss
+from trainer import estimate, loss
 from trainer.convert import hf_folder
 from trainer.convert.failure import JobError
 from trainer.failure import RunError
@@ -33,7 +34,10 @@ class Base:
 
 
 def look_at(folder: Path) -> Base:
-    """Reads config.json and the headers of the weights. Raises RunError("base_missing" | "base_unreadable")."""
+    """Reads config.json and the headers of the weights, which must say all that is asked of them later.
+
+    Raises RunError("base_missing" | "base_unreadable").
+    """
     if not (folder / "config.json").is_file():
         raise RunError("base_missing", path=str(folder))
     try:
@@ -44,11 +48,15 @@ def look_at(folder: Path) -> Base:
             for file in sorted(folder.glob("model*.safetensors"))
             for name, tensor in hf_folder.tensors_of(file).items()
         }
+        count = sum(_product(tensor.shape) for tensor in tensors.values())
+        if not config.get("vision_config"):  # such a one says less, and the checks refuse it
+            estimate.shape_of(config, count)
+        text = config.get("text_config") or config
+        return Base(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
     except JobError as error:
         raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
-    text = config.get("text_config") or config
-    count = sum(_product(tensor.shape) for tensor in tensors.values())
-    return Base(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged file, or another kind
+        raise RunError("base_unreadable", path=str(folder), reason=repr(error)[:300]) from error
 
 
 def _product(shape: tuple[int, ...]) -> int:
@@ -65,7 +73,6 @@ def load(spec: RunSpec, base: Base) -> Any:
     Raises RunError("base_unreadable").
     """
     device = str(spec.device)
-    torch.manual_seed(spec.seed)
     dtype = _DTYPES[str(spec.compute)]
     quantization = None
     if spec.precision == "nf4":
@@ -114,16 +121,14 @@ def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | Non
     if difference <= LOSS_TOLERANCE:
         return difference
     model.forward = plain
+    log = logging.getLogger(__name__)
+    log.warning("the base's own loss is kept, which takes more memory: ours is %g off", difference)
     return None
 
 
 def own_device(device: str) -> int | str:
     """Each process of a distributed run has a card of its own."""
     return torch.cuda.current_device() if device == "cuda" else "cpu"
-
-
-def trained_parameters(model: Any) -> int:
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def has_bf16(device: str) -> bool:

@@ -21,6 +21,7 @@ from trainer.form import Form
 from trainer.journal import Journal
 from trainer.material import Material
 from trainer.offline import NetworkRefusedError
+from trainer.spec import RunSpec
 from trainer.tokens import UNTRAINED, Encoded, Tokens
 
 if TYPE_CHECKING:
@@ -335,16 +336,20 @@ def _missing_targets(base: "Base") -> list[str]:
 
 def _of_machine(material: Material, base: "Base", platform: str) -> Iterator[Finding]:
     spec = material.spec
-    folder = Path(spec.folder)
-    place = next(path for path in (folder, *folder.parents) if path.exists())
-    disk = estimate.disk(estimate.shape_of(base.config, base.parameters), spec)
-    needed, free = disk.checkpoints + disk.adapter + disk.logs, shutil.disk_usage(place).free
-    if free < needed:
-        yield _finding("disk_short", path=str(folder), needed_bytes=needed, free_bytes=free)
+    if not base.config.get("vision_config"):  # else it is refused, and may not say how large it is
+        yield from _of_disk(spec, estimate.shape_of(base.config, base.parameters))
     if not _is_network_refused():
         yield _finding("network_open")
     if platform == "win32" and spec.device == "cuda":
         yield _finding("shared_memory")
+
+
+def _of_disk(spec: RunSpec, shape: estimate.Shape) -> Iterator[Finding]:
+    folder, disk = Path(spec.folder), estimate.disk(shape, spec)
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    needed, free = disk.checkpoints + disk.adapter + disk.logs, shutil.disk_usage(place).free
+    if free < needed:
+        yield _finding("disk_short", path=str(folder), needed_bytes=needed, free_bytes=free)
 
 
 def _is_network_refused() -> bool:

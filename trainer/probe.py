@@ -1,5 +1,6 @@
 """What a run will take: computed before the model is loaded, then measured by three steps with the longest examples."""
 
+import gc
 import math
 import time
 from collections.abc import Sequence
@@ -7,29 +8,32 @@ from typing import Any
 
 import torch
 
-from trainer import data, estimate, evaluation, loop
+from trainer import data, estimate, evaluation, loop, recipe
 from trainer import model as model_memory
 from trainer.events import Adjusted, Forecast, Phase
 from trainer.failure import RunError
 from trainer.journal import Journal
-from trainer.material import Material
+from trainer.material import Material, processes
 from trainer.model import Base
 
 STEPS = 3
+_WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 FORWARD_SHARE = 1 / 3  # of a training step's time: an evaluation has no backward pass, which takes twice as long
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """torch has an error of its own for cards only; on the processor its allocator says so in words."""
+    """torch has an error of its own for its card's memory only; the processor's allocator, CUDA and cuBLAS say so in
+    words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
 def smaller(material: Material, journal: Journal, step: int) -> Material:
-    """After memory ran out: half the micro batch. Raises RunError("out_of_memory") when there is no half."""
-    if material.micro_batch == 1:
-        raise RunError("out_of_memory", device=material.spec.device, micro_batch=1)
+    """After memory ran out: half the micro batch. Raises RunError("out_of_memory") when there is no half, and in a
+    distributed run: the other processes would go on with what they have."""
+    if material.micro_batch == 1 or processes() > 1:
+        raise RunError("out_of_memory", device=material.spec.device, micro_batch=material.micro_batch)
     halved = material.with_half_the_micro_batch()
     facts = {"micro_batch": halved.spec.micro_batch, "accumulation": halved.spec.accumulation}
     journal.send(Adjusted("out_of_memory", step, facts))
@@ -50,6 +54,7 @@ def compute(material: Material, base: Base, journal: Journal) -> Forecast:
         tokens=sum(lengths),
         trained=evaluation.trained_tokens(material.train),
         validation_tokens=sum(len(example.ids) for example in material.validation),
+        processes=processes(),
     )
     rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
     time_taken = estimate.time(shape, effective, load, rate)
@@ -82,21 +87,23 @@ def measure(model: Any, material: Material, computed: Forecast, journal: Journal
 
     Raises RunError("out_of_memory").
     """
+    device = str(material.spec.device)
+    trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
     while True:
         journal.send(Phase("probing"))
         try:
             token_s = _token_seconds(model, material)
+            peak = loop.peak_memory_bytes(device) + round(trained * estimate.optimizer_bytes(material.spec))
+            fits = device == "cpu" or peak <= computed.available_bytes  # a process's peak never falls again
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        else:
-            break
+            fits = False
         forget(model)
+        if fits:
+            journal.send(_forecast(material, token_s, peak, computed))
+            return material
         material = smaller(material, journal, 0)
-    peak = loop.peak_memory_bytes(str(material.spec.device)) + _optimizer_bytes(model, material)
-    forget(model)
-    journal.send(_forecast(material, token_s, peak, computed))
-    return material
 
 
 def _token_seconds(model: Any, material: Material) -> float:
@@ -116,23 +123,20 @@ def _token_seconds(model: Any, material: Material) -> float:
 
 
 def forget(model: Any) -> None:
-    """Neither gradients nor cached memory remain."""
+    """Neither gradients, a loop that nobody has any more, nor cached memory remain; a card's peak is counted anew."""
     model.zero_grad(set_to_none=True)
+    gc.collect()  # a loop and its callback hold each other, and the optimizer
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _optimizer_bytes(model: Any, material: Material) -> int:
-    """Two moments of each trained number: a byte each in the 8-bit optimizers, else four."""
-    trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
-    return trained * 2 * (1 if "8bit" in str(material.spec.optimizer) else 4)
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _forecast(material: Material, token_s: float, peak_bytes: int, computed: Forecast) -> Forecast:
     spec, lengths = material.spec, [len(example.ids) for example in material.train]
-    steps_per_epoch = max(1, math.ceil(len(lengths) / material.batch))
-    steps = spec.max_steps or math.ceil((spec.epochs or 1) * steps_per_epoch)
-    order = data.order(len(lengths), material.batch, spec.seed, 0, lengths)
+    steps_per_epoch = max(1, math.ceil(len(lengths) / material.step_examples))
+    steps = recipe.steps_in_all(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
+    order = data.order(len(lengths), material.step_examples, spec.seed, 0, lengths)
+    token_s /= processes()
     step_s = token_s * _padded([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
     evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
     evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)

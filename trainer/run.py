@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 
 from trainer import (
     awake,
@@ -37,15 +39,15 @@ from trainer.events import PROTOCOL, Adjusted, Cancelled, Effective, Event, Fini
 from trainer.failure import RunError
 from trainer.journal import Journal
 from trainer.loop import Loop, NotFiniteError
-from trainer.material import Material
+from trainer.material import Material, processes
 from trainer.model import Base
 from trainer.spec import RunSpec
 from trainer.tokens import Tokens
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # of the learning rate, before the run gives up
+FILES = ("train", "validation", "holdout")
 SAMPLES = 2  # validation questions that are answered at each evaluation, where the spec names none
-_ANY_LENGTH = 1 << 30
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
 
@@ -103,11 +105,15 @@ def prepare(asked: RunSpec, journal: Journal) -> Prepared:
     if form is None:
         raise RunError("spec_invalid", field="form", value=None, expected="a form: the base has no chat template")
     asked = dataclasses.replace(asked, form=form)
-    rows = Rows(*(_read(asked, name) for name in ("train", "validation", "holdout")))
-    longest = data.encode(rows.train, form, tokens, _ANY_LENGTH, "refuse", "answers").longest
-    effective = recipe.effective(asked, _facts(asked, base, len(rows.train), longest))
+    rows = Rows(*(_read(asked, name) for name in FILES))
+    whole = {
+        name: data.encode(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", "answers")
+        for name in ("train", "validation")
+    }
+    longest = max(encoding.longest for encoding in whole.values())
+    effective = _shared(recipe.effective(asked, _facts(asked, base, len(rows.train), longest)))
     journal.send(Phase("checking"))
-    return _checked(effective, tokens, base, rows, journal)
+    return _checked(effective, tokens, base, rows, whole, journal)
 
 
 def _base_folder(asked: RunSpec, journal: Journal) -> Path:
@@ -125,6 +131,10 @@ def _read(asked: RunSpec, name: str) -> list[Conversation]:
 
 def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            raise RunError("spec_invalid", field="device", value=device, expected="cpu")  # there is no card to use
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return recipe.Facts(
         rows=rows,
         tokens_longest=longest,
@@ -134,15 +144,30 @@ def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
         parameters=base.parameters,
         model_type=base.model_type,
         platform=platform.system().lower(),
+        processes=processes(),
     )
 
 
-def _checked(effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, journal: Journal) -> Prepared:
+def _shared(effective: RunSpec) -> RunSpec:
+    """The first process's in all of a distributed run, where each may have found another amount of memory free."""
+    if processes() == 1:
+        return effective
+    PartialState(cpu=effective.device == "cpu")  # begins the exchange
+    shared: RunSpec = broadcast_object_list([effective])[0]
+    return shared
+
+
+def _checked(
+    effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, whole: Mapping[str, data.Encoding], journal: Journal
+) -> Prepared:
+    """`whole`: the rows as answers alone are trained, of any length."""
     assert effective.form is not None
 
     def encode(name: str, loss: str) -> data.Encoding:
         assert effective.form is not None
-        longest = effective.context_tokens or _ANY_LENGTH
+        longest = effective.context_tokens or data.ANY_LENGTH
+        if loss == "answers" and whole[name].longest <= longest:
+            return whole[name]
         return data.encode(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
 
     train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
@@ -157,12 +182,15 @@ def _checked(effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, journal
     )
     journal.send(Effective(spec.to_json(effective), _told(base, material)))
     preflight.report(material, base, rows, {"train": train, "validation": validation}, journal)
+    # From here on frozen, so that a resumed run notices other files.
+    files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
+    material = material.with_spec(hashes={name: data.digest(path) for name, path in files.items()})
     return Prepared(base, rows, material, probe.compute(material, base, journal))
 
 
 def _told(base: Base, material: Material) -> dict[str, Any]:
-    lengths = [len(example.ids) for example in material.train]
-    steps = recipe.steps_in_all(len(lengths), material.batch, material.spec.epochs or 1.0, material.spec.max_steps)
+    lengths, effective = [len(example.ids) for example in material.train], material.spec
+    steps = recipe.steps_in_all(len(lengths), material.step_examples, effective.epochs or 1.0, effective.max_steps)
     return {
         "model_type": base.model_type,
         "parameters": base.parameters,
@@ -182,7 +210,6 @@ def _loaded(prepared: Prepared, journal: Journal) -> Any:
     journal.send(Phase("loading"))
     effective = prepared.material.spec
     if effective.device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_per_process_memory_fraction(effective.memory_share)
     adapted = model.load(effective, prepared.base)
     shortest = min(prepared.material.train, key=lambda example: len(example.ids))
@@ -205,7 +232,6 @@ def _train(
     halvings = 0
     while True:
         _settle(material.spec, folder)
-        torch.manual_seed(material.spec.seed)
         going = Loop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
             going.begin(start)
@@ -246,17 +272,18 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
         gguf = str(folder / result.GGUF)
         conversion.adapter_gguf(adapter, prepared.base.folder, Path(gguf), material.spec.converter, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
+    so_far = going.so_far()
     return Finished(
-        reason=ended.get(reason, "steps" if material.spec.max_steps else "epochs"),
+        reason=ended.get(reason, "steps" if step == material.spec.max_steps else "epochs"),
         step=step,
         best_step=best.step,
         base_loss=losses.get(0),
         best_loss=losses.get(best.step),
         adapter=str(adapter),
         gguf=gguf,
-        seconds=round(going.clock.trained_s, 1),
-        tokens_per_s=round(going.clock.all_tokens / max(going.clock.trained_s, 1e-9), 1),
-        peak_bytes=loop.peak_memory_bytes(str(material.spec.device)),
+        seconds=round(so_far["trained_s"], 1),
+        tokens_per_s=round(so_far["trained_tokens"] / max(so_far["trained_s"], 1e-9), 1),
+        peak_bytes=so_far["peak_bytes"],
     )
 
 
@@ -267,7 +294,7 @@ def _start_of(folder: Path, *, resumes: bool) -> Checkpoint | None:
     """The checkpoint that a resumed run goes on from; None: from the beginning, also where none was written yet."""
     started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
     if not resumes:
-        if (folder / CHECKPOINTS).is_dir():
+        if any(path.suffix != ".part" for path in (folder / CHECKPOINTS).glob("checkpoint-*")):
             raise RunError("run_exists", path=str(folder))
         return None
     if not started:
@@ -301,15 +328,17 @@ def _settle(effective: RunSpec, folder: Path) -> None:
         part = folder / f"{EFFECTIVE}.part"
         with disk.writing(folder, part):
             part.write_text(json.dumps(spec.to_json(effective), ensure_ascii=False, indent=1), encoding="utf-8")
+            disk.flush(part)
             part.replace(folder / EFFECTIVE)
 
 
 def _settled(asked: RunSpec, folder: Path) -> RunSpec:
     """What was in force, in the places of now: an environment or a cache of bases may have moved since."""
-    path = folder / EFFECTIVE
-    if not path.is_file():
+    try:
+        settled = spec.read(folder / EFFECTIVE)
+    except (OSError, spec.SpecError):  # not there yet, or damaged: what it said is decided again
         return asked
-    return dataclasses.replace(spec.read(path), converter=asked.converter, bases=asked.bases)
+    return dataclasses.replace(settled, converter=asked.converter, bases=asked.bases)
 
 
 def is_first_process() -> bool:

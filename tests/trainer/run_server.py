@@ -70,6 +70,20 @@ def poisoned_always(_request: dict[str, Any]) -> None:
     run.model.load = load
 
 
+def no_room_loading(_request: dict[str, Any]) -> None:
+    """The base alone is too large."""
+
+    def load(*_arguments: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    run.model.load = load
+
+
+def plain_processor(_request: dict[str, Any]) -> None:
+    """One that does not compute in bfloat16."""
+    run.model.has_bf16 = lambda _device: False
+
+
 def poisoned_far(_request: dict[str, Any]) -> None:
     """The third step, once, goes so far that the weights are still numbers, and what they give is none."""
     plain, seen = loop.Loop.evaluate, []
@@ -217,6 +231,8 @@ _FAULTS = (
     killed_after_evaluation,
     killed_exporting,
     little_memory,
+    no_room_loading,
+    plain_processor,
     poisoned_always,
     poisoned_far,
     poisoned_once,

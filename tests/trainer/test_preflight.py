@@ -104,6 +104,10 @@ class Kitchen:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
         return folder
 
+    def base_that_sees(self) -> Path:
+        """As Gemma 3 is published: what is as usual goes without saying."""
+        return self.changed_base(vision_config={"hidden_size": 8}, text_config={"model_type": "llama"})
+
     def base_that_splits_otherwise(self) -> Path:
         folder = self.changed_base()
         file = folder / "tokenizer.json"
@@ -177,7 +181,7 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
         kitchen.request(base=kitchen.changed_base(quantization_config={"quant_method": "awq"})),
         {"method": "awq"},
     )
-    yield "base_sees", kitchen.request(base=kitchen.changed_base(vision_config={"hidden_size": 8})), {}
+    yield "base_sees", kitchen.request(base=kitchen.base_that_sees()), {}
     yield (
         "targets_missing",
         kitchen.request(base=kitchen.base_with("self_attn.qkv_proj", "mlp.gate_up_proj")),

@@ -1,6 +1,7 @@
 """Numbers that are none, too little memory, and calls to the outside: each put into a run, and what it does then."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +65,11 @@ def failures(
         told["always"] = server.run(write_spec(root / "always", tiny_base), fault="poisoned_always")
         told["too far"] = server.run(write_spec(root / "too far", tiny_base), fault="poisoned_far")
         told["home"] = server.run(write_spec(root / "home", tiny_base, max_steps=1), fault="connecting")
+        told["no room"] = server.run(write_spec(root / "no room", tiny_base), fault="no_room_loading")
+        told["bf16"] = server.run(
+            write_spec(root / "bf16", tiny_base, precision=None, compute="bf16"), fault="plain_processor"
+        )
+        told["no card"] = server.run(write_spec(root / "no card", tiny_base, device="cuda"))
         for name, times, room in (("roomy", 16, 4096), ("narrow", 16, 60), ("none", 40, 4)):
             spec = write_spec(root / name, tiny_base, **LONG, **long_rows(root / f"{name} rows", times))
             told[name] = server.run(spec, fault="little_memory", room_bytes=room * MIB)
@@ -146,6 +152,24 @@ def test_where_nothing_fits_the_run_ends_and_says_so(failures: Failures) -> None
     assert isinstance(last, Failed)
     assert (last.code, last.facts) == ("out_of_memory", {"device": "cpu", "micro_batch": 1})
     assert [change.facts["micro_batch"] for change in adjusted(failures.told["none"])] == [4, 2, 1]
+
+
+def test_a_base_that_does_not_fit_is_told(failures: Failures) -> None:
+    assert failures.told["no room"][-1] == Failed("out_of_memory", {"device": "cpu", "micro_batch": 1})
+
+
+# ----------------------------------------------------------- what does not go together
+
+
+def test_what_was_asked_for_and_does_not_go_with_what_was_decided_is_told(failures: Failures) -> None:
+    expected = {"field": "compute", "value": "bf16", "expected": "f32"}
+    assert failures.told["bf16"][-1] == Failed("spec_invalid", expected)
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a card")
+def test_a_card_that_is_not_there_is_told(failures: Failures) -> None:
+    expected = {"field": "device", "value": "cuda", "expected": "cpu"}
+    assert failures.told["no card"][-1] == Failed("spec_invalid", expected)
 
 
 # -------------------------------------------------------------------- to the outside

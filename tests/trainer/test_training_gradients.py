@@ -19,7 +19,7 @@ from tests.trainer.training_runs import (
     tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
-from trainer.events import Effective, Event
+from trainer.events import Effective, Event, Finished, Step
 
 FAMILIES = ("llama", "gemma2", "gemma3", "qwen3")
 CUTS = ((8, 1), (2, 4), (1, 8))  # micro batch and accumulation
@@ -50,7 +50,9 @@ def measured(
             cut = {"micro_batch": micro, "accumulation": accumulation, "dropout": 0.0, "epochs": 3.0}
             curves[micro, accumulation] = curve(server.run(write_spec(folder, tiny_base, **cut)))
         notes = root / "notes.json"
-        told = server.run(write_spec(root / "run", tiny_base, weight_decay=0.01), fault="watched", notes=str(notes))
+        told = server.run(
+            write_spec(root / "run", tiny_base, weight_decay=0.01, max_steps=1000), fault="watched", notes=str(notes)
+        )
     return Measured(checks, curves, folders, told, json.loads(notes.read_text("utf-8")))
 
 
@@ -135,6 +137,17 @@ def test_what_is_shown_is_what_is_used(measured: Measured) -> None:
     batches = [len(batch["input_ids"]) for batch in used["rows"]]
     assert set(batches) == {shown.spec["micro_batch"]}
     assert len(batches) == STEPS * shown.spec["accumulation"]
+
+
+def test_epochs_end_it_before_the_most_steps_that_were_asked_for(measured: Measured) -> None:
+    last = measured.told[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.step) == ("epochs", STEPS)
+
+
+def test_what_is_left_counts_the_evaluations(measured: Measured) -> None:
+    left = [event.left_s for event in measured.told if isinstance(event, Step)]
+    assert left[-1] > 0.0  # the last step's is to come
 
 
 def test_the_rate_that_is_told_is_the_one_of_the_step(measured: Measured) -> None:

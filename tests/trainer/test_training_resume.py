@@ -64,6 +64,7 @@ def ended(
     told: dict[str, list[Event]] = {}
     with RunServer(environment.python, root) as server:
         alone = write_spec(root / "alone", tiny_base)
+        (root / "alone/checkpoints/checkpoint-0.part").mkdir(parents=True)  # begun once, and ended before it could save
         told["alone"] = server.run(alone)
         told["begun again"] = server.run(alone)
         told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
@@ -80,6 +81,7 @@ def ended(
         told["finished"] = server.run(
             root / "finished.json", "--resume", "--commands", commands=commands(root, "finish")
         )
+        told["finished again"] = server.run(root / "finished.json", "--resume")
         damage(root / "damaged/checkpoints/checkpoint-2")
         told["damaged"] = server.run(root / "damaged.json", "--resume")
         for checkpoint in (root / "all damaged/checkpoints").iterdir():
@@ -89,6 +91,11 @@ def ended(
         rows = write_rows(root / "changed rows")
         hashes = {"train": "0" * 64}
         told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
+        frozen = write_spec(root / "frozen", tiny_base, **write_rows(root / "frozen rows"))
+        server.run(frozen, "--commands", commands=commands(root, "pause"))
+        with (root / "frozen rows/train.jsonl").open("a", encoding="utf-8") as rows_file:
+            rows_file.write("\n")
+        told["changed since"] = server.run(frozen, "--resume")
         over = {"epochs": 20.0, "learning_rate": 0.3, "patience": 2, "evaluations_per_epoch": 6}
         told["over"] = server.run(write_spec(root / "over", tiny_base, **over))
         late = write_spec(root / "late", tiny_base, **over)
@@ -98,6 +105,7 @@ def ended(
         exporting = write_spec(root / "exporting", tiny_base)
         server.start(exporting, fault="killed_exporting")
         assert server.wait() == -signal.SIGKILL
+        (root / "exporting/effective.json").write_text('{"fold', encoding="utf-8")
         told["exporting"] = server.run(exporting, "--resume")
     return Ended(told, root)
 
@@ -226,6 +234,7 @@ def test_a_damaged_checkpoint_is_passed_over(ended: Ended) -> None:
     [
         ("all damaged", "checkpoint_damaged"),
         ("changed", "data_changed"),
+        ("changed since", "data_changed"),
         ("begun again", "run_exists"),
         ("not begun", "nothing_to_resume"),
     ],
@@ -238,13 +247,23 @@ def test_what_cannot_be_gone_on_with_is_said(name: str, code: str, ended: Ended)
 
 
 def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
-    """Killed between its last step and its adapter."""
+    """Killed between its last step and its adapter, and what was in force is torn."""
     told = ended.told["exporting"]
     assert isinstance(told[0], Started)
     assert told[0].resumed_step == STEPS
     assert not any(isinstance(event, Step | Evaluation) for event in told)
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
     assert adapter_difference(ended.root / "exporting", ended.root / "alone") == 0.0
+    assert finished(told).tokens_per_s > 0.0  # of the process that was killed
+
+
+def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
+    """Also where only what comes after the training is to be done again."""
+    told = ended.told["finished again"]
+    assert not any(isinstance(event, Step | Evaluation) for event in told)
+    first, again = finished(ended.told["finished"]), finished(told)
+    assert (again.reason, again.step, again.best_step) == (first.reason, first.step, first.best_step)
+    assert again.seconds == first.seconds
 
 
 # ------------------------------------------------------------------ early stopping

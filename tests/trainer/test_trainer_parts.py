@@ -1,0 +1,122 @@
+"""What parts of the trainer make of several cards and processes, of too little memory, and of damaged bases."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import ONE_THREAD, tiny_base  # noqa: F401  (a fixture)
+from trainer.clock import Clock
+
+PARTS = Path(__file__).with_name("trainer_parts.py")
+
+
+@pytest.fixture(scope="module")
+def found(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("parts")
+    argv = [str(environment.python), "-X", "utf8", str(PARTS), str(tiny_base), str(folder)]
+    ended = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False, env=ONE_THREAD)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    answers: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
+    return answers
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def test_processes_save_together(found: dict[str, Any]) -> None:
+    """Each has a clock of its own; who saves alone waits for the others for ever."""
+    assert found["saving"] is True
+
+
+def test_one_process_uses_one_card(found: dict[str, Any]) -> None:
+    assert found["cards"] == [1, 4]
+
+
+def test_what_several_processes_take_is_told_for_all(found: dict[str, Any]) -> None:
+    distributed = found["distributed"]
+    assert distributed["step_examples"] == 8
+    step_s, total_s = distributed["forecast"]["step_s"], distributed["forecast"]["total_s"]
+    assert step_s[1] == pytest.approx(step_s[0])  # twice the examples in twice as many hands
+    assert total_s[1] == pytest.approx(total_s[0] / 2, abs=0.1)
+
+
+def test_no_process_of_several_cuts_its_batch_alone(found: dict[str, Any]) -> None:
+    assert found["distributed"]["smaller"] == ["out_of_memory", {"device": "cpu", "micro_batch": 4}]
+
+
+# ------------------------------------------------------------------------- memory
+
+
+def test_a_card_out_of_memory_is_known_by_its_words(found: dict[str, Any]) -> None:
+    assert found["words"] == [True, True, True, False]
+
+
+def test_what_was_measured_is_held_against_what_there_is(found: dict[str, Any]) -> None:
+    assert found["measured"]["448"] == {"cuts": [], "ended": 4}
+    assert found["measured"]["250"] == {"cuts": [2], "ended": 2}
+    none = ["out_of_memory", {"device": "cuda", "micro_batch": 1}]
+    assert found["measured"]["100"] == {"cuts": [2, 1], "ended": none}
+
+
+def test_a_loop_that_is_over_leaves_no_memory_behind(found: dict[str, Any]) -> None:
+    assert found["forgotten"] is True
+
+
+# ---------------------------------------------------------------------- the loop
+
+
+def test_the_warm_up_is_as_long_as_the_spec_says(found: dict[str, Any]) -> None:
+    assert found["warm_up"] == {"0.0": 0, "0.05": 4, "0.8": 79}
+
+
+def test_a_gradient_that_is_none_ends_it_where_no_scaler_skips_the_step(found: dict[str, Any]) -> None:
+    assert found["no scaler"] == 5
+
+
+def test_evaluations_to_come_are_counted(found: dict[str, Any]) -> None:
+    assert found["evaluations left"] == [3, 3, 2, 1, 1]
+
+
+def test_a_clock_that_goes_on_counts_seconds_a_step_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("trainer.clock.time.monotonic", lambda: now[0])
+    clock = Clock()
+    clock.go_on(1000.0, 500)
+    clock.tokens, now[0] = 20, 2.0
+    assert clock.lap() == (10.0, 2.0)
+    assert (clock.trained_s, clock.all_tokens) == (1002.0, 520)
+
+
+# ------------------------------------------------------------ the base and its words
+
+
+@pytest.mark.parametrize("name", ["width", "other json", "header", "entries"])
+def test_a_damaged_base_is_told(name: str, found: dict[str, Any]) -> None:
+    code, facts = found["damaged"][name]
+    assert code == "base_unreadable"
+    assert facts["reason"]
+
+
+def test_a_loss_that_is_not_ours_is_in_the_log(found: dict[str, Any]) -> None:
+    difference, lines = found["own loss"]
+    assert difference is None
+    assert [line.partition(",")[0] for line in lines] == ["the base's own loss is kept"]
+
+
+def test_a_sample_is_greedy_whatever_the_base_prefers(found: dict[str, Any]) -> None:
+    assert found["answer"] == [["a", True], {"do_sample": False, "repetition_penalty": 1.0}]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sessions of a terminal")
+def test_the_converter_does_not_hear_the_terminal(found: dict[str, Any]) -> None:
+    assert found["session"] == "True"

@@ -1,0 +1,277 @@
+"""Parts of the trainer alone, in the training environment: `<trainer python> trainer_parts.py BASE FOLDER`.
+
+What they make of what a test cannot bring about: several cards or processes, a card's errors, a base that sets traps.
+Prints an object, check -> what was found.
+"""
+
+import dataclasses
+import gc
+import json
+import logging
+import os
+import shutil
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch
+from transformers import TrainerControl, TrainingArguments
+
+from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start
+from trainer.convert_job import GgufToHf
+from trainer.events import Adjusted, Forecast
+from trainer.failure import RunError
+from trainer.form import Form
+from trainer.material import Material
+from trainer.spec import RunSpec
+from trainer.tokens import Encoded
+
+FORM = Form(question="Q{text}", answer="A{text}", answer_start="A")
+COMPUTED = Forecast(peak_bytes=1, available_bytes=250, step_s=1.0, total_s=1.0, disk_bytes=1, is_measured=False)
+DAMAGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "width": ("config.json", lambda data: data.replace(b'"hidden_size"', b'"n_embd"')),
+    "other json": ("generation_config.json", lambda _data: b"{"),
+    "header": ("model.safetensors", lambda data: data[:8] + b"\x00" + data[9:]),
+    "entries": ("model.safetensors", lambda data: (7).to_bytes(8, "little") + b'{"a":1}' + data),
+}
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def send(self, event: Any) -> None:
+        self.told.append(event)
+
+
+def material(**given: Any) -> Material:
+    """24 examples to train, of 10 tokens, 4 a step."""
+    asked = RunSpec(
+        "x", "x", "x", "x", **{"device": "cpu", "micro_batch": 4, "accumulation": 1, "dropout": 0.0} | given
+    )
+    facts = recipe.Facts(24, 10, "cpu", 1 << 34, False, 1000, "llama", "linux")
+    examples = [Encoded(list(range(10)), list(range(10)), line) for line in range(24)]
+    return Material(recipe.effective(asked, facts), FORM, None, examples, examples[:4], ())  # type: ignore[arg-type]
+
+
+@contextmanager
+def replaced(owner: Any, **others: Any) -> Iterator[None]:
+    plain = {name: getattr(owner, name) for name in others}
+    for name, value in others.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in plain.items():
+            setattr(owner, name, value)
+
+
+@contextmanager
+def two_processes() -> Iterator[None]:
+    os.environ["WORLD_SIZE"] = "2"
+    try:
+        yield
+    finally:
+        del os.environ["WORLD_SIZE"]
+
+
+def failed(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except RunError as error:
+        return [error.code, error.facts]
+
+
+# ---------------------------------------------------------------------- the loop
+
+
+def saving_when_another_process_wants_it() -> Any:
+    other = torch.tensor([[0, 1]])
+    going: Any = SimpleNamespace(
+        asked=SimpleNamespace(wanted=None),
+        args=SimpleNamespace(world_size=2, device="cpu"),
+        accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
+    )
+    control = TrainerControl()
+    loop._Watch(going).on_step_end(going.args, None, control)
+    return control.should_save
+
+
+def cards_of_one_process(folder: Path) -> Any:
+    class Several(TrainingArguments):  # type: ignore[misc]
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self._n_gpu = 2
+
+    with replaced(loop, TrainingArguments=Several):
+        arguments = loop._arguments(material(), folder)
+    return [arguments.n_gpu, arguments.train_batch_size]
+
+
+def warm_up() -> Any:
+    found = {}
+    for share in (0.0, 0.05, 0.8):
+        spec = material(warmup_share=share).spec
+        found[str(share)] = next(step for step in range(100) if loop.share(spec, step, 100) == 1.0)
+    return found
+
+
+def gradient_without_scaler() -> Any:
+    going: Any = object.__new__(loop.Loop)
+    going.accelerator = SimpleNamespace(scaler=None, distributed_type=None)
+    going.args, going.state = SimpleNamespace(fp16=True), SimpleNamespace(global_step=4)
+    going._get_learning_rate = lambda: 0.1
+    try:
+        going._get_grad_norm(None, torch.tensor(float("inf")))
+    except loop.NotFiniteError as error:
+        return error.step
+    return None
+
+
+def evaluations_left() -> Any:
+    going: Any = object.__new__(loop.Loop)
+    going.args = SimpleNamespace(eval_strategy="steps", eval_steps=5)
+    found = []
+    for step in (1, 5, 6, 11, 12):
+        going.state = SimpleNamespace(global_step=step, max_steps=12)
+        found.append(going._evaluations_left())
+    return found
+
+
+# --------------------------------------------------------------------- the probe
+
+
+def words_for_too_little_memory() -> Any:
+    words = (
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.",
+        "mat1 and mat2 shapes cannot be multiplied",
+    )
+    return [probe.is_out_of_memory(RuntimeError(text)) for text in words]
+
+
+def measured(available_bytes: int) -> Any:
+    """A micro batch takes 100 bytes an example, the optimizer 48. What was told on the way, and what it ended with."""
+    ear, latest = Ear(), [material(device="cuda", optimizer="adamw", compute="f32", precision="f32")]
+
+    def token_s(_model: Any, tried: Material) -> float:
+        latest[0] = tried
+        return 0.1
+
+    computed = dataclasses.replace(COMPUTED, available_bytes=available_bytes)
+    with (
+        replaced(probe, _token_seconds=token_s),
+        replaced(loop, peak_memory_bytes=lambda _device: 100 * latest[0].micro_batch),
+    ):
+        ended = failed(lambda: probe.measure(torch.nn.Linear(2, 2), latest[0], computed, ear))  # type: ignore[arg-type]
+    cuts = [event.facts["micro_batch"] for event in ear.told if isinstance(event, Adjusted)]
+    return {"cuts": cuts, "ended": ended if isinstance(ended, list) else ended.micro_batch}
+
+
+def distributed() -> Any:
+    def forecast() -> Any:
+        return dataclasses.asdict(probe._forecast(material(epochs=1.0, evaluations_per_epoch=0), 0.1, 1, COMPUTED))
+
+    alone = forecast()
+    with two_processes():
+        return {
+            "smaller": failed(lambda: probe.smaller(material(), Ear(), 3)),  # type: ignore[arg-type]
+            "step_examples": material().step_examples,
+            "forecast": {name: [alone[name], forecast()[name]] for name in ("step_s", "total_s")},
+        }
+
+
+def what_is_forgotten() -> Any:
+    class Node:
+        other: Any = None
+
+    gc.disable()
+    going, watch = Node(), Node()
+    going.other, watch.other = watch, going
+    kept = weakref.ref(going)
+    del going, watch
+    probe.forget(torch.nn.Linear(2, 2))
+    gc.enable()
+    return kept() is None
+
+
+# ------------------------------------------------------------ the base and its words
+
+
+def damaged_bases(base: Path, folder: Path) -> Any:
+    found = {}
+    for name, (file, damage) in DAMAGED.items():
+        copy = folder / name
+        shutil.copytree(base, copy)
+        path = copy / file
+        path.write_bytes(damage(path.read_bytes() if path.is_file() else b""))
+        found[name] = failed(lambda copy=copy: str(model.look_at(copy)))  # type: ignore[misc]
+    return found
+
+
+def loss_that_differs() -> Any:
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("trainer.model").addHandler(handler)
+    adapted = SimpleNamespace(base_model=SimpleNamespace(model=SimpleNamespace(forward=None)))
+    with replaced(loss, install=lambda _model: None, difference=lambda *_others: 0.5):
+        return [model.with_own_loss(adapted, {}), lines]
+
+
+def settings_of_an_answer() -> Any:
+    given: dict[str, Any] = {}
+
+    class Recorder(torch.nn.Linear):
+        def generate(self, **options: Any) -> torch.Tensor:
+            given.update(options)
+            return torch.tensor([[1, 5, 2]])
+
+    tokens: Any = SimpleNamespace(
+        encode=lambda _pieces: SimpleNamespace(ids=[1]), end_ids=(2,), pad_id=0, bytes_of=lambda _id: b"a"
+    )
+    answer = evaluation.answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
+    return [answer, {name: given.get(name) for name in ("do_sample", "repetition_penalty")}]
+
+
+def session_of_the_converter() -> Any:
+    """Whether it has one of its own: its id comes as the reason of a failure."""
+    telling = (
+        "import json, os; print(json.dumps({'event': 'failed', 'code': 'converter_failed',"
+        " 'facts': {'reason': str(os.getsid(0) == os.getpid()), 'log': ''}}))"
+    )
+    with replaced(start, command=lambda *_others: [sys.executable, "-c", telling]):
+        ended = conversion._run(GgufToHf("/x", "/y"), "converting_base", Ear())  # type: ignore[arg-type]
+    assert ended is not None
+    return ended.facts["reason"]
+
+
+def main(base: str, folder: str) -> None:
+    place = Path(folder)
+    found = {
+        "saving": saving_when_another_process_wants_it(),
+        "cards": cards_of_one_process(place),
+        "warm_up": warm_up(),
+        "no scaler": gradient_without_scaler(),
+        "evaluations left": evaluations_left(),
+        "words": words_for_too_little_memory(),
+        "measured": {str(room): measured(room) for room in (448, 250, 100)},
+        "distributed": distributed(),
+        "forgotten": what_is_forgotten(),
+        "damaged": damaged_bases(Path(base), place),
+        "own loss": loss_that_differs(),
+        "answer": settings_of_an_answer(),
+        "session": session_of_the_converter(),
+    }
+    (place / "found.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
