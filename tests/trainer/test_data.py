@@ -79,7 +79,7 @@ def test_rows_are_read_with_their_lines(tmp_path: Path) -> None:
     lines = ["\ufeff" + json.dumps(first), "", json.dumps({"messages": conversation(2, system=SYSTEM)}), "  "]
     file.write_text("\r\n".join(lines), encoding="utf-8")
     found = data.read(file)
-    assert [(row.line, row.id, len(row.messages)) for row in found] == [(1, "a1", 2), (3, "", 5)]
+    assert [(row.line, len(row.messages)) for row in found] == [(1, 2), (3, 5)]
     assert found[0].messages == tuple(conversation(1))
 
 
