@@ -270,7 +270,7 @@ class Loop(Trainer):  # type: ignore[misc]
         """After this step: each `eval_steps`, and at the end."""
         if self.args.eval_strategy == "no":
             return 0
-        each = self.args.eval_steps
+        each = int(self.args.eval_steps)
         return math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
 
 
