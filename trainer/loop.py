@@ -270,8 +270,9 @@ class Loop(Trainer):  # type: ignore[misc]
         """After this step: each `eval_steps`, and at the end."""
         if self.args.eval_strategy == "no":
             return 0
-        each = int(self.args.eval_steps)
-        return math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
+        each = self.args.eval_steps
+        left: int = math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
+        return left
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]
