@@ -165,7 +165,11 @@ def _base(asked: RunSpec) -> Base:
     if path.is_dir():
         model = hf_folder.read(path)
         config = strict_json.read(hf_folder.regular(path, "config.json"))
-        return Base(estimate.shape_of(config, model.parameters), str(config.get("model_type", "")))
+        try:
+            shape = estimate.shape_of(config, model.parameters)
+        except KeyError as error:  # left to the defaults of its library, which this process does not have
+            raise AppError("hf_file_unreadable", file="config.json", reason=str(error)) from error
+        return Base(shape, str(config.get("model_type", "")))
     header = gguf.read_header(path)
     config = {
         "model_type": header.architecture,

@@ -14,7 +14,7 @@ from app.core.errors import AppError
 from app.core.machine import Gpu
 from app.core.training import planning
 from app.core.training.planning import Counts, Device, Plan
-from tests import models
+from tests import hf_models, models
 from trainer import estimate, events, spec
 from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview, PreviewToken
 from trainer.spec import RunSpec
@@ -187,3 +187,12 @@ def test_a_processor_is_measured_and_has_memory(tmp_path: Path) -> None:
     assert device.kind == "cpu"
     assert device.flops_per_s > 1e8
     assert 0 < device.free_bytes <= device.memory_bytes
+
+
+def test_a_base_that_leaves_a_length_to_its_library_is_said_to_be_unreadable(asked: RunSpec, tmp_path: Path) -> None:
+    folder = hf_models.model(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["num_attention_heads"]
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(AppError, match="hf_file_unreadable"):
+        planning._base(dataclasses.replace(asked, base=str(folder)))
