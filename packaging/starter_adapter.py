@@ -1,8 +1,10 @@
-"""Training data of the trial model's adapter: `python packaging/starter_adapter.py DIR` in .venv.
+"""The trial model's adapter, in .venv: `python packaging/starter_adapter.py DIR`, and `… --take RUN_FOLDER`.
 
 Makes DIR with train.jsonl, validation.jsonl, holdout.jsonl and split.json from resources/starter_adapter/rows, as
 `kotae train run --data DIR` takes it; always the same bytes. Where a row has passages, its system message is the one
 that the program makes of them when it answers (app.core.documents.packing).
+
+--take: puts a run that is finished and judged into resources/starter_adapter: its adapter in f16, settings and report.
 """
 
 import hashlib
@@ -11,6 +13,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import gguf
+import numpy as np
 
 from app.core import wording
 from app.core.datasets import leakage, split
@@ -25,11 +30,16 @@ ROWS = resources() / "starter_adapter" / "rows"
 HOLDOUT = "_holdout"  # the files whose names end so are never trained
 SEED = 17  # the first whose validation has its share of each kind of row
 VALIDATION_ROWS = 60
+NAME = "Kotae: answers in Japanese (LoRA of Gemma 3 270M)"
+PLACES = ("folder", "base", "train", "validation", "holdout", "bases", "converter")  # of a run's settings
 CHARACTERS_A_TOKEN = 1.6  # of these rows in the vocabulary of Gemma 3, counted
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0; 1 something of the hold-out is known from training; 2 no folder; 3 expected error."""
+    if len(arguments) == 2 and arguments[0] == "--take":
+        take(Path(arguments[1]))
+        return 0
     if len(arguments) != 1:
         print(__doc__)
         return 2
@@ -45,6 +55,35 @@ def main(arguments: Sequence[str]) -> int:
     if not report.is_sound:
         print(f"known from training: {report.near} rows, groups {', '.join(report.shared_groups)}", file=sys.stderr)
     return 0 if report.is_sound else 1
+
+
+def take(run: Path) -> None:
+    """The settings without the places of the machine that it ran on. Raises OSError and ValueError for no such run."""
+    target = ROWS.parent
+    settings = json.loads((run / "effective.json").read_text("utf-8"))
+    kept = {name: value for name, value in settings.items() if name not in PLACES}
+    (target / "spec.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    (target / "report.html").write_bytes((run / "report.html").read_bytes())
+    halve(run / "adapter.gguf", target / "adapter.gguf", kept["base_sha256"])
+
+
+def halve(adapter: Path, target: Path, base_sha256: str) -> None:
+    """The same matrices in f16: half the size, and the program takes them as they are."""
+    reader = gguf.GGUFReader(adapter)
+    text = {name: reader.fields[name].contents() for name in ("general.architecture", "general.type", "adapter.type")}
+    writer = gguf.GGUFWriter(target, text["general.architecture"])
+    writer.add_type(text["general.type"])
+    writer.add_name(NAME)
+    writer.add_license("gemma")
+    writer.add_string("adapter.type", text["adapter.type"])
+    writer.add_float32("adapter.lora.alpha", reader.fields["adapter.lora.alpha"].contents())
+    writer.add_string("kotae.base_sha256", base_sha256)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data.astype(np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def build() -> Split:

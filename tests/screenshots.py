@@ -25,7 +25,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from app.application import Parts, build
-from app.core import catalogue, hf_folder, paths, preset_files
+from app.core import catalogue, hf_folder, paths, preset_files, starter
 from app.core.errors import AppError
 from app.core.exchange.importing import Imported
 from app.core.exchange.json_file import Refusal
@@ -33,7 +33,7 @@ from app.core.found_models import Findings, FoundModel, Skipped
 from app.core.kit_import import Imported as KitImported
 from app.core.kit_manifest import Kit, KitFile, KitModel, KitPart
 from app.core.presets import PROGRAM, Choices
-from app.core.records import AnswerDetails, Draft, LocalModel, Message
+from app.core.records import AnswerDetails, Draft, FileMark, LocalModel, Message
 from app.core.shelf import Shelf
 from app.core.store import Store
 from app.core.training_environment import Device, Probe
@@ -275,6 +275,21 @@ def models_trial(parts: Parts) -> None:
     page.list.setCurrentIndex(page.models.index_of("card:gemma-3-270m"))
     page.progress.start(page.importing.tr("お試し用モデルを追加しています"))
     page.progress.set_progress(144_000_000, 253_113_024, is_bytes=True)
+
+
+def models_trial_added(parts: Parts) -> None:
+    """With the adapter that it comes with."""
+    models(parts)
+    card = starter.card()
+    file = card.files[0]
+    parts.library.add(LocalModel(
+        "trial", card.title, f"/data/models/{starter.FILE_NAME}", file.size_bytes, card.shape.architecture,
+        file.quantization, card.context_tokens, time.time(), card.id, card.form,
+        files=(FileMark(starter.FILE_NAME, file.size_bytes, 1, file.sha256),),
+    ))  # fmt: skip
+    page = parts.window.page("models")
+    page.list.setCurrentIndex(page.models.index_of("model:trial"))
+    page._on_clicked(page.list.currentIndex())
 
 
 def models_refused(parts: Parts) -> None:
@@ -829,8 +844,9 @@ def import_result(parts: Parts) -> None:
 SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        chat, chat_low, new, drawer, first, models, models_trial, models_refused, models_detail, models_menu,
-        models_found, models_verifying, models_damaged, kit_export, kit_written, kit_problems, models_downloading,
+        chat, chat_low, new, drawer, first, models, models_trial, models_trial_added, models_refused,
+        models_detail, models_menu, models_found, models_verifying, models_damaged, kit_export, kit_written,
+        kit_problems, models_downloading,
         build_model, build_refused, building, models_download_detail, models_download_failed, models_offline,
         download_consent, download_source, token, settings_look,
         settings_questions,

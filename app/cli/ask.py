@@ -156,7 +156,7 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
         turns=turns,
         settings=stored,
         choices=in_force(model, own, preset.choices),
-        adapters=(adapter.use,) if adapter else (),
+        adapters=adapter.in_use if adapter else None,
         wanted=Wanted(where.documents, scope, turns) if scope else None,
     )
 

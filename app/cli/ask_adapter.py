@@ -12,18 +12,26 @@ from app.core.wording import phrase
 from app.engine.messages import AdapterUse
 from trainer.spec import RunSpec
 
+NONE = "none"
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    use: AdapterUse
+    use: AdapterUse | None  # None: the model alone, without the adapter of its card
     run: Run | None = None  # None: a file of which nothing is known
+
+    @property
+    def in_use(self) -> tuple[AdapterUse, ...]:
+        return (self.use,) if self.use is not None else ()
 
 
 def choose(text: str, runs_folder: Path) -> Adapter:
-    """RUN, FILE, or one of them with :STRENGTH.
+    """RUN, FILE, or one of them with :STRENGTH; "none".
 
     Raises AppError: bad_option, adapter_unknown, run_ambiguous, run_no_adapter.
     """
+    if text == NONE:
+        return Adapter(None)
     name, strength = _divided(text)
     path = bases.existing(name)
     if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):

@@ -17,7 +17,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_FILES = 200
 TEXT_MAX = 4000  # characters of any one value
 
-_SHIPPED_ONLY = frozenset(("package", "is_trial", "is_own"))
+_SHIPPED_ONLY = frozenset(("package", "is_trial", "adapter", "adapter_form", "is_own"))
 _MULTI_LINE = frozenset(("system_prompt", "query_prefix", "document_prefix"))
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # Unicode categories; among them what turns text around
 _CHOICES = {"kind": ("chat", "embedding"), "pooling": ("", "mean", "cls", "last")}
@@ -134,6 +134,7 @@ class _Reading:
         known_fields = {field.name for field in dataclasses.fields(ModelCard)}
         bad = {
             "form": card.form not in self.forms if card.kind == "chat" else card.form != "",
+            "adapter_form": bool(card.adapter) != (card.adapter_form in self.forms),
             "pooling": card.kind == "embedding" and not card.pooling,
             "dimensions": card.kind == "embedding" and not 0 < card.dimensions <= 1 << 16,
             "active_share": not 0 < card.active_share <= 1,

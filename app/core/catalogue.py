@@ -93,6 +93,8 @@ class ModelCard:
     licence_notice_ja: str = ""
     licence_notice_en: str = ""
     is_trial: bool = False
+    adapter: str = ""  # a LoRA that answers are given with: a file beside models.toml, for any of `files`
+    adapter_form: str = ""  # what the model is prompted with then
     system_prompt: str = ""
     pooling: str = ""  # of an embedding model: mean | cls | last
     dimensions: int = 0  # of its vectors

@@ -6,12 +6,14 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import catalogue, gguf, ollama
 from app.core.catalogue import ModelCard, PromptForm
 from app.core.errors import AppError
 from app.core.gguf import GgufHeader
+from app.core.paths import resources
 from app.core.records import FileMark, LocalModel
 from app.core.store import Store
 
@@ -55,6 +57,24 @@ def describe(path: Path) -> LocalModel:
         form_id=form.id if form else None,
         files=tuple(_mark(file, card, header.quantization) for file in (path, *header.parts)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CardAdapter:
+    """A LoRA that comes with the program, and the form that it was trained in."""
+
+    path: Path
+    form_id: str
+
+
+def adapter_of(model: LocalModel) -> CardAdapter | None:
+    """The one of the model's card, for exactly the file that it was trained on and the card's own form."""
+    card = catalogue.load().card(model.card_id)
+    if card is None or not card.adapter or model.form_id != card.form:
+        return None
+    published = {file.sha256 for file in card.files if file.sha256}
+    is_same = bool(model.files) and model.files[0].sha256 in published
+    return CardAdapter(resources() / card.adapter, card.adapter_form) if is_same else None
 
 
 def is_for_search(model: LocalModel) -> bool:

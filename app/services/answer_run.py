@@ -52,7 +52,7 @@ class AnswerRequest:
     turns: tuple[Turn, ...]
     settings: Settings
     choices: Choices = PROGRAM  # in force: every field filled, but for the seed
-    adapters: tuple[AdapterUse, ...] = ()
+    adapters: tuple[AdapterUse, ...] | None = None  # None: that of the model's card, if it has one
     force_load: bool = False  # load although the memory seems too small
     wanted: Wanted | None = None  # of the documents; None: the model answers by itself
 
@@ -93,6 +93,7 @@ class AnswerRun(QObject):
         self._engine = engine
         self._template_command = template_command
         self.request = request
+        self._model, self._adapters = _in_use(request.model, request.adapters)
         self._load_id = self._ask_id = ""
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
@@ -188,10 +189,10 @@ class AnswerRun(QObject):
             system, turns = self._packed.system, self._packed.turns
         elif self._found is not None and request.wanted is not None:
             self._count_id = self._engine.new_id()
-            counted = grounding.to_count(self._found, request.wanted, request.model, system)
+            counted = grounding.to_count(self._found, request.wanted, self._model, system)
             self._engine.send(Tokenize(self._count_id, counted))
             return
-        form = local_models.form_of(request.model)
+        form = local_models.form_of(self._model)
         if form is not None:
             self._ask(prompt.build(form, turns, system), form)
             return
@@ -244,7 +245,7 @@ class AnswerRun(QObject):
                 max_tokens=request.choices.max_tokens or 1,
                 stop=form.stop if form else (),
                 sampling=_sampling(request.choices),
-                adapters=request.adapters,
+                adapters=self._adapters,
             )
         )
 
@@ -312,6 +313,14 @@ class AnswerRun(QObject):
         count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
         self.stage = Stage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
+
+
+def _in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
+    """The model as it is prompted, and its adapters. `adapters`: as of AnswerRequest."""
+    shipped = local_models.adapter_of(model) if adapters is None else None
+    if shipped is None:
+        return model, adapters or ()
+    return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
 
 
 def load(engine: EngineClient, name: str, plan: load_plan.Plan) -> str:

@@ -50,10 +50,12 @@ class Batch:
     choices: Choices
     documents: Path
     scope: tuple[CollectionRef, ...] = ()
-    adapters: tuple[AdapterUse, ...] = ()
+    adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
 
     def head(self) -> Head:
-        used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters)
+        used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
+        if self.adapters == ():
+            used = " - adapter"
         return Head(
             str(self.path.absolute()), self.questions.sha256, self.questions.column, self.model.id + used,
             self.model.name + used, self.scope, self.choices, self.settings.context_tokens, time.time(),

@@ -2643,6 +2643,10 @@
         <translation>Predicted</translation>
     </message>
     <message>
+        <source>付属のアダプター</source>
+        <translation>Adapter it comes with</translation>
+    </message>
+    <message>
         <source>使用条件</source>
         <translation>Licence</translation>
     </message>
@@ -2713,6 +2717,10 @@
     <message>
         <source>質問で使うと、読み込んだあとの実際の値がここに表示されます。</source>
         <translation>The actual values appear here once the model is loaded for a question.</translation>
+    </message>
+    <message>
+        <source>質問への答え方を学習したもの。答えるときに使います</source>
+        <translation>Trained to answer questions; used for every answer</translation>
     </message>
     <message>
         <source>追加しています…</source>

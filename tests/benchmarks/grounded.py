@@ -12,18 +12,18 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from app.cli.loop import Waiting, application
+from app.cli.loop import application
 from app.core import children, local_models, starter
 from app.core.documents.grounding import source_of
-from app.core.errors import AppError
 from app.core.presets import Choices
 from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.engine.messages import Done
-from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
+from app.services.answer_run import AnswerRequest, in_force
 from app.services.engine import EngineClient
 from app.services.grounding import Wanted
+from tests.benchmarks import asking
 from tests.core import test_claims
 
 QUESTIONS = ("数値の基準をまとめてください。", "点検や試験の頻度を教えてください。")
@@ -41,19 +41,8 @@ def ask(engine: EngineClient, model: LocalModel, first_passage: int, turns: tupl
         in_force(model, Choices(temperature=0, max_tokens=16, seed=1)),
         wanted=Wanted(Path(), (), turns, given, given),
     )
-    run = AnswerRun(engine, children.template(), request)
-    waiting = Waiting(run.stop)
-    outcomes: list[Outcome] = []
-    failures: list[AppError] = []
-    text: list[str] = []
-    run.text_received.connect(text.append)
-    run.finished.connect(lambda outcome: (outcomes.append(outcome), waiting.stop()))
-    run.failed.connect(lambda error: (failures.append(error), waiting.stop()))
-    run.start()
-    waiting.run()
-    if failures:
-        raise failures[0]
-    return outcomes[0].done, "".join(text)
+    outcome, text = asking.ask(engine, request)
+    return outcome.done, text
 
 
 def main() -> None:

@@ -126,6 +126,7 @@ def test_a_card_may_bring_its_own_form_and_use_the_shape_of_a_shipped_card(folde
         ('id = "house-3b"', 'id = "gemma-3-270m"', "card_taken", None),
         ('id = "house-3b"', 'id = "house-3b"\nspeed = 3', "card_field_unknown", "speed"),
         ('id = "house-3b"', 'id = "house-3b"\nis_trial = true', "card_field_unknown", "is_trial"),
+        ('id = "house-3b"', 'id = "house-3b"\nadapter = "../../a.gguf"', "card_field_unknown", "adapter"),
         ('name = "社内 3B"', 'name = "社内\\u202E3B"', "card_field_bad", "name"),
         ('name = "社内 3B"', "name = 3", "card_field_bad", "name"),
         ("context_tokens = 8192", "context_tokens = 0", "card_field_bad", "context_tokens"),

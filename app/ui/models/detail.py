@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from app.core import local_models
 from app.core.catalogue import ModelCard, ModelFile
 from app.core.records import LocalModel
 from app.core.verify_log import LastVerified
@@ -207,12 +208,17 @@ class ModelDetail(QFrame):
             (self.tr("元のモデル"), card.base_model if card and card.kind != "chat" else ""),
             (self.tr("大きさ"), words.gigabytes(model.size_bytes) if model else ""),
             (self.tr("形式"), joined(model.architecture, model.quantization) if model else ""),
+            (self.tr("付属のアダプター"), self._adapter(model)),
             (self.tr("文脈の長さ"), self._context(model, card)),
             (self.tr("ベクトル"), self.tr("{n} 次元").format(n=card.dimensions) if card and card.dimensions else ""),
             (self.tr("ファイル"), model.path if model else ""),
             (self.tr("予測"), words.speed(predicted) if model else ""),
             (self.tr("前回の実測"), words.speeds(model) if model else ""),
         ]
+
+    def _adapter(self, model: LocalModel | None) -> str:
+        has_one = model is not None and local_models.adapter_of(model) is not None
+        return self.tr("質問への答え方を学習したもの。答えるときに使います") if has_one else ""
 
     def _context(self, model: LocalModel | None, card: ModelCard | None) -> str:
         count = (model.context_tokens if model else 0) or (card.context_tokens if card else 0)

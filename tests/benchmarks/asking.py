@@ -1,0 +1,24 @@
+"""One question to a model as the program asks it, waited for."""
+
+from app.cli.loop import Waiting
+from app.core import children
+from app.core.errors import AppError
+from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.engine import EngineClient
+
+
+def ask(engine: EngineClient, request: AnswerRequest) -> tuple[Outcome, str]:
+    """The outcome and the answer. Raises what it failed with."""
+    run = AnswerRun(engine, children.template(), request)
+    waiting = Waiting(run.stop)
+    outcomes: list[Outcome] = []
+    failures: list[AppError] = []
+    pieces: list[str] = []
+    run.text_received.connect(pieces.append)
+    run.finished.connect(lambda outcome: (outcomes.append(outcome), waiting.stop()))
+    run.failed.connect(lambda error: (failures.append(error), waiting.stop()))
+    run.start()
+    waiting.run()
+    if failures:
+        raise failures[0]
+    return outcomes[0], "".join(pieces)
