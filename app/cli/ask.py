@@ -21,6 +21,7 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import help_text, phrase
+from app.services import background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
 from app.services.engine import EngineClient
 from app.services.events import Stage
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
             asking.wait()
         finally:
             engine.shut_down()
+            background.shut_down()
     del app
     if asking.broken_pipe is not None:
         raise asking.broken_pipe

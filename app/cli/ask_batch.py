@@ -19,6 +19,7 @@ from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import phrase
+from app.services import background
 from app.services.batch import Batch, BatchRun, Ended, Standing, scope_label
 from app.services.engine import EngineClient
 
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         finally:
             answering.run.abandon()
             engine.shut_down()
+            background.shut_down()
     del app
     return _print(answering, found, out, output)
 

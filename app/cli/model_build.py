@@ -25,6 +25,7 @@ from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.core.wording import help_text
+from app.services import background
 from app.services.builds import Builds, Commands, Progress
 
 
@@ -65,6 +66,7 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
         builds.deleteLater()
     finally:
         store.close()
+        background.shut_down()
         del app
     if building.models is None:
         _say_what_is_kept(target, output)

@@ -17,6 +17,7 @@ from app.core.training_setup import folders, need
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.report import Report, report, size_of
 from app.core.wording import help_text
+from app.services import background
 from app.services.events import Contact
 from app.services.preferences import Preferences
 from app.services.training_setup import TrainingSetup
@@ -64,6 +65,7 @@ def _create(wheels: Path | None, where: Paths, output: Output) -> float:
     making = _Making(setup, output)
     making.wait(wheels)
     setup.deleteLater()
+    background.shut_down()
     del app
     if making.error is not None or making.waiting.was_interrupted:
         left = size_of(Folders(where.data).part)

@@ -13,7 +13,7 @@ from app.core.paths import Paths
 from app.core.training import runs
 from app.core.training.runs import Run
 from app.core.wording import help_text, phrase
-from app.services import training
+from app.services import background, training
 from app.services.training import Trainer
 from trainer.events import Finished
 
@@ -64,6 +64,7 @@ def judge(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "Gate
         judging.wait(folder, where.bases)
     finally:
         gate_run.deleteLater()
+        background.shut_down()
         del app
     if judging.error is not None:
         raise judging.error

@@ -17,7 +17,7 @@ from app.core.store import Store
 from app.core.training import drafting, runs
 from app.core.training.runs import Run
 from app.core.wording import help_text, size
-from app.services import training
+from app.services import background, training
 from app.services.training import Trainer, TrainingRun
 from trainer.events import Finished
 from trainer.spec import PRESETS, RunSpec
@@ -95,6 +95,7 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
         live.wait()
     finally:
         training_run.deleteLater()
+        background.shut_down()
         del app
     if live.error is not None:
         raise live.error

@@ -176,7 +176,8 @@ def run_long(
 
 
 def shut_down() -> None:
-    """Cancels the long work and waits for all work, so that nothing is left half written. Nothing is delivered."""
+    """Cancels the long work and waits for all work, so that nothing is left half written, and nothing ends after Qt
+    has gone. Nothing is delivered."""
     for task in _running:
         if isinstance(task, LongTask):
             task.cancel()
