@@ -58,12 +58,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def take(run: Path) -> None:
-    """The settings without the places of the machine that it ran on. Raises OSError and ValueError for no such run."""
+    """Settings and report name no place of the machine that it ran on. Raises OSError, ValueError: no such run."""
     target = ROWS.parent
     settings = json.loads((run / "effective.json").read_text("utf-8"))
     kept = {name: value for name, value in settings.items() if name not in PLACES}
     (target / "spec.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (target / "report.html").write_bytes((run / "report.html").read_bytes())
+    report = (run / "report.html").read_text("utf-8")
+    for place in filter(None, map(settings.get, PLACES)):
+        report = report.replace(place, Path(place).name)
+    (target / "report.html").write_text(report, "utf-8")
     halve(run / "adapter.gguf", target / "adapter.gguf", kept["base_sha256"])
 
 
