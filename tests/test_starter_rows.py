@@ -7,12 +7,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
 
-from app.core import catalogue, prompt
+from app.core import catalogue, gguf, prompt, starter
 from app.core.datasets import duplicates, split
 from app.core.documents import claims, packing
 from app.core.documents.records import Passage, Section
 from app.core.prompt import Turn
+from tests import models
 from tests.dev_scripts import load_scripts
 from trainer import data, form
 from trainer.form import Form
@@ -264,3 +266,24 @@ def test_a_folder_that_holds_something_stays_as_it_is(folder: Path, capsys: pyte
     assert starter_adapter.main([str(folder)]) == 3
     assert str(folder) in capsys.readouterr().err
     assert (folder / "split.json").read_bytes() == before
+
+
+# ----------------------------------------------------------------- the adapter
+
+
+def test_the_shipped_adapter_was_trained_on_these_rows(folder: Path) -> None:
+    settings = json.loads((starter_adapter.ROWS.parent / "spec.json").read_text("utf-8"))
+    assert settings["hashes"] == {part: one["sha256"] for part, one in split.verify(folder)["files"].items()}
+    assert settings["base_sha256"] == starter.card().files[0].sha256
+    assert not set(settings) & set(starter_adapter.PLACES)
+
+
+def test_an_adapter_in_half_the_bytes_is_the_same_one(tmp_path: Path, tiny_model: Path) -> None:
+    whole, half = models.tiny_adapter(tmp_path / "whole.gguf"), tmp_path / "half.gguf"
+    starter_adapter.halve(whole, half, "0" * 64)
+    gguf.check_adapter(half, gguf.read_header(tiny_model))
+    before, after = (GGUFReader(path) for path in (whole, half))
+    assert before.fields["adapter.lora.alpha"].contents() == after.fields["adapter.lora.alpha"].contents()
+    for one, other in zip(before.tensors, after.tensors, strict=True):
+        assert (one.name, str(other.data.dtype)) == (other.name, "float16")
+        assert (one.data.astype("float16") == other.data).all()
