@@ -66,7 +66,7 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
     assert ">採用<" in text or ">要確認<" in text
     for shown in (
         "元のモデル + アダプタ",
-        "統合 Q8_0",
+        "組み込み済み Q8_0",
         "-1.300 (-1.300 … -1.300)",  # by the training alone: 2.4 - 5.0, of two tokens
         "▲ +0.0",
         "行数: 480, sha256: ",
