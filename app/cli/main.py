@@ -5,6 +5,7 @@
 
 import argparse
 import errno
+import importlib
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ from app.core.wording import help_text
 Command = Callable[[argparse.Namespace, Paths, Output], int]
 OpenWindow = Callable[[str | None, str | None], int]  # data folder, language
 
+COMMANDS = ("ask", "models", "docs", "chats", "data", "train", "eval", "bench")  # each a module of app.cli
+SHARED = ("--data-dir", "--lang", "--json")
+
 
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     """Runs one command; without one, `open_window`, which is handed in because the window stands above this layer."""
@@ -28,7 +32,8 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     wording.use_language(language or "ja")
     output = Output("--json" in arguments)
     try:
-        options = _parser(output).parse_args(_options_last(arguments))
+        arguments = _options_last(arguments)
+        options = _parser(output, arguments).parse_args(arguments)
         if options.command is None:
             return _open_window(options.data_dir, language, output, open_window)
         run: Command = options.run
@@ -102,8 +107,8 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _parser(output: Output) -> argparse.ArgumentParser:
-    from app.cli import ask, bench, chats, data, docs, eval, models, train
+def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """It knows the command that is given, or all, for help and for words that are none. Loading all takes a second."""
 
     class Parser(_Parser):
         pass
@@ -113,9 +118,16 @@ def _parser(output: Output) -> argparse.ArgumentParser:
     parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
     parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
-    for module in (ask, models, docs, chats, data, train, eval, bench):
-        module.add_parser(commands, shared)
+    for name in _commands_to_know(arguments):
+        importlib.import_module(f"app.cli.{name}").add_parser(commands, shared)
     return parser
+
+
+def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
+    first = arguments[0].partition("=")[0] if arguments else SHARED[0]
+    if first in SHARED:
+        return ()  # no command: the window
+    return (first,) if first in COMMANDS else COMMANDS
 
 
 def _shared_options() -> argparse.ArgumentParser:
@@ -132,9 +144,9 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
     rest, shared = list(arguments), []
     while rest and rest[0].startswith("-"):
         option = rest[0].partition("=")[0]
-        if option == "--json" or (option in ("--data-dir", "--lang") and "=" in rest[0]):
+        if option == "--json" or (option in SHARED and "=" in rest[0]):
             shared += [rest.pop(0)]
-        elif option in ("--data-dir", "--lang") and len(rest) > 1:
+        elif option in SHARED and len(rest) > 1:
             shared += [rest.pop(0), rest.pop(0)]
         else:
             break

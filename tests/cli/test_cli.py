@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.main import COMMANDS
 from app.core import starter
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,33 @@ def test_help_is_japanese_unless_english_is_asked_for(kotae: Run) -> None:
         assert "Usage:" in english
         assert english.isascii()
         assert len(english.splitlines()) > 5
+
+
+LOADED = """
+import sys
+from app.cli import main
+status = main.main(sys.argv[1:], lambda *_: 0)
+print(*(name for name in main.COMMANDS if f"app.cli.{name}" in sys.modules), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [("", ""), ("--lang en", ""), ("chats list", "chats"), ("--json --lang=en docs list", "docs")],
+)
+def test_only_the_command_that_is_given_is_loaded(tmp_path: Path, arguments: str, loaded: str) -> None:
+    """All of them take a second, which the window and each command would wait for."""
+    environment = os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", LOADED, *arguments.split()]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stderr.split() == loaded.split()
+
+
+def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> None:
+    done = kotae("chatz")
+    assert done.returncode == 2
+    assert ", ".join(COMMANDS) in done.stderr
 
 
 def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
