@@ -9,7 +9,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import llama_cpp
 import numpy as np
@@ -35,11 +35,13 @@ is_cancelled_natively = api.ggml_abort_callback(ctypes.cast(_libc.strlen, ctypes
 class EngineLog:
     """llama.cpp's log: to standard error, the lines of the current load kept, and each told to `listener`."""
 
+    _in_force: ClassVar[Any] = None
+
     def __init__(self, listener: Callable[[str], None] | None = None) -> None:
         self.lines: list[str] = []
         self._listener = listener
-        self._callback = api.llama_log_callback(self._take)  # kept: ctypes does not
-        api.llama_log_set(self._callback, None)
+        EngineLog._in_force = api.llama_log_callback(self._take)  # kept: llama.cpp calls it also when this is gone
+        api.llama_log_set(EngineLog._in_force, None)
 
     def _take(self, level: int, text: bytes, _data: Any) -> None:
         if level >= 2:  # 1 is debug: thousands of lines a load

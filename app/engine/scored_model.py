@@ -64,7 +64,6 @@ class ScoredModel:
         if self._model is not None:
             api.llama_model_free(self._model)  # and its adapters
         self._context = self._model = None
-        api.llama_log_set(api.llama_log_callback(), None)  # ours must not be called when it is gone
 
     def _load(self, path: Path, context_tokens: int) -> None:
         model_params = api.llama_model_default_params()
