@@ -28,6 +28,7 @@ from app.services.documents import Documents
 from app.services.downloads import Downloads
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient, EngineDeath
+from app.services.garbage import GarbageCollector
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.preload import Preload
@@ -45,7 +46,7 @@ from app.ui.models.offers import StartOffers
 from app.ui.notifications import Notifier
 from app.ui.pages import Services
 from app.ui.secrecy import Secrecy
-from app.ui.theme import Theme
+from app.ui.theme import Theme, unstyled
 from app.ui.transfer.desk import TransferDesk
 
 BACKUP_AFTER_MS = 10_000
@@ -137,6 +138,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts))
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
+    GarbageCollector(app)
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
         # Where no window manager does it, a first window would be larger than a small screen.
         parts.window.resize(parts.window.size().boundedTo(parts.window.screen().availableSize()))
@@ -153,6 +155,7 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     return status
 
 
+@unstyled()
 def build(where: Paths, theme: Theme, preferences: Preferences, database: Store) -> Parts:
     """Every object of the window, connected. Nothing is shown and no child is started yet."""
     engine = EngineClient(children.engine(), where.logs / "engine.log")

@@ -11,6 +11,8 @@ import functools
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
@@ -167,6 +169,19 @@ class Theme(QObject):
         follows = self._settings.theme == "system" and (scheme == Qt.ColorScheme.Dark) != self._is_dark
         if follows and self._app is not None:
             self._refresh(self._app)
+
+
+@contextmanager
+def unstyled() -> Iterator[None]:
+    """Builds much in half the time: under a style sheet, Qt works out a widget's style at each parent that it gets."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    sheet = app.styleSheet()
+    app.setStyleSheet("")
+    try:
+        yield
+    finally:
+        app.setStyleSheet(sheet)
 
 
 def register_fonts() -> bool:
