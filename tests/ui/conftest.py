@@ -1,5 +1,6 @@
 """The real window with the fake engine as a real child process."""
 
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,13 +21,35 @@ from tests import screenshots
 SETTLING_ROUNDS = 6
 
 
+@pytest.fixture(scope="session", autouse=True)
+def modules_are_not_looked_through() -> None:
+    """What pytest has loaded stays: collecting through it would cost more than most tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def garbage_goes_between_tests() -> Iterator[None]:
+    """As in the window, not in the middle of Qt's work: a widget destroyed while it is told something ends all."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
+
 @pytest.fixture
 def theme(qapp: QApplication) -> Iterator[Theme]:
     speak(qapp, "ja")
     theme = Theme()
     theme.apply(qapp, Settings(theme="light"))
     yield theme
+    delete_what_is_put_off()
     Theme().apply(qapp, Settings(theme="light"))
+
+
+def delete_what_is_put_off() -> None:
+    """Without an event loop Qt keeps what is to be deleted, and the next theme would style it too."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest.fixture
@@ -37,7 +60,7 @@ def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(SETTLING_ROUNDS):  # a layout that follows from a layout comes a round later
             QCoreApplication.sendPostedEvents()
             QCoreApplication.processEvents()
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        delete_what_is_put_off()
 
     monkeypatch.setattr(screenshots, "pause", settle)
 
@@ -70,5 +93,4 @@ def open_window(
         parts.session.close()
         parts.engine.shut_down()
         parts.window.deleteLater()
-    # Without an event loop Qt keeps what is to be deleted, and the next theme would style it too.
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    delete_what_is_put_off()

@@ -1,45 +1,14 @@
-"""No text of any page is cut off, in both languages, at 100 and 200 %, in a large and in a small window."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Texts that are cut off are found, and only those; every page is looked at in test_scenes."""
 
 import pytest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QListWidget, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QListWidget, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.core import wording
-from app.ui import language
 from app.ui.theme import Theme
 from app.ui.widgets.labels import ElidedLabel, Label
-from tests import screenshots
 from tests.ui.clipping import clipped
 
 LONG = "とても長い文がここに書いてあります"
-
-
-@pytest.fixture(params=wording.LANGUAGES)
-def spoken(request: pytest.FixtureRequest, qapp: QApplication, theme: Theme) -> Iterator[str]:
-    language.speak(qapp, request.param)
-    yield request.param
-    language.speak(qapp, "ja")
-
-
-@pytest.mark.parametrize("scale", [100, 200])
-@pytest.mark.parametrize("name", screenshots.SHOTS)
-def test_no_text_is_cut_off(
-    name: str, scale: int, spoken: str, qapp: QApplication, tmp_path: Path, quick_pause: None
-) -> None:
-    """One window for all sizes: opening it takes longer than looking at it."""
-    with screenshots.opened(qapp, str(tmp_path), name, "light", "small", scale) as parts:
-        for size in screenshots.SIZES.values():
-            parts.window.resize(*size)
-            screenshots.pause()
-            for window in (parts.window, *screenshots.other_windows(qapp, parts)):
-                assert clipped(window) == []
-                room = window.screen().availableSize().expandedTo(parts.window.size())
-                assert window.size().boundedTo(room) == window.size(), (
-                    f"{type(window).__name__} is larger than the screen"
-                )
 
 
 def show(qtbot: QtBot, widget: QWidget, width: int, height: int) -> QWidget:

@@ -12,23 +12,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QAbstractItemModel, QCoreApplication, Qt, QTranslator
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QCoreApplication, QTranslator
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QAbstractItemView,
     QApplication,
-    QComboBox,
     QFileDialog,
-    QLabel,
-    QLineEdit,
-    QPlainTextEdit,
-    QTextEdit,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
-from app.core import catalogue, paths, settings, wording
+from app.core import paths, settings, wording
 from app.core.settings import Settings
 from app.ui import language
 from app.ui.manual import ManualWindow
@@ -38,12 +31,11 @@ from app.ui.widgets.progress_row import ProgressRow
 from app.ui.widgets.time_left import TimeLeft
 from tests import screenshots
 from tests.dev_scripts import ROOT, translations
+from tests.ui.words import JAPANESE, LANGUAGE_ROW, shown
 
 PROGRAMS = Path(sys.executable).parent
 CATALOGUE = ROOT / translations.FOLDER / translations.CATALOGUE
 MEND = "run `python3 packaging/dev.py translate` and write what is missing into resources/translations/kotae_en.ts"
-JAPANESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")  # with its punctuation and wide spaces
-LANGUAGE_ROW = ("Language / 言語", "日本語")
 
 Message = tuple[str, str]  # context, source
 
@@ -208,18 +200,6 @@ def test_dates_and_facts_are_written_as_japanese_writes_them(theme: Theme) -> No
 # -------------------------------------------------------------------- the window
 
 
-@pytest.mark.parametrize("name", screenshots.SHOTS)
-def test_an_english_window_shows_no_japanese(
-    name: str, qapp: QApplication, in_english: None, tmp_path: Path, quick_pause: None
-) -> None:
-    with screenshots.opened(qapp, str(tmp_path), name, "light", "wide") as parts:
-        windows = [parts.window, *screenshots.other_windows(qapp, parts)]
-        words = {text for window in windows for text in shown(window)}
-    assert len(words) > 20
-    prompts = {f'"{card.system_prompt}"' for card in catalogue.load().cards}  # what the model is told, whoever reads it
-    assert {text for text in words if JAPANESE.search(text)} - {*LANGUAGE_ROW, *prompts} == set()
-
-
 def test_the_menus_are_english_too(qapp: QApplication, in_english: None, tmp_path: Path, quick_pause: None) -> None:
     with screenshots.opened(qapp, str(tmp_path), "chat", "light", "wide") as parts:
         makers = [widget.menu for widget in parts.window.findChildren(QWidget) if is_menu_maker(widget)]
@@ -282,37 +262,6 @@ def test_no_word_of_the_file_dialog_is_english(theme: Theme, qtbot: QtBot, tmp_p
     words = {text for text in shown(dialog) if not text.startswith(("/", str(tmp_path)))}
     english_words = {text for text in words if re.search("[A-Za-z]{3}", text) and not JAPANESE.search(text)}
     assert english_words - {path.name for path in (tmp_path, *tmp_path.parents, Path.home())} == set()
-
-
-def shown(window: QWidget) -> Iterator[str]:
-    """Everything that is read on the screen, in tooltips or by a screen reader."""
-    for widget in (window, *window.findChildren(QWidget)):
-        if widget.isVisible():
-            yield from (text for text in texts_of(widget) if text)
-
-
-def texts_of(widget: QWidget) -> Iterator[str]:
-    yield from (widget.toolTip(), widget.accessibleName(), widget.accessibleDescription(), widget.windowTitle())
-    yield from (action.text() for action in widget.actions() if isinstance(action, QAction))
-    match widget:
-        case QLabel() | QAbstractButton():
-            yield widget.text()
-        case QLineEdit():
-            yield from (widget.text(), widget.placeholderText())
-        case QPlainTextEdit() | QTextEdit():
-            yield from (widget.toPlainText(), widget.placeholderText())
-        case QComboBox():
-            yield from (widget.itemText(place) for place in range(widget.count()))
-        case QAbstractItemView() if widget.model() is not None:
-            yield from texts_in(widget.model())
-
-
-def texts_in(model: QAbstractItemModel) -> Iterator[str]:
-    roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
-    for row in range(model.rowCount()):
-        column = -1
-        while model.hasIndex(row, column := column + 1):
-            yield from (str(model.index(row, column).data(role) or "") for role in roles)
 
 
 def fields(text: str) -> set[str]:
