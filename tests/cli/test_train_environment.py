@@ -87,8 +87,10 @@ def test_one_that_cannot_be_used_is_reported_with_the_reason(start: Start) -> No
 
 
 def test_what_is_wrong_is_said_with_the_next_step(start: Start, tmp_path: Path, data: Path) -> None:
-    status, result, _ = ended(start("train", "environment", "--create", "--wheels", str(tmp_path)))
-    assert (status, result["error"]["code"]) == (3, "wheels_unusable")
+    status, result, _ = ended(start("train", "environment", "--create", "--wheels", str(tmp_path / "無い")))
+    assert (status, result["error"]["code"]) == (3, "wheels_folder_missing")
+    status, result, log = ended(start("train", "environment", "--create", "--remove"))
+    assert (status, "--create と --remove は一緒に使えません" in log) == (2, True)
     status, result, _ = ended(start("train", "environment", "--wheels", str(tmp_path)))
     assert (status, result["error"]["code"]) == (2, "bad_option")
     (data / "settings.json").write_text('{"network_allowed": false}', encoding="utf-8")

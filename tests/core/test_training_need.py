@@ -34,10 +34,12 @@ def test_a_wheel_that_is_damaged_is_named(tmp_path: Path, content: bytes) -> Non
     assert caught.value.facts["path"].endswith("torch-2.13.0-cp311-cp311-win_amd64.whl")
 
 
-@pytest.mark.parametrize("folder", ["empty", "none"])
-def test_a_folder_without_wheels_is_none(tmp_path: Path, folder: str) -> None:
+@pytest.mark.parametrize(("folder", "code"), [("empty", "wheels_none"), ("none", "wheels_folder_missing")])
+def test_a_folder_without_wheels_and_one_that_is_not_there_are_told_apart(
+    tmp_path: Path, folder: str, code: str
+) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AppError, match="wheels_unusable"):
+    with pytest.raises(AppError, match=code):
         need.estimate(tmp_path, tmp_path / folder)
 
 

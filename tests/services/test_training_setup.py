@@ -161,7 +161,7 @@ def test_a_wheel_that_is_not_there_is_named(making: Making, wheels: Path, ended:
 def test_a_folder_without_wheels_is_refused(making: Making, tmp_path: Path, ended: Callable[..., None]) -> None:
     (tmp_path / "empty").mkdir()
     ended(making, tmp_path / "empty")
-    assert [error.code for error in making.errors] == ["wheels_unusable"]
+    assert [error.code for error in making.errors] == ["wheels_none"]
 
 
 def test_over_the_network_the_machines_are_counted_and_the_proxy_is_used(

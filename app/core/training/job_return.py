@@ -26,8 +26,8 @@ _FOLDER = "adapter"
 def take(folder: Path, where: Path) -> Run:
     """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
 
-    Raises AppError: job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable, drive_space,
-    run_busy, run_unwritable.
+    Raises AppError: job_missing, job_unreadable, job_unfinished, job_changed, job_taken_before, job_unwritable,
+    drive_space, run_busy, run_unwritable.
     """
     folder = folder.expanduser().absolute()
     manifest = _manifest(folder)
@@ -65,7 +65,7 @@ def _fill(target: Path, folder: Path, effective: RunSpec) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """Raises AppError("job_unreadable")."""
+    """Raises AppError: job_missing, job_unreadable."""
     try:
         found = strict_json.parse(_small(folder / jobs.MANIFEST))
         if not isinstance(found, dict) or found["version"] != jobs.VERSION or not isinstance(found["hashes"], dict):
@@ -73,6 +73,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         name = found["run"]
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
             raise ValueError("run")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AppError("job_missing", path=str(folder)) from error
     except (OSError, ValueError, KeyError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise AppError("job_unreadable", path=str(folder), reason=reason) from error

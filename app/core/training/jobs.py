@@ -39,7 +39,7 @@ class Job:
 def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
     """Writes the job of a run that was made (`runs.create`). Data and base are read whole.
 
-    Raises AppError: job_folder_taken, job_unwritable, drive_space, run_data_missing, run_data_changed, hf_*.
+    Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_changed, hf_*.
     """
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
@@ -49,6 +49,9 @@ def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
             raise AppError("job_folder_taken", path=str(folder))
         require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
         _write(asked, folder, files, has_base=has_base)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(path for path in (folder, *folder.parents) if path.exists())
+        raise AppError("job_is_file", path=str(file)) from error
     except OSError as error:
         raise AppError("job_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     names = tuple(f"{BASE}/{path.name}" for path in files)

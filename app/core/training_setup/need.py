@@ -25,7 +25,7 @@ class Need:
 
 
 def estimate(data: Path, wheels: Path | None) -> Need:
-    """Seconds where a graphics driver wakes up. Raises AppError("wheels_unusable") for a folder without wheels."""
+    """Seconds where a graphics driver wakes up. Raises AppError as `unpacked_bytes`."""
     free_bytes = shutil.disk_usage(data).free
     if wheels is not None:
         return Need(round(unpacked_bytes(wheels) * COMPILED) + VENV_BYTES, 0, free_bytes)
@@ -44,7 +44,12 @@ def require_room(folders: Folders, need: Need) -> None:
 
 
 def unpacked_bytes(wheels: Path) -> int:
-    """Of each package the largest wheel: the folder may hold several platforms. Raises AppError("wheels_unusable")."""
+    """Of each package the largest wheel: the folder may hold several platforms.
+
+    Raises AppError: wheels_folder_missing, wheels_none, wheels_unusable (one that is damaged).
+    """
+    if not wheels.is_dir():
+        raise AppError("wheels_folder_missing", path=str(wheels))
     sizes: dict[str, int] = {}
     for path in sorted(wheels.glob("*.whl")):
         try:
@@ -55,5 +60,5 @@ def unpacked_bytes(wheels: Path) -> int:
         name = path.name.partition("-")[0]
         sizes[name] = max(size, sizes.get(name, 0))
     if not sizes:
-        raise AppError("wheels_unusable", path=str(wheels), reason="no .whl")
+        raise AppError("wheels_none", path=str(wheels))
     return sum(sizes.values())

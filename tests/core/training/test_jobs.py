@@ -195,8 +195,10 @@ def test_a_folder_that_is_no_job_is_refused(run: object, job: Path, tmp_path: Pa
     manifest = json.loads((job / "job.json").read_text(encoding="utf-8"))
     (job / "job.json").write_text(json.dumps(manifest | {"run": run}), encoding="utf-8")
     assert refusal(job, tmp_path / "runs") == "job_unreadable"
+    (job / "job.json").unlink()
+    assert refusal(job, tmp_path / "runs") == "job_missing"
     shutil.rmtree(job)
-    assert refusal(job, tmp_path / "runs") == "job_unreadable"
+    assert refusal(job, tmp_path / "runs") == "job_missing"
 
 
 def test_a_link_that_leads_elsewhere_is_not_taken(job: Path, start: Script, tmp_path: Path) -> None:
@@ -213,6 +215,14 @@ def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
         jobs.make(asked, tmp_path / "full")
     assert caught.value.code == "job_folder_taken"
+
+
+@pytest.mark.parametrize("folder", ["まとめ.csv", "まとめ.csv/job"])
+def test_a_file_in_place_of_the_folder_is_named(asked: RunSpec, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "まとめ.csv").write_text("a,b", encoding="utf-8")
+    with pytest.raises(AppError) as caught:
+        jobs.make(asked, tmp_path / folder)
+    assert (caught.value.code, caught.value.facts["path"]) == ("job_is_file", str(tmp_path / "まとめ.csv"))
 
 
 def test_data_that_changed_since_it_was_split_is_not_sent(asked: RunSpec, tmp_path: Path) -> None:
