@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from app.core import bandwidth
@@ -112,6 +111,8 @@ def _multiplications_per_s(threads: int) -> float:
 
     It takes all cores, and other programs take some of them: the processor's time is counted, not the clock's.
     """
+    import numpy as np  # a tenth of the window's start, which measures nothing
+
     left, right = (np.ones((_MATRIX, _MATRIX), np.float32) for _ in range(2))
     np.matmul(left, right)  # starts its threads
     rounds, began, end = 0, time.process_time(), time.perf_counter() + _MULTIPLY_S

@@ -1,6 +1,9 @@
 """The frame around every page: narrow windows, keys, the status line, and text that is never HTML."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 from PySide6.QtCore import Qt
@@ -12,6 +15,7 @@ from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
 from app.ui import dialogs
 from app.ui.window_place import WindowPlace
+from tests.dev_scripts import ROOT
 from tests.screenshots import facts
 
 ANSWERED = EngineStatus("ready", "試し 8B", facts("/m.gguf"), 3412, 44.9, 0.6)
@@ -22,6 +26,34 @@ def press(window, keys: str) -> None:
     found = [shortcut for shortcut in window.findChildren(QShortcut) if shortcut.key() == QKeySequence(keys)]
     assert len(found) == 1, keys
     found[0].activated.emit()
+
+
+BUILT = """
+import sys, tempfile
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from app import application
+from app.core import paths
+from app.core.store import Store
+from app.services.preferences import Preferences
+from app.ui.theme import Theme
+app = QApplication([])
+with tempfile.TemporaryDirectory() as folder:
+    where = paths.locate(folder)
+    store = Store.open(where.database, where.backups)
+    parts = application.build(where, Theme(), Preferences(where.settings), store)
+    print(*(name for name in sys.argv[1:] if name in sys.modules))
+    parts.close()
+"""
+
+
+def test_a_start_loads_nothing_large_that_only_some_starts_need() -> None:
+    """Each of them takes longer to load than the window to be built."""
+    large = ["numpy", "llama_cpp", "transformers", "huggingface_hub", "docx", "openpyxl", "app.cli.train"]
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", BUILT, *large]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_window_shows_the_pages_that_exist(open_window):
