@@ -10,13 +10,15 @@ from app.core.wording import phrase, size
 
 
 def lines(run: Run, found: Gate) -> list[str]:
-    """Of the gate, with its reasons, the form it proposes and how that is used."""
+    """Of the gate, with its reasons, the form it proposes and how that is used; what is rejected is not to be used."""
     reasons = [gate_file.sentence(reason) for reason in found.reasons] or [phrase("gate_adopt_why")]
     row = found.row(found.proposed)
     told = [phrase("run_verdict", verdict=phrase(f"gate_{found.verdict}"))]
     told += [phrase("run_reason", text=text) for text in reasons]
-    told.append(phrase("run_proposed", form=form_name(found.proposed), size=size(row.size_bytes)))
-    told.append(phrase("run_report", path=run.folder / runs.REPORT))
+    report = phrase("run_report", path=run.folder / runs.REPORT)
+    if not found.is_usable:
+        return [*told, phrase("run_rejected"), report]
+    told += [phrase("run_proposed", form=form_name(found.proposed), size=size(row.size_bytes)), report]
     if found.proposed == gates.BASE_ADAPTER:
         told.append(phrase("run_use", id=run.id))
     else:
@@ -25,11 +27,11 @@ def lines(run: Run, found: Gate) -> list[str]:
 
 
 def form_name(form: str) -> str:
-    if form in (gates.BASE, gates.BASE_ADAPTER, gates.F16_ADAPTER):
+    if form in (*gates.ON_BASE, gates.F16_ADAPTER):
         return phrase("run_form_" + form.replace("+", "_"))
     return phrase("run_form_merged", form=form)
 
 
 def as_json(found: Gate) -> dict[str, Any]:
     reasons = [{"code": one.code, "level": one.level, "text": gate_file.sentence(one)} for one in found.reasons]
-    return {"proposed": found.proposed, "reasons": reasons}
+    return {"proposed": found.proposed if found.is_usable else None, "reasons": reasons}

@@ -17,7 +17,7 @@ from app.core.errors import AppError
 from app.core.training import forms, gate, gate_file, prompts, report, runs
 from app.core.training import scores as score_files
 from app.core.training.forms import Export, Source, Step
-from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate
+from app.core.training.gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, ON_BASE, Gate
 from app.core.training.scores import Scores
 from app.core.training_environment import TrainingEnvironment
 from app.engine import quantize_job, score_job
@@ -216,10 +216,10 @@ class GateRun(QObject):
     def _drop(self) -> None:
         """Of the merged files the best so far stays, and the one that others are made of."""
         assert self._export is not None
-        tuned = {form: found for form, found in self._measured.items() if form not in (BASE, F16_ADAPTER)}
+        tuned = {form: found for form, found in self._measured.items() if form not in COMPARED}
         best = gate.choose(tuned, self._available_bytes) if tuned else ""
-        needed = [MERGED_F16] if any(step.form not in (BASE, BASE_ADAPTER) for step in self._steps) else []
-        base = [BASE] if any(step.form in (BASE, BASE_ADAPTER) for step in self._steps) or best == BASE_ADAPTER else []
+        needed = [MERGED_F16] if any(step.form not in ON_BASE for step in self._steps) else []
+        base = [BASE] if any(step.form in ON_BASE for step in self._steps) or best == BASE_ADAPTER else []
         forms.drop(self._export, [best, *needed, *base])
 
     # ------------------------------------------------------------------- verdict
@@ -227,7 +227,7 @@ class GateRun(QObject):
     def _judge(self) -> None:
         assert self._export is not None
         export, measured, available = self._export, self._measured, self._available_bytes
-        missing = forms.making(export, gate.choose(measured, available))  # if it was not the best on the way
+        missing = forms.finishing(export, gate.choose(measured, available))  # if it was not the best on the way
         if missing:
             self._go_on(missing)
             return

@@ -288,7 +288,8 @@ def test_a_report_is_shown_and_a_rejected_result_is_a_no(
         Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()), folder
     )
     got, result, _ = kotae("train", "report", trained["id"])
-    assert (got, result["verdict"], result["proposed"]) == (status, verdict, BASE_ADAPTER)
+    proposed = None if verdict == "reject" else BASE_ADAPTER
+    assert (got, result["verdict"], result["proposed"]) == (status, verdict, proposed)
     assert "20" in result["reasons"][0]["text"]
     assert Path(result["report"]).read_text("utf-8").startswith("<!doctype html>")
     _, listed, _ = kotae("train", "list")
@@ -318,6 +319,12 @@ def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: 
     assert f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out
     out, _ = start("train", "list").communicate(timeout=60)
     assert "完了 (採用)" in out
+    gate_file.write(dataclasses.replace(gate, verdict="reject"), folder)
+    out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
+    assert "判定：不採用" in out
+    assert "使わないでください" in out
+    assert "kotae ask" not in out
+    assert "勧める形" not in out
 
 
 @pytest.mark.parametrize(

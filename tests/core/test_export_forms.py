@@ -51,6 +51,15 @@ def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(e
     ]
 
 
+def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(export: Export, tmp_path: Path) -> None:
+    shipped = replace(export, shipped=tmp_path / "shipped.gguf")
+    steps = shown(forms.remaining(shipped, ()))
+    assert steps[3:6] == ["score base", "score base+shipped", "score base+adapter"]
+    assert shipped.file("base+shipped") == shipped.file("base")
+    assert shipped.adapter_of("base+shipped") == str(tmp_path / "shipped.gguf")
+    assert shipped.adapter_of("base+adapter") == str(export.adapter)
+
+
 def test_nothing_is_left_when_all_is_measured(export: Export) -> None:
     assert forms.remaining(export, forms.ALL) == []
 
@@ -75,6 +84,20 @@ def test_the_file_of_a_form_is_made_from_what_is_there(export: Export) -> None:
     assert shown(forms.making(export, "Q8_0")) == ["quantize Q8_0"]
     export.file("Q8_0").write_bytes(b"there")
     assert forms.making(export, "Q8_0") == []
+    assert forms.finishing(export, "Q8_0") == []
+
+
+def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: Export) -> None:
+    """Merging copies the base's header, in which llama.cpp's converter has put a folder's name."""
+    assert shown(forms.finishing(export, "F16")) == ["convert f16+adapter", "merge F16", "quantize F16"]
+    export.file("F16").write_bytes(b"of the base's name")
+    (step,) = forms.finishing(export, "F16")
+    step.path.write_bytes(b"of the run's name")
+    assert forms.finishing(export, "F16") == []
+    name = forms.publish(export, "F16")
+    assert name == "助手-F16.gguf"
+    assert (export.run / name).read_bytes() == b"of the run's name"
+    assert list(export.folder.glob("*.gguf")) == []
 
 
 def test_room_is_counted_where_files_lie_side_by_side(export: Export) -> None:

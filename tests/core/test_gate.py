@@ -10,13 +10,21 @@ import pytest
 from app.core import wording
 from app.core.errors import AppError
 from app.core.training import bootstrap, gate, gate_file, scores
-from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, Gate
+from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, Gate
 from app.core.training.holdout import Chat, Example, Holdout
 from app.core.training.scores import AnswerScore, ExampleScore, Scores
 
 COUNT, TOKENS = 40, 10
 GB = 10**9
-SIZES = {BASE: 50, BASE_ADAPTER: 51, F16_ADAPTER: 161, MERGED_F16: 160, "Q8_0": 80, "Q4_K_M": 50}  # tenths of a GB
+SIZES = {
+    BASE: 50,
+    SHIPPED: 51,
+    BASE_ADAPTER: 51,
+    F16_ADAPTER: 161,
+    MERGED_F16: 160,
+    "Q8_0": 80,
+    "Q4_K_M": 50,
+}  # tenths of a GB
 # Nats a token of each form in a run where all went well.
 WELL = {BASE: 2.0, BASE_ADAPTER: 1.06, F16_ADAPTER: 1.0, MERGED_F16: 1.0, "Q8_0": 1.001, "Q4_K_M": 1.1}
 
@@ -70,13 +78,18 @@ def test_a_run_that_went_well_is_adopted_in_the_best_form_that_fits() -> None:
     assert found.row(BASE).change is None
 
 
+LOOP, ENGLISH = "同じ文の繰り返しです。" * 5, "I am sorry, but I can only answer in English."
 CASES = {
     "form_worse": ("reject", measured() | dict.fromkeys(("Q8_0", BASE_ADAPTER, "Q4_K_M"), scored(2.2))),
     "ids_differ": ("reject", measured(same=False)),
     "merge_differs": ("reject", measured() | {MERGED_F16: scored(1.3)}),
-    "ends_seldom": ("check", measured(ended=18)),
-    "looping": ("reject", measured(text="同じ文の繰り返しです。" * 5)),
-    "not_japanese": ("reject", measured(text="I am sorry, but I can only answer in English.")),
+    "ends_seldom": ("check", measured(ended=18) | {BASE: scored(2.0)}),
+    "ends_seldom_yet": ("check", measured(ended=18) | {BASE: scored(2.0, ended=0)}),
+    "looping": ("reject", measured(text=LOOP) | {BASE: scored(2.0)}),
+    "looping_yet": ("reject", measured(text=LOOP)),
+    "not_japanese": ("reject", measured(text=ENGLISH) | {BASE: scored(2.0)}),
+    "not_japanese_yet": ("reject", measured(text=ENGLISH)),
+    "shipped_worse": ("reject", measured() | {SHIPPED: scored(0.9)}),
     "not_answered": ("check", {form: replace(found, answers=()) for form, found in measured().items()}),
     "ids_unchecked": ("check", {form: replace(found, same_ids=()) for form, found in measured().items()}),
 }
@@ -102,12 +115,47 @@ def test_an_empty_answer_has_not_been_ended() -> None:
     some = scored(1.0)
     half = tuple(replace(one, answer="" if at % 2 else one.answer) for at, one in enumerate(some.answers))
     found = judged({form: replace(one, answers=half) for form, one in measured().items()})
-    assert codes(found) == [("ends_seldom", "check")]
+    assert codes(found) == [("ends_seldom_yet", "check")]
 
 
 def test_answers_that_are_half_japanese_are_to_be_looked_at() -> None:
     result = judged(measured(text="橋脚のかぶりは cover です。"))
-    assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese", "check")]
+    assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese_yet", "check")]
+
+
+def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
+    """The base loops always and never ends; after some steps half of the answers are well."""
+    half = tuple(
+        replace(one, answer=LOOP if at < 9 else one.answer) for at, one in enumerate(scored(1.0, ended=11).answers)
+    )
+    short = {form: replace(one, answers=half) for form, one in measured().items()}
+    found = judged(short | {BASE: scored(2.0, ended=0, text=LOOP)})
+    assert sorted(reason.code for reason in found.reasons) == ["ends_seldom_yet", "looping_yet"]
+    told = " ".join(map(gate_file.sentence, found.reasons))
+    assert "まだ 45% あります（元のモデルでは 100%）" in told
+    assert "55% で、まだ足りません（元のモデルでは 0%" in told
+    assert told.count("--preset standard") == 2
+    assert "減らす" not in told
+    worse = judged(measured(text=LOOP) | {BASE: scored(2.0)})
+    assert "学習の回数か学習率を減らす" in gate_file.sentence(worse.reasons[0])
+
+
+@pytest.mark.parametrize(("shipped", "code"), [(2.0, ""), (0.9, "shipped_worse")])
+def test_it_is_compared_with_what_answered_before_it(shipped: float, code: str) -> None:
+    found = judged(measured() | {SHIPPED: scored(shipped)})
+    assert codes(found) == ([(code, "reject")] if code else [])
+    assert [row.form for row in found.forms][:3] == [BASE, SHIPPED, BASE_ADAPTER]
+    assert found.proposed == "Q8_0"  # never the one that is there already
+    assert found.change_from_shipped is not None
+    assert found.change_from_shipped.mean == pytest.approx(1.001 - shipped)
+    row = found.row(SHIPPED)
+    assert (row.loss_nats, row.divergence) == (None, None)
+
+
+def test_a_result_that_may_be_no_better_than_the_shipped_adapter_is_to_be_checked() -> None:
+    found = judged(measured() | {SHIPPED: shaken(1.001)})
+    assert codes(found) == [("shipped_unproven", "check")]
+    assert judged(measured()).change_from_shipped is None
 
 
 def codes(found: Gate) -> list[tuple[str, str]]:
@@ -201,7 +249,7 @@ def test_a_smaller_form_that_thinks_otherwise_is_not_taken_for_an_equal_one() ->
 
 def test_reasons_to_reject_come_first() -> None:
     result = judged(measured(ended=18, same=False))
-    assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom"]
+    assert [reason.code for reason in result.reasons] == ["ids_differ", "ends_seldom_yet"]
     assert result.verdict == "reject"
 
 
@@ -223,7 +271,7 @@ def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:
 
 
 def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
-    found = replace(judged(measured(ended=18)), file="model-Q8_0.gguf", made_at=1.5)
+    found = replace(judged(measured(ended=18) | {SHIPPED: scored(1.9)}), file="model-Q8_0.gguf", made_at=1.5)
     gate_file.write(found, tmp_path)
     assert gate_file.read(tmp_path) == found
 
@@ -234,7 +282,7 @@ def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
         (None, "gate_missing"),
         ("{", "gate_unreadable"),
         ("[]", "gate_unreadable"),
-        ('{"version": 1}', "gate_unreadable"),
+        ('{"version": 2}', "gate_unreadable"),
     ],
 )
 def test_a_file_that_is_none_is_said_to_be_none(tmp_path: Path, content: str | None, code: str) -> None:

@@ -1,5 +1,6 @@
 """The report of a run: one file, all text escaped, every plot a drawing that Qt can read."""
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.core import wording
-from app.core.training import history, plots, report
+from app.core.training import gate_file, history, plots, report
 from app.core.training.gate import AnswerRow
 from app.core.training.plots import Series
 from tests.core import report_folder
@@ -65,17 +66,22 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
     text = report.render(folder)
     assert ">採用<" in text or ">要確認<" in text
     for shown in (
-        "元のモデル + アダプタ",
+        "元のモデル + アダプター<",
         "組み込み済み Q8_0",
         "-1.300 (-1.300 … -1.300)",  # by the training alone: 2.4 - 5.0, of two tokens
         "▲ +0.0",
         "行数: 480, sha256: ",
         ">sha256: " + "ab" * 32,  # the file is another by now: nobody knows how many rows it had
         "2.13.0",
-        "out_of_memory",
-        "early_stopping",
+        "<dt>注意</dt>",
+        "学習の行が 48 行しかなく",
+        "同時に計算する例: 2",
+        "良くならなくなったので終えた",
+        "<dt>プリセット</dt>",
     ):
         assert shown in text, shown
+    for raw in ("few_rows", "out_of_memory", "early_stopping", "<dt>reason", "learning_rate", "{text}"):
+        assert raw not in text, raw
     assert text.count('class="proposed"') == 1
     assert "最良：ステップ 90" in text
     assert "（空）" not in text
@@ -100,6 +106,37 @@ def test_a_run_without_a_gate_or_even_a_step_has_a_report(tmp_path: Path) -> Non
     empty = tmp_path / "b"
     empty.mkdir()
     Page(report.render(empty))
+
+
+def test_what_is_rejected_is_recommended_nowhere(folder: Path) -> None:
+    found = gate_file.read(folder)
+    gate_file.write(dataclasses.replace(found, verdict="reject"), folder)
+    text = report.render(folder)
+    assert "使わないでください" in text
+    assert "おすすめの形式" not in text
+    assert 'class="proposed"' not in text
+    gate_file.write(found, folder)
+    assert "使わないでください" not in report.render(folder)
+
+
+def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> None:
+    found = gate_file.read(folder)
+    assert "付属のアダプター" not in report.render(folder)
+    shipped = dataclasses.replace(found.row("base+adapter"), form="base+shipped")
+    told = dataclasses.replace(found, forms=(*found.forms, shipped), change_from_shipped=found.change)
+    gate_file.write(told, folder)
+    text = report.render(folder)
+    assert "<td>元のモデル + 付属のアダプター" in text
+    assert "<dt>付属のアダプター付きの元のモデルとの差" in text
+
+
+@pytest.mark.parametrize(("answer", "ended_by"), [("そうですね。" * 20, "end"), ("百ミリで", "limit"), (" ", "end")])
+def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
+    well = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", -0.1)
+    broken = AnswerRow(2, "問い", "手本", "前", "end", answer, ended_by, -2.0)
+    shown = dict(report._answers([well, broken], report._words("ja")))
+    assert [one.tuned for one in shown["良くなったもの"]] == ["後"]
+    assert len(shown["悪くなった、または良くなっていないもの"]) == 1
 
 
 @pytest.mark.parametrize(("change", "better", "worse"), [(-0.1, 5, 0), (0.1, 0, 5), (None, 0, 5)])

@@ -16,6 +16,8 @@ from pytestqt.qtbot import QtBot
 
 from app.core import catalogue, children, gguf, quantizations
 from app.core.errors import AppError
+from app.core.local_models import CardAdapter
+from app.core.records import LocalModel
 from app.core.training import bases, forms, gate_file, prompts, runs
 from app.core.training.gate import Gate
 from app.core.training.holdout import Chat
@@ -97,7 +99,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(forms, "QUANTIZED", quantizations.named("Q8_0,Q4_K_M"))  # a child each, and one to measure it
-    monkeypatch.setattr(forms, "ALL", (*forms.ALL[:4], "Q8_0", "Q4_K_M"))
+    monkeypatch.setattr(forms, "ALL", (*forms.ALL[:5], "Q8_0", "Q4_K_M"))
     (tmp_path / "script").mkdir()
     base = models.tiny_llama(tmp_path / "base.gguf", shape=SHAPE)
     (tmp_path / "script" / "model.gguf").write_bytes(base.read_bytes())
@@ -184,6 +186,32 @@ def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> Non
         ("score", "base"),
         ("score", "base+adapter"),
     ]
+
+
+def test_a_base_with_a_shipped_adapter_is_measured_with_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = bench.run.parent.parent / "base.gguf"
+    shipped = models.tiny_adapter(bench.run.parent.parent / "shipped.gguf", shape=SHAPE, size=0.05)
+
+    def adapter_of(model: LocalModel) -> CardAdapter | None:
+        return CardAdapter(shipped, "") if model.files[0].sha256 == bases.file_sha256(base) else None
+
+    monkeypatch.setattr("app.core.local_models.adapter_of", adapter_of)
+    bench.cancel_at("score", "base+adapter")
+    assert bench.steps()[2:] == [("score", "base"), ("score", "base+shipped"), ("score", "base+adapter")]
+    measured = forms.measured(forms.of_run(forms.source_of(bench.run), bench.cache), GB)
+    assert measured["base+shipped"].nll != measured["base"].nll
+    assert measured["base+shipped"].answers
+
+
+def test_a_merged_file_in_f16_is_called_by_the_runs_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "ALL", forms.ALL[:5])
+    monkeypatch.setattr("app.core.training.gate.choose", lambda *_: "F16")
+    found = bench.passed()
+    assert bench.steps()[-2:] == [("score", "F16"), ("quantize", "F16")]
+    assert found.file == "砂防の助手-F16.gguf"
+    made = gguf.check_model(bench.run / found.file)
+    before = gguf.read_header(bench.environment.folder / "model.gguf")
+    assert (made.name, before.name) == ("砂防の助手", "Tiny")
 
 
 def test_it_goes_on_from_what_was_measured_unless_the_adapter_is_another(bench: Bench) -> None:

@@ -4,14 +4,16 @@
     convert    the base as one GGUF in f16, kept in a cache by what it was made of
     score      f16+adapter: what training has made, unrounded; the reference that the others are held against
     quantize   the base, where there is no GGUF of it that answers are given with
-    score      base, base+adapter
+    score      base, base+shipped (where an adapter comes with the program), base+adapter
     merge      base + adapter in f16;  score
     quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from that;  score each
+    quantize   F16 where it is the one to give out: a copy with the run's name, for merging keeps the base's
 
 Of the files only the best so far stays (`gate.choose`). What was measured is kept: the same export goes on from there.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import __version__
-from app.core import build_plan, hf_folder, quantizations
+from app.core import build_plan, hf_folder, local_models, quantizations
 from app.core.build_plan import BuildPlan, BuildRequest
 from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
@@ -29,7 +31,7 @@ from app.core.quantizations import FORMS
 from app.core.training import bases, prompts, runs
 from app.core.training import holdout as holdouts
 from app.core.training import scores as score_files
-from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, WITH_ADAPTER
+from app.core.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
 from app.core.training.holdout import Holdout
 from app.core.training.scores import Scores
 from trainer.form import Form
@@ -37,7 +39,7 @@ from trainer.spec import RunSpec
 
 QUANTIZED = quantizations.named("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = FORMS["Q4_K_M"]
-ALL = (F16_ADAPTER, BASE, BASE_ADAPTER, MERGED_F16, *(form.name for form in QUANTIZED))
+ALL = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
 FOLDER = "export"  # below the run's folder
 _REFERENCE_BYTES = 8200  # a place (app/engine/reference.py)
 
@@ -77,6 +79,7 @@ class Export:
     holdout: Holdout
     groups: Path | None  # rows that were kept back; a group of them is drawn together
     build: BuildPlan  # sizes and names of what is made of the source
+    shipped: Path | None  # the adapter that the base is answered with where no other is asked for
     key: str  # of all that the numbers depend on
 
     @property
@@ -100,15 +103,26 @@ class Export:
     def base_f16(self) -> Path:
         return self.cache / f"{self.build.id}-f16.gguf"
 
+    @property
+    def forms(self) -> list[str]:
+        """Those that are measured."""
+        return [form for form in ALL if form != SHIPPED or self.shipped is not None]
+
     def file(self, form: str) -> Path:
         if form == F16_ADAPTER:
             return self.base_f16
-        if form in (BASE, BASE_ADAPTER):
+        if form in ON_BASE:
             return self.base or self.folder / "base.gguf"
         return self.folder / f"{form}.gguf"
 
+    def final_file(self, form: str) -> Path:
+        """What is given out."""
+        return self.folder / "named.gguf" if form == MERGED_F16 else self.file(form)
+
     def adapter_of(self, form: str) -> str:
-        return str(self.adapter) if form in WITH_ADAPTER else ""
+        if form == SHIPPED:
+            return str(self.shipped)
+        return str(self.adapter) if form in (BASE_ADAPTER, F16_ADAPTER) else ""
 
     def score_file(self, form: str) -> Path:
         return self.folder / f"{form}.json"
@@ -164,7 +178,9 @@ def of_run(source: Source, cache: Path) -> Export:
     name = asked.name or run.name
     build = build_plan.plan(BuildRequest(model, QUANTIZED, run, name=name))
     holdout = holdouts.read(run / runs.HOLDOUT)
-    files = [bases.file_sha256(path) for path in (run / runs.ADAPTER, run / runs.HOLDOUT)]
+    shipped = _shipped(source)
+    read = (run / runs.ADAPTER, run / runs.HOLDOUT, *([shipped] if shipped else []))
+    files = [bases.file_sha256(path) for path in read]
     marks = [__version__, build.id, *files, source.sha256, _questions(asked.form, holdout)]
     return Export(
         run=run,
@@ -176,8 +192,19 @@ def of_run(source: Source, cache: Path) -> Export:
         holdout=holdout,
         groups=Path(asked.holdout) if asked.holdout else None,
         build=build,
+        shipped=shipped,
         key=hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:16],
     )
+
+
+def _shipped(source: Source) -> Path | None:
+    """Raises AppError, as `gguf.check_model` does."""
+    if source.gguf is None:
+        return None
+    model = local_models.describe(source.gguf)
+    model = dataclasses.replace(model, files=(dataclasses.replace(model.files[0], sha256=source.sha256),))
+    found = local_models.adapter_of(model)
+    return found.path if found is not None else None
 
 
 def _questions(form: Form | None, holdout: Holdout) -> list[object]:
@@ -201,7 +228,7 @@ def measured(export: Export, available_bytes: int) -> dict[str, Scores]:
     """What an earlier try has measured. What is damaged, or lacks answers that are wanted now, counts as none."""
     found = {}
     has_chats = export.form is not None and bool(export.holdout.chats)
-    for form in ALL:
+    for form in export.forms:
         with contextlib.suppress(AppError):
             one = score_files.read(export.score_file(form))
             if one.answers or not (has_chats and answers_are_wanted(export, form, available_bytes)):
@@ -211,7 +238,7 @@ def measured(export: Export, available_bytes: int) -> dict[str, Scores]:
 
 def remaining(export: Export, done: Collection[str]) -> list[Step]:
     """All that is still to be made and measured. `done`: forms that are measured."""
-    wanted = [form for form in ALL if form not in done]
+    wanted = [form for form in export.forms if form not in done]
     if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
         wanted.insert(0, F16_ADAPTER)
     quantized = [form.name for form in QUANTIZED if form.name in wanted]
@@ -219,7 +246,7 @@ def remaining(export: Export, done: Collection[str]) -> list[Step]:
     for form in wanted:
         if form == F16_ADAPTER:
             steps += _base_steps(export)
-        if form in (BASE, BASE_ADAPTER):
+        if form in ON_BASE:
             steps += making(export, form)
         if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done):
             steps += making(export, MERGED_F16)
@@ -236,12 +263,20 @@ def making(export: Export, form: str) -> list[Step]:
     """The steps to have the file of a form."""
     if export.file(form).is_file():
         return []
-    if form in (BASE, BASE_ADAPTER):
+    if form in ON_BASE:
         return [*_base_steps(export), Step("quantize", BASE, export.file(BASE), export.size_bytes(BASE))]
     if form == MERGED_F16:
         merge = Step("merge", form, export.file(form), export.size_bytes(form))
         return [*_base_steps(export), merge]
     return [*making(export, MERGED_F16), Step("quantize", form, export.file(form), export.size_bytes(form))]
+
+
+def finishing(export: Export, form: str) -> list[Step]:
+    """The steps to have the file that is given out."""
+    path = export.final_file(form)
+    if path == export.file(form):
+        return making(export, form)
+    return [] if path.is_file() else [*making(export, form), Step("quantize", form, path, export.size_bytes(form))]
 
 
 def _base_steps(export: Export) -> list[Step]:
@@ -279,9 +314,9 @@ def open_folder(export: Export, steps: Collection[Step]) -> None:
 def drop(export: Export, keep: Collection[str]) -> None:
     """Deletes the quantized files that nobody needs any more; `keep`: forms."""
     for form in (BASE, MERGED_F16, *(form.name for form in QUANTIZED)):
-        path = export.file(form)
-        if form not in keep and path.parent == export.folder:
-            path.unlink(missing_ok=True)
+        for path in {export.file(form), export.final_file(form)}:
+            if form not in keep and path.parent == export.folder:
+                path.unlink(missing_ok=True)
 
 
 def publish(export: Export, form: str) -> str:
@@ -294,9 +329,10 @@ def publish(export: Export, form: str) -> str:
         of_form = (runs.GATE, runs.REPORT, "base.gguf")  # first what names the file
         for old in (*of_form, *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
-        if export.file(form).parent == export.folder:
+        path = export.final_file(form)
+        if path.parent == export.folder:
             name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(FORMS[form])
-            export.file(form).replace(export.run / name)
+            path.replace(export.run / name)
         drop(export, ())
         export.reference.unlink(missing_ok=True)
     except OSError as error:

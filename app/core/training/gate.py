@@ -15,7 +15,9 @@ from app.core.training.holdout import Holdout
 from app.core.training.scores import Scores
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
-WITH_ADAPTER = (BASE_ADAPTER, F16_ADAPTER)
+SHIPPED = "base+shipped"  # with the adapter that comes with the program: what answers without this run
+ON_BASE = (BASE, SHIPPED, BASE_ADAPTER)  # the file of the base itself
+COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # what the others are held against, and never given out
 
 LOSS_NATS = 0.02  # a token, against f16: shown, not hidden
 EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one,
@@ -27,7 +29,7 @@ ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
 LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
 JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # below the answers that were kept back
 
-VERSION = 2
+VERSION = 3
 VERDICTS = ("adopt", "check", "reject")
 # What a reason can be, with its facts; sentences: [text.gate_CODE]. The level is the verdict that it leads to.
 REASONS = {
@@ -35,6 +37,8 @@ REASONS = {
     "unproven": ("change_nats", "low_nats", "high_nats"),
     "form_worse": ("form", "change_nats", "low_nats", "high_nats"),
     "form_unproven": ("form", "change_nats", "low_nats", "high_nats"),
+    "shipped_worse": ("change_nats", "low_nats", "high_nats"),
+    "shipped_unproven": ("change_nats", "low_nats", "high_nats"),
     "ids_differ": ("equal", "total"),
     "ids_unchecked": (),
     "merge_differs": ("loss_nats",),
@@ -44,9 +48,13 @@ REASONS = {
     "few_examples": ("count", "least"),
     "groups_unknown": (),
     "not_answered": (),
-    "ends_seldom": ("ended_share", "least_share"),
-    "looping": ("looping_share",),
-    "not_japanese": ("japanese_share", "reference_share"),
+    # "…_yet": training has not made it worse than the base was, so that more of it may help.
+    "ends_seldom": ("ended_share", "base_share", "least_share"),
+    "ends_seldom_yet": ("ended_share", "base_share", "least_share"),
+    "looping": ("looping_share", "base_share"),
+    "looping_yet": ("looping_share", "base_share"),
+    "not_japanese": ("japanese_share", "base_share", "reference_share"),
+    "not_japanese_yet": ("japanese_share", "base_share", "reference_share"),
 }
 
 
@@ -95,6 +103,7 @@ class Gate:
     """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was.
 
     `change`: by the training alone, the same weights with and without the adapter; that of a form holds its precision.
+    `change_from_shipped`: from SHIPPED to the proposed form; None: the base has no such adapter.
     """
 
     verdict: str
@@ -112,7 +121,13 @@ class Gate:
     answers: tuple[AnswerRow, ...]
     file: str = ""
     made_at: float = 0.0  # seconds since 1970
+    change_from_shipped: Interval | None = None
     version: int = VERSION
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether anybody should answer with it."""
+        return self.verdict != "reject"
 
     def row(self, form: str) -> FormRow:
         return next(row for row in self.forms if row.form == form)
@@ -121,23 +136,26 @@ class Gate:
 def judge(
     holdout: Holdout, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str] | None = ()
 ) -> Gate:
-    """`measured`: BASE, BASE_ADAPTER, F16_ADAPTER and the merged forms.
+    """`measured`: BASE, SHIPPED where there is one, BASE_ADAPTER, F16_ADAPTER and the merged forms.
 
     `groups`: one for each example; (): each stands for itself; None: nobody knows any more.
     """
-    order = [BASE, BASE_ADAPTER, F16_ADAPTER, *(form for form in measured if form not in (BASE, *WITH_ADAPTER))]
+    first = [form for form in (*ON_BASE, F16_ADAPTER) if form in measured]
+    order = [*first, *(form for form in measured if form not in first)]
     rows = tuple(_row(form, measured, available_bytes, groups or ()) for form in order)
     proposed = choose(measured, available_bytes)
     row = next(row for row in rows if row.form == proposed)
     japanese = scores.mean_japanese_share(measured[F16_ADAPTER].references)
     trained, change = _trained(holdout), _change_by_training(holdout, measured, groups or ())
+    shipped = _change(measured[SHIPPED], measured[proposed], groups or ()) if SHIPPED in measured else None
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
         *_about_change(change, row),
+        *_of_change(shipped, "shipped_"),
         *_about_ids(same_ids),
         *_about_export(rows, row, trained[1], holdout.precision),
         *_about_examples(change.units, groups),
-        *_about_answers(row, japanese),
+        *_about_answers(row, rows[0], japanese),
     ]
     if not row.fits:
         sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
@@ -156,16 +174,17 @@ def judge(
         chats=len(same_ids),
         reference_japanese_share=japanese,
         forms=rows,
-        answers=_answers(measured[BASE], measured.get(proposed, measured[BASE]), measured[F16_ADAPTER].references),
+        answers=_answers(measured[BASE], measured[proposed], measured[F16_ADAPTER].references),
+        change_from_shipped=shipped,
     )
 
 
 def choose(measured: Mapping[str, Scores], available_bytes: int) -> str:
     """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones (EQUAL_…) the smallest file.
 
-    Where none fits, the one that needs the least memory. f16 with the adapter is only what others are held against.
+    Where none fits, the one that needs the least memory.
     """
-    tuned = {form: found for form, found in measured.items() if form not in (BASE, F16_ADAPTER)}
+    tuned = {form: found for form, found in measured.items() if form not in COMPARED}
     fitting = [form for form, found in tuned.items() if found.memory_bytes <= available_bytes]
     if not fitting:
         return min(tuned, key=lambda form: tuned[form].memory_bytes)
@@ -224,23 +243,31 @@ def _about_examples(units: int, groups: Sequence[str] | None) -> list[Reason]:
     return found
 
 
-def _about_answers(row: FormRow, reference: float | None) -> list[Reason]:
+def _about_answers(row: FormRow, base: FormRow, reference: float | None) -> list[Reason]:
     if row.ended_share is None or row.looping_share is None:
         return [Reason("not_answered", "check")]
     found = []
+    before = base.ended_share or 0.0
     if row.ended_share < ENDED_SHARE:
         level = "reject" if row.ended_share < ENDED_LEAST else "check"
-        found.append(Reason("ends_seldom", level, {"ended_share": row.ended_share, "least_share": ENDED_SHARE}))
+        facts = {"ended_share": row.ended_share, "base_share": before, "least_share": ENDED_SHARE}
+        found.append(Reason(_yet("ends_seldom", row.ended_share >= before), level, facts))
+    before = base.looping_share or 0.0
     if row.looping_share > LOOPING_SHARE:
         level = "reject" if row.looping_share > LOOPING_MOST else "check"
-        found.append(Reason("looping", level, {"looping_share": row.looping_share}))
-    japanese = row.japanese_share or 0.0
+        facts = {"looping_share": row.looping_share, "base_share": before}
+        found.append(Reason(_yet("looping", row.looping_share <= before), level, facts))
+    japanese, before = row.japanese_share or 0.0, base.japanese_share or 0.0
     drop = (reference or 0.0) - japanese
     if drop > JAPANESE_DROP:
         level = "reject" if drop > JAPANESE_MOST else "check"
-        facts = {"japanese_share": japanese, "reference_share": reference}
-        found.append(Reason("not_japanese", level, facts))
+        facts = {"japanese_share": japanese, "base_share": before, "reference_share": reference or 0.0}
+        found.append(Reason(_yet("not_japanese", japanese >= before), level, facts))
     return found
+
+
+def _yet(code: str, is_no_worse: bool) -> str:
+    return f"{code}_yet" if is_no_worse else code
 
 
 # ---------------------------------------------------------------------------- rows
@@ -248,17 +275,17 @@ def _about_answers(row: FormRow, reference: float | None) -> list[Reason]:
 
 def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str]) -> FormRow:
     found, base = measured[form], measured[BASE]
-    is_base = form == BASE
+    is_tuned = form not in (BASE, SHIPPED)
     return FormRow(
         form=form,
         size_bytes=found.size_bytes,
         memory_bytes=found.memory_bytes,
         fits=found.memory_bytes <= available_bytes,
         nll=found.nll,
-        loss_nats=None if is_base else found.nll - measured[F16_ADAPTER].nll,
-        divergence=None if is_base else found.divergence,
-        same_first_share=None if is_base else found.same_first_share,
-        change=None if is_base else _change(base, found, groups),
+        loss_nats=found.nll - measured[F16_ADAPTER].nll if is_tuned else None,
+        divergence=found.divergence if is_tuned else None,
+        same_first_share=found.same_first_share if is_tuned else None,
+        change=None if form == BASE else _change(base, found, groups),
         ended_share=found.ended_share,
         looping_share=found.looping_share,
         japanese_share=found.japanese_share,

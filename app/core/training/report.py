@@ -22,13 +22,14 @@ from app.core.copying import write_failure
 from app.core.errors import AppError
 from app.core.paths import resources
 from app.core.training import gate as gates
-from app.core.training import gate_file, history, plots, runs
+from app.core.training import gate_file, history, plots, problems, runs, scores
 from app.core.training.bootstrap import Interval
 from app.core.training.gate import AnswerRow, FormRow, Gate
 from app.core.training.history import History
 from app.core.training.plots import Series
 from app.core.wording import size
 from trainer import spec
+from trainer.events import Adjusted
 
 NAME = "report.html"
 _ANSWERS_EACH = 5
@@ -63,6 +64,7 @@ def render(folder: Path) -> str:
         gate=gate,
         verdict=wording.phrase(f"gate_{gate.verdict}") if gate else "",
         reasons=_reasons(gate) if gate else [],
+        rejected=wording.phrase("run_rejected") if gate and not gate.is_usable else "",
         summary=_summary(gate, word) if gate else [],
         form_columns=_COLUMNS,
         forms=[_form(row, gate, word) for row in gate.forms] if gate else [],
@@ -109,11 +111,13 @@ def _summary(gate: Gate, word: dict[str, str]) -> list[tuple[str, str]]:
     row, base = gate.row(gate.proposed), gate.row(gates.BASE)
     name = word["proposed_none"] if gate.proposed == gates.BASE_ADAPTER else _form_name(gate.proposed, word)
     pairs = [
-        (word["proposed"], f"{name} ({size(row.size_bytes)})"),
+        (word["proposed" if gate.is_usable else "judged"], f"{name} ({size(row.size_bytes)})"),
         (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
         (word["change"], _change(row.change)),
         (word["change_by_training"], _change(gate.change)),
     ]
+    if gate.change_from_shipped is not None:
+        pairs.append((word["change_from_shipped"], _change(gate.change_from_shipped)))
     if gate.base_nll is not None and gate.adapter_nll is not None:
         pairs.append((f"{word['precision']} ({gate.precision})", f"{gate.base_nll:.3f} → {gate.adapter_nll:.3f}"))
     if gate.chats:
@@ -152,7 +156,8 @@ def _form(row: FormRow, gate: Gate, word: dict[str, str]) -> _Form:
         *(_Cell(_percent(share)) for share in _shares(row)),
         _Cell(speed),
     )
-    mark = "proposed" if row.form == gate.proposed else "" if row.fits else "does-not-fit"
+    is_proposed = gate.is_usable and row.form == gate.proposed
+    mark = "proposed" if is_proposed else "" if row.fits else "does-not-fit"
     return _Form(_form_name(row.form, word), mark, cells)
 
 
@@ -161,8 +166,8 @@ def _shares(row: FormRow) -> tuple[float | None, ...]:
 
 
 def _form_name(form: str, word: dict[str, str]) -> str:
-    own = {gates.BASE: "form_base", gates.BASE_ADAPTER: "form_base_adapter", gates.F16_ADAPTER: "form_f16_adapter"}
-    return word[own[form]] if form in own else word["form_merged"].format(form=form)
+    own = (*gates.ON_BASE, gates.F16_ADAPTER)
+    return word["form_" + form.replace("+", "_")] if form in own else word["form_merged"].format(form=form)
 
 
 def _change(change: Interval | None) -> str:
@@ -184,12 +189,17 @@ class _Answer:
 
 
 def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str, list[_Answer]]]:
-    """Those that have gained most and lost most; one whose gain is not known counts as none."""
+    """Those that have gained most and lost most; what is broken, or whose gain is not known, has gained nothing."""
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
-    better = [row for row in ranked if (row.change_nats or 0.0) < 0]
-    worse = ranked[len(better) :][::-1]
+    better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not _is_broken(row)]
+    worse = [row for row in reversed(ranked) if row not in better]
     groups = [(word["most_better"], better[:_ANSWERS_EACH]), (word["most_worse"], worse[:_ANSWERS_EACH])]
     return [(heading, [_answer(row, word) for row in found]) for heading, found in groups if found]
+
+
+def _is_broken(row: AnswerRow) -> bool:
+    """Cut off, empty, or the same again and again: no answer, however likely the kept-back one has become."""
+    return row.tuned_ended_by == "limit" or not row.tuned.strip() or scores.is_looping(row.tuned)
 
 
 def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:
@@ -246,13 +256,17 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
     asked = runs.effective(run)
     facts = told.effective.facts if told.effective else {}
     tables = [
-        (word["settings"], word["settings_note"], _pairs(spec.to_json(asked)) if asked else []),
-        (word["facts"], "", _pairs(facts)),
+        (word["settings"], word["settings_note"], _settings(asked, word) if asked else []),
+        (word["facts"], "", _pairs(facts, word)),
         (word["data"], "", _data(asked, word) if asked else []),
-        (word["findings"], "", [(f"{one.level}: {one.code}", _shown(one.facts)) for one in told.findings]),
-        (word["adjusted"], "", [(f"{one.reason} ({one.step})", _shown(one.facts)) for one in told.adjusted]),
-        (word["versions"], "", _pairs(told.started.versions) if told.started else []),
-        (word["finished"], "", _pairs(_end(told))),
+        (
+            word["findings"],
+            "",
+            [(word.get(f"level_{one.level}", ""), problems.of_finding(one)) for one in told.findings],
+        ),
+        (word["adjusted"], "", [_adjustment(one, word) for one in told.adjusted]),
+        (word["versions"], "", _pairs(told.started.versions, word) if told.started else []),
+        (word["finished"], "", _pairs(_end(told, word), word)),
     ]
     return [table for table in tables if table[2]]
 
@@ -266,7 +280,7 @@ def _data(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
         told = [f"{word['rows']}: {rows}"] if rows and known in ("", sha256) else []
         told += [f"sha256: {known or sha256}"] if known or sha256 else []
         if told:
-            found.append((name, ", ".join(told)))
+            found.append((word[f"of_{name}"], ", ".join(told)))
     return found
 
 
@@ -282,12 +296,12 @@ def _counted(path: str) -> tuple[int, str]:
     return rows, digest.hexdigest()
 
 
-def _end(told: History) -> dict[str, Any]:
+def _end(told: History, word: dict[str, str]) -> dict[str, Any]:
     end = told.finished
     if end is None:
         return {}
     return {
-        "reason": end.reason,
+        "reason": word.get(f"end_{end.reason}", end.reason),
         "step": end.step,
         "best_step": end.best_step,
         "seconds": round(end.seconds),
@@ -296,13 +310,36 @@ def _end(told: History) -> dict[str, Any]:
     }
 
 
-def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(key, _shown(value)) for key, value in values.items() if value not in (None, "", {}, [], ())]
+def _settings(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
+    """Without what stands elsewhere: the hashes, with the data."""
+    values = {name: value for name, value in spec.to_json(asked).items() if name not in ("version", "hashes")}
+    if asked.form is not None:
+        values["form"] = (asked.form.question + asked.form.answer).replace("{text}", "…")
+    return _pairs(values, word)
 
 
-def _shown(value: Any) -> str:
+def _adjustment(one: Adjusted, word: dict[str, str]) -> tuple[str, str]:
+    told = [wording.phrase(f"run_adjusted_{one.reason}", step=one.step)]
+    return f"{word['step']} {one.step}", " ".join([*told, *(": ".join(pair) for pair in _pairs(one.facts, word))])
+
+
+def _pairs(values: dict[str, Any], word: dict[str, str]) -> list[tuple[str, str]]:
+    """By the keys' words (`of_…`); what has none, as the library of a version, is called by its key."""
+    told = [(word.get(f"of_{key}", key), value) for key, value in values.items()]
+    return [(name, _shown(value, word)) for name, value in told if value not in (None, "", {}, [], ())]
+
+
+def _shown(value: Any, word: dict[str, str]) -> str:
+    if isinstance(value, bool):
+        return word["yes" if value else "no"]
     if isinstance(value, str):
         return value
     if isinstance(value, float):
         return f"{value:.6g}"
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (
+        " / ".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
