@@ -12,7 +12,7 @@ from app.cli.ask_adapter import Adapter
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output
-from app.core import children, local_models, settings
+from app.core import children, local_models, settings, starter
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset
@@ -20,6 +20,7 @@ from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
+from app.core.training import bases
 from app.core.wording import help_text, phrase
 from app.services import background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
@@ -85,7 +86,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     """A GGUF file, a model of the list, or without a wish the one the window uses.
 
-    Raises AppError: "no_model_command", "unknown_model", and what a damaged file or database gives.
+    Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", and what a damaged file or database
+    gives.
     """
     if _is_file(wanted):
         return local_models.describe(Path(wanted))
@@ -102,10 +104,11 @@ def _is_file(wanted: str | None) -> TypeGuard[str]:
 
 def _listed_model(wanted: str | None, store: Store, where: Paths) -> LocalModel:
     models = store.local_models()
-    chosen = wanted or settings.load(where.settings).model_id
+    is_starter = wanted == bases.STARTER
+    chosen = starter.card().id if is_starter else wanted or settings.load(where.settings).model_id
     found = local_models.find(models, chosen) if chosen else None
     if found is None and wanted is not None:
-        raise AppError("unknown_model", wanted=wanted)
+        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=wanted)
     answering = [model for model in models if not local_models.is_for_search(model)]
     if wanted is None and found not in answering:
         found = next(iter(answering), None)
@@ -217,12 +220,14 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
     outcome = asking.outcome
     assert outcome is not None
     done, kept = outcome.done, outcome.grounding
+    adapter = ask_adapter.name_of(request.adapters, request.model)
     speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
     result = {
         "answer": asking.text.strip(),
         "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
         **ask_sources.as_dicts(kept),
         "model": request.model.id,
+        "adapter": adapter,
         "usage": dataclasses.asdict(done.usage),
         "seed": done.seed,
         "timings": {
@@ -240,7 +245,14 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
     elif not output.is_json and done.usage.answer_tokens:
         output.note(
             "answer_summary",
-            model=request.model.name,
+            model=_shown(request.model, adapter),
             total_s=f"{outcome.total_s:.1f}",
             tokens_per_s=f"{speed:.1f}",
         )
+
+
+def _shown(model: LocalModel, adapter: str | None) -> str:
+    if adapter is None:
+        return model.name
+    name = phrase("answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
+    return phrase("answer_with_adapter", model=model.name, adapter=name)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core import gguf, local_models
 from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.training import bases, runs
@@ -12,7 +13,7 @@ from app.core.wording import phrase
 from app.engine.messages import AdapterUse
 from trainer.spec import RunSpec
 
-NONE = "none"
+NONE, OF_CARD = "none", "card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,63 @@ class Adapter:
 def choose(text: str, runs_folder: Path) -> Adapter:
     """RUN, FILE, or one of them with :STRENGTH; "none".
 
-    Raises AppError: bad_option, adapter_unknown, run_ambiguous, run_no_adapter.
+    Raises AppError: bad_option, adapter_unknown, adapter_not_gguf, run_ambiguous, run_no_adapter.
     """
     if text == NONE:
         return Adapter(None)
     name, strength = _divided(text)
-    path = bases.existing(name)
-    if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):
-        return Adapter(AdapterUse(str(path or Path(name).absolute()), strength))
+    path = _file(name)
+    if path is not None:
+        _require_gguf(path)
+        return Adapter(AdapterUse(str(path), strength))
     try:
         run = runs.find(runs_folder, name)
     except AppError as error:
         if error.code != "run_unknown":
             raise
+        before, _, after = name.rpartition(":")
+        if before and _is_known(before, runs_folder):
+            raise _no_strength(after) from error
         raise AppError("adapter_unknown", wanted=name) from error
     if run.adapter is None:
         raise AppError("run_no_adapter", id=run.id)
     return Adapter(AdapterUse(str(run.adapter), strength), run)
+
+
+def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
+    """What answers beside the model (`adapters` as of AnswerRequest): a run or a file by its name, or OF_CARD."""
+    if adapters is None:
+        return OF_CARD if local_models.adapter_of(model) is not None else None
+    if not adapters:
+        return None
+    path, strength = Path(adapters[0].path), adapters[0].strength
+    is_run = path.name == runs.ADAPTER and (path.parent / runs.SPEC).is_file()
+    name = runs.read(path.parent).name if is_run else path.name
+    return name if strength == 1 else f"{name}:{strength:g}"
+
+
+def _file(name: str) -> Path | None:
+    path = bases.existing(name)
+    if (path is not None and path.is_file() and path.name != runs.SPEC) or name.lower().endswith(".gguf"):
+        return path or Path(name).absolute()
+    return None
+
+
+def _is_known(name: str, runs_folder: Path) -> bool:
+    try:
+        return _file(name) is not None or bool(runs.find(runs_folder, name))
+    except AppError as error:
+        return error.code == "run_ambiguous"
+
+
+def _require_gguf(path: Path) -> None:
+    """Raises AppError: adapter_not_gguf, and those of `gguf.read_header`."""
+    try:
+        gguf.read_header(path)
+    except AppError as error:
+        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # others tell what became of it
+            raise AppError("adapter_not_gguf", path=str(path)) from error
+        raise
 
 
 def base_of(run: Run, models: Collection[LocalModel]) -> LocalModel:
@@ -74,5 +115,9 @@ def _divided(text: str) -> tuple[str, float]:
     except ValueError:
         return text, 1.0
     if not 0 <= value <= 2:
-        raise AppError("bad_option", option="--adapter", value=strength, expected=phrase("range", low=0, high=2))
+        raise _no_strength(strength)
     return (name if colon and name else text), value
+
+
+def _no_strength(text: str) -> AppError:
+    return AppError("bad_option", option="--adapter", value=text, expected=phrase("range", low=0, high=2))

@@ -1,6 +1,7 @@
 """`kotae train gate` and `report`: whether what a run has made is to be used, measured and told."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,7 @@ class _Judging:
     def __init__(self, run: "GateRun", output: Output) -> None:
         self._run = run
         self._output = output
+        self._told = 0  # the step whose line is out
         self.gate: Gate | None = None
         self.error: AppError | None = None
         self.waiting = Waiting(run.cancel)
@@ -112,7 +114,11 @@ class _Judging:
         form = train_verdict.form_name(progress.form)
         what = self._output.phrase(f"run_gating_{progress.phase}", form=form)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
-        if progress.total:
+        if not sys.stderr.isatty():  # a log, or a program: a line a step
+            if progress.number != self._told:
+                self._told = progress.number
+                self._output.note("run_gating", **facts)
+        elif progress.total:
             percent = 100 * progress.done // progress.total
             self._output.progress("run_gating_percent", percent=percent, **facts)
         else:

@@ -1,15 +1,18 @@
-"""What `kotae ask` takes from the database."""
+"""What `kotae ask` takes from the database, and which adapter answers."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cli import ask
+from app.cli import ask, ask_adapter
+from app.core import local_models, starter
 from app.core.database import Database
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.engine.messages import AdapterUse
 
 
 def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +34,55 @@ def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, mon
     for database in opened:
         with pytest.raises(AppError):  # it is closed, also after a failure
             database.read("SELECT 1")
+
+
+MODEL = LocalModel("a", "お試し用 270M", "/a.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
+
+
+def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> None:
+    """Not what is called so in part: `starter-answers` is a model that somebody has trained."""
+    other = LocalModel("starter-answers", "starter-answers", "/b.gguf", 1, "llama", "F16", 4096, 1.0)
+    trial = LocalModel("gemma", "お試し用", "/c.gguf", 1, "gemma3", "Q4_K_M", 4096, 1.0, starter.card().id)
+    store = Store.open(where.database, where.backups)
+    store.put_local_model(other)
+    store.put_local_model(trial)
+    store.close()
+    assert ask.choose_model("starter", where).id == "gemma"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "adapter_not_gguf"),
+        ("メモです。".encode(), "adapter_not_gguf"),
+        (b"\x01\xff" * 100, "adapter_not_gguf"),
+        (b"<!doctype html><html></html>", "not_gguf_html"),  # which tells what went wrong
+    ],
+)
+def test_a_file_that_is_none_is_called_no_adapter(tmp_path: Path, content: bytes, code: str) -> None:
+    (tmp_path / "絵.png").write_bytes(content)
+    with pytest.raises(AppError) as caught:
+        ask_adapter.choose(str(tmp_path / "絵.png"), tmp_path / "runs")
+    assert caught.value.code == code
+
+
+def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path: Path) -> None:
+    (tmp_path / "own.gguf").write_bytes(b"GGUF")
+    with pytest.raises(AppError) as caught:
+        ask_adapter.choose(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs")
+    assert (caught.value.code, caught.value.facts["value"]) == ("bad_option", "強")
+    with pytest.raises(AppError, match="adapter_unknown"):
+        ask_adapter.choose("なし:強", tmp_path / "runs")
+
+
+def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = (AdapterUse("/files/own.gguf", 0.5),)
+    assert ask_adapter.name_of(own, MODEL) == "own.gguf:0.5"
+    assert ask_adapter.name_of((), MODEL) is None
+    assert ask_adapter.name_of(None, MODEL) is None
+    monkeypatch.setattr(local_models, "adapter_of", lambda _model: local_models.CardAdapter(Path("card.gguf"), ""))
+    assert ask_adapter.name_of((), MODEL) is None
+    assert ask_adapter.name_of(None, MODEL) == "card"
+    assert ask._shown(MODEL, None) == "お試し用 270M"
+    assert ask._shown(MODEL, "card") == "お試し用 270M ＋付属のアダプター"
+    assert ask._shown(MODEL, "試し-一回目") == "お試し用 270M ＋試し-一回目"

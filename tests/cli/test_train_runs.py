@@ -130,6 +130,14 @@ def test_data_and_base_are_trained_and_the_adapter_answers(
     status, answer, log = kotae("ask", "橋脚は？", "--adapter", trained["id"])
     assert (status, answer["verdict"]) == (0, "answered"), log
     assert not list(tmp_path.glob("データ/models/*"))  # the base that the run had recorded
+    assert answer["adapter"] == "点検"
+    _, half, _ = kotae("ask", "橋脚は？", "--adapter", f"{trained['id']}:0.5")
+    assert half["adapter"] == "点検:0.5"
+    _, alone, _ = kotae("ask", "橋脚は？", "--adapter", "none", "--model", str(base))
+    assert (alone["adapter"], "adapter" in alone) == (None, True)
+    status, wrong, _ = kotae("ask", "橋脚は？", "--adapter", f"{trained['id']}:強")
+    assert (status, wrong["error"]["code"]) == (2, "bad_option")
+    assert "強" in wrong["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -348,6 +356,8 @@ def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: 
         (["ask", "?", "--adapter", ""], 3, "adapter_unknown"),
         (["ask", "?", "--adapter", "none:0.5"], 3, "adapter_unknown"),
         (["ask", "?", "--adapter", "none:9"], 2, "bad_option"),
+        (["ask", "?", "--adapter", "none:強"], 3, "adapter_unknown"),
+        (["ask", "?", "--model", "starter"], 3, "base_starter_missing"),
     ],
 )
 def test_nonsense_gets_one_sentence_and_the_next_step(
