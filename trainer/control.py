@@ -9,11 +9,26 @@ from types import FrameType
 from trainer.events import COMMANDS
 
 
+class Stopped(Exception):  # noqa: N818  no error
+    """A pause or a cancel was asked for in the middle of what can be done again."""
+
+
 class Control:
     """`wanted`: None, or one of COMMANDS. The loop looks at it after each step; only "cancel" overrules another."""
 
     def __init__(self) -> None:
         self.wanted: str | None = None
+        self._is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is to end at once. In a distributed run only after a step, when all processes know of it."""
+        return self._is_alone and self.wanted in ("pause", "cancel")
+
+    def check(self) -> None:
+        """Raises Stopped."""
+        if self.is_over:
+            raise Stopped(self.wanted)
 
     def ask(self, command: str) -> None:
         """Raises ValueError for what is no command."""
@@ -23,10 +38,12 @@ class Control:
             self.wanted = command
 
     def listen_to_signals(self) -> None:
-        """Ctrl+C and a cluster's notice become a pause: the state is saved and the process ends by itself."""
-        names = ("SIGINT", "SIGTERM", "SIGUSR1")
+        """Ctrl+C, a cluster's notice and a terminal that closes become a pause: the state is saved and the process ends
+        by itself. What nohup has made deaf to SIGHUP stays so."""
+        names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            signal.signal(number, self._on_signal)
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
 
     def listen_to_input(self) -> None:
         """One JSON object a line; at the end of the input the parent is gone, which is a pause too."""

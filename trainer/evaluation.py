@@ -1,6 +1,6 @@
 """What a model makes of examples: their likelihood, and answers of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +11,15 @@ from trainer.form import Form, Messages
 from trainer.tokens import UNTRAINED, Encoded, Tokens
 
 
-def example_nll(model: Any, examples: Sequence[Encoded], pad_id: int) -> list[float]:
-    """Nats of each example's trained tokens, in their order."""
+def example_nll(
+    model: Any, examples: Sequence[Encoded], pad_id: int, check: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Nats of each example's trained tokens, in their order. `check`: called before each, and may raise."""
     model.eval()
     sums = []
     device = next(model.parameters()).device
     for example in examples:
+        check()
         batch = data.collate([example], pad_id)
         with torch.no_grad():
             loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}, num_items_in_batch=1).loss
@@ -28,11 +31,21 @@ def trained_tokens(examples: Sequence[Encoded]) -> int:
     return sum(sum(label != UNTRAINED for label in example.labels[1:]) for example in examples)
 
 
-def answer(model: Any, tokens: Tokens, form: Form, messages: Messages, most: int) -> tuple[str, bool]:
-    """The answer to the last user message, at most `most` tokens; and whether the model itself ended it."""
+def answer(
+    model: Any, tokens: Tokens, form: Form, messages: Messages, most: int, check: Callable[[], None] = lambda: None
+) -> tuple[str, bool]:
+    """The answer to the last user message, at most `most` tokens; and whether the model itself ended it.
+
+    `check`: called after each token, and may raise.
+    """
     ids = tokens.encode(forms.prompt(form, messages)).ids
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
+
+    def look(written: torch.Tensor, _scores: object) -> torch.Tensor:
+        check()
+        return torch.zeros(len(written), dtype=torch.bool, device=device)
+
     model.eval()
     with torch.no_grad():
         written = model.generate(
@@ -42,6 +55,7 @@ def answer(model: Any, tokens: Tokens, form: Form, messages: Messages, most: int
             do_sample=False,
             repetition_penalty=1.0,  # whatever the base's own settings say
             use_cache=True,
+            stopping_criteria=[look],
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,
         )[0, len(ids) :].tolist()

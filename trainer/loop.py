@@ -5,6 +5,7 @@ checkpoints that survive a kill; early stopping that a resumed run continues; an
 padding; events; and an end on request.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,13 +17,13 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
 from trainer import checkpoints, data, disk, evaluation, recipe
 from trainer.checkpoints import Checkpoint
 from trainer.clock import Clock
-from trainer.control import Control
+from trainer.control import Control, Stopped
 from trainer.convert.report import peak_rss_bytes
 from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
 from trainer.events import Checkpoint as Saved
@@ -30,11 +31,12 @@ from trainer.journal import Journal
 from trainer.material import Material
 from trainer.spec import RunSpec
 from trainer.tokens import Encoded
+from trainer.watch import Watch
 
 WEIGHTS = "adapter_model.safetensors"
-SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
 SAVES_PER_EPOCH = 4  # besides those after evaluations
 _STATE = "trainer_state.json"
+_EVALUATED = ("log_history", "best_metric", "best_global_step")  # what an evaluation leaves in the state
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
@@ -62,6 +64,7 @@ class Loop(Trainer):  # type: ignore[misc]
         self.clock = Clock()
         self._peak_bytes = 0  # of the processes before this one
         self._evaluation_s = 0.0  # of the last one
+        self._evaluated: dict[str, Any] = {}
         arguments = _arguments(material, folder)
         # Positions of labels, masks and ids are all that the model takes; nothing is left out by name.
         super().__init__(
@@ -70,7 +73,7 @@ class Loop(Trainer):  # type: ignore[misc]
             train_dataset=list(material.train),
             eval_dataset=list(material.validation) or None,
             data_collator=lambda examples: data.collate(examples, material.tokens.pad_id),
-            callbacks=[_Watch(self)],
+            callbacks=[Watch(self)],
         )
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True
@@ -80,14 +83,35 @@ class Loop(Trainer):  # type: ignore[misc]
 
         Raises NotFiniteError, and RunError for a full disk.
         """
-        if start is not None:
-            self.state = TrainerState.load_from_json(str(start.path / _STATE))
-            self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
-            if self.state.global_step and self.has_stopped_improving():
-                self.end_reason = "early_stopping"
-            if self.end_reason or self.state.global_step >= self.state.max_steps:
-                return
-        self.train(resume_from_checkpoint=str(start.path) if start else None)
+        try:
+            if start is None or self._has_more_to_do(start):
+                self.train(resume_from_checkpoint=str(start.path) if start else None)
+        except Stopped:  # within an evaluation, which is done after a resume
+            self.end_reason = str(self.asked.wanted)
+            if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
+                self._save_checkpoint(self.model)
+
+    def _has_more_to_do(self, start: Checkpoint) -> bool:
+        self.state = TrainerState.load_from_json(str(start.path / _STATE))
+        self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
+        if self._owes_evaluation():
+            load_weights(self.model, start.path)
+            self._determine_best_metric(self.evaluate(), None)
+        if self.state.global_step and self.has_stopped_improving():
+            self.end_reason = "early_stopping"
+        self._evaluated = {name: getattr(self.state, name) for name in _EVALUATED}
+        return not self.end_reason and self.state.global_step < self.state.max_steps
+
+    def _owes_evaluation(self) -> bool:
+        """Of the step that is gone on from: a pause has not waited for it."""
+        step = self.state.global_step
+        is_due = step % self.args.eval_steps == 0 or step >= self.state.max_steps
+        return self.args.eval_strategy != "no" and step > 0 and is_due and step not in self.evaluations()
+
+    def recall_evaluation(self) -> None:
+        """What the checkpoint that is gone on from did not know yet."""
+        for name, value in self._evaluated.items():
+            setattr(self.state, name, value)
 
     # ------------------------------------------------------------- the order of examples
 
@@ -119,6 +143,10 @@ class Loop(Trainer):  # type: ignore[misc]
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def _get_learning_rate(self) -> float:
+        """The highest, before there is a schedule: in an evaluation that a resume begins with."""
+        return float(super()._get_learning_rate() if self.lr_scheduler else self.args.learning_rate)
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
@@ -140,6 +168,7 @@ class Loop(Trainer):  # type: ignore[misc]
     # ------------------------------------------------------------------------ evaluation
 
     def evaluate(self, *_arguments: Any, **_options: Any) -> dict[str, float]:
+        """Raises Stopped where a pause or a cancel is asked for before the loss is known."""
         started = time.monotonic()
         self.journal.send(Phase("evaluating"))
         nll, count = self.nll(self.material.validation)
@@ -151,7 +180,8 @@ class Loop(Trainer):  # type: ignore[misc]
         self.journal.send(Evaluation(step, epoch, loss, count, is_best))
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        self._tell_samples()
+        with contextlib.suppress(Stopped):  # the loss counts; the run ends in `Watch.on_evaluate`
+            self._tell_samples()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
         self._evaluation_s = time.monotonic() - started
@@ -162,7 +192,7 @@ class Loop(Trainer):  # type: ignore[misc]
         """Sum of nats over trained tokens, and their number; shared among the processes of a distributed run."""
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
-        nll = sum(evaluation.example_nll(self.model, own, self.material.tokens.pad_id))
+        nll = sum(evaluation.example_nll(self.model, own, self.material.tokens.pad_id, self.asked.check))
         totals = torch.tensor([nll, float(evaluation.trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
@@ -172,9 +202,8 @@ class Loop(Trainer):  # type: ignore[misc]
         if not self.is_world_process_zero():
             return
         for messages in self.material.questions:
-            answer, has_ended = evaluation.answer(
-                self.model, self.material.tokens, self.material.form, messages, self.material.spec.sample_tokens
-            )
+            tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
+            answer, has_ended = evaluation.answer(self.model, tokens, form, messages, most, self.asked.check)
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], answer, has_ended))
 
     def evaluations(self) -> dict[int, float]:
@@ -273,56 +302,6 @@ class Loop(Trainer):  # type: ignore[misc]
         each = self.args.eval_steps
         left: int = math.ceil(self.state.max_steps / each) - (self.state.global_step - 1) // each
         return left
-
-
-class _Watch(TrainerCallback):  # type: ignore[misc]
-    """When to evaluate, to save and to end, beyond what the arguments say."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._saved_at = time.monotonic()
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
-        """The base's own loss, and a checkpoint to return to from the first step on."""
-        loop = self._loop
-        loop.journal.send(Phase("training", state.global_step, state.max_steps))
-        if state.global_step == 0:
-            state.log_history, state.best_metric = [], None  # from the checkpoint of step 0: the base counts once
-            if args.eval_strategy != "no":
-                loop._determine_best_metric(loop.evaluate(), None)
-            loop._save_checkpoint(loop.model_wrapped)
-        loop.clock.restart()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
-        wanted, is_save_due = self._wanted()
-        control.should_save = control.should_save or control.should_evaluate  # the best one must be there
-        if wanted is not None:
-            self._loop.end_reason = wanted
-            control.should_training_stop = True
-            control.should_save = wanted != "cancel"
-            due = {"pause": control.should_evaluate, "finish": args.eval_strategy != "no", "cancel": False}
-            control.should_evaluate = due[wanted]
-        elif is_save_due:
-            control.should_save = True
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
-        if state.global_step and self._loop.has_stopped_improving() and not self._loop.end_reason:
-            self._loop.end_reason = "early_stopping"
-            control.should_training_stop = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **_others: Any) -> None:
-        self._saved_at = time.monotonic()
-
-    def _wanted(self) -> tuple[str | None, bool]:
-        """A command, and whether it is time to save. The same in every process of a distributed run: what any of them
-        was told, and when it is time in any of them."""
-        loop = self._loop
-        names = (None, "pause", "finish", "cancel")
-        number, is_due = names.index(loop.asked.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
-        if loop.args.world_size > 1:
-            told = torch.tensor([[number, int(is_due)]], device=loop.args.device)
-            number, is_due = loop.accelerator.gather(told).amax(dim=0).tolist()
-        return names[number], bool(is_due)
 
 
 class _Order(Sampler[int]):  # type: ignore[misc]

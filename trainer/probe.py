@@ -10,6 +10,7 @@ import torch
 
 from trainer import data, estimate, evaluation, loop, recipe
 from trainer import model as model_memory
+from trainer.control import Control
 from trainer.events import Adjusted, Forecast, Phase
 from trainer.failure import RunError
 from trainer.journal import Journal
@@ -82,17 +83,17 @@ def _processor_flops_per_s() -> float:
     return 0.5 * 4 * 2 * 512**3 / (time.perf_counter() - started)
 
 
-def measure(model: Any, material: Material, computed: Forecast, journal: Journal) -> Material:
+def measure(model: Any, material: Material, computed: Forecast, journal: Journal, control: Control) -> Material:
     """The material, with a smaller micro batch where the asked one does not fit. Tells what the run will take.
 
-    Raises RunError("out_of_memory").
+    Raises RunError("out_of_memory"), and Stopped.
     """
     device = str(material.spec.device)
     trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
     while True:
         journal.send(Phase("probing"))
         try:
-            token_s = _token_seconds(model, material)
+            token_s = _token_seconds(model, material, control)
             peak = loop.peak_memory_bytes(device) + round(trained * estimate.optimizer_bytes(material.spec))
             fits = device == "cpu" or peak <= computed.available_bytes  # a process's peak never falls again
         except (RuntimeError, MemoryError) as error:
@@ -106,7 +107,7 @@ def measure(model: Any, material: Material, computed: Forecast, journal: Journal
         material = smaller(material, journal, 0)
 
 
-def _token_seconds(model: Any, material: Material) -> float:
+def _token_seconds(model: Any, material: Material, control: Control) -> float:
     """Seconds a token of a micro batch with the longest examples, forward and backward."""
     longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
     device = next(model.parameters()).device
@@ -114,6 +115,7 @@ def _token_seconds(model: Any, material: Material) -> float:
     model.train()
     taken = []
     for _ in range(STEPS):
+        control.check()
         started = time.monotonic()
         model(**batch).loss.backward()
         if device.type == "cuda":

@@ -33,7 +33,7 @@ from trainer import (
 )
 from trainer import tokens as tokenizing
 from trainer.checkpoints import Checkpoint
-from trainer.control import Control
+from trainer.control import Control, Stopped
 from trainer.data import Conversation
 from trainer.events import PROTOCOL, Adjusted, Cancelled, Effective, Event, Finished, Forecast, Paused, Phase, Started
 from trainer.failure import RunError
@@ -77,6 +77,24 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
     """
     folder = Path(asked.folder)
     start = _start_of(folder, resumes=resumes) if not ends_after else None
+    try:
+        return _run(asked, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
+    except Stopped:  # before it trains
+        step = start.step if start else 0
+        return Cancelled(step) if control.wanted == "cancel" else Paused(step)
+
+
+def _run(
+    asked: RunSpec,
+    folder: Path,
+    journal: Journal,
+    control: Control,
+    start: Checkpoint | None,
+    *,
+    resumes: bool,
+    ends_after: str,
+) -> Event | None:
+    """As `run`. Raises Stopped."""
     with disk.writing(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
@@ -84,9 +102,10 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
     prepared = prepare(_settled(asked, folder) if resumes else asked, journal)
     if ends_after == "plan":
         return None
+    control.check()
     with awake.kept("Kotae: fine-tuning"):
         adapted = _loaded(prepared, journal)
-        material = probe.measure(adapted, prepared.material, prepared.forecast, journal)
+        material = probe.measure(adapted, prepared.material, prepared.forecast, journal, control)
         if ends_after == "probe":
             return None
         trained = _train(adapted, material, folder, journal, control, start)

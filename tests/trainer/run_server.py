@@ -40,6 +40,20 @@ def poisoned_once(_request: dict[str, Any]) -> None:
     loop.Loop.training_step = step
 
 
+def asked(request: dict[str, Any]) -> None:
+    """Told its commands in the middle of a step, an evaluation or its samples, the first of those `at` that step."""
+    name = {"step": "training_step", "evaluation": "nll", "sample": "_tell_samples"}[request["within"]]
+    plain = getattr(loop.Loop, name)
+
+    def ask(self: Any, *arguments: Any, **options: Any) -> Any:
+        if request["at"] in (None, self.state.global_step):
+            for command in request["commands_told"]:
+                self.asked.ask(command)
+        return plain(self, *arguments, **options)
+
+    setattr(loop.Loop, name, ask)
+
+
 def killed_exporting(_request: dict[str, Any]) -> None:
     """After the last step, before the adapter is there."""
     run.result.save_adapter = lambda *_others: os.kill(os.getpid(), 9)
@@ -225,6 +239,7 @@ def checked(request: dict[str, Any]) -> None:
 
 
 _FAULTS = (
+    asked,
     checked,
     connecting,
     full_disk,

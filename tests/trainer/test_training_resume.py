@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -27,7 +27,8 @@ from tests.trainer.training_runs import (
     write_spec,
 )
 from trainer import checkpoints
-from trainer.events import Cancelled, Evaluation, Event, Failed, Finished, Paused, Started, Step
+from trainer.control import Control
+from trainer.events import Cancelled, Evaluation, Event, Failed, Finished, Paused, Sample, Started, Step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork")
 
@@ -44,6 +45,10 @@ def commands(folder: Path, *names: str) -> str:
     path = folder / f"{'-'.join(names)}.commands"
     path.write_text("".join(json.dumps({"command": name}) + "\n" for name in names), encoding="utf-8")
     return str(path)
+
+
+def asking(*commands: str, within: str = "step", at: int | None = None) -> dict[str, Any]:
+    return {"fault": "asked", "commands_told": commands, "within": within, "at": at}
 
 
 def damage(checkpoint: Path) -> None:
@@ -70,17 +75,13 @@ def ended(
         told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
 
         paused = write_spec(root / "paused", tiny_base)
-        told["paused"] = server.run(paused, "--commands", commands=commands(root, "pause"))
-        told["paused again"] = server.run(paused, "--resume", "--commands", commands=commands(root, "pause", "finish"))
+        told["paused"] = server.run(paused, **asking("pause"))
+        told["paused again"] = server.run(paused, "--resume", **asking("pause", "finish"))
         for name in ("cancelled", "finished", "damaged", "all damaged"):
             _copy(root / "paused", root / name)
         _place(root / "cancelled.json", converter=str(root / "new converter"), bases=str(root / "new bases"))
-        told["cancelled"] = server.run(
-            root / "cancelled.json", "--resume", "--commands", commands=commands(root, "pause", "cancel")
-        )
-        told["finished"] = server.run(
-            root / "finished.json", "--resume", "--commands", commands=commands(root, "finish")
-        )
+        told["cancelled"] = server.run(root / "cancelled.json", "--resume", **asking("pause", "cancel"))
+        told["finished"] = server.run(root / "finished.json", "--resume", **asking("finish"))
         told["finished again"] = server.run(root / "finished.json", "--resume")
         damage(root / "damaged/checkpoints/checkpoint-2")
         told["damaged"] = server.run(root / "damaged.json", "--resume")
@@ -92,7 +93,7 @@ def ended(
         hashes = {"train": "0" * 64}
         told["changed"] = server.run(write_spec(root / "other", tiny_base, hashes=hashes, **rows))
         frozen = write_spec(root / "frozen", tiny_base, **write_rows(root / "frozen rows"))
-        server.run(frozen, "--commands", commands=commands(root, "pause"))
+        server.run(frozen, **asking("pause"))
         with (root / "frozen rows/train.jsonl").open("a", encoding="utf-8") as rows_file:
             rows_file.write("\n")
         told["changed since"] = server.run(frozen, "--resume")
@@ -107,7 +108,22 @@ def ended(
         assert server.wait() == -signal.SIGKILL
         (root / "exporting/effective.json").write_text('{"fold', encoding="utf-8")
         told["exporting"] = server.run(exporting, "--resume")
+        early = write_spec(root / "early", tiny_base)
+        told["early"] = server.run(early, "--commands", commands=commands(root, "pause"))
+        told["early again"] = server.run(early, "--resume", "--commands", commands=commands(root, "cancel"))
+        _interrupt_evaluations(server, write_spec(root / "evaluations", tiny_base), told)
     return Ended(told, root)
+
+
+INTERRUPTED = (("evaluation", 0), ("sample", 0), ("evaluation", 3), ("sample", 6), ("evaluation", 9), ("step", 11))
+
+
+def _interrupt_evaluations(server: RunServer, spec: Path, told: dict[str, list[Event]]) -> None:
+    """Each start is paused there, the third one twice at the same place; then to its end."""
+    for number, (within, at) in enumerate((*INTERRUPTED[:3], *INTERRUPTED[2:])):
+        flags = ["--resume"] * bool(number)
+        told[f"{within} {at}"] = server.run(spec, *flags, **asking("pause", within=within, at=at))
+    told["evaluations"] = server.run(spec, "--resume")
 
 
 def _copy(run: Path, other: Path) -> None:
@@ -138,6 +154,7 @@ def finished(told: list[Event]) -> Finished:
 SIGNALS: dict[str, Callable[[Run], None]] = {
     "a command": lambda run: run.ask("pause"),
     "SIGTERM": lambda run: run.process.send_signal(signal.SIGTERM),
+    "SIGHUP": lambda run: run.process.send_signal(signal.SIGHUP),
     "SIGUSR1": lambda run: run.process.send_signal(signal.SIGUSR1),
     "the end of its input": lambda run: run.process.stdin.close(),  # type: ignore[union-attr]
 }
@@ -163,8 +180,8 @@ def stopped_by(ways: list[str], python: Path, spec: Path) -> list[Event]:
 @pytest.mark.parametrize(
     "ways",
     [
-        ["a command", "SIGTERM"],
-        pytest.param(["SIGUSR1", "the end of its input"], marks=pytest.mark.slow),
+        ["the end of its input", "SIGHUP"],
+        pytest.param(["SIGUSR1", "a command", "SIGTERM"], marks=pytest.mark.slow),
     ],
 )
 def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
@@ -185,10 +202,47 @@ def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
     assert left_over(tmp_path / "run") == []
 
 
-def test_what_was_asked_for_before_it_trains_is_done_after_a_step(ended: Ended) -> None:
+def test_what_nohup_has_begun_stays_deaf_to_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    heeded: list[int] = []
+    monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "signal", lambda number, _handler: heeded.append(number))
+    Control().listen_to_signals()
+    assert signal.SIGHUP not in heeded
+    monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_DFL)
+    Control().listen_to_signals()
+    assert signal.SIGHUP in heeded
+
+
+def test_what_was_asked_for_within_a_step_is_done_after_it(ended: Ended) -> None:
     assert ended.told["paused"][-1] == Paused(1)
     assert ended.told["paused again"][-1] == Paused(2)
     assert whole(ended.root / "paused")[:2] == [2, 1]
+
+
+def test_what_is_asked_for_before_it_trains_is_done_at_once(ended: Ended) -> None:
+    assert ended.told["early"][-1] == Paused(0)
+    assert ended.told["early again"][-1] == Cancelled(0)
+    for name in ("early", "early again"):
+        assert not any(isinstance(event, Step | Evaluation) for event in ended.told[name])
+
+
+@pytest.mark.parametrize(("within", "at"), INTERRUPTED)
+def test_a_pause_does_not_wait_for_an_evaluation(within: str, at: int, ended: Ended) -> None:
+    told = ended.told[f"{within} {at}"]
+    step = at + (within == "step")
+    assert told[-1] == Paused(step)
+    assert not [event for event in told if isinstance(event, Sample) and event.step == step]
+    evaluated = [event for event in told if isinstance(event, Evaluation) and event.step == step]
+    assert bool(evaluated) == (within == "sample")
+
+
+def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended) -> None:
+    """The last one, of the last step, too."""
+    told = events_in(ended.root / "evaluations" / "events.jsonl")
+    assert curve(told) == curve(ended.told["alone"])
+    assert finished(told).best_step == finished(ended.told["alone"]).best_step
+    assert adapter_difference(ended.root / "evaluations", ended.root / "alone") == 0.0
+    assert not any(isinstance(event, Step) for event in ended.told["evaluations"])
 
 
 def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:

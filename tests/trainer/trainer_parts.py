@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start
+from trainer import conversion, evaluation, loop, loss, model, probe, recipe, start, watch
+from trainer.control import Control
 from trainer.convert_job import GgufToHf
 from trainer.events import Adjusted, Forecast
 from trainer.failure import RunError
@@ -99,7 +100,7 @@ def saving_when_another_process_wants_it() -> Any:
         accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
     )
     control = TrainerControl()
-    loop._Watch(going).on_step_end(going.args, None, control)
+    watch.Watch(going).on_step_end(going.args, None, control)
     return control.should_save
 
 
@@ -161,7 +162,7 @@ def measured(available_bytes: int) -> Any:
     """A micro batch takes 100 bytes an example, the optimizer 48. What was told on the way, and what it ended with."""
     ear, latest = Ear(), [material(device="cuda", optimizer="adamw", compute="f32", precision="f32")]
 
-    def token_s(_model: Any, tried: Material) -> float:
+    def token_s(_model: Any, tried: Material, _control: Control) -> float:
         latest[0] = tried
         return 0.1
 
@@ -170,7 +171,8 @@ def measured(available_bytes: int) -> Any:
         replaced(probe, _token_seconds=token_s),
         replaced(loop, peak_memory_bytes=lambda _device: 100 * latest[0].micro_batch),
     ):
-        ended = failed(lambda: probe.measure(torch.nn.Linear(2, 2), latest[0], computed, ear))  # type: ignore[arg-type]
+        asked: Any = (torch.nn.Linear(2, 2), latest[0], computed, ear, Control())
+        ended = failed(lambda: probe.measure(*asked))
     cuts = [event.facts["micro_batch"] for event in ear.told if isinstance(event, Adjusted)]
     return {"cuts": cuts, "ended": ended if isinstance(ended, list) else ended.micro_batch}
 
