@@ -120,9 +120,11 @@ def test_a_job_is_trained_by_its_script_and_taken_back(
     assert status == 0, log
     made = json.loads(out)
     away = (tmp_path / "job").rename(tmp_path / "遠い PC")
-    variables = os.environ | {"KOTAE_PYTHON": str(environment.python)}
+    variables = os.environ | {"KOTAE_PYTHON": str(environment.python), "LC_ALL": "", "LANG": "ja_JP.UTF-8"}
     ran = subprocess.run([str(away / "run.sh")], env=variables, capture_output=True, encoding="utf-8", check=False)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert (ran.stderr, "{" in ran.stdout) == ("", False)
+    assert ran.stdout.endswith("取り込んでください。\n")
     status, out, log = kotae("train", "import", str(away), "--json")
     assert status == 0, log
     run = json.loads(out)

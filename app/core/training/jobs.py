@@ -18,14 +18,16 @@ from app.core.copying import require_space
 from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.paths import resources
-from app.core.training import bases, runs
-from trainer import spec
+from app.core.training import bases, planning, runs
+from app.core.training.planning import Device, Plan
+from trainer import estimate, spec
 from trainer.spec import RunSpec
 
 MANIFEST, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
 RUN, DATA, BASE = "run", "data", "base"  # folders in a job's
 SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
-_SCRIPTS = ("run.sh", "job.slurm", "run.ps1")
+_CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
+_SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Job:
 def make(asked: RunSpec, folder: Path, *, with_base: bool = False) -> Job:
     """Writes the job of a run that was made (`runs.create`). Data and base are read whole.
 
-    Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_changed, hf_*.
+    Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_changed,
+    hf_*.
     """
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
@@ -80,6 +83,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
     for name in _SCRIPTS:
         shutil.copyfile(resources() / "training_job" / name, folder / name)
         (folder / name).chmod(0o755)
+    shutil.copyfile(resources() / "wording.toml", folder / "wording.toml")  # for watch.py
     local = relative(asked, hashes, is_folder=Path(asked.base).is_dir())
     (folder / runs.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
     (folder / "README.md").write_text(_readme(asked, base_files, has_base=has_base), encoding="utf-8")
@@ -141,9 +145,33 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
     japanese, english = [line.split("|") for line in _read_lines("base.txt")]
     at = 0 if has_base else 1
     said = {"base_ja": japanese[at], "base_en": english[at]}
-    for name, value in {**said, "name": asked.name, "names": names, "size": size}.items():
+    expected = _expectations(asked)
+    if not expected:
+        text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
+    for name, value in {**said, **expected, "name": asked.name, "names": names, "size": size}.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _expectations(asked: RunSpec) -> dict[str, str]:
+    """What it takes on the smallest of some usual cards that has the memory; on the largest where none has.
+
+    Nothing for a base whose config.json leaves numbers to its library.
+    """
+    for card, gigabytes in _CARDS:
+        try:
+            plan = _on_card(dataclasses.replace(asked, device=None), card, gigabytes * 10**9)
+        except AppError:
+            return {}
+        if plan.has_memory:
+            break
+    hours = f"{max(0.1, plan.time.total_s / 3600):.1f}"
+    return {"card": card, "gigabytes": str(gigabytes), "memory": wording.size(plan.memory.total), "hours": hours}
+
+
+def _on_card(asked: RunSpec, card: str, memory_bytes: int) -> Plan:
+    device = Device("cuda", card, memory_bytes, memory_bytes, estimate.card_flops_per_s(card))
+    return planning.plan(asked, None, lambda _kind: device)
 
 
 def _read_lines(name: str) -> list[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,13 @@ from tests import models
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
-# In place of a Python with torch: takes what run.sh gives it, and starts the fake.
-PYTHON = '#!/bin/sh\necho "$@" >> ../arguments.txt\nexec {} -I -X utf8 trainer/start.py trainer.fake run.json $7\n'
+# In place of a Python with torch: takes what run.sh gives it, and starts the fake where the trainer would be started.
+PYTHON = """#!/bin/sh
+[ "$4" = trainer/start.py ] || exec {python} "$@"
+echo "$@" >> ../arguments.txt
+echo 'INFO:lora-to-gguf: 0%' >&2
+exec {python} -I -X utf8 trainer/start.py trainer.fake run.json $7 $8
+"""
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for sh")
 
@@ -51,21 +57,31 @@ Script = Callable[..., "subprocess.Popen[str]"]
 def start(job: Path) -> Script:
     """Starts a script of the job."""
     python = job.parent / "python"
-    python.write_text(PYTHON.format(sys.executable), encoding="utf-8")
+    python.write_text(PYTHON.format(python=sys.executable), encoding="utf-8")
     python.chmod(0o755)
     scontrol = job.parent / "scontrol"
     scontrol.write_text('#!/bin/sh\necho "$@" > ../requeued.txt\n', encoding="utf-8")
     scontrol.chmod(0o755)
 
-    def run(script: str, behaviour: str = "good") -> "subprocess.Popen[str]":
+    def run(script: str, behaviour: str = "good", **others: str) -> "subprocess.Popen[str]":
         path = f"{job.parent}{os.pathsep}{os.environ['PATH']}"
-        variables = {"KOTAE_PYTHON": str(python), "KOTAE_TRAINER": f"fake:{behaviour}", "PATH": path}
+        variables = {"KOTAE_PYTHON": str(python), "KOTAE_TRAINER": f"fake:{behaviour}", "PATH": path, "LC_ALL": ""}
+        variables |= {"SLURM_JOB_ID": "7", "LANG": "ja_JP.UTF-8"}
+        name, *arguments = script.split()
         return subprocess.Popen(
-            [str(job / script)], cwd=job, env=os.environ | variables | {"SLURM_JOB_ID": "7"},
+            [str(job / name), *arguments], cwd=job, env=os.environ | variables | others,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
 
     return run
+
+
+def wait_for_a_step(job: Path) -> None:
+    journal = job / "run" / "events.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.is_file() and '"event":"step"' in journal.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def refusal(folder: Path, where: Path) -> str:
@@ -82,7 +98,9 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(job: Path, asked
     for path in job.glob("*"):
         if path.is_file():
             assert str(tmp_path) not in path.read_text(encoding="utf-8"), path
-    assert "{" not in (job / "README.md").read_text(encoding="utf-8")
+    read_me = (job / "README.md").read_text(encoding="utf-8")
+    assert "{" not in read_me
+    assert "GPU のメモリ 0." in read_me  # what the plan says of a small card
 
 
 def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: RunSpec, tmp_path: Path) -> None:
@@ -97,6 +115,71 @@ def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: 
     assert settled is not None
     assert (settled.base, settled.train, settled.folder) == (asked.base, asked.train, asked.folder)
     assert refusal(job, tmp_path / "runs") == "job_taken_before"
+
+
+def test_what_it_tells_are_sentences_and_the_rest_is_in_its_log(job: Path, start: Script) -> None:
+    said, log = start("run.sh").communicate()
+    assert (log, "{" in said) == ("", False)
+    assert "学習データを読んでいます…\n" in said
+    assert "検証 3.100）、812 トークン/秒、メモリ 1.9 GB、残り 2 秒\n" in said
+    assert said.endswith("\n終わりました。フォルダごと戻して、kotae train import で取り込んでください。\n")
+    assert "INFO:lora-to-gguf" in (job / "run" / "log.txt").read_text(encoding="utf-8")
+    said, _ = start("run.sh", LANG="en_US.UTF-8").communicate()
+    assert said.endswith("\nFinished. Bring the whole folder back and take it in with kotae train import.\n")
+    assert not re.search(r"[ぁ-んァ-ヶ]", said)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "said"),
+    [
+        ("oom", 1, "学習の途中でメモリが足りなくなりました。\n原因を取り除いて"),
+        ("killed", 128 + signal.SIGKILL, "結果を出さずに止まりました（終了コード -9）。"),
+        ("truncated", 1, "結果を出さずに止まりました（終了コード 0）。"),
+    ],
+)
+def test_a_run_that_fails_says_why_and_its_status_is_not_0(
+    start: Script, behaviour: str, status: int, said: str
+) -> None:
+    process = start("run.sh", behaviour)
+    out, _ = process.communicate()
+    assert process.returncode == status
+    assert said in out
+
+
+def test_a_closed_terminal_pauses_it(job: Path, start: Script) -> None:
+    process = start("run.sh", "slow")
+    wait_for_a_step(job)
+    process.send_signal(signal.SIGHUP)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "で保存して止まりました。同じものをもう一度実行すると、続きから始まります。\n" in said
+    assert list((job / "run" / "checkpoints").iterdir())
+
+
+def test_an_environment_can_be_made_alone_and_without_the_base(job: Path, start: Script) -> None:
+    """As on a login node. pip's own settings hold; here they forbid a network."""
+    for path in (job / "base").iterdir():
+        path.unlink()
+    no_network = {"KOTAE_PYTHON": "", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels", "PIP_CONFIG_FILE": os.devnull}
+    process = start("run.sh --setup-only", **no_network)
+    said, _ = process.communicate()
+    assert process.returncode != 0
+    assert "学習環境を作れませんでした。setup.log の終わりで原因を" in said
+    assert "No matching distribution found" in (job / "setup.log").read_text(encoding="utf-8")
+    (job / "environment" / "ready").touch()
+    process = start("run.sh --setup-only", **no_network)
+    assert process.communicate()[0] == "学習環境の用意ができました。\n"
+    assert process.returncode == 0
+    assert not (job / "run").exists()
+
+
+def test_without_a_python_for_the_environment_the_way_out_is_said(job: Path, start: Script) -> None:
+    for name in ("python3", "python3.11", "python3.12", "python3.13"):
+        (job.parent / name).write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        (job.parent / name).chmod(0o755)
+    process = start("run.sh", KOTAE_PYTHON="")
+    assert "Python 3.11〜3.13（venv 付き）が見つかりません。" in process.communicate()[1]
+    assert process.returncode == 3
 
 
 def test_a_return_that_breaks_off_can_be_done_again(
@@ -144,28 +227,46 @@ def test_a_checkpoint_is_gone_on_from(job: Path, start: Script) -> None:
     assert second.endswith("--resume")
 
 
-def test_a_cluster_s_signal_pauses_it_and_it_is_queued_again(job: Path, start: Script, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "is_queued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
+def test_a_cluster_s_signal_pauses_it_and_only_at_the_end_of_its_time_it_is_queued_again(
+    job: Path, start: Script, tmp_path: Path, number: signal.Signals, is_queued: bool
+) -> None:
     process = start("job.slurm", "slow")
-    journal = job / "run" / "events.jsonl"
-    deadline = time.monotonic() + 60
-    while not (journal.is_file() and '"event":"step"' in journal.read_text(encoding="utf-8")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGUSR1)
+    wait_for_a_step(job)
+    process.send_signal(number)
     _, log = process.communicate()
     assert process.returncode == 0, log
-    assert (job.parent / "requeued.txt").read_text(encoding="utf-8").split() == ["requeue", "7"]
+    assert (job.parent / "requeued.txt").is_file() == is_queued
+    if is_queued:
+        assert (job.parent / "requeued.txt").read_text(encoding="utf-8").split() == ["requeue", "7"]
     assert refusal(job, tmp_path / "runs") == "job_unfinished"
 
 
+def test_outside_its_folder_the_cluster_s_script_says_so(job: Path, start: Script) -> None:
+    process = start("job.slurm", SLURM_SUBMIT_DIR=str(job.parent))
+    assert "call sbatch inside the job's folder" in process.communicate()[1]
+    assert process.returncode == 3
+
+
 @pytest.mark.parametrize("name", ["data/train.jsonl", "trainer/run.py", "base/小さなモデル.gguf"])
-def test_it_does_not_begin_with_another_file(name: str, job: Path, start: Script) -> None:
+@pytest.mark.parametrize("is_there", [True, False])
+def test_it_does_not_begin_with_another_file(name: str, is_there: bool, job: Path, start: Script) -> None:
     with (job / name).open("ab") as file:
         file.write(b" ")
+    if not is_there:
+        (job / name).unlink()
     process = start("run.sh")
-    process.communicate()
-    assert process.returncode != 0
+    said = "".join(process.communicate())
+    assert process.returncode == 3
+    assert name in said
+    assert said.endswith("ください。\n")
+    assert "sha256sum" not in said
     assert not (job / "run").exists()
+
+
+def test_the_script_of_windows_begins_with_the_mark_that_its_powershell_needs(job: Path) -> None:
+    assert (job / "run.ps1").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert (job / "run.sh").read_bytes().startswith(b"#!/bin/sh\n")
 
 
 def test_it_is_not_taken_back_with_other_data(job: Path, start: Script, tmp_path: Path) -> None:
