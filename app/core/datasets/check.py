@@ -18,6 +18,7 @@ AROUND = 15  # characters shown before and behind a personal detail
 HEAD, TAIL = 20, 40  # characters shown of a text with a flaw
 # Questions end as they like; and an odd end is told from an answer alone.
 OF_QUESTIONS = frozenset(quality.CODES) - {"unfinished"}
+FLAGS = (*quality.CODES, "personal")  # what can be said of a row by itself
 CODES = (
     *quality.CODES,
     "same_row",
@@ -90,6 +91,16 @@ def check(
     )
 
 
+def flagged(rows: Sequence[Row]) -> dict[int, frozenset[str]]:
+    """By line, those of FLAGS that hold for a row; only rows that have one."""
+    found = {}
+    for row in rows:
+        codes = {code for code, _ in _flaws(row)} | {"personal" for _ in _personal(row)}
+        if codes:
+            found[row.line] = frozenset(codes)
+    return found
+
+
 def _characters(rows: Sequence[Row]) -> dict[str, Lengths]:
     if not rows:
         return {}
@@ -119,7 +130,8 @@ def _shown(text: str) -> str:
 def _personal(row: Row) -> Iterator[tuple[str, Place]]:
     for message in row.messages:
         for one in personal.found(message.text):
-            around = message.text[max(0, one.start - AROUND) : one.end + AROUND]
+            start, end = max(0, one.start - AROUND), one.end + AROUND
+            around = "…" * (start > 0) + message.text[start:end] + "…" * (end < len(message.text))
             yield f"personal_{one.kind}", Place(row.line, short(around), short(message.text[one.start : one.end]))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.core import safe_table
 from app.core.datasets.check import CheckReport, Place
 from app.core.datasets.reading import Imported
+from app.core.datasets.records import BadRow
 from app.core.errors import AppError
 from app.core.whole_file import whole_file
 from app.core.wording import phrase
@@ -17,6 +18,8 @@ SUFFIXES = (".json", ".csv", ".xlsx")
 PREVIEW_ROWS = 2
 HEAD = ("line", "found", "detail", "text")
 WIDTHS = (8, 36, 30, 90)
+# Of the reasons why a row cannot be used, those with a detail; the others have the row's text.
+DETAILED = ("not_text", "too_long", "not_characters", "cell_error", "unknown_role", "wrong_order")
 
 
 def check_target(out: Path) -> None:
@@ -92,10 +95,15 @@ def detail(code: str, place: Place) -> str:
 
 def _lines(imported: Imported, found: CheckReport) -> Iterator[tuple[int, str, str, str]]:
     """In the order of the file: row, what was found, detail, text."""
-    bad = [(row.line, phrase(f"data_bad_{row.code}"), row.detail, "") for row in imported.bad]
+    bad = [(row.line, phrase(f"data_bad_{row.code}"), *_told(row)) for row in imported.bad]
     places = [
         (place.line, phrase(f"data_found_{finding.code}"), detail(finding.code, place), place.text)
         for finding in found.findings
         for place in finding.places
     ]
     yield from sorted([*bad, *places], key=lambda line: line[0])
+
+
+def _told(row: BadRow) -> tuple[str, str]:
+    """The detail and the text: what stands in the row is no reason."""
+    return (row.detail, "") if row.code in DETAILED else ("", row.detail)

@@ -1,4 +1,4 @@
-"""Rows that say the same: exactly, to the same question, or nearly.
+"""Rows that say the same: exactly, to the same question, nearly, or with an answer that stands in another.
 
 Texts are compared in NFKC without white space. `near` gives exact Jaccard indices, not estimates: rows that could reach
 the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al. 2008), and each
@@ -8,6 +8,7 @@ such pair is counted out.
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,14 @@ Pair = tuple[int, int, float]  # places of two rows, the lower first, and their 
 _Numbers = npt.NDArray[np.int64]
 _ROUNDING = 1e-9
 _BITS = 256
+
+# Characters. A shorter answer (yes, a number with its unit, "the documents do not say so") goes with many questions
+# that have nothing in common; a whole sentence on one matter is seldom shorter in Japanese.
+ANSWER_CHARACTERS = 20
+# Rows. Nobody asks one thing in so many ways: what stands in more of them is a set phrase, and would bind them all.
+ANSWER_ROWS = 20
+_STANDS = 0.8  # of an answer's n-grams are in the other
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,29 @@ def repeated_questions(rows: Sequence[Row]) -> list[tuple[int, ...]]:
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
 
 
+def same_answers(rows: Sequence[Row]) -> tuple[list[tuple[int, int]], frozenset[int]]:
+    """Pairs of rows of which one answers what the other does, in order; and all rows whose answers were compared.
+
+    So an answer is the same as another one, or nearly, or a part of it. Looked at are answers of ANSWER_CHARACTERS and
+    more that stand in ANSWER_ROWS rows at most, in conversations each of them.
+    """
+    owners: defaultdict[str, set[int]] = defaultdict(set)
+    for place, row in enumerate(rows):
+        for message in row.messages:
+            if message.role == "assistant" and len(text := normalized(message.text)) >= ANSWER_CHARACTERS:
+                owners[text].add(place)
+    rows_of = list(owners.values())
+    holders = _holders(Grams.of(list(owners), DEFAULT.n), rows_of)
+    pairs = {
+        (min(pair), max(pair))
+        for text, others in holders.items()
+        for other in others & holders.keys()
+        for pair in product(rows_of[text], rows_of[other])
+        if pair[0] != pair[1]
+    }
+    return sorted(pairs), frozenset(row for text in holders for row in rows_of[text])
+
+
 def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
     places: defaultdict[Hashable, list[int]] = defaultdict(list)
     for place, key in enumerate(keys):
@@ -63,7 +95,7 @@ def near(rows: Sequence[Row], threshold: float = 0.8, n: int = 5, part: Part = "
 
     Time grows with the pairs that share a rare n-gram: rows of one mould, all nearly alike, take its square.
     """
-    grams = Grams.of(rows, n, part)
+    grams = Grams.of([_text(row, part) for row in rows], n)
     pairs = [
         (min(row, other), max(row, other), similarity)
         for row, candidates in _candidates(grams, threshold)
@@ -76,7 +108,7 @@ def nearest(
     rows: Sequence[Row], asked: Sequence[int], among: Sequence[int], measure: Measure
 ) -> list[tuple[int, float]]:
     """For each row of `asked` the row of `among` that is most like it (the first of equals), and how much."""
-    grams = Grams.of(rows, measure.n, measure.part)
+    grams = Grams.of([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
     found = []
@@ -90,21 +122,20 @@ def nearest(
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """The set of n-grams of each row as numbers in one array, row after row; the rarer an n-gram, the smaller."""
+    """The set of n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller."""
 
     numbers: _Numbers
     starts: _Numbers  # one more than there are rows
     kinds: int  # how many different n-grams there are
 
     @classmethod
-    def of(cls, rows: Sequence[Row], n: int, part: Part) -> "Grams":
-        texts = [_text(row, part).ljust(n, "\0") for row in rows]
-        codes, owner = _codes(texts, n)
+    def of(cls, texts: Sequence[str], n: int) -> "Grams":
+        codes, owner = _codes([text.ljust(n, "\0") for text in texts], n)
         names, kinds = _numbered(codes)
         rank = np.empty(kinds, np.int64)
         rank[np.argsort(np.bincount(names, minlength=kinds), kind="stable")] = np.arange(kinds)
         owned = _set(owner * kinds + rank[names])
-        starts = np.concatenate(([0], np.cumsum(np.bincount(owned // max(kinds, 1), minlength=len(rows)))))
+        starts = np.concatenate(([0], np.cumsum(np.bincount(owned // max(kinds, 1), minlength=len(texts)))))
         return cls(owned % max(kinds, 1), starts, kinds)
 
     @property
@@ -122,16 +153,22 @@ class Grams:
 
     def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
         """Those of `others` whose Jaccard index with the row is `threshold` or more."""
+        shared = self.shared(place, others)
+        jaccard = shared / (self.sizes[place] + self.sizes[others] - shared)
+        for index in np.flatnonzero(jaccard >= threshold):
+            yield int(others[index]), float(jaccard[index])
+
+    def shared(self, place: int, others: _Numbers) -> _Numbers:
+        """How many n-grams each of `others` has in common with the row."""
         if not len(others):
-            return
+            return np.empty(0, np.int64)
         own = self.row(place)
         lengths = self.starts[others + 1] - self.starts[others]
         theirs = self.numbers[_ranges(self.starts[others], lengths)]
         at = np.minimum(np.searchsorted(own, theirs), len(own) - 1)
-        shared = np.add.reduceat(own[at] == theirs, np.concatenate(([0], np.cumsum(lengths)[:-1])), dtype=np.int64)
-        jaccard = shared / (len(own) + lengths - shared)
-        for index in np.flatnonzero(jaccard >= threshold):
-            yield int(others[index]), float(jaccard[index])
+        starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        counted: _Numbers = np.add.reduceat(own[at] == theirs, starts, dtype=np.int64)
+        return counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +213,30 @@ def _candidates(grams: Grams, threshold: float) -> Iterator[tuple[int, _Numbers]
             different += np.bitwise_count(word[found] ^ word[row])
         bound = (1 - threshold) / (1 + threshold) * (sizes[row] + sizes[found]) + _ROUNDING
         yield row, _set(found[different <= bound])
+
+
+def _holders(grams: Grams, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
+    """For each text the texts that it stands in, itself among them; without those that stand in too many rows.
+
+    One of its rarest n-grams is in each of them: so many as may be missing, and one more.
+    """
+    sizes = grams.sizes
+    asked = sizes - _least(_STANDS * sizes) + 1
+    postings = _Postings.of(grams, np.arange(len(sizes)), sizes)
+    found: dict[int, set[int]] = {}
+    for text, least in enumerate(_STANDS * sizes - _ROUNDING):
+        others = _set(postings.rows_with(grams.row(text)[: asked[text]]))
+        others = others[sizes[others] >= least]
+        texts, rows = set[int](), set[int]()
+        for at in range(0, len(others), _AT_ONCE):
+            some = others[at : at + _AT_ONCE]
+            texts.update(some[grams.shared(text, some) >= least].tolist())
+            rows = set[int]().union(*(rows_of[other] for other in texts))
+            if len(rows) > ANSWER_ROWS:
+                break
+        else:
+            found[text] = texts
+    return found
 
 
 def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:

@@ -27,16 +27,22 @@ class LeakageReport:
     near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
     near_validation: int  # the same of validation: not 0 where a split does not keep alike rows together
     shared_groups: tuple[str, ...]  # in more than one part: none in a sound split
+    known: tuple[
+        tuple[Row, Row], ...
+    ]  # held-out rows whose answer stands in training, and where: none in a sound split
+    compared: int  # held-out rows whose answers were looked for there (see `duplicates.same_answers`)
 
     @property
     def is_sound(self) -> bool:
         """Of the hold-out; what is near in validation only makes its losses look better than they are."""
-        return not (self.near or self.shared_groups)
+        return not (self.near or self.known or self.shared_groups)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "near": self.near,
             "near_validation": self.near_validation,
+            "answers_compared": self.compared,
+            "answers_known": [{"id": row.id, "train_id": train.id} for row, train in self.known],
             "shared_groups": list(self.shared_groups),
             "most_similar": max(one.similarity for one in self.nearest),
             "histogram": list(self.histogram),
@@ -52,13 +58,18 @@ def report(split: Split) -> LeakageReport:
     rows = [*asked, *split.train]
     found = duplicates.nearest(rows, range(len(asked)), range(len(asked), len(rows)), measure)
     every = [Nearest(row, rows[place], similarity) for row, (place, similarity) in zip(asked, found, strict=True)]
-    nearest, validation = tuple(every[: len(split.holdout)]), every[len(split.holdout) :]
+    held = len(split.holdout)
+    nearest, validation = tuple(every[:held]), every[held:]
+    pairs, compared = duplicates.same_answers(rows)
+    known = {place: other for place, other in pairs if place < held and other >= len(asked)}
     return LeakageReport(
         nearest=nearest,
         histogram=tuple(sum(_bin(one.similarity) == at for one in nearest) for at in range(BINS)),
         near=sum(one.similarity >= measure.threshold for one in nearest),
         near_validation=sum(one.similarity >= measure.threshold for one in validation),
         shared_groups=_shared_groups(split),
+        known=tuple((rows[place], rows[other]) for place, other in known.items()),
+        compared=sum(place < held for place in compared),
     )
 
 

@@ -57,6 +57,10 @@ _MISREAD: _Patterns = (
     re.compile("(?:[､･][｡-ﾟ].?){3}|(?:[､･]+[｡-ﾟ].{0,2}){4}"),  # EUC-JP as CP932
 )
 
+# A question mark for each letter that an encoding has not: before others, or all that is left.
+_LOST = re.compile(r"(?<![?？])[?？]{4,}+(?=\w)")
+_MARKS_LEFT = "?？。、．，., \t\n\u3000"
+
 _CONTROLS = re.compile(
     "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ue000-\uf8ff]"
 )
@@ -149,7 +153,9 @@ def _is_list_end(lines: list[str]) -> bool:
 
 
 def _is_misread(text: str) -> bool:
-    return not text.isascii() and any(pattern.search(text) for pattern in _MISREAD)
+    if not text.strip(_MARKS_LEFT):
+        return "?" in text or "？" in text
+    return bool(_LOST.search(text)) or (not text.isascii() and any(pattern.search(text) for pattern in _MISREAD))
 
 
 # ------------------------------------------------------------------ loops

@@ -49,7 +49,8 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
     """`mapping`: columns that the user names; the others are guessed.
 
     Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
-    data_column_twice, data_no_rows, data_not_json, data_several_lists, data_without_columns, and as `table_file` does.
+    data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and as
+    `table_file` does.
     """
     path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (raises for nobody's ~)
     raw = _bytes(path)
@@ -57,7 +58,7 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
     if len(imported.rows) > ROWS:
         raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
     if not imported.rows and not imported.bad:
-        raise AppError("data_no_rows", name=path.name)
+        raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
     if not wanted.group and len({row.group for row in imported.rows}) == 1:  # it would tell nothing apart
         rows = tuple(replace(row, group="") for row in imported.rows)
         imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))

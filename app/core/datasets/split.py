@@ -1,7 +1,7 @@
 """Rows into training, validation and hold-out, so that nothing of the hold-out is known from training.
 
-What belongs together never comes apart: rows of one `group`, rows that ask the same and, as long as `keeps_alike`, rows
-that are nearly the same; without it validation may hold rows that are like those of training.
+What belongs together never comes apart: rows of one `group`, rows that ask the same, rows with the same answer and, as
+long as `keeps_alike`, rows that are nearly the same; without it validation may hold what is like a row of training.
 All order comes from the seed and the rows' ids, so the same rows give the same split in whatever order they are read.
 """
 
@@ -92,7 +92,9 @@ def split(rows: Sequence[Row], settings: Settings = Settings()) -> Split:
     holdout_rows, validation_rows = _sizes(len(kept), settings)
     measure = settings.measure
     near = duplicates.near(kept, measure.threshold, measure.n, measure.part)
-    parts = _parts(kept, same, near if settings.keeps_alike else [], holdout_rows)
+    answers, _ = duplicates.same_answers(kept)
+    alike = [(one, other) for one, other, _ in near] if settings.keeps_alike else []
+    parts = _parts(kept, same, [*alike, *answers], holdout_rows)
     parts.sort(key=lambda part: _order(settings.seed, "part", min(kept[place].id for place in part)))
     most = math.ceil(len(kept) / 3)
     holdout = _take(parts, holdout_rows, most)
@@ -138,7 +140,7 @@ def _sizes(rows: int, settings: Settings) -> tuple[int, int]:
 
 
 def _parts(
-    rows: Sequence[Row], same: Sequence[Removed], near: Iterable[duplicates.Pair], holdout_rows: int
+    rows: Sequence[Row], same: Sequence[Removed], alike: Iterable[tuple[int, int]], holdout_rows: int
 ) -> list[list[int]]:
     """Places of the rows that stay together.
 
@@ -164,7 +166,7 @@ def _parts(
     for places in duplicates.repeated_questions(rows):
         for place in places if len(places) <= holdout_rows else ():
             join(places[0], place)
-    for first, second, _similarity in near:
+    for first, second in alike:
         join(first, second)
     parts: dict[int, list[int]] = {}
     for place in range(len(rows)):

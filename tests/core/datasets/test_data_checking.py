@@ -64,6 +64,15 @@ def test_what_is_wrong_is_found_with_its_lines(tmp_path: Path) -> None:
     assert places["unfinished"].text.endswith('"},')
 
 
+def test_a_cut_excerpt_says_so(tmp_path: Path) -> None:
+    answer = "申し込みは、担当の山田太郎様（090-1234-5678）まで、お早めに電話でお願いいたします。"
+    found = check.check(imported(tmp_path, [pair("申し込みは？", answer)]))
+    assert [(finding.code, finding.places[0].text) for finding in found.findings] == [
+        ("personal_name", "申し込みは、担当の山田太郎様（090-1234-5678）…"),
+        ("personal_phone", "申し込みは、担当の山田太郎様（090-1234-5678）まで、お早めに電話でお願いい…"),
+    ]
+
+
 def test_a_question_may_end_as_it_likes_and_a_flaw_counts_once_a_row(tmp_path: Path) -> None:
     turns = ["堤防について教えてほしいことがあるのですが、たとえば点検の", LONG[:-1] + "、", "続き", LONG[:-1] + "、"]
     messages = [{"role": ("user", "assistant")[at % 2], "content": turn} for at, turn in enumerate(turns)]
@@ -120,12 +129,13 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     assert rows[0] == ["行", "見つかったこと", "詳細", "文章"]
     assert [row[0] for row in rows[1:]] == ["1", "2", "3", "4", "5", "6", "7"]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row)
-    assert rows[6][1:3] == ["回答が空です", "'=1+1"]
+    assert rows[6][1:] == ["回答が空です", "", "'=1+1"]
+    assert rows[7][1:] == ["文字ではない値があります", "answer: 5", ""]
     check_file.save(tmp_path / "結果.xlsx", made, found)
     sheet = openpyxl.load_workbook(tmp_path / "結果.xlsx").active
     cells: list[Any] = [cell for row in sheet.iter_rows() for cell in row]
     assert all(cell.data_type in "sn" for cell in cells)
-    assert sheet.cell(7, 3).value == "=1+1"
+    assert sheet.cell(7, 4).value == "=1+1"
     assert sheet.max_row == 8
 
 

@@ -126,3 +126,44 @@ def test_few_rows_have_no_twins(rows: list[Row]) -> None:
 def test_short_and_signs_only_texts_are_compared_too() -> None:
     rows = [row(1, "？", "。"), row(2, "?", "。"), row(3, "！", "。"), row(4, "\ud800", "😀")]
     assert duplicates.near(rows) == [(0, 1, 1.0)]
+
+
+BODY = "門の鍵は守衛室の棚に掛けてあり、使った人が台帳に名前を書きます。"
+SET_PHRASE = "お尋ねの内容は、お渡しいただいた資料のどこにも記載がありません。"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_same"),
+    [
+        (BODY, BODY + "\n", True),
+        (BODY, BODY.replace("守衛室", "守衛所"), True),
+        (BODY, "お答えします。" + BODY + "返すときも同じです。", True),
+        ("はい。" + BODY, "お答えします。" + BODY, True),
+        (BODY, "窓の鍵は事務所の机に入れてあり、夜の当番が毎日数えます。", False),
+        ("はい、できます。", "はい、できます。", False),
+        ("資料に記載がありません。", "資料に記載がありません。", False),
+    ],
+)
+def test_answers_that_say_the_same_are_found_in_whatever_frame(first: str, second: str, are_same: bool) -> None:
+    rows = [row(1, "門の鍵は？", first), row(2, "どこで借りるのですか。", second)]
+    assert duplicates.same_answers(rows)[0] == ([(0, 1)] if are_same else [])
+
+
+def test_an_answer_within_a_conversation_counts() -> None:
+    turns = ("鍵は？", BODY, "窓は？", "閉まっています。")
+    talk = Row(1, tuple(Message(("user", "assistant")[at % 2], text) for at, text in enumerate(turns)))
+    pairs, compared = duplicates.same_answers([talk, row(2, "どこで借りますか。", BODY), row(3, "電話は？", "ない。")])
+    assert (pairs, compared) == ([(0, 1)], {0, 1})
+
+
+@pytest.mark.parametrize(("count", "are_bound"), [(duplicates.ANSWER_ROWS, True), (300, False), (1_000, False)])
+def test_a_set_phrase_of_many_rows_binds_none_of_them(count: int, are_bound: bool) -> None:
+    """Neither as a whole answer nor at the end of one; what else these rows say still counts."""
+    rows = [row(at, f"質問{at}", f"{SET_PHRASE}番号 {at}" if count == 1_000 else SET_PHRASE) for at in range(count)]
+    rows += [row(-1, "鍵は？", BODY), row(-2, "どこで借りますか。", BODY)]
+    pairs, compared = duplicates.same_answers(rows)
+    assert (count, count + 1) in pairs
+    assert {count, count + 1} <= compared
+    assert ((0, 1) in pairs) == are_bound
+    assert len(compared) == 2 + count * are_bound or count == 1_000
+    assert len(pairs) < 1 + 20 * 20

@@ -31,3 +31,14 @@ def test_what_is_like_training_in_validation_is_counted_apart() -> None:
     assert (report.near, report.near_validation) == (0, 1)
     assert report.as_json()["near_validation"] == 1
     assert len(report.nearest) == sum(report.histogram) == 4
+
+
+def test_an_answer_that_stands_in_training_is_a_leak_though_its_row_is_not_like_another() -> None:
+    rows = distinct(30)
+    asked = row(31, rows[25].question[::-1], rows[0].answer)
+    report = leakage.report(
+        Split(Settings(), (*rows[10:], asked), (rows[8],), (*rows[:4], row(32, "門は？", "開く。")), ())
+    )
+    assert (report.near, report.compared, report.is_sound) == (0, 4, False)
+    assert [(held.line, train.line) for held, train in report.known] == [(1, 31)]
+    assert report.as_json()["answers_known"] == [{"id": rows[0].id, "train_id": asked.id}]

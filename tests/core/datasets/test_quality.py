@@ -136,7 +136,18 @@ def test_japanese_read_in_a_wrong_encoding_is_found(text: str, written: str, rea
     assert "mojibake" in flags(misread), misread
 
 
-@pytest.mark.parametrize("text", ["床\ufffdめを造る。", "〓〓川を渡る。"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "床\ufffdめを造る。",
+        "〓〓川を渡る。",
+        "？？？？",
+        "????",
+        "?? ???。",
+        "?????は????です。",
+        "これは？？？？？ます。",
+    ],
+)
 def test_signs_for_lost_letters_are_found(text: str) -> None:
     assert flags(text) == ("mojibake",)
 
@@ -206,6 +217,8 @@ def test_several_defects_are_named_in_one_order() -> None:
         ('"', ()),
         ("{", ("unfinished",)),
         ("\n", ()),
+        ("?", ("mojibake",)),
+        ("?a", ("unfinished", "repetition")),
         ("。」", ("json_debris",)),
         ("あ", ("unfinished", "repetition")),
         ("a,", ("unfinished", "repetition")),
@@ -214,3 +227,8 @@ def test_several_defects_are_named_in_one_order() -> None:
 def test_a_hostile_text_is_judged_as_a_short_one(unit: str, found: tuple[str, ...]) -> None:
     """With patterns that go back over what they have read this would take hours."""
     assert flags(unit * 2_000) == flags(unit * 20_000) == found
+
+
+@pytest.mark.parametrize("text", ["本当ですか？？？？", "えっ？？本当？", "a ?? b", "値は ??? とする。", "。"])
+def test_question_marks_that_ask_are_no_lost_letters(text: str) -> None:
+    assert "mojibake" not in flags(text)

@@ -57,7 +57,7 @@ def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path
         ("q.csv", as_csv(TABLE).encode() + b'"' + b"x" * 1_000_001, None, "table_unreadable"),
         ("q.json", b'{"a": [}', None, "data_not_json"),
         ("q.json", b"[]", None, "data_no_rows"),
-        ("q.csv", "質問,回答\r\n".encode(), None, "data_no_rows"),
+        ("q.csv", "質問,回答\r\n".encode(), None, "data_only_heading"),
         ("q.json", json.dumps({"train": ALPACA, "test": ALPACA}).encode(), None, "data_several_lists"),
         ("q.md", "# 資料\n\n文章だけです。\n".encode(), None, "data_no_rows"),
         ("q.md", b"Q: a\nA: b\n", ColumnMapping(question="Q"), "data_without_columns"),

@@ -146,3 +146,15 @@ def test_a_question_of_every_row_is_an_instruction_and_binds_nothing() -> None:
     rows = [row(one.line, "次の俳句を続けてください。", one.answer) for one in distinct(200)]
     made = split.split(rows)
     assert len(made.holdout) == 20
+
+
+@pytest.mark.parametrize("settings", [Settings(), PAPER])
+def test_the_same_answer_to_other_questions_stays_together(settings: Settings) -> None:
+    rows = [
+        row(one.line, one.question, other.answer) for one, other in zip(distinct(60, 1), distinct(20) * 3, strict=True)
+    ]
+    for seed in range(5):
+        made = split.split(rows, dataclasses.replace(settings, seed=seed))
+        answers = [{one.answer for one in made.part(name)} for name in PARTS]
+        assert sum(map(len, answers)) == 20
+        assert leakage.report(made).is_sound
