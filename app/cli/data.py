@@ -88,8 +88,9 @@ def _text(imported: Imported, found: CheckReport, base: str, out: Path | None, o
         if len(imported.bad) > SHOWN_BAD:
             key = "data_more_out" if out else "data_more_without_out"
             yield "  " + output.phrase(key, count=len(imported.bad) - SHOWN_BAD, path=out)
-    yield ""
-    yield output.phrase("data_findings" if found.findings else "data_clean")
+    if imported.rows:
+        yield ""
+        yield output.phrase("data_findings" if found.findings else "data_clean_rest" if imported.bad else "data_clean")
     for finding in found.findings:
         yield from _finding(finding, output)
     for unit, parts in (("characters", found.characters), ("tokens", found.tokens)):
@@ -106,7 +107,14 @@ def _source(imported: Imported, output: Output) -> Iterator[str]:
     elif imported.encoding:
         place = output.phrase("data_head_encoding", encoding=reading.encoding_name(imported.encoding))
     shape = output.phrase(f"data_shape_{imported.shape}")
-    yield output.phrase("data_head", name=imported.name, count=f"{len(imported.rows):,}", shape=shape, encoding=place)
+    yield output.phrase(
+        "data_head_some" if imported.bad else "data_head",
+        name=imported.name,
+        count=f"{len(imported.rows):,}",
+        total=f"{len(imported.rows) + len(imported.bad):,}",
+        shape=shape,
+        encoding=place,
+    )
     mapping = imported.mapping.as_dict()
     if mapping:
         named = [

@@ -3,23 +3,25 @@
 import argparse
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.cli import data
 from app.cli.output import Output
-from app.core.datasets import leakage, reading, rows, split
+from app.core.datasets import check, duplicates, leakage, reading, rows, split
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.reading import Imported
 from app.core.datasets.split import LEAST_SHARE, MOST_SHARE, PAPER, Settings, Split
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.training.gate import FEW_EXAMPLES
 from app.core.wording import help_text
 
 SHOWN_REMOVED = 10  # on the terminal; split.json has all
 BAR_CHARACTERS = 40
+FEW_TRAINED = 50  # rows; the trainer's checks warn below it
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -31,7 +33,8 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=int, default=0, help=help_text("data split --seed"))
     for part in ("holdout", "validation"):
         parser.add_argument(f"--{part}", metavar="SHARE", type=float, help=help_text(f"data split --{part}"))
-    parser.add_argument("--paper", action="store_true", help=help_text("data split --paper"))
+    for option in ("--drop-flagged", "--paper"):
+        parser.add_argument(option, action="store_true", help=help_text(f"data split {option}"))
 
 
 def _split(options: argparse.Namespace, _where: Paths, output: Output) -> int:
@@ -47,11 +50,18 @@ def _split(options: argparse.Namespace, _where: Paths, output: Output) -> int:
     output.progress("split_reading")
     imported = reading.read(Path(options.file), data.mapping_of(options))
     output.progress("split_comparing", rows=f"{len(imported.rows):,}")
-    made = split.split(imported.rows, settings)
+    flagged = check.flagged(imported.rows)
+    is_dropped = options.drop_flagged
+    made = split.split([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
+    if not is_dropped:
+        kept = {row.line for name in rows.PARTS for row in made.part(name)}
+        flagged = {line: codes for line, codes in flagged.items() if line in kept}
     report = leakage.report(made)
-    manifest = split.write(made, folder, _source(imported), report.as_json())
+    source = _source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
+    manifest = split.write(made, folder, source, report.as_json())
     output.end_progress()
-    lines = _text(imported, made, report, folder, output)
+    lines = [*_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
+    lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]
     output.result({"folder": str(folder), **manifest}, "\n".join(lines))
     return 0 if report.is_sound else 1
 
@@ -72,7 +82,13 @@ def _source(imported: Imported) -> dict[str, Any]:
     }
 
 
-def _text(imported: Imported, made: Split, report: LeakageReport, folder: Path, output: Output) -> Iterator[str]:
+def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
+    """Lines of the file by what was found in them."""
+    by_code = {code: [line for line, codes in flagged.items() if code in codes] for code in check.FLAGS}
+    return {code: lines for code, lines in by_code.items() if lines}
+
+
+def _text(imported: Imported, made: Split, folder: Path, output: Output) -> Iterator[str]:
     counts = {name: f"{len(made.part(name)):,}" for name in rows.PARTS}
     yield output.phrase("split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts)
     mapping = imported.mapping.as_dict()
@@ -80,8 +96,26 @@ def _text(imported: Imported, made: Split, report: LeakageReport, folder: Path, 
         yield output.phrase("split_group", column=mapping["group"])
     if imported.bad:
         yield output.phrase("split_unusable", count=f"{len(imported.bad):,}")
-    yield from _removed(made, output)
-    yield from _leakage(made, report, output)
+
+
+def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -> Iterator[str]:
+    if not count:
+        return
+    kinds = [
+        output.phrase("split_flag", what=output.phrase(f"split_flag_{code}"), count=f"{len(lines):,}")
+        for code, lines in source["flagged"].items()
+    ]
+    key = "split_flagged_dropped" if source["flagged_dropped"] else "split_flagged"
+    yield output.phrase(key, count=f"{count:,}", kinds=output.phrase("data_gap").join(kinds), file=file)
+
+
+def _few(made: Split, output: Output) -> Iterator[str]:
+    """What the checks before training and the verdict after it would say too late."""
+    if len(made.train) < FEW_TRAINED:
+        yield output.phrase("split_few_trained", count=len(made.train), least=FEW_TRAINED)
+    units = len({row.group or row.id for row in made.holdout})  # as the verdict counts
+    if units < FEW_EXAMPLES:
+        yield output.phrase("split_few_judged", count=units, least=FEW_EXAMPLES)
 
 
 def _removed(made: Split, output: Output) -> Iterator[str]:
@@ -100,13 +134,22 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     """What there is to see of how near the hold-out is to training: counts for each tenth."""
     measure = made.settings.measure
     similarities = [one.similarity for one in report.nearest]
+    part = output.phrase(f"split_part_{measure.part}")
     yield output.phrase(
         "split_sound" if report.is_sound else "split_leaks",
         near=report.near,
+        known=len(report.known),
         groups=len(report.shared_groups),
         threshold=measure.threshold,
+        part=part,
     )
-    part = output.phrase(f"split_part_{measure.part}")
+    yield output.phrase(
+        "split_compared",
+        compared=report.compared,
+        holdout=len(made.holdout),
+        characters=duplicates.ANSWER_CHARACTERS,
+        rows=duplicates.ANSWER_ROWS,
+    )
     if report.near_validation:
         yield output.phrase("split_validation_near", near=f"{report.near_validation:,}")
     # Rounded down: just under the threshold must not read as if it had been reached.

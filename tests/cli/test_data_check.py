@@ -5,13 +5,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.cli import data_tokens
 from app.cli.main import main
-from app.core import wording
+from app.core import local_models, starter, wording
+from app.core.paths import Paths
+from app.core.store import Store
 
 ROOT = Path(__file__).parents[2]
 CLEAN = "質問,回答\r\n門の鍵はどこにありますか。,守衛室にあります。\r\n受付は何時までですか。,17 時までです。\r\n"
@@ -56,7 +60,7 @@ def test_bad_rows_and_findings_are_listed_and_the_rest_is_counted(
 ) -> None:
     assert run(data, data / "悪い.csv") == 1
     told = capsys.readouterr().out
-    assert "文字コード UTF-8 (BOM)" in told
+    assert "悪い.csv：28 行のうち 3 行を使えます（質問と回答の列、文字コード UTF-8 (BOM)）" in told
     assert "学習に使えない行：25 行\n  4 行目：質問が空です（回答だけです。）\n" in told
     assert "  23 行目：" in told
     assert "  24 行目：" not in told
@@ -64,10 +68,19 @@ def test_bad_rows_and_findings_are_listed_and_the_rest_is_counted(
     assert "電話番号らしい：1 件（29 行目）\n    29 行目：電話は 03-1234-5678 です。（03-1234-5678）" in told
 
 
+def test_without_findings_bad_rows_are_not_called_clean(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "空き.csv").write_text(CLEAN + "窓は？,\r\n", "utf-8")
+    assert run(data, data / "空き.csv") == 1
+    assert "使えない行：1 行\n  4 行目：回答が空です（窓は？）\n\n使える行には、気になる" in capsys.readouterr().out
+    (data / "空き.jsonl").write_text('{"a":\n', "utf-8")
+    assert run(data, data / "空き.jsonl") == 1
+    assert "気になる" not in capsys.readouterr().out
+
+
 def test_in_english_it_says_the_same(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(data, data / "悪い.csv", "--lang", "en", "--out", data / "found.csv") == 1
     told = capsys.readouterr().out
-    assert "悪い.csv: 3 rows (columns of questions and answers, UTF-8 (BOM))" in told
+    assert "悪い.csv: 3 of 28 rows can be used (columns of questions and answers, UTF-8 (BOM))" in told
     assert "Rows that cannot be used: 25\n  row 4: the question is empty (回答だけです。)\n" in told
     assert f"5 more; {data / 'found.csv'} has all of them." in told
     assert "looks like a telephone number: 1 (rows 29)" in told
@@ -118,6 +131,7 @@ def test_what_a_terminal_would_obey_is_not_printed(data: Path, capsys: pytest.Ca
         (("良い.csv", "--out", "x.pdf"), 3, "data_out_format"),
         (("良い.csv", "--out", "nowhere/x.csv"), 3, "export_folder_gone"),
         (("良い.csv", "--base", "no-such-model"), 3, "unknown_model"),
+        (("良い.csv", "--base", "starter"), 3, "base_starter_missing"),
         (("良い.csv", "--base", "良い.csv"), 3, "not_gguf_text"),
     ],
 )
@@ -132,6 +146,15 @@ def test_what_cannot_be_done_is_said_in_words(
         ended = int(str(end.code))
     assert (ended, json.loads(capsys.readouterr().out)["error"]["code"]) == (status, code)
     assert sorted(path.name for path in data.iterdir() if path.name != "data") == ["悪い.csv", "良い.csv"]
+
+
+def test_the_trial_model_is_called_as_in_a_training(tmp_path: Path, tiny_model: Path) -> None:
+    where = Paths(tmp_path)
+    store = Store.open(where.database, where.backups)
+    trial = replace(local_models.describe(tiny_model), card_id=starter.card().id)
+    store.put_local_model(trial)
+    store.close()
+    assert data_tokens.model_of("starter", where) == trial
 
 
 def test_a_publishers_folder_is_counted_later(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import data_split
 from app.cli.main import main
 from app.core.datasets import split
 from tests.core.datasets.split_rows import distinct
+from trainer import preflight
 
 
 def run(*arguments: str | Path) -> int:
@@ -36,12 +38,15 @@ def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     folder = tmp_path / "分割"
     assert run(table(tmp_path), "--out", folder, *COLUMNS) == 0
     printed = capsys.readouterr().out
-    assert "学習用 60 行、検証用 20 行、評価用 20 行に分け" in printed
+    assert "学習用 60 行、検証用 20 行、判定用 20 行に分け" in printed
     assert "「資料」が同じ行は" in printed
     assert "使えない 1 行" in printed
-    assert "除いた行：2 行（同じ内容 2 行、評価用の行に似ている 0 行）" in printed
+    assert "除いた行：2 行（同じ内容 2 行、判定用の行に似ている 0 行）" in printed
     assert re.search(r"102 行目：2 行目と同じ内容\n *103 行目：2 行目", printed)
-    assert "漏れていません" in printed
+    assert "重なりは見つかりません（質問と回答の類似度が 0.8 以上の行：0、同じ回答が学習用にもある行：0、" in printed
+    assert "回答は、判定用 20 行のうち 20 行について比べました（20 文字未満の回答と、20 行を超える" in printed
+    assert "学習用が" not in printed
+    assert "判定用が 4 件しかありません（同じグループの行は" in printed
     assert re.search(r"0\.0–0\.1 +█+ 20", printed)
     assert split.verify(folder)["source"]["mapping"] == {"question": "ご質問", "answer": "模範解答", "group": "資料"}
 
@@ -55,6 +60,39 @@ def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: py
     assert printed["seed"] == 3
     assert printed["source"]["unusable_rows"] == 1
     assert [one["reason"] for one in printed["removed"]] == ["same", "same"]
+
+
+def flawed(folder: Path, count: int = 30) -> Path:
+    """The second of its rows has lost its letters, the third a telephone number."""
+    answers = [row.answer for row in distinct(count)]
+    answers[1:3] = ["？？？？", "電話は 03-1234-5678 です。"]
+    lines = ({"question": row.question, "answer": answers[at]} for at, row in enumerate(distinct(count)))
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    return folder / "rows.jsonl"
+
+
+def test_rows_to_be_looked_at_are_counted_by_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
+    printed = capsys.readouterr().out
+    assert "確かめたいところのある行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
+    assert split.verify(tmp_path / "x")["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
+
+
+def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
+    assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
+    manifest = split.verify(tmp_path / "x")
+    assert sum(part["rows"] for part in manifest["files"].values()) == 28
+    assert manifest["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
+    assert manifest["source"]["flagged_dropped"] is True
+
+
+def test_too_few_rows_for_a_training_or_a_verdict_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
+    printed = capsys.readouterr().out
+    assert "学習用が 16 行しかありません。50 行より" in printed
+    assert "判定用が 7 件しかありません（同じグループの行は、合わせて 1 件に数えます）。20 件より" in printed
+    assert preflight.FEW == data_split.FEW_TRAINED
 
 
 def test_no_group_is_in_two_files(tmp_path: Path) -> None:
@@ -92,10 +130,10 @@ def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.Captur
     file.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "utf-8")
     assert run(file, "--out", tmp_path / "x", "--paper") == 0
     printed = capsys.readouterr().out
-    found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、評価用の行に似ている (\d+) 行）", printed)
+    found = re.search(r"除いた行：(\d+) 行（同じ内容 0 行、判定用の行に似ている (\d+) 行）", printed)
     assert found is not None
     assert found[1] == found[2]
-    assert len(re.findall(r"評価用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
+    assert len(re.findall(r"判定用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
     assert f"ほか {int(found[1]) - 10} 行" in printed
     near = split.verify(tmp_path / "x")["leakage"]["near_validation"]
     assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
