@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 LOGS = {"setup": Path("setup.log"), "train": Path("run", "log.txt")}
 QUIET_S = 30.0  # after so long without a line, one says what is still going on; steps are not told more often either
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")
+MEASURED = ("converting_base", "reading", "exporting")  # phases that tell how far they are; others tell the step
 PAUSE = b'{"command":"pause"}\n'
 
 
@@ -59,10 +60,9 @@ class Words:
     def left(self, seconds: float) -> str:
         if not math.isfinite(seconds):
             return ""
-        if seconds < 60:
-            return self.text("left_seconds", s=math.ceil(seconds))
         hours, minutes = divmod(math.ceil(seconds / 60), 60)
-        return self.text("left_hours", h=hours, m=minutes) if hours else self.text("left_minutes", m=minutes)
+        left = self.text("left_hours", h=hours, m=minutes) if hours else self.text("left_minutes", m=minutes)
+        return self.text("run_left", left=left if seconds >= 60 else self.text("left_seconds", s=math.ceil(seconds)))
 
     def _filled(self, template: str, facts: Mapping[str, Any]) -> str:
         shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
@@ -155,8 +155,7 @@ class Watch:
         name, total = str(event.get("name")), event.get("total")
         known = self._words.has(f"run_phase_{name}")
         self._enter(self._words.text(f"run_phase_{name}" if known else "run_phase_other", name=name))
-        is_counted = bool(total) and name not in ("training", "saving")  # which count all steps
-        self._share = f" {100 * event['done'] // total} %" if is_counted and total else ""
+        self._share = f" {100 * event['done'] // total} %" if total and name in MEASURED else ""
         if name not in (self._shown_phase, "training", "saving"):
             self._shown_phase = name
             self.say(f"{self._phase}…")
@@ -257,7 +256,7 @@ def follow(command: Command, watch: Watch, words: Words, log: BinaryIO, *, can_p
             if not can_pause or (obeyed and number == signal.SIGINT):
                 command.kill()
             elif not obeyed:
-                watch.say(words.text("run_pausing"))
+                watch.say(words.text("job_pausing"))
                 command.pause()
             obeyed += 1
     return command.wait()
