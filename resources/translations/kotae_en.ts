@@ -483,15 +483,15 @@
         <translation>Trying {form}</translation>
     </message>
     <message>
-        <source>アダプタ</source>
+        <source>アダプター</source>
         <translation>Adapter</translation>
     </message>
     <message>
-        <source>アダプタを変換しています</source>
+        <source>アダプターを変換しています</source>
         <translation>Converting the adapter</translation>
     </message>
     <message>
-        <source>アダプタを組み込んでいます</source>
+        <source>アダプターを組み込んでいます</source>
         <translation>Merging the adapter</translation>
     </message>
     <message>
@@ -522,11 +522,11 @@
         <translation>{n}B parameters</translation>
     </message>
     <message>
-        <source>アダプタのフォルダを選ぶ</source>
+        <source>アダプターのフォルダを選ぶ</source>
         <translation>Choose the adapter&apos;s folder</translation>
     </message>
     <message>
-        <source>アダプタ（なくてもよい）</source>
+        <source>アダプター（なくてもよい）</source>
         <translation>Adapter (optional)</translation>
     </message>
     <message>

@@ -95,7 +95,7 @@ class BuildDialog(Dialog):
         self.name.setMaxLength(NAME_MAX)
         self.name.setAccessibleName(self.tr("名前"))
         self.adapter = PathRow(
-            theme, self.tr("アダプタ（なくてもよい）"), self.tr("学習で作った LoRA を組み込みます。")
+            theme, self.tr("アダプター（なくてもよい）"), self.tr("学習で作った LoRA を組み込みます。")
         )
         measured = self.tr("仕事で使う文章のファイルを渡すと、その分野の品質を保ちやすくなります。時間がかかります。")
         self.text = PathRow(theme, self.tr("重要度を測る文章（なくてもよい）"), measured)
@@ -199,7 +199,7 @@ class BuildDialog(Dialog):
             self.read_source(Path(path))
 
     def _choose_adapter(self) -> None:
-        path = self._pickers.folder(self, self.tr("アダプタのフォルダを選ぶ"), _home())
+        path = self._pickers.folder(self, self.tr("アダプターのフォルダを選ぶ"), _home())
         if path:
             self.read_adapter(Path(path))
 
@@ -246,7 +246,7 @@ def step_words(step: Step) -> str:
     translate = words.translate
     return {
         "convert": translate("Build", "変換"),
-        "adapter": translate("Build", "アダプタ"),
+        "adapter": translate("Build", "アダプター"),
         "merge": translate("Build", "組み込み"),
         "imatrix": translate("Build", "重要度"),
         "quantize": step.form.name if step.form else "",

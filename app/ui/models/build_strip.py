@@ -83,8 +83,8 @@ def phase_words(phase: str, form: str) -> str:
     """`phase`: a step's kind, or trial."""
     return {
         "convert": translate("Build", "GGUF に変換しています"),
-        "adapter": translate("Build", "アダプタを変換しています"),
-        "merge": translate("Build", "アダプタを組み込んでいます"),
+        "adapter": translate("Build", "アダプターを変換しています"),
+        "merge": translate("Build", "アダプターを組み込んでいます"),
         "imatrix": translate("Build", "文章で重みの重要度を測っています"),
         "quantize": translate("Build", "{form} に量子化しています").format(form=form),
         "trial": translate("Build", "{form} を試しています").format(form=form),
