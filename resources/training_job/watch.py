@@ -196,8 +196,9 @@ class Command:
     def __init__(self, command: list[str], log: BinaryIO) -> None:
         self.asked: list[int] = []  # signals, as they came
         for name in SIGNALS:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._on_signal)
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self._on_signal)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,  # its end is a pause, too

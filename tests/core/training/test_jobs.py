@@ -156,6 +156,19 @@ def test_a_closed_terminal_pauses_it(job: Path, start: Script) -> None:
     assert list((job / "run" / "checkpoints").iterdir())
 
 
+def test_with_nohup_a_closed_terminal_does_not_pause_it(job: Path, start: Script) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("run.sh", "slow")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_a_step(job)
+    process.send_signal(signal.SIGHUP)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert said.endswith("取り込んでください。\n")
+
+
 def test_a_second_ctrl_c_ends_it_at_once(job: Path, start: Script) -> None:
     process = start("run.sh", "silent")
     wait_for_a_step(job)
