@@ -152,7 +152,8 @@ def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda":
         if not torch.cuda.is_available():
-            raise RunError("spec_invalid", field="device", value=device, expected="cpu")  # there is no card to use
+            why = "no card" if torch.version.cuda else "built without CUDA"
+            raise RunError("spec_invalid", field="device", value=device, expected=f"cpu: {why}")
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return recipe.Facts(
         rows=rows,

@@ -33,14 +33,14 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def _gate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rejected; 3 expected error; 130 interrupted, and the same command goes on."""
-    run = runs.find(where.runs, options.run_id)
+    run = runs.find_finished(where.runs, options.run_id)
     found = judge(training.locate(where.data), run.folder, where, output)
     return tell(runs.read(run.folder), found, output)
 
 
 def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rejected; 3 there is none yet."""
-    run = runs.find(where.runs, options.run_id)
+    run = runs.find_finished(where.runs, options.run_id)
     from app.core.training import gate_file, report
 
     if isinstance(run.standing.end, Finished) and not (run.folder / runs.HOLDOUT).is_file():  # nothing to judge it by

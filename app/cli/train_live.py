@@ -1,6 +1,7 @@
 """A training run in the terminal: how far it is, on stderr, and Ctrl+C."""
 
 import math
+from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
 
@@ -25,13 +26,17 @@ from trainer.events import (
     Step,
 )
 
+_MEASURED = ("converting_base", "reading", "exporting")  # phases that tell how far they are; others tell the step
+
 
 class Live:
     """Runs one to its end. The first Ctrl+C pauses it, a second ends it at once."""
 
-    def __init__(self, run: TrainingRun, run_id: str, output: Output) -> None:
+    def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
+        """`begun`: called once it is certain that nobody else trains in this folder."""
         self._run = run
         self._id = run_id
+        self._begun = begun
         self._output = output
         self.end: Finished | Paused | Cancelled | None = None
         self.error: AppError | None = None
@@ -57,13 +62,26 @@ class Live:
     def _begin(self) -> None:
         try:
             self._run.start()
+            self._begun()
         except AppError as error:
             self._on_failed(error)
 
     def _interrupt(self) -> None:
         if not self._run.is_asked:
-            self._say("run_pausing")
+            self._say_pausing()
         self._run.pause()
+
+    def _say_pausing(self) -> None:
+        """What is still waited for."""
+        standing = self._run.standing
+        phase, forecast = standing.phase, standing.forecast
+        name = phase.name if phase else "loading"
+        if name == "saving":
+            name = "training"
+        step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
+        about = wording.phrase("run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
+        known = name in ("training", "evaluating", "exporting")
+        self._say(f"run_pausing_{name}" if known else "run_pausing", phase=phase_text(name), about=about)
 
     def _on_ended(self, end: Finished | Paused | Cancelled) -> None:
         self.end = end
@@ -92,10 +110,12 @@ class Live:
                 self._say(f"run_adjusted_{event.reason}", step=event.step)
 
     def _show_phase(self, event: Phase) -> None:
-        if event.name == "training":
-            return  # the steps tell more
+        step = self._run.standing.step
+        if event.name == "training" and step is not None:
+            self._show_step(step)  # in place of what came between
+            return
         phase = phase_text(event.name)
-        if event.total:
+        if event.total and event.name in _MEASURED:
             self._output.progress("run_phase_percent", phase=phase, percent=100 * event.done // event.total)
         else:
             self._output.progress("run_phase", phase=phase)
@@ -110,7 +130,7 @@ class Live:
             validation=number(best.loss if best else None),
             tokens_per_s=f"{event.tokens_per_s:.0f}",
             memory_bytes=event.memory_bytes,
-            left=left(event.left_s) if math.isfinite(event.left_s) else "",
+            left=wording.phrase("run_left", left=left(event.left_s)) if math.isfinite(event.left_s) else "",
         )
 
     def _tell_evaluation(self, event: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from app.cli.output import Output
 from app.cli.train_live import duration
 from app.core import speed, wording
 from app.core.errors import AppError
+from app.core.hf_folder import absolute
 from app.core.paths import Paths
 from app.core.store import Store
-from app.core.training import drafting, planning, problems
+from app.core.training import drafting, planning, problems, runs
 from app.core.training.planning import Plan
 from app.core.wording import help_text, phrase, size
 from app.services import training
@@ -50,7 +52,9 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         store.close()
     if options.job:
-        return train_jobs.make(asked, Path(options.job), with_base=options.with_base, output=output)
+        status = train_jobs.make(asked, Path(options.job), with_base=options.with_base, output=output)
+        runs.note_export(Path(asked.folder), absolute(Path(options.job)))
+        return status
     output.progress("plan_working")
     try:
         speed_file = where.data / speed.FILE_NAME
@@ -80,8 +84,8 @@ def page(plan: Plan) -> list[str]:
     lines = [phrase("plan_exact" if counts.is_exact else "plan_guessed")]
     numbers = {name: f"{value:,}" for name, value in dataclasses.asdict(counts).items()}
     lines.append(phrase("plan_rows", **numbers))
-    settings = ", ".join(f"{name} {getattr(decided, name)}" for name in _SETTINGS if getattr(decided, name) is not None)
-    lines.append(phrase("run_show_settings", settings=settings))
+    settings = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name) is not None}
+    lines.append(phrase("run_show_settings", settings=train_words.settings_text(settings)))
     lines += _costs(plan)
     lines += [
         phrase(f"run_finding_{finding.level}", text=train_words.plain(problems.of_finding(finding)))
@@ -100,10 +104,21 @@ def _costs(plan: Plan) -> Iterator[str]:
         part = getattr(memory, name)
         if part:
             yield phrase("plan_part", name=phrase(f"plan_memory_{name}"), size=size(part))
-    key = "plan_time_card" if device.kind == "cuda" else "plan_time"
-    yield phrase(key, total=duration(plan.time.total_s), steps=plan.time.steps, step=duration(plan.time.step_s))
+    yield from _times(plan)
     disk, free = plan.disk, plan.free_disk_bytes
     yield phrase("plan_disk", total=size(disk.training), free=size(free), checkpoints=size(disk.checkpoints))
+
+
+def _times(plan: Plan) -> Iterator[str]:
+    """Steps and evaluations add up to the whole."""
+    time = plan.time
+    total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
+    yield phrase("plan_time_card" if plan.device.kind == "cuda" else "plan_time", total=duration(total_s))
+    step = duration(time.step_s) if time.step_s >= 1 else phrase("plan_under_a_second")
+    yield phrase("plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
+    if total_s > steps_s:
+        yield phrase("plan_time_evaluations", total=duration(total_s - steps_s))
+    yield phrase("plan_time_judged" if plan.spec.holdout else "plan_time_not_counted")
 
 
 def _verdict(plan: Plan) -> Iterator[str]:
@@ -111,7 +126,10 @@ def _verdict(plan: Plan) -> Iterator[str]:
         yield str(wording.describe_error(plan.problem))
     if not plan.has_memory:
         yield phrase("plan_short", allowed=size(plan.allowed_bytes), total=size(plan.memory.total))
-        changes = ", ".join(f"{name} {value}" for name, value in plan.changes)
+        changes = phrase("setting_between").join(
+            phrase("plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
+            for name, value in plan.changes
+        )
         yield phrase("plan_changes", changes=changes) if changes else phrase("plan_no_changes")
     if not plan.has_disk:
         yield phrase("plan_disk_short", total=size(plan.disk.training), free=size(plan.free_disk_bytes))

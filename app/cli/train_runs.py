@@ -1,8 +1,9 @@
 """`kotae train run | resume | list | show | remove`: training runs from beginning to end."""
 
 import argparse
-import dataclasses
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.training import drafting, runs
+from app.core.training import bases, drafting, runs
 from app.core.training.runs import Run
 from app.core.wording import help_text, size
 from app.services import background, training
@@ -30,6 +31,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
     add_wishes(parser)
+    parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # of `plan`, and looked for here
     listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
@@ -64,12 +66,13 @@ def wishes_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, and can be gone on with."""
+    if options.job:
+        raise AppError("run_job_is_planned", job=options.job)
     wishes = wishes_of(options)
     trainer = training.locate(where.data)
     asked = drafting.draft(wishes, where, _models(where), trainer.converter)
     folder = runs.create(asked)
-    output.note("run_begun", id=folder.name, base=asked.base)
-    return _train(trainer, folder, where, output)
+    return _train(trainer, folder, where, output, lambda: _tell_begun(trainer, asked, folder.name, output))
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -77,20 +80,28 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     run = runs.find(where.runs, options.run_id)
     asked = _spec_of(run)
     trainer = training.locate(where.data)
-    if asked.converter and trainer.converter != asked.converter:  # the environment was made anew, or moved
-        runs.write_spec(run.folder, dataclasses.replace(asked, converter=trainer.converter))
     saved = run.standing.saved if run.has_checkpoint else None
-    if saved is not None:
-        output.note("run_continued", id=run.id, step=saved.step)
-    else:
-        output.note("run_begun", id=run.id, base=asked.base)
-    return _train(trainer, run.folder, where, output)
+
+    def tell() -> None:
+        if saved is not None:
+            output.note("run_continued", id=run.id, step=saved.step)
+        else:
+            _tell_begun(trainer, asked, run.id, output)
+
+    return _train(trainer, run.folder, where, output, tell)
 
 
-def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
+def _tell_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
+    output.note("run_begun", id=run_id, base=asked.base)
+    if trainer.can_judge and asked.holdout:
+        output.note("run_judged_after")
+
+
+def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: Callable[[], None]) -> int:
     app = application()
+    began_at = time.monotonic()
     training_run = TrainingRun(trainer, folder)
-    live = Live(training_run, folder.name, output)
+    live = Live(training_run, folder.name, output, begun)
     try:
         live.wait()
     finally:
@@ -99,18 +110,24 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output) -> int:
         del app
     if live.error is not None:
         raise live.error
-    if isinstance(live.end, Finished):
-        if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
+    trained_s = time.monotonic() - began_at
+    if not isinstance(live.end, Finished):
+        run = runs.read(folder)
+        key = f"run_{run.state}"
+        output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
+        return 128 + signal.SIGINT if run.state == "paused" else 0
+    if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
+        if live.waiting.was_interrupted:  # it came too late for a pause
+            output.note("run_judged_later", id=folder.name)
+        else:
             output.note("run_judging", id=folder.name)
             train_gate.judge(trainer, folder, where, output)
-        run = runs.read(folder)
-        gate = train_words.gate_of(run)
-        output.result(train_words.described(run), "\n".join(train_words.outcome(run, live.end)))
-        return 1 if gate is not None and gate.verdict == "reject" else 0
     run = runs.read(folder)
-    key = f"run_{run.state}"
-    output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
-    return 128 + signal.SIGINT if run.state == "paused" else 0
+    gate = train_words.gate_of(run)
+    elapsed_s = time.monotonic() - began_at
+    lines = [*train_words.outcome(run, live.end), train_words.elapsed(trained_s, elapsed_s, is_judged=gate is not None)]
+    output.result(train_words.described(run) | {"elapsed_s": round(elapsed_s, 1)}, "\n".join(lines))
+    return 1 if gate is not None and gate.verdict == "reject" else 0
 
 
 def _models(where: Paths) -> list[LocalModel]:
@@ -145,7 +162,15 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 also where a model of the list lies in it."""
     run = runs.find(where.runs, options.run_id)
+    for model in _models(where):
+        if run.folder.resolve() in Path(model.path).resolve().parents:
+            raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
     freed = runs.remove(run)
+    freed_bases = bases.clear(where.bases, [one.spec for one in runs.listed(where.runs)])
+    if freed_bases:
+        output.note("run_bases_removed", size=size(freed_bases))
+    freed += freed_bases
     output.result({"id": run.id, "freed_bytes": freed}, output.phrase("run_removed", id=run.id, size=size(freed)))
     return 0

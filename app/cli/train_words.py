@@ -1,6 +1,7 @@
 """Training runs in words: a line, a page, an outcome, and the same as JSON."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.cli.train_live import duration, number, phase_text
@@ -24,6 +25,9 @@ _SETTINGS = (
 def line(run: Run) -> str:
     standing, best, gate = run.standing, run.standing.best, gate_of(run)
     state = phrase(f"run_state_{run.state}")
+    if run.state == "exported":
+        path = runs.exported_to(run.folder)
+        return phrase("run_line_exported", id=run.id, state=state, path=path, size=size(run.size_bytes))
     return phrase(
         "run_line",
         id=run.id,
@@ -40,15 +44,16 @@ def page(run: Run) -> list[str]:
     standing = run.standing
     state = phrase(f"run_state_{run.state}")
     lines = [run.id, phrase("run_show_state", state=state, step=standing.last_step, total=_total(standing))]
+    if run.state == "exported":
+        lines = [run.id, phrase("run_show_exported", state=state, path=runs.exported_to(run.folder))]
     if run.state == "running" and standing.phase is not None:
         lines.append(phrase("run_phase", phase=phase_text(standing.phase.name)))
     if run.spec is not None:
         lines.append(phrase("run_show_base", path=run.spec.base))
         lines.append(phrase("run_show_data", path=run.spec.train))
     lines.append(phrase("run_show_folder", path=run.folder, size=size(run.size_bytes)))
-    decided = ", ".join(f"{name} {value}" for name, value in settings(run).items())
-    if decided:
-        lines.append(phrase("run_show_settings", settings=decided))
+    if decided := settings(run):
+        lines.append(phrase("run_show_settings", settings=settings_text(decided)))
     lines += _course(standing)
     if isinstance(standing.end, Finished):
         lines += outcome(run, standing.end)
@@ -89,6 +94,20 @@ def outcome(run: Run, end: Finished) -> list[str]:
     elif run.adapter is not None:
         lines.append(phrase("run_use", id=run.id))
     return lines
+
+
+def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
+    """By the clock, since the command was given."""
+    return phrase(
+        "run_elapsed_judged" if is_judged else "run_elapsed",
+        total=duration(elapsed_s),
+        trained=duration(trained_s),
+        judged=duration(round(elapsed_s) - round(trained_s)),
+    )
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    return phrase("setting_between").join(problems.setting(name, value) for name, value in values.items())
 
 
 def gate_of(run: Run) -> "Gate | None":

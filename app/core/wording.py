@@ -1,7 +1,9 @@
 """Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
 
 import functools
+import os
 import re
+import shlex
 import string
 import tomllib
 from collections.abc import Mapping
@@ -119,8 +121,18 @@ class _Facts(dict[str, Any]):
         return "?"
 
 
+def shell_word(text: str) -> str:
+    """As it is typed at a prompt: in quotes where it holds more than letters, digits and what paths are made of."""
+    if text and not re.search(r"[^\w@%+=:,./\\-]" if os.name == "nt" else r"[^\w@%+=:,./-]", text):
+        return text
+    return f'"{text}"' if os.name == "nt" else shlex.quote(text)
+
+
 class _PlainFormatter(string.Formatter):
-    """Fills `{name}` only: no attribute or item access, whatever a fact's text holds."""
+    """Fills `{name}` only: no attribute or item access, whatever a fact's text holds. `{name!q}`: in a command."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return shell_word(str(value)) if conversion == "q" and value != "?" else value
 
     def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
         return kwargs[field_name], field_name

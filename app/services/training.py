@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.core import training_environment
 from app.core.errors import AppError
 from app.core.training import problems, runs, standing
+from app.core.training.runs import Run
 from app.core.training.standing import Standing
 from app.core.training_environment import TrainingEnvironment
 from app.services.process import ChildProcess, Exit
@@ -94,13 +95,19 @@ class TrainingRun(QObject):
         return self._child.pid if self._child is not None else 0
 
     def start(self) -> None:
-        """Begins, or goes on from the last checkpoint. Raises AppError: run_busy, run_unwritable, run_is_finished."""
+        """Begins, or goes on from the last checkpoint.
+
+        Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
+        converter_missing.
+        """
         assert not self.is_running
         self._lock = runs.hold(self._folder)
         run = runs.read(self._folder)
-        if run.state == "finished":
+        try:
+            self._require_startable(run)
+        except AppError:
             self._release()
-            raise AppError("run_is_finished", id=run.id)
+            raise
         self._wish = ""
         self.standing = dataclasses.replace(run.standing, end=None)
         resume = ["--resume"] if run.has_checkpoint else []
@@ -130,6 +137,15 @@ class TrainingRun(QObject):
             child.stop()
 
     # ------------------------------------------------------------------------ private
+
+    def _require_startable(self, run: Run) -> None:
+        """With the converter of now: an environment may have been made anew, or moved. Raises AppError as `start`."""
+        if isinstance(run.standing.end, Finished):
+            raise AppError("run_is_finished", id=run.id)
+        runs.require_here(run)
+        asked = run.spec
+        if asked is not None and asked.converter and asked.converter != self._trainer.converter:
+            runs.write_spec(run.folder, dataclasses.replace(asked, converter=self._trainer.converter))
 
     def _ask(self, command: str, limit_s: float | None) -> None:
         if self._child is None or self.standing.end is not None:

@@ -1,5 +1,6 @@
 """Every error has a sentence and a next step, in both languages."""
 
+import os
 import re
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def test_an_outline_leaves_out_what_it_does_not_know() -> None:
 def test_a_hostile_fact_is_only_text() -> None:
     sentence = wording.describe("unknown_model", {"wanted": "{wanted.__class__} {0} %s"})
     assert "{wanted.__class__} {0} %s" in sentence.message
+
+
+def test_what_a_shell_would_take_apart_is_quoted_in_commands() -> None:
+    assert "kotae train gate 20261126-点検。" in f"{wording.phrase('job_taken', id='20261126-点検')}"
+    quoted = '"/my runs/a"' if os.name == "nt" else "'/my runs/a'"
+    assert f"kotae train import {quoted} で" in wording.phrase("job_next", path="/my runs/a")
+    assert wording.shell_word("") != ""
+    assert wording.shell_word("$HOME") != "$HOME"
 
 
 def test_an_unknown_code_is_said_to_be_a_bug() -> None:

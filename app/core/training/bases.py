@@ -2,9 +2,13 @@
 
 import dataclasses
 import hashlib
+import re
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+import filelock
 
 from app.core import catalogue, hf_folder, local_models, starter
 from app.core.catalogue import PromptForm
@@ -85,6 +89,35 @@ def existing(wanted: str, beside: Path = Path()) -> Path | None:
         return path if wanted and path.exists() else None
     except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
         return None
+
+
+def clear(folder: Path, specs: Collection[RunSpec | None]) -> int:
+    """Deletes what GGUF bases were turned into, in the cache `folder`, for no run of `specs`; gives the bytes.
+
+    Whose base a run that cannot be read has is not known, and whose a whole GGUF file is: it goes with the last run.
+    """
+    if None in specs or not folder.is_dir():
+        return 0
+    used = {asked.base_sha256[:16] for asked in specs if asked is not None}
+    freed = 0
+    for path in folder.iterdir():
+        is_folder = re.fullmatch("[0-9a-f]{16}", path.name) and path.name not in used and path.is_dir()
+        is_file = not specs and path.name.endswith("-f16.gguf")
+        if is_folder or is_file:
+            freed += _delete_unless_held(path)
+    return freed
+
+
+def _delete_unless_held(path: Path) -> int:
+    try:
+        with filelock.FileLock(f"{path}.lock", timeout=0):
+            files = [path, *path.rglob("*")] if path.is_dir() else [path]
+            size = sum(file.stat().st_size for file in files if file.is_file())
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except (OSError, filelock.Timeout):  # somebody makes or reads it
+        return 0
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    return size
 
 
 # -------------------------------------------------------------------------- forms

@@ -28,7 +28,7 @@ Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a SPEC says. Raises AppError: spec_not_found, spec_unreadable, spec_invalid."""
+    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_invalid."""
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
@@ -38,11 +38,8 @@ def read(path: Path) -> dict[str, Any]:
         absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
     except SpecError as error:
         raise problems.of_spec(error) from error
-    except FileNotFoundError as error:
-        raise AppError("spec_not_found", path=shown) from error
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise AppError("spec_unreadable", path=shown, reason=reason) from error
+        raise problems.of_file(shown, error) from error
     base = bases.existing(said.get("base") or "", path.parent)
     return said | absolute | ({"base": str(base)} if base else {})
 
@@ -107,6 +104,9 @@ def _files(said: Wishes) -> dict[str, tuple[Path, str]]:
     from app.core.datasets import split  # numpy
 
     folder = Path(said["data"])
+    for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / split.MANIFEST).is_file() else ():
+        if not path.exists():
+            raise AppError("run_data_missing", path=str(path))
     frozen = split.verify(folder)["files"]
     return {part: (folder / f"{part}.jsonl", frozen[part]["sha256"]) for part in PARTS}  # the files that were verified
 

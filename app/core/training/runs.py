@@ -23,15 +23,18 @@ from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
 SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
+EXPORTED = "exported.txt"  # the folder of the job that another machine trains
 CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
 _LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
+_LISTING_LIMIT_S = 0.05  # the same, of two that list at once
 _EXIT_LIMIT_S = 5.0
 _SLUG_LETTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`state`: that of its standing, or crashed: it ended, or was ended, without a word."""
+    """`state`: that of its standing; crashed: it ended, or was ended, without a word; judging: it has finished and
+    somebody holds it; exported: another machine is to train it."""
 
     id: str  # its folder's name
     folder: Path
@@ -76,12 +79,49 @@ def read(folder: Path) -> Run:
     except (OSError, SpecError):
         asked = None
     standing = standings.replay(folder)
+    return Run(folder.name, folder, asked, standing, _state(folder, standing), size_bytes(folder))
+
+
+def _state(folder: Path, standing: Standing) -> str:
     state = standing.state
-    if state in ("running", "waiting") and is_busy(folder, standing):
-        state = "running"
-    elif state == "running":
-        state = "crashed"
-    return Run(folder.name, folder, asked, standing, state, size_bytes(folder))
+    if _is_held(folder):
+        return "judging" if state == "finished" else "running"
+    if state == "running" and not _is_alive(standing.pid, folder):
+        return "crashed"
+    return "exported" if state == "waiting" and exported_to(folder) else state
+
+
+def find_finished(runs: Path, wanted: str) -> Run:
+    """As `find`, one that has something to tell. Raises AppError too: run_busy, run_judging, run_exported,
+    gate_not_finished."""
+    run = find(runs, wanted)
+    if run.state == "running":
+        raise AppError("run_busy", id=run.id)
+    if run.state == "judging" and not run.is_judged:
+        raise AppError("run_judging", id=run.id)
+    require_here(run)
+    if run.standing.state != "finished":
+        raise AppError("gate_not_finished", id=run.id)
+    return run
+
+
+def require_here(run: Run) -> None:
+    """Raises AppError("run_exported")."""
+    if run.standing.state == "waiting" and (job := exported_to(run.folder)):
+        raise AppError("run_exported", id=run.id, path=job, data=run.spec.train if run.spec else "?")
+
+
+def exported_to(folder: Path) -> str:
+    """The folder of the job that another machine trains; "": it is trained here."""
+    try:
+        return (folder / EXPORTED).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def note_export(folder: Path, job: Path) -> None:
+    """Raises AppError("run_unwritable")."""
+    _write(folder, EXPORTED, str(job))
 
 
 def find(runs: Path, wanted: str) -> Run:
@@ -128,9 +168,12 @@ def new_folder(runs: Path, name: str, now: float) -> Path:
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
     """Raises AppError("run_unwritable")."""
-    text = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1)
+    _write(folder, SPEC, json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1))
+
+
+def _write(folder: Path, name: str, text: str) -> None:
     try:
-        write_atomically(folder / SPEC, text.encode("utf-8"))
+        write_atomically(folder / name, text.encode("utf-8", "replace"))
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
 
@@ -154,24 +197,27 @@ def note(folder: Path, event: Event) -> None:
 
 
 def hold(folder: Path) -> filelock.BaseFileLock:
-    """Nobody else trains in this folder until it is released. Raises AppError: run_busy, run_unwritable."""
+    """Nobody else trains in this folder until it is released.
+
+    Raises AppError: run_busy, run_judging, run_unwritable; run_ending where who began it is gone.
+    """
     lock = filelock.FileLock(str(folder / LOCK), timeout=_LOCK_LIMIT_S)
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        raise AppError("run_busy", id=folder.name) from error
+        is_judged = standings.replay(folder).state == "finished"
+        raise AppError("run_judging" if is_judged else "run_busy", id=folder.name) from error
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     standing = standings.replay(folder)
     if not _has_ended(standing.pid, folder, _EXIT_LIMIT_S if standing.end else 0.0):
         lock.release()
-        raise AppError("run_busy", id=folder.name)
+        raise AppError("run_ending", id=folder.name)
     return lock
 
 
-def is_busy(folder: Path, standing: Standing) -> bool:
-    """Whether somebody holds it, or the process that trains is still saving after who held it was killed."""
-    lock = filelock.FileLock(str(folder / LOCK), timeout=0)
+def _is_held(folder: Path) -> bool:
+    lock = filelock.FileLock(str(folder / LOCK), timeout=_LISTING_LIMIT_S, poll_interval=_LISTING_LIMIT_S / 2)
     try:
         if (folder / LOCK).exists():
             with lock:
@@ -179,8 +225,8 @@ def is_busy(folder: Path, standing: Standing) -> bool:
     except filelock.Timeout:
         return True
     except OSError:  # a folder that may only be read
-        return False
-    return _is_alive(standing.pid, folder)
+        pass
+    return False
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:

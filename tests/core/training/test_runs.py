@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 
 from app.core.errors import AppError
-from app.core.training import problems, runs, standing
+from app.core.training import bases, problems, runs, standing
 from app.core.training.runs import Run
 from trainer import events
 from trainer.spec import RunSpec
@@ -258,6 +259,56 @@ def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path]
     runs.hold(run.folder).release()
 
 
+@pytest.mark.parametrize(("end", "state"), [("good", "judging"), ("paused", "running"), ("", "running")])
+def test_a_run_that_somebody_holds_is_what_is_done_with_it(
+    make: Make, holder: Callable[[Path], "subprocess.Popen[str]"], end: str, state: str
+) -> None:
+    run = tell(make("a", "crashed"), events.Paused(3)) if end == "paused" else make("a", end)
+    holder(run.folder)
+    assert runs.read(run.folder).state == state
+    code = "run_judging" if state == "judging" else "run_busy"
+    with pytest.raises(AppError, match=code):
+        runs.hold(run.folder)
+    with pytest.raises(AppError, match=code):
+        runs.find_finished(run.folder.parent, "a")
+
+
+def test_a_run_for_another_machine_is_told_apart(make: Make, tmp_path: Path) -> None:
+    run = make("a")
+    runs.note_export(run.folder, tmp_path / "job")
+    run = runs.read(run.folder)
+    assert run.state == "exported"
+    with pytest.raises(AppError, match="run_exported") as caught:
+        runs.find_finished(tmp_path / "runs", "a")
+    assert caught.value.facts["path"] == str(tmp_path / "job")
+    shutil.copyfile(TRANSCRIPTS / "good.jsonl", run.folder / standing.JOURNAL)  # taken back
+    assert runs.find_finished(tmp_path / "runs", "a").state == "finished"
+
+
+def test_a_run_that_has_not_finished_has_nothing_to_tell(make: Make, tmp_path: Path) -> None:
+    tell(make("a", "crashed"), events.Paused(3))
+    with pytest.raises(AppError, match="gate_not_finished"):
+        runs.find_finished(tmp_path / "runs", "a")
+
+
+def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -> None:
+    cache = tmp_path / "bases"
+    for name in ("a" * 16, "b" * 16, "c" * 16):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "weights").write_bytes(bytes(1000))
+    for name in ("d-f16.gguf", "notes.txt"):
+        (cache / name).write_bytes(bytes(10))
+    kept = make("a", base_sha256="a" * 64).spec
+    with filelock.FileLock(cache / f"{'c' * 16}.lock"):
+        assert bases.clear(cache, [kept, None]) == 0  # whose base it is cannot be read
+        assert bases.clear(cache, [kept]) == 1000
+    assert {path.name for path in cache.iterdir() if path.suffix != ".lock"} == {
+        "a" * 16, "c" * 16, "d-f16.gguf", "notes.txt",
+    }  # fmt: skip
+    assert bases.clear(cache, []) == 2010
+    assert [path.name for path in cache.iterdir()] == ["notes.txt"]
+
+
 def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:
     run = make("a", "crashed")
     command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / runs.SPEC)]
@@ -265,7 +316,7 @@ def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None
     try:
         run = tell(run, events.Started(1, process.pid, 5.0))
         assert run.state == "running"
-        with pytest.raises(AppError, match="run_busy"):
+        with pytest.raises(AppError, match="run_ending"):
             runs.hold(run.folder)
     finally:
         process.communicate()

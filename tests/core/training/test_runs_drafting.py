@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,11 @@ def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path)
     ("wishes", "code", "fact"),
     [
         ({"rank": 0}, "spec_invalid", ("field", "rank")),
-        ({"rank": "8"}, "spec_invalid", ("expected", "1〜1024")),
+        ({"rank": "8"}, "spec_invalid", ("expected", "1〜1024 の整数")),
+        ({"rank": 3.5}, "spec_invalid", ("expected", "1〜1024 の整数")),
+        ({"max_steps": 6.0}, "spec_invalid", ("expected", "1〜10000000 の整数")),
+        ({"learning_rate": 2}, "spec_invalid", ("expected", "0.00000001〜1")),
+        ({"学習率": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
         ({"learning_rate": float("nan")}, "spec_invalid", ("field", "learning_rate")),
         ({"preset": "quick"}, "spec_invalid", ("expected", "light / standard / thorough / paper-2603.18037 のどれか")),
         ({"learning_rat": 1e-4}, "spec_unknown_field", ("near", "learning_rate")),
@@ -140,6 +146,18 @@ def test_a_mistake_is_named(
     assert fact is None or error.facts[fact[0]] == fact[1]
 
 
+def test_what_may_be_set_is_named_without_what_is_filled_in(where: Paths, data: Path, model: LocalModel) -> None:
+    near = refused({"data": str(data), "base": model.path, "qqq": 1}, where).facts["near"].split(" / ")
+    assert {"data", "base", "learning_rate"} <= set(near)
+    assert not {"version", "hashes", "bases", "base_sha256", "form", "converter"} & set(near)
+
+
+def test_a_part_of_a_split_that_is_missing_is_named(where: Paths, data: Path, model: LocalModel) -> None:
+    (data / "holdout.jsonl").unlink()
+    error = refused({"data": str(data), "base": model.path}, where)
+    assert (error.code, error.facts["path"]) == ("run_data_missing", str(data / "holdout.jsonl"))
+
+
 def test_data_without_validation_is_refused(tmp_path: Path, where: Paths, model: LocalModel) -> None:
     (tmp_path / "t").write_text(ROW, encoding="utf-8")
     error = refused({"train": str(tmp_path / "t"), "base": model.path}, where)
@@ -166,6 +184,33 @@ def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Pa
 def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(AppError, match="spec_unreadable"):
         drafting.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b'{"base": "a",\n"rank" 3}', "spec_unreadable", "2 行目"),
+        ('{"base": "橋"}'.encode("cp932"), "spec_not_utf8", "UTF-8"),
+        ('{"base": "橋"}'.encode("utf-16"), "spec_not_utf8", "UTF-8"),
+        (b"[]", "spec_unreadable", "{ } で囲まれた"),
+        (b'{"rank": NaN}', "spec_unreadable", "NaN は"),
+        (b'{"rank": 1, "rank": 2}', "spec_unreadable", "二度"),
+    ],
+)
+def test_why_a_spec_cannot_be_read_is_said_in_japanese(tmp_path: Path, content: bytes, code: str, words: str) -> None:
+    path = tmp_path / "設定.json"
+    path.write_bytes(content)
+    with pytest.raises(AppError, match=code) as caught:
+        drafting.read(path)
+    said = str(wording.describe_error(caught.value))
+    assert words in said
+    assert not re.search("Expecting|codec|object", said)
+
+
+def test_a_folder_is_no_spec(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="spec_unreadable") as caught:
+        drafting.read(tmp_path)
+    assert sys.platform == "win32" or "フォルダです" in str(wording.describe_error(caught.value))
 
 
 @pytest.mark.parametrize(
