@@ -79,7 +79,7 @@ def start(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 def test_a_run_tells_everything_and_finishes(start: Start, tmp_path: Path) -> None:
     heard = start("good", holdout=str(tmp_path / "holdout.jsonl"))
-    with pytest.raises(AppError, match="run_busy|run_judging"):
+    with pytest.raises(AppError, match=r"run_busy|run_judging"):
         runs.hold(heard.folder)
     end = heard.to_its_end()
     assert isinstance(end, Finished)
