@@ -114,7 +114,8 @@ def _times(plan: Plan) -> Iterator[str]:
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
     yield phrase("plan_time_card" if plan.device.kind == "cuda" else "plan_time", total=duration(total_s))
-    step = duration(time.step_s) if time.step_s >= 1 else phrase("plan_under_a_second")
+    is_long = time.step_s >= 1
+    step = phrase("plan_about", time=duration(time.step_s)) if is_long else phrase("plan_under_a_second")
     yield phrase("plan_time_steps", steps=f"{time.steps:,}", step=step, total=duration(steps_s))
     if total_s > steps_s:
         yield phrase("plan_time_evaluations", total=duration(total_s - steps_s))
