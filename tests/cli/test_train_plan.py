@@ -2,21 +2,25 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.cli import main
+from app.cli import main, train_plan
 from app.cli.train_plan import tokens_text
 from app.core.training_environment import VARIABLE, TrainingEnvironment
 from app.services import training
 from app.services.training import Trainer
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import tiny_base, write_spec  # noqa: F401
+from trainer.estimate import Time
 from trainer.events import Preview, PreviewToken
+from trainer.spec import RunSpec
 
 Kotae = Callable[..., tuple[int, str, str]]
 
@@ -130,6 +134,28 @@ def test_a_job_is_trained_by_its_script_and_taken_back(
     run = json.loads(out)
     assert (run["id"], run["state"]) == (made["run"], "finished")
     assert Path(run["adapter"]).is_file()
+
+
+def test_the_parts_of_the_time_add_up() -> None:
+    plan: Any = SimpleNamespace(
+        time=Time(step_s=7.721, steps=12, total_s=219.9), device=SimpleNamespace(kind="cpu"), spec=RunSpec(*"abcd", "e")
+    )
+    whole, steps, evaluations, others = train_plan._times(plan)
+    assert "3 分 40 秒" in whole
+    assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
+    assert evaluations == "  検証 2 分 7 秒"
+    assert "評価（判定）" in others
+
+
+def test_a_plan_says_settings_in_words(
+    kotae: Kotae, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-python"))
+    _, out, _ = kotae("train", "plan", str(spec))
+    (settings,) = [line for line in out.splitlines() if line.startswith("設定：")]
+    assert "学習率 0.003、" in settings
+    assert "途中の値の再計算 なし、" in settings
+    assert not re.search(r"[a-z]_[a-z]|False|None", settings)
 
 
 def test_a_base_comes_along_only_with_a_job(kotae: Kotae, spec: Path) -> None:

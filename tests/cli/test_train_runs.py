@@ -1,119 +1,25 @@
 """`kotae train run` and what follows, as whole programs with a fake trainer; and `kotae ask` with a run's adapter."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from PySide6.QtCore import QCoreApplication
 
-from app.cli import main
 from app.core.training import gate_file, runs
 from app.core.training.bootstrap import Interval
 from app.core.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
 from tests import models
-
-ROOT = Path(__file__).parents[2]
-ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+from tests.cli.conftest import Kotae, Start, read_all, wait_until
 
 CHANGE = Interval(-0.5, -0.6, -0.4, 40)
-
-Start = Callable[..., "subprocess.Popen[str]"]
-Kotae = Callable[..., tuple[int, dict[str, Any], str]]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """As `kotae data split` leaves it."""
-    folder = tmp_path / "点検"
-    folder.mkdir()
-    files = {}
-    for part in ("train", "validation", "holdout"):
-        (folder / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
-        files[part] = {"file": f"{part}.jsonl", "rows": 1, "sha256": hashlib.sha256(ROW.encode()).hexdigest()}
-    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return models.tiny_llama(tmp_path / "小さなモデル.gguf")
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `kotae ARGUMENTS`."""
-    started = []
-
-    def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
-        variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": f"fake:{trainer}"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", *arguments],
-            env=os.environ | variables | {"KOTAE_ENGINE": "echo"},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def kotae(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], qapp: QCoreApplication
-) -> Kotae:
-    """Runs `kotae ARGUMENTS --json` in this process: exit status, the object, what stood on stderr.
-
-    `qapp`: the one application of the process is made before the command would make one, which windows could not use.
-    """
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))
-
-    def run(*arguments: str, trainer: str = "good") -> tuple[int, dict[str, Any], str]:
-        monkeypatch.setenv("KOTAE_TRAINER", f"fake:{trainer}")
-        capfd.readouterr()
-        try:
-            status = main.main([*arguments, "--json"], lambda _folder, _language: 0)
-        except SystemExit as end:
-            status = int(end.code or 0)
-        said = capfd.readouterr()
-        assert len(said.out.splitlines()) == 1
-        return status, json.loads(said.out), said.err
-
-    return run
-
-
-@pytest.fixture
-def trained(kotae: Kotae, data: Path, base: Path) -> dict[str, Any]:
-    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base))
-    assert status == 0, log
-    return result
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_data_and_base_are_trained_and_the_adapter_answers(
@@ -164,7 +70,7 @@ def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None
     seen: list[bytes] = []
     process = start("train", "run", "--data", str(data), "--base", str(base), stderr=theirs)
     os.close(theirs)
-    reader = threading.Thread(target=_read_all, args=(ours, seen))
+    reader = threading.Thread(target=read_all, args=(ours, seen))
     reader.start()
     process.communicate(timeout=60)
     reader.join()
@@ -173,14 +79,6 @@ def test_a_terminal_sees_each_step(start: Start, data: Path, base: Path) -> None
     assert "12/12 ステップ" in text
     assert "812 トークン/秒" in text
     assert "モデルを読み込んでいます" in text
-
-
-def _read_all(descriptor: int, seen: list[bytes]) -> None:
-    try:
-        while block := os.read(descriptor, 65536):
-            seen.append(block)
-    except OSError:  # Linux ends a terminal so
-        return
 
 
 def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
@@ -200,90 +98,6 @@ def test_ctrl_c_pauses_and_the_run_goes_on(start: Start, kotae: Kotae, data: Pat
     assert f"{paused['step']} ステップから続けます" in log
     status, result, _ = kotae("train", "resume", "橋梁")
     assert (status, result["error"]["code"]) == (3, "run_is_finished")
-
-
-def test_a_terminal_that_closes_pauses_the_run(kotae: Kotae, data: Path, base: Path, tmp_path: Path) -> None:
-    variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": "fake:slow"}
-    (tmp_path / "設定.json").write_text(
-        json.dumps({"data": str(data), "base": str(base), "max_steps": 300}), encoding="utf-8"
-    )
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        command = [sys.executable, "-m", "app", "train", "run", str(tmp_path / "設定.json")]
-        os.execve(command[0], command, os.environ | variables)
-    folder = tmp_path / "データ" / "runs"
-    reader = threading.Thread(target=_read_all, args=(terminal, []), daemon=True)
-    reader.start()
-    wait_until(lambda: any('"event":"step"' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
-    (trainer,) = psutil.Process(pid).children()
-    os.close(terminal)
-    os.waitpid(pid, 0)
-    trainer.wait(30)
-    _, listed, _ = kotae("train", "list")
-    assert [run["state"] for run in listed["runs"]] == ["paused"]
-
-
-def test_who_resumes_a_run_that_goes_on_is_told_nothing_else(
-    start: Start, kotae: Kotae, data: Path, base: Path, tmp_path: Path
-) -> None:
-    start("train", "run", "--data", str(data), "--base", str(base), trainer="silent")
-    folder = tmp_path / "データ" / "runs"
-    wait_until(lambda: any('"step":3' in path.read_text("utf-8") for path in folder.glob("*/events.jsonl")))
-    for action in ("resume", "gate", "report", "remove"):
-        status, result, log = kotae("train", action, "点検")
-        assert (status, result["error"]["code"]) == (3, "run_busy")
-        assert len(log.splitlines()) == 1, action
-
-
-def test_what_another_machine_is_to_train_does_not_begin_here(
-    kotae: Kotae, data: Path, base: Path, tmp_path: Path
-) -> None:
-    status, job, log = kotae(
-        "train", "plan", "--data", str(data), "--base", str(base), "--job", str(tmp_path / "遠い PC")
-    )
-    assert status == 0, log
-    _, listed, _ = kotae("train", "list")
-    assert [run["state"] for run in listed["runs"]] == ["exported"]
-    for action in ("resume", "gate", "report"):
-        status, result, log = kotae("train", action, job["run"])
-        assert (status, result["error"]["code"]) == (3, "run_exported"), action
-        assert "遠い PC" in log
-    assert not (Path(listed["runs"][0]["folder"]) / "events.jsonl").exists()
-
-
-def test_a_run_whose_model_is_on_the_list_is_not_removed(kotae: Kotae, trained: dict[str, Any]) -> None:
-    made = models.tiny_llama(Path(trained["folder"]) / "点検-Q6_K.gguf")
-    _, added, _ = kotae("models", "import", str(made))
-    status, result, log = kotae("train", "remove", trained["id"])
-    assert (status, result["error"]["code"]) == (3, "run_has_model")
-    assert f"kotae models remove {added['id']}" in log
-    assert made.is_file()
-    kotae("models", "remove", added["id"])
-    assert kotae("train", "remove", trained["id"])[0] == 0
-
-
-def test_a_removed_run_takes_its_converted_base_along(kotae: Kotae, trained: dict[str, Any], tmp_path: Path) -> None:
-    converted = tmp_path / "データ" / "bases" / ("a" * 16)
-    converted.mkdir(parents=True)
-    (converted / "weights").write_bytes(bytes(1_000_000))
-    status, result, log = kotae("train", "remove", trained["id"])
-    assert (status, result["freed_bytes"] > 1_000_000) == (0, True)
-    assert "1.0 MB" in log
-    assert not converted.exists()
-
-
-def test_a_job_belongs_to_the_plan(kotae: Kotae) -> None:
-    status, result, _ = kotae("train", "run", "spec.json", "--job", "/my jobs")
-    assert (status, result["error"]["code"]) == (3, "run_job_is_planned")
-    assert "kotae train plan" in result["error"]["next"]
-
-
-def test_time_is_told_by_the_clock_and_by_the_steps(start: Start, data: Path, base: Path) -> None:
-    process = start("train", "run", "--data", str(data), "--base", str(base))
-    out, _ = process.communicate(timeout=60)
-    assert re.search("ステップの計算に .* 秒", out)
-    assert re.search("^かかった時間：.* 秒（読み込み、検証、保存を含む）$", out, re.MULTILINE)
 
 
 def test_ctrl_c_in_a_terminal_pauses_however_early_it_comes(

@@ -109,12 +109,12 @@ def of_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
 
 def of_finding(finding: Finding) -> str:
     """What a check before training has found, in words; its code where this version has none for it."""
-    facts = {
+    shown = {
         name: number(value) if type(value) is int and not name.endswith("_bytes") else value
         for name, value in finding.facts.items()
     }
     try:
-        return wording.phrase(f"finding_{finding.code}", **facts)
+        return wording.phrase(f"finding_{finding.code}", **shown)
     except KeyError:
         facts = ", ".join(f"{name}={value}" for name, value in finding.facts.items())
         return f"{finding.code} ({facts})" if facts else finding.code

@@ -309,6 +309,17 @@ def test_what_a_spec_expects_is_said_in_words() -> None:
     assert len(long) < 100
 
 
+def test_numbers_of_a_finding_are_written_as_the_others_are() -> None:
+    facts = {"count": 24, "p50": 77, "p90": 96, "longest": 110, "tokens": 1650, "trained": 1064}
+    assert "全 1,650 トークンのうち 1,064 トークン" in problems.of_finding(events.Finding("lengths", "note", facts))
+
+
+@pytest.mark.parametrize(("why", "words"), [("no card", "GPU が見つかりません"), ("built without CUDA", "CPU 用で")])
+def test_a_card_that_cannot_be_used_is_explained(why: str, words: str) -> None:
+    error = problems.of_run("spec_invalid", {"field": "device", "value": "cuda", "expected": f"cpu: {why}"}, "x")
+    assert words in wording.describe_error(error).next
+
+
 def test_a_finding_without_words_is_told_by_its_code() -> None:
     assert problems.of_finding(events.Finding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
     assert problems.of_finding(events.Finding("of_tomorrow", "warn")) == "of_tomorrow"

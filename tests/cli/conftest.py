@@ -1,0 +1,113 @@
+"""`kotae` for tests of training: as a program of its own, and in this process; a fake trainer; data and a tiny base."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QCoreApplication
+
+from app.cli import main
+from tests import models
+
+ROOT = Path(__file__).parents[2]
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Kotae = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """As `kotae data split` leaves it."""
+    folder = tmp_path / "点検"
+    folder.mkdir()
+    files = {}
+    for part in ("train", "validation", "holdout"):
+        (folder / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+        files[part] = {"file": f"{part}.jsonl", "rows": 1, "sha256": hashlib.sha256(ROW.encode()).hexdigest()}
+    (folder / "split.json").write_text(json.dumps({"version": 1, "files": files}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return models.tiny_llama(tmp_path / "小さなモデル.gguf")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts `kotae ARGUMENTS`."""
+    started = []
+
+    def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
+        variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": f"fake:{trainer}"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", *arguments],
+            env=os.environ | variables | {"KOTAE_ENGINE": "echo"},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def kotae(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], qapp: QCoreApplication
+) -> Kotae:
+    """Runs `kotae ARGUMENTS --json` in this process: exit status, the object, what stood on stderr.
+
+    `qapp`: the one application of the process is made before the command would make one, which windows could not use.
+    """
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setenv("KOTAE_DATA_DIR", str(tmp_path / "データ"))
+
+    def run(*arguments: str, trainer: str = "good") -> tuple[int, dict[str, Any], str]:
+        monkeypatch.setenv("KOTAE_TRAINER", f"fake:{trainer}")
+        capfd.readouterr()
+        try:
+            status = main.main([*arguments, "--json"], lambda _folder, _language: 0)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capfd.readouterr()
+        assert len(said.out.splitlines()) == 1
+        return status, json.loads(said.out), said.err
+
+    return run
+
+
+@pytest.fixture
+def trained(kotae: Kotae, data: Path, base: Path) -> dict[str, Any]:
+    status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base))
+    assert status == 0, log
+    return result
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def read_all(descriptor: int, seen: list[bytes]) -> None:
+    try:
+        while block := os.read(descriptor, 65536):
+            seen.append(block)
+    except OSError:  # Linux ends a terminal so
+        return
