@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.cli import model_care
 from app.cli.loop import Waiting, application
@@ -26,7 +26,9 @@ from app.core.records import LocalModel
 from app.core.store import Store
 from app.core.wording import help_text
 from app.services import background
-from app.services.builds import Builds, Commands, Progress
+
+if TYPE_CHECKING:
+    from app.services.builds import Builds, Progress  # it tries what it has built, with all that answers questions
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -52,6 +54,8 @@ def _build(options: argparse.Namespace, where: Paths, output: Output) -> int:
     plan = _plan(options, target)
     if plan.other_base:
         output.note("build_other_base", base=plan.other_base, name=plan.request.model.repository)
+    from app.services.builds import Builds, Commands
+
     environment = training_environment.locate(where.data)
     app = application()
     store = Store.open(where.database, where.backups)
@@ -107,7 +111,7 @@ def _say_what_is_kept(target: Path, output: Output) -> None:
 class _Building:
     """Runs one build to its end and collects what it says."""
 
-    def __init__(self, builds: Builds, output: Output) -> None:
+    def __init__(self, builds: "Builds", output: Output) -> None:
         self._builds = builds
         self._output = output
         self.models: list[LocalModel] | None = None
@@ -129,7 +133,7 @@ class _Building:
             self._builds.cancel()
         self._output.end_progress()
 
-    def _on_progressed(self, progress: Progress) -> None:
+    def _on_progressed(self, progress: "Progress") -> None:
         percent = 100 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
         facts = dataclasses.asdict(progress) | {"percent": percent}
         self._output.progress(f"building_{facts.pop('phase')}", **facts)
@@ -147,7 +151,7 @@ class _Building:
         self.waiting.stop()
 
 
-def _print(plan: BuildPlan, models: list[LocalModel], builds: Builds, output: Output) -> None:
+def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: Output) -> None:
     from app.cli.models import described
 
     made, lines = [], []
