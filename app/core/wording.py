@@ -1,5 +1,6 @@
 """Error codes into sentences: what happened, then what to do next. The one reader of `resources/wording.toml`."""
 
+import errno
 import functools
 import os
 import re
@@ -50,7 +51,7 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> Sentenc
     entry = _entries().get(code)
     if entry is None:
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
-    shown = _Facts(_with_units(facts))
+    shown = _Facts(_shown(facts, language))
     return Sentence(
         _formatter.vformat(entry[language], (), shown),
         _formatter.vformat(entry[f"{language}_next"], (), shown),
@@ -69,7 +70,7 @@ def outline(code: str) -> str:
 def phrase(key: str, /, **facts: Any) -> str:
     """A short text of the command line (`[text.KEY]`). Raises KeyError for an unknown key."""
     entry: dict[str, str] = _document()["text"][key]
-    return _formatter.vformat(entry[_current], (), _Facts(_with_units(facts)))
+    return _formatter.vformat(entry[_current], (), _Facts(_shown(facts, _current)))
 
 
 def field_name(key: str) -> str:
@@ -105,9 +106,15 @@ def codes() -> frozenset[str]:
     return frozenset(_entries())
 
 
-def _with_units(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists."""
+def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists.
+
+    What the system says of a file or folder is said in Japanese (`[system]`).
+    """
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
+    if language == "ja":
+        said = _system_words()
+        shown = {key: said.get(value, value) if isinstance(value, str) else value for key, value in shown.items()}
     for key, value in facts.items():
         if key.endswith("_bytes") and isinstance(value, int | float):
             shown[key.removesuffix("_bytes") + "_gb"] = (
@@ -139,6 +146,13 @@ class _PlainFormatter(string.Formatter):
 
 
 _formatter = _PlainFormatter()
+
+
+@functools.cache
+def _system_words() -> dict[str, str]:
+    """The system's English for an error, which it writes in no other language unless a program asks for it."""
+    words = {getattr(errno, name, None): japanese for name, japanese in _document()["system"].items()}
+    return {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
 
 
 @functools.cache

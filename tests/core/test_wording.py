@@ -1,12 +1,14 @@
 """Every error has a sentence and a next step, in both languages."""
 
+import errno
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from app.core import wording
+from app.core import paths, wording
 
 SOURCES = [path for folder in ("app", "trainer") for path in Path(folder).rglob("*.py")]
 
@@ -71,3 +73,18 @@ def test_what_a_shell_would_take_apart_is_quoted_in_commands() -> None:
 
 def test_an_unknown_code_is_said_to_be_a_bug() -> None:
     assert "予期しない" in wording.describe("no_such_code", {"x": 1}).message
+
+
+def test_what_the_system_says_is_said_in_japanese_and_left_in_english() -> None:
+    with pytest.raises(OSError) as raised:
+        Path("/nowhere/at/all").read_bytes()
+    facts = {"path": "/nowhere/at/all", "reason": raised.value.strerror}
+    assert "（/nowhere/at/all：見つかりません）" in wording.describe("file_unreadable", facts, "ja").message.replace(
+        " ", ""
+    )
+    assert "No such file or directory" in wording.describe("file_unreadable", facts, "en").message
+
+
+def test_every_error_of_the_system_with_words_exists_somewhere() -> None:
+    document = tomllib.loads((paths.resources() / "wording.toml").read_text("utf-8"))
+    assert [name for name in document["system"] if not hasattr(errno, name)] == []
