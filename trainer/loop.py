@@ -289,7 +289,7 @@ class Loop(Trainer):  # type: ignore[misc]
                 gradient_norm=float(logs.get("grad_norm", 0.0)),
                 tokens_per_s=round(tokens_per_s, 1),
                 memory_bytes=peak_memory_bytes(str(self.material.spec.device)),
-                left_s=round(step_s * (total - step) + self._evaluation_s * self._evaluations_left(), 1),
+                left_s=round(step_s * (total - step) + self._evaluation_s * self._evaluations_left(), 3),
             )
         )
         if self.material.spec.device == "cuda" and self.clock.has_become_slow():
