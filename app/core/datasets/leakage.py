@@ -27,9 +27,7 @@ class LeakageReport:
     near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
     near_validation: int  # the same of validation: not 0 where a split does not keep alike rows together
     shared_groups: tuple[str, ...]  # in more than one part: none in a sound split
-    known: tuple[
-        tuple[Row, Row], ...
-    ]  # held-out rows whose answer stands in training, and where: none in a sound split
+    known: tuple[tuple[Row, Row], ...]  # a held-out row and a training row with its answer: none in a sound split
     compared: int  # held-out rows whose answers were looked for there (see `duplicates.same_answers`)
 
     @property
