@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,10 @@ from PySide6.QtCore import QCoreApplication
 
 from app.cli import main
 from tests import models
+from tests.cli.processes import ROOT, Start, programs
 
-ROOT = Path(__file__).parents[2]
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
 
-Start = Callable[..., "subprocess.Popen[str]"]
 Kotae = Callable[..., tuple[int, dict[str, Any], str]]
 
 
@@ -44,25 +41,13 @@ def base(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `kotae ARGUMENTS`."""
-    started = []
+    with programs(tmp_path / "データ") as begin:
 
-    def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
-        variables = {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "KOTAE_TRAINER": f"fake:{trainer}"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", *arguments],
-            env=os.environ | variables | {"KOTAE_ENGINE": "echo"},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
-        )
-        started.append(process)
-        return process
+        def run(*arguments: str, trainer: str = "good", **options: Any) -> "subprocess.Popen[str]":
+            variables = {"KOTAE_TRAINER": f"fake:{trainer}", "KOTAE_ENGINE": "echo"}
+            return begin(*arguments, variables=variables, **options)
 
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+        yield run
 
 
 @pytest.fixture
@@ -96,13 +81,6 @@ def trained(kotae: Kotae, data: Path, base: Path) -> dict[str, Any]:
     status, result, log = kotae("train", "run", "--data", str(data), "--base", str(base))
     assert status == 0, log
     return result
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def read_all(descriptor: int, seen: list[bytes]) -> None:

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.cli.main import main
 from app.core import wording
 from app.core.documents.library import Library
 from app.core.documents.records import Label
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -313,13 +313,6 @@ def test_a_label_is_given_to_the_collection(docs: Run, data: Path, files: Path, 
     library = Library.beside(data / "documents.sqlite")
     assert library.collection("基準").label == label
     library.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def read_count(database: Path) -> int:

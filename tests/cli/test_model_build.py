@@ -1,26 +1,23 @@
 """`kotae models build` as a whole program: with the real converter where the training environment is there."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.core import gguf, training_environment
 from app.core.errors import AppError
 from tests import hf_models
+from tests.cli.processes import Start, ended, programs
 from tests.hf_models import HfShape
+from tests.waiting import wait_until
 from trainer.convert_job import GgufToHf, job_to_json
 
 ROOT = Path(__file__).parents[2]
 SHAPE = HfShape(embedding=256, feed_forward=512)
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def has_converter() -> bool:
@@ -36,41 +33,8 @@ needs_converter = pytest.mark.skipif(not has_converter(), reason="no training en
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `kotae models build ARGUMENTS --json`."""
-    started = []
-
-    def run(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "models", "build", *arguments, "--json"],
-            env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ")} | variables,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        process.stderr.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any], str]:
-    out, log = process.communicate(timeout=120)
-    return process.returncode, json.loads(out) if out else {}, log
+    with programs(tmp_path / "データ") as begin:
+        yield lambda *arguments, **variables: begin("models", "build", *arguments, "--json", variables=variables)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from app.core import catalogue, settings
 from app.core.settings import Settings
 from tests.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
 from tests.downloads.shelf import LARGE, gguf, put_card, split_gguf
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 90
@@ -87,13 +87,6 @@ def object_of(done: Done) -> dict[str, Any]:
     (line,) = done.stdout.splitlines()
     data: dict[str, Any] = json.loads(line)
     return data
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + LIMIT_S
-    while not is_so():
-        assert time.monotonic() < ends_at
-        time.sleep(0.02)  # between two looks at another process's file
 
 
 def test_a_download_is_listed_afterwards_and_verifies(shell: Shell, small: Stored) -> None:

@@ -1,14 +1,10 @@
 """`kotae train environment` as a whole program: shown, made over loopback, interrupted, killed; once for real."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -16,11 +12,12 @@ import pytest
 from app.core import training_environment
 from app.core.training_environment import VARIABLE
 from tests import hf_models
+from tests.cli.processes import Start, ended, programs
+from tests.waiting import wait_until
 from tests.wheelhouse import Index, make_wheel
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -31,31 +28,9 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(data: Path) -> Iterator[Start]:
     """Starts `kotae ARGUMENTS --json`; the developer's own environment is out of the way."""
-    started = []
-
-    def run(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", *arguments, "--json"],
-            env=kept | {"KOTAE_DATA_DIR": str(data)} | variables,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def ended(process: "subprocess.Popen[str]", limit_s: float = LIMIT_S) -> tuple[int, dict[str, Any], str]:
-    out, log = process.communicate(timeout=limit_s)
-    return process.returncode, json.loads(out) if out else {}, log
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+    with programs(data) as begin:
+        yield lambda *arguments, **variables: begin(*arguments, "--json", environment=kept, variables=variables)
 
 
 def processes_below(folder: Path) -> list[list[str]]:
@@ -65,13 +40,6 @@ def processes_below(folder: Path) -> list[list[str]]:
         if any(str(folder) in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(words)
     return found
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_without_one_the_answer_is_no_with_the_way_to_one(start: Start, tmp_path: Path) -> None:

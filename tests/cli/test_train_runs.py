@@ -17,7 +17,9 @@ from app.core.training import gate_file, runs
 from app.core.training.bootstrap import Interval
 from app.core.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
 from tests import models
-from tests.cli.conftest import Kotae, Start, read_all, wait_until
+from tests.cli.conftest import Kotae, read_all
+from tests.cli.processes import Start
+from tests.waiting import wait_until
 
 CHANGE = Interval(-0.5, -0.6, -0.4, 40)
 

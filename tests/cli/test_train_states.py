@@ -21,7 +21,9 @@ from app.core.training.standing import Standing
 from app.core.training_environment import TrainingEnvironment
 from app.services.training import Trainer, TrainingRun
 from tests import models
-from tests.cli.conftest import Kotae, Start, read_all, wait_until
+from tests.cli.conftest import Kotae, read_all
+from tests.cli.processes import Start
+from tests.waiting import wait_until
 from trainer.events import Forecast, Phase, Step
 
 ROOT = Path(__file__).parents[2]

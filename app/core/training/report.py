@@ -259,11 +259,7 @@ def _tables(run: runs.Run, told: History, word: dict[str, str]) -> list[tuple[st
         (word["settings"], word["settings_note"], _settings(asked, word) if asked else []),
         (word["facts"], "", _pairs(facts, word)),
         (word["data"], "", _data(asked, word) if asked else []),
-        (
-            word["findings"],
-            "",
-            [(word.get(f"level_{one.level}", ""), problems.of_finding(one)) for one in told.findings],
-        ),
+        (word["findings"], "", [(word[f"level_{one.level}"], problems.of_finding(one)) for one in told.findings]),
         (word["adjusted"], "", [_adjustment(one, word) for one in told.adjusted]),
         (word["versions"], "", _pairs(told.started.versions, word) if told.started else []),
         (word["finished"], "", _pairs(_end(told, word), word)),
@@ -338,8 +334,6 @@ def _shown(value: Any, word: dict[str, str]) -> str:
         return f"{value:.6g}"
     if isinstance(value, int):
         return f"{value:,}"
-    return (
-        " / ".join(map(str, value))
-        if isinstance(value, list | tuple)
-        else json.dumps(value, ensure_ascii=False, default=str)
-    )
+    if isinstance(value, list | tuple):
+        return " / ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False, default=str)
