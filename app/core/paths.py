@@ -66,6 +66,16 @@ class Paths:
         return self.data / "runs"
 
     @property
+    def questions(self) -> Path:
+        """Question sets, a folder each (`app.core.evaluation.question_sets`). Made by the user."""
+        return self.data / "questions"
+
+    @property
+    def evaluations(self) -> Path:
+        """Evaluations and studies, a folder each. Made when the first one is."""
+        return self.data / "evaluations"
+
+    @property
     def bases(self) -> Path:
         """GGUF files as folders that can be trained, by their hash. They can be made again from them."""
         return self.data / "bases"

@@ -1,0 +1,1 @@
+"""Evaluation: question sets, answers of systems that are compared, scores, judges, statistics and studies."""
