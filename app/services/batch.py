@@ -1,8 +1,7 @@
 """Many questions from a file, one after another, each on the disk before the next is asked."""
 
-import statistics
 import time
-from collections import deque
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +25,11 @@ from app.core.training import runs
 from app.core.wording import describe_error
 from app.engine.messages import AdapterUse
 from app.services import background
-from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.answer_queue import AnswerQueue
+from app.services.answer_run import AnswerRequest, Outcome
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.grounding import Wanted
-
-RATED = 20  # answers, the latest: the time that is left is told from them
-DEATHS_MOST = 2  # of the engine one after another: more are no fault of one question
-# What one question can do; everything else would happen to the next one too.
-_OF_ONE_QUESTION = frozenset({"context_full", "decode_failed", "text_unreadable"})
-_DEATHS = frozenset({"engine_died", "engine_hung"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +104,19 @@ class BatchRun(QObject):
     ) -> None:
         """`embedding`: as of `AnswerRun`."""
         super().__init__(parent)
-        self._embedding = embedding
         self.batch = batch
-        self._engine = engine
-        self._template_command = template_command
+        self._questions = {question.line: question for question in batch.questions.questions}
         self._lock = QLockFile(str(batch.out) + journal.SUFFIX + ".lock")
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long it takes
         self._journal: Journal | None = None
         self._scope_label: Label = labels.DEFAULT
-        self._pending: deque[Question] = deque()
-        self._run: AnswerRun | None = None
-        self._text = ""
-        self._deaths = 0
-        self._durations: deque[float] = deque(maxlen=RATED)
+        self._queue = AnswerQueue(engine, template_command, self._request_of, self, embedding)
+        self._queue.asked.connect(lambda _line: self.progressed.emit(self.standing))
+        self._queue.answered.connect(self._on_answered)
+        self._queue.refused.connect(self._on_refused)
+        self._queue.ended.connect(self._on_ended)
         self._error: AppError | None = None
         self._made: Report | None = None  # what is being written
-        self._held_by: set[str] = set()
         self._is_stopping = False
 
     def start(self) -> None:
@@ -142,33 +133,24 @@ class BatchRun(QObject):
 
     @property
     def is_answering(self) -> bool:
-        return self._run is not None
+        return self._queue.is_answering
 
     def hold(self, by: str) -> None:
-        """After the answer that is being written, until everybody who holds it has let it go."""
-        self._held_by.add(by)
+        """As of `AnswerQueue`."""
+        self._queue.hold(by)
 
     def release(self, by: str) -> None:
-        self._held_by.discard(by)
-        is_waiting = self._journal is not None and self._run is None and not self._is_stopping
-        if is_waiting and self._pending and not self._held_by:
-            self._next()
+        self._queue.release(by)
 
     def stop(self) -> None:
         """Drops the answer that is being written; what is answered is put into the file. It can go on later."""
-        if self._is_stopping:
-            return
         self._is_stopping = True
-        if self._run is not None:
-            self._run.stop()
-        elif self._journal is not None:
-            self._save()
+        if self._journal is not None:
+            self._queue.stop()
 
     def abandon(self) -> None:
         """At once, without writing the file: the program ends, and the journal has everything."""
-        self._is_stopping = True
-        if self._run is not None:
-            self._run.abandon()
+        self._queue.abandon()
         if self._journal is not None:
             self._journal.close()
         self._lock.unlock()
@@ -178,13 +160,12 @@ class BatchRun(QObject):
     def _on_opened(self, opened: tuple[Journal, Label]) -> None:
         self._journal, self._scope_label = opened
         known = self._journal.results
-        self._pending.extend(
-            question
-            for question in self.batch.questions.questions
-            if question.line not in known or known[question.line].verdict == "failed"
-        )
-        self.begun.emit(self.standing)
-        self._next()
+        waiting = [line for line in self._questions if line not in known or known[line].verdict == "failed"]
+        self.begun.emit(self._standing(waiting))
+        if self._is_stopping:
+            self._save()
+        else:
+            self._queue.start(waiting)
 
     def _on_not_opened(self, error: AppError) -> None:
         self._lock.unlock()
@@ -192,78 +173,47 @@ class BatchRun(QObject):
 
     @property
     def standing(self) -> Standing:
-        total = len(self.batch.questions.questions)
-        if self._journal is None:
-            return Standing(0, total)
-        question = self._pending[0].text if self._pending else ""
-        left = round(statistics.fmean(self._durations) * len(self._pending)) if self._durations else None
-        return Standing(total - len(self._pending), total, question, left)
+        return self._standing(self._queue.pending) if self._journal is not None else Standing(0, len(self._questions))
 
-    def _next(self) -> None:
-        if self._is_stopping or not self._pending:
-            self._save()
-            return
-        self.progressed.emit(self.standing)
-        if self._held_by:
-            return
-        batch, question = self.batch, self._pending[0]
-        turns = (Turn(question.text),)
+    def _standing(self, waiting: Sequence[Hashable]) -> Standing:
+        total = len(self._questions)
+        question = self._question(waiting[0]).text if waiting else ""
+        return Standing(total - len(waiting), total, question, self._queue.left_s)
+
+    def _question(self, line: Hashable) -> Question:
+        assert isinstance(line, int)
+        return self._questions[line]
+
+    def _request_of(self, line: Hashable) -> AnswerRequest:
+        batch, turns = self.batch, (Turn(self._question(line).text),)
         wanted = Wanted(batch.documents, batch.scope, turns) if batch.scope else None
-        request = AnswerRequest(batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted)
-        self._text = ""
-        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
-        run.text_received.connect(self._on_text)
-        run.finished.connect(self._on_finished)
-        run.failed.connect(self._on_failed)
-        run.stopped.connect(self._on_stopped)
-        run.start()
+        return AnswerRequest(batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted)
 
-    def _on_text(self, piece: str) -> None:
-        self._text += piece
+    def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
+        self._keep(_result(self._question(line), text, outcome, self.batch.model, self._scope_label))
 
-    def _on_finished(self, outcome: Outcome) -> None:
-        if outcome.done.stop_reason == "cancelled":
-            self._on_stopped()
-            return
-        self._deaths = 0
-        self._durations.append(outcome.total_s)
-        self._keep(_result(self._pending[0], self._text, outcome, self.batch.model, self._scope_label))
-
-    def _on_failed(self, error: AppError) -> None:
-        self._deaths += error.code in _DEATHS
-        if error.code in _OF_ONE_QUESTION or (error.code in _DEATHS and self._deaths <= DEATHS_MOST):
-            words = str(describe_error(error))
-            self._keep(
-                Result(
-                    self._pending[0].line, "failed", error_code=error.code, error=words, model=self.batch.model.id,
-                    label=self._scope_label, answered_at=time.time(),
-                )
-            )  # fmt: skip
-            return
-        self._error = error
-        self._on_stopped()
-
-    def _on_stopped(self) -> None:
-        self._forget_run()
-        self._save()
+    def _on_refused(self, line: int, error: AppError) -> None:
+        words = str(describe_error(error))
+        self._keep(
+            Result(
+                line, "failed", error_code=error.code, error=words, model=self.batch.model.id,
+                label=self._scope_label, answered_at=time.time(),
+            )
+        )  # fmt: skip
 
     def _keep(self, result: Result) -> None:
         assert self._journal is not None
-        self._forget_run()
         try:
             self._journal.add(result)
         except AppError as error:  # the disk is full: what is in the journal stays there
             self._error = error
-            self._save()
+            self._queue.stop()
             return
-        self._pending.popleft()
         self.answered.emit(result)
-        self._next()
 
-    def _forget_run(self) -> None:
-        if self._run is not None:
-            self._run.deleteLater()
-            self._run = None
+    def _on_ended(self, error: AppError | None) -> None:
+        self._error = self._error or error
+        self._save()
 
     def _save(self) -> None:
         assert self._journal is not None

@@ -162,7 +162,7 @@ def test_the_chat_goes_first(desk: Desk) -> None:
     assert session.ask("会話の質問")
     run = desk.batches._run
     assert run is not None
-    assert CHAT in run._held_by
+    assert CHAT in run._queue._held_by
     with desk.scene.qtbot.waitSignal(desk.batches.finished, timeout=LIMIT_MS):
         pass
     assert ended == ["row 1", "chat", "row 2", "row 3"]
