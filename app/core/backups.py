@@ -5,7 +5,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from app.core.database_errors import failure
+from app.core.database_errors import UNREADABLE, failure
 from app.core.errors import AppError
 
 BACKUP_DAYS = 7
@@ -30,7 +30,7 @@ def copy(database: Path, target: Path) -> None:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UNREADABLE) as error:
         found = failure(error, target)
         if found.code == "database_damaged":
             raise failure(error, database) from error
@@ -111,5 +111,5 @@ def _is_sound(path: Path) -> bool:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
         finally:
             db.close()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UNREADABLE):
         return False

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.core import backups
-from app.core.database_errors import IN_MEMORY, failure
+from app.core.database_errors import IN_MEMORY, UNREADABLE, failure
 from app.core.errors import AppError
 from app.core.store_schema import MIGRATIONS
 
@@ -46,11 +46,11 @@ class Database:
         """
         try:
             db = _connected(path)
-        except sqlite3.Error as error:  # a folder in its place, or a path longer than the 512 bytes that sqlite takes
+        except (sqlite3.Error, UNREADABLE) as error:  # a folder, or a path longer than sqlite's 512 bytes, among others
             raise failure(error, path) from error
         try:
             intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UNREADABLE) as error:
             db.close()
             raise failure(error, path) from error
         if not intact:
@@ -159,7 +159,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
-    except sqlite3.Error:
+    except BaseException:
         db.close()
         raise
     return db
