@@ -74,6 +74,7 @@ class Message:
     """One question or answer. Every message has a parent, so edits and repeats make branches; nothing is overwritten.
 
     `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done).
+    `rating`: what the user thinks of an answer: 1 good, -1 bad, 0 nothing said (`app.core.answer_ratings`).
     """
 
     id: int
@@ -86,6 +87,8 @@ class Message:
     details: AnswerDetails | None = None
     branch: int = 1  # which of the messages with this parent, from 1, in the order they were made
     branches: int = 1
+    rating: int = 0
+    correction: str = ""  # the right answer in the user's words; it counts while the rating is bad
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,8 +326,8 @@ class Store:
 
     def _insert(self, message: Message) -> int:
         message_id = self._db.write(
-            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details)"  # noqa: S608
-            f" VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message(id, conversation_id, parent_id, role, text, status, created_at, details,"  # noqa: S608
+            f" rating, correction) VALUES ({_new_id('message')}, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             message.conversation_id,
             message.parent_id,
             message.role,
@@ -335,6 +335,8 @@ class Store:
             message.status,
             message.created_at,
             stored_values.details_json(message.details) if message.details else None,
+            message.rating,
+            message.correction,
         )
         self._index.replace(message_id, "", _indexed(message.text, message.status))
         raise_label(self._db, message.conversation_id, message.details)
@@ -380,6 +382,8 @@ def _message(row: Row) -> Message:
         stored_values.details(row["details"]),
         row["branch"],
         row["branches"],
+        row["rating"],
+        row["correction"],
     )
 
 

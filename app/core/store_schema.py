@@ -127,6 +127,12 @@ def _label_of_a_conversation(db: sqlite3.Connection) -> None:
     )
 
 
+def _ratings_of_answers(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE message ADD COLUMN rating INTEGER NOT NULL DEFAULT 0 CHECK (rating BETWEEN -1 AND 1)")
+    db.execute("ALTER TABLE message ADD COLUMN correction TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX message_rated ON message(rating) WHERE rating <> 0")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -136,4 +142,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _quicker_branches_and_erasing,
     _scope_of_a_conversation,
     _label_of_a_conversation,
+    _ratings_of_answers,
 )

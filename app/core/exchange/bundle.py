@@ -34,12 +34,12 @@ def as_dict(bundle: Bundle) -> dict[str, Any]:
         "label": conversation.label,
         "choices": conversation.choices.as_dict(),
         "leaf": numbers.get(conversation.leaf_id),
-        "messages": [_message(message, numbers) for message in bundle.messages],
+        "messages": [_message(message, numbers) | _rating(message) for message in bundle.messages],
     }
 
 
 def marks(bundle: Bundle) -> list[str]:
-    """A mark of each message, made of its content and that of all messages above it.
+    """A mark of each message, made of its content and that of all messages above it, whatever is thought of them.
 
     Two conversations whose marks are the same are the same tree; where one has all marks of the other, it holds it.
     """
@@ -66,6 +66,12 @@ def _message(message: Message, numbers: dict[int | None, int]) -> dict[str, Any]
         "created_at": float(message.created_at),
         "details": _details(message.details, numbers) if message.details else None,
     }
+
+
+def _rating(message: Message) -> dict[str, Any]:
+    """A correction that does not count at present stays here."""
+    rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
+    return rating | {"correction": message.correction} if message.rating < 0 and message.correction else rating
 
 
 def _details(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:

@@ -137,7 +137,23 @@ def _message(data: Any, at: int) -> Message:
     if status == "streaming":  # whoever was writing it does so no more
         status = "stopped"
         details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
-    return Message(message_id, 0, parent_id, role, text, status, _time(data.get("created_at"), at), details)
+    rating, correction = _rating(data, role, at)
+    created_at = _time(data.get("created_at"), at)
+    return Message(
+        message_id, 0, parent_id, role, text, status, created_at, details, rating=rating, correction=correction
+    )
+
+
+def _rating(data: dict[str, Any], role: str, at: int) -> tuple[int, str]:
+    """Of an answer; with a correction where it is said to be bad."""
+    rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", at)
+    if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
+        raise RefusedError("rating", at)
+    if (rating and role != "answer") or (correction and rating != -1):
+        raise RefusedError("rating", at)
+    if len(correction) > MESSAGE_CHARACTERS_MAX:
+        raise RefusedError("long", at)
+    return rating, correction
 
 
 def _details(data: Any, role: str, at: int) -> AnswerDetails | None:

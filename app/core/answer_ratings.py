@@ -1,0 +1,36 @@
+"""What the user thinks of answers: good, bad, and what a bad one should have said."""
+
+from app.core.documents import claims
+from app.core.records import Message
+from app.core.store import Store
+
+GOOD, UNRATED, BAD = 1, 0, -1
+
+
+def rate(store: Store, answer_id: int, rating: int, correction: str | None = None) -> Message:
+    """Gives the answer as it is then. `correction` None: one that was written earlier is kept, and counts while the
+    answer is bad; one that only repeats the answer is none.
+
+    Raises KeyError when the answer is not there (any more).
+    """
+    answer = store.message(answer_id)
+    written = answer.correction if correction is None else correction.strip()
+    if unmarked(answer, written) == unmarked(answer, answer.text):
+        written = ""
+    with store.database.transaction():
+        store.database.write(
+            "UPDATE message SET rating = ?, correction = ? WHERE id = ? AND role = 'answer'",
+            rating,
+            written,
+            answer_id,
+        )
+    return store.message(answer_id)
+
+
+def unmarked(answer: Message, text: str) -> str:
+    """Text of an answer, or of its correction, without marks of sources, [1], which mean nothing elsewhere.
+
+    Where there are no sources, they are part of the text: of code, often.
+    """
+    is_grounded = answer.details is not None and answer.details.grounding is not None
+    return (claims.CITED.sub("", text) if is_grounded else text).strip()
