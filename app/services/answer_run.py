@@ -55,6 +55,7 @@ class AnswerRequest:
     adapters: tuple[AdapterUse, ...] | None = None  # None: that of the model's card, if it has one
     force_load: bool = False  # load although the memory seems too small
     wanted: Wanted | None = None  # of the documents; None: the model answers by itself
+    grammar: str = ""  # GBNF that the answer follows; "": none
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,7 @@ class AnswerRun(QObject):
                 stop=form.stop if form else (),
                 sampling=_sampling(request.choices),
                 adapters=self._adapters,
+                grammar=request.grammar or None,
             )
         )
 
