@@ -300,30 +300,6 @@ def test_rows_without_a_group_stand_for_themselves(tmp_path: Path) -> None:
     assert gate_file.groups_of(tmp_path / "none", [1]) is None
 
 
-# -------------------------------------------------------------------- bootstrap
-
-
-def test_an_interval_is_the_same_each_time_and_holds_the_mean() -> None:
-    random = np.random.default_rng(0)
-    before, after = random.normal(20, 3, 200), random.normal(19, 3, 200)
-    tokens = [10] * 200
-    first = bootstrap.interval(before.tolist(), after.tolist(), tokens)
-    assert first == bootstrap.interval(before.tolist(), after.tolist(), tokens)
-    assert first.low < first.mean < first.high
-    expected = 1.96 * float(np.std(after - before)) / math.sqrt(200) / 10  # the normal interval
-    assert (first.high - first.low) / 2 == pytest.approx(expected, rel=0.1)
-
-
-def test_examples_of_one_group_count_as_one_draw() -> None:
-    after = [0.0, 0.0, -4.0, -4.0] * 25
-    apart = bootstrap.interval([0.0] * 100, after, [1] * 100)
-    together = bootstrap.interval([0.0] * 100, after, [1] * 100, [f"節 {at // 50}" for at in range(100)])
-    assert together.mean == apart.mean == -2.0
-    two = bootstrap.interval([0.0] * 100, after, [1] * 100, ["良い" if one else "同じ" for one in after])
-    assert (two.low, two.high) == (-4.0, 0.0)
-    assert apart.high < -1
-
-
 # ----------------------------------------------------------------------- answers
 
 
