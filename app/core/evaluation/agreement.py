@@ -54,5 +54,5 @@ def _weight(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], weight
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
     """From 1; of equal values the mean."""
     _, which, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[which]
+    middle: npt.NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
+    return middle[which]
