@@ -2,10 +2,12 @@
 
 Words in the question make it misbehave on purpose: `!crash` aborts the process, `!hang` stops its heartbeat,
 `!garbage` writes a line that is no JSON, `!slow` takes a tenth of a second a token, `!memory` fails as an expected
-error does.
+error does. `!say TEXT`, anywhere in the prompt, makes it answer TEXT, up to the end of that line, and not the question;
+of several the last one counts. So a test writes down what a model is to answer where it will read it.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -31,6 +33,7 @@ from app.engine.messages import (
 )
 
 TOKEN_S = 0.002
+_SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
 
 
 class EchoBackend:
@@ -67,7 +70,9 @@ class EchoBackend:
         cached = _common_length(self._cached, prompt)
         emit(PromptProgress(command.id, len(prompt) - cached, len(prompt) - cached))
         started = time.monotonic()
-        answer, reason = self._stream(command, question, cancellation, emit)
+        scripted = _SAY.findall("".join(prompt))
+        token_s = 0.1 if "!slow" in question else TOKEN_S
+        answer, reason = self._stream(command, scripted[-1] if scripted else question, token_s, cancellation, emit)
         elapsed = time.monotonic() - started
         self._cached = prompt + list(answer)
         timings = Timings(0.0, TOKEN_S, elapsed, elapsed, facts.threads)
@@ -90,18 +95,20 @@ class EchoBackend:
             raise no_model()
         return self._facts
 
-    def _stream(self, command: Ask, question: str, cancellation: Cancellation, emit: Emit) -> tuple[str, str]:
+    def _stream(
+        self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
+    ) -> tuple[str, str]:
         said = ""
-        for character in question[: command.max_tokens]:
+        for character in answer[: command.max_tokens]:
             if cancellation.is_set:
                 return said, "cancelled"
-            time.sleep(0.1 if "!slow" in question else TOKEN_S)
+            time.sleep(token_s)
             said += character
             self.progress += 1
             emit(Token(command.id, character))
             if said.endswith("!crash"):
                 os.abort()
-        return said, "length" if len(question) > command.max_tokens else "end"
+        return said, "length" if len(answer) > command.max_tokens else "end"
 
 
 def _misbehave(question: str) -> None:

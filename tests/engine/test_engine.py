@@ -293,6 +293,34 @@ def test_no_prompt_text_reaches_the_log(tmp_path: Path, tiny_model: Path) -> Non
     assert "CANARY-7f3a" not in (tmp_path / "log").read_text("utf-8", "replace")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ('採点せよ\n!say {"reason": "数値が違う", "score": 1}\n</回答>', '{"reason": "数値が違う", "score": 1}'),
+        ("!say 一つ目\n!say 二つ目", "二つ目"),
+        ("!say !say 三つ目", "!say 三つ目"),
+        ("!say\nここは読まない", ""),
+        ("何もない", "何もない"),
+    ],
+)
+def test_the_fake_says_what_its_prompt_tells_it_to(tmp_path: Path, tiny_model: Path, prompt: str, answer: str) -> None:
+    with Child("echo", tmp_path / "log") as child:
+        child.load(tiny_model)
+        said, done = child.ask(prompt)
+    assert said == answer
+    assert done.stop_reason == "end"
+
+
+def test_the_fake_finds_what_to_say_anywhere_and_keeps_to_the_limit(tmp_path: Path, tiny_model: Path) -> None:
+    with Child("echo", tmp_path / "log") as child:
+        child.load(tiny_model)
+        turns = (Segment("!say 12345"), Segment("<end>", markup=True), Segment("質問"), Segment("<start>", markup=True))
+        child.send(Ask("a", turns, max_tokens=3))
+        events = child.events_until(Done)
+    assert "".join(event.text for event in events if isinstance(event, Token)) == "123"
+    assert events[-1].stop_reason == "length"
+
+
 def test_a_killed_child_says_nothing_more(tmp_path: Path) -> None:
     with Child("echo", tmp_path / "log") as child:
         os.kill(child.process.pid, signal.SIGKILL)
