@@ -22,10 +22,8 @@ def kappa(first: Sequence[float], second: Sequence[float], weights: Weights = "n
         raise ValueError("ratings of different things")
     if not one.size:
         return None
-    (ones, one_counts), (others, other_counts) = (
-        np.unique(one, return_counts=True),
-        np.unique(other, return_counts=True),
-    )
+    ones, one_counts = np.unique(one, return_counts=True)
+    others, other_counts = np.unique(other, return_counts=True)
     by_chance = one_counts @ _weight(ones[:, None], others[None, :], weights) @ other_counts / one.size**2
     return 1 - float(_weight(one, other, weights).mean() / by_chance) if by_chance else None
 
@@ -54,5 +52,5 @@ def _weight(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], weight
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
     """From 1; of equal values the mean."""
     _, which, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
-    middle: npt.NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
-    return middle[which]
+    ranks: npt.NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[which]
+    return ranks
