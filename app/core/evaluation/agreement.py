@@ -45,8 +45,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
 def _weight(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
     if weights == "none":
         return (one != other).astype(np.float64)
-    apart = np.abs(one - other)
-    return apart if weights == "linear" else apart**2
+    apart: npt.NDArray[np.float64] = np.abs(one - other) ** (1 if weights == "linear" else 2)
+    return apart
 
 
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
