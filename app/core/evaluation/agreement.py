@@ -44,13 +44,12 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 def _weight(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
     if weights == "none":
-        return (one != other).astype(np.float64)
-    apart: npt.NDArray[np.float64] = np.abs(one - other) ** (1 if weights == "linear" else 2)
-    return apart
+        return np.not_equal(one, other).astype(np.float64)
+    apart: npt.NDArray[np.float64] = np.abs(one - other)
+    return apart if weights == "linear" else apart**2
 
 
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
     """From 1; of equal values the mean."""
     _, which, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
-    ranks: npt.NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[which]
-    return ranks
+    return (np.cumsum(counts) - (counts - 1) / 2)[which]
