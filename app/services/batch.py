@@ -190,16 +190,10 @@ class BatchRun(QObject):
         return AnswerRequest(batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted)
 
     def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
-        self._keep(_result(self._question(line), text, outcome, self.batch.model, self._scope_label))
+        self._keep(result_of(line, text, outcome, self.batch.model, self._scope_label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        words = str(describe_error(error))
-        self._keep(
-            Result(
-                line, "failed", error_code=error.code, error=words, model=self.batch.model.id,
-                label=self._scope_label, answered_at=time.time(),
-            )
-        )  # fmt: skip
+        self._keep(refused(line, error, self.batch.model, self._scope_label))
 
     def _keep(self, result: Result) -> None:
         assert self._journal is not None
@@ -263,11 +257,12 @@ def _opened(batch: Batch) -> tuple[Journal, Label]:
     return Journal.open(batch.out, batch.head()), scope_label(batch.documents, batch.scope)
 
 
-def _result(question: Question, text: str, outcome: Outcome, model: LocalModel, scope: Label) -> Result:
+def result_of(line: int, text: str, outcome: Outcome, model: LocalModel, scope: Label) -> Result:
+    """`scope`: the label of what was asked."""
     done, kept = outcome.done, outcome.grounding
     is_cut = done.stop_reason in ("length", "context")
     return Result(
-        question.line,
+        line,
         "length" if is_cut else kept.verdict if kept else "answered",
         text.strip(),
         model=model.id,
@@ -282,6 +277,14 @@ def _result(question: Question, text: str, outcome: Outcome, model: LocalModel, 
         tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
         answered_at=time.time(),
         grounding=kept,
+    )
+
+
+def refused(line: int, error: AppError, model: LocalModel, scope: Label) -> Result:
+    """Of a question that could not be answered."""
+    words = str(describe_error(error))
+    return Result(
+        line, "failed", error_code=error.code, error=words, model=model.id, label=scope, answered_at=time.time()
     )
 
 

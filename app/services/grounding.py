@@ -27,13 +27,17 @@ NEAREST = 5  # passages that are offered when the documents do not have the answ
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`given`: passages that are there already, as of the answer that is to be summarized; then nothing is searched."""
+    """`given`: passages that are there already, as of the answer that is to be summarized; then nothing is searched.
+
+    `may_quote` False: a small model is asked too, where otherwise the documents would be quoted.
+    """
 
     documents: Path  # the database
     scope: tuple[CollectionRef, ...]
     turns: tuple[Turn, ...]
     given: tuple[Source, ...] = ()
     before: tuple[Source, ...] = ()  # of the last answer: its [n] are in the turns
+    may_quote: bool = True
 
     @property
     def glossary(self) -> Path:
@@ -92,7 +96,7 @@ def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *,
     found = Found(passages, sources, time.monotonic() - started, by_meaning)
     if not is_enough:
         return _not_found(found)
-    return _quoted(found, wanted.question) if is_too_small(model) else found
+    return _quoted(found, wanted.question) if wanted.may_quote and is_too_small(model) else found
 
 
 def is_too_small(model: LocalModel) -> bool:

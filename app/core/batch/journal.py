@@ -128,6 +128,12 @@ def standing_of(out: Path) -> tuple[Head, int] | None:
     return head, sum(result.verdict != "failed" for result in results.values())
 
 
+def results_of(out: Path) -> dict[int, Result]:
+    """What is answered so far, by the line of the question. Raises AppError("batch_journal_damaged"), OSError."""
+    stored = _read(path_of(out))
+    return stored[1] if stored is not None else {}
+
+
 def check(before: Head, head: Head, out: Path) -> None:
     """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
     if (before.sha256, before.column) != (head.sha256, head.column):

@@ -1,0 +1,143 @@
+"""What is to be done next in a study, told by what is in its folder: nothing is remembered, so nothing can be wrong.
+
+A file is made when something waits for it, and deleted when nothing does any more: the forms of an 8B model would
+otherwise take 80 GB.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.batch import journal
+from app.core.batch.results import Result
+from app.core.evaluation import study as studies
+from app.core.evaluation.study import Contender, Made, Study, Training
+from app.core.training import runs
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Of the references. `makes_reference`: what the others of its family are compared with."""
+
+    contender: Contender
+    target: Path
+    reference: str = ""  # a file; "": compared with nothing
+    makes_reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    contender: Contender
+    seed: int
+    out: Path  # as of `app.core.batch.journal`
+
+
+Step = Made | Training | Likelihood | Answers
+
+
+def next_step(study: Study, folder: Path, count: int) -> Step | None:
+    """`count`: of the questions. None: all is measured, and the judge may begin."""
+    for training in study.trainings:
+        if not is_trained(training):
+            return training
+    for contender in study.contenders:
+        for step in _measuring(study, folder, contender, count):
+            return _missing(study, contender.model.path) or step
+    return None
+
+
+def total(study: Study) -> int:
+    """Steps of all, without files that are made."""
+    return len(study.trainings) + len(study.contenders) * (len(study.seeds) + study.has_likelihoods)
+
+
+def done(study: Study, folder: Path, count: int) -> int:
+    """Of `total`."""
+    left = sum(not is_trained(training) for training in study.trainings)
+    left += sum(len(list(_measuring(study, folder, contender, count))) for contender in study.contenders)
+    return total(study) - left
+
+
+def not_needed(study: Study, folder: Path, count: int) -> list[Path]:
+    """Files of the study that nothing waits for any more."""
+    needed: set[str] = set()
+    for contender in study.contenders:
+        if next(_measuring(study, folder, contender, count), None) is not None:
+            needed.update(_line(study, contender.model.path))
+    unshared = [Path(made.path) for made in study.made if not made.is_shared and made.path not in needed]
+    references = [path for family, path in _references(study, folder).items() if not _compares(study, folder, family)]
+    return [path for path in (*unshared, *references) if path.exists()]
+
+
+def is_trained(training: Training) -> bool:
+    folder = Path(training.folder)
+    return (folder / runs.HOLDOUT).is_file() and (folder / runs.ADAPTER).is_file()
+
+
+def out_of(folder: Path, system_id: str, seed: int) -> Path:
+    return folder / studies.ANSWERS / f"{system_id}-{seed}"
+
+
+def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, Result]:
+    """By the question's number, from 1. Raises AppError("batch_journal_damaged")."""
+    return journal.results_of(out_of(folder, system_id, seed))
+
+
+def likelihood_file(folder: Path, system_id: str) -> Path:
+    return folder / studies.LIKELIHOODS / f"{system_id}.json"
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _measuring(study: Study, folder: Path, contender: Contender, count: int) -> Iterator[Likelihood | Answers]:
+    """What is not measured yet of one system."""
+    system = contender.system
+    if study.has_likelihoods:
+        reference = _references(study, folder).get(contender.family)
+        is_first = bool(contender.family) and _first(study, contender.family) is contender
+        target = likelihood_file(folder, system.id)
+        is_lost = is_first and _compares(study, folder, contender.family) and not _exists(reference)
+        if not target.is_file() or is_lost:
+            yield Likelihood(contender, target, str(reference or ""), is_first)
+    for seed in study.seeds:
+        if len(answers_of(folder, system.id, seed)) < count:
+            yield Answers(contender, seed, out_of(folder, system.id, seed))
+
+
+def _compares(study: Study, folder: Path, family: str) -> bool:
+    """Whether another one of the family is still to be compared with its first."""
+    others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
+    return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
+
+
+def _references(study: Study, folder: Path) -> dict[str, Path]:
+    families = dict.fromkeys(one.family for one in study.contenders if one.family)
+    return {family: folder / studies.LIKELIHOODS / f"reference-{number}" for number, family in enumerate(families)}
+
+
+def _first(study: Study, family: str) -> Contender:
+    return next(one for one in study.contenders if one.family == family)
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.is_file()
+
+
+def _line(study: Study, path: str) -> Iterator[str]:
+    """A file and all that it is made of."""
+    made = {one.path: one for one in study.made}
+    while path in made:
+        yield path
+        path = made[path].source
+
+
+def _missing(study: Study, path: str) -> Made | None:
+    """What is to be made first so that there is this file; None: it is there, or none of ours."""
+    by_path = {one.path: one for one in study.made}
+    absent = []
+    for one in _line(study, path):
+        if Path(one).exists():
+            break
+        absent.append(by_path[one])
+    return absent[-1] if absent else None

@@ -1,0 +1,237 @@
+"""A study: what is compared over which questions, in a folder of its own, from which it goes on after any end.
+
+Written once, when it begins (`study.json`, `questions.jsonl`); everything else in the folder is a result.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import time
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from app.core import lines, strict_json
+from app.core.atomic import write_atomically
+from app.core.copying import write_failure
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Label
+from app.core.errors import AppError
+from app.core.evaluation import question_files
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.results import System
+from app.core.presets import Choices
+from app.core.records import LocalModel
+
+VERSION = 1
+KINDS = ("questions", "documents", "bases", "quantizations", "scale")
+STUDY, QUESTIONS, LOCK = "study.json", "questions.jsonl", "lock"
+ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
+JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
+_SLUG_LETTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A system and how it is asked. `model`: its file may be one that is `Made` first.
+
+    `may_quote`: a model below a billion parameters is not asked, but the documents are quoted, as the program does.
+    `family`: systems of one tokenizer, whose divergence from the first of them is measured; "": from none.
+    """
+
+    system: System
+    model: LocalModel
+    scope: tuple[CollectionRef, ...] = ()
+    may_quote: bool = True
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that is made before it is asked. `form`: "folder" (a GGUF as a publisher's folder), or one of
+    `quantizations.FORMS`. `source`: a folder for F16, else a GGUF file; with an `adapter` F16 is merged.
+
+    `is_shared`: of other studies and runs too; otherwise it is deleted when nothing waits for it any more.
+    """
+
+    path: str
+    form: str
+    source: str
+    adapter: str = ""
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A run (`app.core.training.runs`) whose folder has its spec. `is_control`: as many steps as the largest one."""
+
+    folder: str
+    rows: int
+    seed: int
+    is_control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """`questions` of the set are in the folder, and `set_*` say which set it was.
+
+    `choices`, `context_tokens`: the same for every system; what `choices` leave open is the model card's.
+    `judge`: None: nobody judges. `has_likelihoods`: of the references.
+    """
+
+    id: str  # its folder's name
+    name: str
+    kind: str  # one of KINDS
+    set_name: str
+    set_version: int
+    set_sha256: str
+    label: Label
+    contenders: tuple[Contender, ...]
+    seeds: tuple[int, ...]
+    choices: Choices
+    context_tokens: int
+    judge: LocalModel | None = None
+    judge_preset: str = "kotae"
+    has_likelihoods: bool = False
+    made: tuple[Made, ...] = ()
+    trainings: tuple[Training, ...] = ()
+    created_at: float = 0.0  # seconds since 1970 (UTC)
+
+    def contender(self, system_id: str) -> Contender:
+        return next(one for one in self.contenders if one.system.id == system_id)
+
+
+def new_folder(evaluations: Path, name: str, now: float) -> Path:
+    """A free place, called by its time (of this machine) and its name. It is not made yet."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_LETTERS].strip("-.")
+    stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
+    folder, number = evaluations / stem, 2
+    while folder.exists():
+        folder, number = evaluations / f"{stem}-{number}", number + 1
+    return folder
+
+
+def create(folder: Path, study: Study, questions: QuestionSet) -> None:
+    """Raises AppError("evaluation_unwritable" | "drive_space")."""
+    try:
+        for name in ("", ANSWERS, LIKELIHOODS, MODELS):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
+        told = {"version": VERSION, **json.loads(lines.to_line(study))}
+        write_atomically(folder / STUDY, json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+
+
+def read(folder: Path) -> Study:
+    """Raises AppError("evaluation_damaged")."""
+    try:
+        data = strict_json.read(folder / STUDY)
+        if data.pop("version", None) != VERSION:
+            raise ValueError("another version")
+        found: Study = lines.from_json(data, {"Study": Study})
+    except (OSError, ValueError) as error:
+        raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    return found
+
+
+def questions_of(folder: Path, study: Study) -> QuestionSet:
+    """Raises AppError("evaluation_damaged")."""
+    try:
+        raw = (folder / QUESTIONS).read_bytes()
+        questions = question_files.from_lines(raw, f"{folder.name}/{QUESTIONS}")
+    except (OSError, AppError) as error:
+        raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
+    return QuestionSet(study.set_name, study.set_version, study.set_sha256, questions, study.label)
+
+
+# ------------------------------------------------------------------------- folders
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of the list. `study` None: damaged. `state`: running | finished | waiting (it can be gone on with)."""
+
+    id: str
+    folder: Path
+    study: Study | None
+    state: str
+
+
+def listed(evaluations: Path) -> list[Entry]:
+    """Newest first."""
+    try:
+        folders = [folder for folder in evaluations.iterdir() if (folder / STUDY).is_file()]
+    except OSError:  # none was ever made
+        return []
+    return [_entry(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+
+
+def find(evaluations: Path, wanted: str) -> Entry:
+    """By id, name, or a part of them that only one has. Raises AppError("evaluation_unknown" | "…_ambiguous")."""
+    known = listed(evaluations)
+    names = {one.id: {one.id, one.study.name if one.study else one.id} for one in known}
+    found = [one for one in known if wanted in names[one.id]]
+    if not found and wanted.strip():
+        part = wanted.strip().casefold()
+        found = [one for one in known if any(part in name.casefold() for name in names[one.id])]
+    if not found:
+        raise AppError("evaluation_unknown", wanted=wanted)
+    if len(found) > 1:
+        known_ids = " / ".join(one.id for one in found[:5])
+        raise AppError("evaluation_ambiguous", wanted=wanted, count=len(found), known=known_ids)
+    return found[0]
+
+
+def hold(folder: Path) -> filelock.BaseFileLock:
+    """Nobody else works on it until it is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
+    lock = filelock.FileLock(str(folder / LOCK), timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise AppError("evaluation_busy", id=folder.name) from error
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    return lock
+
+
+def remove(entry: Entry) -> None:
+    """Raises AppError("evaluation_busy" | "evaluation_unwritable"). What tells of it goes last."""
+    lock = hold(entry.folder)
+    try:
+        for path in sorted(entry.folder.iterdir(), key=lambda path: path.name == STUDY):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+    except OSError as error:
+        raise write_failure(error, entry.folder, "evaluation_unwritable") from error
+    finally:
+        lock.release()
+    with contextlib.suppress(OSError):
+        (entry.folder / LOCK).unlink(missing_ok=True)
+        entry.folder.rmdir()
+
+
+def _entry(folder: Path) -> Entry:
+    study: Study | None
+    try:
+        study = read(folder)
+    except AppError:
+        study = None
+    return Entry(folder.name, folder, study, _state(folder))
+
+
+def _state(folder: Path) -> str:
+    lock = filelock.FileLock(str(folder / LOCK), timeout=0)
+    try:
+        with lock:
+            return "finished" if (folder / RESULTS).is_file() else "waiting"
+    except filelock.Timeout:
+        return "running"
+    except OSError:  # a folder that may only be read
+        return "finished" if (folder / RESULTS).is_file() else "waiting"

@@ -1,0 +1,253 @@
+"""The pieces of a study, one class a kind: each begins with `start` and ends with one of `ended` and `stopped`."""
+
+import json
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.batch.journal import Head, Journal
+from app.core.batch.results import Result
+from app.core.documents.records import Label
+from app.core.errors import AppError
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.evaluation.steps import Answers
+from app.core.evaluation.study import Made, Study
+from app.core.presets import Choices
+from app.core.prompt import Turn
+from app.core.quantizations import FORMS
+from app.core.settings import Settings
+from app.engine import quantize_job, score_job
+from app.engine.messages import AdapterUse
+from app.engine.quantize_job import Quantize
+from app.engine.score_job import Score
+from app.services import background, batch
+from app.services.answer_queue import AnswerQueue
+from app.services.answer_run import AnswerRequest, Outcome, in_force
+from app.services.embedding import Embedding
+from app.services.engine import EngineClient
+from app.services.grounding import Wanted
+from app.services.job_child import JobChild
+from app.services.prompt_run import Progress, PromptJob, PromptRun
+from app.services.training import Trainer, TrainingRun
+from trainer import convert_job, events
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a study works with. `quantize`, `score`: what is started, told the file with the job.
+
+    `trainer` None: there is no training environment, and what needs one fails. `documents`: the database.
+    """
+
+    engine: EngineClient
+    template: list[str]
+    quantize: Callable[[Path], list[str]]
+    score: Callable[[Path], list[str]]
+    trainer: Trainer | None
+    documents: Path
+    settings: Settings
+    embedding: Embedding | None = None
+
+
+class Work(QObject):
+    """One piece. `stop` keeps what can be gone on with."""
+
+    progressed = Signal(object)  # Progress
+    ended = Signal(object)  # None: it is done; AppError: it failed
+    stopped = Signal()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+class JobWork(Work):
+    """A job in a child of its own, whose result is one file (or folder)."""
+
+    def __init__(
+        self, job: convert_job.Job | Quantize | Score, target: Path, folder: Path, tools: Tools, parent: QObject
+    ) -> None:
+        """`folder`: where the job and the child's log are written. Raises AppError("no_training_environment", …)."""
+        super().__init__(parent)
+        name = type(job).__name__
+        path = folder / "job.json"
+        if isinstance(job, Score):
+            score_job.write(job, path)
+            command = tools.score(path)
+        elif isinstance(job, Quantize):
+            quantize_job.write(job, path)
+            command = tools.quantize(path)
+        else:
+            path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+            command = _trainer(tools).environment.command("trainer.convert", str(path))
+        self._child = JobChild(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
+        self._child.progressed.connect(
+            lambda event: self.progressed.emit(Progress(event.done_bytes, event.total_bytes or 0))
+        )
+        self._child.finished.connect(lambda _event: self.ended.emit(None))
+        self._child.failed.connect(self.ended.emit)
+
+    def start(self) -> None:
+        self._child.start()
+
+    def stop(self) -> None:
+        self._child.stop()
+        self.stopped.emit()
+
+
+def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
+    """The job that makes a file. Raises AppError as `JobWork`, and "converter_missing"."""
+    if made.form == "folder":
+        return GgufToHf(made.source, made.path)
+    if made.adapter:
+        return Merge(made.source, made.adapter, made.path, _trainer(tools).converter)
+    if made.form == FORMS["F16"].name:
+        return HfToGguf(made.source, made.path, _trainer(tools).converter, "f16")
+    return Quantize(made.source, made.path, made.form)
+
+
+def _trainer(tools: Tools) -> Trainer:
+    if tools.trainer is None:
+        raise AppError("no_training_environment", path="")
+    return tools.trainer
+
+
+class TrainingWork(Work):
+    """A run from wherever it is to its end."""
+
+    def __init__(self, folder: Path, tools: Tools, parent: QObject) -> None:
+        super().__init__(parent)
+        self._run = TrainingRun(_trainer(tools), folder, self)
+        self._run.event_received.connect(self._on_event)
+        self._run.finished.connect(lambda _end: self.ended.emit(None))
+        self._run.paused.connect(lambda _end: self.stopped.emit())
+        self._run.cancelled.connect(lambda _end: self.stopped.emit())
+        self._run.failed.connect(self.ended.emit)
+
+    def start(self) -> None:
+        self._run.start()
+
+    def stop(self) -> None:
+        self._run.pause()
+
+    def _on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Step):
+            self.progressed.emit(Progress(event.step, event.total, round(event.left_s) if event.left_s else None))
+
+
+class AnswersWork(Work):
+    """Every question of the set to one system with one seed, each answer on the disk before the next is asked."""
+
+    def __init__(
+        self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, label: Label, parent: QObject
+    ) -> None:
+        """`label`: of the collections that are asked."""
+        super().__init__(parent)
+        self._step = step
+        self._study = study
+        self._questions = questions
+        self._tools = tools
+        self._label = label
+        self._journal: Journal | None = None
+        self._error: AppError | None = None
+        self._is_stopped = False
+        self._queue = AnswerQueue(tools.engine, tools.template, self._request_of, self, tools.embedding)
+        self._queue.asked.connect(lambda _line: self._tell())
+        self._queue.answered.connect(self._on_answered)
+        self._queue.refused.connect(self._on_refused)
+        self._queue.ended.connect(self._on_ended)
+
+    def start(self) -> None:
+        head = self._head()
+        background.run(lambda: Journal.open(self._step.out, head), self._on_opened, self.ended.emit)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._journal is not None:
+            self._queue.stop()
+
+    def _on_opened(self, opened: Journal) -> None:
+        self._journal = opened
+        if self._is_stopped:
+            self._on_ended(None)
+            return
+        lines = range(1, len(self._questions.questions) + 1)
+        self._queue.start([line for line in lines if line not in opened.results])
+
+    def _request_of(self, line: Hashable) -> AnswerRequest:
+        assert isinstance(line, int)
+        contender, system = self._step.contender, self._step.contender.system
+        turns = (Turn(self._questions.questions[line - 1].text),)
+        scope, documents = contender.scope, self._tools.documents
+        adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
+        wanted = Wanted(documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        return AnswerRequest(
+            contender.model, turns, self._tools.settings, self._choices(), adapters, wanted=wanted, force_load=True
+        )
+
+    def _choices(self) -> Choices:
+        own = Choices(seed=self._step.seed).over(self._study.choices)
+        return in_force(self._step.contender.model, own)
+
+    def _head(self) -> Head:
+        contender, questions = self._step.contender, self._questions
+        return Head(
+            questions.name, questions.sha256, 0, contender.system.id, contender.system.name, contender.scope,
+            self._choices(), self._tools.settings.context_tokens, self._study.created_at,
+        )  # fmt: skip
+
+    def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
+        self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._label))
+
+    def _on_refused(self, line: int, error: AppError) -> None:
+        self._keep(batch.refused(line, error, self._step.contender.model, self._label))
+
+    def _keep(self, result: Result) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.add(result)
+        except AppError as error:
+            self._error = error
+            self._queue.stop()
+
+    def _tell(self) -> None:
+        total = len(self._questions.questions)
+        self.progressed.emit(Progress(total - len(self._queue.pending), total, self._queue.left_s))
+
+    def _on_ended(self, error: AppError | None) -> None:
+        assert self._journal is not None
+        self._journal.close()
+        error = self._error or error
+        if error is None and (self._is_stopped or self._queue.pending):
+            self.stopped.emit()
+        else:
+            self.ended.emit(error)
+
+
+class PromptsWork(Work):
+    """Prompts of a judge. `replies`: of all of them, once it has ended well."""
+
+    def __init__(self, job: PromptJob, tools: Tools, parent: QObject) -> None:
+        super().__init__(parent)
+        self.replies: dict[Prompt, Reply] = {}
+        self._run = PromptRun(tools.engine, tools.template, job, self)
+        self._run.progressed.connect(self.progressed)
+        self._run.finished.connect(self._on_finished)
+        self._run.stopped.connect(self.stopped)
+        self._run.failed.connect(self.ended)
+
+    def start(self) -> None:
+        self._run.start()
+
+    def stop(self) -> None:
+        self._run.stop()
+
+    def _on_finished(self, found: dict[Prompt, Reply]) -> None:
+        self.replies = found
+        self.ended.emit(None)
