@@ -1,0 +1,212 @@
+"""What a model is asked to score an answer 0 to 3, or to choose between two, and what is read from its text.
+
+Nothing is asked here. Who asks takes temperature 0 and a fixed seed, so that an answer gets the same score again, and
+puts `system` and `question` into segments without markup (`app.core.prompt`): no answer can end its turn.
+
+The reason is written before the score (Liu et al. 2023, G-Eval, arXiv 2303.16634), and two answers are compared in both
+orders, because judges prefer a place (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
+judges without right answer and source, for comparing with that paper; only its reason and form are ours.
+"""
+
+import functools
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.evaluation import agreement
+from app.core.evaluation.records import Question
+from app.core.evaluation.replies import Prompt
+from app.core.evaluation.results import Judgement
+from app.core.paths import resources
+
+PRESETS = ("kotae", "paper-2603.18037")
+SCORES = (0, 1, 2, 3)
+SOURCE_CHARACTERS = 3000  # of all sources together; with an answer of the same length they fit 8,192 tokens
+REASON_CHARACTERS = 120
+# A tokenizer that knows no character of a reason spells each in its UTF-8 bytes, four at most.
+MAX_TOKENS = 4 * REASON_CHARACTERS + 40
+_READ_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePrompt(Prompt):
+    """What its grammar allows always ends within its tokens. `cut_characters`: of answers, which it does not show."""
+
+    cut_characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Of two answers, by one judge. `trouble`: empty | same (never asked) | unreadable | failed; "": none."""
+
+    winner: str | None  # a | b | tie; None: there is none
+    is_consistent: bool = True  # False: another order gave another winner, which makes a tie
+    reasons: tuple[str, str] = ("", "")  # with a first, with b first
+    trouble: str = ""
+
+
+def request(
+    question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
+) -> JudgePrompt | Judgement:
+    """What to ask, or the score of an answer of which nobody need be asked: an empty one has 0.
+
+    `passages`: of the documents, beside the question's gold quotes; the preset of the paper shows neither. Of a longer
+    answer than `answer_characters` (judge.toml: 3,000; paper 1,000) the end is left out. Raises KeyError for a preset
+    that is none.
+    """
+    chosen = _texts()["presets"][preset]
+    answer = answer.strip()
+    if not answer:
+        return Judgement(0, trouble="empty")
+    shown = answer[: chosen["answer_characters"]]
+    cut = len(answer) - len(shown)
+    blocks = _known(question, passages, chosen) if chosen["has_reference"] else [_framed("question", question.text)]
+    blocks.append(_framed("answer", shown))
+    if cut and "cut" in chosen:
+        blocks.append(chosen["cut"].format(characters=cut))
+    blocks += [chosen["closing"], _texts()["output"]["score"]]
+    return _prompt(f"{chosen['instruction']}\n{rubric(preset)}", blocks, SCORE_GRAMMAR, cut)
+
+
+def rubric(preset: str) -> str:
+    """What each score stands for, one a line, the best first."""
+    sentences = list(enumerate(_texts()["presets"][preset]["rubric"]))
+    return "\n".join(f"{score}: {sentence}" for score, sentence in reversed(sentences))
+
+
+def read(text: str, cut_characters: int = 0) -> Judgement:
+    """The last object with a score in a judge's text; what stands around it does not matter. Raises nothing."""
+    for data in reversed(list(_objects(text))):
+        score = data.get("score")
+        if type(score) is int and score in SCORES:
+            return Judgement(score, _reason(data), cut_characters=cut_characters)
+    return Judgement(None, trouble="unreadable", cut_characters=cut_characters)
+
+
+def pair_requests(
+    question: Question, answer_a: str, answer_b: str, passages: Sequence[str] = ()
+) -> tuple[JudgePrompt, JudgePrompt] | Preference:
+    """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same."""
+    a, b = answer_a.strip(), answer_b.strip()
+    if a == b:
+        return Preference("tie", trouble="same" if a else "empty")
+    if not a or not b:
+        return Preference("a" if a else "b", trouble="empty")
+    return _pair(question, (a, b), passages), _pair(question, (b, a), passages)
+
+
+def pair_read(text_ab: str, text_ba: str) -> Preference:
+    """An answer wins that wins in both orders; all else is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
+    first, second = _winner(text_ab), _winner(text_ba)
+    if first is None or second is None:
+        return Preference(None, trouble="unreadable")
+    reasons = (first[1], second[1])
+    by_order = (("tie", "a", "b")[first[0]], ("tie", "b", "a")[second[0]])
+    if by_order[0] != by_order[1]:
+        return Preference("tie", is_consistent=False, reasons=reasons)
+    return Preference(by_order[0], reasons=reasons)
+
+
+def length_bias(judgements: Sequence[Judgement], answers: Sequence[str]) -> float | None:
+    """Spearman's rank correlation of score and length, -1 to 1; None where it is not defined.
+
+    Longer answers may be better ones: what counts is the difference between judges of the same answers.
+    """
+    judged = [
+        (judgement.score, len(answer.strip()))
+        for judgement, answer in zip(judgements, answers, strict=True)
+        if judgement.score is not None
+    ]
+    return agreement.spearman([score for score, _ in judged], [length for _, length in judged]) if judged else None
+
+
+def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:
+    chosen = _texts()["pair"]
+    blocks = _known(question, passages, _texts()["presets"]["kotae"])
+    cut = 0
+    for number, answer in enumerate(answers, start=1):
+        shown = answer[: chosen["answer_characters"]]
+        blocks.append(_framed("answer", shown, str(number)))
+        if left_out := len(answer) - len(shown):
+            blocks.append(chosen["cut"].format(number=number, characters=left_out))
+            cut += left_out
+    blocks += [chosen["closing"], _texts()["output"]["winner"]]
+    return _prompt(chosen["instruction"], blocks, WINNER_GRAMMAR, cut)
+
+
+def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: int) -> JudgePrompt:
+    return JudgePrompt(system, "\n\n".join(blocks), grammar, MAX_TOKENS, cut_characters)
+
+
+def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) -> list[str]:
+    """The question and what is known of its answer, as far as anything is."""
+    blocks = [_framed("question", question.text)]
+    if not question.is_answerable:
+        blocks.append(chosen["unanswerable"])
+    if question.reference.strip():
+        blocks.append(_framed("reference", question.reference))
+    sources = dict.fromkeys(text.strip() for text in (*(gold.quote for gold in question.gold), *passages))
+    source = "\n\n".join(text for text in sources if text)[:SOURCE_CHARACTERS]
+    return [*blocks, _framed("source", source)] if source else blocks
+
+
+def _framed(name: str, text: str, number: str = "") -> str:
+    """Between two marks that do not occur in the text: what looks like one has a bracket for its first sign."""
+    mark = _texts()["marks"][name] + number
+    return f"<{mark}>\n{_mark_pattern().sub('(', text.strip())}\n</{mark}>"
+
+
+@functools.cache
+def _mark_pattern() -> re.Pattern[str]:
+    names = "|".join(map(re.escape, _texts()["marks"].values()))
+    return re.compile(rf"[<\uff1c](?=\s*[/\uff0f]?\s*(?:{names}))")
+
+
+def _grammar(key: str, values: str) -> str:
+    """One object: a reason of bounded length without escapes, then the value."""
+    return (
+        rf'root ::= "{{\"reason\": \"" character{{1,{REASON_CHARACTERS}}} "\", \"{key}\": " [{values}] "}}"'
+        "\n"
+        r'character ::= [^"\\\x00-\x1f\x7f]'
+    )
+
+
+SCORE_GRAMMAR = _grammar("score", "0-3")
+WINNER_GRAMMAR = _grammar("winner", "0-2")
+
+
+def _winner(text: str) -> tuple[int, str] | None:
+    """1: the first answer, 2: the second, 0: neither; and the reason."""
+    for data in reversed(list(_objects(text))):
+        winner = data.get("winner")
+        if type(winner) is int and winner in (0, 1, 2):
+            return winner, _reason(data)
+    return None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a text, in order; those inside others are no objects of their own."""
+    text, at = text[-_READ_CHARACTERS:], 0
+    while (at := text.find("{", at)) >= 0:
+        try:
+            data, at = _decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+        else:
+            yield data
+
+
+_decoder = json.JSONDecoder()
+
+
+def _reason(data: dict[str, Any]) -> str:
+    reason = data.get("reason")
+    return reason.strip() if isinstance(reason, str) else ""
+
+
+@functools.cache
+def _texts() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "judge.toml").read_text("utf-8"))
