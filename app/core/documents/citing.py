@@ -35,12 +35,16 @@ def marked(text: str, grounding: Grounding) -> str:
 
 def used(text: str, grounding: Grounding) -> tuple[int, ...]:
     """Numbers of the sources that the answer cites or was tied to; all where it uses none, or where it is not there."""
-    everything = tuple(range(1, len(grounding.sources) + 1))
+    return cited(text, grounding) or tuple(range(1, len(grounding.sources) + 1))
+
+
+def cited(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """As `used`, but none where there is none."""
     if grounding.verdict != "answered":
-        return everything
+        return ()
     found = {number for claim in grounding.claims for number in claim.sources}
     found |= {number for _, _, numbers in marks(text) for number in numbers}
-    return tuple(number for number in everything if number in found) or everything
+    return tuple(number for number in range(1, len(grounding.sources) + 1) if number in found)
 
 
 def values_checked(grounding: Grounding) -> int:

@@ -81,11 +81,8 @@ def measure(questions: Sequence[Question], search: Search) -> list[Outcome]:
             passages = search(question.text, DEPTHS[-1])
             seconds = time.perf_counter() - started
             texts = [normalized(passage.section.text) for passage in passages]
-            ranks = [
-                next((at for at, text in enumerate(texts, 1) if holds(text, quote)), 0) for quote in question.quotes
-            ]
             lengths = tuple(len(passage.section.text) for passage in passages)
-            found.append(Outcome(question, max(ranks) if all(ranks) else 0, seconds, lengths))
+            found.append(Outcome(question, rank(texts, question.quotes), seconds, lengths))
     return found
 
 
@@ -113,6 +110,12 @@ def by_kind(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
 
 def normalized(text: str) -> str:
     return _WAVES.sub("~", _SIGNS.sub("", unicodedata.normalize("NFKC", text)))
+
+
+def rank(texts: Sequence[str], quotes: Sequence[str]) -> int:
+    """By which text, from 1, all quotes have been found; 0: not all are there. All normalized."""
+    ranks = [next((at for at, text in enumerate(texts, 1) if holds(text, quote)), 0) for quote in quotes]
+    return max(ranks, default=0) if all(ranks) else 0
 
 
 def holds(text: str, quote: str) -> bool:
