@@ -17,8 +17,8 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
 * `has_abstained`: by the verdict, or because its first sentence says so, no sentence is supported by a source, and it
   gives no value that the question has not.
 * `score`: of a question without an answer 1 where it has abstained, else 0. Of the others 0 where it has abstained or
-  is broken; else `must_include`, without that `char_f1`, without a reference None. Of an answer that failed nothing else
-  is said, and its score is 0.
+  is broken; else `must_include`, without that `char_f1`, without a reference None. Of an answer that failed nothing
+  else is said, and its score is 0.
 """
 
 import functools
