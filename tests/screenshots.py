@@ -55,6 +55,7 @@ from app.ui.transfer.pickers import Pickers
 from tests import hf_models
 from tests.batch_shots import BATCH_SHOTS
 from tests.document_shots import DOCUMENT_SHOTS
+from tests.rating_shots import RATING_SHOTS
 from tests.source_shots import SOURCE_SHOTS
 
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
@@ -862,7 +863,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         branch, edit, answer_menu, temporary, temporary_left, details, reproduced,
         export, export_all, exporting, exported, import_result,
     )
-} | DOCUMENT_SHOTS | SOURCE_SHOTS | BATCH_SHOTS  # fmt: skip
+} | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS  # fmt: skip
 
 
 PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"

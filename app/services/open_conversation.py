@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import conversation_labels
+from app.core import answer_ratings, conversation_labels
 from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Label
@@ -24,6 +24,7 @@ class OpenConversation(QObject):
     conversation_opened = Signal(object, object)  # Conversation | None (a new one), list[Message]
     about_to_leave = Signal()  # the open conversation, for another one: the last moment to keep its draft
     temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` brings it back
+    answer_rated = Signal(object)  # Message
     answering_changed = Signal()  # preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
 
@@ -143,6 +144,13 @@ class OpenConversation(QObject):
         self._conversations.note_change()
         self.answering_changed.emit()
         return True
+
+    def rate(self, answer_id: int, rating: int, correction: str | None = None) -> bool:
+        """As `answer_ratings.rate`. False: it could not be stored, as `problem_occurred` says."""
+        is_done = self._change(lambda: answer_ratings.rate(self._store, answer_id, rating, correction))
+        if is_done:
+            self.answer_rated.emit(self._store.message(answer_id))
+        return is_done
 
     def draft(self) -> Draft:
         """What was typed here and not sent."""

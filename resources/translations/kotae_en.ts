@@ -1038,6 +1038,37 @@
     </message>
 </context>
 <context>
+    <name>CorrectionEditor</name>
+    <message>
+        <source>この回答を「悪い」と評価</source>
+        <translation>Rate this answer as bad</translation>
+    </message>
+    <message>
+        <source>保存する</source>
+        <translation>Save</translation>
+    </message>
+    <message>
+        <source>保存できませんでした。</source>
+        <translation>It could not be saved.</translation>
+    </message>
+    <message>
+        <source>文が長すぎます（{n} 文字。{limit} 文字まで）。</source>
+        <translation>The text is too long ({n} characters; {limit} at most).</translation>
+    </message>
+    <message>
+        <source>正しい回答が分かるときは、書き直してください。質問集を作るときの正解になります。書き直さずに保存すると、評価だけを残します。</source>
+        <translation>If you know the right answer, correct the text. Question sets use it as the reference. Saved as it is, only the rating is kept.</translation>
+    </message>
+    <message>
+        <source>正しい回答（任意）</source>
+        <translation>Right answer (optional)</translation>
+    </message>
+    <message>
+        <source>質問：{question}</source>
+        <translation>Question: {question}</translation>
+    </message>
+</context>
+<context>
     <name>DataSection</name>
     <message>
         <source>この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。</source>
@@ -2230,6 +2261,13 @@
     <message>
         <source>キットを書き出す…</source>
         <translation>Write a kit…</translation>
+    </message>
+</context>
+<context>
+    <name>LatestButton</name>
+    <message>
+        <source>最新へ</source>
+        <translation>Latest</translation>
     </message>
 </context>
 <context>
@@ -4004,6 +4042,32 @@
     </message>
 </context>
 <context>
+    <name>Rating</name>
+    <message>
+        <source>悪い</source>
+        <translation>Bad</translation>
+    </message>
+    <message>
+        <source>正しい回答を書く…</source>
+        <translation>Write the right answer…</translation>
+    </message>
+    <message>
+        <source>良い</source>
+        <translation>Good</translation>
+    </message>
+    <message>
+        <source>訂正あり</source>
+        <translation>corrected</translation>
+    </message>
+</context>
+<context>
+    <name>RatingDesk</name>
+    <message>
+        <source>評価を取り消しました</source>
+        <translation>Rating taken back</translation>
+    </message>
+</context>
+<context>
     <name>ReportPanel</name>
     <message>
         <source>← 一覧に戻る</source>
@@ -5003,10 +5067,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>回答を始めました</source>
         <translation>Answer started</translation>
-    </message>
-    <message>
-        <source>最新へ</source>
-        <translation>Latest</translation>
     </message>
 </context>
 <context>

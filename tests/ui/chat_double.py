@@ -33,6 +33,7 @@ class Session(QObject):
     stage_changed = Signal(object)
     overflowed = Signal(object)
     problem_occurred = Signal(object)
+    answer_rated = Signal(object)
     answering_changed = Signal()
     about_to_leave = Signal()
     temporary_left = Signal()

@@ -26,6 +26,7 @@ class AnswerView(MessageView):
     action_chosen = Signal(int, object)  # Preset
     export_requested = Signal()
     answer_export_requested = Signal(int)  # answer id
+    rating_requested = Signal(int, int)  # answer id, rating
     log_requested = Signal()
     source_chosen = Signal(int, int)  # answer id, number of the source
     documents_requested = Signal()
@@ -79,6 +80,11 @@ class AnswerView(MessageView):
         self._look = look
         if self._end is not None:
             self._put_end()
+
+    def show_rated(self, message: Message) -> None:
+        self.message = message
+        if self._end is not None:
+            self._end.row.show_rated(message)
 
     def set_busy(self, is_busy: bool) -> None:
         super().set_busy(is_busy)
@@ -152,6 +158,7 @@ class AnswerView(MessageView):
         row.branch_requested.connect(lambda step: self.branch_requested.emit(answer_id, step))
         row.export_requested.connect(self.export_requested)
         row.answer_export_requested.connect(lambda: self.answer_export_requested.emit(answer_id))
+        row.rating_requested.connect(lambda rating: self.rating_requested.emit(answer_id, rating))
         self._column.addWidget(end)
         end.show()  # at once: a child that comes later counts for no height before it is shown
         self._end = end

@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, Q
 from app.core.presets import Preset
 from app.core.records import AnswerDetails, Message
 from app.services.answering import can_repeat
-from app.ui.chat import answer_facts, citations
+from app.ui.chat import answer_facts, citations, rating
 from app.ui.chat.pager import Pager
+from app.ui.chat.rating import RatingMark
 from app.ui.chat.words import icon_button, literal, to_clipboard
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.labels import Label, tip
@@ -41,6 +43,7 @@ class AnswerActions(QWidget):
     export_requested = Signal()
     answer_export_requested = Signal()
     log_requested = Signal()
+    rating_requested = Signal(int)  # BAD also to write what would have been right
 
     def __init__(self, message: Message, theme: Theme, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,7 +55,10 @@ class AnswerActions(QWidget):
         self._again: Button | None = None
         self.pager: Pager | None = None
         self._quick: list[tuple[Preset, Button]] = []
+        self._rating = RatingMark(theme)
+        self._more = IconButton(theme, "ellipsis", self.tr("この回答のその他の操作"))
         self._build()
+        self.show_rated(message)
 
     def fit(self, width: int) -> None:
         """As many actions as there is room for; both halves below each other where they do not fit side by side."""
@@ -68,6 +74,12 @@ class AnswerActions(QWidget):
             self._halves.setDirection(direction)
         self._halves.invalidate()
         self.updateGeometry()
+
+    def show_rated(self, message: Message) -> None:
+        """The same message, of which the user thinks otherwise now."""
+        self._message = message
+        self._rating.show_rating(message)
+        self._more.setAccessibleDescription(joined(rating.words(message), answer_facts.line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
         """While an answer is written, no other one can be."""
@@ -99,6 +111,10 @@ class AnswerActions(QWidget):
             menu.addSeparator()
             menu.addAction(self.tr("Word に書き出す"), self.answer_export_requested.emit)
         menu.addAction(self.tr("会話を書き出す…"), self.export_requested.emit)
+        if self._message.text:
+            menu.addSeparator()
+            rating.add_to_menu(menu, self._message, self.rating_requested.emit)
+            menu.addSeparator()
         menu.addAction(self.tr("記録を見る"), self.log_requested.emit)
         if facts := answer_facts.lines(self._details):
             menu.addSeparator()
@@ -127,6 +143,7 @@ class AnswerActions(QWidget):
             meta = Label(brief, role="caption", tone="text2")
             meta.setToolTip(tip(answer_facts.line(self._details)))
             self._left.addWidget(meta)
+        self._left.addWidget(self._rating)
         if self._message.branches > 1:
             self.pager = Pager(self._theme, self._message, self.tr("前の回答"), self.tr("次の回答"))
             self.pager.step_requested.connect(self.branch_requested)
@@ -151,10 +168,8 @@ class AnswerActions(QWidget):
             self._again = icon_button(self._theme, self.tr("再生成"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(self.regenerate_requested)
             self._right.addWidget(self._again)
-        more = IconButton(self._theme, "ellipsis", self.tr("この回答のその他の操作"))
-        more.setAccessibleDescription(answer_facts.line(self._details))
-        more.clicked.connect(lambda: self._show_menu(more))
-        self._right.addWidget(more)
+        self._more.clicked.connect(lambda: self._show_menu(self._more))
+        self._right.addWidget(self._more)
 
     def _add_quick(self, preset: Preset) -> None:
         button = Button(self._theme, literal(preset.name), "quiet", compact=True, parent=self)

@@ -36,6 +36,7 @@ from app.ui.chat.find_bar import FindBar
 from app.ui.chat.finding import Finding
 from app.ui.chat.header import ChatHeader
 from app.ui.chat.heading import Heading
+from app.ui.chat.rating_desk import RatingDesk
 from app.ui.chat.scope_line import ScopeLine
 from app.ui.chat.scoping import Scoping
 from app.ui.chat.source_panel import SourcePanel
@@ -90,6 +91,7 @@ class ChatPage(Page):
             self.header, session, conversations, presets, library, self._scoping, self.transcript, self
         )
         self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
+        self._rating = RatingDesk(self._theme, session, self.transcript, self)
         self._connect()
         self._add_shortcuts()
         self._show_settings(preferences.value)

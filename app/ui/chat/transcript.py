@@ -16,10 +16,11 @@ from app.ui.chat.answer import AnswerView, source_number
 from app.ui.chat.answer_actions import Look
 from app.ui.chat.column import TOP, Column, Estimate, gap_after
 from app.ui.chat.heights import Heights
+from app.ui.chat.latest_button import LatestButton
 from app.ui.chat.message_view import MessageView
 from app.ui.chat.question import QuestionView
 from app.ui.chat.rows_view import RowsView
-from app.ui.chat.words import icon_button, to_clipboard
+from app.ui.chat.words import to_clipboard
 from app.ui.theme import Theme
 from app.ui.widgets.announce import announce
 
@@ -38,6 +39,7 @@ class Transcript(RowsView):
     branch_requested = Signal(int, int)  # message id, -1 or 1
     export_requested = Signal()
     answer_export_requested = Signal(int)  # answer id
+    rating_requested = Signal(int, int)  # answer id, rating
     log_requested = Signal()
     source_chosen = Signal(int, int)  # answer id, number of the source
     documents_requested = Signal()  # to add some
@@ -64,13 +66,10 @@ class Transcript(RowsView):
     def _build(self) -> None:
         self.setAccessibleName(self.tr("会話"))
         self._flush_timer = QTimer(self, singleShot=True, interval=FLUSH_MS)
-        self.latest_button = icon_button(self._theme, self.tr("最新へ"), "arrow-down", compact=True)
-        self.latest_button.setParent(self)
-        self.latest_button.hide()
+        self.latest_button = LatestButton(self._theme, self)
 
     def _connect(self) -> None:
         self._flush_timer.timeout.connect(self._flush)
-        self.latest_button.clicked.connect(self._on_latest_clicked)
         self._theme.changed.connect(self._rebuild)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -238,6 +237,14 @@ class Transcript(RowsView):
             view.explain(sentence)
             self._remeasure(self._rows[answer_id])
 
+    def show_rated(self, message: Message) -> None:
+        """The same answer, of which the user thinks otherwise now."""
+        row, view = self._rows[message.id], self.view_of(message.id)
+        self._messages[row] = message
+        if isinstance(view, AnswerView):
+            view.show_rated(message)
+        self._remeasure(row)
+
     def show_stage(self, stage: Stage) -> None:
         self._stage = stage
         view = self.view_of(self._growing_id)
@@ -273,6 +280,7 @@ class Transcript(RowsView):
         view.action_chosen.connect(self.action_chosen)
         view.export_requested.connect(self.export_requested)
         view.answer_export_requested.connect(self.answer_export_requested)
+        view.rating_requested.connect(self.rating_requested)
         view.log_requested.connect(self.log_requested)
         view.source_chosen.connect(self.source_chosen)
         view.documents_requested.connect(self.documents_requested)
@@ -368,23 +376,12 @@ class Transcript(RowsView):
         else:
             super().keyPressEvent(event)
 
-    def _on_latest_clicked(self) -> None:
-        if self.latest_button.hasFocus():
-            self.setFocus()  # else Qt hands the focus of the hidden button to some message and that is scrolled to
-        self.scroll_to_end()
-
     def _on_placed(self) -> None:
         self.latest_button.setVisible(not self.is_at_end())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._move_latest_button()
-
-    def _move_latest_button(self) -> None:
-        hint = self.latest_button.sizeHint()
-        self.latest_button.setGeometry(
-            (self.width() - hint.width()) // 2, self.height() - hint.height() - 12, hint.width(), hint.height()
-        )
+        self.latest_button.place()
 
     def _rebuild(self) -> None:
         """Text keeps the colours and sizes it was made with, so all of it is made again."""
@@ -393,4 +390,4 @@ class Transcript(RowsView):
         self._column = Column.of(self.width(), self._theme)
         self._heights = self._estimated()
         self._place(anchor)
-        self._move_latest_button()
+        self.latest_button.place()
