@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import wording
+from app.core import html_page, wording
 from app.core.training import gate_file, history, plots, report
 from app.core.training.gate import AnswerRow
 from app.core.training.plots import Series
@@ -134,7 +134,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
 def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
     well = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", -0.1)
     broken = AnswerRow(2, "問い", "手本", "前", "end", answer, ended_by, -2.0)
-    shown = dict(report._answers([well, broken], report._words("ja")))
+    shown = dict(report._answers([well, broken], html_page.words("training.toml")))
     assert [one.tuned for one in shown["良くなったもの"]] == ["後"]
     assert len(shown["悪くなった、または良くなっていないもの"]) == 1
 

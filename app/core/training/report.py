@@ -3,24 +3,20 @@
 Made of the run's folder alone: spec, journal and, where the gate has been passed, `gate.json`. All text is escaped.
 """
 
-import functools
 import hashlib
 import json
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from app.core import wording
+from app.core import html_page, wording
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.errors import AppError
-from app.core.paths import resources
 from app.core.training import gate as gates
 from app.core.training import gate_file, history, plots, problems, runs, scores
 from app.core.training.bootstrap import Interval
@@ -52,12 +48,11 @@ def render(folder: Path) -> str:
     run = runs.read(folder)
     told = history.read(folder)
     gate = _gate(folder)
-    word = _words(wording.current_language())
+    word = html_page.words("training.toml")
     made_at = gate.made_at if gate else 0.0
-    return _template().render(
-        language=wording.current_language(),
-        css=Markup(_resource("report.css")),  # noqa: S704  ours
-        word=word,
+    return html_page.render(
+        "training.html",
+        word,
         name=run.name,
         id=run.id,
         made_at=time.strftime("%Y-%m-%d %H:%M", time.localtime(made_at)) if made_at else "",
@@ -74,22 +69,6 @@ def render(folder: Path) -> str:
         samples=_samples(told, word),
         tables=_tables(run, told, word),
     )
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(resources() / "report")
-    options: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    return jinja2.Environment(loader=loader, autoescape=True, **options).get_template(NAME)
-
-
-def _resource(name: str) -> str:
-    return (resources() / "report" / name).read_text("utf-8")
-
-
-@functools.cache
-def _words(language: str) -> dict[str, str]:
-    return {key: pair[language] for key, pair in tomllib.loads(_resource("words.toml")).items()}
 
 
 def _gate(folder: Path) -> Gate | None:
