@@ -12,7 +12,7 @@ from typing import Literal
 from app.core.documents.records import Label
 from app.core.errors import AppError
 
-What = Literal["conversations", "conversation", "answer", "answers", "copy"]
+What = Literal["conversations", "conversation", "answer", "answers", "pairs", "questions", "copy"]
 CLIPBOARD = "clipboard"
 
 
