@@ -1,0 +1,228 @@
+"""`kotae eval sets`: the question sets that evaluations ask; and question sets as other commands take them."""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.cli import docs_words, eval_from_chats
+from app.cli.output import Output
+from app.core import export_log
+from app.core.datasets.records import BadRow, short
+from app.core.documents import labels
+from app.core.documents.records import LABELS, Label
+from app.core.errors import AppError
+from app.core.evaluation import question_files, question_rows, question_sets
+from app.core.evaluation.question_files import QuestionFile
+from app.core.evaluation.question_sets import KeptSet
+from app.core.evaluation.records import QuestionSet
+from app.core.paths import Paths
+from app.core.wording import help_text, phrase
+
+SHOWN_ROWS = 20  # on the terminal; JSON and exports have all
+SHOWN_CHARACTERS = 80  # of a question
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    group = add_command(commands, shared, "sets", help_text("eval sets"), None)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    listing = {"list": _list, "show": _show, "add": _add, "export": _export, "remove": _remove, "restore": _restore}
+    parsers = {
+        name: add_command(actions, shared, name, help_text(f"eval sets {name}"), command)
+        for name, command in listing.items()
+    }
+    eval_from_chats.add_parser(actions, shared)
+    for name in ("show", "export"):
+        parsers[name].add_argument("wanted", metavar="NAME[@V]", help=help_text("eval sets wanted"))
+    for name in ("add", "remove", "restore"):
+        parsers[name].add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
+    parsers["add"].add_argument("files", metavar="FILE", nargs="+", help=help_text("eval sets add file"))
+    parsers["add"].add_argument("--label", metavar="|".join(_labels()), help=help_text("eval sets add --label"))
+    parsers["export"].add_argument("--out", metavar="FILE", required=True, help=help_text("eval sets export --out"))
+    parsers["export"].add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
+    """A kept set or a file, as the user names it; what was read of a file is told. Raises as `question_sets.load`."""
+    return question_sets.load(wanted, where.questions, lambda found: tell(found, output))
+
+
+def tell(found: QuestionFile, output: Output) -> None:
+    """What was taken from which column, and which rows are no questions."""
+    key = "questions_found_sheet" if found.sheet else "questions_found"
+    output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
+    named = [
+        phrase("data_mapping_one", field=phrase(f"question_column_{field}"), column=short(column))
+        for field, column in found.columns.named().items()
+    ]
+    output.note("data_mapping", mapping=phrase("data_gap").join(named))
+    if found.columns.unused:
+        output.note("data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
+    if found.other_sheets:
+        output.note("data_other_sheets", sheets=" / ".join(map(short, found.other_sheets)))
+    if found.blank:
+        output.note("batch_blank", count=found.blank)
+    for row in found.skipped[:SHOWN_ROWS]:
+        output.note("batch_skipped", line=row.line, reason=_reason(row))
+    if len(found.skipped) > SHOWN_ROWS:
+        output.note("questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
+    _tell_renamed(found.renamed, output)
+
+
+def _reason(row: BadRow) -> str:
+    reason = phrase(f"data_bad_{row.code}")
+    return phrase("questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
+
+
+def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
+    for old, new in renamed[:SHOWN_ROWS]:
+        output.note("questions_renamed", old=short(old), new=short(new))
+    if len(renamed) > SHOWN_ROWS:
+        output.note("questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
+
+
+# -------------------------------------------------------------------------- looking
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 when one is damaged."""
+    found, removed = question_sets.listed(where.questions), question_sets.removed(where.questions)
+    lines = ["\t".join([one.name, phrase(f"label_{one.label}"), _standing(one)]) for one in found]
+    lines = lines or [output.phrase("question_sets_none")]
+    lines += [output.phrase("question_sets_removed", names=" / ".join(removed))] if removed else []
+    output.result({"sets": [asdict(one) for one in found], "removed": removed}, "\n".join(lines))
+    return 0 if all(one.versions for one in found) else 1
+
+
+def _standing(one: KeptSet) -> str:
+    if not one.versions:
+        return phrase("question_set_unusable")
+    return phrase("question_set_line", version=one.newest.number, count=one.newest.count)
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    found = question_sets.find(where.questions, options.wanted)
+    about = question_sets.kept(where.questions, found.name)
+    data = _described(found) | {
+        "versions": [asdict(version) for version in about.versions],
+        "questions": [question_rows.as_object(question) for question in found.questions],
+    }
+    output.result(data, "\n".join(_page(found, about, output)))
+    return 0
+
+
+def _described(found: QuestionSet) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "version": found.version,
+        "label": found.label,
+        "sha256": found.sha256,
+        "count": len(found.questions),
+    }
+
+
+def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
+    questions = found.questions
+    yield output.phrase("question_set_head", **_facts(found))
+    yield output.phrase(
+        "question_set_contents",
+        reference=sum(bool(one.reference) for one in questions),
+        must_include=sum(bool(one.must_include) for one in questions),
+        gold=sum(bool(one.gold) for one in questions),
+        unanswerable=sum(not one.is_answerable for one in questions),
+    )
+    categories = Counter(one.category for one in questions if one.category).most_common()
+    if categories:
+        counted = phrase("data_gap").join(f"{short(name)} {count}" for name, count in categories)
+        yield output.phrase("question_set_categories", categories=counted)
+    for version in about.versions:
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.made_at))
+        facts = {"version": version.number, "count": version.count, "source": version.source}
+        yield output.phrase("question_set_version_line", date=date, **facts)
+    yield f"SHA-256 {found.sha256}"
+    yield ""
+    yield from (f"{short(one.id)}\t{short(one.text, SHOWN_CHARACTERS)}" for one in questions[:SHOWN_ROWS])
+    if len(questions) > SHOWN_ROWS:
+        name = f"{found.name}@{found.version}"
+        yield output.phrase("question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
+
+
+# ------------------------------------------------------------------------- changing
+
+
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rows were no questions; 3 expected error."""
+    label = _label(options.label)
+    files = [question_files.read(Path(file)) for file in options.files]
+    for found in files:
+        tell(found, output)
+    questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
+    _tell_renamed(renamed, output)
+    repeated = len(questions) - len({one.text for one in questions})
+    if repeated:
+        output.note("questions_repeated", count=repeated)
+    before = {one.name: one.versions for one in question_sets.listed(where.questions)}
+    source = phrase("data_gap").join(found.name for found in files)
+    stored = question_sets.store(where.questions, options.name, questions, label, source)
+    is_new = stored.version > len(before.get(stored.name, ()))
+    skipped = [
+        {"file": found.name, "line": row.line, "code": row.code, "message": _reason(row)}
+        for found in files
+        for row in found.skipped
+    ]
+    data = _described(stored) | {"is_new": is_new, "skipped": skipped, "renamed": dict(renamed), "repeated": repeated}
+    key = "question_set_stored" if is_new else "question_set_same"
+    output.result(data, output.phrase(key, **_facts(stored)))
+    return 1 if skipped else 0
+
+
+def _facts(found: QuestionSet) -> dict[str, Any]:
+    return _described(found) | {"label": phrase(f"label_{found.label}")}
+
+
+def _labels() -> list[str]:
+    return [phrase(f"label_{label}") for label in LABELS]
+
+
+def _label(word: str | None) -> Label | None:
+    """Raises AppError("bad_option")."""
+    label = docs_words.label_of(word) if word is not None else None
+    if word is not None and label is None:
+        raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_labels()))
+    return label
+
+
+def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Nothing that exists is replaced."""
+    out = Path(options.out).expanduser()
+    found = question_sets.find(where.questions, options.wanted)
+    question_files.check_target(out)
+    if found.label == labels.HIGHEST:
+        if not options.allow_secret:
+            raise AppError("secret_export", what=found.name)
+        export_log.note(where.exports_log, "questions", found.label, str(out.absolute()))
+    question_files.write(out, found.questions)
+    output.result(
+        _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))
+    )
+    return 0
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    place = question_sets.remove(where.questions, options.name)
+    data = {"name": place.name.rpartition("@")[0], "path": str(place)}
+    output.result(data, output.phrase("question_set_removed", **data))
+    return 0
+
+
+def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    restored = question_sets.restore(where.questions, options.name)
+    newest = restored.newest
+    text = output.phrase("question_set_restored", name=restored.name, version=newest.number, count=newest.count)
+    output.result(asdict(restored), text)
+    return 0
