@@ -14,7 +14,9 @@ JAPANESE = re.compile(r"[\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff]")
 # These are words of the window that happen to be needed where it is put together.
 WINDOW = (ROOT / "app/ui", ROOT / "app/application.py")
 # What reads Japanese documents and data knows how they are written. Nothing there is shown: none of it is a sentence.
-READS = (ROOT / "app/core/documents", ROOT / "app/documents", ROOT / "app/core/datasets")
+READS = tuple(
+    ROOT / place for place in ("app/core/documents", "app/documents", "app/core/datasets", "app/core/evaluation")
+)
 UNTRANSLATED = {
     "日本語",  # the name of the language, in the language
     "あ",  # measures
@@ -95,6 +97,8 @@ def test_japanese_stands_only_in_the_window_and_there_in_tr() -> None:
         ("app/documents/x.py", "x = re.compile('第.章')", 0),
         ("app/documents/x.py", "x = '読めません。'", 1),
         ("app/core/datasets/x.py", "x = '質問|回答'", 0),
+        ("app/core/evaluation/x.py", "x = '第.章'", 0),
+        ("app/core/evaluation/x.py", "x = '採点してください'", 1),
     ],
 )
 def test_a_stray_word_is_found(place: str, source: str, count: int) -> None:
