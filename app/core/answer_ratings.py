@@ -1,6 +1,7 @@
 """What the user thinks of answers: good, bad, and what a bad one should have said."""
 
 from app.core.documents import claims
+from app.core.documents.records import Label
 from app.core.records import Message
 from app.core.store import Store
 
@@ -34,3 +35,12 @@ def unmarked(answer: Message, text: str) -> str:
     """
     is_grounded = answer.details is not None and answer.details.grounding is not None
     return (claims.CITED.sub("", text) if is_grounded else text).strip()
+
+
+def rated(store: Store) -> list[tuple[Message, Message, Label]]:
+    """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first."""
+    rows = store.database.read(
+        "SELECT m.parent_id, m.id, c.label FROM message m JOIN conversation c ON c.id = m.conversation_id"
+        " WHERE m.rating <> 0 AND c.binned_at IS NULL ORDER BY m.id"
+    )
+    return [(store.message(question_id), store.message(answer_id), label) for question_id, answer_id, label in rows]

@@ -1,0 +1,41 @@
+"""`kotae eval sets from-chats`: a question set of the answers that were rated in conversations."""
+
+import argparse
+from typing import Any
+
+from app.cli.output import Output
+from app.core.errors import AppError
+from app.core.evaluation import from_conversations, question_sets
+from app.core.paths import Paths
+from app.core.store import Store
+from app.core.wording import help_text, phrase
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "from-chats", help_text("eval sets from-chats"), _from_chats)
+    parser.add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
+
+
+def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error."""
+    store = Store.open(where.database, where.backups)
+    try:
+        found = from_conversations.collect(store)
+    finally:
+        store.close()
+    for reason, count in found.left_out.items():
+        output.note(f"chat_questions_{reason}", count=count)
+    if not found.questions:
+        raise AppError("no_rated_answers")
+    before = {one.name: len(one.versions) for one in question_sets.listed(where.questions)}
+    source = phrase("chat_questions_source")
+    stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
+    is_new = stored.version > before.get(stored.name, 0)
+    data = {"name": stored.name, "version": stored.version, "label": stored.label, "count": len(stored.questions)}
+    words = output.phrase(
+        "question_set_stored" if is_new else "question_set_same", **data | {"label": phrase(f"label_{stored.label}")}
+    )
+    output.result(data | {"sha256": stored.sha256, "is_new": is_new, "left_out": found.left_out}, words)
+    return 0
