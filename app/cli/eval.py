@@ -1,14 +1,16 @@
 """`kotae eval`: how good what Kotae does is on one's own documents and questions, in numbers."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from app.cli import collections, eval_sets
 from app.cli.meaning import Meanings
 from app.cli.output import Output
-from app.core.documents import abstention, retrieval, retrieval_eval
-from app.core.documents.retrieval_eval import DEPTHS, Outcome, Question
+from app.core.documents import abstention, retrieval
+from app.core.evaluation import retrieval as measuring
+from app.core.evaluation.records import Question
+from app.core.evaluation.retrieval import DEPTHS, Outcome
 from app.core.paths import Paths
 from app.core.wording import help_text
 
@@ -20,7 +22,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     eval_sets.add_parser(actions, shared)
     parser = add_command(actions, shared, "retrieval", help_text("eval retrieval"), _retrieval)
-    parser.add_argument("file", metavar="FILE", help=help_text("eval retrieval file"))
+    parser.add_argument("file", metavar="SET|FILE", help=help_text("eval retrieval file"))
     parser.add_argument(
         "--collection", metavar="NAME", action="append", required=True, help=help_text("eval retrieval --collection")
     )
@@ -29,7 +31,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error."""
-    questions = retrieval_eval.load(Path(options.file))
+    questions = eval_sets.load(options.file, where, output).questions
     library = collections.open_library(where.documents)
     try:
         ids = [collections.find(library, name).id for name in options.collection]
@@ -40,9 +42,9 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         def search(text: str, limit: int) -> list[Any]:
             return retrieval.search(library, text, ids, limit, where.glossary, found[text])
 
-        outcomes = retrieval_eval.measure(questions, search)
+        outcomes = measuring.measure(questions, search)
         abstained = {
-            question.id or question.text: not abstention.judge(
+            question.id: not abstention.judge(
                 library, question.text, search(question.text, abstention.LOOKED_AT), where.glossary
             ).is_enough
             for question in questions
@@ -59,14 +61,14 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _data(
-    names: list[str], questions: list[Question], outcomes: list[Outcome], abstained: dict[str, bool]
+    names: list[str], questions: Sequence[Question], outcomes: list[Outcome], abstained: dict[str, bool]
 ) -> dict[str, Any]:
-    absent = [abstained[one.id or one.text] for one in questions if not one.quotes]
-    present = [abstained[one.id or one.text] for one in questions if one.quotes]
+    absent = [abstained[one.id] for one in questions if not one.gold]
+    present = [abstained[one.id] for one in questions if one.gold]
     return {
         "collections": names,
-        **retrieval_eval.summary(outcomes),
-        "by_type": retrieval_eval.by_kind(outcomes),
+        **measuring.summary(outcomes),
+        "by_type": measuring.by_category(outcomes),
         "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
     }
 

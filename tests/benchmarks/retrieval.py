@@ -18,10 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.core import text
-from app.core.documents import retrieval, retrieval_eval
+from app.core.documents import retrieval
 from app.core.documents.library import Library
 from app.core.documents.records import Section
-from app.core.documents.retrieval_eval import Question
+from app.core.evaluation import question_files
+from app.core.evaluation import retrieval as measuring
+from app.core.evaluation.records import Question
 from tests.benchmarks.abstention import FOLDER, INDEX, index
 
 WINDOW = 550  # characters
@@ -32,7 +34,7 @@ TOKENIZERS = {"porter": "porter unicode61", "unicode61": "unicode61", "trigram":
 def main(arguments: Sequence[str]) -> None:
     data = Path(arguments[0]) if arguments else FOLDER
     files = sorted((data / "standards_md").glob("*.md"))
-    questions = retrieval_eval.load(data / "eval" / "grounded_dev.jsonl")
+    questions = question_files.read(data / "eval" / "grounded_dev.jsonl").questions
     with tempfile.TemporaryDirectory() as folder:
         # A process of its own, so that its peak memory is that of indexing alone.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -63,9 +65,9 @@ def _index(data: Path, place: Path) -> dict[str, Any]:
 
 
 def _measured(questions: Sequence[Question], search: Callable[[str, int], Sequence[Any]]) -> dict[str, Any]:
-    outcomes = retrieval_eval.measure(questions, search)
-    kinds = {kind: row["recall_at_5"] for kind, row in retrieval_eval.by_kind(outcomes).items()}
-    return retrieval_eval.summary(outcomes) | {"recall_at_5_by_type": kinds}
+    outcomes = measuring.measure(questions, search)
+    kinds = {kind: row["recall_at_5"] for kind, row in measuring.by_category(outcomes).items()}
+    return measuring.summary(outcomes) | {"recall_at_5_by_type": kinds}
 
 
 def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callable[[str, int], Sequence[Any]]:

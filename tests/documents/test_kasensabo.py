@@ -11,6 +11,8 @@ import pytest
 from app.core.documents import retrieval, retrieval_eval
 from app.core.documents.library import Library
 from app.core.documents.records import Section
+from app.core.evaluation import question_files
+from app.core.evaluation import retrieval as measuring
 from app.documents import markdown, sections
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "kasensabo"
@@ -66,10 +68,10 @@ def test_clauses_and_tags_are_those_of_the_standards(cut: dict[str, list[Section
 
 
 def test_recall_is_what_the_readme_says(library: Library) -> None:
-    questions = retrieval_eval.load(DATA / "eval" / "grounded_dev.jsonl")
+    questions = question_files.read(DATA / "eval" / "grounded_dev.jsonl").questions
     ids = [one.id for one in library.collections()]
-    outcomes = retrieval_eval.measure(questions, lambda query, limit: retrieval.search(library, query, ids, limit))
-    figures = retrieval_eval.summary(outcomes)
+    outcomes = measuring.measure(questions, lambda query, limit: retrieval.search(library, query, ids, limit))
+    figures = measuring.summary(outcomes)
     assert figures["recall_at_5"] >= 0.90, figures
     assert figures["recall_at_20"] >= 0.97, figures
     assert figures["passage_characters_median"] <= 1200, figures
