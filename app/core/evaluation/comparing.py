@@ -1,0 +1,167 @@
+"""Whether one system is better than another, or the difference may be chance: paired, over the same questions.
+
+Of each question counts the mean over all seeds. A difference is one only where the interval of the mean difference
+holds no 0, drawn by question (`app.core.training.bootstrap`) and also by group, because questions on one document are
+alike. How often equal systems are taken for different ones, and different ones found: `tests/benchmarks/statistics.py`.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app.core.evaluation.records import Question
+from app.core.evaluation.results import Row, SystemResult
+from app.core.training import bootstrap
+from app.core.training.bootstrap import LEAST_UNITS, Interval
+from app.core.wording import phrase
+
+Verdict = Literal["better", "worse", "unclear"]
+_EQUAL = 1e-9  # what sums of the same numbers may differ by
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What systems are compared by. `of`: a row's value; None: it has none. Called [text.measure_NAME]."""
+
+    name: str
+    of: Callable[[Row], float | None]
+    is_less_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """`by_group`: the same mean with groups drawn together; None: every question stands for itself.
+
+    `spread`: standard deviation of the seeds' means; None: there is one seed.
+    """
+
+    by_question: Interval
+    by_group: Interval | None
+    spread: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Over the questions of which both have a value; `left_out`: how many others there are.
+
+    `by_question`, `by_group`: of second - first, as in Mean; so are the spreads. `wins`: questions that the second
+    answers better. `verdict`: on the second.
+    """
+
+    measure: str
+    first: float  # mean
+    second: float
+    by_question: Interval
+    by_group: Interval | None
+    wins: int
+    ties: int
+    losses: int
+    verdict: Verdict
+    first_spread: float | None = None
+    second_spread: float | None = None
+    left_out: int = 0
+
+
+def _marked(name: str) -> Measure:
+    return Measure(name, lambda row: getattr(row.marks, name))
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        *map(_marked, ("score", "must_include", "numbers", "char_f1", "citation", "gold_cited")),
+        Measure("judge", lambda row: row.judgement.score if row.judgement else None),
+        Measure("seconds", lambda row: None if row.verdict == "failed" else row.total_s, is_less_better=True),
+    )
+}
+
+
+def mean(result: SystemResult, questions: Iterable[Question], measure: Measure) -> Mean | None:
+    """None: no question has a value."""
+    values = _by_question(result, measure)
+    known = [question for question in questions if question.id in values]
+    if not known:
+        return None
+    return Mean(*_intervals([values[question.id] for question in known], known), _spread(result, known, measure))
+
+
+def compare(
+    first: SystemResult, second: SystemResult, questions: Sequence[Question], measure: Measure
+) -> Comparison | None:
+    """None: of no question both have a value."""
+    before, after = _by_question(first, measure), _by_question(second, measure)
+    known = [question for question in questions if question.id in before and question.id in after]
+    if not known:
+        return None
+    differences = [after[question.id] - before[question.id] for question in known]
+    gains = [-one if measure.is_less_better else one for one in differences]
+    by_question, by_group = _intervals(differences, known)
+    return Comparison(
+        measure.name,
+        statistics.fmean(before[question.id] for question in known),
+        statistics.fmean(after[question.id] for question in known),
+        by_question,
+        by_group,
+        wins=sum(one > _EQUAL for one in gains),
+        ties=sum(abs(one) <= _EQUAL for one in gains),
+        losses=sum(one < -_EQUAL for one in gains),
+        verdict=_verdict(by_question, by_group, measure),
+        first_spread=_spread(first, known, measure),
+        second_spread=_spread(second, known, measure),
+        left_out=len(questions) - len(known),
+    )
+
+
+def sentence(comparison: Comparison, first: str, second: str) -> str:
+    """In words, with the interval that decides. `first`, `second`: the systems' names."""
+    decisive = comparison.by_question
+    key: str = comparison.verdict
+    if decisive.units < LEAST_UNITS:
+        key = "few"
+    elif comparison.verdict == "unclear" and comparison.by_group is not None and not decisive.holds_zero:
+        decisive, key = comparison.by_group, "unclear_groups"
+    return phrase(
+        f"compared_{key}",
+        first=first,
+        second=second,
+        measure=phrase(f"measure_{comparison.measure}"),
+        mean=f"{decisive.mean:+.3f}",
+        low=f"{decisive.low:+.3f}",
+        high=f"{decisive.high:+.3f}",
+        units=decisive.units,
+        least=LEAST_UNITS,
+    )
+
+
+def _verdict(by_question: Interval, by_group: Interval | None, measure: Measure) -> Verdict:
+    """Few groups say nothing of chance; then the questions decide alone."""
+    is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
+    if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
+        return "unclear"
+    return "worse" if (by_question.mean < 0) != measure.is_less_better else "better"
+
+
+def _intervals(values: Sequence[float], questions: Sequence[Question]) -> tuple[Interval, Interval | None]:
+    """By question, and by group unless each question is one."""
+    groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
+    is_grouped = len(set(groups)) < len(groups)
+    return bootstrap.of_mean(values), bootstrap.of_mean(values, groups) if is_grouped else None
+
+
+def _by_question(result: SystemResult, measure: Measure) -> dict[str, float]:
+    """Id of a question -> mean over the seeds that have a value."""
+    found: dict[str, list[float]] = {}
+    for row in result.rows:
+        if (value := measure.of(row)) is not None:
+            found.setdefault(row.question_id, []).append(value)
+    return {question: statistics.fmean(values) for question, values in found.items()}
+
+
+def _spread(result: SystemResult, questions: Sequence[Question], measure: Measure) -> float | None:
+    ids = {question.id for question in questions}
+    by_seed: dict[int, list[float]] = {}
+    for row in result.rows:
+        if row.question_id in ids and (value := measure.of(row)) is not None:
+            by_seed.setdefault(row.seed, []).append(value)
+    return statistics.stdev(map(statistics.fmean, by_seed.values())) if len(by_seed) > 1 else None
