@@ -68,13 +68,13 @@ def request(
     if cut and "cut" in chosen:
         blocks.append(chosen["cut"].format(characters=cut))
     blocks += [chosen["closing"], _texts()["output"]["score"]]
-    return _prompt(f"{chosen['instruction']}\n{rubric(preset)}", blocks, SCORE_GRAMMAR, cut)
+    scores = [f"{score}: {meaning}" for score, meaning in enumerate(rubric(preset))]
+    return _prompt("\n".join([chosen["instruction"], *reversed(scores)]), blocks, SCORE_GRAMMAR, cut)
 
 
-def rubric(preset: str) -> str:
-    """What each score stands for, one a line, the best first."""
-    sentences = list(enumerate(_texts()["presets"][preset]["rubric"]))
-    return "\n".join(f"{score}: {sentence}" for score, sentence in reversed(sentences))
+def rubric(preset: str) -> tuple[str, ...]:
+    """What each score stands for, from 0 on."""
+    return tuple(_texts()["presets"][preset]["rubric"])
 
 
 def read(text: str, cut_characters: int = 0) -> Judgement:

@@ -103,10 +103,11 @@ def test_the_judge_is_told_that_the_documents_have_no_answer() -> None:
 
 @pytest.mark.parametrize("preset", judging.PRESETS)
 def test_each_preset_says_what_each_score_stands_for(preset: str) -> None:
-    lines = judging.rubric(preset).split("\n")
-    assert [line[0] for line in lines] == ["3", "2", "1", "0"]
-    assert all(line.endswith("。") and line.count("。") == 1 for line in lines)
-    assert judging.rubric(preset) in asked("24", preset=preset).system
+    meanings = judging.rubric(preset)
+    assert len(meanings) == 4
+    assert all(meaning.endswith("。") and meaning.count("。") == 1 for meaning in meanings)
+    shown = asked("24", preset=preset).system.split("\n")[-4:]
+    assert shown == [f"{score}: {meanings[score]}" for score in (3, 2, 1, 0)]
 
 
 @pytest.mark.parametrize("answer", ["", "  \n\u3000"])
