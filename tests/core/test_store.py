@@ -253,6 +253,7 @@ def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: P
     store = Store.open(where.database, where.backups)
     assert [(m.id, m.parent_id, m.role, m.text) for m in store.tree(7)] == rows
     assert [m.id for m in store.thread(7)] == [3, 8]
+    assert {(m.rating, m.correction) for m in store.tree(7)} == {(0, "")}
     shelf = Shelf(store.database)
     assert shelf.draft(7) == (Draft("書きかけ", 3) if version >= 2 else Draft())
     assert store.database.read("PRAGMA foreign_key_check") == []

@@ -55,7 +55,7 @@ class AnswerActions(QWidget):
         self._again: Button | None = None
         self.pager: Pager | None = None
         self._quick: list[tuple[Preset, Button]] = []
-        self._rating = RatingMark(theme)
+        self._rating = RatingMark(theme, self)
         self._more = IconButton(theme, "ellipsis", self.tr("この回答のその他の操作"))
         self._build()
         self.show_rated(message)

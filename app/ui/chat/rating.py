@@ -18,23 +18,32 @@ translate = QCoreApplication.translate
 
 
 class RatingMark(QWidget):
-    """An icon and a word; nothing for an answer that is not rated."""
+    """An icon and a word, made when an answer is rated: most scroll past without."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self._icon = Icon(theme, _ICONS[GOOD])
-        self._label = Label("", role="caption", tone="text2")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.px(4))
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self._label)
+        self._theme = theme
+        self._icon: Icon | None = None
+        self._label = Label("", role="caption", tone="text2", parent=self)
 
     def show_rating(self, answer: Message) -> None:
         self.setVisible(answer.rating != UNRATED)
-        if answer.rating != UNRATED:
-            self._icon.show_icon(_ICONS[answer.rating], "text2")
-            self._label.setText(words(answer))
+        if answer.rating == UNRATED:
+            return
+        if self._icon is None:
+            self._icon = self._build(_ICONS[answer.rating])
+        self._icon.show_icon(_ICONS[answer.rating], "text2")
+        self._label.setText(words(answer))
+
+    def _build(self, icon_name: str) -> Icon:
+        icon = Icon(self._theme, icon_name)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(self._theme.px(4))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._label)
+        icon.show()  # at once: a child that comes later counts for no width before it is shown
+        return icon
 
 
 def words(answer: Message) -> str:
