@@ -143,10 +143,10 @@ def _choose(
 
 def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     """What the options say. Raises AppError as `choose_model`, "bad_option", "unknown_preset", "unknown_collection"."""
-    _check("--max-tokens", options.max_tokens, 1, 1 << 20)
-    _check("--temperature", options.temperature, 0, 5)
-    _check("--seed", options.seed, 0, (1 << 32) - 1)
-    _check("--context", options.context, 256, 1 << 20)
+    check("--max-tokens", options.max_tokens, 1, 1 << 20)
+    check("--temperature", options.temperature, 0, 5)
+    check("--seed", options.seed, 0, (1 << 32) - 1)
+    check("--context", options.context, 256, 1 << 20)
     adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
     model, stored, preset = _choose(options.model, options.preset, where, adapter)
     own = Choices(
@@ -166,7 +166,8 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     )
 
 
-def _check(option: str, value: float | None, low: int, high: int) -> None:
+def check(option: str, value: float | None, low: int, high: int) -> None:
+    """Raises AppError("bad_option"); None is no value."""
     if value is not None and not low <= value <= high:
         raise AppError("bad_option", option=option, value=value, expected=phrase("range", low=low, high=high))
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.core.batch.journal import Head, Journal
 from app.core.batch.results import Result
-from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.replies import Prompt, Reply
@@ -144,16 +143,12 @@ class TrainingWork(Work):
 class AnswersWork(Work):
     """Every question of the set to one system with one seed, each answer on the disk before the next is asked."""
 
-    def __init__(
-        self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, label: Label, parent: QObject
-    ) -> None:
-        """`label`: of the collections that are asked."""
+    def __init__(self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, parent: QObject) -> None:
         super().__init__(parent)
         self._step = step
         self._study = study
         self._questions = questions
         self._tools = tools
-        self._label = label
         self._journal: Journal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
@@ -203,10 +198,10 @@ class AnswersWork(Work):
         )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
-        self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._label))
+        self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._step.contender.label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        self._keep(batch.refused(line, error, self._step.contender.model, self._label))
+        self._keep(batch.refused(line, error, self._step.contender.model, self._step.contender.label))
 
     def _keep(self, result: Result) -> None:
         assert self._journal is not None

@@ -129,8 +129,11 @@ def standing_of(out: Path) -> tuple[Head, int] | None:
 
 
 def results_of(out: Path) -> dict[int, Result]:
-    """What is answered so far, by the line of the question. Raises AppError("batch_journal_damaged"), OSError."""
-    stored = _read(path_of(out))
+    """What is answered so far, by the line of the question. Raises AppError("batch_journal_damaged"), and as `whole_file`."""
+    try:
+        stored = _read(path_of(out))
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
     return stored[1] if stored is not None else {}
 
 

@@ -68,6 +68,7 @@ class Row:
     first_token_s: float = 0.0
     answer_tokens: int = 0
     error: str = ""  # in words, of a question that failed
+    tokens_per_s: float = 0.0  # while it was written; 0: nothing was generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class SystemResult:
     system: System
     rows: tuple[Row, ...]
     likelihoods: tuple[ExampleScore, ...] = ()
+    memory_bytes: int = 0  # what answering takes (`app.core.fit`); 0: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def not_needed(study: Study, folder: Path, count: int) -> list[Path]:
     needed: set[str] = set()
     for contender in study.contenders:
         if next(_measuring(study, folder, contender, count), None) is not None:
-            needed.update(_line(study, contender.model.path))
+            needed.update(_waited_for(study, contender.model.path))
     unshared = [Path(made.path) for made in study.made if not made.is_shared and made.path not in needed]
     references = [path for family, path in _references(study, folder).items() if not _compares(study, folder, family)]
     return [path for path in (*unshared, *references) if path.exists()]
@@ -83,11 +83,29 @@ def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, Result]:
     return journal.results_of(out_of(folder, system_id, seed))
 
 
+def note_size(path: Path) -> None:
+    """Of a file that was made, to be known when it is gone. Raises OSError."""
+    if path.is_file():
+        _size_file(path).write_text(str(path.stat().st_size), "ascii")
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file that is there, or was; 0: not known."""
+    try:
+        return path.stat().st_size if path.exists() else int(_size_file(path).read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
 def likelihood_file(folder: Path, system_id: str) -> Path:
     return folder / studies.LIKELIHOODS / f"{system_id}.json"
 
 
 # ------------------------------------------------------------------------- private
+
+
+def _size_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.size")
 
 
 def _measuring(study: Study, folder: Path, contender: Contender, count: int) -> Iterator[Likelihood | Answers]:
@@ -132,12 +150,16 @@ def _line(study: Study, path: str) -> Iterator[str]:
         path = made[path].source
 
 
+def _waited_for(study: Study, path: str) -> Iterator[str]:
+    """A file, and as long as it is not there what it will be made of."""
+    for one in _line(study, path):
+        yield one
+        if Path(one).exists():
+            return
+
+
 def _missing(study: Study, path: str) -> Made | None:
     """What is to be made first so that there is this file; None: it is there, or none of ours."""
     by_path = {one.path: one for one in study.made}
-    absent = []
-    for one in _line(study, path):
-        if Path(one).exists():
-            break
-        absent.append(by_path[one])
+    absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]
     return absent[-1] if absent else None

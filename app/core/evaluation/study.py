@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from app.core import lines, strict_json
+from app.core import lines
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.documents.grounding import CollectionRef
@@ -27,7 +27,7 @@ from app.core.presets import Choices
 from app.core.records import LocalModel
 
 VERSION = 1
-KINDS = ("questions", "documents", "bases", "quantizations", "scale")
+KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK = "study.json", "questions.jsonl", "lock"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
@@ -47,6 +47,7 @@ class Contender:
     scope: tuple[CollectionRef, ...] = ()
     may_quote: bool = True
     family: str = ""
+    label: Label = "internal"  # of the collections that are asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Made:
     source: str
     adapter: str = ""
     is_shared: bool = False
+    size_bytes: int = 0  # about
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ class Training:
     rows: int
     seed: int
     is_control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An answer with a person's score, 0 to 3, with which the judge's is compared. `number`: the question's, from 1."""
+
+    number: int
+    answer: str
+    score: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class Study:
     context_tokens: int
     judge: LocalModel | None = None
     judge_preset: str = "kotae"
+    rated: tuple[Rated, ...] = ()
     has_likelihoods: bool = False
     made: tuple[Made, ...] = ()
     trainings: tuple[Training, ...] = ()
@@ -130,8 +142,8 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
 def read(folder: Path) -> Study:
     """Raises AppError("evaluation_damaged")."""
     try:
-        data = strict_json.read(folder / STUDY)
-        if data.pop("version", None) != VERSION:
+        data = json.loads((folder / STUDY).read_bytes())
+        if not isinstance(data, dict) or data.pop("version", None) != VERSION:
             raise ValueError("another version")
         found: Study = lines.from_json(data, {"Study": Study})
     except (OSError, ValueError) as error:

@@ -1,0 +1,67 @@
+"""`kotae eval quant`: what each form of a model costs and keeps, measured on this machine."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from app.cli import ask, ask_adapter, eval_questions, eval_run
+from app.cli.output import Output
+from app.core import gguf, quantizations
+from app.core.errors import AppError
+from app.core.evaluation import contending, quant_plan
+from app.core.evaluation.quant_plan import PAPER_FORMS, QuantPlan
+from app.core.evaluation.study import Contender
+from app.core.paths import Paths
+from app.core.wording import help_text
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "quant", help_text("eval quant"), _quant)
+    parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
+    parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
+    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval quant --adapter"))
+    parser.add_argument("--questions", dest="file", metavar="SET|FILE", required=True, help=help_text("eval set"))
+    eval_questions.add_common(parser)
+
+
+def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """One model: its forms are made. Several: they are compared as they are. Exit status as `eval_run.run_study`."""
+    questions = eval_questions.questions_of(options, where, output)
+    has_references = any(one.reference for one in questions.questions)
+    study = eval_questions.study_of(options, "quantizations", questions, (), where, has_likelihoods=has_references)
+    folder = where.evaluations / study.id
+    found = _made(options, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, where), ())
+    study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
+    return eval_run.begin(study, questions, folder, where, output)
+
+
+def _made(options: argparse.Namespace, folder: Path, where: Paths) -> QuantPlan:
+    forms = quantizations.named(options.quant)
+    wanted = options.model[0]
+    source = quant_plan.of_folder(Path(wanted)) if Path(wanted).is_dir() else None
+    if source is None:
+        source = quant_plan.of_model(ask.choose_model(wanted, where))
+    tuned = None
+    if options.adapter is not None:
+        model, tuning = eval_questions.tuned_by(source.model, ask_adapter.choose(options.adapter, where.runs))
+        tuned = (model, tuning) if tuning is not None else None
+    return quant_plan.plan(source, forms, tuned, folder, where.bases)
+
+
+def _given(options: argparse.Namespace, where: Paths) -> tuple[Contender, ...]:
+    """Forms of the same model are one family; the first is what the others are compared with.
+
+    Raises AppError: quant_adapter_alone, and as `ask.choose_model`.
+    """
+    if options.adapter is not None:
+        raise AppError("quant_adapter_alone")
+    found = []
+    for wanted in options.model:
+        model = ask.choose_model(wanted, where)
+        header = gguf.read_header(Path(model.path))
+        family = f"{header.architecture} {header.vocab_size} {header.parameters}"
+        found.append(dataclasses.replace(contending.contender(model, None), family=family))
+    return contending.numbered(found)

@@ -1,0 +1,212 @@
+"""`kotae eval questions` and `kotae eval documents`: systems over one set of questions, answered, marked and judged."""
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from app.cli import ask, ask_adapter, ask_sources, eval_run
+from app.cli.ask_adapter import Adapter
+from app.cli.output import Output
+from app.core import settings
+from app.core.errors import AppError
+from app.core.evaluation import contending, judging, question_sets, ratings, seeding
+from app.core.evaluation import study as studies
+from app.core.evaluation.contending import Documents, Tuning
+from app.core.evaluation.question_files import QuestionFile
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.study import Contender, Rated, Study
+from app.core.paths import Paths
+from app.core.presets import Choices
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.core.wording import help_text, phrase
+from app.services.batch import scope_label
+from app.services.grounding import is_too_small
+
+MAX_TOKENS = 512  # of an answer where nothing else is asked for: a loop ends sooner than the program's own 1,024
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "questions", help_text("eval questions"), _questions)
+    _add_set(parser)
+    add_common(parser)
+    parser.add_argument(
+        "--model", metavar="ID|FILE", action="append", required=True, help=help_text("eval questions --model")
+    )
+    parser.add_argument(
+        "--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=help_text("eval questions --adapter")
+    )
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", default=[], help=help_text("eval questions --collection")
+    )
+    parser = add_command(actions, shared, "documents", help_text("eval documents"), _documents)
+    _add_set(parser)
+    add_common(parser)
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", required=True, help=help_text("ask --collection")
+    )
+    parser = add_command(actions, shared, "judge", help_text("eval judge"), _judge)
+    _add_set(parser)
+    add_common(parser)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="SET|FILE", help=help_text("eval set"))
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every study that asks questions takes beside its set, `file`; read by `study_of`."""
+    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
+    parser.add_argument(
+        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+    )
+    parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
+    parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
+    parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
+    parser.add_argument("--max-tokens", metavar="N", type=int, default=MAX_TOKENS, help=help_text("ask --max-tokens"))
+    parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+    parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
+    """The first `--limit` of the set. Raises AppError as `question_sets.load`, and "bad_option"."""
+
+    def tell(read: QuestionFile) -> None:
+        if read.skipped:
+            output.note("eval_rows_skipped", count=len(read.skipped), lines=_lines(read))
+
+    found = question_sets.load(options.file, where.questions, tell)
+    if options.limit is None:
+        return found
+    ask.check("--limit", options.limit, 1, 1 << 20)
+    return dataclasses.replace(found, questions=found.questions[: options.limit])
+
+
+def study_of(
+    options: argparse.Namespace,
+    kind: str,
+    questions: QuestionSet,
+    contenders: tuple[Contender, ...],
+    where: Paths,
+    **others: Any,
+) -> Study:
+    """`others`: further fields. Raises AppError: bad_option, and as `ask.choose_model`."""
+    ask.check("--seeds", options.seeds, 1, 100)
+    ask.check("--temperature", options.temperature, 0, 5)
+    ask.check("--max-tokens", options.max_tokens, 1, 1 << 20)
+    ask.check("--context", options.context, 256, 1 << 20)
+    if options.seeds > 1 and options.temperature == 0:
+        raise AppError("bad_option", option="--seeds", value=options.seeds, expected=phrase("eval_seeds_vary"))
+    temperature = options.temperature
+    if temperature is None and options.seeds == 1:
+        temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
+    now, name = time.time(), options.name or questions.name
+    return Study(
+        id=studies.new_folder(where.evaluations, name, now).name,
+        name=name,
+        kind=kind,
+        set_name=questions.name,
+        set_version=questions.version,
+        set_sha256=questions.sha256,
+        label=contending.label_of(contenders, (questions.label,)),
+        contenders=contenders,
+        seeds=tuple(range(options.seeds)),
+        choices=Choices(temperature=temperature, max_tokens=options.max_tokens),
+        context_tokens=options.context or settings.load(where.settings).context_tokens,
+        judge=ask.choose_model(options.judge, where) if options.judge else None,
+        judge_preset=options.judge_preset,
+        rated=_rated(options, questions),
+        created_at=now,
+        **others,
+    )
+
+
+def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, ...]:
+    """Raises AppError("ratings_without_judge"), and as `ratings.read`."""
+    if not options.ratings:
+        return ()
+    if not options.judge:
+        raise AppError("ratings_without_judge")
+    numbers = {one.id: number for number, one in enumerate(questions.questions, start=1)}
+    found = ratings.read(Path(options.ratings).expanduser(), questions.questions)
+    return tuple(Rated(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
+
+
+# ------------------------------------------------------------------------ commands
+
+
+def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    questions = questions_of(options, where, output)
+    documents = documents_of(options.collection, where) if options.collection else None
+    adapters = [ask_adapter.choose(one, where.runs) for one in options.adapter or ()]
+    contenders = []
+    for wanted in options.model:
+        model = ask.choose_model(wanted, where)
+        for tuned, tuning in [tuned_by(model, one) for one in adapters] or [contending.of_card(model)]:
+            contenders.append(contending.contender(tuned, tuning, documents))
+    kind = "bases" if len(options.model) > 1 else "questions"
+    study = study_of(options, kind, questions, contending.numbered(contenders), where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Nothing is answered: the judge itself is measured. Exit status as `eval_run.run_study`."""
+    if not options.judge:
+        options.missing("--judge")
+    questions = questions_of(options, where, output)
+    if not any(seeding.has_right_answer(one) for one in questions.questions):
+        raise AppError("judge_without_references", name=questions.name)
+    study = study_of(options, "judge", questions, (), where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    questions = questions_of(options, where, output)
+    documents = documents_of(options.collection, where)
+    adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
+    model = _base(options.model, adapter, where)
+    tuned = tuned_by(model, adapter) if adapter is not None else contending.of_card(model)
+    contenders = contending.four_ways(
+        model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=is_too_small(model)
+    )
+    study = study_of(options, "documents", questions, contenders, where)
+    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def documents_of(names: list[str], where: Paths) -> Documents:
+    """Raises AppError as `collections.find`."""
+    scope = ask_sources.scope_of(names, where)
+    return Documents(scope, scope_label(where.documents, scope))
+
+
+def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | None]:
+    """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
+    if adapter.use is None:
+        return model, None
+    name = adapter.run.name if adapter.run else contending.adapter_name(adapter.use.path)
+    return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name)
+
+
+def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalModel:
+    """Without a wish the one that the adapter's run was trained on, else the window's."""
+    if wanted is not None or adapter is None or adapter.run is None:
+        return ask.choose_model(wanted, where)
+    store = Store.open(where.database, where.backups)
+    try:
+        return ask_adapter.base_of(adapter.run, store.local_models())
+    finally:
+        store.close()
+
+
+def _lines(read: QuestionFile, most: int = 20) -> str:
+    lines = [str(row.line) for row in read.skipped]
+    return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")

@@ -1,0 +1,197 @@
+"""A study on the command line: begun or gone on with, watched, listed, shown, compared, removed."""
+
+import argparse
+import dataclasses
+import signal
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from app.cli.loop import Waiting, application
+from app.cli.meaning import Meanings
+from app.cli.output import Output, left
+from app.core import children, settings
+from app.core.errors import AppError
+from app.core.evaluation import study as studies
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.results import Evaluation
+from app.core.evaluation.study import Entry, Study
+from app.core.paths import Paths
+from app.core.wording import help_text
+from app.services import background, training
+from app.services.engine import EngineClient
+from app.services.study_run import StudyProgress, StudyRun
+from app.services.study_work import Tools
+from app.services.training import Trainer
+
+SHOWN_DAMAGED = "-"
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    add_command(actions, shared, "list", help_text("eval list"), _list)
+    for name, command in (("show", _show), ("resume", _resume), ("remove", _remove)):
+        parser = add_command(actions, shared, name, help_text(f"eval {name}"), command)
+        parser.add_argument("wanted", metavar="EVALUATION", help=help_text("eval id"))
+        if name == "show":
+            parser.add_argument("--out", metavar="FILE", help=help_text("eval show --out"))
+            parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
+
+
+def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
+    """Writes a study that was planned, and runs it. Exit status as `run_study`."""
+    studies.create(folder, study, questions)
+    return run_study(folder, where, output)
+
+
+def run_study(folder: Path, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted, and `kotae eval resume` goes on."""
+    study = studies.read(folder)
+    app = application()
+    has_documents = any(one.scope for one in study.contenders)
+    with Meanings(where, output) if has_documents else nullcontext() as meanings:
+        engine = EngineClient(children.engine(), where.logs / "engine-eval.log")
+        tools = Tools(
+            engine,
+            children.template(),
+            children.quantizer,
+            children.scorer,
+            _trainer(where),
+            where.documents,
+            dataclasses.replace(settings.load(where.settings), context_tokens=study.context_tokens),
+            meanings.embedding if meanings else None,
+        )
+        running = _Running(StudyRun(tools, folder), output)
+        try:
+            running.wait()
+        finally:
+            engine.shut_down()
+            background.shut_down()
+    del app
+    if running.error is not None:
+        output.note("eval_goes_on", id=folder.name)
+        raise running.error
+    if running.evaluation is None:
+        output.note("eval_interrupted", id=folder.name)
+        return 128 + signal.SIGINT
+    return tell(folder, running.evaluation, output)
+
+
+def tell(folder: Path, found: Evaluation, output: Output) -> int:
+    from app.cli import eval_words
+
+    output.result(eval_words.as_json(folder, found), eval_words.as_text(folder, found, output))
+    return 0
+
+
+# ---------------------------------------------------------------------------- look
+
+
+def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entries = studies.listed(where.evaluations)
+    data = {"evaluations": [_described(one) for one in entries]}
+    lines = [output.phrase("eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries]
+    output.result(data, "\n".join(lines) or output.phrase("eval_none"))
+    return 0
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    study = entry.study
+    return {
+        "id": entry.id,
+        "name": study.name if study else SHOWN_DAMAGED,
+        "kind": study.kind if study else SHOWN_DAMAGED,
+        "set": study.set_name if study else SHOWN_DAMAGED,
+        "systems": len(study.contenders) if study else 0,
+        "state": entry.state if study else "damaged",
+        "folder": str(entry.folder),
+    }
+
+
+def _state(entry: Entry, output: Output) -> str:
+    return output.phrase(f"eval_state_{entry.state if entry.study else 'damaged'}")
+
+
+def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 it is not finished, or an expected error."""
+    from app.cli import eval_export
+    from app.core.evaluation import results_file
+
+    entry = studies.find(where.evaluations, options.wanted)
+    if entry.state != "finished":
+        raise AppError("evaluation_not_finished", id=entry.id)
+    found, sections = results_file.read(entry.folder)
+    if options.out:
+        eval_export.save(found, sections, Path(options.out).expanduser(), where, is_allowed=options.allow_secret)
+    return tell(entry.folder, found, output)
+
+
+def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `run_study`."""
+    entry = studies.find(where.evaluations, options.wanted)
+    return run_study(entry.folder, where, output)
+
+
+def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entry = studies.find(where.evaluations, options.wanted)
+    studies.remove(entry)
+    output.result({"removed": entry.id}, output.phrase("eval_removed", id=entry.id))
+    return 0
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _trainer(where: Paths) -> Trainer | None:
+    try:
+        return training.locate(where.data)
+    except AppError:
+        return None
+
+
+class _Running:
+    """Runs one StudyRun to its end and says how far it is."""
+
+    def __init__(self, run: StudyRun, output: Output) -> None:
+        self._run = run
+        self._output = output
+        self._told = ("", "")  # the step whose line is out
+        self.evaluation: Evaluation | None = None
+        self.error: AppError | None = None
+        self.waiting = Waiting(run.stop)
+        run.progressed.connect(self._on_progressed)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.stopped.connect(self.waiting.stop)
+
+    def wait(self) -> None:
+        """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
+        self._run.start()
+        try:
+            self.waiting.run()
+        finally:
+            self._output.end_progress()
+
+    def _on_progressed(self, progress: StudyProgress) -> None:
+        what = self._output.phrase(f"eval_step_{progress.kind}", name=progress.name)
+        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
+        part = progress.part
+        if not sys.stderr.isatty():  # a log, or a program: a line a step
+            if (progress.kind, progress.name) != self._told:
+                self._told = (progress.kind, progress.name)
+                self._output.note("eval_step", **facts)
+        elif part is not None and part.total:
+            percent = 100 * part.done // part.total
+            self._output.progress("eval_step_percent", percent=percent, left=left(part.left_s), **facts)
+        else:
+            self._output.progress("eval_step", **facts)
+
+    def _on_finished(self, found: Evaluation) -> None:
+        self.evaluation = found
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()

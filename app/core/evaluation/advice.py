@@ -1,0 +1,201 @@
+"""What a study advises, in sentences: which system to use, and whether that is more than chance."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.core.evaluation import comparing, scale
+from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.report_parts import Section, Table
+from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.evaluation.study import Contender, Study
+from app.core.training import plots
+from app.core.training.bootstrap import LEAST_UNITS
+from app.core.training.plots import Series
+from app.core.wording import phrase, size
+
+LOSS_NATS = 0.02  # a token: a quantization that costs more is named (as the gate of a training does)
+
+
+def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
+    """What the report begins with. Raises AppError for damaged files of a training."""
+    if study.kind == "scale":
+        return scale.sections(study, folder)
+    if study.kind == "quantizations":
+        return _of_quantizations(study, found)
+    if study.kind == "documents":
+        return (_section(_of_documents(study, found)),)
+    return (_section(_best_of(found)),) if len(found.systems) > 1 else ()
+
+
+def measure_of(found: Evaluation) -> Measure:
+    """What decides: the judge's score where it can be believed, else the rules'."""
+    is_judged = found.judge is not None and found.judge.is_trusted
+    return MEASURES["judge" if is_judged else "score"]
+
+
+# ----------------------------------------------------------------------- documents
+
+
+def _of_documents(study: Study, found: Evaluation) -> list[str]:
+    """By what was added to the base: documents, training, both."""
+    by_id = {one.system.id: one for one in found.systems}
+    base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
+    if base is None or documents is None:
+        return _best_of(found)
+    told = [_compared(found, base, documents)]
+    if tuned is not None and both is not None:
+        told += [_compared(found, base, tuned), _compared(found, documents, both)]
+    ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
+    return [_adviser(found, ways), *filter(None, told)]
+
+
+_WAYS = ((False, False, None), (False, True, False), (True, False, None), (True, True, False), (False, True, True))
+
+
+def _pick(
+    study: Study, by_id: dict[str, SystemResult], has_adapter: bool, has_documents: bool, quotes: bool | None
+) -> SystemResult | None:
+    def fits(one: Contender) -> bool:
+        is_way = bool(one.system.adapter) == has_adapter and bool(one.scope) == has_documents
+        return is_way and quotes in (None, one.may_quote)
+
+    return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
+
+
+def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
+    """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on."""
+    measure = measure_of(found)
+    for one in ways:
+        if not any(_verdict(found, one, other, measure) == "better" for other in ways if other is not one):
+            value = comparing.mean(one, found.questions.questions, measure)
+            if value is None:
+                break
+            names = [other.system.name for other in ways if other is not one]
+            return phrase("advice_use", name=one.system.name, value=f"{value.by_question.mean:.3f}",
+                          measure=phrase(f"measure_{measure.name}"), others=" / ".join(names))  # fmt: skip
+    return phrase("advice_none")
+
+
+# -------------------------------------------------------------------------- models
+
+
+def _best_of(found: Evaluation) -> list[str]:
+    measure = measure_of(found)
+    means = [(comparing.mean(one, found.questions.questions, measure), one) for one in found.systems]
+    known = sorted(((mean.by_question.mean, one) for mean, one in means if mean), key=lambda pair: -pair[0])
+    if len(known) < 2:
+        return [phrase("advice_none")]
+    (value, best), rest = known[0], [one for _, one in known[1:]]
+    told = [
+        phrase("advice_best", name=best.system.name, value=f"{value:.3f}", measure=phrase(f"measure_{measure.name}"))
+    ]
+    equal = [one for one in rest if _verdict(found, one, best, measure) != "better"]
+    if equal:
+        told.append(phrase("advice_equal", names=" / ".join(one.system.name for one in equal), name=best.system.name))
+    return told
+
+
+# ------------------------------------------------------------------- quantizations
+
+
+def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
+    families: dict[str, list[SystemResult]] = {}
+    for contender, one in zip(study.contenders, found.systems, strict=True):
+        families.setdefault(contender.family, []).append(one)
+    told = [sentence for family in families.values() for sentence in _of_family(found, family)]
+    rows = tuple(_row(one, family[0]) for family in families.values() for one in family)
+    head = tuple(phrase(f"quant_{name}") for name in _QUANT_HEAD)
+    drawn = plots.plot(
+        phrase("quant_plot"),
+        phrase("quant_gigabytes"),
+        [
+            Series(phrase(f"quant_family_{name}"), style, [(_gigabytes(one), nll) for one in family if (nll := _nll(one))],
+                   has_dots=True)
+            for (name, family), style in zip(families.items(), ("one", "two"), strict=False)
+        ],
+    )  # fmt: skip
+    return (_section(told, plots_=(drawn,) if drawn else (), tables=(Table(head, rows),)),)
+
+
+_QUANT_HEAD = ("system", "size", "memory", "speed", "first_token", "nll", "loss", "divergence", "same_first", "score")
+
+
+def _of_family(found: Evaluation, family: Sequence[SystemResult]) -> list[str]:
+    """The smallest that loses nothing that was measured, and what loses."""
+    first, told = family[0], list[str]()
+    losses = {one.system.id: loss for one in family[1:] if (loss := _loss(one, first)) is not None}
+    good = [one for one in family if losses.get(one.system.id, 0.0) <= LOSS_NATS and not _is_worse(found, first, one)]
+    smallest = min(good, key=lambda one: one.system.size_bytes)
+    told.append(phrase("quant_advice", name=smallest.system.name, size=size(smallest.system.size_bytes)))
+    for one in family[1:]:
+        loss = losses.get(one.system.id)
+        if loss is not None and loss > LOSS_NATS:
+            told.append(phrase("quant_loses", name=one.system.name, loss=f"{loss:+.3f}"))
+        elif _is_worse(found, first, one):
+            told.append(_compared(found, first, one))
+    return [one for one in told if one]
+
+
+def _row(one: SystemResult, first: SystemResult) -> tuple[str, ...]:
+    tokens = sum(example.tokens for example in one.likelihoods)
+    divergences = [example.divergence for example in one.likelihoods if example.divergence is not None]
+    same = [example.same_first for example in one.likelihoods if example.same_first is not None]
+    speeds = [row.tokens_per_s for row in one.rows if row.tokens_per_s]
+    firsts = [row.first_token_s for row in one.rows if row.first_token_s]
+    scores = [row.marks.score for row in one.rows if row.marks.score is not None]
+    nll, loss = _nll(one), _loss(one, first)
+    return (
+        one.system.name,
+        size(one.system.size_bytes),
+        size(one.memory_bytes) if one.memory_bytes else "-",
+        f"{_mean(speeds):.1f}" if speeds else "-",
+        f"{_mean(firsts):.2f}" if firsts else "-",
+        f"{nll:.4f}" if nll is not None else "-",
+        f"{loss:+.4f}" if loss is not None and one is not first else "-",
+        f"{sum(divergences) / tokens:.4f}" if divergences and tokens and one is not first else "-",
+        f"{sum(same) / tokens:.1%}" if same and tokens and one is not first else "-",
+        f"{_mean(scores):.3f}" if scores else "-",
+    )
+
+
+def _nll(one: SystemResult) -> float | None:
+    tokens = sum(example.tokens for example in one.likelihoods)
+    return sum(example.nll for example in one.likelihoods) / tokens if tokens else None
+
+
+def _loss(one: SystemResult, first: SystemResult) -> float | None:
+    nll, before = _nll(one), _nll(first)
+    return nll - before if nll is not None and before is not None else None
+
+
+def _gigabytes(one: SystemResult) -> float:
+    return one.system.size_bytes / 1e9
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _section(told: Sequence[str], plots_: tuple[str, ...] = (), tables: tuple[Table, ...] = ()) -> Section:
+    return Section(phrase("advice_title"), tuple(told), plots_, tables)
+
+
+def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
+    compared = _comparison(found, first, second, measure_of(found))
+    return comparing.sentence(compared, first.system.name, second.system.name) if compared else ""
+
+
+def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> str:
+    compared = _comparison(found, first, second, measure)
+    return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
+
+
+def _is_worse(found: Evaluation, first: SystemResult, second: SystemResult) -> bool:
+    return _verdict(found, first, second, measure_of(found)) == "worse"
+
+
+def _comparison(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> Comparison | None:
+    return comparing.compare(first, second, found.questions.questions, measure)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

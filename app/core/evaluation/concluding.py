@@ -1,0 +1,159 @@
+"""From a study's folder to what it has measured: answers marked, judgements put beside them, likelihoods read."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.batch.results import Result
+from app.core.evaluation import advice, calibration, judging, marking, report, results_file, seeding, steps
+from app.core.evaluation.calibration import Calibration, Case
+from app.core.evaluation.judging import JudgePrompt
+from app.core.evaluation.records import Question, QuestionSet
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.evaluation.report_parts import Section
+from app.core.evaluation.results import Evaluation, Judge, Judgement, Row, System, SystemResult
+from app.core.evaluation.study import Contender, Study
+from app.core.training import scores as score_files
+from app.core.wording import phrase
+
+Place = tuple[str, int, int]  # system, seed, number of the question from 1
+Asked = JudgePrompt | Judgement
+
+# Questions whose reference is made wrong in every way, to see what the judge notices.
+CALIBRATED = 20
+# That a judge is shown where the question has no gold quotes: the first that the answer cites.
+PASSAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ToJudge:
+    """What the judge is asked, or the score where nobody need be. `checks`: of `cases`, which measure the judge."""
+
+    answers: dict[Place, Asked]
+    cases: tuple[Case, ...]
+    checks: tuple[Asked, ...]
+
+    @property
+    def prompts(self) -> tuple[JudgePrompt, ...]:
+        return tuple(one for one in (*self.answers.values(), *self.checks) if isinstance(one, JudgePrompt))
+
+
+def to_judge(study: Study, folder: Path, questions: QuestionSet) -> ToJudge:
+    """Raises AppError("batch_journal_damaged")."""
+    found: dict[Place, Asked] = {}
+    for contender in study.contenders:
+        for seed in study.seeds:
+            answers = steps.answers_of(folder, contender.system.id, seed)
+            for number, question in enumerate(questions.questions, start=1):
+                place = (contender.system.id, seed, number)
+                found[place] = _to_judge(question, answers[number], study.judge_preset)
+    cases = _cases(study, questions)
+    checks = tuple(judging.request(case.question, case.answer, (), study.judge_preset) for case in cases)
+    return ToJudge(found, cases, checks)
+
+
+def judged(study: Study, asked: ToJudge, replies: Mapping[Prompt, Reply]) -> tuple[dict[Place, Judgement], Calibration]:
+    assert study.judge is not None
+    scored = [_judgement(one, replies) for one in asked.checks]
+    measured = calibration.measured(study.judge.name, study.judge_preset, asked.cases, scored)
+    return {place: _judgement(one, replies) for place, one in asked.answers.items()}, measured
+
+
+def conclude(
+    study: Study,
+    folder: Path,
+    questions: QuestionSet,
+    judgements: Mapping[Place, Judgement] | None = None,
+    measured: Calibration | None = None,
+) -> Evaluation:
+    """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as files do."""
+    judge = None
+    if measured is not None:
+        judge = Judge(measured.model_name, measured.preset, measured.kappa, measured.is_trusted)
+    found = evaluation(study, folder, questions, judgements, judge)
+    sections = advice.sections(study, folder, found)
+    if measured is not None:
+        told = (calibration.sentence(measured),)
+        sections += (Section(phrase("judge_title"), told, (), (calibration.table(measured),)),)
+    results_file.write(found, sections, folder)
+    report.write(found, sections, folder)
+    return found
+
+
+def evaluation(
+    study: Study,
+    folder: Path,
+    questions: QuestionSet,
+    judgements: Mapping[Place, Judgement] | None = None,
+    judge: Judge | None = None,
+) -> Evaluation:
+    """Raises AppError: batch_journal_damaged, score_unreadable."""
+    found = tuple(_system(study, folder, questions, contender, judgements or {}) for contender in study.contenders)
+    return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time())
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _cases(study: Study, questions: QuestionSet) -> tuple[Case, ...]:
+    known = [one for one in questions.questions if seeding.has_right_answer(one)]
+    rated = (Case(questions.questions[one.number - 1], one.answer, "human", one.score) for one in study.rated)
+    return (*calibration.cases(known[:CALIBRATED]), *rated)
+
+
+def _to_judge(question: Question, result: Result, preset: str) -> Asked:
+    if result.verdict == "failed":
+        return Judgement(None, trouble="failed")
+    claims = result.grounding.claims if result.grounding else ()
+    cited = dict.fromkeys(number for claim in claims for number in claim.sources)
+    passages = [result.sources[number - 1].text for number in list(cited)[:PASSAGES]] if not question.gold else []
+    return judging.request(question, result.answer, passages, preset)
+
+
+def _judgement(asked: Asked, replies: Mapping[Prompt, Reply]) -> Judgement:
+    if isinstance(asked, Judgement):
+        return asked
+    reply = replies[asked]
+    if reply.stop_reason == "failed":
+        return Judgement(None, trouble="failed", cut_characters=asked.cut_characters)
+    return judging.read(reply.text, asked.cut_characters)
+
+
+def _system(
+    study: Study, folder: Path, questions: QuestionSet, contender: Contender, judged: Mapping[Place, Judgement]
+) -> SystemResult:
+    system, rows = contender.system, list[Row]()
+    for seed in study.seeds:
+        answers = steps.answers_of(folder, system.id, seed)
+        rows += [
+            _row(question, answers[number], seed, judged.get((system.id, seed, number)))
+            for number, question in enumerate(questions.questions, start=1)
+        ]
+    if not study.has_likelihoods:
+        return SystemResult(_with_size(system), tuple(rows))
+    kept = score_files.read(steps.likelihood_file(folder, system.id))
+    measured = dataclasses.replace(system, size_bytes=kept.size_bytes)
+    return SystemResult(measured, tuple(rows), kept.examples, kept.memory_bytes)
+
+
+def _with_size(system: System) -> System:
+    sizes = [steps.size_bytes(Path(path)) for path in (system.model, system.adapter) if path]
+    return dataclasses.replace(system, size_bytes=sum(sizes)) if all(sizes) else system
+
+
+def _row(question: Question, result: Result, seed: int, judgement: Judgement | None) -> Row:
+    return Row(
+        question.id,
+        seed,
+        result.answer,
+        result.verdict,
+        marking.mark(question, result),
+        judgement,
+        total_s=max(0.0, result.total_s - result.load_s),
+        first_token_s=result.first_token_s,
+        answer_tokens=result.answer_tokens,
+        error=result.error,
+        tokens_per_s=result.tokens_per_s,
+    )

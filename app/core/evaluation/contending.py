@@ -1,0 +1,125 @@
+"""Who is compared: models with and without adapters and documents, named so that each can be told from the others."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import local_models
+from app.core.documents import labels
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Label
+from app.core.evaluation.results import System
+from app.core.evaluation.study import Contender
+from app.core.records import LocalModel
+from app.core.training import bases, runs
+from app.core.wording import phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """An adapter (GGUF) in use. `name`: for people; "": the one of the model's card."""
+
+    path: str
+    strength: float = 1.0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What is asked beside the model."""
+
+    scope: tuple[CollectionRef, ...]
+    label: Label = labels.DEFAULT
+    may_quote: bool = True
+
+
+def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | None = None) -> Contender:
+    """`tuning` None: the model by itself, also without the adapter of its card. Without an id.
+
+    Reads a model whose hash is not known whole. Raises AppError("file_unreadable").
+    """
+    scope = documents.scope if documents else ()
+    system = System(
+        id="",
+        name=_name(model, tuning, documents),
+        model=model.path,
+        model_name=model.name,
+        model_sha256=bases.sha256_of(model) if Path(model.path).exists() else "",
+        quantization=model.quantization,
+        size_bytes=model.size_bytes,
+        adapter=tuning.path if tuning else "",
+        strength=tuning.strength if tuning else 1.0,
+        collections=tuple(ref.name for ref in scope),
+    )
+    return Contender(
+        system,
+        model,
+        scope,
+        may_quote=documents.may_quote if documents else True,
+        label=documents.label if documents else labels.DEFAULT,
+    )
+
+
+def of_card(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
+    """As the program answers with it where nothing else is asked for: with the adapter of its card, in its form."""
+    shipped = local_models.adapter_of(model)
+    if shipped is None:
+        return model, None
+    return dataclasses.replace(model, form_id=shipped.form_id), Tuning(str(shipped.path))
+
+
+def numbered(contenders: Iterable[Contender]) -> tuple[Contender, ...]:
+    """With ids, and names that no two share."""
+    found: list[Contender] = []
+    for number, one in enumerate(contenders, start=1):
+        taken = [other.system.name for other in found]
+        name, count = one.system.name, 2
+        while name in taken:
+            name, count = phrase("numbered_name", name=one.system.name, n=count), count + 1
+        found.append(dataclasses.replace(one, system=dataclasses.replace(one.system, id=f"s{number}", name=name)))
+    return tuple(found)
+
+
+def four_ways(
+    model: LocalModel, tuned: tuple[LocalModel, Tuning] | None, documents: Documents, *, quotes: bool
+) -> tuple[Contender, ...]:
+    """Base, base with documents, tuned, tuned with documents; with `quotes` also what the program itself does with a
+    model that small: it quotes the documents. `tuned`: the model in the form of its training."""
+    asked = dataclasses.replace(documents, may_quote=False)
+    found = [contender(model, None), contender(model, None, asked)]
+    if tuned is not None:
+        found += [contender(*tuned), contender(*tuned, asked)]
+    if quotes:
+        found.append(renamed(contender(model, None, documents), phrase("system_quotes")))
+    return numbered(found)
+
+
+def adapter_name(path: str) -> str:
+    """A run's folder, or the file."""
+    file = Path(path)
+    return file.parent.name if file.name == runs.ADAPTER else file.stem
+
+
+def _name(model: LocalModel, tuning: Tuning | None, documents: Documents | None) -> str:
+    name = model.name
+    if tuning is not None:
+        adapter = tuning.name or phrase("system_card_adapter")
+        strength = "" if tuning.strength == 1 else f" x{tuning.strength:g}"
+        name = phrase("system_with", name=name, other=f"{adapter}{strength}")
+    elif local_models.adapter_of(model) is not None:
+        name = phrase("system_alone", name=name)
+    return phrase("system_with", name=name, other=phrase("system_documents")) if documents else name
+
+
+def merged_name(model: LocalModel, tuning: Tuning) -> str:
+    return phrase("system_merged", name=model.name, adapter=tuning.name or phrase("system_card_adapter"))
+
+
+def renamed(one: Contender, name: str) -> Contender:
+    return dataclasses.replace(one, system=dataclasses.replace(one.system, name=name))
+
+
+def label_of(contenders: Sequence[Contender], others: Sequence[Label] = ()) -> Label:
+    """The highest of all that is asked."""
+    return labels.highest((*(one.label for one in contenders), *others), labels.DEFAULT)

@@ -1,0 +1,250 @@
+"""A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+from PySide6.QtCore import QObject, Signal
+
+from app.core import local_models
+from app.core.copying import require_space
+from app.core.errors import AppError
+from app.core.evaluation import concluding, likelihood, steps
+from app.core.evaluation import study as studies
+from app.core.evaluation.calibration import Calibration
+from app.core.evaluation.concluding import Place, ToJudge
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.results import Judgement
+from app.core.evaluation.steps import Answers, Likelihood, Step
+from app.core.evaluation.study import Made, Study, Training
+from app.engine.messages import Unload
+from app.engine.score_job import Score
+from app.services import background, study_work
+from app.services.answer_run import in_force
+from app.services.prompt_run import Progress, PromptJob
+from app.services.study_work import AnswersWork, JobWork, PromptsWork, Tools, TrainingWork, Work
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """`kind`: make | train | likelihood | answers | judge | conclude; `name`: of the file, run or system.
+
+    `number`: of the step, from 1; files that are made belong to the step that waits for them.
+    """
+
+    kind: str
+    name: str
+    number: int
+    steps: int
+    part: Progress | None = None  # None: nothing can be told of it
+
+
+class StudyRun(QObject):
+    """`start` ends with exactly one of `finished`, `stopped` and `failed`; the same study then goes on where it was."""
+
+    progressed = Signal(object)  # StudyProgress
+    finished = Signal(object)  # Evaluation; results.json and report.html are in the folder
+    stopped = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(self, tools: Tools, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tools = tools
+        self._folder = folder
+        self._lock: filelock.BaseFileLock | None = None
+        self._study: Study | None = None
+        self._questions: QuestionSet | None = None
+        self._work: Work | None = None
+        self._is_stopping = False
+        self._done = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self._lock is not None
+
+    def start(self) -> None:
+        """Raises AppError: evaluation_busy, evaluation_unwritable, evaluation_damaged."""
+        assert not self.is_running
+        self._lock = studies.hold(self._folder)
+        self._is_stopping = False
+        try:
+            self._study = studies.read(self._folder)
+            self._questions = studies.questions_of(self._folder, self._study)
+        except AppError:
+            self._release()
+            raise
+        self._look()
+
+    def stop(self) -> None:
+        """What is measured is kept. A training saves where it is, and an answer that is being written is dropped."""
+        if not self.is_running or self._is_stopping:
+            return
+        self._is_stopping = True
+        if self._work is not None:
+            self._work.stop()
+
+    # --------------------------------------------------------------------- steps
+
+    def _look(self) -> None:
+        """For what is next; nothing is remembered of what was done."""
+        study, folder, count = self._plan()
+        self._in_background(lambda: _standing(study, folder, count), self._begin)
+
+    def _begin(self, found: "_Standing") -> None:
+        self._done = found.done
+        try:
+            if found.step is not None:
+                self._start(self._work_of(found.step), lambda: self._on_done(found.step), *_told(found.step))
+            elif self._study is not None and self._study.judge is not None:
+                study, folder, questions = self._study, self._folder, self._set()
+                self._in_background(lambda: concluding.to_judge(study, folder, questions), self._judge)
+            else:
+                self._conclude()
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error)))
+
+    def _on_done(self, step: Step | None) -> None:
+        if isinstance(step, Made) and not step.is_shared:
+            with contextlib.suppress(OSError):  # then its size is not known when it is gone
+                steps.note_size(Path(step.path))
+        self._look()
+
+    def _work_of(self, step: Step) -> Work:
+        study, tools = self._plan()[0], self._tools
+        if isinstance(step, Answers):
+            return AnswersWork(step, study, self._set(), tools, self)
+        tools.engine.send(Unload(tools.engine.new_id())) if tools.engine.loaded else None  # its memory is needed
+        if isinstance(step, Training):
+            return TrainingWork(Path(step.folder), tools, self)
+        if isinstance(step, Likelihood):
+            return JobWork(self._score(step), step.target, self._folder, tools, self)
+        target = Path(step.path)
+        for path in steps.not_needed(study, self._folder, self._plan()[2]):
+            path.unlink(missing_ok=True)  # makes room
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_space(target.parent, step.size_bytes)
+        return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
+
+    def _score(self, step: Likelihood) -> Score:
+        study, model = self._plan()[0], step.contender.model
+        form = local_models.form_of(model)
+        texts = likelihood.texts(self._set().questions, form, in_force(model, study.choices).system_prompt or "")
+        return Score(
+            model=model.path,
+            holdout="",
+            target=str(step.target),
+            adapter=step.contender.system.adapter,
+            reference=step.reference,
+            makes_reference=step.makes_reference,
+            texts=texts,
+        )
+
+    def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
+        study = self._plan()[0]
+        steps_in_all = steps.total(study) + (study.judge is not None)
+        number = min(self._done + 1, steps_in_all)
+
+        def tell(part: Progress | None) -> None:
+            self.progressed.emit(StudyProgress(kind, name, number, steps_in_all, part))
+
+        def on_ended(error: AppError | None) -> None:
+            self._work = None
+            work.deleteLater()
+            if error is not None:
+                self._fail(error)
+                return
+            then()
+
+        def on_stopped() -> None:
+            self._work = None
+            work.deleteLater()
+            self._release()
+            self.stopped.emit()
+
+        work.progressed.connect(tell)
+        work.ended.connect(on_ended)
+        work.stopped.connect(on_stopped)
+        self._work = work
+        tell(None)
+        if self._work is work:
+            work.start()
+
+    # --------------------------------------------------------------------- verdict
+
+    def _judge(self, asked: ToJudge) -> None:
+        study = self._plan()[0]
+        assert study.judge is not None
+        job = PromptJob(study.judge, self._tools.settings, asked.prompts, self._folder / studies.JUDGED)
+        work = PromptsWork(job, self._tools, self)
+        self._start(
+            work, lambda: self._conclude(*concluding.judged(study, asked, work.replies)), "judge", study.judge.name
+        )
+
+    def _conclude(self, judgements: dict[Place, Judgement] | None = None, measured: Calibration | None = None) -> None:
+        study, folder, questions = self._plan()[0], self._folder, self._set()
+        total = steps.total(study) + (study.judge is not None)
+        self.progressed.emit(StudyProgress("conclude", study.name, total, total))
+        self._in_background(lambda: concluding.conclude(study, folder, questions, judgements, measured), self._finish)
+
+    def _finish(self, found: Any) -> None:
+        for path in steps.not_needed(*self._plan()):
+            path.unlink(missing_ok=True)
+        self._release()
+        self.finished.emit(found)
+
+    # ------------------------------------------------------------------------- end
+
+    def _plan(self) -> tuple[Study, Path, int]:
+        assert self._study is not None
+        return self._study, self._folder, len(self._set().questions)
+
+    def _set(self) -> QuestionSet:
+        assert self._questions is not None
+        return self._questions
+
+    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        def deliver(result: Any) -> None:
+            if self._is_stopping:
+                self._release()
+                self.stopped.emit()
+            else:
+                done(result)
+
+        background.run(work, deliver, self._fail)
+
+    def _fail(self, error: AppError) -> None:
+        self._release()
+        self.failed.emit(error)
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    step: Step | None
+    done: int
+
+
+def _standing(study: Study, folder: Path, count: int) -> _Standing:
+    return _Standing(steps.next_step(study, folder, count), steps.done(study, folder, count))
+
+
+def _told(step: Step) -> tuple[str, str]:
+    """The kind and the name of what is being done."""
+    match step:
+        case Made():
+            return "make", Path(step.path).name
+        case Training():
+            return "train", Path(step.folder).name
+        case Likelihood():
+            return "likelihood", step.contender.system.name
+        case Answers():
+            return "answers", step.contender.system.name

@@ -1,0 +1,215 @@
+"""A study's folder: what is written once, what is next in it, what is deleted, and what happens when it is damaged."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.batch.journal import Head, Journal
+from app.core.batch.results import Result
+from app.core.errors import AppError
+from app.core.evaluation import steps
+from app.core.evaluation import study as studies
+from app.core.evaluation.records import Question, QuestionSet
+from app.core.evaluation.results import System
+from app.core.evaluation.steps import Answers, Likelihood
+from app.core.evaluation.study import Contender, Made, Rated, Study, Training
+from app.core.presets import Choices
+from app.core.records import FileMark, LocalModel
+
+QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "答え"), Question("b", "二つ目？")), "internal")
+CHOICES = Choices(temperature=0.0, max_tokens=20)
+
+
+def contender(number: int, path: str, family: str = "") -> Contender:
+    files = (FileMark("x.gguf", 1, 2, "abc"),)
+    model = LocalModel(
+        f"m{number}", f"モデル {number}", path, 1, "llama", "F16", 4096, 1.0, form_id="llama3",
+        speeds={"plain": {"a": 1}},
+        files=files,
+    )  # fmt: skip
+    return Contender(System(f"s{number}", f"構成 {number}", path, model.name), model, family=family)
+
+
+def study(*contenders: Contender, **others: object) -> Study:
+    fields: dict[str, object] = {
+        "id": "x", "name": "試し", "kind": "questions", "set_name": "堤防", "set_version": 2, "set_sha256": "0" * 64,
+        "label": "internal", "contenders": contenders, "seeds": (0,), "choices": CHOICES, "context_tokens": 2048,
+    }  # fmt: skip
+    return Study(**(fields | others))  # type: ignore[arg-type]
+
+
+def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
+    head = Head("", "", 0, system, system, (), CHOICES, 2048, 0.0)
+    kept = Journal.open(steps.out_of(folder, system, seed), head)
+    for line in range(len(kept.results) + 1, count + 1):
+        kept.add(Result(line, "answered", "はい"))
+    kept.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "x"
+    studies.create(path, study(), QUESTIONS)
+    return path
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    whole = study(
+        contender(1, "/a.gguf", "base"), made=(Made("/a.gguf", "F16", "/folder", size_bytes=5),),
+        judge=contender(2, "/b").model,
+        trainings=(Training("/run", 50, 1, is_control=True),), rated=(Rated(1, "はい", 3),), seeds=(0, 1),
+    )  # fmt: skip
+    studies.create(tmp_path / "y", whole, QUESTIONS)
+    assert studies.read(tmp_path / "y") == whole
+    assert studies.questions_of(tmp_path / "y", whole) == QUESTIONS
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "type": "Study", "id": 3}']
+)
+def test_a_damaged_study_is_told_and_listed_as_such(folder: Path, content: bytes) -> None:
+    (folder / studies.STUDY).write_bytes(content)
+    with pytest.raises(AppError) as caught:
+        studies.read(folder)
+    assert caught.value.code == "evaluation_damaged"
+    assert [(one.id, one.study) for one in studies.listed(folder.parent)] == [("x", None)]
+
+
+def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
+    assert studies.find(folder.parent, "試").id == "x"
+    studies.create(folder.parent / "y", study(id="y"), QUESTIONS)
+    for wanted, code in (("試し", "evaluation_ambiguous"), ("ない", "evaluation_unknown"), (" ", "evaluation_unknown")):
+        with pytest.raises(AppError) as caught:
+            studies.find(folder.parent, wanted)
+        assert caught.value.code == code
+
+
+def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
+    lock = studies.hold(folder)
+    assert studies.listed(folder.parent)[0].state == "running"
+    for refused in (lambda: studies.hold(folder), lambda: studies.remove(studies.find(folder.parent, "x"))):
+        with pytest.raises(AppError) as caught:
+            refused()
+        assert caught.value.code == "evaluation_busy"
+    lock.release()
+    assert studies.listed(folder.parent)[0].state == "waiting"
+    studies.remove(studies.find(folder.parent, "x"))
+    assert not folder.exists()
+
+
+def test_a_name_gets_a_free_folder(tmp_path: Path) -> None:
+    first = studies.new_folder(tmp_path, "堤防 / の評価", 0.0)
+    first.mkdir()
+    second = studies.new_folder(tmp_path, "堤防 / の評価", 0.0)
+    assert first.name.endswith("-堤防-の評価")
+    assert second.name == f"{first.name}-2"
+
+
+# -------------------------------------------------------------------------- steps
+
+
+def walk(one: Study, folder: Path) -> Iterator[steps.Step]:
+    """Does what is next until nothing is left, as far as the next look can see."""
+    while (step := steps.next_step(one, folder, 2)) is not None:
+        yield step
+        match step:
+            case Made():
+                Path(step.path).write_bytes(b"made")
+            case Training():
+                Path(step.folder).mkdir(parents=True)
+                (Path(step.folder) / "holdout.json").touch()
+                (Path(step.folder) / "adapter.gguf").touch()
+            case Likelihood():
+                step.target.touch()
+                if step.makes_reference:
+                    Path(step.reference).touch()
+            case Answers():
+                answer(folder, step.contender.system.id, step.seed)
+        for path in steps.not_needed(one, folder, 2):
+            path.unlink()
+
+
+def test_every_system_is_asked_with_every_seed(folder: Path) -> None:
+    one = study(contender(1, "/a"), contender(2, "/b"), seeds=(0, 1))
+    asked = [(step.contender.system.id, step.seed) for step in walk(one, folder) if isinstance(step, Answers)]
+    assert asked == [("s1", 0), ("s1", 1), ("s2", 0), ("s2", 1)]
+
+
+def test_half_answered_questions_are_gone_on_with(folder: Path) -> None:
+    one = study(contender(1, "/a"))
+    answer(folder, "s1", count=1)
+    assert (steps.done(one, folder, 2), steps.total(one)) == (0, 1)
+    assert isinstance(steps.next_step(one, folder, 2), Answers)
+    answer(folder, "s1", count=2)
+    assert (steps.done(one, folder, 2), steps.total(one)) == (1, 1)
+    assert steps.next_step(one, folder, 2) is None
+
+
+def test_trainings_come_before_the_questions(folder: Path, tmp_path: Path) -> None:
+    runs = tuple(Training(str(tmp_path / f"run{rows}"), rows, 0) for rows in (50, 100))
+    kinds = [type(step).__name__ for step in walk(study(contender(1, "/a"), trainings=runs), folder)]
+    assert kinds == ["Training", "Training", "Answers"]
+
+
+def quantized(folder: Path) -> Study:
+    """F16 of a folder that is there, and one form of it; the same merged."""
+    base, small = str(folder / "models" / "base"), str(folder / "models" / "small")
+    tuned, tuned_small = str(folder / "models" / "tuned"), str(folder / "models" / "tuned-small")
+    made = (
+        Made(base, "F16", str(folder)), Made(small, "Q8_0", base),
+        Made(tuned, "F16", base, "/adapter"), Made(tuned_small, "Q8_0", tuned),
+    )  # fmt: skip
+    families = [("base", base), ("base", small), ("tuned", tuned), ("tuned", tuned_small)]
+    contenders = [contender(number, path, family) for number, (family, path) in enumerate(families, start=1)]
+    return study(*contenders, made=made, has_likelihoods=True)
+
+
+def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last(folder: Path) -> None:
+    one = quantized(folder)
+    told, most = [], 0
+    for step in walk(one, folder):
+        told.append(Path(step.path).name if isinstance(step, Made) else type(step).__name__)
+        most = max(most, len([path for path in (folder / "models").iterdir() if path.name != "x"]))
+    each = ["Likelihood", "Answers"]
+    assert told == ["base", *each, "small", *each, "tuned", *each, "tuned-small", *each]
+    assert most == 2
+    assert list((folder / "models").iterdir()) == []
+    assert [path.name for path in (folder / "likelihoods").iterdir() if path.suffix != ".json"] == []
+
+
+def test_the_first_of_a_family_is_what_the_others_are_compared_with(folder: Path) -> None:
+    one = quantized(folder)
+    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    assert [step.makes_reference for step in found] == [True, False, True, False]
+    assert found[0].reference == found[1].reference != found[2].reference == found[3].reference
+
+
+def test_a_reference_that_was_lost_is_made_again(folder: Path) -> None:
+    one = quantized(folder)
+    walked = walk(one, folder)
+    step = next(walked)
+    while not (isinstance(step, Made) and step.path.endswith("/small")):
+        step = next(walked)
+    for path in (folder / "likelihoods").glob("reference-*"):
+        path.unlink()
+    again = steps.next_step(one, folder, 2)
+    assert isinstance(again, Likelihood)
+    assert again.makes_reference
+
+
+def test_the_size_of_a_file_is_known_when_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "form.gguf"
+    assert steps.size_bytes(path) == 0
+    path.write_bytes(b"12345")
+    steps.note_size(path)
+    path.unlink()
+    assert steps.size_bytes(path) == 5
+
+
+def test_shared_files_stay(folder: Path) -> None:
+    one = quantized(folder)
+    shared = dataclasses.replace(one, made=tuple(dataclasses.replace(made, is_shared=True) for made in one.made))
+    list(walk(shared, folder))
+    assert len(list((folder / "models").iterdir())) == 4
