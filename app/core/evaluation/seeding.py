@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.core import text
+from app.core.datasets.duplicates import normalized
 from app.core.documents import numerals, polarity, quantities, sentences
 from app.core.documents.quantities import Quantity
 from app.core.evaluation.records import Question
@@ -38,7 +39,7 @@ def seeded(kind: str, question: Question, questions: Sequence[Question] = ()) ->
         "verbose": lambda: verbose(question),
     }
     made = makers[kind]() if has_right_answer(question) else None
-    return made if made and _plain(made) != _plain(question.reference) else None
+    return made if made and normalized(made) != normalized(question.reference) else None
 
 
 def has_right_answer(question: Question) -> bool:
@@ -89,7 +90,7 @@ def irrelevant(question: Question, questions: Sequence[Question]) -> str | None:
     start = (ids.index(question.id) if question.id in ids else 0) + len(questions) // 2
     for other in (questions[(start + step) % len(questions)] for step in range(len(questions))):
         is_elsewhere = other.id != question.id and (not question.group or other.group != question.group)
-        if is_elsewhere and has_right_answer(other) and _plain(other.reference) != _plain(question.reference):
+        if is_elsewhere and has_right_answer(other) and normalized(other.reference) != normalized(question.reference):
             return other.reference
     return None
 
@@ -165,10 +166,6 @@ def _quoted(reference: str) -> str | None:
     first, second = found
     between = reference[first.end(1) : second.start(1)]
     return reference[: first.start(1)] + second[1] + between + first[1] + reference[second.end(1) :]
-
-
-def _plain(written: str) -> str:
-    return "".join(text.nfkc(written).split())
 
 
 @functools.cache
