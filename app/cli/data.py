@@ -24,7 +24,7 @@ MAPPED = ("question", "answer", "input", "system", "group")
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.cli import data_split  # which takes options from here
+    from app.cli import data_generate, data_split  # which take options from here
     from app.cli.main import add_command
 
     group = add_command(commands, shared, "data", help_text("data"), None)
@@ -34,6 +34,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help=help_text("data check --out"))
     parser.add_argument("--base", metavar="ID|FILE", help=help_text("data check --base"))
     data_split.add_parser(actions, shared)
+    data_generate.add_parser(actions, shared)
 
 
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:

@@ -1,0 +1,162 @@
+"""`kotae data generate COLLECTION --out FILE`: question-answer pairs from documents, each with its evidence."""
+
+import argparse
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from app.cli import ask, ask_sources, collections
+from app.cli.loop import Waiting, application
+from app.cli.output import Output, left
+from app.core import children, export_log, settings
+from app.core.documents import labels
+from app.core.documents.records import Collection
+from app.core.errors import AppError
+from app.core.generation.records import REASONS
+from app.core.paths import Paths
+from app.core.wording import help_text, phrase
+from app.services import background, generation
+from app.services.engine import EngineClient
+from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
+
+PAIRS, PAIRS_MOST = 50, 10_000  # below the first, the checks before a training warn
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "generate", help_text("data generate"), _generate)
+    parser.add_argument("collection", metavar="COLLECTION", help=help_text("data generate collection"))
+    parser.add_argument("--out", metavar="FILE", required=True, help=help_text("data generate --out"))
+    parser.add_argument("--n", metavar="N", type=int, default=PAIRS, help=help_text("data generate --n"))
+    parser.add_argument("--model", metavar="ID|FILE", help=help_text("data generate --model"))
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help=help_text("data generate --seed"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+
+
+def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 fewer pairs than wanted; 3 expected error; 130 interrupted, and can be gone on with."""
+    if not 1 <= options.n <= PAIRS_MOST:
+        raise AppError(
+            "bad_option", option="--n", value=options.n, expected=phrase("range", low=1, high=f"{PAIRS_MOST:,}")
+        )
+    out = Path(options.out).expanduser()
+    generation.check_target(out)
+    collection = _collection(options.collection, where)
+    model = ask.choose_model(options.model, where)
+    _permit(options, where, out, collection)
+    job = GenerationJob(
+        where.documents, where.glossary, collection, out, options.n, options.seed, model,
+        settings.load(where.settings), adapters=None,
+    )  # fmt: skip
+    app = application()
+    engine = EngineClient(children.engine(), where.logs / "engine-generate.log")
+    waiting = _Waiting(Generation(engine, children.template(), job), output)
+    try:
+        waiting.wait()
+    finally:
+        waiting.generation.abandon()
+        engine.shut_down()
+        background.shut_down()
+    del app
+    return _print(waiting, job, output)
+
+
+def _collection(name: str, where: Paths) -> Collection:
+    """Kotae's own manual is read first where it is meant. Raises AppError as `collections.find`."""
+    ask_sources.scope_of([name], where)
+    library = collections.open_library(where.documents)
+    try:
+        return collections.find(library, name)
+    finally:
+        library.close()
+
+
+def _permit(options: argparse.Namespace, where: Paths, out: Path, collection: Collection) -> None:
+    """Raises AppError("secret_export")."""
+    if not labels.may_train(collection.label, is_consented=options.allow_secret):
+        raise AppError("secret_export", what=collection.name)
+    if collection.label == labels.HIGHEST:
+        export_log.note(where.exports_log, "pairs", collection.label, str(out.absolute()))
+
+
+class _Waiting:
+    """Runs one Generation to its end."""
+
+    def __init__(self, generation: Generation, output: Output) -> None:
+        self.generation = generation
+        self._output = output
+        self.generated: Generated | None = None
+        self.error: AppError | None = None
+        self._loop = Waiting(generation.stop)
+        generation.progressed.connect(self._on_progressed)
+        generation.finished.connect(self._on_finished)
+        generation.failed.connect(self._on_failed)
+        generation.stopped.connect(self._loop.stop)
+
+    def wait(self) -> None:
+        self.generation.start()
+        self._loop.run()
+
+    def _on_progressed(self, progress: GenerationProgress) -> None:
+        done, total = progress.round.done, progress.round.total
+        facts = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
+        self._output.progress("generation_progress", left=left(progress.round.left_s), **facts)
+
+    def _on_finished(self, generated: Generated) -> None:
+        self.generated = generated
+        self._loop.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._loop.stop()
+
+
+def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
+    output.end_progress()
+    if waiting.error is not None:
+        raise waiting.error
+    if waiting.generated is None:
+        output.note("generation_interrupted")
+        return 128 + signal.SIGINT
+    generated = waiting.generated
+    output.result(as_object(generated, job), "\n".join(_text(generated, job, output)))
+    return 0 if len(generated.standing.accepted) >= job.wanted else 1
+
+
+def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
+    standing, selected = generated.standing, generated.selected
+    return {
+        "out": str(job.out) if standing.accepted else None,
+        "collection": job.collection.name,
+        "label": job.collection.label,
+        "model": job.model.id,
+        "seed": job.seed,
+        "wanted": job.wanted,
+        "asked": standing.asked,
+        "accepted": len(standing.accepted),
+        "rejected": {reason: standing.rejected[reason] for reason in REASONS if standing.rejected[reason]},
+        "categories": dict(Counter(pair.candidate.category for pair in standing.accepted)),
+        "passages": standing.passages,
+        "passages_chosen": len(selected.passages),
+        "sections": selected.sections,
+        "sections_suitable": selected.suitable,
+        "seconds": round(generated.seconds, 3),
+    }
+
+
+def _text(generated: Generated, job: GenerationJob, output: Output) -> list[str]:
+    standing = generated.standing
+    accepted, asked = len(standing.accepted), standing.asked
+    facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}
+    lines = [output.phrase("generation_done" if accepted else "generation_none", path=job.out, **facts)]
+    if standing.rejected:
+        lines.append(output.phrase("generation_rejected", count=standing.rejected.total()))
+    for reason, count in standing.rejected.most_common():
+        lines.append("  " + output.phrase("generation_reason", what=phrase(f"generation_{reason}"), count=count))
+    if accepted < job.wanted:
+        lines.append(output.phrase("generation_few", wanted=job.wanted))
+    if accepted:
+        lines.append(output.phrase("generation_next", path=job.out, table=job.out.with_suffix(".xlsx").name))
+    return lines

@@ -1,0 +1,56 @@
+"""GBNF for the replies: one JSON object, its keys in order, whose quote can only be the passage's own words."""
+
+import json
+from collections.abc import Sequence
+
+from app.core.generation.records import SCORE_MAX
+
+QUESTION_MAX, ANSWER_MAX, REASON_MAX = 120, 400, 120  # characters
+
+_CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
+
+
+def pair(quotes: Sequence[str]) -> str:
+    """`quotes`: what the evidence is chosen from."""
+    fields = {"quote": "quote", "question": _text(QUESTION_MAX), "answer": _text(ANSWER_MAX)}
+    return "\n".join([_object(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", _CHARACTER])
+
+
+def free_pair(longest: int) -> str:
+    """The same with any words of up to `longest` characters for a quote: what `pair` is compared with."""
+    fields = {"quote": _text(longest), "question": _text(QUESTION_MAX), "answer": _text(ANSWER_MAX)}
+    return "\n".join([_object(fields), _CHARACTER])
+
+
+def question() -> str:
+    return "\n".join([_object({"question": _text(QUESTION_MAX)}), _CHARACTER])
+
+
+def score() -> str:
+    fields = [_escaped('{"reason": "'), _text(REASON_MAX), _escaped('", "score": '), f"[0-{SCORE_MAX}]", _escaped("}")]
+    return "\n".join([f"root ::= {' '.join(fields)}", _CHARACTER])
+
+
+def _object(fields: dict[str, str]) -> str:
+    """`fields`: the rule for the text of each."""
+    pieces: list[str] = []
+    before = "{"
+    for name, rule in fields.items():
+        pieces += [_escaped(f'{before}"{name}": "'), rule]
+        before = '", '
+    pieces.append(_escaped('"}'))
+    return f"root ::= {' '.join(pieces)}"
+
+
+def _text(longest: int) -> str:
+    return f"character{{1,{longest}}}"
+
+
+def _literal(text: str) -> str:
+    """Of a text as it stands inside a JSON string."""
+    return _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def _escaped(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

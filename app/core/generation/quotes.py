@@ -1,0 +1,35 @@
+"""Which words of a passage may be an answer's evidence: its sentences and rows, alone or two on a line together."""
+
+import itertools
+
+from app.core.documents import clauses, sentences, table_heads
+from app.core.documents.records import Passage
+from app.core.documents.sentences import Sentence
+
+QUOTE_MIN, QUOTE_MAX = 15, 300  # characters
+
+
+def alternatives(passage: Passage) -> list[str]:
+    """Verbatim pieces of the passage's text, in its order, each once; none goes over the end of a line."""
+    text = passage.section.text
+    found = _quotable(passage)
+    places = [(one.start, one.end) for one in found]
+    for one, following in itertools.pairwise(found):
+        if one.kind == following.kind == "text" and "\n" not in text[one.end : following.start]:
+            places.append((one.start, following.end))
+    pieces = (text[start:end] for start, end in sorted(places))
+    return list(dict.fromkeys(piece for piece in pieces if QUOTE_MIN <= len(piece) <= QUOTE_MAX))
+
+
+def _quotable(passage: Passage) -> list[Sentence]:
+    """Without headings, those between two sections among them, and rows that only name columns."""
+    text = passage.section.text
+    extents = [(start, end) for _, start, end in clauses.extents(passage)]
+    heads = {head.start for head in table_heads.find(text)}
+    return [
+        one
+        for one in sentences.split(text)
+        if one.kind != "heading"
+        and one.start not in heads
+        and any(start <= one.start and one.end <= end for start, end in extents)
+    ]

@@ -1,0 +1,68 @@
+"""A pair as a line of the file: a row of training data and a question of a question set at once, with its origin."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app.core.documents import clauses, quantities
+from app.core.documents.records import Section
+from app.core.generation.passages import digest
+from app.core.generation.records import UNANSWERABLE, Candidate, Pair, Writer
+
+ORIGIN = "generated"
+
+
+def to_lines(pairs: Sequence[Pair], writer: Writer) -> bytes:
+    return lines_of(row(pair, writer) for pair in pairs)
+
+
+def lines_of(rows: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows).encode("utf-8", "replace")
+
+
+def row(pair: Pair, writer: Writer) -> dict[str, Any]:
+    """Rows of one document stay together in a split; its passages stand beside them, to be checked against."""
+    candidate = pair.candidate
+    passage, is_answerable = candidate.passage, candidate.category != UNANSWERABLE
+    section = _section(candidate)
+    place = {"document": passage.document, "heading": list(section.heading), "page": section.page}
+    return {
+        "id": _id(candidate),
+        "question": candidate.question,
+        "answer": candidate.answer,
+        "must_include": must_include(candidate.answer) if is_answerable else [],
+        "gold": [{"quote": candidate.quote, **place}] if is_answerable else [],
+        "category": candidate.category,
+        "group": passage.document,
+        "answerable": is_answerable,
+        "origin": ORIGIN,
+        "quality": pair.score,
+        "provenance": {
+            "collection": passage.collection,
+            **place,
+            "tag": section.tag,
+            "label": passage.label,
+            "passage": passage.section.text,
+            "passage_sha256": digest(passage),
+            **asdict(writer),
+        },
+    }
+
+
+def must_include(answer: str) -> list[str]:
+    """Its values with their units, as they are written, each once."""
+    return list(dict.fromkeys(answer[value.start : value.end].strip() for value in quantities.parse(answer)))
+
+
+def _section(candidate: Candidate) -> Section:
+    """The clause that the quote is from."""
+    passage = candidate.passage
+    return clauses.part_at(passage, passage.section.text.find(candidate.quote)) if candidate.quote else passage.section
+
+
+def _id(candidate: Candidate) -> str:
+    """16 hexadecimal digits: the same for the same pair of the same passage."""
+    told = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,41 @@
+"""Prompts, styles and patterns of `resources/evaluation/generation.toml`."""
+
+import functools
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.paths import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a question asks for. `fits`: found in the passages that it suits; None suits all."""
+
+    key: str
+    instruction: str
+    fits: re.Pattern[str] | None
+
+
+@functools.cache
+def styles() -> tuple[Style, ...]:
+    return tuple(
+        Style(one["key"], one["instruction"], re.compile(one["fits"], re.MULTILINE) if one["fits"] else None)
+        for one in _document()["style"]
+    )
+
+
+def prompt(key: str, **facts: str) -> str:
+    text: str = _document()["prompts"][key]
+    return text.format(**facts)
+
+
+@functools.cache
+def pattern(key: str) -> re.Pattern[str]:
+    return re.compile(_document()["patterns"][key])
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "generation.toml").read_text("utf-8"))

@@ -1,0 +1,251 @@
+"""Question-answer pairs from a collection: asks a model, round after round, until there are enough or no passages left.
+
+What was replied stands in a journal beside the file, which is written when all is decided: the same job goes on where
+it stopped, whatever has ended the program.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app import __version__
+from app.core import local_models
+from app.core.documents import abstention, retrieval
+from app.core.documents.library import Library
+from app.core.documents.records import Collection
+from app.core.errors import AppError
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.generation import passages, plan, rows
+from app.core.generation.passages import Selected
+from app.core.generation.plan import Plan, Standing
+from app.core.generation.records import Writer
+from app.core.records import LocalModel
+from app.core.settings import Settings
+from app.core.training import bases
+from app.core.whole_file import whole_file
+from app.core.wording import phrase
+from app.engine.messages import AdapterUse
+from app.services import background
+from app.services.engine import EngineClient
+from app.services.prompt_run import Progress, PromptJob, PromptRun
+
+JOURNAL_SUFFIX = ".kotae-generate"
+SUFFIX = ".jsonl"
+SEARCHED = 20  # passages in which the answer to what should have none is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationJob:
+    """`documents`: the database. `wanted`: pairs. `adapters`: as of AnswerRequest."""
+
+    documents: Path
+    glossary: Path
+    collection: Collection
+    out: Path
+    wanted: int
+    seed: int
+    model: LocalModel
+    settings: Settings
+    adapters: tuple[AdapterUse, ...] | None = None
+
+    @property
+    def journal(self) -> Path:
+        return self.out.with_name(self.out.name + JOURNAL_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """`selected`: what there was to ask about. Seconds are of this run alone."""
+
+    standing: Standing
+    selected: Selected
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationProgress:
+    """`accepted` of `wanted` before this round, and how far the round is."""
+
+    accepted: int
+    wanted: int
+    round: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    plan: Plan
+    selected: Selected
+    writer: Writer
+
+
+def check_target(out: Path) -> None:
+    """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
+    if out.suffix.lower() != SUFFIX:
+        raise AppError("generation_out_format", name=out.name)
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists():
+        raise AppError("export_exists", path=str(out))
+
+
+class Generation(QObject):
+    """Ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
+
+    Without a single pair it finishes without a file.
+    """
+
+    progressed = Signal(object)  # GenerationProgress
+    finished = Signal(object)  # Generated
+    stopped = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self, engine: EngineClient, template_command: list[str], job: GenerationJob, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._template_command = template_command
+        self.job = job
+        self._prepared: _Prepared | None = None
+        self._replies: dict[Prompt, Reply] = {}
+        self._lacking: dict[str, bool] = {}
+        self._standing = Standing(job.wanted)
+        self._run: PromptRun | None = None
+        self._started_at = 0.0
+        self._is_over = False
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        background.run(lambda: _prepared(self.job), self._on_prepared, self._fail)
+
+    def stop(self) -> None:
+        """Drops the reply that is being written; the journal has the others."""
+        if self._run is not None:
+            self._run.stop()
+        elif not self._is_over:
+            self._is_over = True
+            self.stopped.emit()
+
+    def abandon(self) -> None:
+        """At once; says nothing more."""
+        self._is_over = True
+        if self._run is not None:
+            self._run.abandon()
+
+    # ------------------------------------------------------------------- private
+
+    def _on_prepared(self, prepared: _Prepared) -> None:
+        if not self._is_over:
+            self._prepared = prepared
+            self._decide()
+
+    def _decide(self) -> None:
+        assert self._prepared is not None
+        made, replies, lacking = self._prepared.plan, self._replies, self._lacking
+        background.run(lambda: _standing(self.job, made, replies, lacking), self._on_decided, self._fail)
+
+    def _on_decided(self, standing: Standing) -> None:
+        if self._is_over:
+            return
+        self._standing = standing
+        if not standing.prompts:
+            self._write()
+            return
+        job = self.job
+        prompts = tuple(standing.prompts)
+        asked = PromptJob(job.model, job.settings, prompts, job.journal, adapters=job.adapters)
+        run = self._run = PromptRun(self._engine, self._template_command, asked, self)
+        run.progressed.connect(self._on_progressed)
+        run.finished.connect(self._on_replied)
+        run.stopped.connect(self._on_stopped)
+        run.failed.connect(self._fail)
+        run.start()
+
+    def _write(self) -> None:
+        assert self._prepared is not None
+        job, writer = self.job, self._prepared.writer
+        generated = Generated(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
+        background.run(lambda: _written(job, generated, writer), self._on_written, self._fail)
+
+    def _on_progressed(self, progress: Progress) -> None:
+        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress))
+
+    def _on_replied(self, replies: dict[Prompt, Reply]) -> None:
+        self._forget_run()
+        self._replies.update(replies)
+        self._decide()
+
+    def _on_stopped(self) -> None:
+        self._forget_run()
+        self._is_over = True
+        self.stopped.emit()
+
+    def _on_written(self, generated: Generated) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.finished.emit(generated)
+
+    def _fail(self, error: AppError) -> None:
+        self._forget_run()
+        if not self._is_over:
+            self._is_over = True
+            self.failed.emit(error)
+
+    def _forget_run(self) -> None:
+        if self._run is not None:
+            self._run.deleteLater()
+            self._run = None
+
+
+def _prepared(job: GenerationJob) -> _Prepared:
+    """Raises AppError as `check_target`, and "generation_no_passages" | "file_unreadable"."""
+    check_target(job.out)
+    library = Library.beside(job.documents)
+    try:
+        selected = passages.select(library, job.collection, job.seed, plan.passages_most(job.wanted))
+    finally:
+        library.close()
+    if not selected.passages:
+        raise AppError("generation_no_passages", name=job.collection.name, sections=selected.sections)
+    made = Plan(selected.passages, job.wanted, phrase("not_in_documents"))
+    return _Prepared(made, selected, _writer(job))
+
+
+def _writer(job: GenerationJob) -> Writer:
+    """Raises AppError("file_unreadable")."""
+    shipped = local_models.adapter_of(job.model) if job.adapters is None else None
+    used = [shipped.path] if shipped else [Path(adapter.path) for adapter in job.adapters or ()]
+    try:
+        adapters = " ".join(map(bases.file_sha256, used))
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(used[0]), reason=error.strerror or str(error)) from error
+    return Writer(job.model.name, bases.sha256_of(job.model), adapters, job.seed, __version__)
+
+
+def _standing(job: GenerationJob, made: Plan, replies: dict[Prompt, Reply], lacking: dict[str, bool]) -> Standing:
+    """`lacking`: of questions, whether the collection has no answer: kept, as each is asked about every round."""
+    library = Library.beside(job.documents)
+
+    def lacks(question: str) -> bool:
+        if question not in lacking:
+            found = retrieval.search(library, question, [job.collection.id], SEARCHED, job.glossary)
+            lacking[question] = not abstention.judge(library, question, found, job.glossary).is_enough
+        return lacking[question]
+
+    try:
+        return plan.standing(made, replies, lacks)
+    finally:
+        library.close()
+
+
+def _written(job: GenerationJob, generated: Generated, writer: Writer) -> Generated:
+    """Raises AppError as `check_target` and `whole_file`. The journal leaves when the file is there."""
+    check_target(job.out)
+    if generated.standing.accepted:
+        with whole_file(job.out) as file:
+            file.write(rows.to_lines(generated.standing.accepted, writer))
+        job.journal.unlink(missing_ok=True)
+        job.journal.with_name(job.journal.name + ".lock").unlink(missing_ok=True)
+    return generated
