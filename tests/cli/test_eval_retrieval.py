@@ -10,6 +10,9 @@ import pytest
 from app.cli.main import main
 from app.core.documents.library import Library
 from app.core.documents.records import Section
+from app.core.evaluation import question_sets
+from app.core.evaluation.records import Gold, Question
+from app.core.paths import Paths
 
 
 @pytest.fixture
@@ -68,8 +71,30 @@ def test_a_file_that_is_no_list_of_questions_is_refused_in_words(
     assert answer["error"]["code"] == "questions_unreadable"
     assert str(file) in answer["error"]["message"]
     reason = answer["error"]["message"].removeprefix(f"質問のファイル {file} を読めません")
-    assert not re.search("[a-z]{3}", reason.replace("question か gold", "")), reason  # said in Japanese
+    assert not re.search("[a-z]{3}", reason), reason  # said in Japanese
     assert "quote" in answer["error"]["next"]
+
+
+def test_rows_that_are_no_question_are_told_and_the_others_asked(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = data / "questions.jsonl"
+    file.write_text(
+        '{"question": "装置7", "gold": [{}]}\n{"question": "装置8の点検", "gold": ["装置8の点検"]}', "utf-8"
+    )
+    assert run(data, str(file), "--collection", "基準") == 0
+    said = capsys.readouterr()
+    assert "1 行目は質問にできません：根拠の文がありません" in said.err
+    assert json.loads(said.out)["questions"] == 1
+
+
+def test_a_kept_set_is_asked_by_its_name(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Question("a", "装置7は何年に1回", gold=(Gold("装置7の点検は8年に1回"),), category="number")
+    question_sets.store(Paths(data).questions, "点検", [asked, Question("b", "火星の大気圧はいくらか")])
+    assert run(data, "点検@1", "--collection", "基準") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["by_type"]["number"]["recall_at_1"] == 1.0
+    assert figures["abstained"]["of_unanswerable"] == [1, 1]
 
 
 def test_an_unknown_collection_or_file_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
