@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.core.evaluation import comparing, scale
+from app.core.evaluation import comparing, quant_plan, scale
 from app.core.evaluation.comparing import MEASURES, Comparison, Measure
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation, SystemResult
@@ -109,7 +109,7 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
         phrase("quant_plot"),
         phrase("quant_gigabytes"),
         [
-            Series(phrase(f"quant_family_{name}"), style, [(_gigabytes(one), nll) for one in family if (nll := _nll(one))],
+            Series(_family_name(name), style, [(_gigabytes(one), nll) for one in family if (nll := _nll(one))],
                    has_dots=True)
             for (name, family), style in zip(families.items(), ("one", "two"), strict=False)
         ],
@@ -118,6 +118,10 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
 
 
 _QUANT_HEAD = ("system", "size", "memory", "speed", "first_token", "nll", "loss", "divergence", "same_first", "score")
+
+
+def _family_name(family: str) -> str:
+    return phrase(f"quant_family_{family if family in (quant_plan.BASE, quant_plan.TUNED) else 'other'}")
 
 
 def _of_family(found: Evaluation, family: Sequence[SystemResult]) -> list[str]:
