@@ -28,7 +28,7 @@ SOURCE_CHARACTERS = 3000  # of all sources together; with an answer of the same 
 REASON_CHARACTERS = 120
 # A tokenizer that knows no character of a reason spells each in its UTF-8 bytes, four at most.
 MAX_TOKENS = 4 * REASON_CHARACTERS + 40
-_READ_CHARACTERS = 20_000
+_READ_CHARACTERS = 5_000  # the end of a text; ten times the longest reply of the grammar
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ FACTUAL = ("number", "negation", "swapped", "irrelevant")
 KINDS = (*FACTUAL, "verbose")
 
 _DIGITS = re.compile(r"\d[\d,\uff0c]*(?:[.\uff0e]\d+)?")
+_JAPANESE = re.compile("[ぁ-んァ-ヶ一-龥]")
 _END = re.compile(r"[。．.!！\s]*$")
 
 
@@ -122,7 +123,9 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
 def _opposite(sentence: str) -> str | None:
     """Only where it is sure that the sentence is said to be so, or not, and afterwards the other way round."""
     end = _END.search(sentence)
-    body, stop = (sentence[: end.start()], end.group()) if end else (sentence, "")
+    if end is None or not _JAPANESE.search(sentence):  # a value, or another language
+        return None
+    body, stop = sentence[: end.start()], end.group()
     rules: list[tuple[str, str]] = _rules()["negation"]["rules"]
     for pattern, replacement in rules:
         if re.search(pattern, body):

@@ -72,6 +72,8 @@ def test_a_value_that_the_question_names_is_not_the_one_that_is_changed() -> Non
         ("標準とすることが望ましい。", "標準とすることが望ましくない。"),
         ("望ましくない。", "望ましい。"),
         ("事例がある。", "事例はない。"),
+        ("電源を切らずに閉めてください。", "電源を切らずに閉めないでください。"),
+        ("運転しないでください。", "運転してください。"),
         ("毎年点検します。", "毎年点検しません。"),
         ("毎年の点検です", "毎年の点検ではありません"),
         ("公表されている。", "公表されていない。"),
@@ -89,7 +91,9 @@ def test_the_first_sentence_that_can_be_says_the_opposite(reference: str, wrong:
     assert seeded("negation", reference) == wrong
 
 
-@pytest.mark.parametrize("reference", ["超えないものとする。", "避けることは困難", "3つ", "下回らない値とする未満"])
+@pytest.mark.parametrize(
+    "reference", ["超えないものとする。", "避けることは困難", "3つ", "The limit is 24 MPa.", "下回らない値とする未満"]
+)
 def test_where_it_is_not_sure_what_is_said_nothing_is_negated(reference: str) -> None:
     assert seeded("negation", reference) is None
 
