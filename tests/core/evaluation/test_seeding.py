@@ -92,7 +92,8 @@ def test_the_first_sentence_that_can_be_says_the_opposite(reference: str, wrong:
 
 
 @pytest.mark.parametrize(
-    "reference", ["超えないものとする。", "避けることは困難", "3つ", "The limit is 24 MPa.", "下回らない値とする未満"]
+    "reference",
+    ["超えないものとする。", "避けることは困難", "3つ", "The limit is 24 MPa.", "24N/mm²", "下回らない値とする未満"],
 )
 def test_where_it_is_not_sure_what_is_said_nothing_is_negated(reference: str) -> None:
     assert seeded("negation", reference) is None
