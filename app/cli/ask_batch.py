@@ -6,16 +6,15 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.cli import ask
+from app.cli import ask, secret
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output, left
-from app.core import children, export_log
+from app.core import children
 from app.core.batch import questions
 from app.core.batch.questions import QuestionFile, Skipped
 from app.core.batch.results import Result
-from app.core.documents import encodings, labels
-from app.core.documents.records import Label
+from app.core.documents import encodings
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import phrase
@@ -37,7 +36,8 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _tell(found, output)
     request = ask.request_of(options, where)
     scope = request.wanted.scope if request.wanted else ()
-    _permit(options, where, out, scope_label(where.documents, scope))
+    label, named = scope_label(where.documents, scope), " / ".join(options.collection)
+    secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters
     )
@@ -54,14 +54,6 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
             background.shut_down()
     del app
     return _print(answering, found, out, output)
-
-
-def _permit(options: argparse.Namespace, where: Paths, out: Path, label: Label) -> None:
-    """Raises AppError("secret_export")."""
-    if label == labels.HIGHEST:
-        if not options.allow_secret:
-            raise AppError("secret_export", what=" / ".join(options.collection))
-        export_log.note(where.exports_log, "answers", label, str(out.absolute()))
 
 
 def _tell(found: QuestionFile, output: Output) -> None:

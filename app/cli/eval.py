@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from app.cli import collections, eval_sets
+from app.cli import collections, eval_quant, eval_questions, eval_run, eval_sets
 from app.cli.meaning import Meanings
 from app.cli.output import Output
 from app.core.documents import abstention, retrieval
@@ -20,6 +20,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
     group = add_command(commands, shared, "eval", help_text("eval"), None)
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
+    eval_questions.add_parsers(actions, shared)
+    eval_quant.add_parser(actions, shared)
+    eval_run.add_parsers(actions, shared)
     eval_sets.add_parser(actions, shared)
     parser = add_command(actions, shared, "retrieval", help_text("eval retrieval"), _retrieval)
     parser.add_argument("file", metavar="SET|FILE", help=help_text("eval retrieval file"))

@@ -6,15 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.cli import ask, ask_adapter, ask_sources, eval_run
+from app.cli import ask, ask_adapter, ask_sources, eval_run, eval_sets
 from app.cli.ask_adapter import Adapter
 from app.cli.output import Output
 from app.core import settings
 from app.core.errors import AppError
-from app.core.evaluation import contending, judging, question_sets, ratings, seeding
+from app.core.evaluation import contending, judging, ratings, seeding
 from app.core.evaluation import study as studies
 from app.core.evaluation.contending import Documents, Tuning
-from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
 from app.core.paths import Paths
@@ -77,12 +76,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
     """The first `--limit` of the set. Raises AppError as `question_sets.load`, and "bad_option"."""
-
-    def tell(read: QuestionFile) -> None:
-        if read.skipped:
-            output.note("eval_rows_skipped", count=len(read.skipped), lines=_lines(read))
-
-    found = question_sets.load(options.file, where.questions, tell)
+    found = eval_sets.load(options.file, where, output)
     if options.limit is None:
         return found
     ask.check("--limit", options.limit, 1, 1 << 20)
@@ -205,8 +199,3 @@ def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalMod
         return ask_adapter.base_of(adapter.run, store.local_models())
     finally:
         store.close()
-
-
-def _lines(read: QuestionFile, most: int = 20) -> str:
-    lines = [str(row.line) for row in read.skipped]
-    return ", ".join(lines[:most]) + (", …" if len(lines) > most else "")

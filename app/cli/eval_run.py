@@ -4,17 +4,21 @@ import argparse
 import dataclasses
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from app.cli import ask, eval_words, secret
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output, left
 from app.core import children, settings
 from app.core.errors import AppError
+from app.core.evaluation import combining, export, ratings, results_file
 from app.core.evaluation import study as studies
 from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import Entry, Study
 from app.core.paths import Paths
@@ -25,6 +29,7 @@ from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
 from app.services.training import Trainer
 
+RATED = 40  # answers of a sheet: an hour's work, and enough for a kappa
 SHOWN_DAMAGED = "-"
 
 
@@ -32,12 +37,18 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     add_command(actions, shared, "list", help_text("eval list"), _list)
-    for name, command in (("show", _show), ("resume", _resume), ("remove", _remove)):
+    commands = {"show": _show, "resume": _resume, "remove": _remove, "ratings": _ratings, "compare": _compare}
+    for name, command in commands.items():
         parser = add_command(actions, shared, name, help_text(f"eval {name}"), command)
-        parser.add_argument("wanted", metavar="EVALUATION", help=help_text("eval id"))
-        if name == "show":
-            parser.add_argument("--out", metavar="FILE", help=help_text("eval show --out"))
+        several = "+" if name == "compare" else None
+        parser.add_argument("wanted", metavar="EVALUATION", nargs=several, help=help_text("eval id"))
+        if name in ("show", "compare", "ratings"):
+            is_sheet = name == "ratings"
+            shown = help_text("eval ratings --out" if is_sheet else "eval show --out")
+            parser.add_argument("--out", metavar="FILE", required=is_sheet, help=shown)
             parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
+        if name == "ratings":
+            parser.add_argument("--n", metavar="N", type=int, default=RATED, help=help_text("eval ratings --n"))
 
 
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
@@ -76,13 +87,11 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
     if running.evaluation is None:
         output.note("eval_interrupted", id=folder.name)
         return 128 + signal.SIGINT
-    return tell(folder, running.evaluation, output)
+    return tell(folder, *results_file.read(folder), output)
 
 
-def tell(folder: Path, found: Evaluation, output: Output) -> int:
-    from app.cli import eval_words
-
-    output.result(eval_words.as_json(folder, found), eval_words.as_text(folder, found, output))
+def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> int:
+    output.result(eval_words.as_json(folder, found, sections), eval_words.as_text(folder, found, sections, output))
     return 0
 
 
@@ -116,16 +125,46 @@ def _state(entry: Entry, output: Output) -> str:
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 it is not finished, or an expected error."""
-    from app.cli import eval_export
-    from app.core.evaluation import results_file
+    entry, found, sections = _finished(options.wanted, where)
+    if options.out:
+        out = Path(options.out).expanduser()
+        export.check_target(out)
+        _permit(found, out, where, is_allowed=options.allow_secret)
+        export.save(found, sections, out)
+    return tell(entry.folder, found, sections, output)
 
-    entry = studies.find(where.evaluations, options.wanted)
+
+def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 they are of other questions, or an expected error."""
+    found = combining.combined([_finished(wanted, where)[1] for wanted in options.wanted])
+    if options.out:
+        out = Path(options.out).expanduser()
+        export.check_target(out)
+        _permit(found, out, where, is_allowed=options.allow_secret)
+        export.save(found, (), out)
+    return tell(None, found, (), output)
+
+
+def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    _entry, found, _sections = _finished(options.wanted, where)
+    ask.check("--n", options.n, 1, 10_000)
+    answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
+    _permit(found, out, where, is_allowed=options.allow_secret)
+    ratings.write_blank(out, answers)
+    output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), path=out))
+    return 0
+
+
+def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> None:
+    secret.permit(found.questions.label, found.name, "answers", out, where, is_allowed=is_allowed)
+
+
+def _finished(wanted: str, where: Paths) -> tuple[Entry, Evaluation, tuple[Section, ...]]:
+    """Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged."""
+    entry = studies.find(where.evaluations, wanted)
     if entry.state != "finished":
         raise AppError("evaluation_not_finished", id=entry.id)
-    found, sections = results_file.read(entry.folder)
-    if options.out:
-        eval_export.save(found, sections, Path(options.out).expanduser(), where, is_allowed=options.allow_secret)
-    return tell(entry.folder, found, output)
+    return entry, *results_file.read(entry.folder)
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -8,11 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.cli import docs_words, eval_from_chats
+from app.cli import docs_words, eval_from_chats, secret
 from app.cli.output import Output
-from app.core import export_log
 from app.core.datasets.records import BadRow, short
-from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
 from app.core.errors import AppError
 from app.core.evaluation import question_files, question_rows, question_sets
@@ -202,10 +200,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     out = Path(options.out).expanduser()
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
-    if found.label == labels.HIGHEST:
-        if not options.allow_secret:
-            raise AppError("secret_export", what=found.name)
-        export_log.note(where.exports_log, "questions", found.label, str(out.absolute()))
+    secret.permit(found.label, found.name, "questions", out, where, is_allowed=options.allow_secret)
     question_files.write(out, found.questions)
     output.result(
         _described(found) | {"out": str(out)}, output.phrase("question_set_exported", path=out, **_facts(found))

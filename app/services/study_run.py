@@ -9,7 +9,7 @@ from typing import Any
 import filelock
 from PySide6.QtCore import QObject, Signal
 
-from app.core import local_models
+from app.core import catalogue, local_models
 from app.core.copying import require_space
 from app.core.errors import AppError
 from app.core.evaluation import concluding, likelihood, steps
@@ -132,7 +132,7 @@ class StudyRun(QObject):
 
     def _score(self, step: Likelihood) -> Score:
         study, model = self._plan()[0], step.contender.model
-        form = local_models.form_of(model)
+        form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
         texts = likelihood.texts(self._set().questions, form, in_force(model, study.choices).system_prompt or "")
         return Score(
             model=model.path,

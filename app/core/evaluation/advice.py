@@ -19,7 +19,7 @@ LOSS_NATS = 0.02  # a token: a quantization that costs more is named (as the gat
 def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
     """What the report begins with. Raises AppError for damaged files of a training."""
     if study.kind == "scale":
-        return scale.sections(study, folder)
+        return scale.sections(study, folder, found.questions)
     if study.kind == "quantizations":
         return _of_quantizations(study, found)
     if study.kind == "documents":

@@ -68,7 +68,7 @@ def conclude(
     judgements: Mapping[Place, Judgement] | None = None,
     measured: Calibration | None = None,
 ) -> Evaluation:
-    """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as files do."""
+    """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as they do."""
     judge = None
     if measured is not None:
         judge = Judge(measured.model_name, measured.preset, measured.kappa, measured.is_trusted)

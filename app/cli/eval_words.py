@@ -1,0 +1,136 @@
+"""What an evaluation has found, for the terminal and as the JSON object."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.evaluation import comparing, grids, study, tables
+from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.report_parts import Section
+from app.core.evaluation.results import Evaluation, Row, SystemResult
+from app.core.training.bootstrap import Interval
+
+
+def as_text(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> str:
+    """`folder` None: it has no report."""
+    lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
+    for result in found.systems:
+        lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result, output))]
+    for measure in tables.measures(found)[:1]:
+        lines += ["", *(pair.sentence for pair in tables.pairs(found, measure))]
+    if folder is not None:
+        lines += ["", output.phrase("run_report", path=folder / study.REPORT)]
+    return "\n".join(lines)
+
+
+def as_json(folder: Path | None, found: Evaluation, sections: Sequence[Section]) -> dict[str, Any]:
+    questions = found.questions
+    judge = dataclasses.asdict(found.judge) if found.judge else None
+    return {
+        "id": found.id,
+        "name": found.name,
+        "set": {"name": questions.name, "version": questions.version, "sha256": questions.sha256,
+                "questions": len(questions.questions)},
+        "seeds": list(found.seeds),
+        "judge": judge,
+        "systems": [_system(found, result) for result in found.systems],
+        "comparisons": _comparisons(found),
+        "advice": [sentence for section in sections for sentence in section.sentences],
+        "report": str(folder / study.REPORT) if folder is not None else None,
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------------------- text
+
+
+def _described(found: Evaluation, result: SystemResult, output: Output) -> list[str]:
+    lines = []
+    for measure in tables.measures(found):
+        mean = comparing.mean(result, found.questions.questions, measure)
+        if mean is not None:
+            one = mean.by_question
+            facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
+            lines.append(output.phrase("eval_mean", measure=output.phrase(f"measure_{measure.name}"), **facts))
+    one_row = dataclasses.replace(found, systems=(result,))
+    shown = grids.shown(grids.without_empty(grids.beside(tables.marks(one_row), tables.models(one_row)), kept=0))
+    pairs = [
+        f"{name} {cell}" for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True) if cell != grids.NONE
+    ]
+    return [*lines, *([" / ".join(pairs)] if pairs else [])]
+
+
+# ---------------------------------------------------------------------------- JSON
+
+
+def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
+    questions, rows, scores = found.questions.questions, result.rows, result.likelihoods
+    tokens = sum(one.tokens for one in scores)
+    divergences = [one.divergence for one in scores if one.divergence is not None]
+    means = {name: comparing.mean(result, questions, measure) for name, measure in MEASURES.items()}
+    return dataclasses.asdict(result.system) | {
+        "means": {name: _interval(mean.by_question) for name, mean in means.items() if mean is not None},
+        "by_document": {name: _interval(mean.by_group) for name, mean in means.items() if mean and mean.by_group},
+        "abstained": sum(row.marks.has_abstained for row in rows),
+        "broken": sum(row.marks.is_broken for row in rows),
+        "failed": sum(row.verdict == "failed" for row in rows),
+        "seconds_median": _median(rows, lambda row: row.total_s),
+        "first_token_s_median": _median(rows, lambda row: row.first_token_s),
+        "tokens_per_s_median": _median(rows, lambda row: row.tokens_per_s),
+        "memory_bytes": result.memory_bytes,
+        "nll": round(sum(one.nll for one in scores) / tokens, 5) if tokens else None,
+        "kl_divergence": round(sum(divergences) / tokens, 6) if divergences and tokens else None,
+        "answers": [_answer(row) for row in rows],
+    }
+
+
+def _answer(row: Row) -> dict[str, Any]:
+    judgement = row.judgement
+    return {
+        "question": row.question_id,
+        "seed": row.seed,
+        "verdict": row.verdict,
+        "answer": row.answer,
+        "marks": dataclasses.asdict(row.marks),
+        "judge": {"score": judgement.score, "reason": judgement.reason, "trouble": judgement.trouble}
+        if judgement
+        else None,
+        "seconds": round(row.total_s, 3),
+    }
+
+
+def _comparisons(found: Evaluation) -> list[dict[str, Any]]:
+    """Of each system with the first, by what decides."""
+    return [
+        _compared(pair.comparison, found.systems[0], pair.result, measure, pair.sentence)
+        for measure in tables.measures(found)
+        for pair in tables.pairs(found, measure)
+    ]
+
+
+def _compared(
+    one: Comparison, first: SystemResult, second: SystemResult, measure: Measure, sentence: str
+) -> dict[str, Any]:
+    return {
+        "first": first.system.name,
+        "second": second.system.name,
+        "measure": measure.name,
+        "difference": _interval(one.by_question),
+        "by_document": _interval(one.by_group) if one.by_group else None,
+        "wins": one.wins,
+        "ties": one.ties,
+        "losses": one.losses,
+        "verdict": one.verdict,
+        "sentence": sentence,
+    }
+
+
+def _interval(one: Interval) -> dict[str, float | int]:
+    return {"mean": round(one.mean, 4), "low": round(one.low, 4), "high": round(one.high, 4), "units": one.units}
+
+
+def _median(rows: Iterable[Row], of: Callable[[Row], float]) -> float | None:
+    found = [of(row) for row in rows if row.verdict != "failed" and of(row)]
+    return round(statistics.median(found), 3) if found else None

@@ -1,0 +1,40 @@
+"""Several evaluations of the same questions as one, so that their systems stand in one table."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from app.core.errors import AppError
+from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.wording import phrase
+
+
+def combined(found: Sequence[Evaluation]) -> Evaluation:
+    """The first one's name and first system stand first. Judges' scores stay only where one judge gave them all.
+
+    Raises AppError("evaluation_other_questions").
+    """
+    first = found[0]
+    for other in found[1:]:
+        if other.questions.questions != first.questions.questions:
+            raise AppError("evaluation_other_questions", id=other.id, first=first.id)
+    judges = {(one.judge.model_name, one.judge.preset) if one.judge else None for one in found}
+    is_judged = len(judges) == 1
+    systems: list[SystemResult] = []
+    for one in found:
+        for result in one.systems:
+            system = dataclasses.replace(result.system, id=f"s{len(systems) + 1}", name=_free(result, systems, one))
+            kept = result if is_judged else _unjudged(result)
+            systems.append(dataclasses.replace(kept, system=system))
+    seeds = tuple(dict.fromkeys(seed for one in found for seed in one.seeds))
+    judge = first.judge if is_judged else None
+    return dataclasses.replace(first, systems=tuple(systems), seeds=seeds, judge=judge)
+
+
+def _free(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:
+    names = {one.system.name for one in taken}
+    name = result.system.name
+    return phrase("system_of_evaluation", name=name, evaluation=of.name) if name in names else name
+
+
+def _unjudged(result: SystemResult) -> SystemResult:
+    return dataclasses.replace(result, rows=tuple(dataclasses.replace(row, judgement=None) for row in result.rows))
