@@ -1,4 +1,4 @@
-"""The scoring child: how likely one form of a model finds the held-out answers, and what it answers itself.
+"""The scoring child: how likely one form of a model finds given answers, and what it answers itself.
 
 How it begins and ends is in `job_process`.
 """
@@ -12,10 +12,12 @@ import numpy as np
 from app.core import fit
 from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
+from app.core.evaluation.likelihood import Text
+from app.core.prompt import Segment
 from app.core.settings import Settings
 from app.core.training import holdout as holdouts
 from app.core.training import scores as score_files
-from app.core.training.holdout import Holdout
+from app.core.training.holdout import NOT_TRAINED, Example, Holdout
 from app.core.training.scores import AnswerScore, ExampleScore, Scores
 from app.engine import job_process, score_job
 from app.engine.job_process import Notes, Send
@@ -35,12 +37,15 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _work(job: Score, part: Path, send: Send) -> Notes:
-    """Raises AppError: holdout_unreadable, holdout_other_vocabulary, what loading finds, and what writing does."""
-    holdout = holdouts.read(Path(job.holdout))
+    """Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, what loading finds, and what
+    writing does."""
+    kept = holdouts.read(Path(job.holdout)) if job.holdout else None
     send(Phase("loading"))
-    model = ScoredModel(Path(job.model), job.adapter, *_context_tokens(job, holdout))
+    model = ScoredModel(Path(job.model), job.adapter)
     try:
+        holdout = kept or _tokenized(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
+        model.open(*_context_tokens(job, holdout))
         scoring = _Scoring(model, job, holdout, send)
         scores = scoring.run()
     finally:
@@ -55,6 +60,20 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
         "seconds_reading": round(scoring.seconds_reading, 3),
         "seconds_writing": round(scoring.seconds_writing, 3),
     }
+
+
+def _tokenized(texts: tuple[Text, ...], model: ScoredModel) -> Holdout:
+    """As if they had been kept back: of the ids only the answers' are labels, and no end follows them."""
+    return Holdout(tuple(_example(text, model) for text in texts), chats=(), end_ids=())
+
+
+def _example(text: Text, model: ScoredModel) -> Example:
+    prompt = len(model.ids_of(text.segments))
+    ids = model.ids_of((*text.segments, Segment(text.answer)))
+    trained = model.header.context_length or len(ids)
+    if len(ids) > trained:
+        raise AppError("likelihood_too_long", line=text.line, tokens=len(ids), context_tokens=trained)
+    return Example(text.line, ids, (NOT_TRAINED,) * prompt + ids[prompt:])
 
 
 def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:

@@ -1,4 +1,5 @@
-"""Jobs of `kotae --score JOB.json`: one model, with or without an adapter, on the held-out examples of a training run.
+"""Jobs of `kotae --score JOB.json`: one model, with or without an adapter, on the held-out examples of a training run
+or on the reference answers of a question set.
 
 One job a process; its events, its exit and what the end of its standard input does are those of the conversion
 (`trainer.convert_job`), so that one client follows both. Progress is in tokens. The result is at `target`:
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core import lines
+from app.core.evaluation.likelihood import Text
 from app.core.prompt import Segment
 
 
@@ -31,7 +33,7 @@ class Score:
     """`reference`: what f16 thought at each place; written with `makes_reference`, otherwise compared with."""
 
     model: str
-    holdout: str  # see `app.core.training.holdout`
+    holdout: str  # see `app.core.training.holdout`; "": `texts` are measured
     target: str
     adapter: str = ""  # GGUF
     reference: str = ""  # "": neither
@@ -39,6 +41,7 @@ class Score:
     chats: tuple[Chat, ...] = ()  # the hold-out's, in its order; their ids are compared
     answers: bool = False  # each chat is answered, too
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
+    texts: tuple[Text, ...] = ()
 
 
 _JOBS: dict[str, Any] = {"Score": Score}
@@ -54,4 +57,6 @@ def read(path: Path) -> Score:
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     job: Score = lines.from_json(data, _JOBS)
+    if bool(job.holdout) == bool(job.texts):
+        raise ValueError("either a hold-out or texts")
     return job

@@ -2,6 +2,9 @@
 
 Only trained places get a row of logits, at most `ROWS_BYTES` of them at a time: with 262,144 tokens a row is 1 MiB, and
 an example of 1,000 tokens would be 1 GiB twice (llama.cpp's graph, and what it hands out).
+
+That it is read in parts changes nothing: without flash attention, whose kernels differ by the size of the batch, and
+with no batch of a few tokens, all parts are computed as the whole would be, to the bit.
 """
 
 import ctypes
@@ -22,6 +25,7 @@ from app.engine.text_stream import TextStream
 from app.engine.threads import default_threads
 
 BATCH_TOKENS = 512
+LEAST_TOKENS = 8  # fewer, and llama.cpp multiplies with quantized weights by another kernel
 ROWS_BYTES = 64 << 20
 MAX_ROWS = 256
 
@@ -29,34 +33,52 @@ Floats = npt.NDArray[np.float32]
 
 
 class ScoredModel:
-    """On the CPU or a graphics processor, as answers are given. `close` frees it."""
+    """On the CPU or a graphics processor, as answers are given. It reads texts once it is opened; `close` frees it."""
 
-    def __init__(self, path: Path, adapter: str, read_tokens: int, answer_tokens: int = 0) -> None:
-        """`read_tokens`: the most that is read at once. `answer_tokens`: the same with an answer, where there is room.
-
-        Raises AppError: what `gguf.check_model` and `gguf.check_adapter` find; model_unreadable, context_failed,
-        adapter_unreadable, context_full (more is to be read than the model was made for).
-        """
+    def __init__(self, path: Path, adapter: str) -> None:
+        """Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable."""
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would take any, and crash
-        trained = self.header.context_length or max(read_tokens, answer_tokens)
-        if read_tokens > trained:
-            raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
-        self.context_tokens = max(read_tokens, min(answer_tokens, trained))
         self._log = EngineLog()
         self._model: Any = None
         self._context: Any = None
         self._adapter: Any = None
         api.llama_backend_init()
         try:
-            self._load(path, self.context_tokens)
-            self._use(adapter)
+            self._load(path)
+            self._load_adapter(adapter)
         except AppError:
             self.close()
             raise
-        self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
+        self.vocabulary: int = api.llama_vocab_n_tokens(self._vocabulary)
+        self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
+
+    def open(self, read_tokens: int, answer_tokens: int = 0) -> None:
+        """`read_tokens`: the most that is read at once. `answer_tokens`: the same with an answer, where there is room.
+
+        Raises AppError: context_failed, context_full (more is to be read than the model was made for).
+        """
+        trained = self.header.context_length or max(read_tokens, answer_tokens)
+        if read_tokens > trained:
+            raise AppError("context_full", prompt_tokens=read_tokens, context_tokens=trained)
+        self.context_tokens = max(read_tokens, min(answer_tokens, trained))
+        params = api.llama_context_default_params()
+        params.n_ctx = self.context_tokens
+        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, self.context_tokens)
+        params.n_threads = params.n_threads_batch = default_threads()
+        params.n_outputs_max = self.rows
+        params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.swa_full = True
+        params.no_perf = True
+        self._context = api.llama_init_from_model(self._model, params) or None
+        if self._context is None:
+            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
+        self.batch_tokens = api.llama_n_batch(self._context)
         self._marks = (ctypes.c_int8 * self.batch_tokens)()
+        if self._adapter is not None:
+            pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
+            api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(1.0))
 
     def close(self) -> None:
         if self._context is not None:
@@ -65,7 +87,7 @@ class ScoredModel:
             api.llama_model_free(self._model)  # and its adapters
         self._context = self._model = None
 
-    def _load(self, path: Path, context_tokens: int) -> None:
+    def _load(self, path: Path) -> None:
         model_params = api.llama_model_default_params()
         model_params.use_extra_bufts = False  # a copy of the weights in another layout
         model_params.n_gpu_layers = -1
@@ -73,28 +95,13 @@ class ScoredModel:
         if self._model is None:
             raise AppError("model_unreadable", reason=log_facts.first_error(self._log.lines))
         self._vocabulary = api.llama_model_get_vocab(self._model)
-        row_bytes = 4 * api.llama_vocab_n_tokens(self._vocabulary)
-        self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // row_bytes))
-        params = api.llama_context_default_params()
-        params.n_ctx = context_tokens
-        params.n_batch = params.n_ubatch = min(BATCH_TOKENS, context_tokens)
-        params.n_threads = params.n_threads_batch = default_threads()
-        params.n_outputs_max = self.rows
-        params.swa_full = True
-        params.no_perf = True
-        self._context = api.llama_init_from_model(self._model, params) or None
-        if self._context is None:
-            raise AppError("context_failed", reason=log_facts.first_error(self._log.lines))
-        self.batch_tokens = api.llama_n_batch(self._context)
 
-    def _use(self, adapter: str) -> None:
+    def _load_adapter(self, adapter: str) -> None:
         if not adapter:
             return
         self._adapter = api.llama_adapter_lora_init(self._model, adapter.encode("utf-8"))
         if not self._adapter:  # a null pointer is falsy, but not None
             raise AppError("adapter_unreadable", path=adapter, reason=log_facts.first_error(self._log.lines))
-        pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-        api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(1.0))
 
     # ------------------------------------------------------------------- likelihood
 
@@ -118,6 +125,12 @@ class ScoredModel:
             begin = end
 
     def _end_of_batch(self, begin: int, last: int, wanted: set[int]) -> int:
+        """As far as there is room; a last batch that would be very short gets some of the one before."""
+        end = self._end_of_room(begin, last, wanted)
+        missing = LEAST_TOKENS - (last - end)
+        return end - missing if end < last and 0 < missing <= end - begin - LEAST_TOKENS else end
+
+    def _end_of_room(self, begin: int, last: int, wanted: set[int]) -> int:
         rows = 0
         full: int = min(last, begin + self.batch_tokens)
         for at in range(begin, full):

@@ -26,7 +26,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = Path(sys.argv[1]) if len(sys.argv) > 1 else starter.assemble(folder)
-        first = ScoredModel(model, "", TOKENS)
+        first = ScoredModel(model, "")
+        first.open(TOKENS)
         ids = first.ids_of((Segment(texts.passage()),))[:TOKENS]
         places = tuple(range(1, len(ids)))
         about = About(len(places), first.vocabulary, "benchmark")
@@ -53,7 +54,8 @@ def requantized(model: Path, folder: Path, form: str) -> Path:
 
 
 def compare(path: Path, reference: Path, about: About, ids, places, whole, form: str) -> None:
-    model, reader = ScoredModel(path, "", TOKENS), Reader(reference, about)
+    model, reader = ScoredModel(path, ""), Reader(reference, about)
+    model.open(TOKENS)
     kept, full = [], []
     for p, q in zip(whole, model.log_probabilities(ids, places, lambda _count: None), strict=True):
         kept.append(reader.compare(q)[0])

@@ -19,7 +19,7 @@ from app.engine.score_job import Chat, Score
 from app.engine.scored_model import ScoredModel
 from tests import models
 from tests.convert import engine_side
-from tests.engine import held_out, jobs
+from tests.engine import direct, held_out, jobs
 from trainer.convert_job import EXIT_PARENT_GONE, EXIT_UNREADABLE_JOB, Event, Phase, Progress, part_path
 
 PAIRS = [("水は何度で沸く？", "百度です。"), ("一年は何日？", "三百六十五日です。"), ("首都は？", "東京です。")]
@@ -37,14 +37,13 @@ def scored(job: Score, folder: Path) -> Scores:
 
 def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path: Path, job: Score) -> None:
     found = scored(job, tmp_path)
-    with engine_side.loaded(Path(job.model)) as model:
-        for (question, answer), example in zip(PAIRS, found.examples, strict=True):
-            ids = np.array(held_out.example(1, question, answer)["ids"], np.int32)
-            log_p = held_out.log_softmax(model.logits(ids))
-            first = len(held_out.prompt_ids(question))
-            expected = -sum(log_p[at - 1, ids[at]] for at in range(first, len(ids)))
-            assert example.tokens == len(ids) - first
-            assert example.nll == pytest.approx(expected, abs=1e-3)
+    for pair, example in zip(PAIRS, found.examples, strict=True):
+        ids = tuple(held_out.example(1, *pair)["ids"])
+        places = range(len(held_out.prompt_ids(pair[0])), len(ids))
+        rows = direct.log_probabilities(Path(job.model), [(ids, tuple(places))])
+        expected = -sum(log_p[ids[at]] for at, log_p in zip(places, rows, strict=True))
+        assert example.tokens == len(places)
+        assert example.nll == pytest.approx(expected, abs=1e-4)
     assert found.nll == pytest.approx(sum(one.nll for one in found.examples) / found.tokens)
     assert found.divergence is None
 
@@ -54,8 +53,9 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job
     example = held_out.example(1, "問", "答えは長い。" * 20)
     ids = tuple(example["ids"])
     places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)
-    model = ScoredModel(Path(job.model), "", len(ids))
+    model = ScoredModel(Path(job.model), "")
     try:
+        model.open(len(ids))
         assert model.rows == 3
         read: list[int] = []
         values = model.log_probabilities(ids, places, read.append)
@@ -63,10 +63,9 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job
     finally:
         model.close()
     assert sum(read) == len(ids) - 1  # nothing is predicted from the last token
-    with engine_side.loaded(Path(job.model)) as whole:
-        log_p = held_out.log_softmax(whole.logits(np.array(ids[:255], np.int32)))
-    at_once = [log_p[at - 1, ids[at]] for at in places if at < 255]
-    assert in_parts[: len(at_once)] == pytest.approx(at_once, abs=0.01)  # keys and values are kept in f16
+    rows = direct.log_probabilities(Path(job.model), [(ids, places)])
+    at_once = [log_p[ids[at]] for at, log_p in zip(places, rows, strict=True)]
+    assert in_parts == pytest.approx(at_once, abs=1e-4)
 
 
 def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
@@ -94,7 +93,9 @@ def test_divergence_from_the_reference_is_the_whole_one_where_every_token_is_kep
 def divergence_by_hand(path: Path, adapter: Path) -> float:
     """Over all 260 tokens of the vocabulary."""
     total = count = 0.0
-    plain, tuned = ScoredModel(path, "", 256), ScoredModel(path, str(adapter), 256)
+    plain, tuned = ScoredModel(path, ""), ScoredModel(path, str(adapter))
+    for model in (plain, tuned):
+        model.open(256)
     for pair in PAIRS:
         example = held_out.example(1, *pair)
         places = tuple(at for at, label in enumerate(example["labels"]) if label != -100)

@@ -1,0 +1,33 @@
+"""What the scoring child measures of a question set: how likely a model finds the reference answers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.core import prompt
+from app.core.catalogue import PromptForm
+from app.core.evaluation.records import Question
+from app.core.prompt import Segment, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer after its prompt; only the answer is measured. `line`: the question's number in its set, from 1."""
+
+    segments: tuple[Segment, ...]
+    answer: str  # whatever it holds, it is read as plain text
+    line: int
+
+
+def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[Text, ...]:
+    """Each question that has a reference, as it is asked without documents; () where none has."""
+    before = _before_answer(form)
+    return tuple(
+        Text(prompt.build(form, (Turn(one.text),), system), before + one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def _before_answer(form: PromptForm) -> str:
+    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.form`)."""
+    return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
