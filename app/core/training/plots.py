@@ -1,4 +1,4 @@
-"""Line plots as inline SVG: a frame, round numbers at its edges, lines and their names. Colours come from the page."""
+"""Plots as inline SVG: lines in a frame, means with their intervals, bars of shares. Colours come from the page."""
 
 import html
 import math
@@ -9,6 +9,8 @@ WIDTH, HEIGHT = 520, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 46, 34
 _TICKS = 5
 _MOST_POINTS = 600
+_ROW, _CAP, _BAR = 36, 5, 16  # of a plot with a row for each name: its height, half an interval's end, a bar's height
+_DIGIT = 9  # wide, with the room beside it
 
 Points = Sequence[tuple[float, float]]
 
@@ -21,6 +23,26 @@ class Series:
     style: str
     points: Points
     has_dots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`text`: the numbers, as they are shown. `is_open`: the dot is not filled."""
+
+    name: str
+    text: str
+    mean: float
+    low: float
+    high: float
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`counts`: of its parts, from the left."""
+
+    name: str
+    counts: tuple[int, ...]
 
 
 def plot(title: str, x_name: str, series: Sequence[Series]) -> str:
@@ -40,6 +62,66 @@ def plot(title: str, x_name: str, series: Sequence[Series]) -> str:
         "</svg>",
     ]
     return "".join(parts)
+
+
+def intervals(title: str, estimates: Sequence[Estimate], *, has_zero: bool = False) -> str:
+    """One <svg> element, a row each: a dot at the mean, caps at the ends. `has_zero`: with a line there.
+
+    "" where there is nothing to draw; what is not finite is left out.
+    """
+    drawn = [one for one in estimates if all(map(math.isfinite, (one.mean, one.low, one.high)))]
+    if not drawn:
+        return ""
+    ends = [end for one in drawn for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
+    places = ticks(min(ends), max(ends))
+    bottom = _TOP - 18 + _ROW * len(drawn)
+    parts = [_opened(title, bottom + 24)]
+
+    def x(value: float) -> float:
+        return 12 + (WIDTH - 24) * (value - places[0]) / (places[-1] - places[0])
+
+    for value in places:
+        style = "axis zero" if has_zero and abs(value) < 1e-12 else "grid"
+        parts.append(f'<path class="{style}" d="M{x(value):.1f} {_TOP - 18}V{bottom}"/>')
+        parts.append(f'<text x="{x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{_number(value)}</text>')
+    for number, one in enumerate(drawn):
+        at = _TOP - 18 + _ROW * number
+        low, high, y = x(one.low), x(one.high), at + 26
+        parts += _named(one.name, one.text, at + 14)
+        parts.append(f'<path class="series one" d="M{low:.1f} {y}H{high:.1f}"/>')
+        parts += [f'<path class="series one" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (low, high)]
+        style = "mean open" if one.is_open else "mean"
+        parts.append(f'<circle class="{style}" cx="{x(one.mean):.1f}" cy="{y}" r="4.5"/>')
+    return "".join([*parts, "</svg>"])
+
+
+def bars(title: str, names: Sequence[str], rows: Sequence[Bar]) -> str:
+    """One <svg> element: bars of one length, each divided by its counts, which stand in their parts.
+
+    `names`: of the parts, at most four, from the left. A bar of nothing is left out; "" where none is left.
+    """
+    drawn = [bar for bar in rows if sum(bar.counts)]
+    if not drawn:
+        return ""
+    parts, at = [_opened(title, _TOP + (_ROW + 4) * len(drawn))], 12.0
+    for number, name in enumerate(names):
+        parts.append(f'<rect class="part{number}" x="{at:.0f}" y="24" width="14" height="12"/>')
+        parts.append(f'<text x="{at + 19:.0f}" y="34">{html.escape(name)}</text>')
+        at += 38 + _width(name)
+    for number, bar in enumerate(drawn):
+        y, at, total = _TOP + (_ROW + 4) * number, 12.0, sum(bar.counts)
+        parts += _named(bar.name, f"{total:,}", y + 12)
+        for part, count in enumerate(bar.counts):
+            width = (WIDTH - 24) * count / total
+            if count:
+                parts.append(
+                    f'<rect class="part{part}" x="{at:.1f}" y="{y + 17}" width="{width:.1f}" height="{_BAR}"/>'
+                )
+            if width > _DIGIT * len(f"{count:,}"):
+                middle = f'x="{at + width / 2:.1f}" y="{y + 29}" text-anchor="middle"'
+                parts.append(f'<text class="on-part{part}" {middle}>{count:,}</text>')
+            at += width
+    return "".join([*parts, "</svg>"])
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -101,8 +183,31 @@ def _legend(series: Sequence[Series]) -> list[str]:
     for one in series:
         parts.append(f'<path class="series {one.style}" d="M{at:.0f} 32h18"/>')
         parts.append(f'<text x="{at + 23:.0f}" y="36">{html.escape(one.name)}</text>')
-        at += 43 + sum(12 if ord(character) > 255 else 7 for character in one.name)
+        at += 43 + _width(one.name)
     return parts
+
+
+def _opened(title: str, height: int) -> str:
+    label = html.escape(title)
+    head = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'
+    return f'{head}<text x="12" y="14">{label}</text>'
+
+
+def _named(name: str, text: str, y: float) -> list[str]:
+    """A row's name from the left, cut where it would meet the numbers at the right."""
+    room = WIDTH - 40 - _width(text)
+    shown = name
+    while len(shown) > 1 and _width(shown) > room:
+        shown = shown[:-2] + "…"
+    return [
+        f'<text class="name halo" x="12" y="{y}">{html.escape(shown)}</text>',
+        f'<text class="halo" x="{WIDTH - 12}" y="{y}" text-anchor="end">{html.escape(text)}</text>',
+    ]
+
+
+def _width(text: str) -> int:
+    """About, of letters of 12 pixels."""
+    return sum(12 if ord(character) > 255 else 7 for character in text)
 
 
 def _finite(points: Points) -> list[tuple[float, float]]:

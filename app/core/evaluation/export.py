@@ -1,0 +1,83 @@
+"""An evaluation as a file to pass on: a workbook, one table, or the report; the name says which."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from app.core import html_page, safe_table
+from app.core.errors import AppError
+from app.core.evaluation import answer_table, facts, grids, report, tables
+from app.core.evaluation.grids import WORDS, Column, Grid, Value
+from app.core.evaluation.report_parts import Section
+from app.core.evaluation.results import Evaluation
+from app.core.whole_file import whole_file
+from app.core.wording import phrase
+
+SUFFIXES = (".xlsx", ".csv", ".html")
+_WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # of columns, in characters
+_TEXT_LENGTH = 40  # of what needs a wide column
+_FACT_WIDTHS = (28, 90)
+
+
+def check_target(out: Path) -> None:
+    """Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise AppError("evaluation_out_format", name=out.name)
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists():
+        raise AppError("export_exists", path=str(out))
+
+
+def save(evaluation: Evaluation, sections: Sequence[Section], out: Path) -> None:
+    """In the language in use. Raises AppError as `check_target` and `whole_file`."""
+    check_target(out)
+    suffix = out.suffix.lower()
+    with whole_file(out) as file:
+        if suffix == ".html":
+            file.write(report.content(evaluation, sections))
+        elif suffix == ".csv":
+            safe_table.write_csv(file, *grids.cells(tables.summary(evaluation)))
+        else:
+            _write_book(evaluation, file)
+
+
+def _write_book(evaluation: Evaluation, file: BinaryIO) -> None:
+    word = html_page.words(WORDS)
+    book = safe_table.Book(phrase("batch_cut"))
+    found = (
+        ("summary", tables.summary(evaluation)),
+        ("differences", _differences(evaluation)),
+        ("categories", tables.categories(evaluation)),
+        ("questions", answer_table.every(evaluation)),
+    )
+    for key, grid in found:
+        if grid.rows:
+            head, rows = grids.cells(grid)
+            book.add(word[f"sheet_{key}"], _widths(head, rows), rows, head)
+    book.add(word["sheet_facts"], _FACT_WIDTHS, facts.of(evaluation))
+    book.save(file)
+
+
+def _differences(evaluation: Evaluation) -> Grid:
+    """Of all measures, each said in words, too."""
+    word = html_page.words(WORDS)
+    columns: tuple[Column, ...] = ()
+    rows: list[tuple[Value, ...]] = []
+    for measure in tables.measures(evaluation):
+        found = tables.pairs(evaluation, measure)
+        grid = tables.differences(evaluation, found)
+        columns = (Column(word["compared_on"]), *grid.columns, Column(word["sentence"]))
+        name = phrase(f"measure_{measure.name}")
+        rows += [(name, *row, pair.sentence) for row, pair in zip(grid.rows, found, strict=True)]
+    return Grid(columns, tuple(rows))
+
+
+def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
+    """By what stands in a column: numbers, names, or texts."""
+    found = []
+    for at in range(len(head)):
+        texts = [len(cell) for row in rows if isinstance(cell := row[at], str)]
+        wide = _TEXT_WIDTH if max(texts, default=0) > _TEXT_LENGTH else _NAME_WIDTH
+        found.append(wide if texts else _WIDTH)
+    return found

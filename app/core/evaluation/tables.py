@@ -1,0 +1,283 @@
+"""The tables of an evaluation, each row a system: what the paper shows, what we show beside it, and differences.
+
+The paper's table: arXiv 2603.18037 (mean, share of each score, per category, seconds a question, size on the disk).
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.core import html_page
+from app.core.evaluation import comparing, grids, judging
+from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.grids import WORDS, Column, Grid, Share, Value
+from app.core.evaluation.records import Question
+from app.core.evaluation.results import Evaluation, Row, SystemResult
+from app.core.training.scores import ExampleScore
+
+DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
+DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
+DIFFERENCE_DIGITS = 3
+_MOST_CATEGORIES = 12  # of columns
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`result` against the first system, by one measure."""
+
+    result: SystemResult
+    comparison: Comparison
+    sentence: str
+
+
+def measures(evaluation: Evaluation) -> tuple[Measure, ...]:
+    """The judge's score and that by rules, those of them that any answer has; the one to believe first."""
+    is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
+    order = ("judge", "score") if is_trusted else ("score", "judge")
+    rows = [row for result in evaluation.systems for row in result.rows]
+    return tuple(MEASURES[name] for name in order if any(MEASURES[name].of(row) is not None for row in rows))
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def summary(evaluation: Evaluation) -> Grid:
+    """All that is known of each system in one row."""
+    return grids.beside(*(make(evaluation) for make in (paper, means, marks, documents, models)))
+
+
+def paper(evaluation: Evaluation) -> Grid:
+    word = _words()
+    is_judged = MEASURES["judge"] in measures(evaluation)
+    counted = "judge" if is_judged else "score"
+    names = _categories(evaluation)
+    names = names if 1 < len(names) <= _MOST_CATEGORIES else []
+    columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
+    columns.append(Column(word["judge_mean"], DIGITS["judge"]))
+    columns += [Column(word["judge_share"].format(score=score)) for score in judging.SCORES]
+    columns += [] if is_judged else [Column(word["score_mean"], DIGITS["score"])]
+    columns += [Column(_category_name(name), DIGITS[counted]) for name in names]
+    columns += [Column(word["seconds"], 1), Column(word["size"], 2)]
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        scores = [row.judgement.score for row in result.rows if row.judgement and row.judgement.score is not None]
+        shares = [100 * scores.count(score) / len(scores) if scores else None for score in judging.SCORES]
+        return (
+            *(result.system.name, result.system.model_name, result.system.quantization),
+            *(_mean(result.rows, MEASURES["judge"].of), *shares),
+            *(() if is_judged else (_mean(result.rows, MEASURES["score"].of),)),
+            *(_mean(_of_category(evaluation, result, name), MEASURES[counted].of) for name in names),
+            _mean(result.rows, _seconds),
+            result.system.size_bytes / 1e9 if result.system.size_bytes else None,
+        )
+
+    notes = (word["note_judge"],) if is_judged else (word["note_no_judge"], word["note_score"])
+    return Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes)
+
+
+def means(evaluation: Evaluation) -> Grid:
+    """What systems are compared by, with intervals and, where there are several seeds, how far these lie apart."""
+    word, measured = _words(), measures(evaluation)
+    columns = [Column(word["system"])]
+    for measure in measured:
+        digits = DIGITS[measure.name]
+        columns += [Column(word[f"{measure.name}_{part}"], digits) for part in ("mean", "interval")]
+        columns.append(Column(word[f"{measure.name}_spread"], DIFFERENCE_DIGITS))
+    rows: list[tuple[Value, ...]] = []
+    for result in evaluation.systems:
+        values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
+        rows.append((result.system.name, *(cell for cells in values for cell in cells)))
+    notes = [word["note_score"]]
+    notes += [word["note_seeds"].format(count=len(evaluation.seeds))] if len(evaluation.seeds) > 1 else []
+    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+
+
+def marks(evaluation: Evaluation) -> Grid:
+    """What rules say of the answers."""
+    word = _words()
+    is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
+    columns = [Column(word[name]) for name in ("system", "must_include", "numbers")]
+    columns += [Column(word["char_f1"], DIGITS["score"]), Column(word["exact"])]
+    columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "broken", "failed", "judged")]
+    has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
+    misses_judgements = _misses_judgements(evaluation)
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        rows = result.rows
+        return (
+            result.system.name,
+            *(_percent(rows, MEASURES[name].of) for name in ("must_include", "numbers")),
+            _mean(rows, MEASURES["char_f1"].of),
+            _percent(rows, lambda row: row.marks.is_exact),
+            _share([row for row in rows if not is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
+            _share([row for row in rows if is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
+            _share(rows, lambda row: row.marks.is_broken),
+            _share(rows, lambda row: row.verdict == "failed") if has_failed else None,
+            _share(rows, _is_judged) if misses_judgements else None,
+        )
+
+    return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (word["note_rows"],)))
+
+
+def documents(evaluation: Evaluation) -> Grid:
+    """What was found and cited. Only the system's name where nobody asked documents."""
+    word = _words()
+    columns = [Column(word[name]) for name in ("system", "citation", "gold_cited")]
+    columns += [Column(word["recall"].format(depth=depth)) for depth in DEPTHS]
+    columns.append(Column(word["mrr"], DIGITS["score"]))
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        ranks = [rank for row in result.rows if (rank := row.marks.gold_rank) is not None]
+        return (
+            result.system.name,
+            *(_percent(result.rows, MEASURES[name].of) for name in ("citation", "gold_cited")),
+            *(100 * _fmean(0 < rank <= depth for rank in ranks) if ranks else None for depth in DEPTHS),
+            _fmean(1 / rank if rank else 0.0 for rank in ranks) if ranks else None,
+        )
+
+    rows = tuple(map(row_of, evaluation.systems))
+    return grids.without_empty(Grid(tuple(columns), rows, (word["note_documents"],)))
+
+
+def models(evaluation: Evaluation) -> Grid:
+    """Likelihoods, speed and memory."""
+    word = _words()
+    columns = [
+        Column(word["system"]),
+        Column(word["nll"], 3),
+        Column(word["divergence"], 4),
+        Column(word["same_first"], 1),
+    ]
+    columns += [Column(word["seconds"], 1), Column(word["first_token"], 2), Column(word["speed"], 1)]
+    columns += [Column(word["memory"], 2), Column(word["size"], 2)]
+
+    def row_of(result: SystemResult) -> tuple[Value, ...]:
+        same = _per_token(result.likelihoods, lambda one: one.same_first)
+        return (
+            result.system.name,
+            _per_token(result.likelihoods, lambda one: one.nll),
+            _per_token(result.likelihoods, lambda one: one.divergence),
+            None if same is None else 100 * same,
+            _mean(result.rows, _seconds),
+            _mean(result.rows, lambda row: row.first_token_s or None),
+            _mean(result.rows, lambda row: row.tokens_per_s or None),
+            result.memory_bytes / 1e9 if result.memory_bytes else None,
+            result.system.size_bytes / 1e9 if result.system.size_bytes else None,
+        )
+
+    rows = tuple(map(row_of, evaluation.systems))
+    has_likelihoods = any(result.likelihoods for result in evaluation.systems)
+    return grids.without_empty(Grid(tuple(columns), rows, (word["note_nll"],) if has_likelihoods else ()))
+
+
+# --------------------------------------------------------------------- differences
+
+
+def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
+    """All others against the first system; without those that have no question in common with it."""
+    first, *others = evaluation.systems
+    found = []
+    for result in others:
+        compared = comparing.compare(first, result, evaluation.questions.questions, measure)
+        if compared is not None:
+            said = comparing.sentence(compared, first.system.name, result.system.name)
+            found.append(Pair(result, compared, said))
+    return found
+
+
+def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
+    word = _words()
+    columns = [Column(word["system"]), Column(word["difference"], DIFFERENCE_DIGITS, is_signed=True)]
+    columns += [Column(word[name], DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
+    columns += [Column(word[name]) for name in ("wins", "ties", "losses", "verdict")]
+    rows: list[tuple[Value, ...]] = []
+    for pair in found:
+        one = pair.comparison
+        intervals = (one.by_question.mean, one.by_question, one.by_group)
+        counts = (one.wins, one.ties, one.losses)
+        rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
+    notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
+    if left_out := max(pair.comparison.left_out for pair in found):
+        notes.append(word["note_left_out"].format(count=left_out))
+    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+
+
+def categories(evaluation: Evaluation) -> Grid:
+    """A row each category and system, in the order of the questions. No rows where there are not two categories."""
+    word, measured = _words(), measures(evaluation)
+    columns = [Column(word["category"]), Column(word["questions"]), Column(word["system"])]
+    for measure in measured:
+        columns += [Column(word[f"{measure.name}_{part}"], DIGITS[measure.name]) for part in ("mean", "interval")]
+    rows: list[tuple[Value, ...]] = []
+    names = _categories(evaluation)
+    for name in names if len(names) > 1 else ():
+        asked = [question for question in evaluation.questions.questions if question.category == name]
+        for result in evaluation.systems:
+            values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
+            rows.append((name or word["nothing"], len(asked), result.system.name, *values))
+    return Grid(tuple(columns), tuple(rows))
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _words() -> dict[str, str]:
+    return html_page.words(WORDS)
+
+
+def _categories(evaluation: Evaluation) -> list[str]:
+    return list(dict.fromkeys(question.category for question in evaluation.questions.questions))
+
+
+def _category_name(name: str) -> str:
+    return _words()["quoted"].format(name=name) if name else _words()["nothing"]
+
+
+def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> list[Row]:
+    ids = {question.id for question in evaluation.questions.questions if question.category == name}
+    return [row for row in result.rows if row.question_id in ids]
+
+
+def _with_interval(result: SystemResult, questions: Iterable[Question], measure: Measure) -> tuple[Value, Value, Value]:
+    """Mean, its interval by question, and its spread over the seeds."""
+    found = comparing.mean(result, questions, measure)
+    return (found.by_question.mean, found.by_question, found.spread) if found else (None, None, None)
+
+
+def _seconds(row: Row) -> float | None:
+    return MEASURES["seconds"].of(row) or None
+
+
+def _is_judged(row: Row) -> bool:
+    return row.judgement is not None and row.judgement.score is not None
+
+
+def _misses_judgements(evaluation: Evaluation) -> bool:
+    judged = [_is_judged(row) for result in evaluation.systems for row in result.rows]
+    return any(judged) and not all(judged)
+
+
+def _mean(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+    """Over the rows that have a value."""
+    found = [value for row in rows if (value := of(row)) is not None]
+    return _fmean(found) if found else None
+
+
+def _percent(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+    found = _mean(rows, of)
+    return None if found is None else 100 * found
+
+
+def _share(rows: Sequence[Row], claim: Callable[[Row], bool]) -> Share | None:
+    return Share(sum(map(claim, rows)), len(rows)) if rows else None
+
+
+def _fmean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)
+
+
+def _per_token(scores: Sequence[ExampleScore], of: Callable[[ExampleScore], float | None]) -> float | None:
+    """Of all tokens; None where it is not known of every example."""
+    values, tokens = [of(one) for one in scores], sum(one.tokens for one in scores)
+    known = [value for value in values if value is not None]
+    return sum(known) / tokens if tokens and len(known) == len(values) else None

@@ -1,0 +1,330 @@
+"""The tables of an evaluation: what is shown, what a spreadsheet holds, and what is left out."""
+
+import csv
+import dataclasses
+import io
+import math
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from app.core import wording
+from app.core.errors import AppError
+from app.core.evaluation import answer_table, export, facts, grids, results_file, tables
+from app.core.evaluation.comparing import MEASURES
+from app.core.evaluation.grids import Column, Grid, Share
+from app.core.evaluation.report_parts import Section, Table
+from app.core.evaluation.results import Evaluation, Judgement, Marks, Row
+from app.core.training.bootstrap import Interval
+from tests.core.evaluation import made_evaluation as made
+
+SECTION = Section("おすすめ", ("資料で十分です。",), ("<svg></svg>",), (Table(("構成",), (("元",),), ("注",)),))
+
+
+@pytest.fixture(scope="module")
+def judged() -> Evaluation:
+    return made.evaluation()
+
+
+@pytest.fixture(scope="module")
+def by_rules() -> Evaluation:
+    return made.evaluation(None, seeds=(1,))
+
+
+def shown(grid: Grid) -> list[dict[str, str]]:
+    table = grids.shown(grid)
+    return [dict(zip(table.head, row, strict=True)) for row in table.rows]
+
+
+def with_rows(evaluation: Evaluation, *rows: Row) -> Evaluation:
+    """Of one system, with these answers."""
+    result = dataclasses.replace(evaluation.systems[0], rows=rows, likelihoods=())
+    return dataclasses.replace(evaluation, systems=(result,))
+
+
+# --------------------------------------------------------------------------- cells
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "text"),
+    [
+        (None, Column("x", 2), "-"),
+        (math.nan, Column("x", 2), "-"),
+        (2.8349, Column("x", 2), "2.83"),
+        (0.05, Column("x", 3, is_signed=True), "+0.050"),
+        (-0.0001, Column("x", 2, is_signed=True), "0.00"),
+        (1234, Column("x"), "1,234"),
+        (Interval(0.1, -0.04, 0.14, 20), Column("x", 2, is_signed=True), "-0.04〜+0.14"),
+        (Share(17, 20), Column("x"), "17/20"),
+        (Share(0, 0), Column("x"), "-"),
+        ("", Column("x"), ""),
+    ],
+)
+def test_a_value_is_shown_with_its_digits_and_what_is_not_known_is_a_dash(
+    value: grids.Value, column: Column, text: str
+) -> None:
+    assert grids.text_of(value, column) == text
+
+
+def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -> None:
+    grid = Grid(
+        (Column("名"), Column("区間", 2), Column("件", 0)),
+        (("a", Interval(0.5, 0.1234567, 0.9, 8), Share(3, 4)), ("b", None, None)),
+    )
+    head, rows = grids.cells(grid)
+    assert head == ["名", "区間の下限", "区間の上限", "件（件）", "件（全体）"]
+    assert rows == [["a", 0.1235, 0.9, 3, 4], ["b", None, None, None, None]]
+
+
+def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
+    one = Grid((Column("名"), Column("点", 2)), (("a", 1.0), ("b", 2.0)), ("注 1",))
+    other = Grid((Column("名"), Column("点", 2), Column("秒", 1)), (("a", 1.0, 5.0), ("b", 2.0, 6.0)), ("注 1", "注 2"))
+    both = grids.beside(one, other)
+    assert both.rows == (("a", 1.0, 5.0), ("b", 2.0, 6.0))
+    assert both.notes == ("注 1", "注 2")
+
+
+# ------------------------------------------------------------------- the paper's table
+
+
+def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Evaluation) -> None:
+    rows = shown(tables.paper(judged))
+    assert [row["構成"] for row in rows] == list(made.SYSTEMS)
+    row = rows[1]
+    assert row["モデル"], row["量子化"] == ("Swallow-8B", "Q4_K_M")
+    scores = [one.judgement.score for one in judged.systems[1].rows if one.judgement]
+    assert row["採点の平均（0〜3）"] == f"{sum(scores) / len(scores):.2f}"
+    assert [row[f"{score} 点 (%)"] for score in range(4)] == [f"{100 * scores.count(n) / 40:.0f}" for n in range(4)]
+    assert {"「調査編」", "「設計編 <b>砂防</b>」"} <= set(row)
+    assert (float(row["秒/問"]) > 7, row["大きさ (GB)"]) == (True, "4.92")
+
+
+def test_without_a_judge_the_papers_columns_are_dashes_and_the_score_stands_beside_them(by_rules: Evaluation) -> None:
+    grid = tables.paper(by_rules)
+    row = shown(grid)[1]
+    assert [row[name] for name in ("採点の平均（0〜3）", "0 点 (%)", "3 点 (%)")] == ["-", "-", "-"]
+    assert float(row["得点（0〜1）"]) == pytest.approx(tables.means(by_rules).rows[1][1], abs=1e-3)
+    assert any("採点モデルを使っていない" in note for note in grid.notes)
+
+
+def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judged: Evaluation) -> None:
+    row = shown(tables.marks(judged))[0]
+    assert row["採点できた回答"] == "38/40"  # two failed
+    assert row["エラー"] == "2/40"
+    scores = [one.judgement.score for one in judged.systems[0].rows if one.judgement]
+    known = [score for score in scores if score is not None]
+    assert tables.paper(judged).rows[0][3] == pytest.approx(sum(known) / 38)
+
+
+def test_many_categories_are_no_columns(judged: Evaluation) -> None:
+    asked = tuple(
+        dataclasses.replace(one, category=f"分類{number}") for number, one in enumerate(judged.questions.questions)
+    )
+    many = dataclasses.replace(judged, questions=dataclasses.replace(judged.questions, questions=asked))
+    assert "「分類0」" not in grids.shown(tables.paper(many)).head
+
+
+# ------------------------------------------------------------------------- our tables
+
+
+def test_abstaining_is_told_apart_by_whether_it_is_right(judged: Evaluation) -> None:
+    rows = shown(tables.marks(judged))
+    abstained = [one.marks.has_abstained for one in judged.systems[1].rows]
+    assert rows[1]["資料にない質問に「ない」"] == f"{sum(abstained)}/4"
+    assert rows[1]["答えられる質問に「ない」"] == "0/36"
+
+
+def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> None:
+    asked = by_rules.questions.questions
+    rows = [
+        Row(asked[at].id, 1, "答え", "answered", Marks(1.0, gold_rank=rank)) for at, rank in enumerate((1, 4, 0, 2))
+    ]
+    (row,) = shown(tables.documents(with_rows(by_rules, *rows)))
+    assert [row[f"根拠の Recall@{depth} (%)"] for depth in (1, 3, 5)] == ["25", "50", "75"]
+    assert row["根拠の MRR（0〜1）"] == "0.438"
+
+
+def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
+    bare = with_rows(by_rules, Row("q1", 1, "答え", "answered", Marks(score=1.0)))
+    assert grids.shown(tables.documents(bare)).head == ("構成",)
+    assert grids.shown(tables.models(bare)).head == ("構成", "メモリ (GB)", "大きさ (GB)")
+    assert "得点の標準偏差（シード間）" not in grids.shown(tables.means(bare)).head
+    assert "エラー" not in grids.shown(tables.marks(bare)).head
+
+
+def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:
+    assert [row["正解の損失（nat/トークン）"] for row in shown(tables.models(judged))] == [
+        "2.100",
+        "2.100",
+        "1.800",
+        "1.800",
+    ]
+
+
+def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict(judged: Evaluation) -> None:
+    found = tables.pairs(judged, MEASURES["score"])
+    rows = shown(tables.differences(judged, found))
+    assert [row["構成"] for row in rows] == list(made.SYSTEMS[1:])
+    assert [row["判断"] for row in rows] == ["良い", "差があるとは言えない", "良い"]
+    assert float(rows[0]["差"]) == pytest.approx(
+        tables.means(judged).rows[1][4] - tables.means(judged).rows[0][4], abs=1e-3
+    )
+    assert rows[0]["95 % 区間（質問ごと）"] != rows[0]["95 % 区間（文書などのまとまりごと）"]
+    assert "差があるとは言えません" in found[1].sentence
+    assert sum(int(rows[1][name]) for name in ("勝ち（問）", "同じ（問）", "負け（問）")) == made.COUNT
+
+
+def test_questions_that_one_of_two_has_no_score_for_are_said_to_be_left_out(judged: Evaluation) -> None:
+    by_judge = tables.differences(judged, tables.pairs(judged, MEASURES["judge"]))
+    assert any("1 問は、差に含みません" in note for note in by_judge.notes)
+    by_score = tables.differences(judged, tables.pairs(judged, MEASURES["score"]))
+    assert not any("差に含みません" in note for note in by_score.notes)
+
+
+@pytest.mark.parametrize(
+    ("judge", "order"),
+    [
+        (made.JUDGE, ["judge", "score"]),
+        (made.UNTRUSTED, ["score", "judge"]),
+        (made.UNCALIBRATED, ["score", "judge"]),
+        (None, ["score"]),
+    ],
+)
+def test_a_judge_that_is_not_trusted_does_not_lead(judge: None, order: list[str]) -> None:
+    assert [measure.name for measure in tables.measures(made.evaluation(judge, seeds=(1,)))] == order
+
+
+def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> None:
+    rows = shown(tables.categories(judged))
+    assert [row["構成"] for row in rows] == [*made.SYSTEMS] * 2
+    assert [row["質問数"] for row in rows[::4]] == ["11", "9"]
+    assert "〜" in rows[0]["採点の 95 % 区間"]
+    quiet = shown(grids.once(tables.categories(judged), columns=2))
+    assert [row["カテゴリー"] for row in quiet[:2]] == ["設計編 <b>砂防</b>", ""]
+
+
+def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judged: Evaluation) -> None:
+    rows = shown(answer_table.every(judged))
+    assert len(rows) == made.COUNT * 4 * 2
+    assert [row["構成"] for row in rows[:8:2]] == list(made.SYSTEMS)
+    failed = next(row for row in rows if row["エラーの内容"] not in ("", "-"))
+    assert (failed["結果"], failed["採点"], failed["採点の理由"]) == ("回答できません", "-", "採点できませんでした。")
+    unanswerable = next(row for row in rows if row["質問 ID"] == "q20")
+    assert (unanswerable["資料で答えられる"], unanswerable["正解"]) == ("いいえ", "")
+    cut = next(row for row in rows if row["質問 ID"] == "q4")
+    assert "終わりの 120 字を見ていません" in cut["採点の理由"]
+
+
+def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Evaluation) -> None:
+    better, worse = answer_table.changes(judged, judged.systems[2], MEASURES["score"])
+    gains = [one.after - one.before for one in better]
+    assert gains == sorted(gains, reverse=True)
+    assert 0 < len(gains) <= answer_table.MOST
+    assert all(one.after < one.before for one in worse)
+    assert all(one.first.seed == one.second.seed for one in (*better, *worse))
+
+
+def test_an_empty_answer_is_zero_without_a_question_to_the_judge() -> None:
+    assert "採点モデルに聞かずに 0 点" in answer_table.reason(Judgement(0, trouble="empty"))
+    assert answer_table.reason(None) == ""
+
+
+def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evaluation) -> None:
+    told = dict(facts.of(judged))
+    assert told["質問集"] == "河川砂防 現場質問（版 3）"
+    assert told["質問数"] == "20 問（うち資料にない質問 2 問）"
+    assert told["取り扱い"] == "機密"
+    assert told["構成 4"].startswith(
+        "学習済み + 資料 / モデル Swallow-8B Q4_K_M / アダプター adapter.gguf（強さ 0.75） / 資料 "
+    )
+    assert "/home/" not in "".join(told.values())
+    assert dict(facts.of(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "確かめていない"
+
+
+# --------------------------------------------------------------------------- export
+
+
+def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: Path) -> None:
+    export.save(judged, [], tmp_path / "結果.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
+    assert book.sheetnames == ["結果", "差", "カテゴリー別", "回答", "条件"]
+    head, first, *_ = book["結果"].iter_rows(values_only=True)
+    row = dict(zip(head, first, strict=True))
+    assert isinstance(row["採点の平均（0〜3）"], float)
+    assert (row["壊れた回答（件）"], row["壊れた回答（全体）"]) == (0, 40)
+    answers = [cell for line in book["回答"].iter_rows() for cell in line]
+    assert any(cell.value == made.FORMULA for cell in answers)
+    assert not any(cell.data_type == "f" for sheet in book for line in sheet.iter_rows() for cell in line)
+    assert book["回答"].max_row == 1 + made.COUNT * 4 * 2
+    assert {line[0] for line in book["差"].iter_rows(min_row=2, values_only=True)} == {"採点モデルの点", "得点"}
+
+
+def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> None:
+    export.save(by_rules, [], tmp_path / "結果.csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
+    assert len({len(row) for row in rows}) == 1
+    assert [row[0] for row in rows] == ["構成", *made.SYSTEMS]
+    assert "得点の 95 % 区間の下限" in rows[0]
+
+
+def test_a_page_holds_the_sections(by_rules: Evaluation, tmp_path: Path) -> None:
+    export.save(by_rules, [SECTION], tmp_path / "結果.HTML")
+    assert "資料で十分です。" in (tmp_path / "結果.HTML").read_text("utf-8")
+
+
+def test_an_export_replaces_nothing_and_knows_its_forms(by_rules: Evaluation, tmp_path: Path) -> None:
+    for name, code in (
+        ("a.csv", "export_exists"),
+        ("a.pdf", "evaluation_out_format"),
+        ("b/a.csv", "export_folder_gone"),
+    ):
+        (tmp_path / "a.csv").write_text("mine")
+        with pytest.raises(AppError) as caught:
+            export.save(by_rules, [], tmp_path / name)
+        assert caught.value.code == code
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "mine"
+
+
+def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
+    wording.use_language("en")
+    found = [tables.summary(judged), tables.categories(judged), answer_table.every(judged)]
+    found.append(tables.differences(judged, tables.pairs(judged, MEASURES["score"])))
+    heads = " ".join(name for grid in found for name in (*grids.shown(grid).head, *grid.notes))
+    ours = heads.replace(made.CATEGORIES[0], "").replace(made.CATEGORIES[1], "").replace(made.SYSTEMS[0], "")
+    assert all(ord(character) < 0x3000 for character in ours), ours
+
+
+# ------------------------------------------------------------------------ results.json
+
+
+def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> None:
+    path = results_file.write(judged, [SECTION], tmp_path)
+    assert path.name == "results.json"
+    assert results_file.read(tmp_path) == (judged, (SECTION,))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: text.replace('"version":1', '"version":2'),
+        lambda text: text.replace('"rows":', '"lines":', 1),
+        lambda text: text.replace('"question_id":"q7"', '"question_id":"nobody"', 1),
+        lambda text: text.replace('"systems":[', '"systems":[],"other":[', 1),
+    ],
+)
+def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:
+    path = results_file.write(by_rules, [], tmp_path)
+    path.write_text(damage(path.read_text("utf-8")), "utf-8")
+    with pytest.raises(AppError) as caught:
+        results_file.read(tmp_path)
+    assert caught.value.code == "evaluation_damaged"
+
+
+def test_no_results_are_damaged_ones(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="evaluation_damaged"):
+        results_file.read(tmp_path)
