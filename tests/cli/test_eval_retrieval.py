@@ -89,7 +89,7 @@ def test_rows_that_are_no_question_are_told_and_the_others_asked(
 
 
 def test_a_kept_set_is_asked_by_its_name(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = Question("a", "装置7は何年に1回", gold=(Gold("装置7の点検は8年に1回"),), category="number")
+    asked = Question("a", "装置7は何年に1回", gold=(Gold("**装置７**の点検は 8年に1回"),), category="number")
     question_sets.store(Paths(data).questions, "点検", [asked, Question("b", "火星の大気圧はいくらか")])
     assert run(data, "点検@1", "--collection", "基準") == 0
     figures = json.loads(capsys.readouterr().out)

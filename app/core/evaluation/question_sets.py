@@ -115,7 +115,7 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
     """
     versioned = _VERSIONED.fullmatch(wanted)
     path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (raises for nobody's ~)
-    is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1
+    is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
     if _place(folder, versioned[1] if versioned else wanted) is not None or not is_path:
         return find(folder, wanted)
     found = question_files.read(path)
@@ -233,7 +233,7 @@ def _plain(name: str) -> str:
 def _checked(name: str) -> str:
     """As the name of a folder. Raises AppError("question_set_name")."""
     name = unicodedata.normalize("NFC", name).strip()
-    if not name or safe_name(name, "") != name or "@" in name or name.startswith("."):
+    if not name or safe_name(name, "") != name or "@" in name:
         raise AppError("question_set_name", name=name)
     return name
 

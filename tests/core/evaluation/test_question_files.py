@@ -69,6 +69,19 @@ def test_an_object_is_read_whatever_its_keys_are_called(tmp_path: Path) -> None:
     assert found.skipped == ()
 
 
+def test_the_surest_column_with_something_in_it_counts(tmp_path: Path) -> None:
+    first = {"question": "橋はどこか", "answer": "モデルの答え", "reference": "正しい答え", "origin": "from.csv"}
+    found = lines(tmp_path, first, {"question": "高さは", "answer": 5.0, "metadata": {"source": "x"}})
+    assert [one.reference for one in found.questions] == ["正しい答え", "5"]
+    assert [one.origin for one in found.questions] == ["", ""]
+    assert found.columns.unused == ("metadata",)
+
+
+def test_training_data_gives_questions_with_their_answers(tmp_path: Path) -> None:
+    (question,) = lines(tmp_path, {"instruction": "橋はどこか", "output": "東"}).questions
+    assert (question.text, question.reference) == ("橋はどこか", "東")
+
+
 def test_the_document_of_a_row_is_its_group_and_that_of_quotes_that_name_none(tmp_path: Path) -> None:
     row = {
         "question": "橋はどこか",

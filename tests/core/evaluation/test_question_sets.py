@@ -65,6 +65,7 @@ def test_the_list_of_versions_is_written_after_the_version(tmp_path: Path, monke
     monkeypatch.setattr(question_sets, "write_atomically", note)
     question_sets.store(tmp_path, "点検", [BRIDGE])
     question_sets.store(tmp_path, "点検", [RIVER])
+    question_sets.store(tmp_path, "点検", [RIVER])
     assert written == ["1.jsonl", "about.json", "2.jsonl", "about.json"]
 
 
@@ -230,13 +231,18 @@ def test_a_kept_set_goes_before_a_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert question_sets.load(str(tmp_path / "点検.jsonl"), folder) == loaded
 
 
-def test_what_is_neither_a_set_nor_a_file_is_told_as_what_it_looks_like(tmp_path: Path) -> None:
+def test_what_is_neither_a_set_nor_a_file_is_told_as_what_it_looks_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("質問.txt").touch()
     for wanted, code in (
         ("点検", "question_set_unknown"),
         ("点検@3", "question_set_unknown"),
         ("点検.csv", "question_file_missing"),
         (str(tmp_path / "点検"), "question_file_missing"),
         (str(tmp_path), "data_is_folder"),
+        ("質問.txt", "batch_format"),
     ):
         with pytest.raises(AppError, match=code):
             question_sets.load(wanted, tmp_path / "questions")
