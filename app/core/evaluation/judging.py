@@ -24,11 +24,11 @@ from app.core.paths import resources
 
 PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
-SOURCE_CHARACTERS = 3000  # of all sources together; with an answer of the same length they fit 8,192 tokens
+SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
 REASON_CHARACTERS = 120
 # A tokenizer that knows no character of a reason spells each in its UTF-8 bytes, four at most.
 MAX_TOKENS = 4 * REASON_CHARACTERS + 40
-_READ_CHARACTERS = 5_000  # the end of a text; ten times the longest reply of the grammar
+_READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
 
 
 @dataclass(frozen=True, slots=True)
