@@ -24,7 +24,7 @@ MAPPED = ("question", "answer", "input", "system", "group")
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.cli import data_generate, data_split  # which take options from here
+    from app.cli import data_generate, data_review, data_split  # data_split takes options from here
     from app.cli.main import add_command
 
     group = add_command(commands, shared, "data", help_text("data"), None)
@@ -35,6 +35,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="ID|FILE", help=help_text("data check --base"))
     data_split.add_parser(actions, shared)
     data_generate.add_parser(actions, shared)
+    data_review.add_parser(actions, shared)
 
 
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:

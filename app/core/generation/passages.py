@@ -57,16 +57,18 @@ def select(library: Library, collection: Collection, seed: int, limit: int) -> S
 
 
 def digest(passage: Passage) -> str:
-    """SHA-256 of its text."""
-    return hashlib.sha256(passage.section.text.encode("utf-8", "replace")).hexdigest()
+    return sha256(passage.section.text)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _is_suitable(section: Section, texts: Counter[str]) -> bool:
-    heading = section.heading[-1] if section.heading else ""
-    if (
-        words.pattern("skipped_heading").search(heading.strip(" *\u3000"))
-        or texts[normalized(section.text)] > REPEATED_MAX
-    ):
+    if len(section.text) < TEXT_MIN or texts[normalized(section.text)] > REPEATED_MAX:
+        return False
+    names = (section.tag, *section.heading[-1:])
+    if any(words.pattern("skipped_heading").search(name.strip(" *\u3000")) for name in names):
         return False
     share = japanese_share(section.text)
     return share is not None and share >= JAPANESE_MIN and not _is_listing(section.text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.documents import clauses, quantities
 from app.core.documents.records import Section
-from app.core.generation.passages import digest
+from app.core.generation.passages import digest, sha256
 from app.core.generation.records import UNANSWERABLE, Candidate, Pair, Writer
 
 ORIGIN = "generated"
@@ -49,6 +49,12 @@ def row(pair: Pair, writer: Writer) -> dict[str, Any]:
             **asdict(writer),
         },
     }
+
+
+def is_unchanged(row: dict[str, Any]) -> bool:
+    """Whether the passage of a row is still the one that it was written from."""
+    origin = row["provenance"]
+    return sha256(origin["passage"]) == origin["passage_sha256"]
 
 
 def must_include(answer: str) -> list[str]:

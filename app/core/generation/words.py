@@ -36,6 +36,11 @@ def pattern(key: str) -> re.Pattern[str]:
     return re.compile(_document()["patterns"][key])
 
 
+def review(key: str) -> tuple[str, ...]:
+    """What a column or a decision of the table may be called: in Japanese, in English, otherwise."""
+    return tuple(_document()["review"][key])
+
+
 @functools.cache
 def _document() -> dict[str, Any]:
     return tomllib.loads((resources() / "evaluation" / "generation.toml").read_text("utf-8"))

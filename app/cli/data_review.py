@@ -1,0 +1,86 @@
+"""`kotae data review FILE --out FILE`: generated pairs into a table for a person, and the filled-in table back."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.errors import AppError
+from app.core.generation import review, rows
+from app.core.generation.review import Review
+from app.core.paths import Paths
+from app.core.whole_file import whole_file
+from app.core.wording import help_text, phrase
+
+LINES = ".jsonl"
+SHOWN_PROBLEMS = 20  # on the terminal; JSON has all
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(actions, shared, "review", help_text("data review"), _review)
+    parser.add_argument("file", metavar="FILE", help=help_text("data review file"))
+    parser.add_argument("--out", metavar="FILE", required=True, help=help_text("data review --out"))
+    parser.add_argument("--rows", metavar="FILE", help=help_text("data review --rows"))
+
+
+def _review(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
+    path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
+    kinds = (path.suffix.lower(), out.suffix.lower())
+    if kinds[0] == LINES and kinds[1] in review.TABLES:
+        _check_target(out)
+        return _write(path, out, output)
+    if kinds[0] not in review.TABLES or kinds[1] != LINES:
+        raise AppError("review_format", name=path.name, out=out.name)
+    _check_target(out)
+    pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
+    found = review.read(path, pairs)
+    if found.kept:
+        with whole_file(out) as file:
+            file.write(rows.lines_of(found.kept))
+    output.result(_as_object(found, out), "\n".join(_text(found, out)))
+    return 0 if found.kept and not found.problems else 1
+
+
+def _check_target(out: Path) -> None:
+    """Raises AppError("export_folder_gone" | "export_exists")."""
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists():
+        raise AppError("export_exists", path=str(out))
+
+
+def _write(path: Path, out: Path, output: Output) -> int:
+    pairs = review.load(path)
+    review.write(pairs, out)
+    back = f"{path.stem}-reviewed{LINES}"
+    text = output.phrase("review_written", count=len(pairs), path=out, back=back, rows=path)
+    output.result({"out": str(out), "pairs": len(pairs)}, text)
+    return 0
+
+
+def _as_object(found: Review, out: Path) -> dict[str, Any]:
+    problems = [{"line": one.line, "code": one.code, "message": phrase(f"review_{one.code}")} for one in found.problems]
+    return {
+        "out": str(out) if found.kept else None,
+        "total": found.total,
+        "kept": len(found.kept),
+        "accepted": found.accepted,
+        "edited": found.edited,
+        "rejected": found.rejected,
+        "undecided": found.undecided,
+        "missing": found.missing,
+        "problems": problems,
+    }
+
+
+def _text(found: Review, out: Path) -> list[str]:
+    facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
+    lines = [phrase("review_done" if found.kept else "review_nothing", path=out, **facts)]
+    counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}
+    lines += [phrase(f"review_{name}", count=count) for name, count in counts.items() if count]
+    shown = found.problems[:SHOWN_PROBLEMS]
+    lines += ["  " + phrase("review_problem", line=one.line, what=phrase(f"review_{one.code}")) for one in shown]
+    return lines
