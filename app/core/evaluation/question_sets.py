@@ -167,9 +167,8 @@ def remove(folder: Path, name: str) -> Path:
         if place is None:
             raise AppError("question_set_unknown", name=name)
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
-        number = 1
-        while (target := folder / BIN / f"{place.name}@{number}").exists():
-            number += 1
+        last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
+        target = folder / BIN / f"{place.name}@{last + 1}"
         place.rename(target)
     return target
 
@@ -185,7 +184,7 @@ def restore(folder: Path, name: str) -> KeptSet:
             raise AppError("question_set_not_removed", name=name)
         _, once, newest = max(same)
         free, number = once, 1
-        while _place(folder, free) is not None:
+        while _place(folder, free) is not None or (folder / free).exists():
             number += 1
             free = f"{once} ({number})"
         newest.rename(folder / free)

@@ -3,7 +3,7 @@
 import csv
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def lines(folder: Path, *rows: object, name: str = "q.jsonl") -> QuestionFile:
     return question_files.read(path)
 
 
-def table(folder: Path, *rows: list[object], name: str = "q.csv", codec: str = "utf-8") -> QuestionFile:
+def table(folder: Path, *rows: Sequence[object], name: str = "q.csv", codec: str = "utf-8") -> QuestionFile:
     path = folder / name
     with path.open("w", encoding=codec, newline="") as file:
         csv.writer(file).writerows(rows)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import filelock
 import pytest
 
+from app.core.atomic import write_atomically
 from app.core.errors import AppError
 from app.core.evaluation import question_files, question_sets
 from app.core.evaluation.question_files import QuestionFile
@@ -56,11 +58,11 @@ def test_what_was_stored_is_what_is_found_however_untidy_it_was(tmp_path: Path) 
 
 
 def test_the_list_of_versions_is_written_after_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, write = [], question_sets.write_atomically
+    written = []
 
     def note(path: Path, content: bytes) -> None:
         written.append(path.name)
-        write(path, content)
+        write_atomically(path, content)
 
     monkeypatch.setattr(question_sets, "write_atomically", note)
     question_sets.store(tmp_path, "点検", [BRIDGE])
@@ -126,6 +128,17 @@ def test_what_was_removed_comes_back_the_last_first(tmp_path: Path) -> None:
     assert question_sets.find(tmp_path, "点検 (2)").questions == first.questions
     with pytest.raises(AppError, match="question_set_not_removed"):
         question_sets.restore(tmp_path, "点検")
+
+
+def test_the_last_removed_stays_the_last_when_an_older_one_is_deleted(tmp_path: Path) -> None:
+    for question in (BRIDGE, RIVER, Question("c", "山はどこか")):
+        question_sets.store(tmp_path, "点検", [question])
+        place = question_sets.remove(tmp_path, "点検")
+        if question is RIVER:
+            shutil.rmtree(place.with_name("点検@1"))
+    (tmp_path / "点検").mkdir()  # of a set that was never finished
+    assert question_sets.restore(tmp_path, "点検").name == "点検 (2)"
+    assert question_sets.find(tmp_path, "点検 (2)").questions[0].id == "c"
 
 
 def test_what_somebody_else_has_put_into_the_bin_is_left_alone(tmp_path: Path) -> None:
