@@ -89,7 +89,7 @@ def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
 
 def _sections(evaluation: Evaluation, measured: Sequence[Measure]) -> list[Section]:
     drawn = [_interval_plot(evaluation, measure) for measure in measured]
-    found = [_section("results", tables.paper(evaluation), tables.means(evaluation))]
+    found = [_section("results", *tables.results(evaluation), tables.means(evaluation))]
     found = [dataclasses.replace(found[0], plots=(*drawn, _share_plot(evaluation)))]
     found += [one for measure in measured if (one := _differences(evaluation, measure)) is not None]
     for make in (tables.marks, tables.documents, tables.models):
@@ -135,11 +135,10 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
         _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
     ]
-    title = word["plot_difference"].format(first=evaluation.systems[0].system.name)
     return Section(
         word["section_differences"].format(measure=phrase(f"measure_{measure.name}")),
         tuple(pair.sentence for pair in found),
-        (plots.intervals(title, estimates, has_zero=True),),
+        (plots.intervals(word["plot_difference"], estimates, has_zero=True),),
         (grids.shown(tables.differences(evaluation, found)),),
     )
 

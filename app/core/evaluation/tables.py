@@ -18,7 +18,7 @@ from app.core.training.scores import ExampleScore
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
 DIFFERENCE_DIGITS = 3
-_MOST_CATEGORIES = 12  # of columns
+_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # columns beside others, and at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,23 @@ def measures(evaluation: Evaluation) -> tuple[Measure, ...]:
 
 def summary(evaluation: Evaluation) -> Grid:
     """All that is known of each system in one row."""
-    return grids.beside(*(make(evaluation) for make in (paper, means, marks, documents, models)))
+    return grids.beside(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
+
+
+def results(evaluation: Evaluation) -> list[Grid]:
+    """The paper's table; the means of many categories in one of their own."""
+    found = [paper(evaluation), category_means(evaluation)]
+    return [grids.beside(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
 
 
 def paper(evaluation: Evaluation) -> Grid:
+    """Without the means of categories."""
     word = _words()
     is_judged = MEASURES["judge"] in measures(evaluation)
-    counted = "judge" if is_judged else "score"
-    names = _categories(evaluation)
-    names = names if 1 < len(names) <= _MOST_CATEGORIES else []
     columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
     columns.append(Column(word["judge_mean"], DIGITS["judge"]))
     columns += [Column(word["judge_share"].format(score=score)) for score in judging.SCORES]
     columns += [] if is_judged else [Column(word["score_mean"], DIGITS["score"])]
-    columns += [Column(_category_name(name), DIGITS[counted]) for name in names]
     columns += [Column(word["seconds"], 1), Column(word["size"], 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
@@ -66,13 +69,28 @@ def paper(evaluation: Evaluation) -> Grid:
             *(result.system.name, result.system.model_name, result.system.quantization),
             *(_mean(result.rows, MEASURES["judge"].of), *shares),
             *(() if is_judged else (_mean(result.rows, MEASURES["score"].of),)),
-            *(_mean(_of_category(evaluation, result, name), MEASURES[counted].of) for name in names),
             _mean(result.rows, _seconds),
-            result.system.size_bytes / 1e9 if result.system.size_bytes else None,
+            _size(result),
         )
 
-    notes = (word["note_judge"],) if is_judged else (word["note_no_judge"], word["note_score"])
-    return Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes)
+    note = word["note_judge" if is_judged else "note_no_judge"]
+    return Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
+
+
+def category_means(evaluation: Evaluation) -> Grid:
+    """A column each category, of the judge's score where there is any. Of a single category, or of very many, none."""
+    names = _categories(evaluation)
+    names = names if 1 < len(names) <= _MOST_CATEGORIES else []
+    counted = "judge" if MEASURES["judge"] in measures(evaluation) else "score"
+    columns = [Column(_words()["system"]), *(Column(_category_name(name), DIGITS[counted]) for name in names)]
+    rows = [
+        (
+            result.system.name,
+            *(_mean(_of_category(evaluation, result, name), MEASURES[counted].of) for name in names),
+        )
+        for result in evaluation.systems
+    ]
+    return Grid(tuple(columns), tuple(rows))
 
 
 def means(evaluation: Evaluation) -> Grid:
@@ -162,7 +180,7 @@ def models(evaluation: Evaluation) -> Grid:
             _mean(result.rows, lambda row: row.first_token_s or None),
             _mean(result.rows, lambda row: row.tokens_per_s or None),
             result.memory_bytes / 1e9 if result.memory_bytes else None,
-            result.system.size_bytes / 1e9 if result.system.size_bytes else None,
+            _size(result),
         )
 
     rows = tuple(map(row_of, evaluation.systems))
@@ -242,6 +260,11 @@ def _with_interval(result: SystemResult, questions: Iterable[Question], measure:
     """Mean, its interval by question, and its spread over the seeds."""
     found = comparing.mean(result, questions, measure)
     return (found.by_question.mean, found.by_question, found.spread) if found else (None, None, None)
+
+
+def _size(result: SystemResult) -> float | None:
+    """GB."""
+    return result.system.size_bytes / 1e9 if result.system.size_bytes else None
 
 
 def _seconds(row: Row) -> float | None:

@@ -10,6 +10,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 46, 34
 _TICKS = 5
 _MOST_POINTS = 600
 _ROW, _CAP, _BAR = 36, 5, 16  # of a plot with a row for each name: its height, half an interval's end, a bar's height
+_NARROW = 0.65  # of the usual width, at the least
 _DIGIT = 9  # wide, with the room beside it
 
 Points = Sequence[tuple[float, float]]
@@ -194,13 +195,14 @@ def _opened(title: str, height: int) -> str:
 
 
 def _named(name: str, text: str, y: float) -> list[str]:
-    """A row's name from the left, cut where it would meet the numbers at the right."""
-    room = WIDTH - 40 - _width(text)
-    shown = name
-    while len(shown) > 1 and _width(shown) > room:
-        shown = shown[:-2] + "…"
+    """A row's name, set narrower where it would meet the numbers; of a very long one the middle is left out."""
+    room, shown, kept = WIDTH - 40 - _width(text), name, len(name)
+    while kept > 1 and _width(shown) * _NARROW > room:
+        kept -= 1
+        shown = f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
+    fitted = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if _width(shown) > room else ""
     return [
-        f'<text class="name halo" x="12" y="{y}">{html.escape(shown)}</text>',
+        f'<text class="name halo" x="12" y="{y}"{fitted}>{html.escape(shown)}</text>',
         f'<text class="halo" x="{WIDTH - 12}" y="{y}" text-anchor="end">{html.escape(text)}</text>',
     ]
 

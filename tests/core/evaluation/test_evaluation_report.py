@@ -133,7 +133,7 @@ def test_numbers_are_at_the_right_and_words_at_the_left(text: str) -> None:
     assert '<th>構成</th><th class="number">差</th></tr>' in text.replace("\n", "")
     assert '<td class="number">+0.05</td>' in text
     assert '<td class="number">-</td>' in text
-    assert "<td>差があるとは言えない</td>" in text
+    assert '<td class="short">差があるとは言えない</td>' in text
     assert re.search(r'<td class="number">-?\+?[\d.]+〜\+?[\d.]+</td>', text)
 
 
@@ -194,14 +194,13 @@ def test_it_is_written_in_english_too(judged: Evaluation) -> None:
 
 
 def test_an_interval_is_drawn_within_its_frame_however_long_its_name_is() -> None:
-    drawn = plots.intervals("差", [Estimate("名" * 200 + "<", "+0.10", 0.1, -0.2, 0.4, True)], has_zero=True)
+    drawn = plots.intervals("差", [Estimate("名" * 200 + "<終", "+0.10", 0.1, -0.2, 0.4, True)], has_zero=True)
     tree = ET.fromstring(drawn)
     (dot,) = tree.iter("circle")
     assert 12 < float(dot.get("cx", "")) < plots.WIDTH
-    name = next(one.text for one in tree.iter("text") if one.get("class") == "name halo")
-    assert name is not None
-    assert name.endswith("…")
-    assert 12 * len(name) < plots.WIDTH
+    name = next(one for one in tree.iter("text") if one.get("class") == "name halo")
+    assert re.fullmatch("名+…名+<終", name.text or "")
+    assert float(name.get("textLength", "")) < plots.WIDTH - 7 * len("+0.10")
     assert [one.get("class") for one in tree.iter("path")].count("axis zero") == 1
 
 

@@ -89,7 +89,8 @@ def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
 
 
 def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Evaluation) -> None:
-    rows = shown(tables.paper(judged))
+    (grid,) = tables.results(judged)
+    rows = shown(grid)
     assert [row["構成"] for row in rows] == list(made.SYSTEMS)
     row = rows[1]
     assert row["モデル"], row["量子化"] == ("Swallow-8B", "Q4_K_M")
@@ -117,12 +118,16 @@ def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judge
     assert tables.paper(judged).rows[0][3] == pytest.approx(sum(known) / 38)
 
 
-def test_many_categories_are_no_columns(judged: Evaluation) -> None:
+@pytest.mark.parametrize(("count", "columns"), [(4, [4 + 10]), (8, [10, 8 + 1]), (20, [10])])
+def test_many_categories_have_a_table_of_their_own_and_very_many_none(
+    count: int, columns: list[int], judged: Evaluation
+) -> None:
     asked = tuple(
-        dataclasses.replace(one, category=f"分類{number}") for number, one in enumerate(judged.questions.questions)
+        dataclasses.replace(one, category=f"分類{number % count}")
+        for number, one in enumerate(judged.questions.questions)
     )
     many = dataclasses.replace(judged, questions=dataclasses.replace(judged.questions, questions=asked))
-    assert "「分類0」" not in grids.shown(tables.paper(many)).head
+    assert [len(grid.columns) for grid in tables.results(many)] == columns
 
 
 # ------------------------------------------------------------------------- our tables
