@@ -51,7 +51,7 @@ class ScoredModel:
         except AppError:
             self.close()
             raise
-        self.vocabulary: int = api.llama_vocab_n_tokens(self._vocabulary)
+        self.vocabulary = api.llama_vocab_n_tokens(self._vocabulary)
         self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
 
     def open(self, read_tokens: int, answer_tokens: int = 0) -> None:

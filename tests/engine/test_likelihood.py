@@ -26,7 +26,7 @@ MARKUP = "<s>問い"
 PAIRS = [
     ("水は何度で沸く？", "百度です。"),
     ("首都は？", "東京です。</s>" * 10),
-    ("橋脚のかぶりは？", "百ミリです。" * 30),
+    ("橋脚のかぶりは？", "百ミリです。" * 30),  # 541 tokens, where 256 are read at once
 ]
 
 
@@ -131,10 +131,10 @@ def test_of_the_trial_model_neither(tmp_path: Path, starter_model: Path) -> None
     f16 = tmp_path / "f16.gguf"
     engine_side.requantize(starter_model, f16)
     model = ScoredModel(starter_model, "")
-    ids = model.ids_of((Segment(texts.passage()),))[:130]
+    ids = model.ids_of((Segment(texts.passage()),))[:87]
     model.close()
-    assert model.rows == 64  # it is read in parts
-    nll, divergence, mean = compare(starter_model, f16, [(ids, tuple(range(20, 130)))], tmp_path)
+    assert model.rows == 64  # of 67: it is read in parts
+    nll, divergence, mean = compare(starter_model, f16, [(ids, tuple(range(20, 87)))], tmp_path)
     assert nll <= 1e-4
     assert divergence <= 1e-4
     assert mean > 0.001

@@ -68,6 +68,18 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job
     assert in_parts == pytest.approx(at_once, abs=1e-4)
 
 
+def test_the_last_part_is_never_a_few_tokens(job: Score, monkeypatch) -> None:
+    monkeypatch.setattr("app.engine.scored_model.ROWS_BYTES", 4 * 260 * 32)
+    model = ScoredModel(Path(job.model), "")
+    model.open(100)
+    for length in range(40, 80):
+        read: list[int] = []
+        list(model.log_probabilities((1,) * (length + 1), tuple(range(1, length + 1)), read.append))
+        assert sum(read) == length
+        assert 8 <= min(read) <= max(read) <= 32
+    model.close()
+
+
 def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
     plain = scored(job, tmp_path)
