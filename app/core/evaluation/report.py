@@ -4,9 +4,8 @@ The sections that a kind of study has of its own stand first; then what all have
 `app.core.training.plots`, whose names are escaped there.
 """
 
-import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from app.core.training.bootstrap import Interval
 from app.core.training.plots import Bar, Estimate
 from app.core.wording import phrase
 
+_PERCENT = re.compile(r" ?[(（]%[)）]")
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
@@ -88,19 +88,24 @@ def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
 
 
 def _sections(evaluation: Evaluation, measured: Sequence[Measure]) -> list[Section]:
-    drawn = [_interval_plot(evaluation, measure) for measure in measured]
-    found = [_section("results", *tables.results(evaluation), tables.means(evaluation))]
-    found = [dataclasses.replace(found[0], plots=(*drawn, _share_plot(evaluation)))]
+    drawn = [*(_interval_plot(evaluation, measure) for measure in measured), _share_plot(evaluation)]
+    found = [_section("results", *tables.results(evaluation), tables.means(evaluation), drawn=drawn)]
     found += [one for measure in measured if (one := _differences(evaluation, measure)) is not None]
-    for make in (tables.marks, tables.documents, tables.models):
-        grid = make(evaluation)
-        found += [_section(make.__name__, grid)] if len(grid.columns) > 1 else []
-    grid = tables.categories(evaluation)
-    return [*found, _section("categories", grids.once(grid, columns=2))] if grid.rows else found
+    others = {name: make(evaluation) for name, make in _TABLES.items()}
+    return [*found, *(_section(name, grid) for name, grid in others.items() if len(grid.columns) > 1 and grid.rows)]
 
 
-def _section(key: str, *found: Grid) -> Section:
-    return Section(html_page.words(WORDS)[f"section_{key}"], tables=tuple(map(grids.shown, found)))
+_TABLES: dict[str, Callable[[Evaluation], Grid]] = {
+    "marks": tables.marks,
+    "documents": tables.documents,
+    "models": tables.models,
+    "categories": lambda evaluation: grids.once(tables.categories(evaluation), columns=2),
+}
+
+
+def _section(key: str, *found: Grid, drawn: Sequence[str] = ()) -> Section:
+    title = html_page.words(WORDS)[f"section_{key}"]
+    return Section(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
 
 
 def _interval_plot(evaluation: Evaluation, measure: Measure) -> str:
@@ -245,8 +250,8 @@ def _marks(row: Row) -> list[str]:
     for name, value in answer_table.marks(row).items():
         if isinstance(value, float):
             shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
-            label, unit, _ = word[name].partition(" (%)")
-            found.append(f"{label} {shown} %" if unit else f"{label} {shown}")
+            label = _PERCENT.sub("", word[name])
+            found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown} %")
         elif value:
             found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
     return found

@@ -115,8 +115,8 @@ def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: st
     ("judge", "words", "is_warning"),
     [
         (made.JUDGE, "確かめたうえで使っています（κ 0.62）", False),
-        (made.UNTRUSTED, "の点は信用できません（κ 0.12）", True),
-        (made.UNCALIBRATED, "でまだ確かめていません", True),
+        (made.UNTRUSTED, "信用できると確かめられていません（κ 0.12）", True),
+        (made.UNCALIBRATED, "信用できるかをまだ確かめていません", True),
         (None, "採点モデルは使っていません", False),
     ],
 )
@@ -160,6 +160,17 @@ def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
         assert shown in words, shown
     assert words.count("回答できません") == 2
     assert "エラー" in words
+
+
+def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(text: str, judged: Evaluation) -> None:
+    shown = re.findall('<span class="points">(.*?)</span>', text)
+    assert len(shown) == made.COUNT
+    scores = [
+        [row.judgement.score for row in result.rows if row.judgement and row.question_id == "q5"]
+        for result in judged.systems
+    ]
+    assert shown[4] == " / ".join(f"{sum(one) / 2:g}" for one in scores)
+    assert shown[1].startswith("- / ")  # the first system failed
 
 
 def test_without_a_judge_nothing_of_one_is_shown() -> None:

@@ -96,15 +96,15 @@ def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Ev
     assert row["モデル"], row["量子化"] == ("Swallow-8B", "Q4_K_M")
     scores = [one.judgement.score for one in judged.systems[1].rows if one.judgement]
     assert row["採点の平均（0〜3）"] == f"{sum(scores) / len(scores):.2f}"
-    assert [row[f"{score} 点 (%)"] for score in range(4)] == [f"{100 * scores.count(n) / 40:.0f}" for n in range(4)]
+    assert [row[f"{score} 点（%）"] for score in range(4)] == [f"{100 * scores.count(n) / 40:.0f}" for n in range(4)]
     assert {"「調査編」", "「設計編 <b>砂防</b>」"} <= set(row)
-    assert (float(row["秒/問"]) > 7, row["大きさ (GB)"]) == (True, "4.92")
+    assert (float(row["秒/問"]) > 7, row["大きさ（GB）"]) == (True, "4.92")
 
 
 def test_without_a_judge_the_papers_columns_are_dashes_and_the_score_stands_beside_them(by_rules: Evaluation) -> None:
     grid = tables.paper(by_rules)
     row = shown(grid)[1]
-    assert [row[name] for name in ("採点の平均（0〜3）", "0 点 (%)", "3 点 (%)")] == ["-", "-", "-"]
+    assert [row[name] for name in ("採点の平均（0〜3）", "0 点（%）", "3 点（%）")] == ["-", "-", "-"]
     assert float(row["得点（0〜1）"]) == pytest.approx(tables.means(by_rules).rows[1][1], abs=1e-3)
     assert any("採点モデルを使っていない" in note for note in grid.notes)
 
@@ -146,14 +146,14 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
         Row(asked[at].id, 1, "答え", "answered", Marks(1.0, gold_rank=rank)) for at, rank in enumerate((1, 4, 0, 2))
     ]
     (row,) = shown(tables.documents(with_rows(by_rules, *rows)))
-    assert [row[f"根拠の Recall@{depth} (%)"] for depth in (1, 3, 5)] == ["25", "50", "75"]
+    assert [row[f"根拠の Recall@{depth}（%）"] for depth in (1, 3, 5)] == ["25", "50", "75"]
     assert row["根拠の MRR（0〜1）"] == "0.438"
 
 
 def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     bare = with_rows(by_rules, Row("q1", 1, "答え", "answered", Marks(score=1.0)))
     assert grids.shown(tables.documents(bare)).head == ("構成",)
-    assert grids.shown(tables.models(bare)).head == ("構成", "メモリ (GB)", "大きさ (GB)")
+    assert grids.shown(tables.models(bare)).head == ("構成", "メモリ（GB）", "大きさ（GB）")
     assert "得点の標準偏差（シード間）" not in grids.shown(tables.means(bare)).head
     assert "エラー" not in grids.shown(tables.marks(bare)).head
 
