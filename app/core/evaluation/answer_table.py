@@ -102,7 +102,7 @@ def marks(row: Row) -> dict[str, Value]:
         "must_include": _percent(found.must_include),
         "numbers": _percent(found.numbers),
         "char_f1": found.char_f1,
-        "exact": None if found.is_exact is None else 100.0 * found.is_exact,
+        "is_exact": _said(bool(found.is_exact)),
         "citation": _percent(found.citation),
         "gold_cited": _percent(found.gold_cited),
         "gold_rank": found.gold_rank or None,
