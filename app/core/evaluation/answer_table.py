@@ -17,7 +17,7 @@ _MARKS = (
     "must_include",
     "numbers",
     "char_f1",
-    "exact",
+    "is_exact",
     "citation",
     "gold_cited",
     "gold_rank",

@@ -173,6 +173,13 @@ def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(tex
     assert shown[1].startswith("- / ")  # the first system failed
 
 
+def test_one_answer_is_said_to_be_exact_only_where_it_is(judged: Evaluation) -> None:
+    row = judged.systems[1].rows[0]
+    exact = dataclasses.replace(row, marks=dataclasses.replace(row.marks, is_exact=True))
+    assert "完全一致" in report._marks(exact)
+    assert not any("完全一致" in mark for mark in report._marks(row))
+
+
 def test_without_a_judge_nothing_of_one_is_shown() -> None:
     text = report.render(made.evaluation(None, seeds=(1,)))
     assert "採点の内訳" not in text
