@@ -1,0 +1,125 @@
+"""Pairs from a collection, with the fake engine as a real child: round after round, stopped, and gone on with.
+
+Each passage says what the model is to answer when it reads it; its sentence says so for the score.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import children
+from app.core.documents.library import Library
+from app.core.documents.records import Section
+from app.core.errors import AppError
+from app.core.evaluation import replies
+from app.core.records import LocalModel
+from app.core.settings import Settings
+from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
+from tests.core.generation.collection import library_of
+from tests.scene import Scene
+
+SUBJECTS = ("上流の橋脚", "河口の水門", "右岸の護岸", "山間の砂防堰堤")
+
+
+def section(number: int, score: int = 3, aside: str = "") -> Section:
+    """With a pair in it that a model could have written. `aside`: what the model says besides."""
+    subject = SUBJECTS[number]
+    quote = f"{subject}の鉄筋のかぶりは{50 + number}mm以上とする。" + f'!say {{"reason": "よい", "score": {score}}}'
+    pair = {
+        "quote": quote,
+        "question": f"{subject}では、かぶりは何mm以上ですか。",
+        "answer": f"{50 + number}mm以上です。",
+    }
+    return Section((subject,), f"{quote}\n!say {json.dumps(pair, ensure_ascii=False)}{aside}", "標準", number + 1)
+
+
+class Desk:
+    def __init__(self, scene: Scene, model: LocalModel, folder: Path) -> None:
+        self.scene, self.model = scene, model
+        self.out = folder / "組.jsonl"
+
+    def job(self, wanted: int, *sections: Section) -> GenerationJob:
+        where = self.scene.where
+        if not where.documents.exists():
+            library_of(where.documents, {"基準.md": sections}).close()
+        library = Library.beside(where.documents)
+        collection = library.collection("基準")
+        library.close()
+        return GenerationJob(
+            where.documents, where.glossary, collection, self.out, wanted, 0, self.model,
+            dataclasses.replace(Settings(), context_tokens=8192),
+        )  # fmt: skip
+
+    def generation(self, job: GenerationJob) -> Generation:
+        return Generation(self.scene.engine, children.template(), job, self.scene.engine)
+
+    def ended(self, signal: Any, act: Any) -> Any:
+        with self.scene.qtbot.waitSignal(signal) as caught:
+            act()
+        return caught.args[0] if caught.args else None
+
+    def generated(self, job: GenerationJob) -> Generated:
+        made = self.generation(job)
+        found: Generated = self.ended(made.finished, made.start)
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def desk(scene: Scene, model: LocalModel, tmp_path: Path) -> Desk:
+    return Desk(scene, model, tmp_path)
+
+
+def test_pairs_are_written_with_their_evidence_and_nothing_is_left_beside(desk: Desk) -> None:
+    found = desk.generated(desk.job(2, section(0), section(1)))
+    assert (found.standing.asked, len(found.standing.accepted)) == (2, 2)
+    rows = desk.rows()
+    assert all(row["gold"][0]["quote"] in row["provenance"]["passage"] for row in rows)
+    assert {(row["provenance"]["model"], row["quality"], row["origin"]) for row in rows} == {
+        ("小さなモデル", 3, "generated")
+    }
+    assert all(len(row["provenance"]["sha256"]) == 64 for row in rows)
+    assert [path.name for path in desk.out.parent.iterdir() if path.name.startswith("組")] == ["組.jsonl"]
+
+
+def test_what_is_rejected_is_counted_and_other_passages_are_asked(desk: Desk) -> None:
+    found = desk.generated(desk.job(3, section(0, score=1), section(1), section(2, aside=" と思います"), section(3)))
+    # What this model says of a second passage is the same pair again where it is asked for another question.
+    assert found.standing.rejected == {"low_quality": 1, "unreadable": 1, "near_duplicate": 1}
+    assert (found.standing.asked, found.standing.passages, len(desk.rows())) == (5, 4, 2)
+
+
+def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
+    job = desk.job(3, *map(section, range(3)))
+    made = desk.generation(job)
+    told: list[GenerationProgress] = []
+    made.progressed.connect(told.append)
+    made.progressed.connect(lambda one: made.stop() if one.round.done == 1 else None)
+    desk.ended(made.stopped, made.start)
+    assert not desk.out.exists()
+    before = replies.read(job.journal)
+    assert 1 <= len(before) < 6
+    assert told[0].wanted == 3
+    again = desk.generation(job)
+    rounds: list[int] = []
+    again.progressed.connect(lambda one: rounds.append(one.round.done))
+    found: Generated = desk.ended(again.finished, again.start)
+    assert rounds[0] >= 1  # not asked again
+    assert len(found.standing.accepted) == len(desk.rows()) == 3
+    assert not job.journal.exists()
+
+
+def test_a_file_that_is_there_and_a_collection_without_text_are_refused(desk: Desk) -> None:
+    job = desk.job(1, Section(("1",), "短い。"))
+    made = desk.generation(job)
+    error: AppError = desk.ended(made.failed, made.start)
+    assert error.code == "generation_no_passages"
+    desk.out.write_text("大切な行", "utf-8")
+    made = desk.generation(job)
+    error = desk.ended(made.failed, made.start)
+    assert (error.code, desk.out.read_text("utf-8")) == ("export_exists", "大切な行")
