@@ -3,9 +3,9 @@
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from app.cli import ask, ask_adapter, eval_questions, eval_run
+from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import gguf, quantizations
 from app.core.errors import AppError
@@ -16,10 +16,8 @@ from app.core.paths import Paths
 from app.core.wording import help_text
 
 
-def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.cli.main import add_command
-
-    parser = add_command(actions, shared, "quant", help_text("eval quant"), _quant)
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _quant)
     parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
     parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
     parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval quant --adapter"))

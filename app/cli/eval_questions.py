@@ -8,6 +8,7 @@ from typing import Any
 
 from app.cli import ask, ask_adapter, ask_sources, eval_run, eval_sets
 from app.cli.ask_adapter import Adapter
+from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import settings
 from app.core.errors import AppError
@@ -27,36 +28,21 @@ from app.services.grounding import is_too_small
 MAX_TOKENS = 512  # of an answer where nothing else is asked for: a loop ends sooner than the program's own 1,024
 
 
-def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.cli.main import add_command
-
-    parser = add_command(actions, shared, "questions", help_text("eval questions"), _questions)
-    _add_set(parser)
-    add_common(parser)
-    parser.add_argument(
-        "--model", metavar="ID|FILE", action="append", required=True, help=help_text("eval questions --model")
-    )
-    parser.add_argument(
-        "--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=help_text("eval questions --adapter")
-    )
-    parser.add_argument(
-        "--collection", metavar="NAME", action="append", default=[], help=help_text("eval questions --collection")
-    )
-    parser = add_command(actions, shared, "documents", help_text("eval documents"), _documents)
-    _add_set(parser)
-    add_common(parser)
-    parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
-    parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
-    parser.add_argument(
-        "--collection", metavar="NAME", action="append", required=True, help=help_text("ask --collection")
-    )
-    parser = add_command(actions, shared, "judge", help_text("eval judge"), _judge)
-    _add_set(parser)
-    add_common(parser)
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    set_command(parser, {"questions": _questions, "documents": _documents, "judge": _judge}[name])
     parser.add_argument("file", metavar="SET|FILE", help=help_text("eval set"))
+    if name == "questions":
+        model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
+        parser.add_argument("--model", metavar="ID|FILE", action="append", required=True, help=model)
+        parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
+        collection = help_text("eval questions --collection")
+        parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
+    if name == "documents":
+        parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
+        parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
+        collection = help_text("ask --collection")
+        parser.add_argument("--collection", metavar="NAME", action="append", required=True, help=collection)
+    add_common(parser)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.cli import ask, eval_words, secret
 from app.cli.loop import Waiting, application
+from app.cli.main import set_command
 from app.cli.meaning import Meanings
 from app.cli.output import Output, left
 from app.core import children, settings
@@ -33,22 +34,21 @@ RATED = 40  # answers of a sheet: an hour's work, and enough for a kappa
 SHOWN_DAMAGED = "-"
 
 
-def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.cli.main import add_command
-
-    add_command(actions, shared, "list", help_text("eval list"), _list)
-    commands = {"show": _show, "resume": _resume, "remove": _remove, "ratings": _ratings, "compare": _compare}
-    for name, command in commands.items():
-        parser = add_command(actions, shared, name, help_text(f"eval {name}"), command)
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    commands = {
+        "list": _list, "show": _show, "resume": _resume, "remove": _remove, "ratings": _ratings, "compare": _compare,
+    }  # fmt: skip
+    set_command(parser, commands[name])
+    if name != "list":
         several = "+" if name == "compare" else None
         parser.add_argument("wanted", metavar="EVALUATION", nargs=several, help=help_text("eval id"))
-        if name in ("show", "compare", "ratings"):
-            is_sheet = name == "ratings"
-            shown = help_text("eval ratings --out" if is_sheet else "eval show --out")
-            parser.add_argument("--out", metavar="FILE", required=is_sheet, help=shown)
-            parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
-        if name == "ratings":
-            parser.add_argument("--n", metavar="N", type=int, default=RATED, help=help_text("eval ratings --n"))
+    if name in ("show", "compare", "ratings"):
+        is_sheet = name == "ratings"
+        shown = help_text("eval ratings --out" if is_sheet else "eval show --out")
+        parser.add_argument("--out", metavar="FILE", required=is_sheet, help=shown)
+        parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
+    if name == "ratings":
+        parser.add_argument("--n", metavar="N", type=int, default=RATED, help=help_text("eval ratings --n"))
 
 
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:

@@ -86,14 +86,24 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with its words and complaints in the user's language."""
+    """argparse with its words and complaints in the user's language.
+
+    `fill`: adds the options when they are needed, so that help on all commands imports none of them.
+    """
 
     output: Output
+    fill: Callable[[], None] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, add_help=False, formatter_class=_Formatter)
         self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
         self.add_argument("-h", "--help", action="help", help=help_text("--help"))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill()
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         phrase = self.output.phrase
@@ -163,5 +173,10 @@ def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_
     """
     parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
     if run is not None:
-        parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
+        set_command(parser, run)
     return parser
+
+
+def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
+    """What a parser's command line runs."""
+    parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))

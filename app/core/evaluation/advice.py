@@ -13,6 +13,7 @@ from app.core.training.bootstrap import LEAST_UNITS
 from app.core.training.plots import Series
 from app.core.wording import phrase, size
 
+LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
 LOSS_NATS = 0.02  # a token: a quantization that costs more is named (as the gate of a training does)
 
 
@@ -65,15 +66,25 @@ def _pick(
 def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
     """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on."""
     measure = measure_of(found)
+    by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
+    if len(means) < 2:
+        return phrase("advice_none")
+    highest = max(means.values())
+    if highest < LEAST_SHARE * comparing.most(measure):
+        return phrase("advice_zero", measure=by, value=f"{highest:.3f}")
     for one in ways:
-        if not any(_verdict(found, one, other, measure) == "better" for other in ways if other is not one):
-            value = comparing.mean(one, found.questions.questions, measure)
-            if value is None:
-                break
-            names = [other.system.name for other in ways if other is not one]
-            return phrase("advice_use", name=one.system.name, value=f"{value.by_question.mean:.3f}",
-                          measure=phrase(f"measure_{measure.name}"), others=" / ".join(names))  # fmt: skip
+        others = [other for other in ways if other is not one]
+        if one.system.id in means and not any(_verdict(found, one, other, measure) == "better" for other in others):
+            value = f"{means[one.system.id]:.3f}"
+            names = phrase("setting_between").join(other.system.name for other in others)
+            return phrase("advice_use", name=one.system.name, value=value, measure=by, others=names)
     return phrase("advice_none")
+
+
+def _means(found: Evaluation, measure: Measure) -> dict[str, float]:
+    """Of the systems of which enough answers have a value."""
+    means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
+    return {key: mean.by_question.mean for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
 # -------------------------------------------------------------------------- models
@@ -81,17 +92,19 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
 
 def _best_of(found: Evaluation) -> list[str]:
     measure = measure_of(found)
-    means = [(comparing.mean(one, found.questions.questions, measure), one) for one in found.systems]
-    known = sorted(((mean.by_question.mean, one) for mean, one in means if mean), key=lambda pair: -pair[0])
+    by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
+    known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id])
     if len(known) < 2:
         return [phrase("advice_none")]
-    (value, best), rest = known[0], [one for _, one in known[1:]]
-    told = [
-        phrase("advice_best", name=best.system.name, value=f"{value:.3f}", measure=phrase(f"measure_{measure.name}"))
-    ]
-    equal = [one for one in rest if _verdict(found, one, best, measure) != "better"]
+    best, rest = known[0], known[1:]
+    value = f"{means[best.system.id]:.3f}"
+    if means[best.system.id] < LEAST_SHARE * comparing.most(measure):
+        return [phrase("advice_zero", measure=by, value=value)]
+    told = [phrase("advice_best", name=best.system.name, value=value, measure=by)]
+    equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
     if equal:
-        told.append(phrase("advice_equal", names=" / ".join(one.system.name for one in equal), name=best.system.name))
+        names = phrase("setting_between").join(equal)
+        told.append(phrase("advice_equal", names=names, name=best.system.name))
     return told
 
 

@@ -77,6 +77,11 @@ MEASURES = {
 }
 
 
+def most(measure: Measure) -> float:
+    """The best value of a score or a share."""
+    return 3.0 if measure.name == "judge" else 1.0
+
+
 def mean(result: SystemResult, questions: Iterable[Question], measure: Measure) -> Mean | None:
     """None: no question has a value."""
     values = _by_question(result, measure)

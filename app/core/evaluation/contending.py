@@ -87,11 +87,18 @@ def four_ways(
     """Base, base with documents, tuned, tuned with documents; with `quotes` also what the program itself does with a
     model that small: it quotes the documents. `tuned`: the model in the form of its training."""
     asked = dataclasses.replace(documents, may_quote=False)
-    found = [contender(model, None), contender(model, None, asked)]
+    base, after, read = (phrase(f"system_way_{way}") for way in ("base", "tuned", "documents"))
+    found = [
+        renamed(contender(model, None), base),
+        renamed(contender(model, None, asked), phrase("system_with", name=base, other=read)),
+    ]
     if tuned is not None:
-        found += [contender(*tuned), contender(*tuned, asked)]
+        found += [
+            renamed(contender(*tuned), after),
+            renamed(contender(*tuned, asked), phrase("system_with", name=after, other=read)),
+        ]
     if quotes:
-        found.append(renamed(contender(model, None, documents), phrase("system_quotes")))
+        found.append(renamed(contender(model, None, documents), phrase("system_way_quotes")))
     return numbered(found)
 
 
@@ -109,7 +116,7 @@ def _name(model: LocalModel, tuning: Tuning | None, documents: Documents | None)
         name = phrase("system_with", name=name, other=f"{adapter}{strength}")
     elif local_models.adapter_of(model) is not None:
         name = phrase("system_alone", name=name)
-    return phrase("system_with", name=name, other=phrase("system_documents")) if documents else name
+    return phrase("system_with", name=name, other=phrase("system_way_documents")) if documents else name
 
 
 def merged_name(model: LocalModel, tuning: Tuning) -> str:

@@ -1,0 +1,98 @@
+"""`kotae eval retrieval`: how high the passages that answer questions are found."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from app.cli import collections, eval_sets
+from app.cli.main import set_command
+from app.cli.meaning import Meanings
+from app.cli.output import Output
+from app.core.documents import abstention, retrieval
+from app.core.evaluation import retrieval as measuring
+from app.core.evaluation.records import Question
+from app.core.evaluation.retrieval import DEPTHS, Outcome
+from app.core.paths import Paths
+from app.core.wording import help_text
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _retrieval)
+    parser.add_argument("file", metavar="SET|FILE", help=help_text("eval retrieval file"))
+    parser.add_argument(
+        "--collection", metavar="NAME", action="append", required=True, help=help_text("eval retrieval --collection")
+    )
+    parser.add_argument("--misses", action="store_true", help=help_text("eval retrieval --misses"))
+
+
+def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error."""
+    questions = eval_sets.load(options.file, where, output).questions
+    library = collections.open_library(where.documents)
+    try:
+        ids = [collections.find(library, name).id for name in options.collection]
+        with Meanings(where, output) as meanings:
+            meanings.complete()
+            found = {one.text: meanings.of(one.text) for one in questions}
+
+        def search(text: str, limit: int) -> list[Any]:
+            return retrieval.search(library, text, ids, limit, where.glossary, found[text])
+
+        outcomes = measuring.measure(questions, search)
+        abstained = {
+            question.id: not abstention.judge(
+                library, question.text, search(question.text, abstention.LOOKED_AT), where.glossary
+            ).is_enough
+            for question in questions
+        }
+    finally:
+        library.close()
+    data = _data(options.collection, questions, outcomes, abstained)
+    data["by_meaning"] = sum(meaning is not None for meaning in found.values())
+    output.result(data | ({"misses": _misses(outcomes)} if options.misses else {}), _text(data, output))
+    if options.misses and not output.is_json:
+        for miss in _misses(outcomes):
+            output.note("eval_miss", **miss)
+    return 0
+
+
+def _data(
+    names: list[str], questions: Sequence[Question], outcomes: list[Outcome], abstained: dict[str, bool]
+) -> dict[str, Any]:
+    absent = [abstained[one.id] for one in questions if not one.gold]
+    present = [abstained[one.id] for one in questions if one.gold]
+    return {
+        "collections": names,
+        **measuring.summary(outcomes),
+        "by_type": measuring.by_category(outcomes),
+        "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
+    }
+
+
+def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """Questions whose passages came late or not at all."""
+    late = [one for one in outcomes if not 0 < one.rank <= 5]
+    return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
+
+
+def _text(data: dict[str, Any], output: Output) -> str:
+    lines = []
+    for name, row in (("", data), *data["by_type"].items()):
+        recalls = "  ".join(f"@{depth} {row[f'recall_at_{depth}']:.3f}" for depth in DEPTHS)
+        lines.append(output.phrase("eval_recall", name=name, count=row["questions"], recalls=recalls, mrr=row["mrr"]))
+    wrongly, answerable = data["abstained"]["of_answerable"]
+    rightly, unanswerable = data["abstained"]["of_unanswerable"]
+    lines.append(
+        output.phrase(
+            "eval_abstained", wrongly=wrongly, answerable=answerable, rightly=rightly, unanswerable=unanswerable
+        )
+    )
+    lines.append(
+        output.phrase(
+            "eval_times",
+            median_ms=f"{1000 * data['seconds_median']:.0f}",
+            p95_ms=f"{1000 * data['seconds_p95']:.0f}",
+            characters=data["passage_characters_median"],
+        )
+    )
+    return "\n".join(lines)
