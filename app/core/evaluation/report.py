@@ -57,14 +57,14 @@ def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
         banner=banner,
         is_warning=is_warning,
         has_judge=evaluation.judge is not None,
-        first_name=evaluation.systems[0].system.name,
+        first_name=_first_name(evaluation),
         head=facts.of_questions(evaluation),
         facts=facts.of(evaluation),
-        sections=[_drawn(one) for one in (*sections, *_sections(evaluation, measured))],
+        sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
         pairs=_pairs(evaluation, measured[0]) if measured else [],
         pairs_note=_note("note_pairs", evaluation, measured),
         points=_points,
-        questions=_questions(evaluation, measured),
+        questions=_questions(evaluation, measured) if evaluation.systems else [],
         questions_note=_note("note_answers", evaluation, measured),
     )
 
@@ -81,7 +81,12 @@ def _banner(evaluation: Evaluation) -> tuple[str, bool]:
 
 def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
     measure = phrase(f"measure_{measured[0].name}") if measured else ""
-    return html_page.words(WORDS)[key].format(first=evaluation.systems[0].system.name, measure=measure)
+    return html_page.words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
+
+
+def _first_name(evaluation: Evaluation) -> str:
+    """Of the system that the others are compared with; a study of a judge or of trainings alone has none."""
+    return evaluation.systems[0].system.name if evaluation.systems else ""
 
 
 # ------------------------------------------------------------------------ sections

@@ -1,0 +1,211 @@
+"""Studies with the fake engine as a real child: every system asked, judged and concluded, whatever ends it between."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import children
+from app.core.errors import AppError
+from app.core.evaluation import contending, question_files, results_file, steps
+from app.core.evaluation import study as studies
+from app.core.evaluation.records import Question, QuestionSet
+from app.core.evaluation.results import Evaluation
+from app.core.evaluation.study import Made, Study
+from app.core.presets import Choices
+from app.core.records import LocalModel
+from app.core.settings import Settings
+from app.services import study_work
+from app.services.study_run import StudyProgress, StudyRun
+from app.services.study_work import Tools
+from tests.scene import Scene
+
+
+def judged(score: int | str) -> str:
+    return f'!say {{"reason": "理由", "score": {score}}}'
+
+
+class Desk:
+    def __init__(self, scene: Scene, model: LocalModel) -> None:
+        self.scene = scene
+        self.model = model
+        self.folder = scene.where.evaluations / "x"
+        self.tools = Tools(
+            scene.engine,
+            children.template(),
+            children.quantizer,
+            children.scorer,
+            None,
+            scene.where.documents,
+            Settings(),
+        )
+
+    def study(self, *questions: str, systems: int = 1, **others: Any) -> Study:
+        """Written. Every system is the same model, which answers with the question or with what it is told to."""
+        asked = tuple(
+            Question(f"q{number}", text, reference="答え", must_include=("二",), group=f"資料{number % 2}")
+            for number, text in enumerate(questions, start=1)
+        )
+        found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
+        contenders = contending.numbered(contending.contender(self.model, None) for _ in range(systems))
+        choices = Choices(temperature=0.0, max_tokens=200)
+        one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0,), choices, 2048)
+        one = dataclasses.replace(one, **others)
+        studies.create(self.folder, one, found)
+        return one
+
+    def run(self) -> StudyRun:
+        return StudyRun(self.tools, self.folder, self.scene.engine)
+
+    def ended(self, signal: Any, act: Callable[[], object]) -> Any:
+        with self.scene.qtbot.waitSignal(signal) as caught:
+            act()
+        return caught.args[0] if caught.args else None
+
+    def result(self) -> Evaluation:
+        run = self.run()
+        found: Evaluation = self.ended(run.finished, run.start)
+        assert not run.is_running
+        return found
+
+
+@pytest.fixture
+def desk(scene: Scene, model: LocalModel) -> Desk:
+    return Desk(scene, model)
+
+
+def test_every_system_answers_every_question_and_is_marked(desk: Desk) -> None:
+    desk.study("一つ目", "二つ目", systems=2)
+    found = desk.result()
+    assert [one.system.name for one in found.systems] == ["小さなモデル", "小さなモデル（2）"]
+    for one in found.systems:
+        assert [(row.question_id, row.answer, row.marks.score) for row in one.rows] == [
+            ("q1", "一つ目", 0.0),
+            ("q2", "二つ目", 1.0),
+        ]
+        assert one.system.size_bytes == Path(desk.model.path).stat().st_size
+    assert results_file.read(desk.folder)[0] == found
+    assert "試し" in (desk.folder / studies.REPORT).read_text("utf-8")
+    assert studies.find(desk.scene.where.evaluations, "x").state == "finished"
+
+
+def test_each_seed_is_asked_for_itself(desk: Desk) -> None:
+    desk.study("一つ目", seeds=(0, 1, 2), choices=Choices(temperature=0.7, max_tokens=20))
+    assert [row.seed for row in desk.result().systems[0].rows] == [0, 1, 2]
+
+
+def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
+    desk.study(
+        judged(3), judged(0), judged(7), "!say 点なし", "空の答え !say \n以上", "!crash", judge=desk.model,
+    )  # fmt: skip
+    found = desk.result()
+    scored = [(row.judgement.score, row.judgement.trouble) for row in found.systems[0].rows if row.judgement]
+    assert scored == [(3, ""), (0, ""), (None, "unreadable"), (None, "unreadable"), (0, "empty"), (0, "empty")]
+    assert found.judge is not None
+    assert found.judge.is_trusted is False  # it says the same of what was made wrong on purpose
+    _, sections = results_file.read(desk.folder)
+    assert any("採点モデル" in section.title for section in sections)
+
+
+def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
+    desk.study("一つ目", "!slow とても長い答えになる質問", "三つ目")
+    run = desk.run()
+
+    def stop_at_the_second(progress: StudyProgress) -> None:
+        if progress.part is not None and progress.part.done == 1:
+            run.stop()
+
+    run.progressed.connect(stop_at_the_second)
+    desk.ended(run.stopped, run.start)
+    assert not run.is_running
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+    assert studies.find(desk.scene.where.evaluations, "x").state == "waiting"
+    again = desk.run()
+    asked: list[StudyProgress] = []
+    again.progressed.connect(asked.append)
+    found = desk.ended(again.finished, again.start)
+    assert len(found.systems[0].rows) == 3
+    assert [one.part.done for one in asked if one.part is not None] == [1, 2]
+
+
+def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
+    desk.study("一つ目")
+    run = desk.run()
+    run.start()
+    desk.ended(run.stopped, run.stop)
+    assert not (desk.folder / studies.RESULTS).exists()
+
+
+def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Desk) -> None:
+    desk.study("一つ目", "!memory", "三つ目")
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "out_of_memory"
+    studies.hold(desk.folder).release()
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+
+
+def test_two_do_not_work_on_one_study(desk: Desk) -> None:
+    desk.study("一つ目")
+    lock = studies.hold(desk.folder)
+    with pytest.raises(AppError) as caught:
+        desk.run().start()
+    assert caught.value.code == "evaluation_busy"
+    lock.release()
+
+
+def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
+    path = str(tmp_path / "made.gguf")
+    made = dataclasses.replace(desk.model, path=path)
+    contenders = contending.numbered([contending.contender(made, None)])
+    desk.study("一つ目", contenders=contenders, made=(Made(path, "F16", str(tmp_path)),))
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "no_training_environment"
+
+
+def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
+    desk.study("一つ目")
+    steps.out_of(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "batch_journal_damaged"
+
+
+def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
+    desk.study(*(judged(number % 4) for number in range(8)), contenders=(), judge=desk.model, kind="judge")
+    found = desk.result()
+    assert found.systems == ()
+    assert found.judge is not None
+    assert results_file.read(desk.folder)[0] == found
+    assert "採点モデル" in (desk.folder / studies.REPORT).read_text("utf-8")
+
+
+def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: Path, tmp_path: Path) -> None:
+    path = str(desk.folder / studies.MODELS / "base-Q8_0.gguf")
+    first = dataclasses.replace(contending.contender(desk.model, None), family="base")
+    made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
+    second = dataclasses.replace(contending.contender(made, None), family="base")
+    desk.study(
+        "一つ目", "二つ目", contenders=contending.numbered([first, second]), kind="quantizations", has_likelihoods=True,
+        made=(Made(path, "Q8_0", str(long_model), size_bytes=1000),),
+    )  # fmt: skip
+    found = desk.result()
+    assert not Path(path).exists()
+    reference, small = found.systems
+    assert [one.tokens > 0 for one in (*reference.likelihoods, *small.likelihoods)] == [True] * 4
+    assert reference.likelihoods[0].divergence is None
+    assert small.likelihoods[0].divergence is not None
+    assert 0 < small.system.size_bytes < reference.system.size_bytes
+    assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == results_file.VERSION
+
+
+def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
+    assert study_work.making(Made("/q", "Q8_0", "/f"), desk.tools) == study_work.Quantize("/f", "/q", "Q8_0")
+    assert study_work.making(Made("/hf", "folder", "/a.gguf"), desk.tools) == study_work.GgufToHf("/a.gguf", "/hf")
+    for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
+        with pytest.raises(AppError):
+            study_work.making(made, desk.tools)
