@@ -16,7 +16,7 @@ from app.core.errors import AppError
 from app.core.generation.records import REASONS
 from app.core.paths import Paths
 from app.core.wording import help_text, phrase
-from app.services import background, generation
+from app.services import background, generation, grounding
 from app.services.engine import EngineClient
 from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
 
@@ -50,6 +50,8 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
         where.documents, where.glossary, collection, out, options.n, options.seed, model,
         settings.load(where.settings), adapters=None,
     )  # fmt: skip
+    if grounding.is_too_small(model):
+        output.note("generation_small_model", model=model.name)
     app = application()
     engine = EngineClient(children.engine(), where.logs / "engine-generate.log")
     waiting = _Waiting(Generation(engine, children.template(), job), output)

@@ -17,7 +17,7 @@ from app.core.documents.library import Library
 from app.core.documents.records import Collection
 from app.core.errors import AppError
 from app.core.evaluation.replies import Prompt, Reply
-from app.core.generation import passages, plan, rows
+from app.core.generation import passages, plan, rows, words
 from app.core.generation.passages import Selected
 from app.core.generation.plan import Plan, Standing
 from app.core.generation.records import Writer
@@ -25,7 +25,6 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.training import bases
 from app.core.whole_file import whole_file
-from app.core.wording import phrase
 from app.engine.messages import AdapterUse
 from app.services import background
 from app.services.engine import EngineClient
@@ -209,7 +208,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
         library.close()
     if not selected.passages:
         raise AppError("generation_no_passages", name=job.collection.name, sections=selected.sections)
-    made = Plan(selected.passages, job.wanted, phrase("not_in_documents"))
+    made = Plan(selected.passages, job.wanted, words.prompt("not_there"))
     return _Prepared(made, selected, _writer(job))
 
 

@@ -16,12 +16,6 @@ def pair(quotes: Sequence[str]) -> str:
     return "\n".join([_object(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", _CHARACTER])
 
 
-def free_pair(longest: int) -> str:
-    """The same with any words of up to `longest` characters for a quote: what `pair` is compared with."""
-    fields = {"quote": _text(longest), "question": _text(QUESTION_MAX), "answer": _text(ANSWER_MAX)}
-    return "\n".join([_object(fields), _CHARACTER])
-
-
 def question() -> str:
     return "\n".join([_object({"question": _text(QUESTION_MAX)}), _CHARACTER])
 

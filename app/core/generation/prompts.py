@@ -6,7 +6,7 @@ from collections import Counter
 from app.core.documents.records import Passage
 from app.core.evaluation.replies import Prompt, Reply
 from app.core.generation import grammar, quotes, words
-from app.core.generation.records import Candidate
+from app.core.generation.records import SCORE_MAX, Candidate
 from app.core.generation.words import Style
 
 # Tokens. A kanji may take more than one, and a quote, a question and an answer may be long.
@@ -46,19 +46,16 @@ def quality(candidate: Candidate) -> Prompt:
 def texts(reply: Reply, *names: str) -> tuple[str, ...] | None:
     """Those fields of the reply's object, without blanks around them; None where it is no such object."""
     data = _object(reply)
-    found = [data.get(name) for name in names]
-    return (
-        tuple(one.strip() for one in found if isinstance(one, str))
-        if all(isinstance(one, str) for one in found)
-        else None
-    )
+    found = [text.strip() for name in names if isinstance(text := data.get(name), str)]
+    return tuple(found) if len(found) == len(names) else None
 
 
 def score(reply: Reply) -> int | None:
     """0 to 3; None where the reply has none."""
     found = _object(reply).get("score")
-    is_score = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= grammar.SCORE_MAX
-    return found if is_score else None
+    if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= SCORE_MAX:
+        return found
+    return None
 
 
 def _object(reply: Reply) -> dict[str, object]:

@@ -129,7 +129,7 @@ def read(path: Path, pairs: Sequence[_Pair]) -> Review:
             problems.append(Problem(row.line, found))
         if id in known:
             decided.setdefault(id, found)
-    kept = tuple(found for id in known if isinstance(found := decided.get(id), dict))
+    kept = tuple(pair for id in known if isinstance(pair := decided.get(id), dict))
     values = list(decided.values())
     return Review(
         kept,

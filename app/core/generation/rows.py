@@ -54,7 +54,7 @@ def row(pair: Pair, writer: Writer) -> dict[str, Any]:
 def is_unchanged(row: dict[str, Any]) -> bool:
     """Whether the passage of a row is still the one that it was written from."""
     origin = row["provenance"]
-    return sha256(origin["passage"]) == origin["passage_sha256"]
+    return bool(sha256(origin["passage"]) == origin["passage_sha256"])
 
 
 def must_include(answer: str) -> list[str]:

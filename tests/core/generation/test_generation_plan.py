@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 
 from app.core.evaluation.replies import Prompt, Reply
-from app.core.generation import grammar, plan, prompts
+from app.core.generation import grammar, plan, prompts, words
 from app.core.generation.plan import Plan, Standing
 from app.core.generation.records import PARAPHRASE, UNANSWERABLE
+from app.core.wording import phrase
 from tests.core.generation.collection import passage, said
 
 NOT_THERE = "資料にありません。"
@@ -182,6 +183,10 @@ def test_the_quote_of_a_grammar_is_the_words_of_the_passage_as_json_has_them() -
     literal = line.removeprefix("quote ::= ")
     as_json = literal[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     assert json.loads(f'"{as_json}"') == '「"引用"」と\\記号のある文。'
+
+
+def test_what_is_not_there_is_said_as_the_program_says_it() -> None:
+    assert words.prompt("not_there") == phrase("not_in_documents")
 
 
 def test_no_more_passages_are_tried_than_a_few_for_each_pair() -> None:

@@ -1,0 +1,115 @@
+"""How many of a model's quotes stand in their passage, and why pairs are rejected by the rules.
+
+    python -m tests.benchmarks.generation DATA_DIR COLLECTION [--passages N] [--model ID|FILE] [--free]
+
+`--free`: any words may be quoted, as without the grammar of the passage's sentences. `--without-adapter`: not with the
+model card's own. Only the first prompt of each passage is asked: neither scores nor second questions. Replies are kept
+in the working folder and not asked again.
+"""
+
+import argparse
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from app.cli import ask
+from app.cli.loop import Waiting, application
+from app.core import children, settings
+from app.core.documents.library import Library
+from app.core.documents.records import Passage
+from app.core.errors import AppError
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.generation import checks, passages, prompts, quotes
+from app.core.generation.records import Candidate
+from app.core.paths import Paths
+from app.services import background
+from app.services.engine import EngineClient
+from app.services.prompt_run import PromptJob, PromptRun
+
+Asked = tuple[Passage, str, Prompt]  # with the style
+
+
+def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[Asked]:
+    library = Library.beside(where.documents)
+    selected = passages.select(library, library.collection(collection), 0, count)
+    library.close()
+    used: Counter[str] = Counter()
+    found = []
+    for passage in selected.passages:
+        style = prompts.style_for(passage, used)
+        used[style.key] += 1
+        prompt = prompts.pair(passage, style)
+        if is_free:
+            rules = re.sub("^quote ::= .*$", f"quote ::= character{{1,{quotes.QUOTE_MAX}}}", prompt.grammar, flags=re.M)
+            prompt = replace(prompt, grammar=rules)
+        found.append((passage, style.key, prompt))
+    return found
+
+
+def replied(engine: EngineClient, job: PromptJob) -> dict[Prompt, Reply]:
+    run = PromptRun(engine, children.template(), job)
+    found: dict[Prompt, Reply] = {}
+    failures: list[AppError] = []
+    waiting = Waiting(run.stop)
+    run.progressed.connect(lambda progress: print(f"{progress.done}/{progress.total}", flush=True))
+    run.finished.connect(lambda replies: (found.update(replies), waiting.stop()))
+    run.failed.connect(lambda error: (failures.append(error), waiting.stop()))
+    run.stopped.connect(waiting.stop)
+    run.start()
+    waiting.run()
+    if failures:
+        raise failures[0]
+    return found
+
+
+def report(every: Sequence[Asked], replies: dict[Prompt, Reply]) -> None:
+    reasons: Counter[str] = Counter()
+    valid = 0
+    for passage, style, prompt in every:
+        written = prompts.texts(replies[prompt], "quote", "question", "answer")
+        if written is None:
+            reason = "unreadable"
+        else:
+            valid += written[0] in passage.section.text and written[0] != ""
+            reason = checks.reason(Candidate(passage, style, *written), lambda _question: True) or "accepted"
+        reasons[reason] += 1
+        print(style, reason, json.dumps(written, ensure_ascii=False))
+    seconds = [reply.seconds for reply in replies.values()]
+    print(f"{len(every)} passages, quotes that stand there {valid}, {dict(reasons)}, {sum(seconds):.0f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("collection")
+    parser.add_argument("--passages", type=int, default=30)
+    parser.add_argument("--model")
+    parser.add_argument("--free", action="store_true")
+    parser.add_argument("--without-adapter", action="store_true")
+    options = parser.parse_args()
+    where = Paths(options.data_dir)
+    keep = application()
+    children.prepare_environment()
+    every = asked(where, options.collection, options.passages, is_free=options.free)
+    engine = EngineClient(children.engine(), Path("engine-generation.log"))
+    started = time.monotonic()
+    try:
+        job = PromptJob(
+            ask.choose_model(options.model, where), settings.load(where.settings),
+            tuple(prompt for _, _, prompt in every), Path("generation-replies.jsonl"),
+            adapters=() if options.without_adapter else None,
+        )  # fmt: skip
+        report(every, replied(engine, job))
+    finally:
+        engine.shut_down()
+        background.shut_down()
+    print(f"{time.monotonic() - started:.0f} s")
+    del keep
+
+
+if __name__ == "__main__":
+    main()
