@@ -74,10 +74,6 @@ def passages_most(wanted: int) -> int:
     return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
 
 
-def next_prompts(plan: Plan, replies: Replies, lacks: Lacks) -> list[Prompt]:
-    return standing(plan, replies, lacks).prompts
-
-
 def standing(plan: Plan, replies: Replies, lacks: Lacks) -> Standing:
     """`lacks`: of the same collection each time."""
     found = Standing(plan.wanted)

@@ -21,9 +21,11 @@ def style_for(passage: Passage, used: Counter[str]) -> Style:
 
 
 def pair(passage: Passage, style: Style) -> Prompt:
+    """Evidence are the sentences that suit the style, numbers for a question on numbers; all where none does."""
+    every = quotes.alternatives(passage)
+    fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
     task = words.prompt("question", style=style.instruction)
-    rules = grammar.pair(quotes.alternatives(passage))
-    return Prompt(words.prompt("system"), _shown(passage) + task, rules, PAIR_TOKENS)
+    return Prompt(words.prompt("system"), _shown(passage) + task, grammar.pair(fitting or every), PAIR_TOKENS)
 
 
 def paraphrase(candidate: Candidate) -> Prompt:

@@ -1,12 +1,14 @@
 """What is asked when, from the replies that there are; each test answers as a model of its own kind would."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
 
 from app.core.evaluation.replies import Prompt, Reply
 from app.core.generation import grammar, plan, prompts, words
+from app.core.generation.checks import Lacks
 from app.core.generation.plan import Plan, Standing
 from app.core.generation.records import PARAPHRASE, UNANSWERABLE
 from app.core.wording import phrase
@@ -54,10 +56,14 @@ class Model:
         return said(**fields)
 
 
+def next_prompts(made: Plan, replies: plan.Replies, lacks: Lacks) -> list[Prompt]:
+    return plan.standing(made, replies, lacks).prompts
+
+
 def carried_out(made: Plan, model: Model, lacks: bool = True, step: int = 1000) -> tuple[Standing, dict[Prompt, Reply]]:
     """Asks until nothing is left to ask. `step`: prompts between two looks at what is next."""
     replies: dict[Prompt, Reply] = {}
-    while waiting := plan.next_prompts(made, replies, lambda _question: lacks):
+    while waiting := next_prompts(made, replies, lambda _question: lacks):
         assert not replies.keys() & set(waiting)
         replies |= {prompt: model.reply(prompt) for prompt in dict.fromkeys(waiting[:step])}
     return plan.standing(made, replies, lambda _question: lacks), replies
@@ -105,9 +111,9 @@ def test_whatever_ends_the_program_the_same_replies_give_the_same_pairs(step: in
 def test_one_prompt_after_another_is_asked_of_the_same_passage() -> None:
     """So that its text is read once."""
     made = plan_of(9)
-    (first, *_) = plan.next_prompts(made, {}, lambda _question: True)
+    (first, *_) = next_prompts(made, {}, lambda _question: True)
     replies = {first: Model().reply(first)}
-    waiting = plan.next_prompts(made, replies, lambda _question: True)
+    waiting = next_prompts(made, replies, lambda _question: True)
     assert waiting[0].grammar == grammar.score()
     text = made.passages[5].section.text
     shared = [prompt.question for prompt in waiting if text in prompt.question]
@@ -128,7 +134,7 @@ def test_one_prompt_after_another_is_asked_of_the_same_passage() -> None:
 )
 def test_a_reply_that_is_no_pair_is_a_reason(reply: Reply, code: str) -> None:
     made = plan_of(1, count=1)
-    (prompt,) = plan.next_prompts(made, {}, lambda _question: True)
+    (prompt,) = next_prompts(made, {}, lambda _question: True)
     assert plan.standing(made, {prompt: reply}, lambda _question: True).rejected == {code: 1}
 
 
@@ -144,9 +150,9 @@ def test_a_reply_that_is_no_pair_is_a_reason(reply: Reply, code: str) -> None:
 )
 def test_a_score_below_two_or_none_is_a_reason(score: Reply, code: str) -> None:
     made = plan_of(1, count=1)
-    (prompt,) = plan.next_prompts(made, {}, lambda _question: True)
+    (prompt,) = next_prompts(made, {}, lambda _question: True)
     replies = {prompt: Model().reply(prompt)}
-    (quality,) = plan.next_prompts(made, replies, lambda _question: True)
+    (quality,) = next_prompts(made, replies, lambda _question: True)
     assert plan.standing(made, replies | {quality: score}, lambda _question: True).rejected == {code: 1}
 
 
@@ -168,6 +174,19 @@ def test_styles_are_only_asked_for_where_they_fit() -> None:
         used[keys[-1]] += 1
     assert keys == ["everyday", "keywords", "everyday", "keywords"]
     assert prompts.style_for(passage(), used).key == "number"
+
+
+def test_a_question_on_numbers_rests_on_a_sentence_with_one() -> None:
+    text = "鉄筋の表面からコンクリートの表面までを測る。かぶりは、土に接する部材では70mm以上とする。"
+    styles = {style.key: style for style in words.styles()}
+
+    def evidence(style: str) -> list[str]:
+        (line,) = re.findall("^quote ::= (.*)$", prompts.pair(passage(text), styles[style]).grammar, re.MULTILINE)
+        return str(line).split(" | ")
+
+    assert all("70mm" in quote for quote in evidence("number"))
+    assert not all("70mm" in quote for quote in evidence("everyday"))
+    assert evidence("definition") == evidence("everyday")  # none of them defines anything
 
 
 def test_braces_of_a_document_are_only_text() -> None:
