@@ -52,13 +52,13 @@ def of_folder(folder: Path) -> Source:
 def plan(
     source: Source, forms: Sequence[Form], tuned: tuple[LocalModel, Tuning] | None, study: Path, cache: Path
 ) -> QuantPlan:
-    """`forms`: F16 is put first where it is not. `tuned`: the model in the form of its training, and the adapter.
+    """`forms`: F16 stands first, named or not. `tuned`: the model in the form of its training, and the adapter.
     `study`: its folder. `cache`: of bases.
 
     Raises AppError("file_unreadable").
     """
     folder = study / MODELS
-    forms = list(dict.fromkeys((FORMS["F16"], *forms)))
+    forms = [FORMS["F16"], *(form for form in forms if form.name not in _WHOLE)]
     made: dict[str, Made] = {}
     whole = _whole(source, folder, cache, made)
     contenders = _family(source, forms, source.model, None, whole, folder, made)
@@ -99,13 +99,15 @@ def _family(
     found = []
     family = TUNED if tuning else BASE
     for form in forms:
-        path = whole
-        if form.name not in _WHOLE:
-            path = str(folder / f"{family}-{form.name}.gguf")
-            made[path] = Made(path, form.name, whole, size_bytes=_size(source, form))
+        path, name = whole, form.name
+        if form is not forms[0]:
+            path = str(folder / f"{family}-{name}.gguf")
+            made[path] = Made(path, name, whole, size_bytes=_size(source, form))
+        elif whole == source.model.path:
+            name = source.model.quantization  # BF16 and F32 are taken as they are
         file = dataclasses.replace(
-            model, id=f"{family}-{form.name}", name=f"{model.name} {form.name}", path=path, files=(),
-            quantization=form.name, size_bytes=_size(source, form), card_id=None,
+            model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, files=(), quantization=name,
+            size_bytes=_size(source, form), card_id=None,
         )  # fmt: skip
         one = contending.contender(file, None)
         if tuning is not None:
@@ -118,6 +120,11 @@ def _unmerged(base: Contender, model: LocalModel, tuning: Tuning) -> Contender:
     """The base in its smallest form with the adapter beside it: quantizing after a merge can undo a training."""
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
     return dataclasses.replace(contending.contender(file, tuning), family=TUNED)
+
+
+def _stem(model: LocalModel) -> str:
+    """Its name without the form that it has now."""
+    return model.name.removesuffix(model.quantization).strip() or model.name
 
 
 def _size(source: Source, form: Form) -> int:

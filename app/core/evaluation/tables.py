@@ -215,7 +215,7 @@ def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
     notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
-    if left_out := max(pair.comparison.left_out for pair in found):
+    if left_out := max((pair.comparison.left_out for pair in found), default=0):
         notes.append(word["note_left_out"].format(count=left_out))
     return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
 

@@ -1,0 +1,168 @@
+"""`kotae eval`: a study from the command line with a fake engine, then shown, exported, compared and removed."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from app.core.evaluation import study as studies
+from app.core.paths import Paths, locate
+from tests import models
+from tests.cli.conftest import Kotae
+from tests.cli.processes import Start
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def long_base(tmp_path: Path) -> Path:
+    return models.tiny_llama(tmp_path / "モデル.gguf", metadata={"llama.context_length": 4096})
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "質問.jsonl"
+    rows = [
+        {"id": f"q{number}", "question": f"{number} 番目", "answer": "答え", "must_include": [f"{number} 番"]}
+        for number in range(1, 7)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    return path
+
+
+@pytest.fixture
+def evaluated(kotae: Kotae, long_base: Path, questions: Path) -> dict[str, Any]:
+    status, found, told = kotae("eval", "questions", str(questions), "--model", str(long_base), "--name", "一回目")
+    assert status == 0
+    assert "質問 6 件" in told
+    return found
+
+
+def places(tmp_path: Path) -> Paths:
+    return locate(str(tmp_path / "データ"))
+
+
+def test_a_file_of_questions_is_answered_marked_and_reported(evaluated: dict[str, Any]) -> None:
+    assert evaluated["set"]["questions"] == 6
+    (system,) = evaluated["systems"]
+    assert system["means"]["score"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "units": 6}
+    assert [f"{number} 番目" in one["answer"] for number, one in enumerate(system["answers"], start=1)] == [True] * 6
+    assert Path(evaluated["report"]).is_file()
+
+
+def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("結果.xlsx", "結果.csv", "結果.html"):
+        status, shown, _ = kotae("eval", "show", "一回", "--out", str(tmp_path / name))
+        assert (status, shown["systems"]) == (0, evaluated["systems"])
+        assert (tmp_path / name).stat().st_size > 500
+        assert kotae("eval", "show", "一回", "--out", str(tmp_path / name))[0] == 3  # nothing is replaced
+    sheets = openpyxl.load_workbook(tmp_path / "結果.xlsx").sheetnames
+    assert "結果" in sheets
+    status, error, _ = kotae("eval", "show", "一回", "--out", str(tmp_path / "結果.pdf"))
+    assert (status, error["error"]["code"]) == (3, "evaluation_out_format")
+
+
+def test_two_evaluations_of_the_same_questions_stand_in_one_table(
+    kotae: Kotae, evaluated: dict[str, Any], long_base: Path, questions: Path
+) -> None:
+    assert kotae("eval", "questions", str(questions), "--model", str(long_base), "--name", "二回目")[0] == 0
+    status, found, _ = kotae("eval", "compare", "一回目", "二回目")
+    assert status == 0
+    names = [one["name"] for one in found["systems"]]
+    assert len(set(names)) == 2
+    assert found["comparisons"][0]["verdict"] == "unclear"
+    assert kotae("eval", "questions", str(questions), "--model", str(long_base), "--limit", "5", "--name", "別")[0] == 0
+    status, error, _ = kotae("eval", "compare", "一回目", "別")
+    assert (status, error["error"]["code"]) == (3, "evaluation_other_questions")
+
+
+def test_evaluations_are_listed_and_removed(kotae: Kotae, evaluated: dict[str, Any]) -> None:
+    (entry,) = kotae("eval", "list")[1]["evaluations"]
+    assert (entry["id"], entry["state"], entry["systems"]) == (evaluated["id"], "finished", 1)
+    assert kotae("eval", "remove", "一回目")[0] == 0
+    assert kotae("eval", "list")[1] == {"evaluations": []}
+    assert kotae("eval", "show", "一回目")[1]["error"]["code"] == "evaluation_unknown"
+
+
+def test_people_score_a_sheet_and_the_judge_is_held_against_it(
+    kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path, long_base: Path, questions: Path
+) -> None:
+    sheet = tmp_path / "用紙.xlsx"
+    assert kotae("eval", "ratings", "一回目", "--out", str(sheet), "--n", "4")[1]["answers"] == 4
+    book = openpyxl.load_workbook(sheet)
+    page = book.worksheets[0]
+    head = [cell.value for cell in page[1]]
+    for row in page.iter_rows(min_row=2):
+        row[len(head) - 1].value = 3
+    book.save(sheet)
+    rows = questions.read_text("utf-8").splitlines()
+    told = '!say {"reason": "", "score": 3}'  # what the judge says of everything, for the fake reads it in the question
+    questions.write_text("\n".join(json.dumps(json.loads(row) | {"question": told}) for row in rows), "utf-8")
+    asked = ("eval", "judge", str(questions), "--judge", str(long_base))
+    status, found, _ = kotae(*asked, "--ratings", str(sheet))
+    assert status == 0
+    assert found["judge"]["is_trusted"] is False
+    assert found["systems"] == []
+    assert kotae("eval", "show", found["id"], "--out", str(tmp_path / "判定.xlsx"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--limit", "0"), "bad_option"),
+        (("--seeds", "3", "--temperature", "0"), "bad_option"),
+        (("--ratings", "無い.xlsx"), "ratings_without_judge"),
+        (("--judge", "無い.gguf"), "file_missing"),
+        (("--adapter", "無い"), "adapter_unknown"),
+        (("--collection", "無い"), "unknown_collection"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_written(
+    kotae: Kotae, long_base: Path, questions: Path, options: tuple[str, ...], code: str, tmp_path: Path
+) -> None:
+    status, error, _ = kotae("eval", "questions", str(questions), "--model", str(long_base), *options)
+    assert (status, error["error"]["code"]) == (2 if code == "bad_option" else 3, code)
+    assert studies.listed(places(tmp_path).evaluations) == []
+
+
+def test_a_judge_needs_right_answers(kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "正解なし.jsonl"
+    path.write_text('{"question": "なに？"}\n', "utf-8")
+    status, error, _ = kotae("eval", "judge", str(path), "--judge", str(long_base))
+    assert (status, error["error"]["code"]) == (3, "judge_without_references")
+
+
+def test_forms_of_a_model_are_made_and_measured(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
+    status, found, _ = kotae("eval", "quant", str(long_base), "--questions", str(questions), "--quant", "F16,Q8_0")
+    assert status == 0
+    first, second = found["systems"]
+    assert (first["quantization"], second["quantization"]) == ("F32", "Q8_0")
+    assert first["kl_divergence"] is None
+    assert second["kl_divergence"] > 0
+    assert second["size_bytes"] < first["size_bytes"]
+    assert list((Path(found["report"]).parent / studies.MODELS).glob("*.gguf")) == []
+    status, error, _ = kotae(
+        "eval", "quant", str(long_base), str(long_base), "--questions", str(questions), "--adapter", "x"
+    )
+    assert (status, error["error"]["code"]) == (3, "quant_adapter_alone")
+
+
+def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
+    path = tmp_path / "遅い.jsonl"
+    path.write_text('{"question": "一つ目"}\n{"question": "!slow とても長い答えになる質問をします"}\n', "utf-8")
+    process = start("eval", "questions", str(path), "--model", str(long_base), "--name", "遅い")
+    evaluations = places(tmp_path).evaluations
+
+    def is_answered() -> bool:
+        return any(len(one.read_bytes().splitlines()) > 1 for one in evaluations.glob("*/answers/*.kotae-batch"))
+
+    wait_until(is_answered)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    (entry,) = kotae("eval", "list")[1]["evaluations"]
+    assert entry["state"] == "waiting"
+    assert kotae("eval", "show", "遅い")[1]["error"]["code"] == "evaluation_not_finished"
+    status, found, _ = kotae("eval", "resume", "遅い")
+    assert (status, len(found["systems"][0]["answers"])) == (0, 2)
