@@ -2,11 +2,12 @@
 
 import itertools
 
+from app.core.datasets.duplicates import normalized
 from app.core.documents import clauses, sentences, table_heads
 from app.core.documents.records import Passage
 from app.core.documents.sentences import Sentence
 
-QUOTE_MIN, QUOTE_MAX = 15, 300  # characters
+QUOTE_MIN, QUOTE_MAX = 15, 300  # characters, of the first without blanks
 
 
 def alternatives(passage: Passage) -> list[str]:
@@ -18,7 +19,9 @@ def alternatives(passage: Passage) -> list[str]:
         if one.kind == following.kind == "text" and "\n" not in text[one.end : following.start]:
             places.append((one.start, following.end))
     pieces = (text[start:end] for start, end in sorted(places))
-    return list(dict.fromkeys(piece for piece in pieces if QUOTE_MIN <= len(piece) <= QUOTE_MAX))
+    return list(
+        dict.fromkeys(piece for piece in pieces if len(normalized(piece)) >= QUOTE_MIN and len(piece) <= QUOTE_MAX)
+    )
 
 
 def _quotable(passage: Passage) -> list[Sentence]:
