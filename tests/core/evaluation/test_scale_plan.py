@@ -177,6 +177,7 @@ def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: 
     assert [(one.rows, one.unusable) for one in material.subsets] == [(19, 1), (29, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not KASENSABO.is_dir(), reason="needs ../shared/data/kasensabo")
 def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout() -> None:
     path = KASENSABO / "train_all_merged_5578.jsonl"

@@ -1,0 +1,173 @@
+"""`kotae eval scale`: how much training data is enough, by training on several amounts of it."""
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.cli import ask, eval_questions, eval_run, eval_sets
+from app.cli.main import set_command
+from app.cli.output import Output
+from app.cli.train_live import duration
+from app.core import settings, speed
+from app.core.errors import AppError
+from app.core.evaluation import scale_plan, scale_subsets
+from app.core.evaluation import study as studies
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.scale_plan import Planned
+from app.core.evaluation.scale_subsets import Material
+from app.core.evaluation.study import Contender, Study
+from app.core.paths import Paths
+from app.core.presets import Choices
+from app.core.records import LocalModel
+from app.core.store import Store
+from app.core.training import bases, drafting, planning
+from app.core.wording import help_text, phrase, size
+from app.services import training
+from app.services.training import Trainer
+from trainer.spec import PRESETS
+
+_MOST_SEEDS = 20
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _scale)
+    parser.add_argument("data", metavar="DATA", help=help_text("eval scale data"))
+    parser.add_argument("--base", metavar="ID|FILE|DIR", required=True, help=help_text("train run --base"))
+    parser.add_argument("--sizes", metavar="N,N,…", help=help_text("eval scale --sizes"))
+    parser.add_argument(
+        "--seeds", metavar="N", type=int, default=scale_plan.SEEDS, help=help_text("eval scale --seeds")
+    )
+    parser.add_argument("--no-control", action="store_true", help=help_text("eval scale --no-control"))
+    parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
+    parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
+    parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval scale --divide"))
+    parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
+    parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`."""
+    ask.check("--seeds", options.seeds, 1, _MOST_SEEDS)
+    trainer = training.locate(where.data)
+    material = _material(options)
+    asked = eval_sets.load(options.questions, where, output) if options.questions else None
+    name = options.name or material.name
+    folder = studies.new_folder(where.evaluations, name, time.time())
+    models = _models(where)
+    planned = _planned(options, name, folder, material, trainer, models, where, output)
+    try:
+        contenders = _contenders(planned, models) if asked else ()
+        questions = asked or scale_plan.holdout_questions(material, folder)
+        study = _study(folder.name, name, questions, contenders, planned, where)
+        studies.create(folder, study, questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _tell(planned, material, output)
+    return eval_run.run_study(folder, where, output)
+
+
+def _material(options: argparse.Namespace) -> Material:
+    data = Path(options.data).expanduser()
+    if not options.subsets:
+        if options.divide is not None:
+            raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
+        return scale_subsets.nested(data, _sizes(options.sizes))
+    if options.sizes:
+        raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
+    ask.check("--divide", options.divide, 1, 1 << 20)
+    return scale_subsets.given(data, Path(options.subsets).expanduser(), options.divide or 1)
+
+
+def _sizes(said: str | None) -> list[int]:
+    try:
+        return [int(one) for one in said.split(",")] if said else []
+    except ValueError as error:
+        raise AppError("bad_option", option="--sizes", value=said, expected="50,100,200,400") from error
+
+
+def _planned(
+    options: argparse.Namespace,
+    name: str,
+    folder: Path,
+    material: Material,
+    trainer: Trainer,
+    models: Sequence[LocalModel],
+    where: Paths,
+    output: Output,
+) -> Planned:
+    wishes = {"base": options.base, "preset": options.preset, "name": name}
+    output.progress("plan_working")
+    try:
+        return scale_plan.plan(
+            folder,
+            material,
+            lambda files: drafting.draft({**wishes, **files}, where, models, trainer.converter),
+            lambda asked: planning.plan(
+                asked,
+                trainer.command if trainer.can_judge else None,  # the fake cannot plan
+                lambda kind: planning.device_of(kind, where.data / speed.FILE_NAME),
+            ),
+            range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + options.seeds),
+            has_control=not options.no_control,
+        )
+    finally:
+        output.end_progress()
+
+
+def _contenders(planned: Planned, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+    asked = planned.asked
+    return scale_plan.contenders(bases.model_for(asked, models), asked, planned.trainings)
+
+
+def _study(
+    id: str, name: str, questions: QuestionSet, contenders: tuple[Contender, ...], planned: Planned, where: Paths
+) -> Study:
+    return Study(
+        id=id,
+        name=name,
+        kind="scale",
+        set_name=questions.name,
+        set_version=questions.version,
+        set_sha256=questions.sha256,
+        label=questions.label,
+        contenders=contenders,
+        seeds=(0,),
+        choices=Choices(temperature=0.0, max_tokens=eval_questions.MAX_TOKENS),
+        context_tokens=settings.load(where.settings).context_tokens,
+        trainings=planned.trainings,
+        created_at=time.time(),
+    )
+
+
+def _tell(planned: Planned, material: Material, output: Output) -> None:
+    """What it will take, before it begins."""
+    largest = planned.largest
+    if not largest.counts.is_exact:
+        output.note("scale_estimate_guessed")
+    sizes = phrase("setting_between").join(f"{one.rows:,}" for one in material.subsets)
+    output.note(
+        "scale_estimate",
+        runs=len(planned.trainings),
+        sizes=sizes,
+        time=duration(planned.seconds),
+        disk=size(planned.disk_bytes),
+        free=size(largest.free_disk_bytes),
+    )
+    removed = [
+        phrase("scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
+        for one in material.subsets
+        if one.removed
+    ]
+    if removed:
+        output.note("scale_removed", counts=phrase("setting_between").join(removed))
+
+
+def _models(where: Paths) -> list[LocalModel]:
+    store = Store.open(where.database, where.backups)
+    try:
+        return store.local_models()
+    finally:
+        store.close()

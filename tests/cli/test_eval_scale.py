@@ -1,0 +1,66 @@
+"""`kotae eval scale`: planned, trained by a fake trainer, and told; what cannot be compared is refused first."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli import eval as commands
+from app.core.evaluation import study as studies
+from app.core.paths import locate
+from tests import models
+from tests.cli.conftest import Kotae
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(commands.ACTIONS, "scale", "eval_scale")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "点検.jsonl"
+    made = [{"instruction": f"{n * 7919 % 10_007:x} は？", "output": f"{n * 104_729 % 99_991:x}"} for n in range(120)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
+    return path
+
+
+def scale(kotae: Kotae, rows: Path, base: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    return kotae("eval", "scale", str(rows), "--base", str(base), *arguments)
+
+
+def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: Path, tmp_path: Path) -> None:
+    base = models.tiny_llama(tmp_path / "モデル.gguf", metadata={"llama.context_length": 4096})
+    questions = tmp_path / "質問.jsonl"
+    questions.write_text('{"question": "許容値は？", "answer": "180"}', encoding="utf-8")
+    given = ("--sizes", "20,60", "--seeds", "1", "--questions", str(questions), "--name", "量の研究")
+    status, found, told = scale(kotae, rows, base, *given)
+    assert status == 0, told
+    assert "3 回学習します（20、60 行）" in told
+    assert [one["name"].partition(" + ")[2] for one in found["systems"]] == ["", "学習 20 行", "学習 60 行"]
+    assert "データの量は足りています" in found["advice"][0]  # the fake learns as much from any of them
+    assert Path(found["report"]).is_file()
+    (entry,) = studies.listed(locate(str(tmp_path / "データ")).evaluations)
+    assert entry.study is not None
+    assert (entry.study.name, entry.state) == ("量の研究", "finished")
+    assert [(one.rows, one.is_control) for one in entry.study.trainings] == [(20, False), (60, False), (20, True)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--sizes", "60,20"), "scale_sizes_order"),
+        (("--sizes", "20,x"), "bad_option"),
+        (("--seeds", "0"), "bad_option"),
+        (("--divide", "2"), "bad_option"),
+        (("--subsets", "none.json"), "scale_indices_unreadable"),
+        (("--subsets", "none.json", "--sizes", "20,60"), "bad_option"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_and_leaves_nothing(
+    kotae: Kotae, rows: Path, base: Path, tmp_path: Path, arguments: tuple[str, ...], code: str
+) -> None:
+    status, found, _ = scale(kotae, rows, base, *arguments)
+    assert (status in (2, 3), found["error"]["code"]) == (True, code)
+    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
