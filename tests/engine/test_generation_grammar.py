@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.generation import grammar
+from app.core.generation.records import QUESTION_MAX
 from app.engine.messages import Sampling
 from tests.engine.child import Child
 
@@ -18,7 +19,7 @@ def test_a_model_that_writes_nonsense_quotes_one_of_the_sentences(tmp_path: Path
             pair = _said(child, grammar.pair(QUOTES), seed)
             assert list(pair) == ["quote", "question", "answer"]
             assert pair["quote"] in QUOTES
-            assert 0 < len(pair["question"]) <= grammar.QUESTION_MAX
+            assert 0 < len(pair["question"]) <= QUESTION_MAX
         score = _said(child, grammar.score())
         assert list(score) == ["reason", "score"]
         assert score["score"] in (0, 1, 2, 3)

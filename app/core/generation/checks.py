@@ -9,12 +9,11 @@ from app.core.documents import claims, evidence, quantities
 from app.core.documents.records import Passage
 from app.core.generation import words
 from app.core.generation.quotes import QUOTE_MIN
-from app.core.generation.records import UNANSWERABLE, Candidate
+from app.core.generation.records import ANSWER_MAX, QUESTION_MAX, UNANSWERABLE, Candidate
 from app.core.training.scores import is_looping, japanese_share
 
-QUESTION_MIN, QUESTION_MAX = 8, 120  # characters
-ANSWER_MIN, ANSWER_MAX = 2, 400
-JAPANESE_MIN = 0.5  # share of the letters of question and answer together
+QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
+JAPANESE_MIN = 0.5  # share of a question's letters
 KEYWORDS = "keywords"  # the style whose questions are no sentences
 ALIKE = replace(duplicates.DEFAULT, part="question")
 
@@ -104,8 +103,8 @@ def _of_quote(candidate: Candidate) -> Passage:
 
 def is_repeated(question: str, others: Sequence[str]) -> bool:
     """Whether a question is nearly one of the others (Jaccard index of character 5-grams)."""
-    rows = [Row(0, (Message("user", text), Message("assistant", ""))) for text in (question, *others)]
     if not others:
         return False
+    rows = [Row(0, (Message("user", text), Message("assistant", ""))) for text in (question, *others)]
     ((_, similarity),) = duplicates.nearest(rows, [0], range(1, len(rows)), ALIKE)
     return similarity >= ALIKE.threshold

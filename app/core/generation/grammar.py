@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from app.core.generation.records import SCORE_MAX
+from app.core.generation.records import ANSWER_MAX, QUESTION_MAX, SCORE_MAX
 
-QUESTION_MAX, ANSWER_MAX, REASON_MAX = 120, 400, 120  # characters
+REASON_MAX = 120  # characters
 
 _CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
 

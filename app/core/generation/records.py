@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.core.documents.records import Passage
 
 PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # categories beside the styles
+QUESTION_MAX, ANSWER_MAX = 120, 400  # characters
 SCORE_MIN, SCORE_MAX = 2, 3  # of the quality of a pair: what has less than the first is left out
 
 # Why something that was asked for is no pair; each has its words in `[text.generation_CODE]`.

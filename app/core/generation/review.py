@@ -97,10 +97,10 @@ def _pair(line: str) -> _Pair | None:
         pair = json.loads(line)
         quotes = [gold["quote"] for gold in pair["gold"]]
         texts = (pair["id"], pair["question"], pair["answer"], pair["provenance"]["passage"], *quotes)
-        is_sound = all(isinstance(one, str) for one in texts)
-    except (ValueError, KeyError, TypeError):
+        is_sound = all(isinstance(one, str) for one in texts) and rows.is_unchanged(pair)
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return pair if is_sound and rows.is_unchanged(pair) else None
+    return pair if is_sound else None
 
 
 def _cells(number: int, pair: _Pair) -> list[object]:

@@ -150,10 +150,12 @@ def test_a_table_without_its_columns_is_refused(pairs: list[dict[str, Any]], tmp
     assert raised.value.facts["missing"] == ["回答", "引用", "番号"]
 
 
-@pytest.mark.parametrize("spoil", ["text", "passage", "twice", "empty"])
+@pytest.mark.parametrize("spoil", ["text", "passage", "digest", "twice", "empty"])
 def test_a_file_that_was_changed_by_hand_is_refused(pairs: list[dict[str, Any]], tmp_path: Path, spoil: str) -> None:
     if spoil == "passage":
         pairs[0]["provenance"]["passage"] += "かぶりは5mmでよい。"
+    if spoil == "digest":
+        del pairs[0]["provenance"]["passage_sha256"]
     lines = [json.dumps(pair) for pair in pairs]
     lines = {"text": ["{", *lines], "twice": [lines[0], *lines], "empty": [""]}.get(spoil, lines)
     path = tmp_path / "変更.jsonl"
