@@ -145,6 +145,8 @@ def _study(
 def _tell(planned: Planned, material: Material, output: Output) -> None:
     """What it will take, before it begins."""
     largest = planned.largest
+    if material.unusable:
+        output.note("split_unusable", count=f"{material.unusable:,}")
     if not largest.counts.is_exact:
         output.note("scale_estimate_guessed")
     sizes = phrase("setting_between").join(f"{one.rows:,}" for one in material.subsets)

@@ -41,7 +41,7 @@ class Subset:
 class Material:
     """`subsets`: by rows, rising. `validation`, `holdout`: JSON Lines, the same for every run. `name`: of the source.
 
-    `is_nested`: each subset is the beginning of the next one.
+    `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Material:
     validation: bytes
     holdout: bytes
     is_nested: bool
+    unusable: int = 0
 
 
 def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
@@ -57,17 +58,19 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
     scale_size_small, scale_size_large, and as `reading.read`.
     """
+    unusable = 0
     if data.is_dir():
         split.verify(data)
         train, validation, holdout = ((data / f"{part}.jsonl").read_bytes() for part in rows.PARTS)
     else:
-        made = split.split(reading.read(data).rows)
+        imported = reading.read(data)
+        made, unusable = split.split(imported.rows), len(imported.bad)
         train, validation, holdout = (_raw(made.part(part)) for part in rows.PARTS)
     lines = [line for line in train.splitlines(keepends=True) if line.strip()]
     wanted = list(sizes) or _default(len(lines))
     _check(wanted, len(lines))
     subsets = tuple(Subset(size, b"".join(lines[:size])) for size in wanted)
-    return Material(data.stem, subsets, validation, holdout, is_nested=True)
+    return Material(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable)
 
 
 def given(data: Path, indices: Path, divisor: int = 1) -> Material:
@@ -94,7 +97,7 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     subsets.sort(key=lambda one: one.rows)
     _check([one.rows for one in subsets], len(by_place))
     kept = [row for row in validation if row.id not in like]
-    return Material(data.stem, tuple(subsets), _raw(kept), _raw(holdout), is_nested=False)
+    return Material(data.stem, tuple(subsets), _raw(kept), _raw(holdout), is_nested=False, unusable=len(found.bad))
 
 
 # ------------------------------------------------------------------------- private

@@ -90,6 +90,11 @@ def test_a_file_is_split_as_the_command_does_it(data: Path) -> None:
     )
 
 
+def test_rows_of_a_file_that_are_none_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", [*lines_of(100), {"instruction": "", "output": ""}])
+    assert scale_subsets.nested(path, (20, 50)).unusable == 1
+
+
 @pytest.mark.parametrize(
     ("sizes", "code"),
     [
@@ -175,6 +180,7 @@ def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: 
     rows[3] = {"instruction": "", "output": ""}
     material = _given(tmp_path, rows, {"20": list(range(20)), "30": list(range(30))})
     assert [(one.rows, one.unusable) for one in material.subsets] == [(19, 1), (29, 1)]
+    assert material.unusable == 1
 
 
 @pytest.mark.slow
