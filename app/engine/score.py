@@ -43,7 +43,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     send(Phase("loading"))
     model = ScoredModel(Path(job.model), job.adapter)
     try:
-        holdout = kept or _tokenized(job.texts, model)
+        holdout = kept or tokenized(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
         model.open(*_context_tokens(job, holdout))
         scoring = _Scoring(model, job, holdout, send)
@@ -62,7 +62,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     }
 
 
-def _tokenized(texts: tuple[Text, ...], model: ScoredModel) -> Holdout:
+def tokenized(texts: tuple[Text, ...], model: ScoredModel) -> Holdout:
     """As if they had been kept back: of the ids only the answers' are labels, and no end follows them."""
     return Holdout(tuple(_example(text, model) for text in texts), chats=(), end_ids=())
 

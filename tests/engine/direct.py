@@ -44,7 +44,7 @@ def _of_text(model: Any, ids: tuple[int, ...], places: tuple[int, ...]) -> Itera
         size = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model))
         for place in places:
             logits = np.ctypeslib.as_array(api.llama_get_logits_ith(context, place - 1), (size,)).astype(np.float64)
-            yield logits - np.logaddexp.reduce(logits)
+            yield logits - _log_sum(logits)
     finally:
         api.llama_batch_free(batch)
         api.llama_free(context)
@@ -57,9 +57,13 @@ def divergence(p: Row, q: Row) -> float:
 
 def divergence_of_likeliest(p: Row, q: Row, kept: int = 1024) -> float:
     """The same over the `kept` likeliest tokens of p and all others as one."""
-    order = np.argsort(p)
+    if kept >= len(p):
+        return divergence(p, q)
+    order = np.argpartition(p, -kept)
     first, others = order[-kept:], order[:-kept]
-    merged = [(p[first], q[first])]
-    if len(others):
-        merged.append((np.logaddexp.reduce(p[others]), np.logaddexp.reduce(q[others])))
-    return float(sum(np.sum(np.exp(mine) * (mine - theirs)) for mine, theirs in merged))
+    return divergence(p[first], q[first]) + divergence(_log_sum(p[others]), _log_sum(q[others]))
+
+
+def _log_sum(logs: Row) -> Row:
+    highest = logs.max()
+    return np.asarray(highest + np.log(np.exp(logs - highest).sum()))

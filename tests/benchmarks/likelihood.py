@@ -1,0 +1,111 @@
+"""Likelihood and divergence of a quantized model on real text, as the scoring child has them and by their definitions.
+
+`python -m tests.benchmarks.likelihood [MODEL.gguf] [--against F16.gguf]`: by default the trial model against its own
+weights in f16. The answers are paragraphs of the manual, their headings the questions. Prints time and memory of both
+children, the largest differences of a single token, and how far the divergence over the 1,024 likeliest tokens and the
+rest falls short of the one over all.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from app.core import catalogue, local_models, starter
+from app.core.evaluation import likelihood
+from app.core.evaluation.likelihood import Text
+from app.core.evaluation.records import Question
+from app.core.training import scores
+from app.core.training.holdout import Holdout
+from app.core.training.scores import Scores
+from app.engine.reference import About, Reader
+from app.engine.score import tokenized
+from app.engine.score_job import Score
+from app.engine.scored_model import ScoredModel
+from tests.convert import engine_side
+from tests.engine import direct, jobs
+
+MANUAL = Path(__file__).parents[2] / "resources" / "manual" / "manual.ja.md"
+ANSWERS, LEAST_CHARACTERS = 16, 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", nargs="?", type=Path)
+    parser.add_argument("--against", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = asked.model or starter.assemble(folder)
+        f16 = asked.against or folder / "f16.gguf"
+        if not asked.against:
+            engine_side.requantize(model, f16)
+        texts = likelihood.texts(questions(), form_of(model))
+        first = Score(str(f16), "", str(folder / "scores"), "", str(folder / "reference"), True, texts=texts)
+        in_child(first, folder)
+        found = in_child(Score(str(model), "", first.target, reference=first.reference, texts=texts), folder)
+        token_by_token(f16, model, texts, Path(first.reference), found)
+
+
+def questions() -> list[Question]:
+    """Paragraphs of the manual after the headings that they stand under."""
+    found, heading = [], ""
+    for paragraph in MANUAL.read_text("utf-8").split("\n\n"):
+        if paragraph.startswith("#"):
+            heading = paragraph.lstrip("# ")
+        elif len(paragraph) >= LEAST_CHARACTERS:
+            found.append(Question(str(len(found)), heading, paragraph))
+    return found[:ANSWERS]
+
+
+def form_of(model: Path) -> catalogue.PromptForm:
+    return local_models.form_of(local_models.describe(model)) or catalogue.load().forms[local_models.FALLBACK_FORM]
+
+
+def in_child(job: Score, folder: Path) -> Scores:
+    end = jobs.finished(job, folder)
+    found = scores.read(Path(end.path))
+    speed = found.tokens / end.notes["seconds_reading"]
+    print(
+        f"{Path(job.model).name}: {found.tokens} tokens of {len(found.examples)} answers; {end.seconds:.1f} s, "
+        f"{speed:.0f} tokens/s, peak {end.peak_rss_bytes / 2**20:.0f} MiB"
+    )
+    return found
+
+
+def token_by_token(f16: Path, model: Path, texts: tuple[Text, ...], reference: Path, found: Scores) -> None:
+    ours = ScoredModel(model, "")
+    holdout = tokenized(texts, ours)
+    ours.open(max(len(example.ids) for example in holdout.examples))
+    about = About(holdout.positions, ours.vocabulary, holdout.digest)
+    reader = Reader(reference, about)
+    asked = [(example.ids, example.trained) for example in holdout.examples]
+    rows = zip(
+        log_p(ours, holdout), direct.log_probabilities(f16, asked), direct.log_probabilities(model, asked), strict=True
+    )
+    tokens = [ids[place] for ids, places in asked for place in places]
+    table = []
+    for token, (mine, p, q) in zip(tokens, rows, strict=True):
+        by_definition = -q[token], direct.divergence_of_likeliest(p, q), p.argmax() == q.argmax()
+        table.append((-mine[token], *reader.compare(mine), *by_definition, direct.divergence(p, q)))
+    reader.close()
+    ours.close()
+    nll, kept, same, nll_direct, kept_direct, same_direct, whole = np.array(table, np.float64).T
+    print(f"vocabulary {about.vocabulary}, {ours.rows} rows at once, reference {about.size_bytes / 2**20:.1f} MiB")
+    print(f"NLL {found.nll:.6f}, direct {nll_direct.mean():.6f}; a token differs by {abs(nll - nll_direct).max():.1e}")
+    print(f"KLD {found.divergence:.6f}, direct {kept_direct.mean():.6f}; {abs(kept - kept_direct).max():.1e}")
+    print(f"KLD over all tokens {whole.mean():.6f}: kept is {1 - kept_direct.mean() / whole.mean():.1%} less")
+    print(f"same token first {found.same_first_share:.4f}, direct {same_direct.mean():.4f}")
+    assert (same == same_direct).all()
+    assert (kept_direct <= whole + 1e-9).all()
+
+
+def log_p(model: ScoredModel, holdout: Holdout) -> Iterator[direct.Row]:
+    for example in holdout.examples:
+        yield from model.log_probabilities(example.ids, example.trained, lambda _tokens: None)
+
+
+if __name__ == "__main__":
+    main()
