@@ -54,7 +54,11 @@ def fit(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float, float, fl
 def curve(
     sizes: Sequence[int], runs: Sequence[Sequence[Sequence[float]]], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> Curve | None:
-    """`runs`: of each size, of each seed, the nats of each example. `groups`: examples that are drawn together."""
+    """`runs`: of each size, of each seed, the nats of each example. `groups`: examples that are drawn together.
+
+    Of simulated studies the interval held the truth in 95 % with three seeds and in 83 % with one, whose chance it
+    cannot see (`tests/benchmarks/scale_study.py`).
+    """
     values = [np.asarray(one, np.float64) for one in runs]
     weights = np.asarray(tokens, np.float64)
     losses = [float(one.mean(0).sum() / weights.sum()) for one in values]

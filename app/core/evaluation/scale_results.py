@@ -136,53 +136,9 @@ class Scale:
         return sum(run.course.reason == "early_stopping" for run in found) / len(found)
 
 
-def measure(study: Study) -> Scale:
-    """Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
-    trainings = study.trainings
-    if not all(map(steps.is_trained, trainings)):
-        raise AppError("evaluation_not_finished", id=study.id)
-    kept = [holdout.read(Path(training.folder) / runs.HOLDOUT) for training in trainings]
-    if len({one.digest for one in kept}) > 1:
-        raise AppError("evaluation_damaged", id=study.id, reason="the runs have different hold-outs")
-    first = kept[0]
-    judged = _Judged(
-        tuple(example.base_nll for example in first.examples),
-        tuple(len(example.trained) for example in first.examples),
-        _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
-    )
-    found = [
-        Measured(training, tuple(example.adapter_nll for example in one.examples), _course(training))
-        for training, one in zip(trainings, kept, strict=True)
-    ]
-    if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
-        raise AppError("evaluation_damaged", id=study.id, reason="a loss is missing")
-    return _scale(judged, found)
-
-
-def course_of(told: History) -> Course:
-    validation = tuple((one.step, one.loss) for one in told.evaluations)
-    training = _means(told, [step for step, _ in validation if step > 0])
-    best = min(validation, key=lambda one: one[1], default=(0, math.nan))
-    last = told.steps[-1].step if told.steps else 0
-    end = told.finished
-    by_step = dict(training)
-    return Course(
-        steps=end.step if end else last,
-        best_step=end.best_step if end else best[0],
-        reason=end.reason if end else "",
-        training=training,
-        validation=validation,
-        overfit_step=_overfit(training, validation),
-        gap=best[1] - by_step[best[0]] if best[0] in by_step else None,
-    )
-
-
-# ------------------------------------------------------------------------- private
-
-
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """The hold-out: nats of the base, tokens and group of each example."""
+class Judged:
+    """What all runs are judged by: of each example of the hold-out the nats of the base, tokens and group."""
 
     base: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -207,12 +163,31 @@ class _Judged:
         return Change(bootstrap.interval(before, after, self.tokens), grouped, by_seed)
 
 
-def _mean(found: Iterable[Measured]) -> list[float]:
-    """Nats of each example, the mean over runs."""
-    return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
+def measure(study: Study) -> Scale:
+    """Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
+    trainings = study.trainings
+    if not all(map(steps.is_trained, trainings)):
+        raise AppError("evaluation_not_finished", id=study.id)
+    kept = [holdout.read(Path(training.folder) / runs.HOLDOUT) for training in trainings]
+    if len({one.digest for one in kept}) > 1:
+        raise AppError("evaluation_damaged", id=study.id, reason="the runs have different hold-outs")
+    first = kept[0]
+    judged = Judged(
+        tuple(example.base_nll for example in first.examples),
+        tuple(len(example.trained) for example in first.examples),
+        _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
+    )
+    found = [
+        Measured(training, tuple(example.adapter_nll for example in one.examples), _course(training))
+        for training, one in zip(trainings, kept, strict=True)
+    ]
+    if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
+        raise AppError("evaluation_damaged", id=study.id, reason="a loss is missing")
+    return of_runs(judged, found)
 
 
-def _scale(judged: _Judged, found: Sequence[Measured]) -> Scale:
+def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
+    """`found`: of two sizes or more."""
     main = [run for run in found if not run.training.is_control]
     by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
     sizes, previous = list[Size](), list[Measured]()
@@ -243,11 +218,37 @@ def _scale(judged: _Judged, found: Sequence[Measured]) -> Scale:
     )
 
 
+def course_of(told: History) -> Course:
+    validation = tuple((one.step, one.loss) for one in told.evaluations)
+    training = _means(told, [step for step, _ in validation if step > 0])
+    best = min(validation, key=lambda one: one[1], default=(0, math.nan))
+    last = told.steps[-1].step if told.steps else 0
+    end = told.finished
+    by_step = dict(training)
+    return Course(
+        steps=end.step if end else last,
+        best_step=end.best_step if end else best[0],
+        reason=end.reason if end else "",
+        training=training,
+        validation=validation,
+        overfit_step=_overfit(training, validation),
+        gap=best[1] - by_step[best[0]] if best[0] in by_step else None,
+    )
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _mean(found: Iterable[Measured]) -> list[float]:
+    """Nats of each example, the mean over runs."""
+    return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
+
+
 def _rows(found: Iterable[Measured]) -> list[int]:
     return sorted({run.training.rows for run in found})
 
 
-def _controls(judged: _Judged, found: Sequence[Measured], by_rows: dict[int, list[Measured]]) -> Iterable[Control]:
+def _controls(judged: Judged, found: Sequence[Measured], by_rows: dict[int, list[Measured]]) -> Iterable[Control]:
     """Those whose size and the largest have a run of the same seed."""
     largest = max(by_rows)
     for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
