@@ -13,6 +13,7 @@ ACTIONS = {
     "questions": "eval_questions",
     "documents": "eval_questions",
     "quant": "eval_quant",
+    "scale": "eval_scale",
     "judge": "eval_questions",
     "list": "eval_run",
     "show": "eval_run",
