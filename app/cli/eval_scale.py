@@ -158,6 +158,8 @@ def _tell(planned: Planned, material: Material, output: Output) -> None:
         disk=size(planned.disk_bytes),
         free=size(largest.free_disk_bytes),
     )
+    if not largest.has_memory:  # the first run will say so too, but only once it has begun
+        output.note("plan_short", allowed=size(largest.allowed_bytes), total=size(largest.memory.total))
     removed = [
         phrase("scale_removed_of", rows=f"{one.rows + one.removed:,}", removed=one.removed)
         for one in material.subsets
