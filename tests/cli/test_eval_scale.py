@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.cli import eval as commands
 from app.core.evaluation import study as studies
 from app.core.paths import locate
 from tests import models
 from tests.cli.conftest import Kotae
-
-
-@pytest.fixture(autouse=True)
-def command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(commands.ACTIONS, "scale", "eval_scale")
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[Sectio
     )
     course = Section(
         phrase("scale_course_title"),
-        (*_course_told(found), _settings(study)),
+        (*_course_told(found), _settings(study), *([phrase("scale_settings_control")] if found.controls else [])),
         tuple(filter(None, _course_plots(found))),
         (_courses(found),),
     )

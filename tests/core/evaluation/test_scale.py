@@ -433,7 +433,9 @@ def test_three_sizes_have_no_curve_and_say_so(tmp_path: Path) -> None:
 
 def test_without_a_control_there_is_no_section_of_it(tmp_path: Path) -> None:
     study = Folder(tmp_path, noise=0.05).study(main(lambda rows, _: law(rows)))
-    assert len(scale.sections(study, tmp_path, NO_QUESTIONS)) == 2
+    found = scale.sections(study, tmp_path, NO_QUESTIONS)
+    assert len(found) == 2
+    assert not any("そろえた" in sentence for section in found for sentence in section.sentences)
 
 
 def test_what_makes_the_numbers_doubtful_is_said(tmp_path: Path) -> None:
