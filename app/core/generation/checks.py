@@ -43,7 +43,7 @@ def _question(candidate: Candidate) -> str:
         return "question_too_long"
     if _is_broken(text, whole=False):
         return "broken"
-    if words.pattern("refers").search(text) or (evidence.content_terms(text) and evidence.refers_back(text)):
+    if words.pattern("refers").search(text):
         return "refers_to_text"
     share = japanese_share(text)
     if share is None or share < JAPANESE_MIN:

@@ -6,6 +6,7 @@ from app.core.datasets.duplicates import normalized
 from app.core.documents import clauses, sentences, table_heads
 from app.core.documents.records import Passage
 from app.core.documents.sentences import Sentence
+from app.core.generation import words
 
 QUOTE_MIN, QUOTE_MAX = 15, 300  # characters, of the first without blanks
 
@@ -25,7 +26,7 @@ def alternatives(passage: Passage) -> list[str]:
 
 
 def _quotable(passage: Passage) -> list[Sentence]:
-    """Without headings, those between two sections among them, and rows that only name columns."""
+    """Without headings, those between two sections among them, captions, and rows that only name columns."""
     text = passage.section.text
     extents = [(start, end) for _, start, end in clauses.extents(passage)]
     heads = {head.start for head in table_heads.find(text)}
@@ -34,5 +35,6 @@ def _quotable(passage: Passage) -> list[Sentence]:
         for one in sentences.split(text)
         if one.kind != "heading"
         and one.start not in heads
+        and not words.pattern("caption").match(text, one.start)
         and any(start <= one.start and one.end <= end for start, end in extents)
     ]

@@ -87,7 +87,7 @@ def test_a_passage_is_cut_after_a_sentence(tmp_path: Path) -> None:
 
 def test_quotes_are_sentences_alone_and_two_on_a_line() -> None:
     text = "図 1 の　見 出 し 、 全 体\n一つ目の文は、かぶりについて述べる。二つ目の文は、継手について述べる。\n"
-    text += "三つ目の文は、定着について述べる。"
+    text += "三つ目の文は、定着について述べる。\n図3-6　かぶりと継手と定着の位置の関係"
     assert quotes.alternatives(passage(text)) == [
         "一つ目の文は、かぶりについて述べる。",
         "一つ目の文は、かぶりについて述べる。二つ目の文は、継手について述べる。",
