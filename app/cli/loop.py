@@ -1,9 +1,9 @@
-"""Qt's event loop for a command that waits for children: runs until told to stop, and listens to Ctrl+C."""
+"""Qt's event loop for a command that waits for children: until told to stop, at Ctrl+C, or at a bug."""
 
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
 
@@ -21,22 +21,31 @@ class Waiting:
         self._loop = QEventLoop()
         self.was_interrupted = False
         self._is_impatient = False
+        self._bug: BaseException | None = None
 
     def run(self) -> None:
-        """Raises KeyboardInterrupt at the second Ctrl+C."""
+        """Raises KeyboardInterrupt at the second Ctrl+C, and what a slot raised: the loop would go on for ever."""
         # Python handles signals between bytecodes, and Qt's loop runs none: the timer gives it some.
         pulse = QTimer(interval=100)
         pulse.timeout.connect(lambda: None)
         pulse.start()
-        before = signal.signal(signal.SIGINT, self._on_signal)
+        before, hook = signal.signal(signal.SIGINT, self._on_signal), sys.excepthook
+        sys.excepthook = self._on_bug
         try:
             self._loop.exec()
         finally:
             signal.signal(signal.SIGINT, before)
+            sys.excepthook = hook
+        if self._bug is not None:
+            raise self._bug
         if self._is_impatient:
             raise KeyboardInterrupt
 
     def stop(self) -> None:
+        self._loop.quit()
+
+    def _on_bug(self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        self._bug = self._bug or error
         self._loop.quit()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
 """A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.results import Judgement
 from app.core.evaluation.steps import Answers, Likelihood, Step
 from app.core.evaluation.study import Made, Study, Training
+from app.core.training import runs
 from app.engine.messages import Unload
 from app.engine.score_job import Score
 from app.services import background, study_work
@@ -112,6 +114,8 @@ class StudyRun(QObject):
         if isinstance(step, Made) and not step.is_shared:
             with contextlib.suppress(OSError):  # then its size is not known when it is gone
                 steps.note_size(Path(step.path))
+        if isinstance(step, Training):
+            shutil.rmtree(Path(step.folder) / runs.CHECKPOINTS, ignore_errors=True)  # it has ended; a GB each at 8B
         self._look()
 
     def _work_of(self, step: Step) -> Work:
@@ -218,6 +222,9 @@ class StudyRun(QObject):
         background.run(work, deliver, self._fail)
 
     def _fail(self, error: AppError) -> None:
+        if error.code == "reference_unreadable":  # the next try makes it again
+            for path in (self._folder / studies.LIKELIHOODS).glob(f"{steps.REFERENCE}*"):
+                path.unlink(missing_ok=True)
         self._release()
         self.failed.emit(error)
 

@@ -129,7 +129,7 @@ def standing_of(out: Path) -> tuple[Head, int] | None:
 
 
 def results_of(out: Path) -> dict[int, Result]:
-    """What is answered so far, by the question's line. Raises AppError("batch_journal_damaged"), and as `whole_file`."""
+    """What is answered so far, by the question's line. Raises AppError: batch_journal_damaged, and as `whole_file`."""
     try:
         stored = _read(path_of(out))
     except OSError as error:

@@ -1,6 +1,6 @@
 """What a study advises, in sentences: which system to use, and whether that is more than chance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.core.evaluation import comparing, quant_plan, scale
@@ -11,10 +11,12 @@ from app.core.evaluation.study import Contender, Study
 from app.core.training import plots
 from app.core.training.bootstrap import LEAST_UNITS
 from app.core.training.plots import Series
+from app.core.training.scores import ExampleScore
 from app.core.wording import phrase, size
 
 LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
 LOSS_NATS = 0.02  # a token: a quantization that costs more is named (as the gate of a training does)
+DIVERGENCE_NATS = 0.1  # a token from F16: above it the first choice is another one in a fifth of places or more
 
 
 def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
@@ -116,6 +118,9 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
     for contender, one in zip(study.contenders, found.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
     told = [sentence for family in families.values() for sentence in _of_family(found, family)]
+    unpacked = [one for one in study.made if one.form == "folder"]
+    if unpacked and (form := _form_of(study, unpacked[0].source)):
+        told.append(phrase("quant_from_quantized", form=form))
     rows = tuple(_row(one, family[0]) for family in families.values() for one in family)
     head = tuple(phrase(f"quant_{name}") for name in _QUANT_HEAD)
     drawn = plots.plot(
@@ -133,6 +138,10 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
 _QUANT_HEAD = ("system", "size", "memory", "speed", "first_token", "nll", "loss", "divergence", "same_first", "score")
 
 
+def _form_of(study: Study, path: str) -> str:
+    return next((one.model.quantization for one in study.contenders if one.model.path == path), "")
+
+
 def _family_name(family: str) -> str:
     return phrase(f"quant_family_{family if family in (quant_plan.BASE, quant_plan.TUNED) else 'other'}")
 
@@ -141,22 +150,30 @@ def _of_family(found: Evaluation, family: Sequence[SystemResult]) -> list[str]:
     """The smallest that loses nothing that was measured, and what loses."""
     first, told = family[0], list[str]()
     losses = {one.system.id: loss for one in family[1:] if (loss := _loss(one, first)) is not None}
-    good = [one for one in family if losses.get(one.system.id, 0.0) <= LOSS_NATS and not _is_worse(found, first, one)]
+    apart = {one.system.id for one in family[1:] if (_divergence(one) or 0.0) > DIVERGENCE_NATS}
+    good = [
+        one
+        for one in family
+        if losses.get(one.system.id, 0.0) <= LOSS_NATS
+        and one.system.id not in apart
+        and not _is_worse(found, first, one)
+    ]
     smallest = min(good, key=lambda one: one.system.size_bytes)
     told.append(phrase("quant_advice", name=smallest.system.name, size=size(smallest.system.size_bytes)))
     for one in family[1:]:
         loss = losses.get(one.system.id)
         if loss is not None and loss > LOSS_NATS:
             told.append(phrase("quant_loses", name=one.system.name, loss=f"{loss:+.3f}"))
+        elif one.system.id in apart:
+            facts = {"divergence": f"{_divergence(one) or 0:.3f}", "same": f"{_same_first(one) or 0:.0%}"}
+            told.append(phrase("quant_differs", name=one.system.name, **facts))
         elif _is_worse(found, first, one):
             told.append(_compared(found, first, one))
     return [one for one in told if one]
 
 
 def _row(one: SystemResult, first: SystemResult) -> tuple[str, ...]:
-    tokens = sum(example.tokens for example in one.likelihoods)
-    divergences = [example.divergence for example in one.likelihoods if example.divergence is not None]
-    same = [example.same_first for example in one.likelihoods if example.same_first is not None]
+    divergence, same = _divergence(one), _same_first(one)
     speeds = [row.tokens_per_s for row in one.rows if row.tokens_per_s]
     firsts = [row.first_token_s for row in one.rows if row.first_token_s]
     scores = [row.marks.score for row in one.rows if row.marks.score is not None]
@@ -169,15 +186,29 @@ def _row(one: SystemResult, first: SystemResult) -> tuple[str, ...]:
         f"{_mean(firsts):.2f}" if firsts else "-",
         f"{nll:.4f}" if nll is not None else "-",
         f"{loss:+.4f}" if loss is not None and one is not first else "-",
-        f"{sum(divergences) / tokens:.4f}" if divergences and tokens and one is not first else "-",
-        f"{sum(same) / tokens:.1%}" if same and tokens and one is not first else "-",
+        f"{divergence:.4f}" if divergence is not None else "-",
+        f"{same:.1%}" if same is not None else "-",
         f"{_mean(scores):.3f}" if scores else "-",
     )
 
 
 def _nll(one: SystemResult) -> float | None:
+    return _per_token(one, lambda example: example.nll)
+
+
+def _divergence(one: SystemResult) -> float | None:
+    """None of what the others are compared with."""
+    return _per_token(one, lambda example: example.divergence)
+
+
+def _same_first(one: SystemResult) -> float | None:
+    return _per_token(one, lambda example: example.same_first)
+
+
+def _per_token(one: SystemResult, of: Callable[[ExampleScore], float | None]) -> float | None:
+    found = [value for example in one.likelihoods if (value := of(example)) is not None]
     tokens = sum(example.tokens for example in one.likelihoods)
-    return sum(example.nll for example in one.likelihoods) / tokens if tokens else None
+    return sum(found) / tokens if found and tokens else None
 
 
 def _loss(one: SystemResult, first: SystemResult) -> float | None:

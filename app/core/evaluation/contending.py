@@ -119,10 +119,6 @@ def _name(model: LocalModel, tuning: Tuning | None, documents: Documents | None)
     return phrase("system_with", name=name, other=phrase("system_way_documents")) if documents else name
 
 
-def merged_name(model: LocalModel, tuning: Tuning) -> str:
-    return phrase("system_merged", name=model.name, adapter=tuning.name or phrase("system_card_adapter"))
-
-
 def renamed(one: Contender, name: str) -> Contender:
     return dataclasses.replace(one, system=dataclasses.replace(one.system, name=name))
 

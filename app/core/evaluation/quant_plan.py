@@ -16,6 +16,7 @@ from app.core.evaluation.study import MODELS, Contender, Made
 from app.core.quantizations import FORMS, Form
 from app.core.records import LocalModel
 from app.core.training import bases
+from app.core.wording import phrase
 
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
 _WHOLE = ("F16", "BF16", "F32")  # forms that others are made of
@@ -105,13 +106,15 @@ def _family(
             made[path] = Made(path, name, whole, size_bytes=_size(source, form))
         elif whole == source.model.path:
             name = source.model.quantization  # BF16 and F32 are taken as they are
+        if tuning is None and source.folder is None and name == source.model.quantization:
+            path = source.model.path  # it is there, and not what would come of quantizing it twice
+            made.pop(str(folder / f"{family}-{name}.gguf"), None)
         file = dataclasses.replace(
             model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, files=(), quantization=name,
             size_bytes=_size(source, form), card_id=None,
         )  # fmt: skip
-        one = contending.contender(file, None)
-        if tuning is not None:
-            one = contending.renamed(one, contending.merged_name(file, tuning))
+        named = phrase("quant_named", family=phrase(f"system_way_{family}"), form=name)
+        one = contending.renamed(contending.contender(file, None), named)
         found.append(dataclasses.replace(one, family=family))
     return found
 
@@ -119,7 +122,8 @@ def _family(
 def _unmerged(base: Contender, model: LocalModel, tuning: Tuning) -> Contender:
     """The base in its smallest form with the adapter beside it: quantizing after a merge can undo a training."""
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
-    return dataclasses.replace(contending.contender(file, tuning), family=TUNED)
+    name = phrase("quant_unmerged", family=phrase(f"system_way_{TUNED}"), form=base.system.quantization)
+    return dataclasses.replace(contending.renamed(contending.contender(file, tuning), name), family=TUNED)
 
 
 def _stem(model: LocalModel) -> str:

@@ -14,6 +14,8 @@ from app.core.evaluation import study as studies
 from app.core.evaluation.study import Contender, Made, Study, Training
 from app.core.training import runs
 
+REFERENCE = "reference-"  # what the names of those files begin with
+
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
@@ -131,7 +133,7 @@ def _compares(study: Study, folder: Path, family: str) -> bool:
 
 def _references(study: Study, folder: Path) -> dict[str, Path]:
     families = dict.fromkeys(one.family for one in study.contenders if one.family)
-    return {family: folder / studies.LIKELIHOODS / f"reference-{number}" for number, family in enumerate(families)}
+    return {family: folder / studies.LIKELIHOODS / f"{REFERENCE}{number}" for number, family in enumerate(families)}
 
 
 def _first(study: Study, family: str) -> Contender:

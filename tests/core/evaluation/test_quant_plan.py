@@ -1,0 +1,60 @@
+"""Which forms are made of what: everything from one F16 file, and what is there already is not made again."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core import local_models
+from app.core.evaluation import quant_plan
+from app.core.evaluation.contending import Tuning
+from app.core.evaluation.quant_plan import Source
+from app.core.quantizations import named
+from tests import models
+
+FORMS = named("F16,Q8_0,Q4_K_M")
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Source:
+    return quant_plan.of_model(local_models.describe(models.tiny_llama(tmp_path / "小.gguf")))
+
+
+@pytest.fixture
+def quantized(tmp_path: Path) -> Source:
+    path = models.tiny_llama(tmp_path / "小.gguf", metadata={"general.file_type": 15})
+    return quant_plan.of_model(local_models.describe(path))
+
+
+def test_forms_of_a_whole_file_are_made_of_it(whole: Source, tmp_path: Path) -> None:
+    plan = quant_plan.plan(whole, FORMS, None, tmp_path / "x", tmp_path / "bases")
+    assert [one.system.quantization for one in plan.contenders] == ["F32", "Q8_0", "Q4_K_M"]
+    assert plan.contenders[0].model.path == whole.model.path
+    assert {(made.form, made.source) for made in plan.made} == {
+        ("Q8_0", whole.model.path),
+        ("Q4_K_M", whole.model.path),
+    }
+    assert {one.family for one in plan.contenders} == {"base"}
+
+
+def test_a_quantized_file_is_unpacked_once_and_stands_for_its_own_form(quantized: Source, tmp_path: Path) -> None:
+    plan = quant_plan.plan(quantized, FORMS, None, tmp_path / "x", tmp_path / "bases")
+    assert [one.model.path == quantized.model.path for one in plan.contenders] == [False, False, True]
+    assert [(made.form, made.is_shared) for made in plan.made] == [("folder", True), ("F16", False), ("Q8_0", False)]
+    assert plan.made[1].source == plan.made[0].path
+
+
+def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(quantized: Source, tmp_path: Path) -> None:
+    tuned = (quantized.model, Tuning("/a.gguf", name="学習"))
+    plan = quant_plan.plan(quantized, FORMS, tuned, tmp_path / "x", tmp_path / "bases")
+    names = [one.system.name for one in plan.contenders]
+    assert names[3:] == ["学習後 F16", "学習後 Q8_0", "学習後 Q4_K_M", "学習後 Q4_K_M + アダプター"]
+    assert [one.family for one in plan.contenders] == ["base"] * 3 + ["tuned"] * 4
+    assert [bool(one.system.adapter) for one in plan.contenders] == [False] * 6 + [True]
+    assert plan.contenders[6].model.path == quantized.model.path
+    merged = next(made for made in plan.made if made.adapter)
+    assert merged.source == next(made.path for made in plan.made if made.form == "F16" and not made.adapter)
+
+
+def test_f16_comes_first_whether_it_is_named_or_not(whole: Source, tmp_path: Path) -> None:
+    plan = quant_plan.plan(whole, named("Q8_0"), None, tmp_path / "x", tmp_path / "bases")
+    assert [one.system.quantization for one in plan.contenders] == ["F32", "Q8_0"]
