@@ -14,6 +14,7 @@ ACTIONS = {
     "documents": "eval_questions",
     "quant": "eval_quant",
     "scale": "eval_scale",
+    "paper": "eval_paper",
     "judge": "eval_questions",
     "list": "eval_run",
     "show": "eval_run",

@@ -59,6 +59,12 @@ def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, outp
 
 def run_study(folder: Path, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted, and `kotae eval resume` goes on."""
+    status = carry_out(folder, where, output)
+    return status or tell(folder, *results_file.read(folder), output)
+
+
+def carry_out(folder: Path, where: Paths, output: Output) -> int:
+    """As `run_study`, without telling what was found."""
     study = studies.read(folder)
     app = application()
     has_documents = any(one.scope for one in study.contenders)
@@ -87,7 +93,7 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
     if running.evaluation is None:
         output.note("eval_interrupted", id=folder.name)
         return 128 + signal.SIGINT
-    return tell(folder, *results_file.read(folder), output)
+    return 0
 
 
 def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> int:

@@ -4,6 +4,7 @@ import argparse
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.cli import ask, eval_questions, eval_run, eval_sets
@@ -12,12 +13,12 @@ from app.cli.output import Output
 from app.cli.train_live import duration
 from app.core import settings, speed
 from app.core.errors import AppError
-from app.core.evaluation import scale_plan, scale_subsets
+from app.core.evaluation import judging, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.scale_plan import Planned
 from app.core.evaluation.scale_subsets import Material
-from app.core.evaluation.study import Contender, Study
+from app.core.evaluation.study import Contender, Study, Training
 from app.core.paths import Paths
 from app.core.presets import Choices
 from app.core.records import LocalModel
@@ -44,29 +45,65 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
     parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval scale --divide"))
     parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
+    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
+    parser.add_argument(
+        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+    )
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges."""
+
+    name: str
+    base: str
+    preset: str | None
+    seeds: int
+    has_control: bool
+    questions: QuestionSet | None = None
+    judge: LocalModel | None = None
+    judge_preset: str = "kotae"
 
 
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     ask.check("--seeds", options.seeds, 1, _MOST_SEEDS)
-    trainer = training.locate(where.data)
+    if options.judge and not options.questions:
+        options.missing("--questions")
     material = _material(options)
-    asked = eval_sets.load(options.questions, where, output) if options.questions else None
-    name = options.name or material.name
-    folder = studies.new_folder(where.evaluations, name, time.time())
-    models = _models(where)
-    planned = _planned(options, name, folder, material, trainer, models, where, output)
+    wish = Wish(
+        options.name or material.name,
+        options.base,
+        options.preset,
+        options.seeds,
+        not options.no_control,
+        eval_sets.load(options.questions, where, output) if options.questions else None,
+        ask.choose_model(options.judge, where) if options.judge else None,
+        options.judge_preset,
+    )
+    return eval_run.run_study(prepare(wish, material, where, output), where, output)
+
+
+def prepare(wish: Wish, material: Material, where: Paths, output: Output) -> Path:
+    """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`."""
+    trainer = training.locate(where.data)
+    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    models = models_of(where)
+    planned = planned_in(folder, wish, material, trainer, models, where, output)
     try:
-        contenders = _contenders(planned, models) if asked else ()
-        questions = asked or scale_plan.holdout_questions(material, folder)
-        study = _study(folder.name, name, questions, contenders, planned, where)
+        asked = planned.asked
+        contenders: tuple[Contender, ...] = ()
+        if wish.questions is not None:
+            contenders = scale_plan.contenders(bases.model_for(asked, models), asked, planned.trainings)
+        questions = wish.questions or scale_plan.holdout_questions(material, folder)
+        study = study_of(folder.name, "scale", wish, questions, contenders, planned.trainings, where)
         studies.create(folder, study, questions)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     _tell(planned, material, output)
-    return eval_run.run_study(folder, where, output)
+    return folder
 
 
 def _material(options: argparse.Namespace) -> Material:
@@ -88,17 +125,17 @@ def _sizes(said: str | None) -> list[int]:
         raise AppError("bad_option", option="--sizes", value=said, expected="50,100,200,400") from error
 
 
-def _planned(
-    options: argparse.Namespace,
-    name: str,
+def planned_in(
     folder: Path,
+    wish: Wish,
     material: Material,
     trainer: Trainer,
     models: Sequence[LocalModel],
     where: Paths,
     output: Output,
 ) -> Planned:
-    wishes = {"base": options.base, "preset": options.preset, "name": name}
+    """Makes the folder with data and specs. Raises AppError as `scale_plan.plan`."""
+    wishes = {"base": wish.base, "preset": wish.preset, "name": wish.name}
     output.progress("plan_working")
     try:
         return scale_plan.plan(
@@ -110,25 +147,27 @@ def _planned(
                 trainer.command if trainer.can_judge else None,  # the fake cannot plan
                 lambda kind: planning.device_of(kind, where.data / speed.FILE_NAME),
             ),
-            range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + options.seeds),
-            has_control=not options.no_control,
+            range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + wish.seeds),
+            has_control=wish.has_control,
         )
     finally:
         output.end_progress()
 
 
-def _contenders(planned: Planned, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
-    asked = planned.asked
-    return scale_plan.contenders(bases.model_for(asked, models), asked, planned.trainings)
-
-
-def _study(
-    id: str, name: str, questions: QuestionSet, contenders: tuple[Contender, ...], planned: Planned, where: Paths
+def study_of(
+    id: str,
+    kind: str,
+    wish: Wish,
+    questions: QuestionSet,
+    contenders: tuple[Contender, ...],
+    trainings: tuple[Training, ...],
+    where: Paths,
 ) -> Study:
+    """Answers are the likeliest ones, once."""
     return Study(
         id=id,
-        name=name,
-        kind="scale",
+        name=wish.name,
+        kind=kind,
         set_name=questions.name,
         set_version=questions.version,
         set_sha256=questions.sha256,
@@ -137,7 +176,9 @@ def _study(
         seeds=(0,),
         choices=Choices(temperature=0.0, max_tokens=eval_questions.MAX_TOKENS),
         context_tokens=settings.load(where.settings).context_tokens,
-        trainings=planned.trainings,
+        judge=wish.judge,
+        judge_preset=wish.judge_preset,
+        trainings=trainings,
         created_at=time.time(),
     )
 
@@ -169,7 +210,7 @@ def _tell(planned: Planned, material: Material, output: Output) -> None:
         output.note("scale_removed", counts=phrase("setting_between").join(removed))
 
 
-def _models(where: Paths) -> list[LocalModel]:
+def models_of(where: Paths) -> list[LocalModel]:
     store = Store.open(where.database, where.backups)
     try:
         return store.local_models()

@@ -105,9 +105,9 @@ def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
     if made.form == "folder":
         return GgufToHf(made.source, made.path)
     if made.adapter:
-        return Merge(made.source, made.adapter, made.path, _trainer(tools).converter)
+        return Merge(made.source, made.adapter, made.path, _converter(tools))
     if made.form == FORMS["F16"].name:
-        return HfToGguf(made.source, made.path, _trainer(tools).converter, "f16")
+        return HfToGguf(made.source, made.path, _converter(tools), "f16")
     return Quantize(made.source, made.path, made.form)
 
 
@@ -115,6 +115,13 @@ def _trainer(tools: Tools) -> Trainer:
     if tools.trainer is None:
         raise AppError("no_training_environment", path="")
     return tools.trainer
+
+
+def _converter(tools: Tools) -> str:
+    trainer = _trainer(tools)
+    if not trainer.converter:
+        raise AppError("converter_missing", path=str(trainer.environment.python.parent.parent))
+    return trainer.converter
 
 
 class TrainingWork(Work):

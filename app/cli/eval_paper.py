@@ -1,0 +1,176 @@
+"""`kotae eval paper`: the three stages of arXiv 2603.18037 on its own data, each a study that can be gone on with.
+
+1. How much training data: its subsets (not nested, one seed, no control), its settings, its test questions.
+2. Which base model: the best amount on each further base.
+3. Which quantization: the forms of the best tuned model.
+
+The judge has the paper's prompt. Without a graphics processor everything is a part of its size, which is said.
+"""
+
+import argparse
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.cli import ask, ask_adapter, eval_questions, eval_run, eval_scale, eval_sets, eval_words
+from app.cli.eval_scale import Wish
+from app.cli.main import set_command
+from app.cli.output import Output
+from app.core import quantizations, speed
+from app.core.errors import AppError
+from app.core.evaluation import advice, contending, quant_plan, results_file, scale_plan, scale_subsets
+from app.core.evaluation import study as studies
+from app.core.evaluation.quant_plan import PAPER_FORMS
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.report_parts import Section
+from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.evaluation.scale_subsets import Material
+from app.core.evaluation.study import Contender, Study, Training
+from app.core.paths import Paths
+from app.core.training import bases, planning
+from app.core.wording import help_text, phrase
+from app.services import training
+
+PRESET = "paper-2603.18037"
+ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
+REDUCED, REDUCED_QUESTIONS = 25, 20  # without a graphics processor: of the rows one in so many, and so many questions
+
+
+def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
+    set_command(parser, _paper)
+    parser.add_argument("folder", metavar="DIR", help=help_text("eval paper folder"))
+    parser.add_argument(
+        "--base", metavar="ID|FILE|DIR", action="append", required=True, help=help_text("eval paper --base")
+    )
+    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
+    parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval paper --divide"))
+    parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
+    parser.add_argument("--name", metavar="NAME", default=PRESET, help=help_text("eval paper --name"))
+
+
+def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
+    folder = Path(options.folder).expanduser()
+    is_whole = planning.device_of(None, where.data / speed.FILE_NAME).kind == "cuda"
+    divide = options.divide or (1 if is_whole else REDUCED)
+    ask.check("--divide", divide, 1, 1 << 20)
+    questions = eval_sets.load(str(folder / QUESTIONS), where, output)
+    limit = options.limit or (len(questions.questions) if is_whole else REDUCED_QUESTIONS)
+    ask.check("--limit", limit, 1, 1 << 20)
+    questions = dataclasses.replace(questions, questions=questions.questions[:limit])
+    if divide > 1 or not is_whole:
+        output.note("paper_reduced", divide=divide, count=len(questions.questions))
+    material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
+    judge = ask.choose_model(options.judge, where) if options.judge else None
+    wish = Wish(
+        "", options.base[0], PRESET, 1, has_control=False, questions=questions, judge=judge, judge_preset=PRESET
+    )
+    stages = _Stages(options.name, wish, material, where, output)
+    status = stages.run("scale", lambda named: eval_scale.prepare(named, material, where, output))
+    if status == 0 and len(options.base) > 1:
+        status = stages.run("bases", lambda named: _bases(named, options.base, stages.best(), where, output))
+    if status == 0:
+        status = stages.run("quant", lambda named: _quant(named, stages.best(), questions, where))
+    if status == 0:
+        stages.tell()
+    return status
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    study: Study
+    folder: Path
+    found: Evaluation
+    sections: tuple[Section, ...]
+
+
+class _Stages:
+    """Each is a study called after the paper's stage; one that is there is gone on with, or taken as it is."""
+
+    def __init__(self, name: str, wish: Wish, material: Material, where: Paths, output: Output) -> None:
+        self._name = name
+        self._wish = wish
+        self._material = material
+        self._where = where
+        self._output = output
+        self._finished: list[_Finished] = []
+
+    def run(self, stage: str, prepare: Callable[[Wish], Path]) -> int:
+        name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
+        self._output.note("paper_stage", name=name)
+        known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
+        folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, name=name))
+        is_finished = bool(known) and known[0].state == "finished"
+        status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
+        if status == 0:
+            self._finished.append(_Finished(studies.read(folder), folder, *results_file.read(folder)))
+        return status
+
+    def tell(self) -> None:
+        """All of it."""
+        texts = [eval_words.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
+        data = {"stages": [eval_words.as_json(one.folder, one.found, one.sections) for one in self._finished]}
+        self._output.result(data, "\n\n\n".join(texts))
+
+    def best(self) -> "_Best":
+        """The tuned system with the highest score so far, by what decides; of equal ones the earlier."""
+        tuned = [(result, one) for one in self._finished for result in one.found.systems if result.system.adapter]
+        result, of = max(tuned, key=lambda pair: advice.value_of(pair[1].found, pair[0]))
+        study = of.study
+        training = next(one for one in study.trainings if result.system.adapter.startswith(one.folder))
+        subset = next((one for one in self._material.subsets if one.rows == training.rows), self._material.subsets[-1])
+        return _Best(result, study.contender(result.system.id), dataclasses.replace(self._material, subsets=(subset,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    result: SystemResult
+    contender: Contender
+    material: Material  # that it was trained on
+
+
+def _bases(wish: Wish, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
+    """Every base by itself and trained on the best amount."""
+    trainer, models = training.locate(where.data), eval_scale.models_of(where)
+    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    contenders, trainings = list[Contender](), list[Training]()
+    assert wish.questions is not None
+    try:
+        for number, base in enumerate(wanted, start=1):
+            one = dataclasses.replace(wish, base=base)
+            planned = eval_scale.planned_in(
+                folder / f"base-{number}", one, best.material, trainer, models, where, output
+            )
+            model = bases.model_for(planned.asked, models)
+            contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
+            trainings += planned.trainings
+        kept = contending.numbered(contenders)
+        study = eval_scale.study_of(folder.name, "bases", wish, wish.questions, kept, tuple(trainings), where)
+        studies.create(folder, study, wish.questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _quant(wish: Wish, best: _Best, questions: QuestionSet, where: Paths) -> Path:
+    """Base and tuned of the best, in the paper's forms."""
+    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    system = best.result.system
+    base = ask.choose_model(system.model, where)
+    adapter = ask_adapter.choose(system.adapter, where.runs)
+    _model, tuning = eval_questions.tuned_by(base, adapter)
+    if tuning is None:
+        raise AppError("adapter_unknown", wanted=system.adapter)
+    source = quant_plan.of_model(base)
+    plan = quant_plan.plan(
+        source, quantizations.named(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
+    )
+    study = eval_scale.study_of(folder.name, "quantizations", wish, questions, plan.contenders, (), where)
+    has_references = any(one.reference for one in questions.questions)
+    study = dataclasses.replace(study, made=plan.made, has_likelihoods=has_references)
+    studies.create(folder, study, questions)
+    return folder

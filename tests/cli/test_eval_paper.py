@@ -1,0 +1,59 @@
+"""`kotae eval paper`: stages one after another, each found again by its name; trainer and data are made up."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import eval_paper
+from app.core.evaluation import study as studies
+from app.core.paths import locate
+from tests import models
+from tests.cli.conftest import Kotae
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    folder = tmp_path / "論文"
+    folder.mkdir()
+    made = [{"instruction": f"{n * 7919 % 10_007:x} は？", "output": f"{n * 104_729 % 99_991:x}"} for n in range(160)]
+    (folder / "train_all_merged_5578.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made), "utf-8")
+    indices = {"40": list(range(40)), "80": list(range(20, 100))}
+    (folder / "subset_indices.json").write_text(json.dumps(indices), "utf-8")
+    asked = [{"id": n, "category": "堤防", "question": f"{n} 番目の点検は？"} for n in range(1, 31)]
+    (folder / "test_questions_100.json").write_text(json.dumps(asked), "utf-8")
+    return folder
+
+
+def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
+    kotae: Kotae, paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eval_paper, "PAPER_FORMS", "F16,Q8_0")  # a child for each other form says nothing more
+    base = models.tiny_llama(tmp_path / "モデル.gguf", metadata={"llama.context_length": 4096})
+    asked = ("eval", "paper", str(paper), "--base", str(base), "--divide", "2", "--limit", "1", "--name", "再現")
+    status, found, told = kotae(*asked)
+    assert (status, found["error"]["code"]) == (
+        3,
+        "converter_missing",
+    )  # the fake has none, and the last stage wants it
+    assert "規模を小さくして行います" in told
+    entries = {one.study.kind: one for one in studies.listed(locate(str(tmp_path / "データ")).evaluations) if one.study}
+    scale, forms = entries["scale"].study, entries["quantizations"].study
+    assert scale is not None
+    assert forms is not None
+    assert (scale.name, entries["scale"].state, scale.judge_preset) == (
+        "再現 1 データの量",
+        "finished",
+        "paper-2603.18037",
+    )
+    assert [one.rows <= limit for one, limit in zip(scale.trainings, (20, 40), strict=True)] == [True, True]
+    assert [one.system.quantization for one in forms.contenders][:2] == ["F32", "Q8_0"]
+    assert kotae(*asked)[0] == 3
+    assert len(studies.listed(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
+
+
+def test_data_that_is_not_the_papers_is_refused(kotae: Kotae, paper: Path, base: Path, tmp_path: Path) -> None:
+    (paper / "subset_indices.json").write_text('{"40": [1], "80": [1, 999]}', "utf-8")
+    status, found, _ = kotae("eval", "paper", str(paper), "--base", str(base), "--divide", "1")
+    assert (status, found["error"]["code"]) == (3, "scale_indices_unreadable")
+    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
