@@ -19,7 +19,7 @@ from app.cli import ask, ask_adapter, eval_questions, eval_run, eval_scale, eval
 from app.cli.eval_scale import Wish
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import quantizations, speed
+from app.core import quantizations
 from app.core.errors import AppError
 from app.core.evaluation import advice, contending, quant_plan, results_file, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
     folder = Path(options.folder).expanduser()
-    is_whole = planning.device_of(None, where.data / speed.FILE_NAME).kind == "cuda"
+    is_whole = planning.best_card() is not None
     divide = options.divide or (1 if is_whole else REDUCED)
     ask.check("--divide", divide, 1, 1 << 20)
     questions = eval_sets.load(str(folder / QUESTIONS), where, output)

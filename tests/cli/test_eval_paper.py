@@ -55,5 +55,5 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
 def test_data_that_is_not_the_papers_is_refused(kotae: Kotae, paper: Path, base: Path, tmp_path: Path) -> None:
     (paper / "subset_indices.json").write_text('{"40": [1], "80": [1, 999]}', "utf-8")
     status, found, _ = kotae("eval", "paper", str(paper), "--base", str(base), "--divide", "1")
-    assert (status, found["error"]["code"]) == (3, "scale_indices_unreadable")
+    assert (status, found["error"]["code"]) == (3, "scale_index_outside")
     assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []

@@ -4,6 +4,7 @@ The trainer's `--plan` reads data and tokenizer, decides all settings and ends; 
 device that it has found. Without a training environment tokens are estimated from letters.
 """
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -322,15 +323,24 @@ def device_of(kind: str | None, speed_file: Path) -> Device:
 
     Seconds: a driver wakes up, or a processor that nobody has measured yet is measured.
     """
-    cards = [gpu for gpu in machine.gpus() if gpu.memory_bytes and gpu.free_bytes] if kind != "cpu" else []
-    card = max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)  # the fastest; of equals the first
+    card = best_card() if kind != "cpu" else None
     if card is not None:
         flops = estimate.card_flops_per_s(card.name)
         return Device("cuda", card.name, card.memory_bytes or 0, card.free_bytes or 0, flops)
-    here = speed.load(speed_file) or speed.measure()
+    here = speed.load(speed_file)
+    if here is None:
+        here = speed.measure()
+        with contextlib.suppress(OSError):  # then it is measured again the next time
+            speed.save(speed_file, here)
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     flops = 2 * here.multiplications_per_s / here.threads * cores * TRAINED_MULTIPLICATIONS
     return Device("cpu", "", fit.memory_bytes(), fit.available_memory_bytes(), flops)
+
+
+def best_card() -> machine.Gpu | None:
+    """The one to train on: the fastest, told by its memory; of equals the first."""
+    cards = [gpu for gpu in machine.gpus() if gpu.memory_bytes and gpu.free_bytes]
+    return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 
 def _length(effective: RunSpec, counts: Counts) -> int:
