@@ -93,6 +93,20 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferred:
+    """Of one question, which answer a judge prefers: the first system's (a), this one's (b), or tie; None: unreadable.
+
+    `is_consistent` False: the other order gave another winner, which makes a tie.
+    """
+
+    system_id: str
+    question_id: str
+    seed: int
+    winner: str | None
+    is_consistent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All systems over one set. The first system is what the others are compared with."""
 
@@ -103,3 +117,4 @@ class Evaluation:
     seeds: tuple[int, ...]
     judge: Judge | None = None
     made_at: float = 0.0  # seconds since 1970 (UTC)
+    preferences: tuple[Preferred, ...] = ()  # where answers were judged in pairs

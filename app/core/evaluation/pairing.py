@@ -1,0 +1,92 @@
+"""Two answers side by side: which one a judge prefers, asked in both orders, of the first system and each other one.
+
+A judge tends to prefer what stands first (Zheng et al. 2023, section 3.4): what it prefers in one order only is a tie.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from app.core.evaluation import judging, steps
+from app.core.evaluation.judging import JudgePrompt, Preference
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.evaluation.report_parts import Section, Table
+from app.core.evaluation.results import Preferred, System
+from app.core.evaluation.study import Study
+from app.core.training import bootstrap
+from app.core.training.bootstrap import LEAST_UNITS
+from app.core.wording import phrase
+
+Place = tuple[str, int, int]  # the other system, seed, number of the question from 1
+Pair = tuple[JudgePrompt, JudgePrompt] | Preference
+_GAIN = {"a": -1.0, "tie": 0.0, "b": 1.0}
+
+
+def asked(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, Pair]:
+    """Both orders of each pair, or who wins where nobody need be asked. Raises AppError("batch_journal_damaged")."""
+    found: dict[Place, Pair] = {}
+    first, *others = [one.system.id for one in study.contenders]
+    for seed in study.seeds:
+        before = steps.answers_of(folder, first, seed)
+        for other in others:
+            after = steps.answers_of(folder, other, seed)
+            for number, question in enumerate(questions.questions, start=1):
+                pair = judging.pair_requests(question, before[number].answer, after[number].answer)
+                found[other, seed, number] = pair
+    return found
+
+
+def prompts(pairs: Mapping[Place, Pair]) -> Iterator[JudgePrompt]:
+    for pair in pairs.values():
+        if not isinstance(pair, Preference):
+            yield from pair
+
+
+def preferred(
+    pairs: Mapping[Place, Pair], questions: QuestionSet, replies: Mapping[Prompt, Reply]
+) -> tuple[Preferred, ...]:
+    """`replies`: to all of `prompts`."""
+    found = []
+    for (system, seed, number), pair in pairs.items():
+        one = pair if isinstance(pair, Preference) else judging.pair_read(*(replies[prompt].text for prompt in pair))
+        question = questions.questions[number - 1].id
+        found.append(Preferred(system, question, seed, one.winner, one.is_consistent))
+    return tuple(found)
+
+
+def section(found: Sequence[Preferred], systems: Sequence[System]) -> Section:
+    """How often each system is preferred to the first one. `systems`: all, the first one first."""
+    head = tuple(phrase(f"pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain"))
+    each = [([one for one in found if one.system_id == system.id], system) for system in systems[1:]]
+    rows = tuple(_row(preferences, system) for preferences, system in each)
+    told = tuple(_sentence(preferences, system, systems[0]) for preferences, system in each)
+    note = phrase("pairs_note", first=systems[0].name)
+    return Section(phrase("pairs_title"), told, (), (Table(head, rows, (note,)),))
+
+
+def _row(found: Sequence[Preferred], system: System) -> tuple[str, ...]:
+    winners = [one.winner for one in found]
+    turned, unread = sum(not one.is_consistent for one in found), winners.count(None)
+    counts = [winners.count(winner) for winner in ("b", "tie", "a")]
+    gains = _gains(found)
+    gain = f"{sum(gains) / len(gains):+.2f}" if gains else "-"
+    return (system.name, *map(str, (*counts, turned, unread)), gain)
+
+
+def _sentence(found: Sequence[Preferred], system: System, first: System) -> str:
+    gains = _gains(found)
+    if len(gains) < LEAST_UNITS:
+        return phrase("pairs_few", name=system.name, first=first.name, count=len(gains), least=LEAST_UNITS)
+    one = bootstrap.of_mean(gains)
+    key = "unclear" if one.holds_zero else "better" if one.mean > 0 else "worse"
+    numbers = {"mean": f"{one.mean:+.2f}", "low": f"{one.low:+.2f}", "high": f"{one.high:+.2f}"}
+    return phrase(f"pairs_{key}", name=system.name, first=first.name, **numbers)
+
+
+def _gains(found: Sequence[Preferred]) -> list[float]:
+    """Of each question the mean over seeds: 1 where the system is preferred, -1 where the first one is."""
+    by_question: dict[str, list[float]] = {}
+    for one in found:
+        if one.winner is not None:
+            by_question.setdefault(one.question_id, []).append(_GAIN[one.winner])
+    return [sum(values) / len(values) for values in by_question.values()]

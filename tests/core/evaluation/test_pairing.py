@@ -1,0 +1,96 @@
+"""Pairs of answers: asked in both orders, counted by system, and a preference that turns with the order is none."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.batch.journal import Head, Journal
+from app.core.batch.results import Result
+from app.core.evaluation import judging, pairing, steps
+from app.core.evaluation import study as studies
+from app.core.evaluation.judging import JudgePrompt
+from app.core.evaluation.records import Question, QuestionSet
+from app.core.evaluation.replies import Prompt, Reply
+from app.core.evaluation.results import Preferred, System
+from app.core.evaluation.study import Contender, Study
+from app.core.presets import Choices
+from app.core.records import LocalModel
+
+COUNT = 6
+SYSTEMS = [System(f"s{number}", name, "/m.gguf", "モデル") for number, name in enumerate(("元", "学習後"), start=1)]
+QUESTIONS = QuestionSet("試験", 1, "", tuple(Question(f"q{n}", f"{n} 番目は？", "正解") for n in range(1, COUNT + 1)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Answered: the second system repeats the first at the first question and says nothing at the second."""
+    path = tmp_path / "x"
+    studies.create(path, study(), QUESTIONS)
+    for system in SYSTEMS:
+        head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
+        kept = Journal.open(steps.out_of(path, system.id, 0), head)
+        for number in range(1, COUNT + 1):
+            other = "同じ答え" if number == 1 else "" if number == 2 else f"別の答え {number}"
+            kept.add(Result(number, "answered", "同じ答え" if system.id == "s1" else other))
+        kept.close()
+    return path
+
+
+def study() -> Study:
+    model = LocalModel("m", "モデル", "/m.gguf", 1, "llama", "F16", 4096, 1.0)
+    contenders = tuple(Contender(system, model) for system in SYSTEMS)
+    return Study("x", "x", "questions", "試験", 1, "", "internal", contenders, (0,), Choices(), 4096)
+
+
+def replies(pairs: dict[pairing.Place, pairing.Pair], favourite: str) -> dict[Prompt, Reply]:
+    """Of a judge that prefers what holds `favourite`, wherever it stands; "1": whatever stands first."""
+    found: dict[Prompt, Reply] = {}
+    for prompt in pairing.prompts(pairs):
+        winner = 1 if favourite == "1" or prompt.question.index(favourite) < _middle(prompt, favourite) else 2
+        found[prompt] = Reply(f'{{"reason": "理由", "winner": {winner}}}', "end")
+    return found
+
+
+def _middle(prompt: JudgePrompt, favourite: str) -> int:
+    other = "別の答え" if favourite == "同じ答え" else "同じ答え"
+    return prompt.question.index(other)
+
+
+def test_answers_that_are_the_same_or_none_are_not_asked_about(folder: Path) -> None:
+    pairs = pairing.asked(study(), folder, QUESTIONS)
+    assert [isinstance(pair, judging.Preference) for pair in pairs.values()] == [True, True, False, False, False, False]
+    assert len(list(pairing.prompts(pairs))) == 2 * (COUNT - 2)
+
+
+@pytest.mark.parametrize(("favourite", "winners"), [("別の答え", "b"), ("同じ答え", "a"), ("1", "tie")])
+def test_the_order_decides_nothing(folder: Path, favourite: str, winners: str) -> None:
+    pairs = pairing.asked(study(), folder, QUESTIONS)
+    found = pairing.preferred(pairs, QUESTIONS, replies(pairs, favourite))
+    assert [one.winner for one in found] == ["tie", "a", *[winners] * 4]
+    assert [one.is_consistent for one in found[2:]] == [favourite != "1"] * 4
+
+
+def test_what_cannot_be_read_counts_for_nobody(folder: Path) -> None:
+    pairs = pairing.asked(study(), folder, QUESTIONS)
+    silent = {prompt: Reply("", "failed") for prompt in pairing.prompts(pairs)}
+    found = pairing.preferred(pairs, QUESTIONS, silent)
+    assert [one.winner for one in found] == ["tie", "a", None, None, None, None]
+    (row,) = pairing.section(found, SYSTEMS).tables[0].rows
+    assert row == ("学習後", "0", "1", "1", "0", "4", "-0.50")
+
+
+def test_the_section_counts_and_says_what_is_sure() -> None:
+    def preferred(*winners: str) -> list[Preferred]:
+        return [Preferred("s2", f"q{at}", 0, winner) for at, winner in enumerate(winners)]
+
+    sure = pairing.section(preferred(*"bbbbbbbbbbba"), SYSTEMS)
+    assert sure.tables[0].rows[0][:4] == ("学習後", "11", "0", "1")
+    assert "「学習後」のほうが「元」より良い" in sure.sentences[0]
+    assert "差があるとは言えません" in pairing.section(preferred(*"babababababa"), SYSTEMS).sentences[0]
+    assert "「元」のほうが" in pairing.section(preferred(*"aaaaaaaaaaab"), SYSTEMS).sentences[0]
+    assert "4 問だけ" in pairing.section(preferred(*"bbbb"), SYSTEMS).sentences[0]
+
+
+def test_seeds_of_a_question_count_once() -> None:
+    found = [Preferred("s2", f"q{at}", seed, "b" if seed else "a") for at in range(6) for seed in (0, 1)]
+    assert pairing.section(found, SYSTEMS).tables[0].rows[0][-1] == "+0.00"
