@@ -3,13 +3,16 @@
 import dataclasses
 from collections.abc import Sequence
 
+from app.core.documents import labels
 from app.core.errors import AppError
 from app.core.evaluation.results import Evaluation, SystemResult
 from app.core.wording import phrase
 
 
 def combined(found: Sequence[Evaluation]) -> Evaluation:
-    """The first one's name and first system stand first. Judges' scores stay only where one judge gave them all.
+    """The first one's name and first system stand first; the label is the highest of all.
+
+    Judges' scores stay only where one judge gave them all.
 
     Raises AppError("evaluation_other_questions").
     """
@@ -27,13 +30,15 @@ def combined(found: Sequence[Evaluation]) -> Evaluation:
             systems.append(dataclasses.replace(kept, system=system))
     seeds = tuple(dict.fromkeys(seed for one in found for seed in one.seeds))
     judge = first.judge if is_judged else None
-    return dataclasses.replace(first, systems=tuple(systems), seeds=seeds, judge=judge)
+    questions = dataclasses.replace(first.questions, label=labels.highest(one.questions.label for one in found))
+    return dataclasses.replace(first, questions=questions, systems=tuple(systems), seeds=seeds, judge=judge)
 
 
 def _free(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:
     names = {one.system.name for one in taken}
     name = result.system.name
-    return phrase("system_of_evaluation", name=name, evaluation=of.name) if name in names else name
+    told = (phrase("system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id))
+    return next((one for one in (name, *told) if one not in names), name)
 
 
 def _unjudged(result: SystemResult) -> SystemResult:

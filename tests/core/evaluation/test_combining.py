@@ -1,0 +1,39 @@
+"""Several evaluations as one: nothing of any of them is taken for less confidential, or for another judge's."""
+
+import dataclasses
+
+import pytest
+
+from app.core.errors import AppError
+from app.core.evaluation.combining import combined
+from tests.core.evaluation.made_evaluation import JUDGE, UNTRUSTED, evaluation
+
+
+def test_the_label_is_the_highest_of_all() -> None:
+    secret = evaluation()
+    public = dataclasses.replace(secret, questions=dataclasses.replace(secret.questions, label="public"))
+    assert secret.questions.label == "secret"
+    assert combined([public, secret]).questions.label == "secret"
+    assert combined([public, public]).questions.label == "public"
+
+
+def test_every_system_keeps_its_rows_under_a_name_of_its_own() -> None:
+    made = [dataclasses.replace(evaluation(), id=f"評価 {number}") for number in range(3)]  # of one set: of one name
+    found = combined(made)
+    assert [one.rows for one in found.systems] == [result.rows for one in made for result in one.systems]
+    assert len({one.system.name for one in found.systems}) == len({one.system.id for one in found.systems}) == 12
+
+
+def test_scores_of_two_judges_do_not_stand_side_by_side() -> None:
+    found = combined([evaluation(JUDGE), evaluation(UNTRUSTED)])
+    assert found.judge is None
+    assert {row.judgement for result in found.systems for row in result.rows} == {None}
+    assert combined([evaluation(JUDGE), evaluation(JUDGE)]).judge == JUDGE
+
+
+def test_other_questions_are_refused() -> None:
+    one = evaluation()
+    other = dataclasses.replace(one.questions, questions=one.questions.questions[1:])
+    with pytest.raises(AppError) as caught:
+        combined([one, dataclasses.replace(one, questions=other)])
+    assert caught.value.code == "evaluation_other_questions"
