@@ -12,7 +12,8 @@ from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 
 RATED = 20  # answers, the latest: the time that is left is told from them
-DEATHS_MOST = 2  # of the engine one after another: more are no fault of one question
+TRIES = 2  # of a question at which the engine dies: whatever else has killed it seldom does so twice
+DEATHS_MOST = 4  # of the engine one after another: more are no fault of one question
 # What one question can do; everything else would happen to the next one too.
 _OF_ONE_QUESTION = frozenset({"context_full", "decode_failed", "text_unreadable"})
 _DEATHS = frozenset({"engine_died", "engine_hung"})
@@ -44,6 +45,7 @@ class AnswerQueue(QObject):
         self._run: AnswerRun | None = None
         self._text = ""
         self._deaths = 0
+        self._tries = 0  # of the first one
         self._durations: deque[float] = deque(maxlen=RATED)
         self._held_by: set[str] = set()
         self._is_started = self._is_over = False
@@ -99,6 +101,7 @@ class AnswerQueue(QObject):
         if self._held_by or self._is_over:
             return
         self._text = ""
+        self._tries += 1
         request = self._request_of(self.pending[0])
         run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         run.text_received.connect(self._on_text)
@@ -121,8 +124,13 @@ class AnswerQueue(QObject):
         self._next()
 
     def _on_failed(self, error: AppError) -> None:
-        self._deaths += error.code in _DEATHS
-        if error.code in _OF_ONE_QUESTION or (error.code in _DEATHS and self._deaths <= DEATHS_MOST):
+        is_death = error.code in _DEATHS
+        self._deaths += is_death
+        if is_death and self._tries < TRIES and self._deaths <= DEATHS_MOST:
+            self._forget_run()
+            self._next()
+            return
+        if error.code in _OF_ONE_QUESTION or (is_death and self._deaths <= DEATHS_MOST):
             key, _ = self._take()
             self.refused.emit(key, error)
             self._next()
@@ -136,6 +144,7 @@ class AnswerQueue(QObject):
 
     def _take(self) -> tuple[Hashable, str]:
         self._forget_run()
+        self._tries = 0
         return self.pending.popleft(), self._text
 
     def _forget_run(self) -> None:

@@ -1,5 +1,8 @@
 """Prompts asked one after another, with the fake engine as a real child: kept, gone on with, told when they fail."""
 
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,23 @@ def test_a_prompt_that_ends_the_engine_is_asked_again_the_next_time(desk: Desk) 
     found: dict[Prompt, Reply] = desk.ended(run.finished, run.start)
     assert [one.error_code for one in found.values()] == ["engine_died", ""]
     assert [one.text for one in replies.read(desk.journal).values()] == ["二つ目"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_prompt_whose_engine_was_killed_from_outside_is_asked_again_at_once(desk: Desk) -> None:
+    run = desk.run("!slow 一つ目の質問", "二つ目")
+    kills: list[int] = []
+
+    def kill_once(text: str) -> None:
+        if not kills and text == "!":
+            kills.append(desk.scene.engine.pid)
+            os.kill(kills[0], signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill_once(getattr(event, "text", "")))
+    found: dict[Prompt, Reply] = desk.ended(run.finished, run.start)
+    assert [one.text for one in found.values()] == ["!slow 一つ目の質問", "二つ目"]
+    assert len(kills) == 1
+    assert len(replies.read(desk.journal)) == 2
 
 
 def test_what_would_meet_every_prompt_ends_the_run_and_the_journal_is_free(desk: Desk) -> None:
