@@ -12,7 +12,7 @@ from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import settings
 from app.core.errors import AppError
-from app.core.evaluation import contending, judging, ratings, seeding
+from app.core.evaluation import contending, judging, ratings, seeding, unchanged
 from app.core.evaluation import study as studies
 from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import QuestionSet
@@ -165,7 +165,8 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
 def documents_of(names: list[str], where: Paths) -> Documents:
     """Raises AppError as `collections.find`."""
     scope = ask_sources.scope_of(names, where)
-    return Documents(scope, scope_label(where.documents, scope))
+    sha256 = unchanged.documents_sha256(where.documents, scope)
+    return Documents(scope, scope_label(where.documents, scope), sha256=sha256)
 
 
 def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | None]:

@@ -1,6 +1,7 @@
 """A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from app.core import catalogue, local_models
 from app.core.copying import require_space
 from app.core.errors import AppError
-from app.core.evaluation import concluding, likelihood, steps
+from app.core.evaluation import concluding, likelihood, steps, unchanged
 from app.core.evaluation import study as studies
 from app.core.evaluation.calibration import Calibration
 from app.core.evaluation.concluding import Place, ToJudge
@@ -78,7 +79,9 @@ class StudyRun(QObject):
         except AppError:
             self._release()
             raise
-        self._look()
+        study, folder, count = self._plan()
+        require = functools.partial(unchanged.require, study, folder, count, self._tools.documents)
+        self._in_background(require, lambda _nothing: self._look())
 
     def stop(self) -> None:
         """What is measured is kept. A training saves where it is, and an answer that is being written is dropped."""

@@ -32,6 +32,7 @@ class Documents:
     scope: tuple[CollectionRef, ...]
     label: Label = labels.DEFAULT
     may_quote: bool = True
+    sha256: str = ""  # as of Contender
 
 
 def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | None = None) -> Contender:
@@ -58,6 +59,7 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
         scope,
         may_quote=documents.may_quote if documents else True,
         label=documents.label if documents else labels.DEFAULT,
+        documents_sha256=documents.sha256 if documents else "",
     )
 
 

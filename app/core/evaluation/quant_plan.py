@@ -110,8 +110,8 @@ def _family(
             path = source.model.path  # it is there, and not what would come of quantizing it twice
             made.pop(str(folder / f"{family}-{name}.gguf"), None)
         file = dataclasses.replace(
-            model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, files=(), quantization=name,
-            size_bytes=_size(source, form), card_id=None,
+            model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, quantization=name,
+            files=model.files if path == model.path else (), size_bytes=_size(source, form), card_id=None,
         )  # fmt: skip
         named = phrase("quant_named", family=phrase(f"system_way_{family}"), form=name)
         one = contending.renamed(contending.contender(file, None), named)

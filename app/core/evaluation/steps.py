@@ -63,12 +63,24 @@ def done(study: Study, folder: Path, count: int) -> int:
 def not_needed(study: Study, folder: Path, count: int) -> list[Path]:
     """Files of the study that nothing waits for any more."""
     needed: set[str] = set()
-    for contender in study.contenders:
-        if next(_measuring(study, folder, contender, count), None) is not None:
-            needed.update(_waited_for(study, contender.model.path))
+    for contender in waiting(study, folder, count):
+        needed.update(_waited_for(study, contender.model.path))
     unshared = [Path(made.path) for made in study.made if not made.is_shared and made.path not in needed]
     references = [path for family, path in _references(study, folder).items() if not _compares(study, folder, family)]
     return [path for path in (*unshared, *references) if path.exists()]
+
+
+def waiting(study: Study, folder: Path, count: int) -> list[Contender]:
+    """Those of which something is still to be measured."""
+    return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
+
+
+def root_of(study: Study, path: str) -> str:
+    """What a file is made of in the end; a file that is not made: itself."""
+    made = {one.path: one.source for one in study.made}
+    while path in made:
+        path = made[path]
+    return path
 
 
 def is_trained(training: Training) -> bool:

@@ -48,6 +48,7 @@ class Contender:
     may_quote: bool = True
     family: str = ""
     label: Label = "internal"  # of the collections that are asked
+    documents_sha256: str = ""  # `unchanged.documents_sha256` of them; "": not known
 
 
 @dataclass(frozen=True, slots=True)

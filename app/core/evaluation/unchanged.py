@@ -1,0 +1,58 @@
+"""What a study asks stays what it was when it began: answers of two states of documents are of neither."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.library import Library
+from app.core.errors import AppError
+from app.core.evaluation import steps
+from app.core.evaluation.study import Contender, Study
+from app.core.training import bases
+
+
+def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
+    """Of the content of all documents of these collections, wherever the files lie; "" where nothing is asked."""
+    if not scope:
+        return ""
+    library = Library.beside(database)
+    try:
+        known = library.collections()
+        names, ids = {one.name: one.id for one in known}, {one.id for one in known}
+        asked = [names.get(ref.name) or (ref.id if ref.id in ids else 0) for ref in scope]  # it may be renamed
+        found = sorted(one.sha256 for number in asked if number for one in library.documents(number))
+    finally:
+        library.close()
+    return hashlib.sha256("".join(f"{one}\n" for one in found).encode()).hexdigest()
+
+
+def require(study: Study, folder: Path, count: int, database: Path) -> None:
+    """Of all that is still to be asked. `count`: of the questions; `database`: of the documents.
+
+    Raises AppError: model_missing, evaluation_model_changed, evaluation_documents_changed, file_unreadable.
+    """
+    waiting = steps.waiting(study, folder, count)
+    known = {one.model.path: one for one in study.contenders}
+    for path in dict.fromkeys(steps.root_of(study, one.model.path) for one in waiting):
+        if path in known:
+            _require_model(study, known[path])
+    for one in waiting:
+        is_known = bool(one.documents_sha256)
+        if is_known and documents_sha256(database, one.scope) != one.documents_sha256:
+            names = " / ".join(ref.name for ref in one.scope)
+            raise AppError("evaluation_documents_changed", id=folder.name, names=names)
+
+
+def _require_model(study: Study, one: Contender) -> None:
+    """A file that looks as it did when the list noted it is not read."""
+    path = Path(one.model.path)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AppError("model_missing", path=str(path)) from error
+    marks = [(mark.size_bytes, mark.modified_ns) for mark in one.model.files[:1]]
+    if not one.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
+        return
+    if bases.sha256_of(one.model) != one.system.model_sha256:
+        raise AppError("evaluation_model_changed", id=study.id, path=str(path))

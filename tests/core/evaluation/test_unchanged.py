@@ -1,0 +1,101 @@
+"""A study goes on only with the very models and documents with which it began."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.library import Library
+from app.core.errors import AppError
+from app.core.evaluation import contending, question_files, steps, unchanged
+from app.core.evaluation import study as studies
+from app.core.evaluation.contending import Documents
+from app.core.evaluation.records import Question, QuestionSet
+from app.core.evaluation.study import Made, Study
+from app.core.presets import Choices
+from app.core.records import FileMark, LocalModel
+from tests.core.evaluation.test_study import answer
+
+QUESTIONS = (Question("a", "一つ目？"), Question("b", "二つ目？"))
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "x"
+        self.database = folder / "documents.sqlite"
+        self.path = folder / "model.gguf"
+        self.path.write_bytes(b"weights")
+        status = self.path.stat()
+        mark = FileMark(self.path.name, status.st_size, status.st_mtime_ns, "")
+        self.model = LocalModel("m", "モデル", str(self.path), 7, "llama", "F16", 4096, 1.0, files=(mark,))
+
+    def study(self, scope: tuple[CollectionRef, ...] = ()) -> Study:
+        documents = Documents(scope, sha256=unchanged.documents_sha256(self.database, scope)) if scope else None
+        asked = contending.numbered([contending.contender(self.model, None, documents)])
+        kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
+        one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
+        studies.create(self.folder, one, kept)
+        return one
+
+    def trouble(self, one: Study) -> str:
+        try:
+            unchanged.require(one, self.folder, len(QUESTIONS), self.database)
+        except AppError as error:
+            return error.code
+        return ""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_model_that_became_another_file_is_refused_until_its_answers_are_all_there(desk: Desk) -> None:
+    one = desk.study()
+    assert desk.trouble(one) == ""
+    desk.path.write_bytes(b"others!")
+    assert desk.trouble(one) == "evaluation_model_changed"
+    desk.path.unlink()
+    assert desk.trouble(one) == "model_missing"
+    answer(desk.folder, "s1")
+    assert desk.trouble(one) == ""
+
+
+def test_a_model_that_was_only_copied_back_is_the_same(desk: Desk) -> None:
+    one = desk.study()
+    desk.path.unlink()
+    desk.path.write_bytes(b"weights")
+    assert desk.trouble(one) == ""
+
+
+def test_what_a_form_is_made_of_is_looked_at_too(desk: Desk) -> None:
+    one = desk.study()
+    answer(desk.folder, "s1")
+    form = str(desk.folder / "models" / "form.gguf")
+    first = one.contenders[0]
+    made = dataclasses.replace(first, model=dataclasses.replace(first.model, path=form))
+    contenders = contending.numbered([first, made])
+    two = dataclasses.replace(one, contenders=contenders, made=(Made(form, "Q8_0", str(desk.path)),))
+    assert steps.root_of(two, form) == str(desk.path)
+    assert desk.trouble(two) == ""
+    desk.path.write_bytes(b"others!")
+    assert desk.trouble(two) == "evaluation_model_changed"
+
+
+def test_documents_that_came_changed_or_went_are_refused(desk: Desk, tmp_path: Path) -> None:
+    library = Library.open(desk.database)
+    collection, other = library.add_collection("基準"), library.add_collection("別")
+    scope = (CollectionRef(collection, "基準"),)
+    one = desk.study(scope)
+    path = tmp_path / "規程.md"
+    path.write_text("# 点検\n", "utf-8")
+    library.add_documents(other, [path])
+    assert desk.trouble(one) == ""  # another collection
+    library.rename_collection(collection, "新基準")
+    assert desk.trouble(one) == ""
+    (number,) = library.add_documents(collection, [path])
+    assert desk.trouble(one) == "evaluation_documents_changed"
+    library.remove_documents([number])
+    assert desk.trouble(one) == ""
+    library.close()
