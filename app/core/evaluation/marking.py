@@ -4,7 +4,8 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
 (`comparable`), and without the marks of sources ([1]).
 
 * `must_include`: of the entries, those that the answer says; of "a|b" either will do. An entry that is one value with
-  its unit, or one date, is said by what is the same in another spelling or unit, and 5 mm is not in 25 mm.
+  its unit, a range of two, or one date, is said by what is the same in another spelling or unit, and 5 mm is not in
+  25 mm. What limits a value may be left out, but not turned round: 50 cm以下 says nothing of 50 cm以上.
 * `numbers`: of the values with a unit and the dates of the answer, those that the reference, the gold quotes or
   `must_include` have, by the rules of the check against documents (`app.core.documents.evidence`). What the question
   says itself, and counts of what the answer lists (3つ), are left out. None: nothing is left, or nothing is known.
@@ -14,18 +15,20 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
 * `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
 * `citation`, `gold_cited`, `gold_rank`: by `app.core.documents.retrieval_eval.holds`, where documents were asked and
   gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
-* `has_abstained`: by the verdict, or because its first sentence says so, no sentence is supported by a source, and it
-  gives no value that the question has not.
+* `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
+  supported by a source, and it gives no value that the question has not.
 * `score`: of a question without an answer 1 where it has abstained, else 0. Of the others 0 where it has abstained or
   is broken; else `must_include`, without that `char_f1`, without a reference None. Of an answer that failed nothing
   else is said, and its score is 0.
 """
 
 import functools
+import itertools
 import re
 import tomllib
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.core.batch.results import Result
 from app.core.documents import citing, claims, dates, evidence, quantities, retrieval_eval, sentences
@@ -106,17 +109,22 @@ def _must_include(question: Question, answer: str) -> float | None:
     entries = [found for entry in question.must_include if (found := _alternatives(entry))]
     if not entries:
         return None
-    return sum(any(_says(answer, wanted) for wanted in entry) for entry in entries) / len(entries)
+    known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold))
+    return sum(any(_says(answer, wanted, known) for wanted in entry) for entry in entries) / len(entries)
 
 
 def _alternatives(entry: str) -> list[str]:
     return [one.strip() for one in entry.split("|") if one.strip()]
 
 
-def _says(answer: str, wanted: str) -> bool:
-    for value in quantities.parse(wanted):
-        if value.unit and (value.start, value.bound_end) == (0, len(wanted)):
-            return any(value.is_same(one) and value.bound in ("", one.bound) for one in quantities.parse(answer))
+def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
+    """`known`: what is known of the right answer."""
+    found, said = quantities.parse(wanted), quantities.parse(answer)
+    is_whole = bool(found) and (found[0].start, found[-1].bound_end) == (0, len(wanted))
+    if is_whole and len(found) == 1 and found[0].unit:
+        return any(_is_said(found[0], one) and not _is_turned(one, known, answer) for one in said)
+    if is_whole and len(found) == 2 and found[0].is_range_start and _says_range((found[0], found[1]), said):
+        return True
     for date in dates.parse(wanted):
         if (date.start, date.end) == (0, len(wanted)):
             return any(date.is_in(one) for one in dates.with_years(dates.parse(answer)))
@@ -124,6 +132,26 @@ def _says(answer: str, wanted: str) -> bool:
     before = r"(?<!\d)(?<!\d\.)" if text[:1].isdigit() else ""
     behind = r"(?!\d|\.\d|,\d{3})" if text[-1:].isdigit() else ""
     return re.search(before + re.escape(text) + behind, comparable(answer)) is not None
+
+
+def _says_range(wanted: tuple[Quantity, Quantity], said: Sequence[Quantity]) -> bool:
+    """Both ends, beside each other: 2倍から2.5倍 for 2～2.5倍."""
+    return any(
+        low.is_range_start and _is_said(wanted[0], low) and _is_said(wanted[1], high)
+        for low, high in itertools.pairwise(said)
+    )
+
+
+def _is_said(wanted: Quantity, said: Quantity) -> bool:
+    """Without a unit, the number is wanted, whatever its unit."""
+    is_same = wanted.is_same(said) if wanted.unit else wanted.number == said.number
+    return is_same and wanted.bound in ("", said.bound)
+
+
+def _is_turned(said: Quantity, known: evidence.Evidence, answer: str) -> bool:
+    """Whether the right answer has this value, and only with another bound."""
+    has_value = any(said.is_same(one) for one in known.quantities)
+    return has_value and not known.holds(said, answer[said.start : said.end])
 
 
 # ----------------------------------------------------------------------------- numbers
@@ -171,8 +199,9 @@ def _of_gold(question: Question, result: Result) -> tuple[float | None, float | 
 def _has_abstained(question: Question, result: Result, answer: str) -> bool:
     if result.verdict == "not_in_documents":
         return True
-    first = next(iter(sentences.split(answer)), None)
-    if first is None or not _says_not_known(answer[first.start : first.end]):
+    said = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
+    first = next((one for one in said if not _patterns().preamble.search(one)), "")
+    if not any(pattern.search(first) for pattern in _patterns().abstaining):
         return False
     return not any(claim.is_supported for claim in _claims(result.grounding)) and not _own_values(question, answer)
 
@@ -181,11 +210,14 @@ def _claims(grounding: Grounding | None) -> Sequence[Claim]:
     return grounding.claims if grounding else ()
 
 
-def _says_not_known(sentence: str) -> bool:
-    return any(pattern.search(unicodedata.normalize("NFKC", sentence)) for pattern in _patterns())
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    preamble: re.Pattern[str]
+    abstaining: tuple[re.Pattern[str], ...]
 
 
 @functools.cache
-def _patterns() -> tuple[re.Pattern[str], ...]:
+def _patterns() -> _Patterns:
     data = tomllib.loads((resources() / "evaluation" / "marking.toml").read_text("utf-8"))
-    return claims.NOT_FOUND, *(re.compile(pattern, re.IGNORECASE) for pattern in data["abstaining"])
+    preamble, *abstaining = (re.compile(one, re.IGNORECASE) for one in (data["preamble"], *data["abstaining"]))
+    return _Patterns(preamble, (claims.NOT_FOUND, *abstaining))

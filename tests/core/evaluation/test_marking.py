@@ -59,12 +59,28 @@ def grounded(answer: str, *claimed: Claim, question: Question = GOLD) -> Marks:
         ("3", "3.5とする。", False),
         ("3", "表1,3による。", True),
         ("1", "資料[1]による。", False),  # a mark of a source is none
+        ("2〜2.5倍", "2倍から2.5倍です。", True),
+        ("2〜2.5倍", "2倍です。2.5倍もあります。", False),
+        ("2〜2.5倍", "3〜2.5倍です。", False),
+        ("3.5〜4.0", "内径は3.5mから4.0mです。", True),
+        ("3.5〜4.0", "13.5〜4.0mです。", False),
     ],
 )
 def test_an_entry_is_said_in_other_spellings_and_units_but_not_within_another_value(
     entry: str, answer: str, is_said: bool
 ) -> None:
     assert marks(Question("1", "問い", must_include=(entry,)), answer).must_include == is_said
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_said"),
+    [("0.5m以上低くする。", True), ("50cm低くする。", True), ("50cm以下とする。", False), ("50cm未満とする。", False)],
+)
+def test_a_value_that_the_right_answer_limits_otherwise_is_not_said(answer: str, is_said: bool) -> None:
+    by_reference = Question("1", "問い", "高水敷高より50cm以上低くする。", ("50cm",))
+    assert marks(by_reference, answer).must_include == is_said
+    by_gold = Question("1", "問い", "50cmとする。", ("50cm",), (Gold("高水敷高より50cm以上低くする。"),))
+    assert marks(by_gold, answer).must_include == is_said
 
 
 def test_of_entries_the_share_that_is_said_counts() -> None:
@@ -187,6 +203,19 @@ def test_without_documents_or_gold_there_is_nothing_to_cite() -> None:
         "The documents do not mention it.",
         "I don't know.",
         "資料に「30m」という値はありません。",  # a value of the question
+        "その点については資料に明記されていません。",
+        "申し訳ございません。資料の中に該当する箇所が見つかりません。",
+        "**回答：**\n資料からは不明です。",
+        "Sorry. The provided documents do not mention it.",
+        "ご質問の件は、資料のどこにも書かれていません。",
+        "この基準書には記載されていません。",
+        "マニュアルに該当する項目はありません。",
+        "ご提示の資料だけでは判断がつきません。",
+        "関連する情報は含まれておりません。",
+        "資料には、その情報はないようです。",
+        "資料に書かれていないため、答えを出せません。",
+        "該当なし。",
+        "資料の範囲外です。",
     ],
 )
 def test_who_says_that_it_is_not_there_or_not_known_has_abstained(answer: str) -> None:
@@ -203,6 +232,12 @@ def test_who_says_that_it_is_not_there_or_not_known_has_abstained(answer: str) -
         "100mmです。水中については資料に記載がありません。",
         "資料にありませんが、一般には100mmです。",
         "設計者が判断する。",
+        "文書に記載されていない場合は、監督員と協議する。",
+        "資料に明示されていない事項は、協議して定める。",
+        "該当する施設がない場合は省略できる。",
+        "不明な点は監督員に確認する。",
+        "計画上の高さには含まれません。",
+        "申し訳ありませんが、届出の義務はありません。",
         "橋脚です。",
         "",
     ],
