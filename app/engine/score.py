@@ -41,7 +41,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     writing does."""
     kept = holdouts.read(Path(job.holdout)) if job.holdout else None
     send(Phase("loading"))
-    model = ScoredModel(Path(job.model), job.adapter)
+    model = ScoredModel(Path(job.model), job.adapter, job.strength)
     try:
         holdout = kept or tokenized(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)

@@ -42,6 +42,7 @@ class Score:
     answers: bool = False  # each chat is answered, too
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
     texts: tuple[Text, ...] = ()
+    strength: float = 1.0  # of the adapter
 
 
 _JOBS: dict[str, Any] = {"Score": Score}

@@ -35,8 +35,11 @@ Floats = npt.NDArray[np.float32]
 class ScoredModel:
     """On the CPU or a graphics processor, as answers are given. It reads texts once it is opened; `close` frees it."""
 
-    def __init__(self, path: Path, adapter: str) -> None:
-        """Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable."""
+    def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
+        """`strength`: of the adapter.
+
+        Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable.
+        """
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would take any, and crash
@@ -44,6 +47,7 @@ class ScoredModel:
         self._model: Any = None
         self._context: Any = None
         self._adapter: Any = None
+        self._strength = strength
         api.llama_backend_init()
         try:
             self._load(path)
@@ -78,7 +82,7 @@ class ScoredModel:
         self._marks = (ctypes.c_int8 * self.batch_tokens)()
         if self._adapter is not None:
             pointers = (api.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-            api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(1.0))
+            api.llama_set_adapters_lora(self._context, pointers, 1, (ctypes.c_float * 1)(self._strength))
 
     def close(self) -> None:
         if self._context is not None:

@@ -146,6 +146,7 @@ class StudyRun(QObject):
             holdout="",
             target=str(step.target),
             adapter=step.contender.system.adapter,
+            strength=step.contender.system.strength,
             reference=step.reference,
             makes_reference=step.makes_reference,
             texts=texts,

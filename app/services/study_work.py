@@ -105,7 +105,7 @@ def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
     if made.form == "folder":
         return GgufToHf(made.source, made.path)
     if made.adapter:
-        return Merge(made.source, made.adapter, made.path, _converter(tools))
+        return Merge(made.source, made.adapter, made.path, _converter(tools), made.strength)
     if made.form == FORMS["F16"].name:
         return HfToGguf(made.source, made.path, _converter(tools), "f16")
     return Quantize(made.source, made.path, made.form)

@@ -85,6 +85,9 @@ def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
     plain = scored(job, tmp_path)
     whole = scored(replace(job, adapter=str(adapter)), tmp_path)
     assert abs(whole.nll - plain.nll) > 1e-3
+    half, none = (scored(replace(job, adapter=str(adapter), strength=one), tmp_path) for one in (0.5, 0.0))
+    assert len({round(one.nll, 4) for one in (plain, half, whole)}) == 3
+    assert none.nll == pytest.approx(plain.nll, abs=1e-4)
 
 
 def test_divergence_from_the_reference_is_the_whole_one_where_every_token_is_kept(tmp_path: Path, job: Score) -> None:

@@ -67,9 +67,9 @@ def plan(
         model, tuning = tuned
         merged = folder / "tuned-F16.gguf"
         size = _size(source, FORMS["F16"])
-        made[str(merged)] = Made(str(merged), "F16", whole, tuning.path, size_bytes=size)
+        made[str(merged)] = Made(str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength)
         contenders += _family(source, forms, model, tuning, str(merged), folder, made)
-        smallest = contenders[len(forms) - 1]
+        smallest = min(contenders[: len(forms)], key=lambda one: one.model.size_bytes)
         contenders.append(_unmerged(smallest, model, tuning))
     return QuantPlan(contending.numbered(contenders), tuple(made.values()))
 

@@ -65,6 +65,7 @@ class Made:
     adapter: str = ""
     is_shared: bool = False
     size_bytes: int = 0  # about
+    strength: float = 1.0  # of the adapter
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,18 @@ def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(quan
     assert merged.source == next(made.path for made in plan.made if made.form == "F16" and not made.adapter)
 
 
+def test_the_strength_of_an_adapter_holds_for_merged_forms_too(whole: Source, tmp_path: Path) -> None:
+    plan = quant_plan.plan(whole, FORMS, (whole.model, Tuning("/a.gguf", 0.5)), tmp_path / "x", tmp_path / "bases")
+    assert [made.strength for made in plan.made if made.adapter] == [0.5]
+    assert plan.contenders[-1].system.strength == 0.5
+
+
+def test_the_adapter_stands_beside_the_smallest_form_wherever_it_is_named(whole: Source, tmp_path: Path) -> None:
+    tuned, forms = (whole.model, Tuning("/a.gguf")), named("Q4_K_M,Q8_0")
+    plan = quant_plan.plan(whole, forms, tuned, tmp_path / "x", tmp_path / "bases")
+    assert plan.contenders[-1].system.quantization == "Q4_K_M"
+
+
 def test_f16_comes_first_whether_it_is_named_or_not(whole: Source, tmp_path: Path) -> None:
     plan = quant_plan.plan(whole, named("Q8_0"), None, tmp_path / "x", tmp_path / "bases")
     assert [one.system.quantization for one in plan.contenders] == ["F32", "Q8_0"]
