@@ -62,16 +62,19 @@ class Calibration:
 
     @property
     def doubt(self) -> str:
-        """few | kappa | seeding; "" where there is none. The first that holds."""
+        """few | kappa | seeding | length; "" where there is none. The first that holds."""
         if self.kappa is None or self.n < LEAST_ANSWERS:
             return "few"
         if self.kappa < LEAST_KAPPA:
             return "kappa"
-        return "seeding" if self.blind_to else ""
+        if self.blind_to:
+            return "seeding"
+        return "length" if self.is_swayed_by_length else ""
 
     @property
     def is_trusted(self) -> bool:
-        """Kappa is 0.4 or more, and each kind of wrong answer that was tried 5 times has mostly cost points."""
+        """Kappa is 0.4 or more, each kind of wrong answer that was tried 5 times has mostly cost points, and the right
+        one at length has mostly the same score."""
         return not self.doubt
 
     @property
@@ -82,6 +85,11 @@ class Calibration:
             for one in self.seedings
             if one.kind in seeding.FACTUAL and one.n >= LEAST_PAIRS and one.lowered <= 0.5
         )
+
+    @property
+    def is_swayed_by_length(self) -> bool:
+        """Whether half of the right answers or more had another score where the same was said at length."""
+        return any(one.kind == "verbose" and one.n >= LEAST_PAIRS and one.equal <= 0.5 for one in self.seedings)
 
 
 def cases(questions: Sequence[Question]) -> tuple[Case, ...]:

@@ -80,11 +80,20 @@ def test_half_of_the_cases_are_not_most_of_them(noticed: int, blind_to: tuple[st
     assert found.blind_to == blind_to
 
 
-def test_a_judge_that_rewards_length_is_shown_to() -> None:
-    found = measured(lambda case: 3 if case.kind == "verbose" else 2 if case.kind == "right" else 0)
+@pytest.mark.parametrize("at_length", [3, 0])
+def test_a_judge_that_is_swayed_by_length_is_not_trusted(at_length: int) -> None:
+    found = measured(lambda case: at_length if case.kind == "verbose" else 2 if case.kind == "right" else 0)
     verbose = found.seedings[-1]
-    assert (verbose.raised, verbose.right_mean, verbose.seeded_mean) == (1.0, 2.0, 3.0)
-    assert found.is_trusted  # what is right is still told from what is wrong
+    assert (verbose.raised + verbose.lowered, verbose.right_mean, verbose.seeded_mean) == (1.0, 2.0, at_length)
+    assert found.kappa == pytest.approx(1.0)
+    assert (found.is_trusted, found.doubt) == (False, "length")
+
+
+@pytest.mark.parametrize(("swayed", "doubt"), [(3, ""), (4, "length")])
+def test_length_may_sway_fewer_than_half_of_the_scores(swayed: int, doubt: str) -> None:
+    ids = {question.id for question in QUESTIONS[:swayed]}
+    found = measured(lambda case: 2 if case.kind == "verbose" and case.question.id in ids else good(case))
+    assert found.doubt == doubt
 
 
 def test_a_kind_with_few_cases_says_nothing() -> None:
@@ -165,15 +174,17 @@ def test_the_sentence_says_whether_to_believe_it_why_and_what_next(language: str
         "trusted": calibration.sentence(measured(good)),
         "kappa": calibration.sentence(measured(lambda _case: 3)),
         "seeding": calibration.sentence(measured(lambda case: 3 if case.kind == "number" else good(case))),
+        "length": calibration.sentence(measured(lambda case: 2 if case.kind == "verbose" else good(case))),
         "few": calibration.sentence(measured(good, [])),
     }
-    assert len(set(said.values())) == 4
+    assert len(set(said.values())) == 5
     assert not any("{" in sentence or "?" in sentence for sentence in said.values())
     if language == "ja":
         assert said["trusted"] == "この採点モデルの点は信用できます（κ 1.00、正誤の分かっている回答 40 件）。"
         assert "信用できません（κ 0.00、" in said["kappa"]
         assert "より大きなモデル" in said["kappa"]
         assert "数値の誤りでは、半数以上で点が下がりませんでした" in said["seeding"]
+        assert "同じ内容を長く書いただけの回答の半数以上で" in said["length"]
         assert "20 件以上" in said["few"]
     else:
         assert not re.search(r"[\u3000-\u9fff\uff00-\uffef]", "".join(said.values()))
