@@ -11,10 +11,9 @@ from typing import Any
 import filelock
 from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, local_models
 from app.core.copying import require_space
 from app.core.errors import AppError
-from app.core.evaluation import concluding, likelihood, steps, unchanged
+from app.core.evaluation import concluding, steps, unchanged
 from app.core.evaluation import study as studies
 from app.core.evaluation.calibration import Calibration
 from app.core.evaluation.concluding import Place, ToJudge
@@ -24,9 +23,8 @@ from app.core.evaluation.steps import Answers, Likelihood, Step
 from app.core.evaluation.study import Made, Study, Training
 from app.core.training import runs
 from app.engine.messages import Unload
-from app.engine.score_job import Score
 from app.services import background, study_work
-from app.services.answer_run import in_force
+from app.services.likelihood_work import LikelihoodWork
 from app.services.prompt_run import Progress, PromptJob
 from app.services.study_work import AnswersWork, JobWork, PromptsWork, Tools, TrainingWork, Work
 
@@ -129,28 +127,13 @@ class StudyRun(QObject):
         if isinstance(step, Training):
             return TrainingWork(Path(step.folder), tools, self)
         if isinstance(step, Likelihood):
-            return JobWork(self._score(step), step.target, self._folder, tools, self)
+            return LikelihoodWork(step, study, self._set(), self._folder, tools, self)
         target = Path(step.path)
         for path in steps.not_needed(study, self._folder, self._plan()[2]):
             path.unlink(missing_ok=True)  # makes room
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_space(target.parent, step.size_bytes)
         return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
-
-    def _score(self, step: Likelihood) -> Score:
-        study, model = self._plan()[0], step.contender.model
-        form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
-        texts = likelihood.texts(self._set().questions, form, in_force(model, study.choices).system_prompt or "")
-        return Score(
-            model=model.path,
-            holdout="",
-            target=str(step.target),
-            adapter=step.contender.system.adapter,
-            strength=step.contender.system.strength,
-            reference=step.reference,
-            makes_reference=step.makes_reference,
-            texts=texts,
-        )
 
     def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
         study = self._plan()[0]

@@ -18,9 +18,11 @@ from app.core.evaluation.study import Made, Study
 from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.settings import Settings
+from app.engine import score_job
 from app.services import study_work
 from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
+from tests import models
 from tests.scene import Scene
 
 
@@ -201,6 +203,33 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
     assert small.likelihoods[0].divergence is not None
     assert 0 < small.system.size_bytes < reference.system.size_bytes
     assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == results_file.VERSION
+
+
+def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tmp_path: Path) -> None:
+    template = "{% for one in messages %}<{{ one.role }}>{{ one.content }}{% endfor %}<assistant>"
+    path = models.tiny_llama(
+        tmp_path / "own.gguf", metadata={"llama.context_length": 32768, "tokenizer.chat_template": template}
+    )
+    own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
+    desk.study(
+        "一つ目", contenders=contending.numbered([contending.contender(own, None)]), has_likelihoods=True,
+        choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
+    )  # fmt: skip
+    found = desk.result()
+    (text,) = score_job.read(desk.folder / "job.json").texts
+    assert [(one.text, one.markup) for one in text.segments] == [
+        ("<system>", True), ("短く", False), ("<user>", True), ("一つ目", False), ("<assistant>", True),
+    ]  # fmt: skip
+    assert found.systems[0].likelihoods[0].nll > 0
+
+
+def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
+    path = models.tiny_llama(tmp_path / "bad.gguf", metadata={"tokenizer.chat_template": "{{ raise_exception('x') }}"})
+    bad = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
+    desk.study("一つ目", contenders=contending.numbered([contending.contender(bad, None)]), has_likelihoods=True)
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "template_failed"
 
 
 def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:

@@ -1,12 +1,15 @@
 """What the scoring child measures of a question set: how likely a model finds the reference answers."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.core import prompt
 from app.core.catalogue import PromptForm
 from app.core.evaluation.records import Question
 from app.core.prompt import Segment, Turn
+
+PLACE = "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,19 @@ def texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> 
         for number, one in enumerate(questions, start=1)
         if one.reference.strip()
     )
+
+
+def rendered(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[Text, ...]:
+    """As `texts`, with the prompt of a foreign template for the question `PLACE`."""
+    return tuple(
+        Text(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def _filled(segment: Segment, question: str) -> Segment:
+    return dataclasses.replace(segment, text=segment.text.replace(PLACE, question))
 
 
 def _before_answer(form: PromptForm) -> str:

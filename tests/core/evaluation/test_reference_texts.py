@@ -27,6 +27,13 @@ def test_a_question_is_asked_alone_and_numbered_as_in_its_set() -> None:
     )
 
 
+def test_a_foreign_template_is_filled_with_each_question() -> None:
+    prompt = (Segment("<user>", markup=True), Segment(likelihood.PLACE), Segment("<model>", markup=True))
+    found = likelihood.rendered([Question("a", "空は？"), Question("b", " 首都は？\n", "東京です。")], prompt)
+    segments = (Segment("<user>", markup=True), Segment("首都は？"), Segment("<model>", markup=True))
+    assert found == (Text(segments, "東京です。", 2),)
+
+
 def test_no_reference_no_text() -> None:
     assert likelihood.texts([Question("a", "首都は？")], FORMS["gemma"]) == ()
 
