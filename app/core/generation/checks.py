@@ -45,11 +45,20 @@ def _question(candidate: Candidate) -> str:
         return "broken"
     if words.pattern("refers").search(text):
         return "refers_to_text"
+    if _is_of_example(candidate):
+        return "example_copied"
     share = japanese_share(text)
     if share is None or share < JAPANESE_MIN:
         return "not_japanese"
     is_asked = candidate.category == KEYWORDS or words.pattern("asks").search(text)
     return "" if is_asked else "not_a_question"
+
+
+def _is_of_example(candidate: Candidate) -> bool:
+    """Whether the question is about what the examples in the prompt are about, and the passage is not."""
+    section, example = candidate.passage.section, words.pattern("example")
+    asked = (candidate.passage.document, *section.heading, section.text)
+    return bool(example.search(candidate.question)) and not any(map(example.search, asked))
 
 
 def _answer(candidate: Candidate) -> str:

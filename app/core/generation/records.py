@@ -19,6 +19,7 @@ REASONS = (
     "question_too_long",
     "not_a_question",
     "refers_to_text",
+    "example_copied",
     "answer_too_short",
     "answer_too_long",
     "broken",

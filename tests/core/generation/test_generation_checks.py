@@ -1,11 +1,13 @@
 """Which pairs are kept, and for which reason the others are not."""
 
 import dataclasses
+import re
 
 import pytest
 
-from app.core.generation import checks
-from app.core.generation.records import REASONS, UNANSWERABLE, Candidate
+from app.core.evaluation.replies import Reply
+from app.core.generation import checks, prompts, words
+from app.core.generation.records import PARAPHRASE, REASONS, SCORE_MIN, UNANSWERABLE, Candidate
 from app.core.wording import phrase
 from tests.core.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
 
@@ -66,6 +68,26 @@ def test_it_may_say_it_in_its_own_words(answer: str, question: str) -> None:
 def test_what_is_wrong_with_it_is_said(fields: dict[str, str], code: str) -> None:
     assert reason(**fields) == code
     assert code in REASONS
+
+
+def test_every_example_of_a_question_is_known_when_it_is_copied() -> None:
+    place = passage()
+    made = [prompts.pair(place, words.styles()[0]), prompts.paraphrase(GOOD), prompts.unanswerable(place)]
+    examples = [re.findall(r'"question": "(.+?)"', one.question)[0] for one in made]
+    assert len(set(examples)) == 3
+    about_it = dataclasses.replace(place, section=dataclasses.replace(place.section, heading=("消火器の設置",)))
+    for example in examples:
+        for fields in ({}, {"category": PARAPHRASE}, {"category": UNANSWERABLE, "quote": ""}):
+            assert reason(lacking=True, question=example, **fields) == "example_copied"
+        assert checks.reason(Candidate(about_it, UNANSWERABLE, "", example, "資料にありません。"), lambda _: True) == ""
+    assert "example_copied" in REASONS
+
+
+def test_the_example_of_a_score_is_not_accepted_when_it_is_copied() -> None:
+    example = re.findall(r"^\{.+\}$", prompts.quality(GOOD).question, re.MULTILINE)[0]
+    score = prompts.score(Reply(example, "end"))
+    assert score is not None
+    assert score < SCORE_MIN
 
 
 def test_words_to_search_for_are_no_sentence() -> None:
