@@ -39,7 +39,7 @@ ROWS = 100_000  # a machine that answers one in a second takes more than a day
 WIDTHS = (12, 50, 60, 24, 16, 20, 12, 12)  # of a sheet's columns, in characters
 GOLD_WIDTHS = (50, 24, 30, 8)
 
-_DIGITS = 12  # of an id that is made: 50 million questions until two are likely to share one
+_DIGITS = 12  # of an id that is made: 20 million questions until two are likely to share one
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,15 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
 def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple[tuple[str, str], ...]]:
     """Each with an id of its own, and the ids that had to change, each with the new one.
 
-    A question without one gets 12 hexadecimal digits of its text; one whose id is taken, that with a number behind it.
+    A question without one gets a letter, so that no spreadsheet makes a number of it, and 12 hexadecimal digits of its
+    text; one whose id is taken, that with a number behind it.
     """
     questions = tuple(questions)
     given = {one.id for one in questions}
     taken: dict[str, int] = {}  # and how many have wanted it
     named: list[Question] = []
     for question in questions:
-        wanted = question.id or hashlib.sha256(question.text.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+        wanted = question.id or "q" + hashlib.sha256(question.text.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
         id = wanted
         while id in taken or (id in given and id != question.id):
             taken[wanted] = number = taken.get(wanted, 1) + 1

@@ -69,6 +69,6 @@ def _section(candidate: Candidate) -> Section:
 
 
 def _id(candidate: Candidate) -> str:
-    """16 hexadecimal digits: the same for the same pair of the same passage."""
+    """The same for the same pair of the same passage; with a letter, so that no spreadsheet makes a number of it."""
     told = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
+    return "g" + hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:15]

@@ -5,6 +5,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from app.core.datasets import reading
 from app.core.documents.records import Section
 from app.core.evaluation import question_files
@@ -70,3 +72,10 @@ def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
     one, other = (json.loads(line)["id"] for line in lines.splitlines())
     assert one != other
     assert len(one) == 16
+
+
+def test_no_id_is_a_number_to_a_spreadsheet() -> None:
+    pairs = [Pair(dataclasses.replace(PAIR.candidate, question=f"{QUESTION}{number}"), 3) for number in range(2000)]
+    for pair in pairs:
+        with pytest.raises(ValueError):
+            float(rows.row(pair, WRITER)["id"])
