@@ -1,15 +1,13 @@
 """A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
 
-import contextlib
 import functools
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core.copying import require_space
 from app.core.errors import AppError
@@ -21,12 +19,12 @@ from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.results import Judgement
 from app.core.evaluation.steps import Answers, Likelihood, Step
 from app.core.evaluation.study import Made, Study, Training
-from app.core.training import runs
-from app.engine.messages import Unload
 from app.services import background, study_work
 from app.services.likelihood_work import LikelihoodWork
 from app.services.prompt_run import Progress, PromptJob
 from app.services.study_work import AnswersWork, JobWork, PromptsWork, Tools, TrainingWork, Work
+
+_LOOK_AGAIN_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ class StudyRun(QObject):
         self._tools = tools
         self._folder = folder
         self._lock: filelock.BaseFileLock | None = None
+        self._shared_lock: filelock.BaseFileLock | None = None
         self._study: Study | None = None
         self._questions: QuestionSet | None = None
         self._work: Work | None = None
@@ -99,8 +98,11 @@ class StudyRun(QObject):
     def _begin(self, found: "_Standing") -> None:
         self._done = found.done
         try:
-            if found.step is not None:
-                self._start(self._work_of(found.step), lambda: self._on_done(found.step), *_told(found.step))
+            if found.step is not None and not self._hold_shared(found.step):
+                self._tell(*_told(found.step))
+                QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run makes it at this moment
+            elif found.step is not None:
+                self._start(self._work_of(found.step), self._on_done, *_told(found.step))
             elif self._study is not None and self._study.judge is not None:
                 study, folder, questions = self._study, self._folder, self._set()
                 self._in_background(lambda: concluding.to_judge(study, folder, questions), self._judge)
@@ -111,37 +113,45 @@ class StudyRun(QObject):
         except OSError as error:
             self._fail(AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error)))
 
-    def _on_done(self, step: Step | None) -> None:
-        if isinstance(step, Made) and not step.is_shared:
-            with contextlib.suppress(OSError):  # then its size is not known when it is gone
-                steps.note_size(Path(step.path))
-        if isinstance(step, Training):
-            shutil.rmtree(Path(step.folder) / runs.CHECKPOINTS, ignore_errors=True)  # it has ended; a GB each at 8B
+    def _on_done(self) -> None:
+        self._release_shared()
         self._look()
 
     def _work_of(self, step: Step) -> Work:
         study, tools = self._plan()[0], self._tools
         if isinstance(step, Answers):
             return AnswersWork(step, study, self._set(), tools, self)
-        tools.engine.send(Unload(tools.engine.new_id())) if tools.engine.loaded else None  # its memory is needed
+        tools.engine.shut_down()  # its memory is needed, and the room of a file that it still has open
         if isinstance(step, Training):
             return TrainingWork(Path(step.folder), tools, self)
         if isinstance(step, Likelihood):
             return LikelihoodWork(step, study, self._set(), self._folder, tools, self)
         target = Path(step.path)
-        for path in steps.not_needed(study, self._folder, self._plan()[2]):
-            path.unlink(missing_ok=True)  # makes room
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_space(target.parent, step.size_bytes)
         return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
 
-    def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
+    def _hold_shared(self, step: Step) -> bool:
+        """That a file which others use too is made once at a time. False: somebody else does. Raises OSError."""
+        if not isinstance(step, Made):
+            return True
+        Path(step.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if step.is_shared:
+            lock = filelock.FileLock(f"{step.path}.lock", timeout=0, thread_local=False)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                return False
+            self._shared_lock = lock
+        return True
+
+    def _tell(self, kind: str, name: str, part: Progress | None = None) -> None:
         study = self._plan()[0]
         steps_in_all = steps.total(study) + (study.judge is not None)
-        number = min(self._done + 1, steps_in_all)
+        self.progressed.emit(StudyProgress(kind, name, min(self._done + 1, steps_in_all), steps_in_all, part))
 
+    def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
         def tell(part: Progress | None) -> None:
-            self.progressed.emit(StudyProgress(kind, name, number, steps_in_all, part))
+            self._tell(kind, name, part)
 
         def on_ended(error: AppError | None) -> None:
             self._work = None
@@ -183,8 +193,6 @@ class StudyRun(QObject):
         self._in_background(lambda: concluding.conclude(study, folder, questions, judgements, measured), self._finish)
 
     def _finish(self, found: Any) -> None:
-        for path in steps.not_needed(*self._plan()):
-            path.unlink(missing_ok=True)
         self._release()
         self.finished.emit(found)
 
@@ -215,7 +223,13 @@ class StudyRun(QObject):
         self._release()
         self.failed.emit(error)
 
+    def _release_shared(self) -> None:
+        lock, self._shared_lock = self._shared_lock, None
+        if lock is not None:
+            lock.release()
+
     def _release(self) -> None:
+        self._release_shared()
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
@@ -228,6 +242,7 @@ class _Standing:
 
 
 def _standing(study: Study, folder: Path, count: int) -> _Standing:
+    steps.drop(study, folder, count)
     return _Standing(steps.next_step(study, folder, count), steps.done(study, folder, count))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from app.core import children
@@ -203,6 +204,38 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
     assert small.likelihoods[0].divergence is not None
     assert 0 < small.system.size_bytes < reference.system.size_bytes
     assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == results_file.VERSION
+
+
+def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
+    """A file that the study waits for, and somebody else makes."""
+    path = tmp_path / "shared.gguf"
+    contenders = contending.numbered([contending.contender(dataclasses.replace(desk.model, path=str(path)), None)])
+    desk.study("一つ目", contenders=contenders, made=(Made(str(path), "Q8_0", desk.model.path, is_shared=True),))
+    lock = filelock.FileLock(f"{path}.lock")
+    lock.acquire()
+    return path, lock
+
+
+def test_what_another_study_is_making_is_waited_for_and_not_made_twice(desk: Desk, tmp_path: Path) -> None:
+    path, lock = shared(desk, tmp_path)
+    run = desk.run()
+    told: StudyProgress = desk.ended(run.progressed, run.start)
+    assert (told.kind, told.name) == ("make", path.name)
+    path.write_bytes(Path(desk.model.path).read_bytes())
+    with desk.scene.qtbot.waitSignal(run.finished):
+        lock.release()
+    assert not (desk.folder / "quantize.log").exists()
+    assert path.exists()
+    lock.acquire(timeout=0)
+
+
+def test_who_waits_for_another_study_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
+    _path, lock = shared(desk, tmp_path)
+    run = desk.run()
+    desk.ended(run.progressed, run.start)
+    desk.ended(run.stopped, run.stop)
+    assert not run.is_running
+    lock.release()
 
 
 def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tmp_path: Path) -> None:

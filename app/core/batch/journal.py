@@ -137,6 +137,18 @@ def results_of(out: Path) -> dict[int, Result]:
     return stored[1] if stored is not None else {}
 
 
+def count_of(out: Path) -> int:
+    """How many results the journal has, a question's every one. Reads no JSON. Raises AppError as `whole_file`."""
+    try:
+        with path_of(out).open("rb") as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
+    return max(0, lines - 1)
+
+
 def check(before: Head, head: Head, out: Path) -> None:
     """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
     if (before.sha256, before.column) != (head.sha256, head.column):

@@ -82,7 +82,9 @@ def _whole(source: Source, folder: Path, cache: Path, made: dict[str, Made]) -> 
     unpacked = source.folder
     if unpacked is None:
         unpacked = cache / bases.sha256_of(model)[:16]
-        made[str(unpacked)] = Made(str(unpacked), "folder", model.path, is_shared=True)
+        made[str(unpacked)] = Made(
+            str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, FORMS["F16"])
+        )
     whole = folder / "base-F16.gguf"
     made[str(whole)] = Made(str(whole), "F16", str(unpacked), size_bytes=_size(source, FORMS["F16"]))
     return str(whole)

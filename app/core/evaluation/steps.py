@@ -4,7 +4,9 @@ A file is made when something waits for it, and deleted when nothing does any mo
 otherwise take 80 GB.
 """
 
-from collections.abc import Iterator
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from app.core.batch import journal
 from app.core.batch.results import Result
 from app.core.evaluation import study as studies
 from app.core.evaluation.study import Contender, Made, Study, Training
-from app.core.training import runs
+from app.core.training import runs, standing
+from trainer.events import Finished
 
 REFERENCE = "reference-"  # what the names of those files begin with
 
@@ -70,6 +73,33 @@ def not_needed(study: Study, folder: Path, count: int) -> list[Path]:
     return [path for path in (*unshared, *references) if path.exists()]
 
 
+def drop(study: Study, folder: Path, count: int) -> None:
+    """Deletes what nothing waits for any more, the checkpoints of runs that have ended too: a GB each at 8B.
+
+    A file that somebody still has open (Windows) goes the next time.
+    """
+    sized = {made.path for made in study.made}
+    for path in not_needed(study, folder, count):
+        if str(path) in sized:
+            _note_size(path)
+        with contextlib.suppress(OSError):
+            path.unlink()
+    for training in filter(is_trained, study.trainings):
+        shutil.rmtree(Path(training.folder) / runs.CHECKPOINTS, ignore_errors=True)
+
+
+def peak_bytes(study: Study) -> int:
+    """The most that files which are made take at one time, about."""
+    sizes, there, most = {made.path: made.size_bytes for made in study.made}, set[str](), 0
+    shared = {made.path for made in study.made if made.is_shared}
+    for number, contender in enumerate(study.contenders, start=1):
+        there |= set(_waited_for(study, contender.model.path, there.__contains__))
+        most = max(most, sum(sizes[path] for path in there))
+        later = study.contenders[number:]
+        there &= shared.union(*(_waited_for(study, one.model.path, there.__contains__) for one in later))
+    return most
+
+
 def waiting(study: Study, folder: Path, count: int) -> list[Contender]:
     """Those of which something is still to be measured."""
     return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
@@ -84,8 +114,10 @@ def root_of(study: Study, path: str) -> str:
 
 
 def is_trained(training: Training) -> bool:
+    """Files alone may be of a run that was killed before it could say how it ended."""
     folder = Path(training.folder)
-    return (folder / runs.HOLDOUT).is_file() and (folder / runs.ADAPTER).is_file()
+    is_there = (folder / runs.HOLDOUT).is_file() and (folder / runs.ADAPTER).is_file()
+    return is_there and isinstance(standing.replay(folder).end, Finished)
 
 
 def out_of(folder: Path, system_id: str, seed: int) -> Path:
@@ -95,12 +127,6 @@ def out_of(folder: Path, system_id: str, seed: int) -> Path:
 def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, Result]:
     """By the question's number, from 1. Raises AppError("batch_journal_damaged")."""
     return journal.results_of(out_of(folder, system_id, seed))
-
-
-def note_size(path: Path) -> None:
-    """Of a file that was made, to be known when it is gone. Raises OSError."""
-    if path.is_file():
-        _size_file(path).write_text(str(path.stat().st_size), "ascii")
 
 
 def size_bytes(path: Path) -> int:
@@ -118,6 +144,12 @@ def likelihood_file(folder: Path, system_id: str) -> Path:
 # ------------------------------------------------------------------------- private
 
 
+def _note_size(path: Path) -> None:
+    """To be known when it is gone; on a full disk it is not."""
+    with contextlib.suppress(OSError):
+        _size_file(path).write_text(str(path.stat().st_size), "ascii")
+
+
 def _size_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.size")
 
@@ -126,14 +158,15 @@ def _measuring(study: Study, folder: Path, contender: Contender, count: int) -> 
     """What is not measured yet of one system."""
     system = contender.system
     if study.has_likelihoods:
-        reference = _references(study, folder).get(contender.family)
-        is_first = bool(contender.family) and _first(study, contender.family) is contender
+        is_alone = sum(one.family == contender.family for one in study.contenders) == 1
+        reference = None if is_alone else _references(study, folder).get(contender.family)
+        is_first = reference is not None and _first(study, contender.family) is contender
         target = likelihood_file(folder, system.id)
         is_lost = is_first and _compares(study, folder, contender.family) and not _exists(reference)
         if not target.is_file() or is_lost:
             yield Likelihood(contender, target, str(reference or ""), is_first)
     for seed in study.seeds:
-        if len(answers_of(folder, system.id, seed)) < count:
+        if journal.count_of(out_of(folder, system.id, seed)) < count:  # to read them all takes seconds each time
             yield Answers(contender, seed, out_of(folder, system.id, seed))
 
 
@@ -164,12 +197,14 @@ def _line(study: Study, path: str) -> Iterator[str]:
         path = made[path].source
 
 
-def _waited_for(study: Study, path: str) -> Iterator[str]:
+def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambda one: Path(one).exists()) -> list[str]:
     """A file, and as long as it is not there what it will be made of."""
+    found = []
     for one in _line(study, path):
-        yield one
-        if Path(one).exists():
-            return
+        found.append(one)
+        if is_there(one):
+            break
+    return found
 
 
 def _missing(study: Study, path: str) -> Made | None:

@@ -17,6 +17,8 @@ from app.core.evaluation.steps import Answers, Likelihood
 from app.core.evaluation.study import Contender, Made, Rated, Study, Training
 from app.core.presets import Choices
 from app.core.records import FileMark, LocalModel
+from app.core.training import runs
+from trainer.events import Finished
 
 QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "答え"), Question("b", "二つ目？")), "internal")
 CHOICES = Choices(temperature=0.0, max_tokens=20)
@@ -46,6 +48,14 @@ def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
     for line in range(len(kept.results) + 1, count + 1):
         kept.add(Result(line, "answered", "はい"))
     kept.close()
+
+
+def train(folder: Path) -> None:
+    """As far as the study looks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (runs.HOLDOUT, runs.ADAPTER):
+        (folder / name).touch()
+    runs.note(folder, Finished("epochs", 10, 10, 2.0, 1.0, "adapter", runs.ADAPTER, 1.0, 1.0, 1))
 
 
 @pytest.fixture
@@ -118,9 +128,7 @@ def walk(one: Study, folder: Path) -> Iterator[steps.Step]:
             case Made():
                 Path(step.path).write_bytes(b"made")
             case Training():
-                Path(step.folder).mkdir(parents=True)
-                (Path(step.folder) / "holdout.json").touch()
-                (Path(step.folder) / "adapter.gguf").touch()
+                train(Path(step.folder))
             case Likelihood():
                 step.target.touch()
                 if step.makes_reference:
@@ -199,13 +207,45 @@ def test_a_reference_that_was_lost_is_made_again(folder: Path) -> None:
     assert again.makes_reference
 
 
-def test_the_size_of_a_file_is_known_when_it_is_gone(tmp_path: Path) -> None:
-    path = tmp_path / "form.gguf"
+def test_the_size_of_a_file_is_known_when_it_is_gone(folder: Path) -> None:
+    path = folder / "models" / "form.gguf"
+    one = study(contender(1, str(path)), made=(Made(str(path), "Q8_0", "/a"),))
     assert steps.size_bytes(path) == 0
     path.write_bytes(b"12345")
-    steps.note_size(path)
-    path.unlink()
+    steps.drop(one, folder, 2)
+    assert path.exists()  # it is waited for
+    answer(folder, "s1")
+    steps.drop(one, folder, 2)
+    assert not path.exists()
     assert steps.size_bytes(path) == 5
+
+
+def test_checkpoints_of_a_run_that_was_killed_after_its_end_go_too(folder: Path, tmp_path: Path) -> None:
+    run = Training(str(tmp_path / "run"), 50, 0)
+    (tmp_path / "run" / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    one = study(contender(1, "/a"), trainings=(run,))
+    steps.drop(one, folder, 2)
+    assert (tmp_path / "run" / "checkpoints").exists()
+    for name in ("holdout.json", "adapter.gguf"):
+        (tmp_path / "run" / name).touch()
+    assert not steps.is_trained(run)  # it was killed before it told its end, and tells it when it goes on
+    train(tmp_path / "run")
+    steps.drop(one, folder, 2)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_room_for_forms_is_known_before_the_first(folder: Path) -> None:
+    one = quantized(folder)
+    sizes = (16, 5, 16, 4)
+    made = tuple(dataclasses.replace(made, size_bytes=size) for made, size in zip(one.made, sizes, strict=True))
+    assert steps.peak_bytes(dataclasses.replace(one, made=made)) == 16 + 16  # base and what is merged of it
+    assert steps.peak_bytes(study(contender(1, "/a"))) == 0
+
+
+def test_one_without_others_of_its_family_is_no_reference(folder: Path) -> None:
+    one = study(contender(1, "/a", "llama"), contender(2, "/b", "qwen"), has_likelihoods=True)
+    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    assert [(step.makes_reference, step.reference) for step in found] == [(False, ""), (False, "")]
 
 
 def test_shared_files_stay(folder: Path) -> None:
