@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.cli import ask, ask_adapter, eval_questions, eval_run, eval_scale, eval_sets, eval_words
+from app.cli import ask, ask_adapter, eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
 from app.cli.eval_scale import Wish
 from app.cli.main import set_command
 from app.cli.output import Output
@@ -24,7 +24,6 @@ from app.core.errors import AppError
 from app.core.evaluation import advice, contending, quant_plan, results_file, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
 from app.core.evaluation.quant_plan import PAPER_FORMS
-from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation, SystemResult
 from app.core.evaluation.scale_subsets import Material
@@ -73,7 +72,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if status == 0 and len(options.base) > 1:
         status = stages.run("bases", lambda named: _bases(named, options.base, stages.best(), where, output))
     if status == 0:
-        status = stages.run("quant", lambda named: _quant(named, stages.best(), questions, where))
+        status = stages.run("quant", lambda named: _quant(named, stages.best(), where, output))
     if status == 0:
         stages.tell()
     return status
@@ -156,8 +155,10 @@ def _bases(wish: Wish, wanted: list[str], best: _Best, where: Paths, output: Out
     return folder
 
 
-def _quant(wish: Wish, best: _Best, questions: QuestionSet, where: Paths) -> Path:
+def _quant(wish: Wish, best: _Best, where: Paths, output: Output) -> Path:
     """Base and tuned of the best, in the paper's forms."""
+    questions = wish.questions
+    assert questions is not None
     folder = studies.new_folder(where.evaluations, wish.name, time.time())
     system = best.result.system
     base = ask.choose_model(system.model, where)
@@ -172,5 +173,6 @@ def _quant(wish: Wish, best: _Best, questions: QuestionSet, where: Paths) -> Pat
     study = eval_scale.study_of(folder.name, "quantizations", wish, questions, plan.contenders, (), where)
     has_references = any(one.reference for one in questions.questions)
     study = dataclasses.replace(study, made=plan.made, has_likelihoods=has_references)
+    eval_quant.tell_room(study, where, output)
     studies.create(folder, study, questions)
     return folder

@@ -2,18 +2,20 @@
 
 import argparse
 import dataclasses
+import shutil
 from pathlib import Path
 
 from app.cli import ask, ask_adapter, eval_questions, eval_run
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import gguf, quantizations
+from app.core.copying import require_space
 from app.core.errors import AppError
-from app.core.evaluation import contending, quant_plan
+from app.core.evaluation import contending, quant_plan, steps
 from app.core.evaluation.quant_plan import PAPER_FORMS, QuantPlan
-from app.core.evaluation.study import Contender
+from app.core.evaluation.study import Contender, Study
 from app.core.paths import Paths
-from app.core.wording import help_text
+from app.core.wording import help_text, size
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -33,7 +35,17 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
     folder = where.evaluations / study.id
     found = _made(options, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, where), ())
     study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
+    tell_room(study, where, output)
     return eval_run.begin(study, questions, folder, where, output)
+
+
+def tell_room(study: Study, where: Paths, output: Output) -> None:
+    """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
+    most = steps.peak_bytes(study)
+    if most:
+        where.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_space(where.data, most)
+        output.note("quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
 
 
 def _made(options: argparse.Namespace, folder: Path, where: Paths) -> QuantPlan:

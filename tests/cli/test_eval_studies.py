@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests import models
 from tests.cli.conftest import Kotae
 from tests.cli.processes import Start
 from tests.waiting import wait_until
+
+DiskUsage = namedtuple("DiskUsage", "total used free")
 
 
 @pytest.fixture
@@ -135,8 +138,9 @@ def test_a_judge_needs_right_answers(kotae: Kotae, long_base: Path, tmp_path: Pa
 
 
 def test_forms_of_a_model_are_made_and_measured(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
-    status, found, _ = kotae("eval", "quant", str(long_base), "--questions", str(questions), "--quant", "F16,Q8_0")
+    status, found, told = kotae("eval", "quant", str(long_base), "--questions", str(questions), "--quant", "F16,Q8_0")
     assert status == 0
+    assert "ディスクは多いときで" in told
     first, second = found["systems"]
     assert (first["quantization"], second["quantization"]) == ("F32", "Q8_0")
     assert first["kl_divergence"] is None
@@ -147,6 +151,16 @@ def test_forms_of_a_model_are_made_and_measured(kotae: Kotae, long_base: Path, q
         "eval", "quant", str(long_base), str(long_base), "--questions", str(questions), "--adapter", "x"
     )
     assert (status, error["error"]["code"]) == (3, "quant_adapter_alone")
+
+
+def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(
+    kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("eval", "quant", str(long_base), "--questions", str(questions), "--quant", "Q8_0")
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
+    status, error, _ = kotae(*asked)
+    assert (status, error["error"]["code"]) == (3, "drive_space")
+    assert studies.listed(places(tmp_path).evaluations) == []
 
 
 def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
