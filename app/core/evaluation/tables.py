@@ -13,6 +13,7 @@ from app.core.evaluation.comparing import MEASURES, Comparison, Measure
 from app.core.evaluation.grids import WORDS, Column, Grid, Share, Value
 from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation, Row, SystemResult
+from app.core.training.bootstrap import LEAST_UNITS
 from app.core.training.scores import ExampleScore
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
@@ -53,13 +54,13 @@ def results(evaluation: Evaluation) -> list[Grid]:
 
 
 def paper(evaluation: Evaluation) -> Grid:
-    """Without the means of categories."""
-    word = _words()
-    is_judged = MEASURES["judge"] in measures(evaluation)
+    """Without the means of categories; with the score where that is what systems are compared by."""
+    word, measured = _words(), measures(evaluation)
+    is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
     columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
     columns.append(Column(word["judge_mean"], DIGITS["judge"]))
     columns += [Column(word["judge_share"].format(score=score)) for score in judging.SCORES]
-    columns += [] if is_judged else [Column(word["score_mean"], DIGITS["score"])]
+    columns += [Column(word["score_mean"], DIGITS["score"])] if has_score else []
     columns += [Column(word["seconds"], 1), Column(word["size"], 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
@@ -68,7 +69,7 @@ def paper(evaluation: Evaluation) -> Grid:
         return (
             *(result.system.name, result.system.model_name, result.system.quantization),
             *(_mean(result.rows, MEASURES["judge"].of), *shares),
-            *(() if is_judged else (_mean(result.rows, MEASURES["score"].of),)),
+            *((_mean(result.rows, MEASURES["score"].of),) if has_score else ()),
             _mean(result.rows, _seconds),
             _size(result),
         )
@@ -78,19 +79,17 @@ def paper(evaluation: Evaluation) -> Grid:
 
 
 def category_means(evaluation: Evaluation) -> Grid:
-    """A column each category, of the judge's score where there is any. Of a single category, or of very many, none."""
-    names = _categories(evaluation)
+    """A column each category, of what systems are compared by. Of a single category, or of very many, none."""
+    word, names = _words(), _categories(evaluation)
     names = names if 1 < len(names) <= _MOST_CATEGORIES else []
-    counted = "judge" if MEASURES["judge"] in measures(evaluation) else "score"
-    columns = [Column(_words()["system"]), *(Column(_category_name(name), DIGITS[counted]) for name in names)]
+    counted = next(iter(measures(evaluation)), MEASURES["score"])
+    columns = [Column(word["system"]), *(Column(_category_name(name), DIGITS[counted.name]) for name in names)]
     rows = [
-        (
-            result.system.name,
-            *(_mean(_of_category(evaluation, result, name), MEASURES[counted].of) for name in names),
-        )
+        (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.of) for name in names))
         for result in evaluation.systems
     ]
-    return Grid(tuple(columns), tuple(rows))
+    note = word["note_category_means"].format(measure=word[f"{counted.name}_mean"])
+    return Grid(tuple(columns), tuple(rows), (note,) if names else ())
 
 
 def means(evaluation: Evaluation) -> Grid:
@@ -114,7 +113,9 @@ def marks(evaluation: Evaluation) -> Grid:
     """What rules say of the answers."""
     word = _words()
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
-    columns = [Column(word[name]) for name in ("system", "must_include", "numbers")]
+    has_unanswerable = not all(is_answerable.values())
+    columns = [Column(word["system"]), Column(word["score_answerable"], DIGITS["score"])]
+    columns += [Column(word[name]) for name in ("must_include", "numbers")]
     columns += [Column(word["char_f1"], DIGITS["score"]), Column(word["exact"])]
     columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "broken", "failed", "judged")]
     has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
@@ -122,19 +123,22 @@ def marks(evaluation: Evaluation) -> Grid:
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         rows = result.rows
+        answerable = [row for row in rows if is_answerable[row.question_id]]
         return (
             result.system.name,
+            _mean(answerable, MEASURES["score"].of) if has_unanswerable else None,
             *(_percent(rows, MEASURES[name].of) for name in ("must_include", "numbers")),
             _mean(rows, MEASURES["char_f1"].of),
             _percent(rows, lambda row: row.marks.is_exact),
             _share([row for row in rows if not is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
-            _share([row for row in rows if is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
+            _share(answerable, lambda row: row.marks.has_abstained),
             _share(rows, lambda row: row.marks.is_broken),
             _share(rows, lambda row: row.verdict == "failed") if has_failed else None,
             _share(rows, _is_judged) if misses_judgements else None,
         )
 
-    return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (word["note_rows"],)))
+    notes = ((word["note_abstaining"],) if has_unanswerable else ()) + (word["note_rows"],)
+    return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
 
 
 def documents(evaluation: Evaluation) -> Grid:
@@ -194,11 +198,13 @@ def models(evaluation: Evaluation) -> Grid:
 def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
     """All others against the first system; without those that have no question in common with it."""
     first, *others = evaluation.systems
+    is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
     found = []
     for result in others:
         compared = comparing.compare(first, result, evaluation.questions.questions, measure)
         if compared is not None:
             said = comparing.sentence(compared, first.system.name, result.system.name)
+            said = _words()["doubted"].format(sentence=said) if is_doubted else said
             found.append(Pair(result, compared, said))
     return found
 
@@ -215,6 +221,8 @@ def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
     notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
+    if len(found) > 1:
+        notes.append(word["note_several"].format(count=len(found)))
     if left_out := max((pair.comparison.left_out for pair in found), default=0):
         notes.append(word["note_left_out"].format(count=left_out))
     return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
@@ -233,7 +241,7 @@ def categories(evaluation: Evaluation) -> Grid:
         for result in evaluation.systems:
             values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
             rows.append((name or word["nothing"], len(asked), result.system.name, *values))
-    return Grid(tuple(columns), tuple(rows))
+    return Grid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
 
 
 # ------------------------------------------------------------------------- private
@@ -257,9 +265,12 @@ def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> lis
 
 
 def _with_interval(result: SystemResult, questions: Iterable[Question], measure: Measure) -> tuple[Value, Value, Value]:
-    """Mean, its interval by question, and its spread over the seeds."""
+    """Mean, its interval by question unless too few were drawn for one, and its spread over the seeds."""
     found = comparing.mean(result, questions, measure)
-    return (found.by_question.mean, found.by_question, found.spread) if found else (None, None, None)
+    if found is None:
+        return None, None, None
+    one = found.by_question
+    return one.mean, one if one.units >= LEAST_UNITS else None, found.spread
 
 
 def _size(result: SystemResult) -> float | None:

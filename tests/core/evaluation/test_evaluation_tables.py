@@ -109,6 +109,24 @@ def test_without_a_judge_the_papers_columns_are_dashes_and_the_score_stands_besi
     assert any("採点モデルを使っていない" in note for note in grid.notes)
 
 
+@pytest.mark.parametrize(
+    ("judge", "means", "has_score"),
+    [(made.JUDGE, "採点の平均（0〜3）", False), (made.UNTRUSTED, "得点（0〜1）", True), (None, "得点（0〜1）", True)],
+)
+def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
+    judge: None, means: str, has_score: bool
+) -> None:
+    found = made.evaluation(judge, seeds=(1,))
+    (first,) = tables.results(found)
+    assert ("得点（0〜1）" in [column.name for column in first.columns]) == has_score
+    assert f"カテゴリーごとの値：{means}。" in first.notes
+    measure, name = tables.measures(found)[0], found.questions.questions[0].category
+    ids = {one.id for one in found.questions.questions if one.category == name}
+    values = [measure.of(row) for row in found.systems[1].rows if row.question_id in ids]
+    known = [value for value in values if value is not None]
+    assert tables.category_means(found).rows[1][1] == pytest.approx(sum(known) / len(known))
+
+
 def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judged: Evaluation) -> None:
     row = shown(tables.marks(judged))[0]
     assert row["採点できた回答"] == "38/40"  # two failed
@@ -138,6 +156,28 @@ def test_abstaining_is_told_apart_by_whether_it_is_right(judged: Evaluation) -> 
     abstained = [one.marks.has_abstained for one in judged.systems[1].rows]
     assert rows[1]["資料にない質問に「ない」"] == f"{sum(abstained)}/4"
     assert rows[1]["答えられる質問に「ない」"] == "0/36"
+
+
+def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(by_rules: Evaluation) -> None:
+    asked = by_rules.questions.questions
+    rows = [Row(one.id, 1, "資料にありません。", "answered", Marks(float(not one.is_answerable))) for one in asked]
+    grid = tables.marks(with_rows(by_rules, *rows))
+    assert shown(grid)[0]["答えられる質問の得点（0〜1）"] == "0.000"
+    assert any("いつも「ない」と答えれば得点 1" in note for note in grid.notes)
+    answerable = tuple(one for one in asked if one.is_answerable)
+    only = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, questions=answerable))
+    alone = tables.marks(with_rows(only, *rows[: len(answerable)]))
+    assert "答えられる質問の得点（0〜1）" not in [column.name for column in alone.columns]
+    assert len(alone.notes) == 1
+
+
+@pytest.mark.parametrize(("count", "interval"), [(4, "-"), (5, "0.000〜1.000")])
+def test_of_few_questions_no_interval_is_shown(count: int, interval: str, by_rules: Evaluation) -> None:
+    asked = by_rules.questions.questions[:count]
+    few = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, questions=asked))
+    rows = [Row(one.id, 1, "答え", "answered", Marks(float(at % 2))) for at, one in enumerate(asked)]
+    found = {**shown(tables.means(with_rows(few, *rows)))[0]}
+    assert found.get("得点の 95 % 区間", "-") == interval
 
 
 def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> None:
@@ -178,6 +218,20 @@ def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict
     assert rows[0]["95 % 区間（質問ごと）"] != rows[0]["95 % 区間（文書などのまとまりごと）"]
     assert "差があるとは言えません" in found[1].sentence
     assert sum(int(rows[1][name]) for name in ("勝ち（問）", "同じ（問）", "負け（問）")) == made.COUNT
+
+
+def test_what_a_judge_says_that_is_not_trusted_is_said_with_that_doubt() -> None:
+    for judge, is_doubted in ((made.UNTRUSTED, True), (made.UNCALIBRATED, True), (made.JUDGE, False)):
+        found = made.evaluation(judge, seeds=(1,))
+        for name, says_so in (("judge", is_doubted), ("score", False)):
+            for pair in tables.pairs(found, MEASURES[name]):
+                assert ("採点モデルの点は信用できると確かめられていません" in pair.sentence) == says_so
+
+
+def test_with_several_differences_it_is_said_that_one_may_be_chance(judged: Evaluation) -> None:
+    found = tables.pairs(judged, MEASURES["score"])
+    assert any("3 つの差" in note for note in tables.differences(judged, found).notes)
+    assert not any("つの差" in note for note in tables.differences(judged, found[:1]).notes)
 
 
 def test_questions_that_one_of_two_has_no_score_for_are_said_to_be_left_out(judged: Evaluation) -> None:
