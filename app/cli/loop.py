@@ -20,6 +20,7 @@ class Waiting:
         self._interrupt = interrupt
         self._loop = QEventLoop()
         self.was_interrupted = False
+        self._is_asked = False  # to interrupt, and has not yet
         self._is_impatient = False
         self._bug: BaseException | None = None
 
@@ -27,7 +28,7 @@ class Waiting:
         """Raises KeyboardInterrupt at the second Ctrl+C, and what a slot raised: the loop would go on for ever."""
         # Python handles signals between bytecodes, and Qt's loop runs none: the timer gives it some.
         pulse = QTimer(interval=100)
-        pulse.timeout.connect(lambda: None)
+        pulse.timeout.connect(self._on_pulse)
         pulse.start()
         before, hook = signal.signal(signal.SIGINT, self._on_signal), sys.excepthook
         sys.excepthook = self._on_bug
@@ -49,9 +50,14 @@ class Waiting:
         self._loop.quit()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # An exception raised here would be printed by Qt's loop, and the loop would go on.
+        # This may be in the middle of a slot, and what interrupts must not find anything half done. An exception raised
+        # here would be printed by Qt's loop, and the loop would go on.
         if self.was_interrupted:
             self._is_impatient = True
             self._loop.quit()
-        self.was_interrupted = True
-        self._interrupt()
+        self.was_interrupted = self._is_asked = True
+
+    def _on_pulse(self) -> None:
+        if self._is_asked:
+            self._is_asked = False
+            self._interrupt()

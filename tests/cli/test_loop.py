@@ -1,5 +1,7 @@
 """The loop of a command: it ends when it is told to, and with what a slot raised."""
 
+import signal
+
 import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 
@@ -11,6 +13,33 @@ def test_it_ends_when_it_is_told_to(qapp: QCoreApplication) -> None:
     QTimer.singleShot(0, waiting.stop)
     waiting.run()
     assert not waiting.was_interrupted
+
+
+def test_an_interrupt_never_comes_in_the_middle_of_a_slot(qapp: QCoreApplication) -> None:
+    told: list[str] = []
+
+    def interrupt() -> None:
+        told.append("interrupt")
+        waiting.stop()
+
+    def slot() -> None:
+        told.append("begin")
+        signal.raise_signal(signal.SIGINT)
+        told.append("end")
+
+    waiting = Waiting(interrupt)
+    QTimer.singleShot(0, slot)
+    waiting.run()
+    assert told == ["begin", "end", "interrupt"]
+    assert waiting.was_interrupted
+
+
+def test_a_second_interrupt_does_not_wait(qapp: QCoreApplication) -> None:
+    waiting = Waiting(lambda: None)
+    for moment_ms in (0, 1):
+        QTimer.singleShot(moment_ms, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        waiting.run()
 
 
 def test_a_bug_in_a_slot_ends_it_and_is_raised(qapp: QCoreApplication) -> None:
