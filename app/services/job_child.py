@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class JobChild(QObject):
         self._step = step
         self._outcome: Finished | AppError | None = None
         self._is_stopped = False
-        self._child = ChildProcess(command, log, self)
+        self._child = ChildProcess(command, log, self, is_apart=True)  # Ctrl+C would look like a crash of its own
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
 
@@ -72,8 +73,12 @@ class JobChild(QObject):
         self.failed.emit(outcome if isinstance(outcome, AppError) else died)
 
     def _delete_half(self) -> None:
+        part = part_path(str(self._target))
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+            return
         with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): whoever builds next deletes it
-            part_path(str(self._target)).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
 
 
 def _as_error(event: Failed) -> AppError:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import filelock
 import pytest
+from pytestqt.qtbot import QtBot
 
 from app.core import children
 from app.core.errors import AppError
@@ -21,6 +23,7 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.engine import score_job
 from app.services import study_work
+from app.services.job_child import JobChild
 from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
 from tests import models
@@ -271,3 +274,14 @@ def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
     for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
         with pytest.raises(AppError):
             study_work.making(made, desk.tools)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_half_a_folder_of_a_child_that_was_killed_is_deleted(qtbot: QtBot, tmp_path: Path) -> None:
+    target, part = tmp_path / "folder", tmp_path / "folder.part"
+    code = f"import os; os.mkdir({str(part)!r}); open({str(part / 'half')!r}, 'w'); os.kill(os.getpid(), 9)"
+    child = JobChild([sys.executable, "-c", code], target, tmp_path / "log", "unpack")
+    with qtbot.waitSignal(child.failed) as caught:
+        child.start()
+    assert caught.args[0].code == "build_died"
+    assert not part.exists()
