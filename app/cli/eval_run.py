@@ -58,7 +58,7 @@ def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, outp
 
 
 def run_study(folder: Path, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 expected error; 130 interrupted, and `kotae eval resume` goes on."""
+    """Exit status: 0; 3 expected error; 130 interrupted, which is told, and `kotae eval resume` goes on."""
     status = carry_out(folder, where, output)
     return status or tell(folder, *results_file.read(folder), output)
 
@@ -91,7 +91,8 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
         output.note("eval_goes_on", id=folder.name)
         raise running.error
     if running.evaluation is None:
-        output.note("eval_interrupted", id=folder.name)
+        entry = Entry(folder.name, folder, study, "waiting")
+        output.result(_described(entry), output.phrase("eval_interrupted", id=folder.name))
         return 128 + signal.SIGINT
     return 0
 

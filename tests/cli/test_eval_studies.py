@@ -13,7 +13,7 @@ from app.core.evaluation import study as studies
 from app.core.paths import Paths, locate
 from tests import models
 from tests.cli.conftest import Kotae
-from tests.cli.processes import Start
+from tests.cli.processes import Start, ended
 from tests.waiting import wait_until
 
 DiskUsage = namedtuple("DiskUsage", "total used free")
@@ -166,7 +166,7 @@ def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(
 def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
     path = tmp_path / "遅い.jsonl"
     path.write_text('{"question": "一つ目"}\n{"question": "!slow とても長い答えになる質問をします"}\n', "utf-8")
-    process = start("eval", "questions", str(path), "--model", str(long_base), "--name", "遅い")
+    process = start("eval", "questions", str(path), "--model", str(long_base), "--name", "遅い", "--json")
     evaluations = places(tmp_path).evaluations
 
     def is_answered() -> bool:
@@ -174,8 +174,9 @@ def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base:
 
     wait_until(is_answered)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    status, told, _ = ended(process)
     (entry,) = kotae("eval", "list")[1]["evaluations"]
+    assert (status, told) == (130, entry)
     assert entry["state"] == "waiting"
     assert kotae("eval", "show", "遅い")[1]["error"]["code"] == "evaluation_not_finished"
     status, found, _ = kotae("eval", "resume", "遅い")
