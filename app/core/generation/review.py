@@ -209,8 +209,8 @@ def _edited(changed: Mapping[str, str], pair: _Pair) -> _Pair | str:
     made = pair | {name: changed[name] for name in ("question", "answer") if name in changed} | {"review": "edited"}
     if not pair["gold"]:
         return "answer_of_unanswerable" if "answer" in changed or "quote" in changed else made
-    if "answer" in changed:
-        made["must_include"] = rows.must_include(made["answer"])
+    if "answer" in changed or "question" in changed:
+        made["must_include"] = rows.must_include(made["question"], made["answer"])
     if "quote" in changed:
         if not changed["quote"] or changed["quote"] not in pair["provenance"]["passage"]:
             return "quote_not_in_passage"

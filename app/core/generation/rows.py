@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.core.documents import clauses, quantities
+from app.core.documents import clauses, dates, evidence, quantities
 from app.core.documents.records import Section
 from app.core.generation.passages import digest, sha256
 from app.core.generation.records import UNANSWERABLE, Candidate, Pair, Writer
@@ -32,7 +32,7 @@ def row(pair: Pair, writer: Writer) -> dict[str, Any]:
         "id": _id(candidate),
         "question": candidate.question,
         "answer": candidate.answer,
-        "must_include": must_include(candidate.answer) if is_answerable else [],
+        "must_include": must_include(candidate.question, candidate.answer) if is_answerable else [],
         "gold": [{"quote": candidate.quote, **place}] if is_answerable else [],
         "category": candidate.category,
         "group": passage.document,
@@ -57,9 +57,18 @@ def is_unchanged(row: dict[str, Any]) -> bool:
     return bool(sha256(origin["passage"]) == origin["passage_sha256"])
 
 
-def must_include(answer: str) -> list[str]:
-    """Its values with their units, as they are written, each once."""
-    return list(dict.fromkeys(answer[value.start : value.end].strip() for value in quantities.parse(answer)))
+def must_include(question: str, answer: str) -> list[str]:
+    """Its values, ranges and dates, as they are written, each once; without what the question says itself."""
+    asked = evidence.of_text(question)
+    values = quantities.parse(answer)
+    found = [
+        (before.start if before is not None and before.is_range_start else one.start, one.end)
+        for before, one in zip((None, *values), values, strict=False)
+        if not one.is_range_start and not asked.holds(one, answer[one.start : one.end])
+    ]
+    found += [(date.start, date.end) for date in dates.parse(answer) if not asked.holds_date(date)]
+    written = (answer[start:end].strip() for start, end in sorted(found))
+    return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # 1 of a list, 2 of レベル2
 
 
 def _section(candidate: Candidate) -> Section:

@@ -109,6 +109,14 @@ def test_an_accepted_row_with_changes_counts_as_edited(pairs: list[dict[str, Any
     assert (found.accepted, found.edited, found.kept[0]["answer"]) == (0, 1, "70mm以上とすること。")
 
 
+def test_what_a_changed_question_says_itself_the_answer_need_not(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
+    def decide(table: list[list[Any]]) -> None:
+        table[0][:2] = ["修正", "かぶりを70mm以上とするのは、どのような部材ですか。"]
+
+    assert pairs[0]["must_include"] == ["70mm"]
+    assert reviewed(pairs, tmp_path, decide).kept[0]["must_include"] == []
+
+
 def test_rows_may_be_sorted_taken_out_and_stand_there_twice(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
     def decide(table: list[list[Any]]) -> None:
         del table[1]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.core.batch.results import Result
 from app.core.datasets import reading
 from app.core.documents.records import Section
-from app.core.evaluation import question_files
-from app.core.evaluation.records import Gold
+from app.core.evaluation import marking, question_files
+from app.core.evaluation.records import Gold, Question
 from app.core.generation import rows
 from app.core.generation.records import UNANSWERABLE, Candidate, Pair, Writer
 from tests.core.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
@@ -72,6 +73,21 @@ def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
     one, other = (json.loads(line)["id"] for line in lines.splitlines())
     assert one != other
     assert len(one) == 16
+
+
+@pytest.mark.parametrize(
+    ("answer", "entries"),
+    [
+        ("おおむね20〜30年程度とし、2025年3月31日に見直す。", ["20〜30年", "2025年3月31日"]),
+        ("3.5〜4.0で、傾きは1/200、安全率は1.5以上とする。", ["3.5〜4.0", "1/200", "1.5"]),
+        ("次の3つです。1. 調査 2. レベル2の設計", []),
+        ("川幅が50m未満では0.3m、50m以上では0.6mとする。", ["0.3m", "0.6m"]),
+    ],
+)
+def test_what_a_right_answer_must_say_are_its_own_values(answer: str, entries: list[str]) -> None:
+    assert rows.must_include("川幅50mを境に、いくらですか。", answer) == entries
+    question = Question("1", "川幅50mを境に、いくらですか。", answer, tuple(entries))
+    assert marking.mark(question, Result(1, "answered", answer)).must_include == (1.0 if entries else None)
 
 
 def test_no_id_is_a_number_to_a_spreadsheet() -> None:
