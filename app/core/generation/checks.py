@@ -9,12 +9,13 @@ from app.core.documents import claims, evidence, quantities
 from app.core.documents.records import Passage
 from app.core.generation import words
 from app.core.generation.quotes import QUOTE_MIN
-from app.core.generation.records import ANSWER_MAX, QUESTION_MAX, UNANSWERABLE, Candidate
+from app.core.generation.records import ANSWER_MAX, PARAPHRASE, QUESTION_MAX, UNANSWERABLE, Candidate
 from app.core.training.scores import is_looping, japanese_share
 
 QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
 JAPANESE_MIN = 0.5  # share of a question's letters
 KEYWORDS = "keywords"  # the style whose questions are no sentences
+OTHER_WORDS = ("everyday", PARAPHRASE)  # what asks in other words than the passage's
 ALIKE = replace(duplicates.DEFAULT, part="question")
 
 Lacks = Callable[[str], bool]  # whether the collection has no answer to this question
@@ -47,6 +48,8 @@ def _question(candidate: Candidate) -> str:
         return "refers_to_text"
     if _is_of_example(candidate):
         return "example_copied"
+    if candidate.category not in OTHER_WORDS and not _names_matter(candidate):
+        return "off_topic"
     share = japanese_share(text)
     if share is None or share < JAPANESE_MIN:
         return "not_japanese"
@@ -61,6 +64,11 @@ def _is_of_example(candidate: Candidate) -> bool:
     return bool(example.search(candidate.question)) and not any(map(example.search, asked))
 
 
+def _names_matter(candidate: Candidate) -> bool:
+    """Whether the question has a word of the passage, or of where it is from."""
+    return not evidence.content_terms(candidate.question).isdisjoint(evidence.of_passage(candidate.passage).terms)
+
+
 def _answer(candidate: Candidate) -> str:
     text = candidate.answer
     if len(text) < ANSWER_MIN:
@@ -69,6 +77,8 @@ def _answer(candidate: Candidate) -> str:
         return "answer_too_long"
     if _is_broken(text, whole=True):
         return "broken"
+    if words.pattern("answer_refers").search(text):
+        return "refers_to_text"
     return "question_has_answer" if _is_given_away(candidate) else ""
 
 

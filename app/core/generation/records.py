@@ -20,6 +20,7 @@ REASONS = (
     "not_a_question",
     "refers_to_text",
     "example_copied",
+    "off_topic",
     "answer_too_short",
     "answer_too_long",
     "broken",

@@ -61,6 +61,10 @@ def test_it_may_say_it_in_its_own_words(answer: str, question: str) -> None:
         ({"answer": "100mm以上とします。"}, "number_not_in_quote"),  # which stands in the passage, and not in the quote
         ({"answer": "70cm以上とします。"}, "number_not_in_quote"),
         ({"answer": "70mm以下とします。"}, "number_not_in_quote"),
+        ({"answer": "この資料によると、かぶりは70mm以上です。"}, "refers_to_text"),
+        ({"answer": "上記のとおり、かぶりは70mm以上です。"}, "refers_to_text"),
+        ({"answer": "図9-16のとおり、かぶりは70mm以上です。"}, "refers_to_text"),
+        ({"question": "橋梁の塗装は、何色にすべきですか。"}, "off_topic"),
         ({"answer": "継手の位置と定着の長さ、配筋の間隔を照査して決定します。"}, "not_supported"),
         ({"answer": "はい、そうです。"}, "not_supported"),
     ],
@@ -100,6 +104,12 @@ def test_a_question_without_an_answer_is_kept_where_the_collection_has_none() ->
     fields = {"category": UNANSWERABLE, "quote": "", "question": "鉄筋の購入費用はいくらですか。"}
     assert reason(lacking=True, **fields) == ""
     assert reason(lacking=False, **fields) == "answerable_after_all"
+    assert reason(lacking=True, **fields | {"question": "費用はいくらですか。"}) == "off_topic"
+
+
+@pytest.mark.parametrize("category", checks.OTHER_WORDS)
+def test_a_question_in_other_words_may_have_none_of_the_passage(category: str) -> None:
+    assert reason(category=category, question="地面に触れるところでは、どれだけ離せばよいですか。") == ""
 
 
 @pytest.mark.parametrize(
