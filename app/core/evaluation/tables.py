@@ -13,7 +13,7 @@ from app.core.evaluation.comparing import MEASURES, Comparison, Measure
 from app.core.evaluation.grids import WORDS, Column, Grid, Share, Value
 from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation, Row, SystemResult
-from app.core.training.bootstrap import LEAST_UNITS
+from app.core.training.bootstrap import LEAST_UNITS, Interval
 from app.core.training.scores import ExampleScore
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
@@ -217,10 +217,12 @@ def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
     rows: list[tuple[Value, ...]] = []
     for pair in found:
         one = pair.comparison
-        intervals = (one.by_question.mean, one.by_question, one.by_group)
+        intervals = (one.by_question.mean, _enough(one.by_question), _enough(one.by_group))
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
     notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
+    if any(pair.comparison.by_group is not None and not _enough(pair.comparison.by_group) for pair in found):
+        notes.append(word["note_few_groups"].format(least=LEAST_UNITS))
     if len(found) > 1:
         notes.append(word["note_several"].format(count=len(found)))
     if left_out := max((pair.comparison.left_out for pair in found), default=0):
@@ -269,8 +271,12 @@ def _with_interval(result: SystemResult, questions: Iterable[Question], measure:
     found = comparing.mean(result, questions, measure)
     if found is None:
         return None, None, None
-    one = found.by_question
-    return one.mean, one if one.units >= LEAST_UNITS else None, found.spread
+    return found.by_question.mean, _enough(found.by_question), found.spread
+
+
+def _enough(one: Interval | None) -> Interval | None:
+    """None where too few were drawn: it would be too narrow."""
+    return one if one is not None and one.units >= LEAST_UNITS else None
 
 
 def _size(result: SystemResult) -> float | None:

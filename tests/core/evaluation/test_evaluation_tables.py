@@ -234,6 +234,15 @@ def test_with_several_differences_it_is_said_that_one_may_be_chance(judged: Eval
     assert not any("つの差" in note for note in tables.differences(judged, found[:1]).notes)
 
 
+def test_few_groups_have_no_interval_and_it_is_said_that_the_questions_decide_alone(judged: Evaluation) -> None:
+    asked = tuple(dataclasses.replace(one, group="甲" if one.id < "q2" else "乙") for one in judged.questions.questions)
+    few = dataclasses.replace(judged, questions=dataclasses.replace(judged.questions, questions=asked))
+    for found, is_few in ((few, True), (judged, False)):
+        grid = tables.differences(found, tables.pairs(found, MEASURES["score"]))
+        assert any("まとまりが 5 個に満たない" in note for note in grid.notes) == is_few
+        assert ("95 % 区間（文書などのまとまりごと）" in shown(grid)[0]) != is_few
+
+
 def test_questions_that_one_of_two_has_no_score_for_are_said_to_be_left_out(judged: Evaluation) -> None:
     by_judge = tables.differences(judged, tables.pairs(judged, MEASURES["judge"]))
     assert any("1 問は、差に含みません" in note for note in by_judge.notes)
