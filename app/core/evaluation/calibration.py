@@ -3,11 +3,9 @@
 Kappa from 0.4 on is called moderate agreement (Landis & Koch 1977, Biometrics 33, 159-174).
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core import lines
 from app.core.evaluation import agreement, seeding
 from app.core.evaluation.records import Question
 from app.core.evaluation.report_parts import Table
@@ -153,22 +151,6 @@ def _seeding(kind: str, pairs: Sequence[tuple[int, int]]) -> Seeding:
         sum(after == before for before, after in pairs) / n,
         sum(after > before for before, after in pairs) / n,
     )
-
-
-# --------------------------------------------------------------------------- kept
-
-
-def to_line(calibration: Calibration) -> bytes:
-    return lines.to_line(calibration)
-
-
-def from_line(line: bytes) -> Calibration:
-    """Raises ValueError for anything else."""
-    data = json.loads(line)
-    if not isinstance(data, Mapping):
-        raise ValueError("not a JSON object")
-    found: Calibration = lines.from_json(dict(data), {"Calibration": Calibration})
-    return found
 
 
 # -------------------------------------------------------------------------- shown

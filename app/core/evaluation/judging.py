@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.evaluation import agreement
 from app.core.evaluation.records import Question
 from app.core.evaluation.replies import Prompt
 from app.core.evaluation.results import Judgement
@@ -108,19 +107,6 @@ def pair_read(text_ab: str, text_ba: str) -> Preference:
     if by_order[0] != by_order[1]:
         return Preference("tie", is_consistent=False, reasons=reasons)
     return Preference(by_order[0], reasons=reasons)
-
-
-def length_bias(judgements: Sequence[Judgement], answers: Sequence[str]) -> float | None:
-    """Spearman's rank correlation of score and length, -1 to 1; None where it is not defined.
-
-    Longer answers may be better ones: what counts is the difference between judges of the same answers.
-    """
-    judged = [
-        (judgement.score, len(answer.strip()))
-        for judgement, answer in zip(judgements, answers, strict=True)
-        if judgement.score is not None
-    ]
-    return agreement.spearman([score for score, _ in judged], [length for _, length in judged]) if judged else None
 
 
 def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:

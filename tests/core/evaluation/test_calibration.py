@@ -157,16 +157,6 @@ def test_few_scores_of_people_do_not_replace_what_was_made() -> None:
     assert (only_people.basis, only_people.n, only_people.doubt) == ("human", 3, "few")
 
 
-def test_a_calibration_is_kept_as_a_line() -> None:
-    found = measured(lambda case: None if case.question.id == "q4" else good(case))
-    assert calibration.from_line(calibration.to_line(found)) == found
-    empty = measured(good, [])
-    assert calibration.from_line(calibration.to_line(empty)) == empty
-    for bad in (b"[]", b"{}", b"nothing", b'{"type": "Calibration"}', b"\xff"):
-        with pytest.raises(ValueError):
-            calibration.from_line(bad)
-
-
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_sentence_says_whether_to_believe_it_why_and_what_next(language: str) -> None:
     wording.use_language(language)

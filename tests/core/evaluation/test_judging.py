@@ -242,15 +242,6 @@ def test_a_pair_of_which_one_order_is_unreadable_has_no_winner(bad: str) -> None
     assert judging.pair_read(bad, good) == judging.pair_read(good, bad) == Preference(None, trouble="unreadable")
 
 
-def test_a_judge_that_likes_long_answers_shows_it() -> None:
-    answers = ["短い", "少し長い答え", "もっとずっと長い答えです", "聞かれていない"]
-    scores = [Judgement(0), Judgement(2), Judgement(3), Judgement(None, trouble="unreadable")]
-    assert judging.length_bias(scores, answers) == pytest.approx(1.0)
-    assert judging.length_bias(scores[::-1], answers[::-1]) == pytest.approx(1.0)
-    assert judging.length_bias([Judgement(2)] * 4, answers) is None
-    assert judging.length_bias([], []) is None
-
-
 # --------------------------------------------------------------------------------------------- the real engine
 
 
