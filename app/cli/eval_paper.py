@@ -101,12 +101,24 @@ class _Stages:
         name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
         self._output.note("paper_stage", name=name)
         known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
+        if known and known[0].study is not None:
+            self._require_same(known[0].folder, known[0].study)
         folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, name=name))
         is_finished = bool(known) and known[0].state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
         if status == 0:
             self._finished.append(_Finished(studies.read(folder), folder, *results_file.read(folder)))
         return status
+
+    def _require_same(self, folder: Path, study: Study) -> None:
+        """A stage of other questions, data or judge is none of this. Raises AppError("paper_other_stage")."""
+        wish = self._wish
+        asked = wish.questions.questions if wish.questions else ()
+        judges = [one.path if one else "" for one in (study.judge, wish.judge)]
+        rows = {one.rows for one in study.trainings}
+        is_same = studies.questions_of(folder, study).questions == asked and judges[0] == judges[1]
+        if not is_same or not rows <= {one.rows for one in self._material.subsets}:
+            raise AppError("paper_other_stage", name=study.name, id=folder.name)
 
     def tell(self) -> None:
         """All of it."""

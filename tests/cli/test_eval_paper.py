@@ -48,7 +48,10 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     )
     assert [one.rows <= limit for one, limit in zip(scale.trainings, (20, 40), strict=True)] == [True, True]
     assert [one.system.quantization for one in forms.contenders][:2] == ["F32", "Q8_0"]
-    assert kotae(*asked)[0] == 3
+    assert kotae(*asked)[1]["error"]["code"] == "converter_missing"
+    for other in (("--limit", "2"), ("--limit", "1", "--divide", "3")):
+        status, error, _ = kotae(*asked[:5], *asked[-2:], "--divide", "2", *other)
+        assert (status, error["error"]["code"]) == (3, "paper_other_stage")
     assert len(studies.listed(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
 
 
