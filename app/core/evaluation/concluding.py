@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.batch.results import Result
+from app.core.documents import labels
+from app.core.documents.records import Label
+from app.core.errors import AppError
 from app.core.evaluation import advice, calibration, judging, marking, report, results_file, seeding, steps
 from app.core.evaluation.calibration import Calibration, Case
 from app.core.evaluation.judging import JudgePrompt
@@ -45,7 +48,7 @@ def to_judge(study: Study, folder: Path, questions: QuestionSet) -> ToJudge:
     found: dict[Place, Asked] = {}
     for contender in study.contenders:
         for seed in study.seeds:
-            answers = steps.answers_of(folder, contender.system.id, seed)
+            answers = _answers(folder, contender.system.id, seed, len(questions.questions))
             for number, question in enumerate(questions.questions, start=1):
                 place = (contender.system.id, seed, number)
                 found[place] = _to_judge(question, answers[number], study.judge_preset)
@@ -77,8 +80,8 @@ def conclude(
     if measured is not None:
         told = (calibration.sentence(measured),)
         sections += (Section(phrase("judge_title"), told, (), (calibration.table(measured),)),)
-    results_file.write(found, sections, folder)
     report.write(found, sections, folder)
+    results_file.write(found, sections, folder)  # last: with it the study is finished
     return found
 
 
@@ -89,8 +92,12 @@ def evaluation(
     judgements: Mapping[Place, Judgement] | None = None,
     judge: Judge | None = None,
 ) -> Evaluation:
-    """Raises AppError: batch_journal_damaged, score_unreadable."""
-    found = tuple(_system(study, folder, questions, contender, judgements or {}) for contender in study.contenders)
+    """Its label is the highest of the study and of all that was quoted. Raises AppError as `conclude`."""
+    told = {questions.label}
+    found = tuple(
+        _system(study, folder, questions, contender, judgements or {}, told) for contender in study.contenders
+    )
+    questions = dataclasses.replace(questions, label=labels.highest(told))
     return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time())
 
 
@@ -120,12 +127,27 @@ def _judgement(asked: Asked, replies: Mapping[Prompt, Reply]) -> Judgement:
     return judging.read(reply.text, asked.cut_characters)
 
 
+def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, Result]:
+    """Of all questions."""
+    found = steps.answers_of(folder, system_id, seed)
+    if not found.keys() >= set(range(1, count + 1)):  # somebody has written into it
+        raise AppError("batch_journal_damaged", path=str(steps.out_of(folder, system_id, seed)))
+    return found
+
+
 def _system(
-    study: Study, folder: Path, questions: QuestionSet, contender: Contender, judged: Mapping[Place, Judgement]
+    study: Study,
+    folder: Path,
+    questions: QuestionSet,
+    contender: Contender,
+    judged: Mapping[Place, Judgement],
+    told: set[Label],
 ) -> SystemResult:
+    """`told`: gets the labels of the answers."""
     system, rows = contender.system, list[Row]()
     for seed in study.seeds:
-        answers = steps.answers_of(folder, system.id, seed)
+        answers = _answers(folder, system.id, seed, len(questions.questions))
+        told.update(one.label for one in answers.values())
         rows += [
             _row(question, answers[number], seed, judged.get((system.id, seed, number)))
             for number, question in enumerate(questions.questions, start=1)
