@@ -8,7 +8,7 @@ The reference is a good answer, or the correction of a bad one, without marks of
 * repeated: of a question that was asked more than once, all but what was answered last.
 * unfit: texts that are no question to a question set: without a letter, or without end.
 
-Of a good 資料にありません the question is one that the documents do not answer.
+Of a good 資料にありません the question is one that the documents do not answer; of a correction that says so, too.
 """
 
 from collections import Counter

@@ -64,6 +64,11 @@ def mark(question: Question, result: Result) -> Marks:
     )
 
 
+def abstains(text: str) -> bool:
+    """Whether a text says that the documents do not have what was asked, and gives no value instead."""
+    return _says_not_known(text) and not _own_values(Question("", ""), text)
+
+
 def comparable(text: str) -> str:
     return retrieval_eval.normalized(text).casefold()
 
@@ -199,11 +204,15 @@ def _of_gold(question: Question, result: Result) -> tuple[float | None, float | 
 def _has_abstained(question: Question, result: Result, answer: str) -> bool:
     if result.verdict == "not_in_documents":
         return True
-    said = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
-    first = next((one for one in said if not _patterns().preamble.search(one)), "")
-    if not any(pattern.search(first) for pattern in _patterns().abstaining):
+    if not _says_not_known(answer):
         return False
     return not any(claim.is_supported for claim in _claims(result.grounding)) and not _own_values(question, answer)
+
+
+def _says_not_known(answer: str) -> bool:
+    said = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
+    first = next((one for one in said if not _patterns().preamble.search(one)), "")
+    return any(pattern.search(first) for pattern in _patterns().abstaining)
 
 
 def _claims(grounding: Grounding | None) -> Sequence[Claim]:

@@ -3,7 +3,8 @@
 One question a row. In JSON a row is an object with the keys
 
     id, question, reference (or answer), must_include [..], gold [{quote, document, heading [..], page}],
-    category (or type), group (or volume, document), answerable (false: the documents do not have it), origin
+    category (or type), group (or volume, document), answerable (false: the documents do not have it, as it is where
+    the reference says so), origin
 
 of which only the question must be there; in tables the columns are told by their headings
 (`app.core.evaluation.question_columns`).

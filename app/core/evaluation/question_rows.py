@@ -10,6 +10,7 @@ from typing import Any
 from app.core.batch.questions import CHARACTERS
 from app.core.datasets.records import Record, short
 from app.core.datasets.shapes import RefusedError, text_of
+from app.core.evaluation import marking
 from app.core.evaluation.question_columns import PARTS, Columns, words
 from app.core.evaluation.records import Gold, Question
 from app.core.wording import phrase
@@ -26,7 +27,10 @@ _BETWEEN_WORDS = re.compile(r"[、；;\n]")
 
 
 def question_of(record: Record, columns: Columns) -> Question:
-    """Its id is "" where the row has none. Raises RefusedError."""
+    """Its id is "" where the row has none. Raises RefusedError.
+
+    Where the right answer is that the documents do not have it, and none is quoted, they do not, whatever else is said.
+    """
     row = {field: _first(record.values, found) for field, found in columns.fields.items()}
     text = text_of(row.get("question"), "question")
     if not text:
@@ -36,15 +40,18 @@ def question_of(record: Record, columns: Columns) -> Question:
     if len(text) > CHARACTERS:
         raise RefusedError("too_long", f"{len(text):,}")
     document, origin = _name(row.get("document")), _name(row.get("origin"))
+    reference = _text(row.get("reference"))
+    gold = _golds(record.values, columns, document)
+    is_unanswerable = bool(_text(row.get("why_unanswerable"))) or (not gold and marking.abstains(reference))
     return Question(
         id=_name(row.get("id")),
         text=text,
-        reference=_text(row.get("reference")),
+        reference=reference,
         must_include=_words(row.get("must_include")),
-        gold=_golds(record.values, columns, document),
+        gold=gold,
         category=_name(row.get("category")),
         group=_name(row.get("group")) or document,
-        is_answerable=_is_answerable(row.get("answerable")) and not _text(row.get("why_unanswerable")),
+        is_answerable=_is_answerable(row.get("answerable")) and not is_unanswerable,
         origin=origin if origin in ORIGINS else "",
     )
 

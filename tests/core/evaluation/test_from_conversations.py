@@ -114,6 +114,14 @@ def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: S
     assert (some.is_answerable, some.reference, some.gold[0].quote) == (True, RUN, RUN)
 
 
+def test_a_correction_that_the_documents_do_not_have_it_makes_a_question_without_an_answer(store: Store) -> None:
+    sources = tuple(map(grounding.source_of, passages()))
+    invented = answered(store, ASKED, "年に百回です。[1]", AnswerDetails(grounding=Grounding("answered", sources)))
+    rate(store, invented.id, BAD, "資料にありません。")
+    (found,) = collect(store).questions
+    assert (found.is_answerable, found.gold) == (False, ())
+
+
 def test_what_is_left_out_is_counted_by_its_reason(store: Store) -> None:
     first = answered(store, "最初の質問")
     ratings = [

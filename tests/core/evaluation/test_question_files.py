@@ -97,6 +97,23 @@ def test_the_document_of_a_row_is_its_group_and_that_of_quotes_that_name_none(tm
 @pytest.mark.parametrize(
     ("row", "is_answerable"),
     [
+        ({"reference": "資料にありません。"}, False),
+        ({"reference": "記載なし"}, False),
+        ({"reference": "資料には記載がありませんが、一般には100mmです。"}, True),
+        ({"reference": "上限は定められていません。"}, True),
+        ({"reference": "この基準書には記載されていません。", "gold": [{"quote": "別の基準による。"}]}, True),
+    ],
+)
+def test_a_reference_that_abstains_is_of_a_question_without_an_answer(
+    tmp_path: Path, row: dict[str, Any], is_answerable: bool
+) -> None:
+    (found,) = lines(tmp_path, {"question": "橋の長さはいくらか"} | row).questions
+    assert found.is_answerable == is_answerable
+
+
+@pytest.mark.parametrize(
+    ("row", "is_answerable"),
+    [
         ({}, True),
         ({"answerable": True}, True),
         ({"answerable": False}, False),
