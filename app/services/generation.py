@@ -113,17 +113,17 @@ class Generation(QObject):
         self._standing = Standing(job.wanted)
         self._run: PromptRun | None = None
         self._started_at = 0.0
-        self._is_over = False
+        self._is_over = self._is_writing = False
 
     def start(self) -> None:
         self._started_at = time.monotonic()
         background.run(lambda: _prepared(self.job), self._on_prepared, self._fail)
 
     def stop(self) -> None:
-        """Drops the reply that is being written; the journal has the others."""
+        """Drops the reply that is being written; the journal has the others. A file that is begun is finished."""
         if self._run is not None:
             self._run.stop()
-        elif not self._is_over:
+        elif not self._is_over and not self._is_writing:
             self._is_over = True
             self.stopped.emit()
 
@@ -164,6 +164,7 @@ class Generation(QObject):
 
     def _write(self) -> None:
         assert self._prepared is not None
+        self._is_writing = True
         job, writer = self.job, self._prepared.writer
         generated = Generated(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
         background.run(lambda: _written(job, generated, writer), self._on_written, self._fail)

@@ -6,6 +6,7 @@ Each passage says what the model is to answer when it reads it; its sentence say
 import dataclasses
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from app.core.errors import AppError
 from app.core.evaluation import replies
 from app.core.records import LocalModel
 from app.core.settings import Settings
+from app.services import generation
 from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
 from tests.core.generation.collection import library_of
 from tests.scene import Scene
@@ -112,6 +114,26 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert rounds[0] >= 1  # not asked again
     assert len(found.standing.accepted) == len(desk.rows()) == 3
     assert not job.journal.exists()
+
+
+def test_one_that_is_stopped_while_its_file_is_written_has_finished(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, written, may_end = desk.generation(desk.job(1, section(0))), Event(), Event()
+    write = generation._written
+
+    def slow(*anything: Any) -> Generated:
+        written.set()
+        assert may_end.wait(20)
+        return write(*anything)
+
+    monkeypatch.setattr(generation, "_written", slow)
+    with desk.scene.qtbot.waitSignal(made.finished):
+        made.start()
+        desk.scene.qtbot.waitUntil(written.is_set, timeout=20_000)
+        made.stop()
+        may_end.set()
+    assert len(desk.rows()) == 1
 
 
 def test_a_file_that_is_there_and_a_collection_without_text_are_refused(desk: Desk) -> None:
