@@ -75,6 +75,10 @@ def plan(
     Raises AppError: as these do, why the trainer would not begin, evaluation_unwritable, drive_space, run_*.
     """
     try:
+        (folder / DATA).mkdir(mode=0o700, parents=True)  # where it is somebody else's, nothing is deleted
+    except OSError as error:
+        raise write_failure(error, folder, "evaluation_unwritable") from error
+    try:
         files = _write(folder / DATA, material)
         count = material.subsets[-1].rows
         asked = draft(_files(files, count))
@@ -197,7 +201,6 @@ def _write(folder: Path, material: Material) -> dict[str, tuple[Path, str]]:
         "subsets": [{"rows": one.rows, "removed": one.removed, "unusable": one.unusable} for one in material.subsets],
     }
     try:
-        folder.mkdir(mode=0o700, parents=True)
         for name, raw in parts.items():
             write_atomically(folder / f"{name}.jsonl", raw)
         write_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1).encode())

@@ -130,10 +130,11 @@ def new_folder(evaluations: Path, name: str, now: float) -> Path:
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
-    """Raises AppError("evaluation_unwritable" | "drive_space")."""
+    """Raises AppError("evaluation_unwritable" | "drive_space"), also where somebody was a moment before us."""
     try:
-        for name in ("", ANSWERS, LIKELIHOODS, MODELS):
-            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (ANSWERS, LIKELIHOODS, MODELS):
+            (folder / name).mkdir(mode=0o700)
         write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
         told = {"version": VERSION, **json.loads(lines.to_line(study))}
         write_atomically(folder / STUDY, json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace"))

@@ -307,6 +307,15 @@ def test_a_plan_that_fails_leaves_nothing_behind(tmp_path: Path, where: Paths, d
     assert not (tmp_path / "study").exists()
 
 
+def test_a_folder_that_another_study_has_just_begun_is_left_as_it_is(tmp_path: Path, where: Paths, data: Path) -> None:
+    begun = tmp_path / "x" / scale_plan.DATA / "train-10.jsonl"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"rows")
+    material = scale_subsets.nested(data, (20, 200))
+    assert refused(lambda: plan(tmp_path / "x", where, material)).code == "evaluation_unwritable"
+    assert begun.read_bytes() == b"rows"
+
+
 def test_the_holdout_is_the_question_set_where_none_is_named(planned: Planned, data: Path) -> None:
     material = scale_subsets.nested(data, (20, 200))
     questions = scale_plan.holdout_questions(material, Path(planned.trainings[0].folder).parents[1])

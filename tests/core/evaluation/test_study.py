@@ -109,6 +109,13 @@ def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
     assert not folder.exists()
 
 
+def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> None:
+    with pytest.raises(AppError) as caught:
+        studies.create(folder, study(name="別"), QUESTIONS)
+    assert caught.value.code == "evaluation_unwritable"
+    assert studies.read(folder).name == "試し"
+
+
 def test_a_name_gets_a_free_folder(tmp_path: Path) -> None:
     first = studies.new_folder(tmp_path, "堤防 / の評価", 0.0)
     first.mkdir()
