@@ -140,7 +140,10 @@ class TrainingWork(Work):
         self._run.start()
 
     def stop(self) -> None:
-        self._run.pause()
+        if self._run.is_running:
+            self._run.pause()
+        else:
+            self.stopped.emit()
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Step):

@@ -1,15 +1,22 @@
 """`kotae eval scale`: planned, trained by a fake trainer, and told; what cannot be compared is refused first."""
 
 import json
+import os
+import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.core.evaluation import study as studies
 from app.core.paths import locate
 from tests import models
 from tests.cli.conftest import Kotae
+from tests.cli.processes import Start
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -39,6 +46,27 @@ def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: P
     assert entry.study is not None
     assert (entry.study.name, entry.state) == ("量の研究", "finished")
     assert [(one.rows, one.is_control) for one in entry.study.trainings] == [(20, False), (60, False), (20, True)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT")
+@pytest.mark.parametrize(("trainer", "times"), [("slow", 1), pytest.param("silent", 2, marks=pytest.mark.slow)])
+def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
+    start: Start, kotae: Kotae, rows: Path, base: Path, tmp_path: Path, trainer: str, times: int
+) -> None:
+    asked = ("--sizes", "20,60", "--seeds", "1", "--no-control", "--name", "量の研究")
+    process = start("eval", "scale", str(rows), "--base", str(base), *asked, trainer=trainer, start_new_session=True)
+    runs = locate(str(tmp_path / "データ")).evaluations
+    wait_until(lambda: any(b'"step"' in one.read_bytes() for one in runs.glob("*/runs/20-seed42/events.jsonl")))
+    trainers = psutil.Process(process.pid).children()
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        time.sleep(0.5)
+    assert process.wait(timeout=30) == 130
+    psutil.wait_procs(trainers, timeout=20)
+    assert [one for one in trainers if one.is_running()] == []
+    status, found, told = kotae("eval", "resume", "量の研究")
+    assert status == 0, told
+    assert Path(found["report"]).is_file()
 
 
 @pytest.mark.parametrize(
