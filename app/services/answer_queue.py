@@ -48,7 +48,7 @@ class AnswerQueue(QObject):
         self._tries = 0  # of the first one
         self._durations: deque[float] = deque(maxlen=RATED)
         self._held_by: set[str] = set()
-        self._is_started = self._is_over = False
+        self._is_started = self._is_stopping = self._is_over = False
 
     def start(self, keys: Iterable[Hashable]) -> None:
         self.pending.extend(keys)
@@ -74,9 +74,10 @@ class AnswerQueue(QObject):
             self._next()
 
     def stop(self) -> None:
-        """Drops the answer that is being written."""
+        """Drops the answer that is being written; one that is written, and only being checked, is the last."""
         if self._is_over:
             return
+        self._is_stopping = True
         if self._run is not None:
             self._run.stop()
         else:
@@ -94,7 +95,7 @@ class AnswerQueue(QObject):
     def _next(self) -> None:
         if self._is_over:
             return
-        if not self.pending:
+        if not self.pending or self._is_stopping:
             self._end(None)
             return
         self.asked.emit(self.pending[0])

@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from app.core import gguf, local_models
+from app.core.copying import write_failure
 from app.core.evaluation import likelihood
 from app.core.evaluation.likelihood import PLACE, Text
 from app.core.evaluation.records import QuestionSet
@@ -68,7 +69,11 @@ class LikelihoodWork(Work):
             makes_reference=step.makes_reference,
             texts=texts,
         )
-        job = self._job = JobWork(score, step.target, self._folder, self._tools, self)
+        try:
+            job = self._job = JobWork(score, step.target, self._folder, self._tools, self)
+        except OSError as error:
+            self.ended.emit(write_failure(error, self._folder, "evaluation_unwritable"))
+            return
         job.progressed.connect(self.progressed)
         job.ended.connect(self.ended)
         job.stopped.connect(self.stopped)

@@ -230,6 +230,7 @@ class StudyRun(QObject):
 
     def _release(self) -> None:
         self._release_shared()
+        self._work = None
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()

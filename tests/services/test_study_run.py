@@ -3,15 +3,18 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
 import filelock
 import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.core import children
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Section
 from app.core.errors import AppError
 from app.core.evaluation import contending, question_files, results_file, steps
 from app.core.evaluation import study as studies
@@ -19,14 +22,19 @@ from app.core.evaluation.records import Question, QuestionSet
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import Made, Study
 from app.core.presets import Choices
+from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.engine import score_job
 from app.services import study_work
+from app.services.answer_queue import AnswerQueue
+from app.services.answer_run import AnswerRequest
+from app.services.grounding import Wanted
 from app.services.job_child import JobChild
 from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
 from tests import models
+from tests.core.generation.collection import library_of
 from tests.scene import Scene
 
 
@@ -143,6 +151,40 @@ def test_one_that_was_stopped_before_its_first_step_stops(desk: Desk) -> None:
     run.start()
     desk.ended(run.stopped, run.stop)
     assert not (desk.folder / studies.RESULTS).exists()
+
+
+def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Desk, qtbot: QtBot) -> None:
+    subjects = ("橋脚", "水門")
+    sections = [Section((one,), f"{one}の鉄筋のかぶりは50mm以上とする。", "標準") for one in subjects]
+    library = library_of(desk.scene.where.documents, {"基準.md": sections})
+    scope = (CollectionRef(library.collection("基準").id, "基準"),)
+    library.close()
+
+    def request_of(at: Hashable) -> AnswerRequest:
+        assert isinstance(at, int)
+        turns = (Turn(f"{subjects[at]}の鉄筋のかぶりは何mm以上ですか。"),)
+        wanted = Wanted(desk.scene.where.documents, scope, turns)  # such a small model is not asked: they are quoted
+        return AnswerRequest(desk.model, turns, Settings(), wanted=wanted)
+
+    queue = AnswerQueue(desk.scene.engine, children.template(), request_of, desk.scene.engine)
+    answered: list[int] = []
+    queue.answered.connect(lambda at, _text, _outcome: answered.append(at))
+    queue.asked.connect(lambda _at: QTimer.singleShot(0, lambda: queue._run.text_received.connect(queue.stop)))
+    with qtbot.waitSignal(queue.ended):
+        queue.start([0, 1])
+    assert (answered, list(queue.pending)) == ([0], [1])
+
+
+def test_a_job_that_cannot_be_written_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.study("一つ目", has_likelihoods=True)
+
+    def fail(*_anything: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(score_job, "write", fail)
+    run = desk.run()
+    error: AppError = desk.ended(run.failed, run.start)
+    assert error.code == "drive_space"
 
 
 def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Desk) -> None:
