@@ -7,6 +7,7 @@ cache of the operating system as it is, so this says nothing about power cuts.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,12 +161,17 @@ def test_a_study_that_is_killed_ends_as_one_that_is_not(
 ) -> None:
     chance, counts = random.Random(seed), Counter[str]()
     process = desk.begin()
-    while counts.total() < kills and (process.poll() is None or process.returncode != 0):
+    while counts.total() < kills:
+        if process.poll() == 0:
+            desk.require_each_once()
+            assert desk.result() == undisturbed
+            assert desk.folder is not None
+            shutil.rmtree(desk.folder)  # another one, to be killed
         if process.poll() is not None:
             process = desk.begin()
         victim = ("program", "child", "both")[counts.total() % 3]
         counts[victim] += kill(desk, process, victim, chance.uniform(0.0, 0.4))
-    while process.wait() != 0:
+    while ended(process)[0] != 0:
         process = desk.begin()
     desk.require_each_once()
     assert desk.result() == undisturbed
