@@ -20,6 +20,10 @@ def test_a_model_that_writes_nonsense_quotes_one_of_the_sentences(tmp_path: Path
             assert list(pair) == ["quote", "question", "answer"]
             assert pair["quote"] in QUOTES
             assert 0 < len(pair["question"]) <= QUESTION_MAX
+            assert pair["question"].endswith(("か。", "か？", "ください。"))
+            assert not set("。？?") & set(pair["question"][:-1])
+        words = _said(child, grammar.pair(QUOTES, is_sentence=False))
+        assert 0 < len(words["question"]) <= QUESTION_MAX
         score = _said(child, grammar.score())
         assert list(score) == ["reason", "score"]
         assert score["score"] in (0, 1, 2, 3)

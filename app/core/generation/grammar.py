@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from app.core.generation import words
 from app.core.generation.records import ANSWER_MAX, QUESTION_MAX, SCORE_MAX
 
 REASON_MAX = 120  # characters
@@ -10,14 +11,15 @@ REASON_MAX = 120  # characters
 _CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
 
 
-def pair(quotes: Sequence[str]) -> str:
-    """`quotes`: what the evidence is chosen from."""
-    fields = {"quote": "quote", "question": _text(QUESTION_MAX), "answer": _text(ANSWER_MAX)}
-    return "\n".join([_object(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", _CHARACTER])
+def pair(quotes: Sequence[str], *, is_sentence: bool = True) -> str:
+    """`quotes`: what the evidence is chosen from. `is_sentence` False: the question may be words for a search."""
+    fields = {"quote": "quote", "question": "question", "answer": _text(ANSWER_MAX)}
+    asked = _question() if is_sentence else f"question ::= {_text(QUESTION_MAX)}"
+    return "\n".join([_object(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", asked, _CHARACTER])
 
 
 def question() -> str:
-    return "\n".join([_object({"question": _text(QUESTION_MAX)}), _CHARACTER])
+    return "\n".join([_object({"question": "question"}), _question(), _CHARACTER])
 
 
 def score() -> str:
@@ -38,6 +40,14 @@ def _object(fields: dict[str, str]) -> str:
 
 def _text(longest: int) -> str:
     return f"character{{1,{longest}}}"
+
+
+def _question() -> str:
+    """One sentence, which ends as a question does: a model that writes a statement finds no end, one that asks does."""
+    ends = words.grammar("ends")
+    longest = QUESTION_MAX - max(map(len, ends))
+    within = r'[^"\\\x00-\x1F\x7F' + "".join(words.grammar("stops")) + "]"
+    return f"question ::= {within}{{1,{longest}}} ({' | '.join(map(_escaped, ends))})"
 
 
 def _literal(text: str) -> str:

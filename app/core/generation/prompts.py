@@ -25,7 +25,8 @@ def pair(passage: Passage, style: Style) -> Prompt:
     every = quotes.alternatives(passage)
     fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
     task = words.prompt("question", style=style.instruction)
-    return Prompt(words.prompt("system"), _shown(passage) + task, grammar.pair(fitting or every), PAIR_TOKENS)
+    rules = grammar.pair(fitting or every, is_sentence=style.is_sentence)
+    return Prompt(words.prompt("system"), _shown(passage) + task, rules, PAIR_TOKENS)
 
 
 def paraphrase(candidate: Candidate) -> Prompt:

@@ -11,17 +11,26 @@ from app.core.paths import resources
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a question asks for. `fits`: found in the passages that it suits; None suits all."""
+    """What a question asks for. `fits`: found in the passages that it suits; None suits all.
+
+    `is_sentence` False: it is written as words for a search.
+    """
 
     key: str
     instruction: str
     fits: re.Pattern[str] | None
+    is_sentence: bool = True
 
 
 @functools.cache
 def styles() -> tuple[Style, ...]:
     return tuple(
-        Style(one["key"], one["instruction"], re.compile(one["fits"], re.MULTILINE) if one["fits"] else None)
+        Style(
+            one["key"],
+            one["instruction"],
+            re.compile(one["fits"], re.MULTILINE) if one["fits"] else None,
+            one.get("is_sentence", True),
+        )
         for one in _document()["style"]
     )
 
@@ -34,6 +43,11 @@ def prompt(key: str, **facts: str) -> str:
 @functools.cache
 def pattern(key: str) -> re.Pattern[str]:
     return re.compile(_document()["patterns"][key])
+
+
+def grammar(key: str) -> tuple[str, ...]:
+    """How a question may end, and what ends a sentence."""
+    return tuple(_document()["grammar"][key])
 
 
 def review(key: str) -> tuple[str, ...]:
