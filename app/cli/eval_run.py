@@ -66,9 +66,28 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
+    running: _Running | None = None
+    try:
+        running = _run(folder, study, where, output)
+    except KeyboardInterrupt:  # before the first step, or the second time
+        output.end_progress()
+    if running is not None and running.error is not None:
+        output.note("eval_goes_on", id=folder.name)
+        raise running.error
+    if running is None or running.evaluation is None:
+        entry = Entry(folder.name, folder, study, "waiting")
+        output.result(_described(entry), output.phrase("eval_interrupted", id=folder.name))
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running":
+    """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
     app = application()
     has_documents = any(one.scope for one in study.contenders)
     with Meanings(where, output) if has_documents else nullcontext() as meanings:
+        if meanings is not None:
+            meanings.complete()  # or the last answers would be found by other means than the first
         engine = EngineClient(children.engine(), where.logs / "engine-eval.log")
         tools = Tools(
             engine,
@@ -87,14 +106,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
             engine.shut_down()
             background.shut_down()
     del app
-    if running.error is not None:
-        output.note("eval_goes_on", id=folder.name)
-        raise running.error
-    if running.evaluation is None:
-        entry = Entry(folder.name, folder, study, "waiting")
-        output.result(_described(entry), output.phrase("eval_interrupted", id=folder.name))
-        return 128 + signal.SIGINT
-    return 0
+    return running
 
 
 def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> int:

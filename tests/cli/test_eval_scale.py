@@ -15,7 +15,7 @@ from app.core.evaluation import study as studies
 from app.core.paths import locate
 from tests import models
 from tests.cli.conftest import Kotae
-from tests.cli.processes import Start
+from tests.cli.processes import Start, ended
 from tests.waiting import wait_until
 
 
@@ -53,7 +53,7 @@ def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: P
 def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
     start: Start, kotae: Kotae, rows: Path, base: Path, tmp_path: Path, trainer: str, times: int
 ) -> None:
-    asked = ("--sizes", "20,60", "--seeds", "1", "--no-control", "--name", "量の研究")
+    asked = ("--sizes", "20,60", "--seeds", "1", "--no-control", "--name", "量の研究", "--json")
     process = start("eval", "scale", str(rows), "--base", str(base), *asked, trainer=trainer, start_new_session=True)
     runs = locate(str(tmp_path / "データ")).evaluations
     wait_until(lambda: any(b'"step"' in one.read_bytes() for one in runs.glob("*/runs/20-seed42/events.jsonl")))
@@ -61,11 +61,12 @@ def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         time.sleep(0.5)
-    assert process.wait(timeout=30) == 130
+    status, told, _ = ended(process)
+    assert (status, told["state"]) == (130, "waiting")
     psutil.wait_procs(trainers, timeout=20)
     assert [one for one in trainers if one.is_running()] == []
-    status, found, told = kotae("eval", "resume", "量の研究")
-    assert status == 0, told
+    status, found, log = kotae("eval", "resume", "量の研究")
+    assert status == 0, log
     assert Path(found["report"]).is_file()
 
 
