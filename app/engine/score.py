@@ -14,7 +14,6 @@ from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
 from app.core.evaluation.likelihood import Text
 from app.core.prompt import Segment
-from app.core.settings import Settings
 from app.core.training import holdout as holdouts
 from app.core.training import scores as score_files
 from app.core.training.holdout import NOT_TRAINED, Example, Holdout
@@ -114,6 +113,7 @@ class _Scoring:
             self._send(Phase("writing"))
         answers = tuple(self._answer(at, chat) for at, chat in enumerate(chats)) if self._job.answers else ()
         written = sum(answer.tokens for answer in answers)
+        memory_bytes = fit.estimate(self._model.header, self._job.context_tokens).total_bytes
         return Scores(
             examples=examples,
             answers=answers,
@@ -121,7 +121,7 @@ class _Scoring:
             references=tuple(self._model.text_of(chat.answer) for chat in self._holdout.chats),
             write_tokens_per_s=round(written / self.seconds_writing, 2) if self.seconds_writing else 0.0,
             size_bytes=self._size_bytes(Path(self._job.model).stat().st_size),
-            memory_bytes=self._size_bytes(fit.estimate(self._model.header, Settings().context_tokens).total_bytes),
+            memory_bytes=self._size_bytes(memory_bytes),
         )
 
     def _size_bytes(self, model_bytes: int) -> int:

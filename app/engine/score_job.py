@@ -14,6 +14,7 @@ from typing import Any
 from app.core import lines
 from app.core.evaluation.likelihood import Text
 from app.core.prompt import Segment
+from app.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Score:
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
     texts: tuple[Text, ...] = ()
     strength: float = 1.0  # of the adapter
+    context_tokens: int = Settings().context_tokens  # with which it will answer: what its memory is told for
 
 
 _JOBS: dict[str, Any] = {"Score": Score}

@@ -68,6 +68,7 @@ class LikelihoodWork(Work):
             reference=step.reference,
             makes_reference=step.makes_reference,
             texts=texts,
+            context_tokens=self._tools.settings.context_tokens,
         )
         try:
             job = self._job = JobWork(score, step.target, self._folder, self._tools, self)

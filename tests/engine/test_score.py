@@ -80,6 +80,12 @@ def test_the_last_part_is_never_a_few_tokens(job: Score, monkeypatch) -> None:
     model.close()
 
 
+def test_the_memory_is_told_for_the_context_in_which_it_answers(tmp_path: Path, job: Score) -> None:
+    path = str(models.tiny_llama(tmp_path / "long.gguf", metadata={"llama.context_length": 8192}))
+    short, long = (scored(replace(job, model=path, context_tokens=tokens), tmp_path) for tokens in (512, 8192))
+    assert long.memory_bytes > short.memory_bytes
+
+
 def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
     plain = scored(job, tmp_path)

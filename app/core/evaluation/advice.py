@@ -135,7 +135,7 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
         [
             Series(_family_name(name), style, [(_gigabytes(one), nll) for one in family if (nll := _nll(one))],
                    has_dots=True)
-            for (name, family), style in zip(families.items(), ("one", "two"), strict=False)
+            for (name, family), style in zip(families.items(), ("one", "two", "three"), strict=False)
         ],
     )  # fmt: skip
     return (_section(told, plots_=(drawn,) if drawn else (), tables=(Table(head, rows),)),)
