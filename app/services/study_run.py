@@ -131,7 +131,7 @@ class StudyRun(QObject):
         return JobWork(study_work.making(step, tools), target, self._folder, tools, self)
 
     def _hold_shared(self, step: Step) -> bool:
-        """That a file which others use too is made once at a time. False: somebody else does. Raises OSError."""
+        """That a file which others use too is made once. False: somebody else makes it, or just has. Raises OSError."""
         if not isinstance(step, Made):
             return True
         Path(step.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,6 +140,9 @@ class StudyRun(QObject):
             try:
                 lock.acquire()
             except filelock.Timeout:
+                return False
+            if Path(step.path).exists():
+                lock.release()
                 return False
             self._shared_lock = lock
         return True

@@ -26,7 +26,7 @@ from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.engine import score_job
-from app.services import study_work
+from app.services import study_run, study_work
 from app.services.answer_queue import AnswerQueue
 from app.services.answer_run import AnswerRequest
 from app.services.grounding import Wanted
@@ -272,6 +272,23 @@ def test_what_another_study_is_making_is_waited_for_and_not_made_twice(desk: Des
     assert not (desk.folder / "quantize.log").exists()
     assert path.exists()
     lock.acquire(timeout=0)
+
+
+def test_what_another_study_has_made_a_moment_ago_is_not_made_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = shared(desk, tmp_path)
+    lock.release()
+    look = study_run._standing
+
+    def too_early(*anything: Any) -> Any:
+        found = look(*anything)
+        path.write_bytes(Path(desk.model.path).read_bytes())
+        return found
+
+    monkeypatch.setattr(study_run, "_standing", too_early)
+    desk.result()
+    assert not (desk.folder / "quantize.log").exists()
 
 
 def test_who_waits_for_another_study_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
