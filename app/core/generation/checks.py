@@ -77,6 +77,8 @@ def _answer(candidate: Candidate) -> str:
         return "answer_too_long"
     if _is_broken(text, whole=True):
         return "broken"
+    if words.pattern("asks").search(text):
+        return "answer_asks"
     if words.pattern("answer_refers").search(text):
         return "refers_to_text"
     return "question_has_answer" if _is_given_away(candidate) else ""

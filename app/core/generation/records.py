@@ -21,6 +21,7 @@ REASONS = (
     "refers_to_text",
     "example_copied",
     "off_topic",
+    "answer_asks",
     "answer_too_short",
     "answer_too_long",
     "broken",

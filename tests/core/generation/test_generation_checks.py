@@ -53,6 +53,7 @@ def test_it_may_say_it_in_its_own_words(answer: str, question: str) -> None:
         ({"question": "What is the cover of reinforcement in mm?"}, "not_japanese"),
         ({"question": "鉄筋のかぶりのかぶりのかぶりのかぶりのかぶりのかぶりのかぶりのかぶりは何mmですか"}, "broken"),
         ({"answer": "7"}, "answer_too_short"),
+        ({"answer": "土に接する部材の鉄筋のかぶりは70mm以上としますか。"}, "answer_asks"),
         ({"answer": "70mm以上とします。" + "かぶりは鉄筋の表面から測ります、そして" * 25}, "answer_too_long"),
         ({"answer": '70mm以上とします。", "score": 3}'}, "broken"),
         ({"answer": "土に接する部材の鉄筋のかぶりは70mm以上とし、"}, "broken"),
