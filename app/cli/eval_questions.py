@@ -51,6 +51,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
     )
+    parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
     parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
@@ -84,6 +85,8 @@ def study_of(
     ask.check("--context", options.context, 256, 1 << 20)
     if options.seeds > 1 and options.temperature == 0:
         raise AppError("bad_option", option="--seeds", value=options.seeds, expected=phrase("eval_seeds_vary"))
+    if options.pairs and (not options.judge or len(contenders) == 1):
+        raise AppError("pairs_without_judge")
     temperature = options.temperature
     if temperature is None and options.seeds == 1:
         temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
@@ -103,6 +106,7 @@ def study_of(
         judge=ask.choose_model(options.judge, where) if options.judge else None,
         judge_preset=options.judge_preset,
         rated=_rated(options, questions),
+        has_pairs=options.pairs,
         created_at=now,
         **others,
     )

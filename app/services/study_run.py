@@ -13,10 +13,8 @@ from app.core.copying import require_space
 from app.core.errors import AppError
 from app.core.evaluation import concluding, steps, unchanged
 from app.core.evaluation import study as studies
-from app.core.evaluation.calibration import Calibration
-from app.core.evaluation.concluding import Place, ToJudge
+from app.core.evaluation.concluding import Judged, ToJudge
 from app.core.evaluation.records import QuestionSet
-from app.core.evaluation.results import Judgement
 from app.core.evaluation.steps import Answers, Likelihood, Step
 from app.core.evaluation.study import Made, Study, Training
 from app.services import background, study_work
@@ -185,15 +183,17 @@ class StudyRun(QObject):
         assert study.judge is not None
         job = PromptJob(study.judge, self._tools.settings, asked.prompts, self._folder / studies.JUDGED)
         work = PromptsWork(job, self._tools, self)
-        self._start(
-            work, lambda: self._conclude(*concluding.judged(study, asked, work.replies)), "judge", study.judge.name
-        )
 
-    def _conclude(self, judgements: dict[Place, Judgement] | None = None, measured: Calibration | None = None) -> None:
+        def conclude() -> None:
+            self._conclude(concluding.judged(study, asked, self._set(), work.replies))
+
+        self._start(work, conclude, "judge", study.judge.name)
+
+    def _conclude(self, judged: Judged | None = None) -> None:
         study, folder, questions = self._plan()[0], self._folder, self._set()
         total = steps.total(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress("conclude", study.name, total, total))
-        self._in_background(lambda: concluding.conclude(study, folder, questions, judgements, measured), self._finish)
+        self._in_background(lambda: concluding.conclude(study, folder, questions, judged), self._finish)
 
     def _finish(self, found: Any) -> None:
         self._release()

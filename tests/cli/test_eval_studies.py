@@ -117,6 +117,7 @@ def test_people_score_a_sheet_and_the_judge_is_held_against_it(
         (("--limit", "0"), "bad_option"),
         (("--seeds", "3", "--temperature", "0"), "bad_option"),
         (("--ratings", "無い.xlsx"), "ratings_without_judge"),
+        (("--pairs",), "pairs_without_judge"),
         (("--judge", "無い.gguf"), "file_missing"),
         (("--adapter", "無い"), "adapter_unknown"),
         (("--collection", "無い"), "unknown_collection"),

@@ -13,6 +13,8 @@ from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.core import children
+from app.core.batch.journal import Head, Journal
+from app.core.batch.results import Result
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Section
 from app.core.errors import AppError
@@ -40,6 +42,9 @@ from tests.scene import Scene
 
 def judged(score: int | str) -> str:
     return f'!say {{"reason": "理由", "score": {score}}}'
+
+
+HEAD = Head("", "", 0, "", "", (), Choices(), 2048, 0.0)
 
 
 class Desk:
@@ -122,6 +127,24 @@ def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
     assert found.judge.is_trusted is False  # it says the same of what was made wrong on purpose
     _, sections = results_file.read(desk.folder)
     assert any("採点モデル" in section.title for section in sections)
+
+
+def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> None:
+    told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
+    other = dataclasses.replace(contending.contender(desk.model, contending.Tuning("/a.gguf")), model=desk.model)
+    contenders = contending.numbered([contending.contender(desk.model, None), other])
+    one = desk.study(
+        *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
+    )
+    for contender in one.contenders:  # the fake would answer the same, and has no adapters
+        kept = Journal.open(steps.out_of(desk.folder, contender.system.id, 0), HEAD)
+        for line in range(1, 7):
+            kept.add(Result(line, "answered", f"{contender.system.id} の答え"))
+        kept.close()
+    found = desk.result()
+    assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
+    assert results_file.read(desk.folder)[0].preferences == found.preferences
+    assert "一対比較" in (desk.folder / studies.REPORT).read_text("utf-8")
 
 
 def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:

@@ -10,18 +10,18 @@ from app.core.batch.results import Result
 from app.core.documents import labels
 from app.core.documents.records import Label
 from app.core.errors import AppError
-from app.core.evaluation import advice, calibration, judging, marking, report, results_file, seeding, steps
+from app.core.evaluation import advice, calibration, judging, marking, pairing, report, results_file, seeding, steps
 from app.core.evaluation.calibration import Calibration, Case
 from app.core.evaluation.judging import JudgePrompt
+from app.core.evaluation.pairing import Pair, Place
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.evaluation.replies import Prompt, Reply
 from app.core.evaluation.report_parts import Section
-from app.core.evaluation.results import Evaluation, Judge, Judgement, Row, System, SystemResult
+from app.core.evaluation.results import Evaluation, Judge, Judgement, Preferred, Row, System, SystemResult
 from app.core.evaluation.study import Contender, Study
 from app.core.training import scores as score_files
 from app.core.wording import phrase
 
-Place = tuple[str, int, int]  # system, seed, number of the question from 1
 Asked = JudgePrompt | Judgement
 
 # Questions whose reference is made wrong in every way, to see what the judge notices.
@@ -37,10 +37,21 @@ class ToJudge:
     answers: dict[Place, Asked]
     cases: tuple[Case, ...]
     checks: tuple[Asked, ...]
+    pairs: dict[Place, Pair]  # {}: none is asked for
 
     @property
     def prompts(self) -> tuple[JudgePrompt, ...]:
-        return tuple(one for one in (*self.answers.values(), *self.checks) if isinstance(one, JudgePrompt))
+        single = (one for one in (*self.answers.values(), *self.checks) if isinstance(one, JudgePrompt))
+        return (*single, *pairing.prompts(self.pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`measured`: what the judge is worth."""
+
+    answers: dict[Place, Judgement]
+    measured: Calibration
+    preferences: tuple[Preferred, ...]
 
 
 def to_judge(study: Study, folder: Path, questions: QuestionSet) -> ToJudge:
@@ -54,32 +65,26 @@ def to_judge(study: Study, folder: Path, questions: QuestionSet) -> ToJudge:
                 found[place] = _to_judge(question, answers[number], study.judge_preset)
     cases = _cases(study, questions)
     checks = tuple(judging.request(case.question, case.answer, (), study.judge_preset) for case in cases)
-    return ToJudge(found, cases, checks)
+    return ToJudge(found, cases, checks, pairing.asked(study, folder, questions) if study.has_pairs else {})
 
 
-def judged(study: Study, asked: ToJudge, replies: Mapping[Prompt, Reply]) -> tuple[dict[Place, Judgement], Calibration]:
+def judged(study: Study, asked: ToJudge, questions: QuestionSet, replies: Mapping[Prompt, Reply]) -> Judged:
     assert study.judge is not None
     scored = [_judgement(one, replies) for one in asked.checks]
     measured = calibration.measured(study.judge.name, study.judge_preset, asked.cases, scored)
-    return {place: _judgement(one, replies) for place, one in asked.answers.items()}, measured
+    answers = {place: _judgement(one, replies) for place, one in asked.answers.items()}
+    return Judged(answers, measured, pairing.preferred(asked.pairs, questions, replies))
 
 
-def conclude(
-    study: Study,
-    folder: Path,
-    questions: QuestionSet,
-    judgements: Mapping[Place, Judgement] | None = None,
-    measured: Calibration | None = None,
-) -> Evaluation:
+def conclude(study: Study, folder: Path, questions: QuestionSet, judged: Judged | None = None) -> Evaluation:
     """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as they do."""
-    judge = None
-    if measured is not None:
-        judge = Judge(measured.model_name, measured.preset, measured.kappa, measured.is_trusted)
-    found = evaluation(study, folder, questions, judgements, judge)
+    found = evaluation(study, folder, questions, judged)
     sections = advice.sections(study, folder, found)
-    if measured is not None:
-        told = (calibration.sentence(measured),)
-        sections += (Section(phrase("judge_title"), told, (), (calibration.table(measured),)),)
+    if judged is not None:
+        if judged.preferences:
+            sections += (pairing.section(judged.preferences, [one.system for one in found.systems]),)
+        told = (calibration.sentence(judged.measured),)
+        sections += (Section(phrase("judge_title"), told, (), (calibration.table(judged.measured),)),)
     report.write(found, sections, folder)
     results_file.write(found, sections, folder)  # last: with it the study is finished
     return found
@@ -89,16 +94,18 @@ def evaluation(
     study: Study,
     folder: Path,
     questions: QuestionSet,
-    judgements: Mapping[Place, Judgement] | None = None,
-    judge: Judge | None = None,
+    judged: Judged | None = None,
 ) -> Evaluation:
     """Its label is the highest of the study and of all that was quoted. Raises AppError as `conclude`."""
     told = {questions.label}
-    found = tuple(
-        _system(study, folder, questions, contender, judgements or {}, told) for contender in study.contenders
-    )
+    judgements = judged.answers if judged else {}
+    found = tuple(_system(study, folder, questions, contender, judgements, told) for contender in study.contenders)
     questions = dataclasses.replace(questions, label=labels.highest(told))
-    return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time())
+    judge, preferences = None, judged.preferences if judged else ()
+    if judged is not None:
+        measured = judged.measured
+        judge = Judge(measured.model_name, measured.preset, measured.kappa, measured.is_trusted)
+    return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time(), preferences)
 
 
 # ------------------------------------------------------------------------- private

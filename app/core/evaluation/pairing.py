@@ -17,18 +17,21 @@ from app.core.training import bootstrap
 from app.core.training.bootstrap import LEAST_UNITS
 from app.core.wording import phrase
 
-Place = tuple[str, int, int]  # the other system, seed, number of the question from 1
+Place = tuple[str, int, int]  # system, seed, number of the question from 1
 Pair = tuple[JudgePrompt, JudgePrompt] | Preference
 _GAIN = {"a": -1.0, "tie": 0.0, "b": 1.0}
 
 
 def asked(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, Pair]:
-    """Both orders of each pair, or who wins where nobody need be asked. Raises AppError("batch_journal_damaged")."""
+    """Both orders of each pair, by the other system; or who wins where nobody need be asked.
+
+    Raises AppError("batch_journal_damaged").
+    """
     found: dict[Place, Pair] = {}
-    first, *others = [one.system.id for one in study.contenders]
+    systems = [one.system.id for one in study.contenders]
     for seed in study.seeds:
-        before = steps.answers_of(folder, first, seed)
-        for other in others:
+        for other in systems[1:]:
+            before = steps.answers_of(folder, systems[0], seed)
             after = steps.answers_of(folder, other, seed)
             for number, question in enumerate(questions.questions, start=1):
                 pair = judging.pair_requests(question, before[number].answer, after[number].answer)

@@ -109,6 +109,7 @@ class Study:
     judge: LocalModel | None = None
     judge_preset: str = "kotae"
     rated: tuple[Rated, ...] = ()
+    has_pairs: bool = False  # the judge is also shown two answers at a time
     has_likelihoods: bool = False
     made: tuple[Made, ...] = ()
     trainings: tuple[Training, ...] = ()
