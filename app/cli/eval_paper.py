@@ -19,7 +19,7 @@ from app.cli import ask, ask_adapter, eval_quant, eval_questions, eval_run, eval
 from app.cli.eval_scale import Wish
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import quantizations
+from app.core import dated_folder, quantizations
 from app.core.errors import AppError
 from app.core.evaluation import advice, contending, quant_plan, results_file, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
@@ -146,7 +146,7 @@ class _Best:
 def _bases(wish: Wish, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Every base by itself and trained on the best amount."""
     trainer, models = training.locate(where.data), eval_scale.models_of(where)
-    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    folder = dated_folder.new(where.evaluations, wish.name, time.time())
     contenders, trainings = list[Contender](), list[Training]()
     assert wish.questions is not None
     try:
@@ -171,7 +171,7 @@ def _quant(wish: Wish, best: _Best, where: Paths, output: Output) -> Path:
     """Base and tuned of the best, in the paper's forms."""
     questions = wish.questions
     assert questions is not None
-    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    folder = dated_folder.new(where.evaluations, wish.name, time.time())
     system = best.result.system
     base = ask.choose_model(system.model, where)
     adapter = ask_adapter.choose(system.adapter, where.runs)

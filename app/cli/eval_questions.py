@@ -10,10 +10,9 @@ from app.cli import ask, ask_adapter, ask_sources, eval_run, eval_sets
 from app.cli.ask_adapter import Adapter
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import settings
+from app.core import dated_folder, settings
 from app.core.errors import AppError
 from app.core.evaluation import contending, judging, ratings, seeding, unchanged
-from app.core.evaluation import study as studies
 from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
@@ -92,7 +91,7 @@ def study_of(
         temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
     now, name = time.time(), options.name or questions.name
     return Study(
-        id=studies.new_folder(where.evaluations, name, now).name,
+        id=dated_folder.new(where.evaluations, name, now).name,
         name=name,
         kind=kind,
         set_name=questions.name,

@@ -11,7 +11,7 @@ from app.cli import ask, eval_questions, eval_run, eval_sets
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.cli.train_live import duration
-from app.core import settings, speed
+from app.core import dated_folder, settings, speed
 from app.core.errors import AppError
 from app.core.evaluation import judging, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
@@ -88,7 +88,7 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def prepare(wish: Wish, material: Material, where: Paths, output: Output) -> Path:
     """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`."""
     trainer = training.locate(where.data)
-    folder = studies.new_folder(where.evaluations, wish.name, time.time())
+    folder = dated_folder.new(where.evaluations, wish.name, time.time())
     models = models_of(where)
     planned = planned_in(folder, wish, material, trainer, models, where, output)
     try:

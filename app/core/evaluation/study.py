@@ -5,10 +5,7 @@ Written once, when it begins (`study.json`, `questions.jsonl`); everything else 
 
 import contextlib
 import json
-import re
 import shutil
-import time
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +28,6 @@ KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK = "study.json", "questions.jsonl", "lock"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
-_SLUG_LETTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +113,6 @@ class Study:
 
     def contender(self, system_id: str) -> Contender:
         return next(one for one in self.contenders if one.system.id == system_id)
-
-
-def new_folder(evaluations: Path, name: str, now: float) -> Path:
-    """A free place, called by its time (of this machine) and its name. It is not made yet."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_LETTERS].strip("-.")
-    stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
-    folder, number = evaluations / stem, 2
-    while folder.exists():
-        folder, number = evaluations / f"{stem}-{number}", number + 1
-    return folder
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.core import strict_json
+from app.core import dated_folder, strict_json
 from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
-from app.core.training import bases, problems, runs
+from app.core.training import bases, problems
 from trainer import spec
 from trainer.spec import RunSpec, SpecError
 
@@ -59,7 +59,7 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
         base = bases.resolve(said["base"], models)
         name = said.get("name") or Path(said.get("data") or said["train"]).stem
         made: dict[str, Any] = {
-            "folder": str(runs.new_folder(where.runs, name, time.time())),
+            "folder": str(dated_folder.new(where.runs, name, time.time())),
             "name": name,
             "bases": str(where.bases),
             "base_sha256": base.sha256,

@@ -3,10 +3,7 @@
 import contextlib
 import json
 import os
-import re
 import shutil
-import time
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,6 @@ CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.
 _LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
 _LISTING_LIMIT_S = 0.05  # the same, of two that list at once
 _EXIT_LIMIT_S = 5.0
-_SLUG_LETTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +148,6 @@ def create(asked: RunSpec) -> Path:
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     write_spec(folder, asked)
-    return folder
-
-
-def new_folder(runs: Path, name: str, now: float) -> Path:
-    """A free place for a run, called by its time (of this machine) and its name. It is not made yet."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_LETTERS].strip("-.")
-    stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + (f"-{slug}" if slug else "")
-    folder, number = runs / stem, 2
-    while folder.exists():
-        folder, number = runs / f"{stem}-{number}", number + 1
     return folder
 
 

@@ -116,14 +116,6 @@ def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> N
     assert studies.read(folder).name == "試し"
 
 
-def test_a_name_gets_a_free_folder(tmp_path: Path) -> None:
-    first = studies.new_folder(tmp_path, "堤防 / の評価", 0.0)
-    first.mkdir()
-    second = studies.new_folder(tmp_path, "堤防 / の評価", 0.0)
-    assert first.name.endswith("-堤防-の評価")
-    assert second.name == f"{first.name}-2"
-
-
 # -------------------------------------------------------------------------- steps
 
 

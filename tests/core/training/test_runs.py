@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,16 +192,6 @@ def test_a_run_whose_spec_is_damaged_is_listed_all_the_same(tmp_path: Path, make
     (run.folder / runs.SPEC).write_bytes(content.encode("utf-8", "surrogateescape"))
     (found,) = runs.listed(tmp_path / "runs")
     assert (found.spec, found.name, found.state) == (None, "a", "finished")
-
-
-def test_a_new_folder_is_called_by_time_and_name_and_is_nobody_elses(tmp_path: Path) -> None:
-    now = time.mktime((2026, 11, 25, 18, 5, 9, 0, 0, -1))
-    first = runs.new_folder(tmp_path, "橋梁 ＡＢ/点検:*?", now)
-    assert first.name == "20261125-180509-橋梁-ab-点検"
-    first.mkdir()
-    assert runs.new_folder(tmp_path, "橋梁 ＡＢ/点検:*?", now).name == f"{first.name}-2"
-    assert runs.new_folder(tmp_path, "///", now).name == "20261125-180509"
-    assert len(runs.new_folder(tmp_path, "長" * 500, now).name.encode()) < 255
 
 
 def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
