@@ -131,14 +131,29 @@ def _choose(
         else:
             model = _listed_model(wanted, store, where)
         presets = Presets(store)
-        known = presets.all("chat")
-        preset = next((preset for preset in known if preset_name in (preset.name, preset.id)), None)
         default = presets.chat_preset(stored.preset_id)
+        preset = _preset(preset_name, presets) if preset_name is not None else default
     finally:
         store.close()
-    if preset is None and preset_name is not None:
-        raise AppError("unknown_preset", wanted=preset_name, known=" / ".join(preset.name for preset in known))
-    return ask_adapter.asked_as_trained(model, adapter), stored, preset or default
+    return ask_adapter.asked_as_trained(model, adapter), stored, preset
+
+
+def find_preset(wanted: str, where: Paths) -> Preset:
+    """Raises AppError("unknown_preset"), and what a damaged database gives."""
+    store = Store.open(where.database, where.backups)
+    try:
+        return _preset(wanted, Presets(store))
+    finally:
+        store.close()
+
+
+def _preset(wanted: str, presets: Presets) -> Preset:
+    """By name or id."""
+    known = presets.all("chat")
+    found = next((preset for preset in known if wanted in (preset.name, preset.id)), None)
+    if found is None:
+        raise AppError("unknown_preset", wanted=wanted, known=" / ".join(preset.name for preset in known))
+    return found
 
 
 def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:

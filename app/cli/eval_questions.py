@@ -52,6 +52,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
     parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
+    parser.add_argument("--preset", metavar="NAME", help=help_text("ask --preset"))
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
     parser.add_argument("--max-tokens", metavar="N", type=int, default=MAX_TOKENS, help=help_text("ask --max-tokens"))
@@ -89,6 +90,8 @@ def study_of(
     temperature = options.temperature
     if temperature is None and options.seeds == 1:
         temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
+    own = Choices(temperature=temperature, max_tokens=options.max_tokens)
+    preset = ask.find_preset(options.preset, where).choices if options.preset is not None else Choices()
     now, name = time.time(), options.name or questions.name
     return Study(
         id=dated_folder.new(where.evaluations, name, now).name,
@@ -100,7 +103,7 @@ def study_of(
         label=contending.label_of(contenders, (questions.label,)),
         contenders=contenders,
         seeds=tuple(range(options.seeds)),
-        choices=Choices(temperature=temperature, max_tokens=options.max_tokens),
+        choices=own.over(preset),
         context_tokens=options.context or settings.load(where.settings).context_tokens,
         judge=ask.choose_model(options.judge, where) if options.judge else None,
         judge_preset=options.judge_preset,

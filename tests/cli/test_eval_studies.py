@@ -9,6 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from app.core import presets
 from app.core.evaluation import study as studies
 from app.core.paths import Paths, locate
 from tests import models
@@ -53,6 +54,17 @@ def test_a_file_of_questions_is_answered_marked_and_reported(evaluated: dict[str
     assert system["means"]["score"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "units": 6}
     assert [f"{number} 番目" in one["answer"] for number, one in enumerate(system["answers"], start=1)] == [True] * 6
     assert Path(evaluated["report"]).is_file()
+
+
+def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
+    asked = ("eval", "questions", str(questions), "--model", str(long_base), "--limit", "1", "--preset", "短く")
+    assert kotae(*asked, "--seeds", "2")[0] == 0
+    (entry,) = studies.listed(places(tmp_path).evaluations)
+    assert entry.study is not None
+    (brief,) = (one for one in presets.built_in() if one.id == "brief")
+    choices = entry.study.choices
+    assert choices.system_prompt
+    assert (choices.system_prompt, choices.max_tokens, choices.temperature) == (brief.choices.system_prompt, 512, None)
 
 
 def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path) -> None:
@@ -118,6 +130,7 @@ def test_people_score_a_sheet_and_the_judge_is_held_against_it(
         (("--seeds", "3", "--temperature", "0"), "bad_option"),
         (("--ratings", "無い.xlsx"), "ratings_without_judge"),
         (("--pairs",), "pairs_without_judge"),
+        (("--preset", "無い"), "unknown_preset"),
         (("--judge", "無い.gguf"), "file_missing"),
         (("--adapter", "無い"), "adapter_unknown"),
         (("--collection", "無い"), "unknown_collection"),
