@@ -69,7 +69,7 @@ def plan(
         size = _size(source, FORMS["F16"])
         made[str(merged)] = Made(str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength)
         contenders += _family(source, forms, model, tuning, str(merged), folder, made)
-        smallest = min(contenders[: len(forms)], key=lambda one: one.model.size_bytes)
+        _form, smallest = min(zip(forms, contenders, strict=False), key=lambda pair: pair[0].bits)
         contenders.append(_unmerged(smallest, model, tuning))
     return QuantPlan(contending.numbered(contenders), tuple(made.values()))
 

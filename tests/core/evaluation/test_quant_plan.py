@@ -70,3 +70,11 @@ def test_the_adapter_stands_beside_the_smallest_form_wherever_it_is_named(whole:
 def test_f16_comes_first_whether_it_is_named_or_not(whole: Source, tmp_path: Path) -> None:
     plan = quant_plan.plan(whole, named("Q8_0"), None, tmp_path / "x", tmp_path / "bases")
     assert [one.system.quantization for one in plan.contenders] == ["F32", "Q8_0"]
+
+
+def test_the_adapter_stands_beside_the_form_of_fewest_bits(whole: Source, tmp_path: Path) -> None:
+    tuned = (whole.model, Tuning("/a.gguf"))  # token tables of both forms are stored alike
+    plan = quant_plan.plan(whole, named("F16,Q4_K_M,Q5_K_M"), tuned, tmp_path / "x", tmp_path / "bases")
+    assert plan.contenders[-1].system.quantization == "Q4_K_M"
+    plan = quant_plan.plan(whole, named("F16,Q5_K_M,Q4_K_M"), tuned, tmp_path / "y", tmp_path / "bases")
+    assert plan.contenders[-1].system.quantization == "Q4_K_M"
