@@ -133,15 +133,20 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
         phrase("quant_plot"),
         phrase("quant_gigabytes"),
         [
-            Series(_family_name(name), style, [(_gigabytes(one), nll) for one in family if (nll := _nll(one))],
-                   has_dots=True)
+            Series(_family_name(name), style, _losses_by_size(family), has_dots=True)
             for (name, family), style in zip(families.items(), ("one", "two", "three"), strict=False)
         ],
-    )  # fmt: skip
+    )
     return (_section(told, plots_=(drawn,) if drawn else (), tables=(Table(head, rows),)),)
 
 
 _QUANT_HEAD = ("system", "size", "memory", "speed", "first_token", "nll", "loss", "divergence", "same_first", "score")
+
+
+def _losses_by_size(family: Sequence[SystemResult]) -> list[tuple[float, float]]:
+    """Gigabytes and nats a token, of the forms that are one file: beside an adapter the base would be another line."""
+    merged = [one for one in family if not one.system.adapter]
+    return sorted((_gigabytes(one), nll) for one in merged if (nll := _nll(one)) is not None)
 
 
 def _form_of(study: Study, path: str) -> str:
