@@ -31,7 +31,7 @@ def conversations(found: Sequence[Record], columns: Sequence[str]) -> tuple[str,
     """The column with lists of messages and their form; ("", "") where there is none."""
     column = names.messages_column(columns)
     for record in found[:SAMPLE_RECORDS] if column else ():
-        for message in _listed(record.values.get(column)) or ():
+        for message in as_list(record.values.get(column)) or ():
             if isinstance(message, dict):
                 return column, "sharegpt" if "from" in message else "messages"
     return "", ""
@@ -110,7 +110,7 @@ def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[Message, 
 
 
 def _conversation(value: Any, system: str) -> tuple[Message, ...]:
-    listed = _listed(value)
+    listed = as_list(value)
     if not listed:
         raise RefusedError("no_messages", short(value or ""))
     found = [_message(one) for one in listed]
@@ -126,8 +126,8 @@ def _conversation(value: Any, system: str) -> tuple[Message, ...]:
     return (*_system(system), *found)
 
 
-def _listed(value: Any) -> list[Any] | None:
-    """A list of messages; in a table it is written as JSON."""
+def as_list(value: Any) -> list[Any] | None:
+    """A list (of messages, of words); in a table it is written as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.batch.questions import CHARACTERS
 from app.core.datasets.records import Record, short
-from app.core.datasets.shapes import RefusedError, text_of
+from app.core.datasets.shapes import RefusedError, as_list, text_of
 from app.core.evaluation import marking
 from app.core.evaluation.question_columns import PARTS, Columns, words
 from app.core.evaluation.records import Gold, Question
@@ -77,20 +77,10 @@ def _name(value: Any) -> str:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    items = _listed(value)
+    items = as_list(value)
     if items is None:
         items = _BETWEEN_WORDS.split(_text(value))
     return tuple(word for word in map(_text, items) if word)
-
-
-def _listed(value: Any) -> list[Any] | None:
-    """A list; in a table, where no sign could stand between its words, it is written as JSON."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, list) else None
 
 
 def _golds(values: dict[str, Any], columns: Columns, document: str) -> tuple[Gold, ...]:

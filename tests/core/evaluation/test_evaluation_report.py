@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,8 @@ from app.core.evaluation.results import Evaluation, Judge
 from app.core.training import plots
 from app.core.training.plots import Bar, Estimate
 from tests.core.evaluation import made_evaluation as made
+from tests.html_page import Page
 
-VOID = {"meta"}
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff01-\uff60]")
 ADVICE = Section(
     "どれを使うか & <b>",
@@ -25,32 +24,6 @@ ADVICE = Section(
     (plots.plot("学習量", "行", [plots.Series("得点", "one", [(0, 1), (1, 2)])]),),
     (Table(("構成", "差"), (("元のモデル", "+0.05"), ("学習済み", "-")), ("注の一",)),),
 )
-
-
-class Page(HTMLParser):
-    """Which elements there are, whether each is closed, and what is written in them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.text = ""
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attributes if name in ("src", "href", "action")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.text += data
 
 
 @pytest.fixture(scope="module")
