@@ -21,8 +21,17 @@ from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import dated_folder, quantizations
 from app.core.errors import AppError
-from app.core.evaluation import advice, contending, quant_plan, results_file, scale_plan, scale_subsets
+from app.core.evaluation import (
+    advice,
+    contending,
+    quant_plan,
+    results_file,
+    scale_plan,
+    scale_results,
+    scale_subsets,
+)
 from app.core.evaluation import study as studies
+from app.core.evaluation.comparing import MEASURES
 from app.core.evaluation.quant_plan import PAPER_FORMS
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation, SystemResult
@@ -127,13 +136,26 @@ class _Stages:
         self._output.result(data, "\n\n\n".join(texts))
 
     def best(self) -> "_Best":
-        """The tuned system with the highest score so far, by what decides; of equal ones the earlier."""
-        tuned = [(result, one) for one in self._finished for result in one.found.systems if result.system.adapter]
-        result, of = max(tuned, key=lambda pair: advice.value_of(pair[1].found, pair[0]))
-        study = of.study
-        training = next(one for one in study.trainings if result.system.adapter.startswith(one.folder))
-        subset = next((one for one in self._material.subsets if one.rows == training.rows), self._material.subsets[-1])
-        return _Best(result, study.contender(result.system.id), dataclasses.replace(self._material, subsets=(subset,)))
+        """The best tuned system so far, of equal ones the earlier: by what decides; where that says nothing of one of
+        them, by the judge, as in the paper; without one, by the answers that were kept out of training."""
+        tuned = [(one, result) for one in self._finished for result in one.found.systems if result.system.adapter]
+        ways: dict[str, Callable[[_Finished, SystemResult], float | None]] = {
+            "decides": lambda one, result: advice.value_of(one.found, result, advice.measure_of(one.found)),
+            "judge": lambda one, result: advice.value_of(one.found, result, MEASURES["judge"]),
+            "holdout": lambda one, result: -scale_results.holdout_nats(_training_of(one.study, result)),
+        }
+        found = {by: [value for one in tuned if (value := way(*one)) is not None] for by, way in ways.items()}
+        by = next(by for by, values in found.items() if len(values) == len(tuned))
+        of, result = tuned[found[by].index(max(found[by]))]
+        self._output.note("paper_best", name=result.system.name, by=phrase(f"paper_best_{by}"))
+        rows = _training_of(of.study, result).rows
+        subset = next((one for one in self._material.subsets if one.rows == rows), self._material.subsets[-1])
+        material = dataclasses.replace(self._material, subsets=(subset,))
+        return _Best(result, of.study.contender(result.system.id), material)
+
+
+def _training_of(study: Study, result: SystemResult) -> Training:
+    return next(one for one in study.trainings if Path(result.system.adapter).parent == Path(one.folder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     )
     assert [one.rows <= limit for one, limit in zip(scale.trainings, (20, 40), strict=True)] == [True, True]
     assert [one.system.quantization for one in forms.contenders][:2] == ["F32", "Q8_0"]
+    # Nobody scores questions without a reference: the amount with the lowest loss is the one that goes on.
+    assert "学習に使わなかった回答の損失が最も小さいため" in told
+    assert [Path(one.adapter).parent for one in forms.made if one.adapter] == [Path(scale.trainings[-1].folder)]
     assert kotae(*asked)[1]["error"]["code"] == "converter_missing"
     for other in (("--limit", "2"), ("--limit", "1", "--divide", "3")):
         status, error, _ = kotae(*asked[:5], *asked[-2:], "--divide", "2", *other)

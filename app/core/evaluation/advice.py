@@ -36,10 +36,10 @@ def measure_of(found: Evaluation) -> Measure:
     return MEASURES["judge" if is_judged else "score"]
 
 
-def value_of(found: Evaluation, one: SystemResult) -> float:
-    """The mean of what decides; below all others where no answer has a value."""
-    mean = comparing.mean(one, found.questions.questions, measure_of(found))
-    return mean.by_question.mean if mean else float("-inf")
+def value_of(found: Evaluation, one: SystemResult, measure: Measure) -> float | None:
+    """The mean; None: no answer has a value."""
+    mean = comparing.mean(one, found.questions.questions, measure)
+    return mean.by_question.mean if mean else None
 
 
 # ----------------------------------------------------------------------- documents

@@ -186,6 +186,14 @@ def measure(study: Study) -> Scale:
     return of_runs(judged, found)
 
 
+def holdout_nats(training: Training) -> float:
+    """Of all answers of the hold-out together, with its adapter: of the same texts comparable between tokenizers.
+
+    NaN where it was not measured. Raises AppError("holdout_unreadable").
+    """
+    return sum(example.adapter_nll for example in holdout.read(Path(training.folder) / runs.HOLDOUT).examples)
+
+
 def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
     """`found`: of two sizes or more."""
     main = [run for run in found if not run.training.is_control]
