@@ -6,8 +6,8 @@ alike. How often equal systems are taken for different ones, and different ones 
 """
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.core.evaluation.records import Question
@@ -96,14 +96,31 @@ def compare(
 ) -> Comparison | None:
     """None: of no question both have a value."""
     before, after = _by_question(first, measure), _by_question(second, measure)
+    found = compare_values(measure.name, before, after, questions, is_less_better=measure.is_less_better)
+    if found is None:
+        return None
+    known = [question for question in questions if question.id in before and question.id in after]
+    spreads = (_spread(one, known, measure) for one in (first, second))
+    return replace(found, first_spread=next(spreads), second_spread=next(spreads))
+
+
+def compare_values(
+    name: str,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    questions: Sequence[Question],
+    *,
+    is_less_better: bool = False,
+) -> Comparison | None:
+    """Of values by the questions' ids. `name`: of the measure."""
     known = [question for question in questions if question.id in before and question.id in after]
     if not known:
         return None
     differences = [after[question.id] - before[question.id] for question in known]
-    gains = [-one if measure.is_less_better else one for one in differences]
+    gains = [-one if is_less_better else one for one in differences]
     by_question, by_group = _intervals(differences, known)
     return Comparison(
-        measure.name,
+        name,
         statistics.fmean(before[question.id] for question in known),
         statistics.fmean(after[question.id] for question in known),
         by_question,
@@ -111,9 +128,7 @@ def compare(
         wins=sum(one > _EQUAL for one in gains),
         ties=sum(abs(one) <= _EQUAL for one in gains),
         losses=sum(one < -_EQUAL for one in gains),
-        verdict=_verdict(by_question, by_group, measure),
-        first_spread=_spread(first, known, measure),
-        second_spread=_spread(second, known, measure),
+        verdict=_verdict(by_question, by_group, is_less_better=is_less_better),
         left_out=len(questions) - len(known),
     )
 
@@ -139,12 +154,12 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
     )
 
 
-def _verdict(by_question: Interval, by_group: Interval | None, measure: Measure) -> Verdict:
+def _verdict(by_question: Interval, by_group: Interval | None, *, is_less_better: bool) -> Verdict:
     """Few groups say nothing of chance; then the questions decide alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
     if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
         return "unclear"
-    return "worse" if (by_question.mean < 0) != measure.is_less_better else "better"
+    return "worse" if (by_question.mean < 0) != is_less_better else "better"
 
 
 def _intervals(values: Sequence[float], questions: Sequence[Question]) -> tuple[Interval, Interval | None]:

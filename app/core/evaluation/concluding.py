@@ -82,7 +82,8 @@ def conclude(study: Study, folder: Path, questions: QuestionSet, judged: Judged 
     sections = advice.sections(study, folder, found)
     if judged is not None:
         if judged.preferences:
-            sections += (pairing.section(judged.preferences, [one.system for one in found.systems]),)
+            systems, is_trusted = [one.system for one in found.systems], judged.measured.is_trusted
+            sections += (pairing.section(judged.preferences, systems, questions, is_trusted=is_trusted),)
         told = (calibration.sentence(judged.measured),)
         sections += (Section(phrase("judge_title"), told, (), (calibration.table(judged.measured),)),)
     report.write(found, sections, folder)

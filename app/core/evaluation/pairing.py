@@ -6,15 +6,14 @@ A judge tends to prefer what stands first (Zheng et al. 2023, section 3.4): what
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from app.core.evaluation import judging, steps
+from app.core.evaluation import comparing, judging, steps, tables
+from app.core.evaluation.comparing import Comparison
 from app.core.evaluation.judging import JudgePrompt, Preference
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.replies import Prompt, Reply
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Preferred, System
 from app.core.evaluation.study import Study
-from app.core.training import bootstrap
-from app.core.training.bootstrap import LEAST_UNITS
 from app.core.wording import phrase
 
 Place = tuple[str, int, int]  # system, seed, number of the question from 1
@@ -57,39 +56,36 @@ def preferred(
     return tuple(found)
 
 
-def section(found: Sequence[Preferred], systems: Sequence[System]) -> Section:
-    """How often each system is preferred to the first one. `systems`: all, the first one first."""
+def section(
+    found: Sequence[Preferred], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
+) -> Section:
+    """How often each system is preferred to the first one, over the seeds. `systems`: all, the first one first."""
     head = tuple(phrase(f"pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain"))
-    each = [([one for one in found if one.system_id == system.id], system) for system in systems[1:]]
-    rows = tuple(_row(preferences, system) for preferences, system in each)
-    told = tuple(_sentence(preferences, system, systems[0]) for preferences, system in each)
+    rows, told = list[tuple[str, ...]](), list[str]()
+    for system in systems[1:]:
+        preferences = [one for one in found if one.system_id == system.id]
+        gains = _gains(preferences)
+        compared = comparing.compare_values("pairs", dict.fromkeys(gains, 0.0), gains, questions.questions)
+        rows.append(_row(preferences, system, compared))
+        if compared is not None:
+            said = comparing.sentence(compared, systems[0].name, system.name)
+            told.append(said if is_trusted else tables.doubted(said))
     note = phrase("pairs_note", first=systems[0].name)
-    return Section(phrase("pairs_title"), told, (), (Table(head, rows, (note,)),))
+    return Section(phrase("pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
 
 
-def _row(found: Sequence[Preferred], system: System) -> tuple[str, ...]:
+def _row(found: Sequence[Preferred], system: System, compared: Comparison | None) -> tuple[str, ...]:
     winners = [one.winner for one in found]
     turned, unread = sum(not one.is_consistent for one in found), winners.count(None)
     counts = [winners.count(winner) for winner in ("b", "tie", "a")]
-    gains = _gains(found)
-    gain = f"{sum(gains) / len(gains):+.2f}" if gains else "-"
+    gain = f"{compared.second:+.2f}" if compared else "-"
     return (system.name, *map(str, (*counts, turned, unread)), gain)
 
 
-def _sentence(found: Sequence[Preferred], system: System, first: System) -> str:
-    gains = _gains(found)
-    if len(gains) < LEAST_UNITS:
-        return phrase("pairs_few", name=system.name, first=first.name, count=len(gains), least=LEAST_UNITS)
-    one = bootstrap.of_mean(gains)
-    key = "unclear" if one.holds_zero else "better" if one.mean > 0 else "worse"
-    numbers = {"mean": f"{one.mean:+.2f}", "low": f"{one.low:+.2f}", "high": f"{one.high:+.2f}"}
-    return phrase(f"pairs_{key}", name=system.name, first=first.name, **numbers)
-
-
-def _gains(found: Sequence[Preferred]) -> list[float]:
+def _gains(found: Sequence[Preferred]) -> dict[str, float]:
     """Of each question the mean over seeds: 1 where the system is preferred, -1 where the first one is."""
     by_question: dict[str, list[float]] = {}
     for one in found:
         if one.winner is not None:
             by_question.setdefault(one.question_id, []).append(_GAIN[one.winner])
-    return [sum(values) / len(values) for values in by_question.values()]
+    return {question: sum(values) / len(values) for question, values in by_question.items()}

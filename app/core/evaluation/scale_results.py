@@ -17,6 +17,7 @@ from app.core.evaluation.study import Study, Training
 from app.core.training import bootstrap, gate_file, history, holdout, runs
 from app.core.training.bootstrap import LEAST_UNITS, Interval
 from app.core.training.history import History
+from app.core.wording import phrase
 
 RISE_NATS = 0.01  # of the validation loss above its best: less is how it wavers
 OVERFIT_STEPS = 2  # evaluations after the best at the least, before a rise is one
@@ -170,7 +171,7 @@ def measure(study: Study) -> Scale:
         raise AppError("evaluation_not_finished", id=study.id)
     kept = [holdout.read(Path(training.folder) / runs.HOLDOUT) for training in trainings]
     if len({one.digest for one in kept}) > 1:
-        raise AppError("evaluation_damaged", id=study.id, reason="the runs have different hold-outs")
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_other_holdouts"))
     first = kept[0]
     judged = Judged(
         tuple(example.base_nll for example in first.examples),
@@ -182,7 +183,7 @@ def measure(study: Study) -> Scale:
         for training, one in zip(trainings, kept, strict=True)
     ]
     if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
-        raise AppError("evaluation_damaged", id=study.id, reason="a loss is missing")
+        raise AppError("evaluation_damaged", id=study.id, reason=phrase("scale_loss_missing"))
     return of_runs(judged, found)
 
 

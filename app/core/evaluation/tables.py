@@ -204,9 +204,13 @@ def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
         compared = comparing.compare(first, result, evaluation.questions.questions, measure)
         if compared is not None:
             said = comparing.sentence(compared, first.system.name, result.system.name)
-            said = _words()["doubted"].format(sentence=said) if is_doubted else said
-            found.append(Pair(result, compared, said))
+            found.append(Pair(result, compared, doubted(said) if is_doubted else said))
     return found
+
+
+def doubted(sentence: str) -> str:
+    """What is said by scores of a judge who is not known to be right."""
+    return _words()["doubted"].format(sentence=sentence)
 
 
 def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:

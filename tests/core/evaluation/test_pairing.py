@@ -75,22 +75,46 @@ def test_what_cannot_be_read_counts_for_nobody(folder: Path) -> None:
     silent = {prompt: Reply("", "failed") for prompt in pairing.prompts(pairs)}
     found = pairing.preferred(pairs, QUESTIONS, silent)
     assert [one.winner for one in found] == ["tie", "a", None, None, None, None]
-    (row,) = pairing.section(found, SYSTEMS).tables[0].rows
+    (row,) = pairing.section(found, SYSTEMS, QUESTIONS, is_trusted=True).tables[0].rows
     assert row == ("学習後", "0", "1", "1", "0", "4", "-0.50")
 
 
-def test_the_section_counts_and_says_what_is_sure() -> None:
-    def preferred(*winners: str) -> list[Preferred]:
-        return [Preferred("s2", f"q{at}", 0, winner) for at, winner in enumerate(winners)]
+def told(*winners: str, group: str = "") -> tuple[str, tuple[str, ...]]:
+    """The sentence, and the row of the table."""
+    found = [Preferred("s2", f"q{at}", 0, winner) for at, winner in enumerate(winners)]
+    return _told(found, group)
 
-    sure = pairing.section(preferred(*"bbbbbbbbbbba"), SYSTEMS)
-    assert sure.tables[0].rows[0][:4] == ("学習後", "11", "0", "1")
-    assert "「学習後」のほうが「元」より良い" in sure.sentences[0]
-    assert "差があるとは言えません" in pairing.section(preferred(*"babababababa"), SYSTEMS).sentences[0]
-    assert "「元」のほうが" in pairing.section(preferred(*"aaaaaaaaaaab"), SYSTEMS).sentences[0]
-    assert "4 問だけ" in pairing.section(preferred(*"bbbb"), SYSTEMS).sentences[0]
+
+def _told(found: list[Preferred], group: str = "") -> tuple[str, tuple[str, ...]]:
+    """`group`: of each question a letter; "": each stands for itself."""
+    ids = dict.fromkeys(one.question_id for one in found)
+    asked = tuple(Question(id, "？", group=group[at : at + 1]) for at, id in enumerate(ids))
+    made = pairing.section(found, SYSTEMS, QuestionSet("", 1, "", asked), is_trusted=True)
+    return made.sentences[0], made.tables[0].rows[0]
+
+
+def test_the_section_counts_and_says_what_is_sure() -> None:
+    sentence, row = told(*"bbbbbbbbbbba")
+    assert row[:4] == ("学習後", "11", "0", "1")
+    assert "「学習後」は「元」より良い" in sentence
+    assert "差があるとは言えません" in told(*"babababababa")[0]
+    assert "「学習後」は「元」より悪い" in told(*"aaaaaaaaaaab")[0]
+    assert "4 問しかありません" in told(*"bbbb")[0]
+
+
+def test_questions_on_one_document_are_drawn_together() -> None:
+    assert "より良い" in told(*"bbbbbbbbbbaa")[0]
+    assert "まとまり" in told(*"bbbbbbbbbbaa", group="vvvvvvwwxxyz")[0]
+
+
+def test_a_judge_who_may_be_wrong_is_doubted() -> None:
+    found = [Preferred("s2", f"q{at}", 0, "b") for at in range(12)]
+    asked = QuestionSet("", 1, "", tuple(Question(one.question_id, "？") for one in found))
+    (sentence,) = pairing.section(found, SYSTEMS, asked, is_trusted=False).sentences
+    assert "より良いと言えます" in sentence
+    assert "信用できると確かめられていません" in sentence
 
 
 def test_seeds_of_a_question_count_once() -> None:
     found = [Preferred("s2", f"q{at}", seed, "b" if seed else "a") for at in range(6) for seed in (0, 1)]
-    assert pairing.section(found, SYSTEMS).tables[0].rows[0][-1] == "+0.00"
+    assert _told(found)[1][-1] == "+0.00"
