@@ -47,7 +47,7 @@ def content(evaluation: Evaluation, sections: Sequence[Section] = ()) -> bytes:
 
 def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
     measured = tables.measures(evaluation)
-    banner, is_warning = _banner(evaluation)
+    banner, is_warning = _banner(evaluation, measured)
     return html_page.render(
         "evaluation.html",
         html_page.words(WORDS),
@@ -69,14 +69,15 @@ def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
     )
 
 
-def _banner(evaluation: Evaluation) -> tuple[str, bool]:
-    """What is said of the judge, and whether it is a warning."""
+def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, bool]:
+    """What is said of the judge and of what systems are compared by, and whether it is a warning."""
     word, judge = html_page.words(WORDS), evaluation.judge
+    by = word[f"banner_by_{measured[0].name}"] if measured else ""
     if judge is None:
-        return word["judge_banner_none"], False
+        return word["judge_banner_none"] + by, False
     key = {True: "trusted", False: "untrusted", None: "uncalibrated"}[judge.is_trusted]
     text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=facts.kappa(judge))
-    return text, not judge.is_trusted
+    return (text, False) if judge.is_trusted else (text + by, True)
 
 
 def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:

@@ -11,7 +11,7 @@ from app.core import wording
 from app.core.errors import AppError
 from app.core.evaluation import report
 from app.core.evaluation.report_parts import Section, Table
-from app.core.evaluation.results import Evaluation, Judge
+from app.core.evaluation.results import Evaluation, Judge, Marks
 from app.core.training import plots
 from app.core.training.plots import Bar, Estimate
 from tests.core.evaluation import made_evaluation as made
@@ -100,6 +100,20 @@ def test_whether_the_judge_is_to_be_believed_is_said_at_the_top(
     banner = text[text.index('<p class="banner') : text.index("<h2>")]
     assert words in banner
     assert ("▲" in banner, 'class="banner check"' in banner) == (is_warning, is_warning)
+
+
+def test_what_systems_are_compared_by_is_said_where_there_are_any() -> None:
+    by_rules, alone = "規則で付けた得点で比べています", "ほかに比べられる得点はありません"
+    found = made.evaluation(made.UNTRUSTED)
+    systems = tuple(
+        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, marks=Marks()) for row in one.rows))
+        for one in found.systems
+    )
+    assert by_rules in report.render(found)
+    unmarked = report.render(dataclasses.replace(found, systems=systems))
+    assert (by_rules in unmarked, alone in unmarked) == (False, True)
+    nobody = report.render(dataclasses.replace(found, systems=()))
+    assert (by_rules in nobody, alone in nobody) == (False, False)
 
 
 def test_numbers_are_at_the_right_and_words_at_the_left(text: str) -> None:
