@@ -14,16 +14,16 @@ from app.cli.loop import Waiting, application
 from app.cli.main import set_command
 from app.cli.meaning import Meanings
 from app.cli.output import Output, left
-from app.core import children, settings
+from app.core import children, room, settings
 from app.core.errors import AppError
-from app.core.evaluation import combining, export, ratings, results_file
+from app.core.evaluation import combining, export, memory, ratings, results_file
 from app.core.evaluation import study as studies
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import Entry, Study
 from app.core.paths import Paths
-from app.core.wording import help_text
+from app.core.wording import help_text, size
 from app.services import background, training
 from app.services.engine import EngineClient
 from app.services.study_run import StudyProgress, StudyRun
@@ -66,6 +66,8 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
+    for one in memory.beyond(study, room.measure()):
+        output.note("eval_memory_short", name=one.name, need=size(one.need_bytes))
     running: _Running | None = None
     try:
         running = _run(folder, study, where, output)
