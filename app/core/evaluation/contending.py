@@ -9,6 +9,7 @@ from app.core import local_models
 from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Label
+from app.core.errors import AppError
 from app.core.evaluation.results import System
 from app.core.evaluation.study import Contender
 from app.core.records import LocalModel
@@ -52,6 +53,7 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
         adapter=tuning.path if tuning else "",
         strength=tuning.strength if tuning else 1.0,
         collections=tuple(ref.name for ref in scope),
+        adapter_sha256=adapter_sha256(tuning.path) if tuning else "",
     )
     return Contender(
         system,
@@ -102,6 +104,16 @@ def four_ways(
     if quotes:
         found.append(renamed(contender(model, None, documents), phrase("system_way_quotes")))
     return numbered(found)
+
+
+def adapter_sha256(path: str) -> str:
+    """ "": there is none yet, as of a training to come. Raises AppError("file_unreadable")."""
+    try:
+        return bases.file_sha256(Path(path))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise AppError("file_unreadable", path=path, reason=error.strerror or str(error)) from error
 
 
 def adapter_name(path: str) -> str:

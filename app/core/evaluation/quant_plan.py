@@ -67,7 +67,10 @@ def plan(
         model, tuning = tuned
         merged = folder / "tuned-F16.gguf"
         size = _size(source, FORMS["F16"])
-        made[str(merged)] = Made(str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength)
+        made[str(merged)] = Made(
+            str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength,
+            adapter_sha256=contending.adapter_sha256(tuning.path),
+        )  # fmt: skip
         contenders += _family(source, forms, model, tuning, str(merged), folder, made)
         _form, smallest = min(zip(forms, contenders, strict=False), key=lambda pair: pair[0].bits)
         contenders.append(_unmerged(smallest, model, tuning))

@@ -23,6 +23,7 @@ class System:
     adapter: str = ""  # GGUF
     strength: float = 1.0
     collections: tuple[str, ...] = ()
+    adapter_sha256: str = ""  # "": none, or not known
 
 
 @dataclass(frozen=True, slots=True)

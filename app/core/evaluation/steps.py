@@ -105,6 +105,12 @@ def waiting(study: Study, folder: Path, count: int) -> list[Contender]:
     return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
 
 
+def to_make(study: Study, folder: Path, count: int) -> list[Made]:
+    """Files that are still to be made."""
+    paths = {path for one in waiting(study, folder, count) for path in _waited_for(study, one.model.path)}
+    return [one for one in study.made if one.path in paths and not Path(one.path).exists()]
+
+
 def root_of(study: Study, path: str) -> str:
     """What a file is made of in the end; a file that is not made: itself."""
     made = {one.path: one.source for one in study.made}

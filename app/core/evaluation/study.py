@@ -62,6 +62,7 @@ class Made:
     is_shared: bool = False
     size_bytes: int = 0  # about
     strength: float = 1.0  # of the adapter
+    adapter_sha256: str = ""  # as of System
 
 
 @dataclass(frozen=True, slots=True)

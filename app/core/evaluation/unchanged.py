@@ -7,7 +7,7 @@ from pathlib import Path
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.errors import AppError
-from app.core.evaluation import steps
+from app.core.evaluation import contending, steps
 from app.core.evaluation.study import Contender, Study
 from app.core.training import bases
 
@@ -30,13 +30,19 @@ def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
 def require(study: Study, folder: Path, count: int, database: Path) -> None:
     """Of all that is still to be asked. `count`: of the questions; `database`: of the documents.
 
-    Raises AppError: model_missing, evaluation_model_changed, evaluation_documents_changed, file_unreadable.
+    Raises AppError: model_missing, evaluation_model_changed, evaluation_adapter_changed, evaluation_documents_changed,
+    file_unreadable.
     """
     waiting = steps.waiting(study, folder, count)
     known = {one.model.path: one for one in study.contenders}
     for path in dict.fromkeys(steps.root_of(study, one.model.path) for one in waiting):
         if path in known:
             _require_model(study, known[path])
+    used = {one.system.adapter: one.system.adapter_sha256 for one in waiting}
+    used |= {one.adapter: one.adapter_sha256 for one in steps.to_make(study, folder, count)}
+    for path, sha256 in used.items():
+        if sha256 and contending.adapter_sha256(path) != sha256:
+            raise AppError("evaluation_adapter_changed", id=study.id, path=path)
     for one in waiting:
         is_known = bool(one.documents_sha256)
         if is_known and documents_sha256(database, one.scope) != one.documents_sha256:

@@ -10,7 +10,7 @@ from app.core.documents.library import Library
 from app.core.errors import AppError
 from app.core.evaluation import contending, question_files, steps, unchanged
 from app.core.evaluation import study as studies
-from app.core.evaluation.contending import Documents
+from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.evaluation.study import Made, Study
 from app.core.presets import Choices
@@ -38,6 +38,13 @@ class Desk:
         studies.create(self.folder, one, kept)
         return one
 
+    def tuned(self, adapter: Path) -> Study:
+        asked = contending.numbered([contending.contender(self.model, Tuning(str(adapter)))])
+        kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
+        one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
+        studies.create(self.folder, one, kept)
+        return one
+
     def trouble(self, one: Study) -> str:
         try:
             unchanged.require(one, self.folder, len(QUESTIONS), self.database)
@@ -59,6 +66,38 @@ def test_a_model_that_became_another_file_is_refused_until_its_answers_are_all_t
     desk.path.unlink()
     assert desk.trouble(one) == "model_missing"
     answer(desk.folder, "s1")
+    assert desk.trouble(one) == ""
+
+
+def test_an_adapter_that_became_another_file_is_refused(desk: Desk, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    adapter.write_bytes(b"first")
+    one = desk.tuned(adapter)
+    assert desk.trouble(one) == ""
+    adapter.write_bytes(b"other")
+    assert desk.trouble(one) == "evaluation_adapter_changed"
+    adapter.unlink()
+    assert desk.trouble(one) == "evaluation_adapter_changed"
+
+
+def test_an_adapter_counts_until_it_is_merged(desk: Desk, tmp_path: Path) -> None:
+    adapter, merged = tmp_path / "adapter.gguf", tmp_path / "merged.gguf"
+    adapter.write_bytes(b"first")
+    made = Made(
+        str(merged), "F16", str(desk.path), str(adapter), adapter_sha256=contending.adapter_sha256(str(adapter))
+    )
+    one = desk.study()
+    model = dataclasses.replace(one.contenders[0].model, path=str(merged))
+    one = dataclasses.replace(one, contenders=(dataclasses.replace(one.contenders[0], model=model),), made=(made,))
+    adapter.write_bytes(b"other")
+    assert desk.trouble(one) == "evaluation_adapter_changed"
+    merged.write_bytes(b"made")
+    assert desk.trouble(one) == ""
+
+
+def test_an_adapter_that_is_still_to_be_trained_is_none_that_changed(desk: Desk, tmp_path: Path) -> None:
+    one = desk.tuned(tmp_path / "adapter.gguf")
+    (tmp_path / "adapter.gguf").write_bytes(b"trained")
     assert desk.trouble(one) == ""
 
 
