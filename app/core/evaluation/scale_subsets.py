@@ -21,6 +21,7 @@ LEAST_ROWS = 10  # of a subset
 LEAST_SIZES = 2
 LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
 _MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as of a split
+_REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # at the least, where everything is a part of its size
 _INDEX_BYTES = 100_000_000
 
 
@@ -76,9 +77,11 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
 def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     """Subsets of a JSON Lines file, drawn by somebody. `indices`: {"1000": [lines from 0, in their order], …}.
 
-    `divisor` k: the first 1/k of each, for a machine that all of them would take too long on. Hold-out and validation
-    are drawn from the rows that no subset has; rows that are like the hold-out are removed by the paper's measure
-    (`split.PAPER`). Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout,
+    `divisor` k: the first 1/k of each, for a machine that all of them would take too long on; of hold-out and
+    validation, too, as long as enough are left. These are drawn from the rows that no subset has; rows that are like
+    the hold-out are removed by the paper's measure (`split.PAPER`).
+
+    Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout,
     scale_sizes_order, scale_size_small, and as `reading.read`.
     """
     found = reading.read(data)
@@ -91,7 +94,7 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
             raise AppError("scale_index_outside", path=str(indices), index=outside, data=str(data))
     used = {place for places in drawn for place in places} & by_place.keys()
     free = {row.id: row for place, row in by_place.items() if place not in used}
-    holdout, validation = _held(list(free.values()))
+    holdout, validation = _held(free.values(), divisor)
     like = _like(holdout, [*validation, *(by_place[place] for place in sorted(used))])
     subsets = [_subset(places, by_place, like) for places in drawn]
     subsets.sort(key=lambda one: one.rows)
@@ -137,11 +140,12 @@ def _read(indices: Path) -> list[list[int]]:
     return list(data.values())
 
 
-def _held(free: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+def _held(free: Iterable[Row], divisor: int) -> tuple[list[Row], list[Row]]:
     """Hold-out and validation. A row's id is a hash of what it says: their order is as good as drawn by lot."""
     ordered = sorted(free, key=lambda row: row.id)
-    most = min(_MOST_HOLDOUT, len(ordered) // 2)
-    holdout, validation = ordered[:most], ordered[most : most + _MOST_VALIDATION]
+    most = min(max(_REDUCED_HOLDOUT, _MOST_HOLDOUT // divisor), len(ordered) // 2)
+    end = most + max(_REDUCED_VALIDATION, _MOST_VALIDATION // divisor)
+    holdout, validation = ordered[:most], ordered[most:end]
     if len(holdout) < LEAST_HELD:
         raise AppError("scale_no_holdout", rows=len(ordered), least=2 * LEAST_HELD)
     return holdout, validation

@@ -175,6 +175,15 @@ def test_subsets_that_cannot_be_trained_on_are_refused(tmp_path: Path, drawn: An
     assert refused(lambda: _given(tmp_path, lines_of(100), drawn)).code == code
 
 
+@pytest.mark.parametrize(("divisor", "counts"), [(1, (400, 200)), (4, (100, 50)), (40, (50, 20))])
+def test_a_part_of_the_size_is_judged_by_a_part_of_the_rows(
+    tmp_path: Path, divisor: int, counts: tuple[int, int]
+) -> None:
+    drawn = {"400": list(range(400)), "800": list(range(800))}
+    material = _given(tmp_path, lines_of(1700), drawn, divisor)
+    assert (len(rows_of(material.holdout)), len(rows_of(material.validation))) == counts
+
+
 def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: Path) -> None:
     rows: list[Any] = lines_of(100)
     rows[3] = {"instruction": "", "output": ""}
@@ -187,14 +196,14 @@ def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: 
 @pytest.mark.skipif(not KASENSABO.is_dir(), reason="needs ../shared/data/kasensabo")
 def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout() -> None:
     path = KASENSABO / "train_all_merged_5578.jsonl"
-    material = scale_subsets.given(path, KASENSABO / "subset_indices.json", 10)
+    material = scale_subsets.given(path, KASENSABO / "subset_indices.json", 4)
     lines = path.read_text("utf-8").splitlines()
     drawn = json.loads((KASENSABO / "subset_indices.json").read_bytes())
     held = {row["id"] for row in rows_of(material.holdout)}
-    assert len(held) == 400
+    assert len(held) == 100
     assert not held & {row["id"] for row in rows_of(material.validation)}
     for one, places in zip(material.subsets, drawn.values(), strict=True):
-        wanted = [json.loads(lines[place])["instruction"] for place in places[: len(places) // 10]]
+        wanted = [json.loads(lines[place])["instruction"] for place in places[: len(places) // 4]]
         found = [row["messages"][-2]["content"] for row in rows_of(one.raw)]
         assert one.rows + one.removed == len(wanted)
         assert 0 < one.removed < len(wanted) / 20
