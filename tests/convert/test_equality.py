@@ -26,7 +26,14 @@ PRE_TOKENIZERS = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def _one_a_family(case: Case) -> bool:
+    return case.with_adapter or case.family not in {other.family for other in CASES if other.with_adapter}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=() if _one_a_family(case) else pytest.mark.slow) for case in CASES],
+)
 def test_tokens_logits_and_merges_are_equal(
     case: Case, tiny_models: dict[Case, Path], environment: TrainingEnvironment, converter: str, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ NAMES = {
     "written_backwards": "\u202egnp.橋",
     "very_deep": "/".join(["深い"] * 30),
 }
+QUICK = ("ideographic_space", "emoji", "as_long_as_a_name_may_be", "decomposed", "new_line", "like_an_option")
 
 
 def kotae(*arguments: str, before: Sequence[str] = (), **changes: str | None) -> "subprocess.CompletedProcess[str]":
@@ -89,7 +90,10 @@ def unprivileged() -> list[str]:
 # ------------------------------------------------------------------------------------------------------------ names
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()],
+)
 def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir(parents=True)
