@@ -17,9 +17,9 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
   gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
 * `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
   supported by a source, and it gives no value that the question has not.
-* `score`: of a question without an answer 1 where it has abstained, else 0. Of the others 0 where it has abstained or
-  is broken; else `must_include`, without that `char_f1`, without a reference None. Of an answer that failed nothing
-  else is said, and its score is 0.
+* `score`: of a question without an answer 1 where it has abstained, else 0. Of the others None where no right answer
+  is known; 0 where it has abstained or is broken; else `must_include`, without that `char_f1`. Of an answer that failed
+  nothing else is said, and its score is 0 where another one could have more.
 """
 
 import functools
@@ -43,7 +43,7 @@ from app.core.training.scores import is_looping
 
 def mark(question: Question, result: Result) -> Marks:
     if result.verdict == "failed":
-        return Marks(score=0.0)
+        return Marks(score=0.0 if _can_be_scored(question) else None)
     answer = claims.CITED.sub("", result.answer)
     has_abstained = _has_abstained(question, result, answer)
     is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
@@ -94,11 +94,18 @@ def similarity(one: str, other: str) -> float:
 def _score(
     question: Question, must_include: float | None, char_f1: float | None, *, has_abstained: bool, is_broken: bool
 ) -> float | None:
+    if not _can_be_scored(question):
+        return None
     if not question.is_answerable:
         return float(has_abstained)
     if has_abstained or is_broken:
         return 0.0
     return char_f1 if must_include is None else must_include
+
+
+def _can_be_scored(question: Question) -> bool:
+    """Otherwise failures alone would have a score, and the mean of a set would be theirs."""
+    return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
 def _is_exact(question: Question, answer: str) -> bool | None:
@@ -111,11 +118,16 @@ def _is_exact(question: Question, answer: str) -> bool | None:
 
 
 def _must_include(question: Question, answer: str) -> float | None:
-    entries = [found for entry in question.must_include if (found := _alternatives(entry))]
+    entries = _entries(question)
     if not entries:
         return None
     known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold))
     return sum(any(_says(answer, wanted, known) for wanted in entry) for entry in entries) / len(entries)
+
+
+def _entries(question: Question) -> list[list[str]]:
+    """Of each entry its alternatives."""
+    return [found for entry in question.must_include if (found := _alternatives(entry))]
 
 
 def _alternatives(entry: str) -> list[str]:
@@ -163,7 +175,7 @@ def _is_turned(said: Quantity, known: evidence.Evidence, answer: str) -> bool:
 
 
 def _numbers(question: Question, answer: str) -> float | None:
-    entries = [one for entry in question.must_include for one in _alternatives(entry)]
+    entries = itertools.chain.from_iterable(_entries(question))
     known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold), *entries)
     if not question.reference.strip() and not question.gold and not known.values:
         return None
@@ -198,7 +210,8 @@ def _of_gold(question: Question, result: Result) -> tuple[float | None, float | 
     right = [any(retrieval_eval.holds(text, quote) for quote in quotes) for text in cited]
     found = [any(retrieval_eval.holds(text, quote) for text in cited) for quote in quotes]
     citation = sum(right) / len(right) if right else None
-    return citation, sum(found) / len(found), retrieval_eval.rank(texts, quotes)
+    by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)  # a prompt has them as documents do
+    return citation, sum(found) / len(found), retrieval_eval.rank([texts[at] for at in by_rank], quotes)
 
 
 def _has_abstained(question: Question, result: Result, answer: str) -> bool:

@@ -174,6 +174,17 @@ def test_who_cites_nothing_has_no_right_citation_and_no_wrong_one() -> None:
     assert (found.citation, found.gold_cited, found.gold_rank) == (None, 0.0, 3)
 
 
+def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
+    scores = (2.0, 1.0, 3.0)  # a prompt has its passages in the order of the documents
+    sources = tuple(
+        Source("基準", "internal", "手引き.pdf", "手引き.pdf", text, score=score)
+        for text, score in zip(TEXTS, scores, strict=True)
+    )
+    third = replace(GOLD, gold=(Gold(TEXTS[2]),))
+    found = mark(third, Result(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
+    assert found.gold_rank == 1
+
+
 def test_the_rank_is_0_where_a_quote_was_not_found() -> None:
     absent = replace(GOLD, gold=(*GOLD.gold, Gold("塩害を受ける地域では別に定める。")))
     assert grounded("100mmです。", question=absent).gold_rank == 0
@@ -284,7 +295,13 @@ def test_what_is_empty_cut_off_or_repeats_itself_is_broken(answer: str, verdict:
 def test_the_score_is_the_recall_and_without_entries_the_likeness_to_the_reference() -> None:
     assert marks(QUESTION, "100mm").score == 1.0
     assert marks(replace(QUESTION, must_include=()), "最小値は100mmである").score == pytest.approx(24 / 25)
-    assert marks(Question("1", "問い"), "100mm").score is None
+
+
+@pytest.mark.parametrize(("answer", "verdict"), [("100mm", "answered"), ("", "answered"), ("100", "length"),
+                                                ("資料にありません。", "answered"), ("", "failed")])  # fmt: skip
+def test_where_nothing_is_known_of_a_right_answer_no_answer_has_a_score(answer: str, verdict: Verdict) -> None:
+    """Otherwise a system's mean would be that of its failures."""
+    assert marks(Question("1", "問い"), answer, verdict).score is None
 
 
 def test_abstaining_is_right_only_where_there_is_no_answer() -> None:
