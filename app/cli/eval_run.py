@@ -170,6 +170,7 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _entry, found, _sections = _finished(options.wanted, where)
     ask.check("--n", options.n, 1, 10_000)
     answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
+    ratings.check_target(out)
     _permit(found, out, where, is_allowed=options.allow_secret)
     ratings.write_blank(out, answers)
     output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), path=out))

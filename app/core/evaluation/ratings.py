@@ -73,15 +73,26 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
     return Ratings(tuple(cases), tuple(skipped))
 
 
-def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
-    """Raises AppError("ratings_out_format"), and as `whole_file`."""
-    suffix = out.suffix.lower()
-    if suffix not in SUFFIXES:
+def check_target(out: Path) -> None:
+    """A sheet that somebody has filled in is not written over.
+
+    Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
+    """
+    if out.suffix.lower() not in SUFFIXES:
         raise AppError("ratings_out_format", name=out.name)
+    if not out.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(out.parent))
+    if out.exists():
+        raise AppError("export_exists", path=str(out))
+
+
+def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
+    """Raises AppError as `check_target` and `whole_file`."""
+    check_target(out)
     head = [phrase(f"rating_column_{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
     with whole_file(out) as file:
-        if suffix == ".csv":
+        if out.suffix.lower() == ".csv":
             safe_table.write_csv(file, head, rows)
             return
         book = safe_table.Book(phrase("batch_cut"))

@@ -91,6 +91,15 @@ def test_another_form_than_a_table_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sheet_that_is_filled_in_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "採点.xlsx"
+    ratings.write_blank(path, ANSWERS)
+    before = path.read_bytes()
+    with pytest.raises(AppError) as caught:
+        ratings.write_blank(path, ANSWERS)
+    assert (caught.value.code, path.read_bytes()) == ("export_exists", before)
+
+
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv", ".jsonl"])
 @pytest.mark.parametrize("head", ["ID 回答 点", "question_id Answer score", "質問番号 回答文 【採点】"])
 def test_rows_are_found_by_their_ids(tmp_path: Path, suffix: str, head: str) -> None:
