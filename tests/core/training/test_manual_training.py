@@ -1,16 +1,13 @@
-"""What the manual says of training, against the program: settings with their ranges and defaults, and every command."""
+"""What the manual says of the settings of a run, against the program: their ranges and defaults."""
 
 import dataclasses
 import itertools
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from app.cli import main
-from app.cli.output import Output
 from app.core.paths import resources
 from app.core.training import drafting
 from trainer import recipe, spec
@@ -23,10 +20,7 @@ OURS = {"folder", "version", "hashes", "bases", "base_sha256", "form", "converte
 IN_WORDS = {"data", "train", "validation", "holdout", "base", "name", "samples", "max_steps"}
 UNLISTED = {"warmup_share", "accumulation"}  # computed from the number of steps and from micro_batch
 AUTOMATIC = {"ja": "自動", "en": "automatic"}
-HEADINGS = {
-    "ja": ("モデルを学習させる（コマンド）", "学習の設定ファイル"),
-    "en": ("Training a model (on the command line)", "The settings file of a run"),
-}
+HEADING = {"ja": "学習の設定ファイル", "en": "The settings file of a run"}
 
 languages = pytest.mark.parametrize("language", ["ja", "en"])
 
@@ -38,7 +32,7 @@ def section(language: str, heading: str) -> str:
 
 def table(language: str) -> dict[str, list[str]]:
     """Key -> meaning, values, default."""
-    lines = re.findall(r"^\| `(\w+)` \| (.+) \|$", section(language, HEADINGS[language][1]), re.MULTILINE)
+    lines = re.findall(r"^\| `(\w+)` \| (.+) \|$", section(language, HEADING[language]), re.MULTILINE)
     return {key: rest.split(" | ") for key, rest in lines}
 
 
@@ -91,7 +85,7 @@ def test_what_holds_where_nothing_is_said_is_what_the_recipe_decides(language: s
 
 @languages
 def test_every_preset_has_a_sentence_with_its_passes(language: str) -> None:
-    sentences = dict(re.findall(r"^- `([\w.-]+)`(.+)$", section(language, HEADINGS[language][1]), re.MULTILINE))
+    sentences = dict(re.findall(r"^- `([\w.-]+)`(.+)$", section(language, HEADING[language]), re.MULTILINE))
     assert list(sentences) == list(PRESETS)
     words = {1: "one pass", 3: "three passes", 6: "six passes"}
     for name, sentence in sentences.items():
@@ -101,22 +95,9 @@ def test_every_preset_has_a_sentence_with_its_passes(language: str) -> None:
 
 @languages
 def test_the_example_is_a_settings_file(language: str, tmp_path: Path) -> None:
-    example = re.search(r"^    \{.*?^    \}$", section(language, HEADINGS[language][1]), re.MULTILINE | re.DOTALL)
+    example = re.search(r"^    \{.*?^    \}$", section(language, HEADING[language]), re.MULTILINE | re.DOTALL)
     assert example is not None
     (tmp_path / "a.json").write_text(example[0], encoding="utf-8")
     said = drafting.read(tmp_path / "a.json")
     assert said["data"] == str(tmp_path / json.loads(example[0])["data"])
     drafting._check_values(said)
-
-
-@languages
-def test_every_command_of_training_is_one(language: str) -> None:
-    text = (resources() / "manual" / f"manual.{language}.md").read_text(encoding="utf-8")
-    told = text.partition(f"\n## {HEADINGS[language][0]}\n")[2].partition(f"\n## {HEADINGS[language][1]}\n")[0]
-    commands = re.findall(r"`kotae ([^`]+ [^`]+)`", told)
-    assert len(commands) > 15
-    for command in commands:
-        arguments = shlex.split(command)
-        if arguments != ["models", "import"]:  # where only the command is named
-            options = main._parser(Output(is_json=False), arguments).parse_args(arguments)
-            assert callable(options.run)
