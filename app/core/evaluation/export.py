@@ -7,7 +7,7 @@ from typing import BinaryIO
 from app.core import html_page, safe_table
 from app.core.errors import AppError
 from app.core.evaluation import answer_table, facts, grids, report, tables
-from app.core.evaluation.grids import WORDS, Column, Grid, Value
+from app.core.evaluation.grids import WORDS, Column, Grid
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.whole_file import whole_file
@@ -61,16 +61,15 @@ def _write_book(evaluation: Evaluation, file: BinaryIO) -> None:
 
 def _differences(evaluation: Evaluation) -> Grid:
     """Of all measures, each said in words, too."""
-    word = html_page.words(WORDS)
-    columns: tuple[Column, ...] = ()
-    rows: list[tuple[Value, ...]] = []
-    for measure in tables.measures(evaluation):
-        found = tables.pairs(evaluation, measure)
-        grid = tables.differences(evaluation, found)
-        columns = (Column(word["compared_on"]), *grid.columns, Column(word["sentence"]))
-        name = phrase(f"measure_{measure.name}")
-        rows += [(name, *row, pair.sentence) for row, pair in zip(grid.rows, found, strict=True)]
-    return Grid(columns, tuple(rows))
+    found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
+    if not found:
+        return Grid((), ())
+    word, grid = html_page.words(WORDS), tables.differences(evaluation, found)
+    rows = (
+        (phrase(f"measure_{pair.comparison.measure}"), *row, pair.sentence)
+        for row, pair in zip(grid.rows, found, strict=True)
+    )
+    return Grid((Column(word["compared_on"]), *grid.columns, Column(word["sentence"])), tuple(rows))
 
 
 def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:

@@ -328,6 +328,22 @@ def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: P
     assert {line[0] for line in book["差"].iter_rows(min_row=2, values_only=True)} == {"採点モデルの点", "得点"}
 
 
+def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_path: Path) -> None:
+    found = made.evaluation(made.UNTRUSTED, seeds=(1,))
+    scored = {one.id for one in found.questions.questions[4:7]}  # by the rules
+
+    def unmarked(row: Row) -> Row:
+        return row if row.question_id in scored else dataclasses.replace(row, marks=Marks())
+
+    systems = tuple(dataclasses.replace(one, rows=tuple(map(unmarked, one.rows))) for one in found.systems)
+    export.save(dataclasses.replace(found, systems=systems), [], tmp_path / "結果.xlsx")
+    head, *rows = openpyxl.load_workbook(tmp_path / "結果.xlsx")["差"].iter_rows(values_only=True)
+    told = [dict(zip(head, row, strict=True)) for row in rows]
+    low = "95 % 区間（質問ごと）の下限"
+    assert [(one["比べたもの"], one[low] is None) for one in told[::3]] == [("得点", True), ("採点モデルの点", False)]
+    assert all(isinstance(one["説明"], str) for one in told)
+
+
 def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> None:
     export.save(by_rules, [], tmp_path / "結果.csv")
     rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
