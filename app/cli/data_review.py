@@ -1,10 +1,13 @@
 """`kotae data review FILE --out FILE`: generated pairs into a table for a person, and the filled-in table back."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.cli import secret
 from app.cli.output import Output
+from app.core.documents import labels
 from app.core.errors import AppError
 from app.core.generation import review, rows
 from app.core.generation.review import Review
@@ -23,21 +26,25 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help=help_text("data review file"))
     parser.add_argument("--out", metavar="FILE", required=True, help=help_text("data review --out"))
     parser.add_argument("--rows", metavar="FILE", help=help_text("data review --rows"))
+    parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
-def _review(options: argparse.Namespace, _where: Paths, output: Output) -> int:
+def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
     kinds = (path.suffix.lower(), out.suffix.lower())
     if kinds[0] == LINES and kinds[1] in review.TABLES:
         _check_target(out)
-        return _write(path, out, output)
+        pairs = review.load(path)
+        _permit(pairs, path, out, where, is_allowed=options.allow_secret)
+        return _write(pairs, path, out, output)
     if kinds[0] not in review.TABLES or kinds[1] != LINES:
         raise AppError("review_format", name=path.name, out=out.name)
     _check_target(out)
     pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
     found = review.read(path, pairs)
     if found.kept:
+        _permit(found.kept, path, out, where, is_allowed=options.allow_secret)
         with whole_file(out) as file:
             file.write(rows.lines_of(found.kept))
     output.result(_as_object(found, out), "\n".join(_text(found, out)))
@@ -52,8 +59,12 @@ def _check_target(out: Path) -> None:
         raise AppError("export_exists", path=str(out))
 
 
-def _write(path: Path, out: Path, output: Output) -> int:
-    pairs = review.load(path)
+def _permit(pairs: Sequence[dict[str, Any]], path: Path, out: Path, where: Paths, *, is_allowed: bool) -> None:
+    """Both files hold passages. Raises AppError("secret_export" | "export_log_unwritable")."""
+    secret.permit(labels.of_rows(pairs), path.name, "pairs", out, where, is_allowed=is_allowed)
+
+
+def _write(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output) -> int:
     review.write(pairs, out)
     back = f"{path.stem}-reviewed{LINES}"
     text = output.phrase("review_written", count=len(pairs), path=out, back=back, rows=path)

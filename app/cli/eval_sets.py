@@ -11,6 +11,7 @@ from typing import Any
 from app.cli import docs_words, eval_from_chats, secret
 from app.cli.output import Output
 from app.core.datasets.records import BadRow, short
+from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
 from app.core.errors import AppError
 from app.core.evaluation import question_files, question_rows, question_sets
@@ -155,7 +156,7 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rows were no questions; 3 expected error."""
-    label = _label(options.label)
+    given = _label(options.label)
     files = [question_files.read(Path(file)) for file in options.files]
     for found in files:
         tell(found, output)
@@ -166,6 +167,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         output.note("questions_repeated", count=repeated)
     before = {one.name: one.versions for one in question_sets.listed(where.questions)}
     source = phrase("data_gap").join(found.name for found in files)
+    label = _raised(given, labels.highest(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
     is_new = stored.version > len(before.get(stored.name, ()))
     skipped = [
@@ -193,6 +195,11 @@ def _label(word: str | None) -> Label | None:
     if word is not None and label is None:
         raise AppError("bad_option", option="--label", value=word, expected=" / ".join(_labels()))
     return label
+
+
+def _raised(given: Label | None, carried: Label) -> Label | None:
+    """What was made of confidential documents is confidential, whatever label it is given."""
+    return given if carried == LABELS[0] else labels.highest((given or carried, carried))
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:

@@ -109,3 +109,22 @@ def test_confidential_documents_become_pairs_with_a_yes_only_and_it_is_put_on_re
     assert row["provenance"]["label"] == "secret"
     noted = json.loads((tmp_path / "データ" / "exports.log").read_text("utf-8"))
     assert (noted["what"], noted["label"]) == ("pairs", "secret")
+
+
+def test_confidential_pairs_are_reviewed_with_a_yes_only_and_stay_confidential(kotae: Kotae, tmp_path: Path) -> None:
+    command = prepared(tmp_path, 1, "secret")
+    assert kotae(*command, "--n", "1", "--allow-secret")[0] == 0
+    pairs, table, kept = (tmp_path / name for name in ("組.jsonl", "組.xlsx", "確認済み.jsonl"))
+    for source, out in ((pairs, table), (table, kept)):
+        status, result, _ = kotae("data", "review", str(source), "--out", str(out))
+        assert (status, result["error"]["code"], out.exists()) == (3, "secret_export", False)
+        assert kotae("data", "review", str(source), "--out", str(out), "--allow-secret")[0] == 0
+        if out == table:
+            book = openpyxl.load_workbook(table)
+            book.worksheets[0]["A2"] = "採用"
+            book.save(table)
+    noted = map(json.loads, (tmp_path / "データ" / "exports.log").read_text("utf-8").splitlines())
+    targets = [str(pairs), str(table), str(kept)]
+    assert [(one["what"], one["label"], one["target"]) for one in noted] == [("pairs", "secret", at) for at in targets]
+    status, result, _ = kotae("eval", "sets", "add", "組", str(kept), "--label", "公開")
+    assert (status, result["label"]) == (0, "secret")

@@ -128,6 +128,32 @@ def test_confidential_questions_go_with_a_yes_only_and_on_record(tmp_path: Path,
     assert json.loads(log.read_text("utf-8"))["what"] == "questions"
 
 
+@pytest.mark.parametrize(
+    ("carried", "given", "label"),
+    [
+        ((), None, "internal"),
+        (("public",), None, "internal"),
+        (("public", "secret"), None, "secret"),
+        (("secret",), "公開", "secret"),
+        (("internal",), "公開", "internal"),
+        (("internal",), "機密", "secret"),
+        (("top", 3, None), "公開", "public"),
+    ],
+)
+def test_a_set_has_the_highest_label_that_rows_carry(
+    tmp_path: Path, run: Run, carried: tuple[object, ...], given: str | None, label: str
+) -> None:
+    rows = [{"question": f"橋{at}はどこか", "provenance": {"label": one}} for at, one in enumerate(carried)]
+    file = write(tmp_path / "組.jsonl", *ROWS, *rows)
+    assert result(run, "add", "点検", file, *(("--label", given) if given else ()))["label"] == label
+
+
+def test_a_label_that_rows_carry_raises_that_of_a_kept_set(tmp_path: Path, run: Run) -> None:
+    run("add", "点検", write(tmp_path / "a.jsonl", *ROWS), "--label", "公開")
+    more = write(tmp_path / "b.jsonl", ROWS[0] | {"provenance": {"label": "internal"}})
+    assert result(run, "add", "点検", more)["label"] == "internal"
+
+
 def test_what_was_removed_can_be_restored(tmp_path: Path, run: Run) -> None:
     run("add", "点検", write(tmp_path / "q.jsonl", *ROWS))
     status, printed, _ = run("remove", "点検")

@@ -1,6 +1,7 @@
 """公開, 社外秘, 機密: what an answer inherits of the documents behind it. The highest label wins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from app.core.documents.grounding import CollectionRef, Grounding
 from app.core.documents.records import LABELS, Collection, Label
@@ -29,6 +30,13 @@ def of_answer(own: Label | None, groundings: Iterable[Grounding | None]) -> Labe
     if own is not None:
         return highest((own, *found))
     return highest(found, DEFAULT)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
+    """The highest that rows carry in their provenance (`app.core.generation.rows`); the lowest where none does."""
+    origins = (row.get("provenance") for row in rows)
+    told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
+    return highest(label for label in LABELS if label in told)
 
 
 def may_train(label: Label, *, is_consented: bool) -> bool:

@@ -21,7 +21,8 @@ from app.core.datasets import records
 from app.core.datasets.columns import ColumnMapping, is_known, listed
 from app.core.datasets.records import BadRow, Records, short
 from app.core.datasets.shapes import RefusedError
-from app.core.documents import encodings
+from app.core.documents import encodings, labels
+from app.core.documents.records import LABELS, Label
 from app.core.errors import AppError
 from app.core.evaluation import question_columns, question_rows
 from app.core.evaluation.question_columns import Columns
@@ -55,6 +56,7 @@ class QuestionFile:
     blank: int = 0  # rows without anything, which are no questions and no problems
     sheet: str = ""  # of a workbook
     other_sheets: tuple[str, ...] = ()  # which are not read
+    label: Label = LABELS[0]  # the highest that its rows carry
 
 
 # ------------------------------------------------------------------------ reading
@@ -70,8 +72,9 @@ def read(path: Path) -> QuestionFile:
     if not questions:
         raise AppError("questions_unreadable", path=str(path), reason=_why_none(found, columns, skipped))
     named, renamed = with_ids(questions)
+    label = labels.of_rows(row.values for row in found.found)
     return QuestionFile(
-        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets
+        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets, label
     )
 
 

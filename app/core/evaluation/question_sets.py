@@ -125,7 +125,8 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
         first = found.skipped[0]
         reason = phrase("data_bad_row", line=first.line, reason=phrase(f"data_bad_{first.code}"))
         raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
-    return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions)
+    label = labels.highest((labels.DEFAULT, found.label))
+    return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
 
 
 # ----------------------------------------------------------------------- changing

@@ -112,6 +112,13 @@ def test_a_label_only_rises(tmp_path: Path) -> None:
     assert question_sets.store(tmp_path, "別", [BRIDGE]).label == "internal"
 
 
+def test_a_file_of_confidential_rows_is_confidential_without_being_kept(tmp_path: Path) -> None:
+    path = tmp_path / "組.jsonl"
+    for label, found in (("public", "internal"), ("internal", "internal"), ("secret", "secret")):
+        path.write_text(json.dumps({"question": "橋はどこか", "provenance": {"label": label}}), "utf-8")
+        assert question_sets.load(str(path), tmp_path / "questions").label == found
+
+
 # ---------------------------------------------------------------------------- bin
 
 
