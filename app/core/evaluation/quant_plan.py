@@ -116,7 +116,7 @@ def _family(
             made.pop(str(folder / f"{family}-{name}.gguf"), None)
         file = dataclasses.replace(
             model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, quantization=name,
-            files=model.files if path == model.path else (), size_bytes=_size(source, form), card_id=None,
+            files=model.files if path == model.path else (), size_bytes=_size(source, form),
         )  # fmt: skip
         named = phrase("quant_named", family=phrase(f"system_way_{family}"), form=name)
         one = contending.renamed(contending.contender(file, None), named)

@@ -1,10 +1,11 @@
 """Which forms are made of what: everything from one F16 file, and what is there already is not made again."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from app.core import local_models
+from app.core import catalogue, local_models, presets, starter
 from app.core.evaluation import quant_plan
 from app.core.evaluation.contending import Tuning
 from app.core.evaluation.quant_plan import Source
@@ -34,6 +35,18 @@ def test_forms_of_a_whole_file_are_made_of_it(whole: Source, tmp_path: Path) -> 
         ("Q4_K_M", whole.model.path),
     }
     assert {one.family for one in plan.contenders} == {"base"}
+
+
+def test_every_form_is_asked_as_the_card_of_the_model_says(quantized: Source, tmp_path: Path) -> None:
+    card = starter.card()
+    model = dataclasses.replace(quantized.model, card_id=card.id, form_id=card.form)
+    whole = dataclasses.replace(quantized, model=model)
+    tuned = (dataclasses.replace(model, form_id=card.adapter_form), Tuning("/a.gguf"))
+    plan = quant_plan.plan(whole, FORMS, tuned, tmp_path / "x", tmp_path / "bases")
+    cards = [catalogue.load().card(one.model.card_id) for one in plan.contenders]
+    penalties = {presets.in_force(one).repeat_penalty for one in cards}
+    assert penalties == {card.sampling.repeat_penalty} != {presets.in_force(None).repeat_penalty}
+    assert [one.system.adapter for one in plan.contenders] == [""] * 6 + ["/a.gguf"]  # never the card's own
 
 
 def test_a_quantized_file_is_unpacked_once_and_stands_for_its_own_form(quantized: Source, tmp_path: Path) -> None:
