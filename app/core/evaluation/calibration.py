@@ -60,9 +60,11 @@ class Calibration:
 
     @property
     def doubt(self) -> str:
-        """few | kappa | seeding | length; "" where there is none. The first that holds."""
-        if self.kappa is None or self.n < LEAST_ANSWERS:
+        """few | constant | kappa | seeding | length; "" where there is none. The first that holds."""
+        if self.n < LEAST_ANSWERS:
             return "few"
+        if self.kappa is None:
+            return "constant"
         if self.kappa < LEAST_KAPPA:
             return "kappa"
         if self.blind_to:

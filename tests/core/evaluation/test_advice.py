@@ -111,7 +111,7 @@ def test_the_best_model_is_named_with_those_that_are_as_good() -> None:
     found = evaluation(*(result(one, steady(mean)) for one, mean in zip(systems, (0.3, 0.7, 0.7), strict=True)))
     sentences = told("bases", [Contender(one, model()) for one in systems], found)
     assert "「中」" in sentences[0]
-    assert "大 との差は誤差の範囲" in sentences[1]
+    assert "大 と差があるとは言えません" in sentences[1]
 
 
 def test_a_judge_decides_only_where_it_is_trusted() -> None:
@@ -139,7 +139,7 @@ def test_the_smallest_form_that_loses_nothing_is_advised() -> None:
     )
     sentences = told("quantizations", *found)
     assert "「元のモデル Q5_K_M」" in sentences[0]
-    assert sentences[1] == "「元のモデル Q4_K_M」は、正解の損失がトークンあたり +0.050 nats 増えます。"
+    assert sentences[1] == "「元のモデル Q4_K_M」は、模範解答の損失が 1 トークンあたり +0.050 nat 増えます。"
 
 
 def test_a_form_that_answers_otherwise_is_not_advised_though_its_loss_is_lower() -> None:

@@ -110,6 +110,13 @@ def test_of_few_answers_nothing_is_concluded() -> None:
     assert not found.is_trusted
 
 
+def test_one_and_the_same_score_everywhere_shows_no_agreement() -> None:
+    rated = [Case(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
+    found = calibration.measured("判定", "kotae", rated, [Judgement(2)] * 30)
+    assert (found.kappa, found.n, found.doubt) == (None, 30, "constant")
+    assert "どれも同じ" in calibration.sentence(found)
+
+
 def test_without_any_answer_there_is_no_kappa() -> None:
     for found in (measured(good, []), measured(lambda _case: None)):
         assert (found.kappa, found.n, found.spearman, found.seedings, found.doubt) == (None, 0, None, (), "few")

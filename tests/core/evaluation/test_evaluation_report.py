@@ -77,7 +77,7 @@ def test_lone_surrogates_do_no_harm(judged: Evaluation, tmp_path: Path) -> None:
 
 def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: str) -> None:
     titles = ("結果", "採点モデルの点の差", "得点の差", "規則で測った項目", "文書の検索と引用", "損失・速さ・大きさ")
-    titles += ("カテゴリー別", "差の大きい質問", "すべての回答", "条件")
+    titles += ("分野別", "差の大きい質問", "すべての回答", "条件")
     shown = ["河川砂防 現場質問（版 3）", "ab" * 32, "機密", "<dd>Qwen3-14B", "どれを使うか &amp; &lt;b&gt;"]
     shown += [f"<h2>{title}</h2>" for title in titles]
     places = [text.index(one) for one in shown]
@@ -138,10 +138,10 @@ def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
     words = Page(text).text
     for shown in (
         "回数が正解と合う。",
-        "必須語の再現率",
+        "必ず含む語の再現率",
         "資料にない質問",
         "モデルを読み込めませんでした。",
-        "シード 2",
+        "乱数の種 2",
         "118 ページ",
     ):
         assert shown in words, shown

@@ -119,7 +119,7 @@ def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
     found = made.evaluation(judge, seeds=(1,))
     (first,) = tables.results(found)
     assert ("得点（0〜1）" in [column.name for column in first.columns]) == has_score
-    assert f"カテゴリーごとの値：{means}。" in first.notes
+    assert f"分野ごとの値：{means}。" in first.notes
     measure, name = tables.measures(found)[0], found.questions.questions[0].category
     ids = {one.id for one in found.questions.questions if one.category == name}
     values = [measure.of(row) for row in found.systems[1].rows if row.question_id in ids]
@@ -199,7 +199,7 @@ def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
 
 
 def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:
-    assert [row["正解の損失（nat/トークン）"] for row in shown(tables.models(judged))] == [
+    assert [row["模範解答の損失（nat/トークン）"] for row in shown(tables.models(judged))] == [
         "2.100",
         "2.100",
         "1.800",
@@ -269,7 +269,7 @@ def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> Non
     assert [row["質問数"] for row in rows[::4]] == ["11", "9"]
     assert "〜" in rows[0]["採点の 95 % 区間"]
     quiet = shown(grids.once(tables.categories(judged), columns=2))
-    assert [row["カテゴリー"] for row in quiet[:2]] == ["設計編 <b>砂防</b>", ""]
+    assert [row["分野"] for row in quiet[:2]] == ["設計編 <b>砂防</b>", ""]
 
 
 def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judged: Evaluation) -> None:
@@ -279,7 +279,7 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
     failed = next(row for row in rows if row["エラーの内容"] not in ("", "-"))
     assert (failed["結果"], failed["採点"], failed["採点の理由"]) == ("回答できません", "-", "採点できませんでした。")
     unanswerable = next(row for row in rows if row["質問 ID"] == "q20")
-    assert (unanswerable["資料で答えられる"], unanswerable["正解"]) == ("いいえ", "")
+    assert (unanswerable["資料で答えられる"], unanswerable["模範解答"]) == ("いいえ", "")
     cut = next(row for row in rows if row["質問 ID"] == "q4")
     assert "終わりの 120 字を見ていません" in cut["採点の理由"]
 
@@ -316,7 +316,7 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
 def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: Path) -> None:
     export.save(judged, [], tmp_path / "結果.xlsx")
     book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
-    assert book.sheetnames == ["結果", "差", "カテゴリー別", "回答", "条件"]
+    assert book.sheetnames == ["結果", "差", "分野別", "回答", "条件"]
     head, first, *_ = book["結果"].iter_rows(values_only=True)
     row = dict(zip(head, first, strict=True))
     assert isinstance(row["採点の平均（0〜3）"], float)
