@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.evaluation import replies
 from app.core.evaluation.records import Question
 from app.core.evaluation.replies import Prompt
 from app.core.evaluation.results import Judgement
@@ -25,8 +26,7 @@ PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
 SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
 REASON_CHARACTERS = 120
-# A tokenizer that knows no character of a reason spells each in its UTF-8 bytes, four at most.
-MAX_TOKENS = 4 * REASON_CHARACTERS + 40
+MAX_TOKENS = replies.most_tokens(REASON_CHARACTERS)
 _READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
 
 

@@ -41,6 +41,12 @@ class Reply:
     error_code: str = ""
 
 
+def most_tokens(characters: int) -> int:
+    """Of an object with so many characters of text: a tokenizer that knows none of them spells each in its UTF-8 bytes,
+    four at most. The rest is for its keys."""
+    return 4 * characters + 40
+
+
 def key(prompt: Prompt, answered_by: str) -> str:
     """`answered_by`: all else that the reply depends on: the model's file, adapter, sampling."""
     told = json.dumps([dataclasses.astuple(prompt), answered_by], ensure_ascii=False)

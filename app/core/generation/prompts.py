@@ -4,13 +4,13 @@ import json
 from collections import Counter
 
 from app.core.documents.records import Passage
-from app.core.evaluation.replies import Prompt, Reply
+from app.core.evaluation.replies import Prompt, Reply, most_tokens
 from app.core.generation import grammar, quotes, words
-from app.core.generation.records import SCORE_MAX, Candidate
+from app.core.generation.records import QUESTION_MAX, SCORE_MAX, Candidate
 from app.core.generation.words import Style
 
-# Tokens. A kanji may take more than one, and a quote, a question and an answer may be long.
-PAIR_TOKENS, QUESTION_TOKENS, SCORE_TOKENS = 1024, 200, 200
+PAIR_TOKENS = 1024  # a kanji may take more than one, and a quote, a question and an answer may be long
+QUESTION_TOKENS, SCORE_TOKENS = most_tokens(QUESTION_MAX), most_tokens(grammar.REASON_MAX)
 
 
 def style_for(passage: Passage, used: Counter[str]) -> Style:

@@ -1,13 +1,14 @@
 """Which pairs are kept, and for which reason the others are not."""
 
 import dataclasses
+import json
 import re
 
 import pytest
 
 from app.core.evaluation.replies import Reply
-from app.core.generation import checks, prompts, words
-from app.core.generation.records import PARAPHRASE, REASONS, SCORE_MIN, UNANSWERABLE, Candidate
+from app.core.generation import checks, grammar, prompts, words
+from app.core.generation.records import PARAPHRASE, QUESTION_MAX, REASONS, SCORE_MIN, UNANSWERABLE, Candidate
 from app.core.wording import phrase
 from tests.core.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
 
@@ -134,3 +135,12 @@ def test_every_reason_has_words(code: str) -> None:
 def test_the_quote_is_compared_letter_by_letter() -> None:
     assert "100mm" in TEXT
     assert reason(quote=COVER.replace("70mm", "７０mm")) == "quote_not_in_passage"
+
+
+def test_the_longest_question_and_reason_end_within_their_tokens() -> None:
+    for prompt, longest in (
+        (prompts.quality(GOOD), {"reason": "😀" * grammar.REASON_MAX, "score": 3}),
+        (prompts.paraphrase(GOOD), {"question": "😀" * QUESTION_MAX}),
+        (prompts.unanswerable(GOOD.passage), {"question": "😀" * QUESTION_MAX}),
+    ):
+        assert len(json.dumps(longest, ensure_ascii=False).encode()) <= prompt.max_tokens  # a byte a token
