@@ -179,5 +179,5 @@ def cells(question: Question) -> list[object]:
 
 def _joined(words: Sequence[str]) -> str:
     joined = "\n".join(words)
-    is_plain = _BETWEEN_WORDS.split(joined) == list(words) and not joined.startswith("[")
+    is_plain = not words or (_BETWEEN_WORDS.split(joined) == list(words) and not joined.startswith("["))
     return joined if is_plain else json.dumps(words, ensure_ascii=False)

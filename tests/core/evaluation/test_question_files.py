@@ -333,6 +333,11 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     assert (found.skipped, found.columns.unused) == ((), ())
 
 
+def test_what_a_question_does_not_have_is_an_empty_cell() -> None:
+    written = [cell for cell in question_rows.cells(BARE) if cell != ""]
+    assert written == [BARE.id, BARE.text, wording.phrase("question_no")]
+
+
 @pytest.mark.usefixtures("english")
 def test_english_tables_are_read_back_too(tmp_path: Path) -> None:
     question_files.write(tmp_path / "q.csv", [FULL, BARE])
