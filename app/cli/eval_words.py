@@ -39,6 +39,7 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[Section])
         "systems": [_system(found, result) for result in found.systems],
         "comparisons": _comparisons(found),
         "advice": [sentence for section in sections for sentence in section.sentences],
+        "sections": [_section(one) for one in sections],
         "report": str(folder / study.REPORT) if folder is not None else None,
     }  # fmt: skip
 
@@ -63,6 +64,11 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
 
 
 # ---------------------------------------------------------------------------- JSON
+
+
+def _section(one: Section) -> dict[str, Any]:
+    found = [{"head": table.head, "rows": table.rows, "notes": table.notes} for table in one.tables]
+    return {"title": one.title, "sentences": one.sentences, "tables": found}
 
 
 def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import copy
 import csv
 import datetime
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
@@ -11,6 +12,8 @@ CELL_CHARACTERS = 32_767  # Excel's limit
 STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 FONT = "Yu Gothic"
 HEAD_GROUND = "E3EDF7"
+TITLE_CHARACTERS = 31  # of a sheet, Excel's limit
+_NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
 
 
 class Book:
@@ -34,12 +37,20 @@ class Book:
         self._head = copy.copy(sample._style)
 
     def add(
-        self, title: str, widths: Sequence[int], rows: Iterable[Sequence[object]], head: Sequence[str] = ()
+        self,
+        title: str,
+        widths: Sequence[int],
+        rows: Iterable[Sequence[object]],
+        head: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
-        """A sheet. `widths`: of its columns in characters; with `head`, the names above them, it can be filtered."""
+        """A sheet. `widths`: of its columns in characters; with `head`, the names above them, it can be filtered.
+
+        `title`: as far as Excel takes it; numbered where another sheet has it. `notes`: below an empty row.
+        """
         from openpyxl.utils import get_column_letter
 
-        sheet = self._book.create_sheet(title)
+        sheet = self._book.create_sheet(self._free(title))
         for number, width in enumerate(widths, start=1):
             sheet.column_dimensions[get_column_letter(number)].width = width
         count = 0
@@ -52,9 +63,21 @@ class Book:
             count += 1
         if head:
             sheet.auto_filter.ref = f"A1:{get_column_letter(len(head))}{count}"
+        for row in ([], *([note] for note in notes)) if notes else ():
+            sheet.append([self._cell(sheet, value, self._plain) for value in row])
 
     def save(self, file: BinaryIO) -> None:
         self._book.save(file)
+
+    def _free(self, title: str) -> str:
+        safe = _NOT_IN_TITLES.sub(" ", self._legal(title))
+        taken = {name.casefold() for name in self._book.sheetnames}
+        found, count = safe[:TITLE_CHARACTERS].strip("' ") or "-", 1
+        while found.casefold() in taken:
+            count += 1
+            end = f" ({count})"
+            found = safe[: TITLE_CHARACTERS - len(end)].strip("' ") + end
+        return found
 
     def _cell(self, sheet: Any, value: object, style: Any) -> Any:
         """Numbers and dates as such; all else is text, also where it begins as a formula does."""

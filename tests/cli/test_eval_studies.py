@@ -120,7 +120,14 @@ def test_people_score_a_sheet_and_the_judge_is_held_against_it(
     assert status == 0
     assert found["judge"]["is_trusted"] is False
     assert found["systems"] == []
+    (section,) = found["sections"]
+    assert section["sentences"] == found["advice"]
+    (table,) = section["tables"]
     assert kotae("eval", "show", found["id"], "--out", str(tmp_path / "判定.xlsx"))[0] == 0
+    _head, *rows = openpyxl.load_workbook(tmp_path / "判定.xlsx")[section["title"]].iter_rows(values_only=True)
+    assert [row[0] for row in rows[: len(table["rows"])]] == [row[0] for row in table["rows"]]
+    assert kotae("eval", "show", found["id"], "--out", str(tmp_path / "判定.csv"))[0] == 0
+    assert len((tmp_path / "判定.csv").read_text("utf-8-sig").splitlines()) == 1 + len(table["rows"])
 
 
 @pytest.mark.parametrize(

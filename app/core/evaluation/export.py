@@ -1,5 +1,6 @@
 """An evaluation as a file to pass on: a workbook, one table, or the report; the name says which."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -8,7 +9,7 @@ from app.core import html_page, safe_table
 from app.core.errors import AppError
 from app.core.evaluation import answer_table, facts, grids, report, tables
 from app.core.evaluation.grids import WORDS, Column, Grid
-from app.core.evaluation.report_parts import Section
+from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation
 from app.core.whole_file import whole_file
 from app.core.wording import phrase
@@ -17,6 +18,7 @@ SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # of columns, in characters
 _TEXT_LENGTH = 40  # of what needs a wide column
 _FACT_WIDTHS = (28, 90)
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")  # 007 is none
 
 
 def check_target(out: Path) -> None:
@@ -37,12 +39,18 @@ def save(evaluation: Evaluation, sections: Sequence[Section], out: Path) -> None
         if suffix == ".html":
             file.write(report.content(evaluation, sections))
         elif suffix == ".csv":
-            safe_table.write_csv(file, *grids.cells(tables.summary(evaluation)))
+            safe_table.write_csv(file, *_one_table(evaluation, sections))
         else:
-            _write_book(evaluation, file)
+            _write_book(evaluation, sections, file)
 
 
-def _write_book(evaluation: Evaluation, file: BinaryIO) -> None:
+def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[list[str], list[list[object]]]:
+    """Of the systems; where there are none, as of a judge or of trainings alone, the first table with rows."""
+    found = [table for section in sections for table in section.tables if table.rows]
+    return grids.cells(tables.summary(evaluation)) if evaluation.systems or not found else _cells(found[0])
+
+
+def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: BinaryIO) -> None:
     word = html_page.words(WORDS)
     book = safe_table.Book(phrase("batch_cut"))
     found = (
@@ -55,6 +63,10 @@ def _write_book(evaluation: Evaluation, file: BinaryIO) -> None:
         if grid.rows:
             head, rows = grids.cells(grid)
             book.add(word[f"sheet_{key}"], _widths(head, rows), rows, head)
+    for section in sections:
+        for table in section.tables:
+            head, rows = _cells(table)
+            book.add(section.title, _widths(head, rows), rows, head, table.notes)
     book.add(word["sheet_facts"], _FACT_WIDTHS, facts.of(evaluation))
     book.save(file)
 
@@ -70,6 +82,18 @@ def _differences(evaluation: Evaluation) -> Grid:
         for row, pair in zip(grid.rows, found, strict=True)
     )
     return Grid((Column(word["compared_on"]), *grid.columns, Column(word["sentence"])), tuple(rows))
+
+
+def _cells(table: Table) -> tuple[list[str], list[list[object]]]:
+    return list(table.head), [[_value(cell) for cell in row] for row in table.rows]
+
+
+def _value(cell: str) -> object:
+    """A number where it is shown as one; what is not known is empty."""
+    if _NUMBER.fullmatch(cell):
+        plain = cell.replace(",", "")
+        return float(plain) if "." in plain else int(plain)
+    return None if cell == grids.NONE else cell
 
 
 def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:

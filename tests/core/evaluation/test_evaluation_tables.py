@@ -352,6 +352,39 @@ def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> N
     assert "得点の 95 % 区間の下限" in rows[0]
 
 
+@pytest.fixture
+def of_trainings(by_rules: Evaluation) -> tuple[Evaluation, tuple[Section, ...]]:
+    """What a study of the amount of data finds: no systems, but tables of its own."""
+    sizes = Table(
+        ("行数", "損失", "変化", "時期"), (("1,200", "2.310", "-0.05", "2024-05"), ("007", "=1+1", "-", "90%"))
+    )
+    kept = (Section("データ/量", (), (), (Table(("空",), ()), dataclasses.replace(sizes, notes=("注の一",)))), SECTION)
+    return dataclasses.replace(by_rules, systems=()), kept
+
+
+def test_tables_of_sections_are_sheets_with_numbers_and_notes(
+    of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
+) -> None:
+    found, sections = of_trainings
+    export.save(found, [*sections, SECTION], tmp_path / "結果.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
+    assert book.sheetnames == ["データ 量", "データ 量 (2)", "おすすめ", "おすすめ (2)", "条件"]
+    sheet = book["データ 量 (2)"]
+    rows = [[cell for cell in row if cell is not None] for row in sheet.iter_rows(min_row=2, values_only=True)]
+    assert rows == [[1200, 2.31, -0.05, "2024-05"], ["007", "=1+1", "90%"], [], ["注の一"]]
+    assert sheet["B3"].data_type == "s"
+    assert sheet.auto_filter.ref == "A1:D3"
+
+
+def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(
+    of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
+) -> None:
+    found, sections = of_trainings
+    export.save(found, sections, tmp_path / "結果.csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
+    assert rows[:2] == [["行数", "損失", "変化", "時期"], ["1200", "2.31", "-0.05", "2024-05"]]
+
+
 def test_a_page_holds_the_sections(by_rules: Evaluation, tmp_path: Path) -> None:
     export.save(by_rules, [SECTION], tmp_path / "結果.HTML")
     assert "資料で十分です。" in (tmp_path / "結果.HTML").read_text("utf-8")
