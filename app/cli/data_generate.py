@@ -57,6 +57,8 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     waiting = _Waiting(Generation(engine, children.template(), job), output)
     try:
         waiting.wait()
+    except KeyboardInterrupt:  # the second time
+        pass
     finally:
         waiting.generation.abandon()
         engine.shut_down()
@@ -120,22 +122,28 @@ def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
     if waiting.error is not None:
         raise waiting.error
     if waiting.generated is None:
-        output.note("generation_interrupted")
+        output.result(_of_job(job) | {"state": "waiting"}, output.phrase("generation_interrupted"))
         return 128 + signal.SIGINT
     generated = waiting.generated
     output.result(as_object(generated, job), "\n".join(_text(generated, job, output)))
     return 0 if len(generated.standing.accepted) >= job.wanted else 1
 
 
-def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
-    standing, selected = generated.standing, generated.selected
+def _of_job(job: GenerationJob) -> dict[str, Any]:
     return {
-        "out": str(job.out) if standing.accepted else None,
+        "out": None,
         "collection": job.collection.name,
         "label": job.collection.label,
         "model": job.model.id,
         "seed": job.seed,
         "wanted": job.wanted,
+    }
+
+
+def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
+    standing, selected = generated.standing, generated.selected
+    return _of_job(job) | {
+        "out": str(job.out) if standing.accepted else None,
         "asked": standing.asked,
         "accepted": len(standing.accepted),
         "rejected": {reason: standing.rejected[reason] for reason in REASONS if standing.rejected[reason]},
