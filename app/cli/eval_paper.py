@@ -9,9 +9,10 @@ The judge has the paper's prompt. Without a graphics processor everything is a p
 
 import argparse
 import dataclasses
+import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from app.core.evaluation.results import Evaluation, SystemResult
 from app.core.evaluation.scale_subsets import Material
 from app.core.evaluation.study import Contender, Study, Training
 from app.core.paths import Paths
-from app.core.training import bases, planning
+from app.core.training import bases, planning, runs
 from app.core.wording import help_text, phrase
 from app.services import training
 
@@ -51,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     set_command(parser, _paper)
     parser.add_argument("folder", metavar="DIR", help=help_text("eval paper folder"))
     parser.add_argument(
-        "--base", metavar="ID|FILE|DIR", action="append", required=True, help=help_text("eval paper --base")
+        "--base", metavar="ID|FILE", action="append", required=True, help=help_text("eval paper --base")
     )
     parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
     parser.add_argument("--divide", metavar="N", type=int, help=help_text("eval paper --divide"))
@@ -62,12 +63,13 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
     folder = Path(options.folder).expanduser()
+    ask.check("--divide", options.divide, 1, 1 << 20)
+    ask.check("--limit", options.limit, 1, 1 << 20)
+    paths = _paths(options.base, where)
     is_whole = planning.best_card() is not None
     divide = options.divide or (1 if is_whole else REDUCED)
-    ask.check("--divide", divide, 1, 1 << 20)
     questions = eval_sets.load(str(folder / QUESTIONS), where, output)
     limit = options.limit or (len(questions.questions) if is_whole else REDUCED_QUESTIONS)
-    ask.check("--limit", limit, 1, 1 << 20)
     questions = dataclasses.replace(questions, questions=questions.questions[:limit])
     if divide > 1 or not is_whole:
         output.note("paper_reduced", divide=divide, count=len(questions.questions))
@@ -77,14 +79,23 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "", options.base[0], PRESET, 1, has_control=False, questions=questions, judge=judge, judge_preset=PRESET
     )
     stages = _Stages(options.name, wish, material, where, output)
-    status = stages.run("scale", lambda named: eval_scale.prepare(named, material, where, output))
+    status = stages.run("scale", paths[:1], lambda named: eval_scale.prepare(named, material, where, output))
     if status == 0 and len(options.base) > 1:
-        status = stages.run("bases", lambda named: _bases(named, options.base, stages.best(), where, output))
+        status = stages.run("bases", paths, lambda named: _bases(named, options.base, stages.best(), where, output))
     if status == 0:
-        status = stages.run("quant", lambda named: _quant(named, stages.best(), where, output))
+        status = stages.run("quant", [], lambda named: _quant(named, stages.best(), where, output))
     if status == 0:
         stages.tell()
     return status
+
+
+def _paths(wanted: list[str], where: Paths) -> list[Path]:
+    """Of the base models, before anything is planned. Raises AppError as `bases.resolve`, and as `require_file`."""
+    models = eval_scale.models_of(where)
+    found = [bases.resolve(one, models).path for one in wanted]
+    for path in found:
+        eval_scale.require_file(path)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +117,13 @@ class _Stages:
         self._output = output
         self._finished: list[_Finished] = []
 
-    def run(self, stage: str, prepare: Callable[[Wish], Path]) -> int:
+    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Wish], Path]) -> int:
+        """`paths`: of the base models that are trained."""
         name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
         self._output.note("paper_stage", name=name)
         known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
         if known and known[0].study is not None:
-            self._require_same(known[0].folder, known[0].study)
+            self._require_same(known[0].folder, known[0].study, paths)
         folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, name=name))
         is_finished = bool(known) and known[0].state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
@@ -119,14 +131,20 @@ class _Stages:
             self._finished.append(_Finished(studies.read(folder), folder, *results_file.read(folder)))
         return status
 
-    def _require_same(self, folder: Path, study: Study) -> None:
-        """A stage of other questions, data or judge is none of this. Raises AppError("paper_other_stage")."""
+    def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
+        """A stage of other questions, data, models or judge is none of this. Raises AppError("paper_other_stage")."""
         wish = self._wish
         asked = wish.questions.questions if wish.questions else ()
-        judges = [one.path if one else "" for one in (study.judge, wish.judge)]
-        rows = {one.rows for one in study.trainings}
-        is_same = studies.questions_of(folder, study).questions == asked and judges[0] == judges[1]
-        if not is_same or not rows <= {one.rows for one in self._material.subsets}:
+        specs = [runs.read(Path(one.folder)).spec for one in study.trainings]
+        trained = {Path(one.folder) for finished in self._finished for one in finished.study.trainings}
+        is_same = (
+            studies.questions_of(folder, study).questions == asked
+            and (study.judge.path if study.judge else "") == (wish.judge.path if wish.judge else "")
+            and {one.rows for one in study.trainings} <= {one.rows for one in self._material.subsets}
+            and {Path(one.base) for one in specs if one is not None} == set(paths)
+            and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
+        )
+        if not is_same:
             raise AppError("paper_other_stage", name=study.name, id=folder.name)
 
     def tell(self) -> None:
@@ -144,14 +162,25 @@ class _Stages:
             "judge": lambda one, result: advice.value_of(one.found, result, MEASURES["judge"]),
             "holdout": lambda one, result: -scale_results.holdout_nats(_training_of(one.study, result)),
         }
-        found = {by: [value for one in tuned if (value := way(*one)) is not None] for by, way in ways.items()}
-        by = next(by for by, values in found.items() if len(values) == len(tuned))
-        of, result = tuned[found[by].index(max(found[by]))]
+        found = ((by, _values(way, tuned)) for by, way in ways.items())
+        by, values = next((one for one in found if one[1]), ("", []))
+        if not values:
+            raise AppError("evaluation_damaged", id=self._finished[0].study.id, reason=phrase("scale_loss_missing"))
+        of, result = tuned[values.index(max(values))]
         self._output.note("paper_best", name=result.system.name, by=phrase(f"paper_best_{by}"))
         rows = _training_of(of.study, result).rows
         subset = next((one for one in self._material.subsets if one.rows == rows), self._material.subsets[-1])
         material = dataclasses.replace(self._material, subsets=(subset,))
         return _Best(result, of.study.contender(result.system.id), material)
+
+
+def _values(
+    way: Callable[[_Finished, SystemResult], float | None], tuned: Sequence[tuple[_Finished, SystemResult]]
+) -> list[float]:
+    """[] where one of them has none."""
+    values = [way(*one) for one in tuned]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return known if len(known) == len(tuned) else []
 
 
 def _training_of(study: Study, result: SystemResult) -> Training:

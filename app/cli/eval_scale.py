@@ -71,6 +71,8 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ask.check("--seeds", options.seeds, 1, _MOST_SEEDS)
     if options.judge and not options.questions:
         options.missing("--questions")
+    if options.questions:
+        require_file(bases.existing(options.base))
     material = _material(options)
     wish = Wish(
         options.name or material.name,
@@ -83,6 +85,12 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         options.judge_preset,
     )
     return eval_run.run_study(prepare(wish, material, where, output), where, output)
+
+
+def require_file(base: Path | None) -> None:
+    """What is to answer questions afterwards is a GGUF file. Raises AppError("evaluation_base_is_folder")."""
+    if base is not None and base.is_dir():
+        raise AppError("evaluation_base_is_folder", path=str(base))
 
 
 def prepare(wish: Wish, material: Material, where: Paths, output: Output) -> Path:

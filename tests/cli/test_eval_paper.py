@@ -8,7 +8,7 @@ import pytest
 from app.cli import eval_paper
 from app.core.evaluation import study as studies
 from app.core.paths import locate
-from tests import models
+from tests import hf_models, models
 from tests.cli.conftest import Kotae
 
 
@@ -55,6 +55,9 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     for other in (("--limit", "2"), ("--limit", "1", "--divide", "3")):
         status, error, _ = kotae(*asked[:5], *asked[-2:], "--divide", "2", *other)
         assert (status, error["error"]["code"]) == (3, "paper_other_stage")
+    other = models.tiny_llama(tmp_path / "別.gguf", metadata={"llama.context_length": 4096})
+    status, error, _ = kotae(*asked[:4], str(other), *asked[5:])
+    assert (status, error["error"]["code"]) == (3, "paper_other_stage")
     assert len(studies.listed(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
 
 
@@ -62,4 +65,18 @@ def test_data_that_is_not_the_papers_is_refused(kotae: Kotae, paper: Path, base:
     (paper / "subset_indices.json").write_text('{"40": [1], "80": [1, 999]}', "utf-8")
     status, found, _ = kotae("eval", "paper", str(paper), "--base", str(base), "--divide", "1")
     assert (status, found["error"]["code"]) == (3, "scale_index_outside")
+    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
+
+
+def test_a_folder_that_no_answer_can_come_of_is_refused_before_anything_is_planned(
+    kotae: Kotae, paper: Path, tmp_path: Path
+) -> None:
+    base = hf_models.model(tmp_path / "配布元")
+    questions = str(paper / eval_paper.QUESTIONS)
+    for asked in (
+        ("eval", "paper", str(paper), "--base", str(base)),
+        ("eval", "scale", str(paper / eval_paper.ROWS), "--base", str(base), "--questions", questions),
+    ):
+        status, found, _ = kotae(*asked)
+        assert (status, found["error"]["code"]) == (3, "evaluation_base_is_folder")
     assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
