@@ -48,7 +48,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _permit(options, where, out, collection)
     job = GenerationJob(
         where.documents, where.glossary, collection, out, options.n, options.seed, model,
-        settings.load(where.settings), adapters=None,
+        settings.load(where.settings),
     )  # fmt: skip
     if grounding.is_too_small(model):
         output.note("generation_small_model", model=model.name)

@@ -25,7 +25,6 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.training import bases
 from app.core.whole_file import whole_file
-from app.engine.messages import AdapterUse
 from app.services import background
 from app.services.engine import EngineClient
 from app.services.prompt_run import Progress, PromptJob, PromptRun
@@ -37,7 +36,7 @@ SEARCHED = 20  # passages in which the answer to what should have none is looked
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """`documents`: the database. `wanted`: pairs. `adapters`: as of AnswerRequest."""
+    """`documents`: the database. `wanted`: pairs."""
 
     documents: Path
     glossary: Path
@@ -47,7 +46,6 @@ class GenerationJob:
     seed: int
     model: LocalModel
     settings: Settings
-    adapters: tuple[AdapterUse, ...] | None = None
 
     @property
     def journal(self) -> Path:
@@ -153,8 +151,7 @@ class Generation(QObject):
             self._write()
             return
         job = self.job
-        prompts = tuple(standing.prompts)
-        asked = PromptJob(job.model, job.settings, prompts, job.journal, adapters=job.adapters)
+        asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
         run = self._run = PromptRun(self._engine, self._template_command, asked, self)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_replied)
@@ -215,13 +212,13 @@ def _prepared(job: GenerationJob) -> _Prepared:
 
 def _writer(job: GenerationJob) -> Writer:
     """Raises AppError("file_unreadable")."""
-    shipped = local_models.adapter_of(job.model) if job.adapters is None else None
-    used = [shipped.path] if shipped else [Path(adapter.path) for adapter in job.adapters or ()]
+    shipped = local_models.adapter_of(job.model)
+    path = shipped.path if shipped is not None else None
     try:
-        adapters = " ".join(map(bases.file_sha256, used))
+        adapter = bases.file_sha256(path) if path is not None else ""
     except OSError as error:
-        raise AppError("file_unreadable", path=str(used[0]), reason=error.strerror or str(error)) from error
-    return Writer(job.model.name, bases.sha256_of(job.model), adapters, job.seed, __version__)
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return Writer(job.model.name, bases.sha256_of(job.model), adapter, job.seed, __version__)
 
 
 def _standing(job: GenerationJob, made: Plan, replies: dict[Prompt, Reply], lacking: dict[str, bool]) -> Standing:

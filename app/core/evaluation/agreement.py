@@ -1,21 +1,17 @@
 """How far two who rate the same things agree: Cohen's kappa and Spearman's rank correlation."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Weights = Literal["none", "linear", "quadratic"]
 
-
-def kappa(first: Sequence[float], second: Sequence[float], weights: Weights = "none") -> float | None:
+def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
     """Cohen's kappa of two ratings of the same things: 1 they agree, 0 no more than by chance, below 0 less.
 
-    A disagreement weighs 1 ("none"), the distance of the two ratings ("linear"), or its square: 1 - (mean weight of the
-    pairs) / (mean weight of all pairs of a first and a second rating). Cohen, Educational and Psychological Measurement
-    20, 1960; weighted: Psychological Bulletin 70, 1968. None where that is not defined: nothing was rated, or both gave
-    everything one and the same rating.
+    A disagreement weighs the square of the distance of the two ratings: 1 - (mean weight of the pairs) / (mean weight
+    of all pairs of a first and a second rating). Cohen, Psychological Bulletin 70, 1968. None where that is not
+    defined: nothing was rated, or both gave everything one and the same rating.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if one.shape != other.shape:
@@ -24,8 +20,8 @@ def kappa(first: Sequence[float], second: Sequence[float], weights: Weights = "n
         return None
     ones, one_counts = np.unique(one, return_counts=True)
     others, other_counts = np.unique(other, return_counts=True)
-    by_chance = one_counts @ _weight(ones[:, None], others[None, :], weights) @ other_counts / one.size**2
-    return 1 - float(_weight(one, other, weights).mean() / by_chance) if by_chance else None
+    by_chance = one_counts @ (ones[:, None] - others[None, :]) ** 2 @ other_counts / one.size**2
+    return 1 - float(((one - other) ** 2).mean() / by_chance) if by_chance else None
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -40,13 +36,6 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     one, other = one - middle, other - middle
     scale = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / scale if scale else None
-
-
-def _weight(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], weights: Weights) -> npt.NDArray[np.float64]:
-    if weights == "none":
-        return np.not_equal(one, other).astype(np.float64)
-    apart: npt.NDArray[np.float64] = np.abs(one - other)
-    return apart if weights == "linear" else apart**2
 
 
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:

@@ -122,7 +122,7 @@ def measured(model_name: str, preset: str, cases: Sequence[Case], judgements: Se
     return Calibration(
         model_name,
         preset,
-        agreement.kappa([one for one, _ in pairs], [other for _, other in pairs], "quadratic"),
+        agreement.kappa([one for one, _ in pairs], [other for _, other in pairs]),
         basis,
         len(pairs),
         agreement.spearman([one for one, _ in human], [score for _, score in human]) if human else None,

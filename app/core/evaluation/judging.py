@@ -39,12 +39,10 @@ class JudgePrompt(Prompt):
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Of two answers, by one judge. `trouble`: empty | same (never asked) | unreadable | failed; "": none."""
+    """Of two answers, by one judge, or without any where they are the same or one is empty."""
 
-    winner: str | None  # a | b | tie; None: there is none
+    winner: str | None  # a | b | tie; None: unreadable
     is_consistent: bool = True  # False: another order gave another winner, which makes a tie
-    reasons: tuple[str, str] = ("", "")  # with a first, with b first
-    trouble: str = ""
 
 
 def request(
@@ -91,9 +89,9 @@ def pair_requests(
     """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same."""
     a, b = answer_a.strip(), answer_b.strip()
     if a == b:
-        return Preference("tie", trouble="same" if a else "empty")
+        return Preference("tie")
     if not a or not b:
-        return Preference("a" if a else "b", trouble="empty")
+        return Preference("a" if a else "b")
     return _pair(question, (a, b), passages), _pair(question, (b, a), passages)
 
 
@@ -101,12 +99,9 @@ def pair_read(text_ab: str, text_ba: str) -> Preference:
     """An answer wins that wins in both orders; all else is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
     first, second = _winner(text_ab), _winner(text_ba)
     if first is None or second is None:
-        return Preference(None, trouble="unreadable")
-    reasons = (first[1], second[1])
-    by_order = (("tie", "a", "b")[first[0]], ("tie", "b", "a")[second[0]])
-    if by_order[0] != by_order[1]:
-        return Preference("tie", is_consistent=False, reasons=reasons)
-    return Preference(by_order[0], reasons=reasons)
+        return Preference(None)
+    by_order = (("tie", "a", "b")[first], ("tie", "b", "a")[second])
+    return Preference(by_order[0]) if by_order[0] == by_order[1] else Preference("tie", is_consistent=False)
 
 
 def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:
@@ -164,12 +159,12 @@ SCORE_GRAMMAR = _grammar("score", "0-3")
 WINNER_GRAMMAR = _grammar("winner", "0-2")
 
 
-def _winner(text: str) -> tuple[int, str] | None:
-    """1: the first answer, 2: the second, 0: neither; and the reason."""
+def _winner(text: str) -> int | None:
+    """1: the first answer, 2: the second, 0: neither."""
     for data in reversed(list(_objects(text))):
         winner = data.get("winner")
         if type(winner) is int and winner in (0, 1, 2):
-            return winner, _reason(data)
+            return winner
     return None
 
 

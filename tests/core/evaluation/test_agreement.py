@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.core.evaluation.agreement import Weights, kappa, spearman
+from app.core.evaluation.agreement import kappa, spearman
 
 
 def of_table(table: list[list[int]]) -> tuple[list[int], list[int]]:
@@ -17,32 +17,21 @@ def test_kappa_of_two_readers_of_50_grants() -> None:
     assert kappa(*of_table([[20, 5], [10, 15]])) == pytest.approx(0.4)
 
 
-def test_kappa_of_three_categories() -> None:
-    # The example of P. Bonnardel's Kappa (kappa.perso.worldonline.fr/kappa.txt): 0.770 agree, 0.336 by chance.
-    assert kappa(*of_table([[25, 3, 5], [6, 32, 8], [1, 0, 20]])) == pytest.approx(0.654, abs=0.001)
-
-
 def test_a_disagreement_weighs_by_its_distance() -> None:
-    # By hand: pairs (0,0) (1,2) (2,2) (3,1); |a - b|: 0 1 0 2, mean 0.75. All 16 pairs of {0,1,2,3} and {0,2,2,1}:
-    # linear 0+2+2+1 + 1+1+1+0 + 2+0+0+1 + 3+1+1+2 = 18, mean 1.125; squared 0+4+4+1+1+1+1+0+4+0+0+1+9+1+1+4 = 32, 2.
-    first, second = [0, 1, 2, 3], [0, 2, 2, 1]
-    assert kappa(first, second, "linear") == pytest.approx(1 - 0.75 / 1.125)
-    assert kappa(first, second, "quadratic") == pytest.approx(1 - 1.25 / 2)
-    # unweighted: 2 of 4 differ; by chance 1 - (1*1 + 1*1 + 1*2 + 0) / 16 = 0.75
-    assert kappa(first, second) == pytest.approx(1 - 0.5 / 0.75)
+    # By hand: pairs (0,0) (1,2) (2,2) (3,1); squared distances 0 1 0 4, mean 1.25. All 16 pairs of {0,1,2,3} and
+    # {0,2,2,1}: 0+4+4+1 + 1+1+1+0 + 4+0+0+1 + 9+1+1+4 = 32, mean 2.
+    assert kappa([0, 1, 2, 3], [0, 2, 2, 1]) == pytest.approx(1 - 1.25 / 2)
 
 
 def test_ratings_that_nobody_gave_lie_between_those_that_were_given() -> None:
     # 0 and 3 are three apart though 1 and 2 do not occur: 1 - (1 * 9 / 4) / (mean of all squares).
-    assert kappa([0, 0, 3, 3], [0, 0, 3, 0], "quadratic") == pytest.approx(1 - (9 / 4) / (9 * 8 / 16))
+    assert kappa([0, 0, 3, 3], [0, 0, 3, 0]) == pytest.approx(1 - (9 / 4) / (9 * 8 / 16))
 
 
-@pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])
-def test_who_agrees_throughout_has_1_and_who_rates_by_chance_0(weights: Weights) -> None:
-    assert kappa([0, 1, 2, 3], [0, 1, 2, 3], weights) == 1
-    first, second = of_table([[1] * 4] * 4)
-    assert kappa(first, second, weights) == pytest.approx(0)
-    assert kappa([0, 1, 2, 3], [2, 2, 2, 2], weights) == pytest.approx(0)
+def test_who_agrees_throughout_has_1_and_who_rates_by_chance_0() -> None:
+    assert kappa([0, 1, 2, 3], [0, 1, 2, 3]) == 1
+    assert kappa(*of_table([[1] * 4] * 4)) == pytest.approx(0)
+    assert kappa([0, 1, 2, 3], [2, 2, 2, 2]) == pytest.approx(0)
 
 
 def test_without_any_difference_there_is_no_kappa() -> None:
