@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from app.core import lines
+from app.core import folder_lock, lines
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.documents.grounding import CollectionRef
@@ -191,14 +191,12 @@ def find(evaluations: Path, wanted: str) -> Entry:
 
 def hold(folder: Path) -> filelock.BaseFileLock:
     """Nobody else works on it until it is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
-    lock = filelock.FileLock(str(folder / LOCK), timeout=0, thread_local=False)
     try:
-        lock.acquire()
+        return folder_lock.hold(folder / LOCK)
     except filelock.Timeout as error:
         raise AppError("evaluation_busy", id=folder.name) from error
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
-    return lock
 
 
 def remove(entry: Entry) -> None:
@@ -229,11 +227,6 @@ def _entry(folder: Path) -> Entry:
 
 
 def _state(folder: Path) -> str:
-    lock = filelock.FileLock(str(folder / LOCK), timeout=0)
-    try:
-        with lock:
-            return "finished" if (folder / RESULTS).is_file() else "waiting"
-    except filelock.Timeout:
+    if folder_lock.is_held(folder / LOCK):
         return "running"
-    except OSError:  # a folder that may only be read
-        return "finished" if (folder / RESULTS).is_file() else "waiting"
+    return "finished" if (folder / RESULTS).is_file() else "waiting"

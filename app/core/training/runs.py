@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 import psutil
 
+from app.core import folder_lock
 from app.core.atomic import write_atomically
 from app.core.errors import AppError
 from app.core.training import standing as standings
@@ -22,8 +23,6 @@ from trainer.spec import RunSpec, SpecError
 SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
 CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
-_LOCK_LIMIT_S = 0.5  # whoever lists runs holds a lock for a moment
-_LISTING_LIMIT_S = 0.05  # the same, of two that list at once
 _EXIT_LIMIT_S = 5.0
 
 
@@ -80,7 +79,7 @@ def read(folder: Path) -> Run:
 
 def _state(folder: Path, standing: Standing) -> str:
     state = standing.state
-    if _is_held(folder):
+    if folder_lock.is_held(folder / LOCK):
         return "judging" if state == "finished" else "running"
     if state == "running" and not _is_alive(standing.pid, folder):
         return "crashed"
@@ -186,9 +185,8 @@ def hold(folder: Path) -> filelock.BaseFileLock:
 
     Raises AppError: run_busy, run_judging, run_unwritable; run_ending where who began it is gone.
     """
-    lock = filelock.FileLock(str(folder / LOCK), timeout=_LOCK_LIMIT_S)
     try:
-        lock.acquire()
+        lock = folder_lock.hold(folder / LOCK)
     except filelock.Timeout as error:
         is_judged = standings.replay(folder).state == "finished"
         raise AppError("run_judging" if is_judged else "run_busy", id=folder.name) from error
@@ -199,19 +197,6 @@ def hold(folder: Path) -> filelock.BaseFileLock:
         lock.release()
         raise AppError("run_ending", id=folder.name)
     return lock
-
-
-def _is_held(folder: Path) -> bool:
-    lock = filelock.FileLock(str(folder / LOCK), timeout=_LISTING_LIMIT_S, poll_interval=_LISTING_LIMIT_S / 2)
-    try:
-        if (folder / LOCK).exists():
-            with lock:
-                pass
-    except filelock.Timeout:
-        return True
-    except OSError:  # a folder that may only be read
-        pass
-    return False
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:

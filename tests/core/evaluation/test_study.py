@@ -1,11 +1,14 @@
 """A study's folder: what is written once, what is next in it, what is deleted, and what happens when it is damaged."""
 
 import dataclasses
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import BaseFileLock
 
+from app.core import folder_lock
 from app.core.batch.journal import Head, Journal
 from app.core.batch.results import Result
 from app.core.errors import AppError
@@ -18,6 +21,7 @@ from app.core.evaluation.study import Contender, Made, Rated, Study, Training
 from app.core.presets import Choices
 from app.core.records import FileMark, LocalModel
 from app.core.training import runs
+from tests.waiting import LIMIT_S
 from trainer.events import Finished
 
 QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "答え"), Question("b", "二つ目？")), "internal")
@@ -107,6 +111,19 @@ def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
     assert studies.listed(folder.parent)[0].state == "waiting"
     studies.remove(studies.find(folder.parent, "x"))
     assert not folder.exists()
+
+
+def test_who_looks_at_a_study_for_a_moment_does_not_work_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LIMIT_S", "_LOOK_LIMIT_S"):
+        monkeypatch.setattr(folder_lock, name, LIMIT_S)
+
+    def release_soon(lock: BaseFileLock) -> None:
+        threading.Timer(0.1, lock.release).start()
+
+    release_soon(studies.hold(folder))
+    assert studies.listed(folder.parent)[0].state == "waiting"
+    release_soon(studies.hold(folder))
+    studies.hold(folder).release()
 
 
 def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> None:
