@@ -48,6 +48,18 @@ def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: P
     assert [(one.rows, one.is_control) for one in entry.study.trainings] == [(20, False), (60, False), (20, True)]
 
 
+def test_rows_that_no_question_set_could_hold_are_trained_on_all_the_same(
+    kotae: Kotae, base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "計算.jsonl"
+    made = [{"instruction": f"{n * 7919 % 10_007} × {n} = ?", "output": f"{n * 104_729 % 99_991}"} for n in range(120)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
+    status, found, told = scale(kotae, path, base, "--sizes", "20,60", "--seeds", "1", "--no-control")
+    assert status == 0, told
+    assert Path(found["report"]).is_file()
+    assert kotae("eval", "show", "計算")[0] == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT")
 @pytest.mark.parametrize(("trainer", "times"), [("slow", 1), pytest.param("silent", 2, marks=pytest.mark.slow)])
 def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(

@@ -19,7 +19,6 @@ from app.core.answer_ratings import GOOD
 from app.core.documents import citing, claims, grounding, labels
 from app.core.documents.grounding import Grounding
 from app.core.documents.records import Label
-from app.core.errors import AppError
 from app.core.evaluation import question_files
 from app.core.evaluation.records import Gold, Question
 from app.core.records import AnswerDetails, Message
@@ -43,7 +42,7 @@ def collect(store: Store) -> Collected:
     left_out: Counter[str] = Counter()
     for asked, answer, label in answer_ratings.rated(store):
         reason = _why_not(asked, answer)
-        question = None if reason else _fitting(_question(asked, answer))
+        question = None if reason else question_files.fitting(_question(asked, answer))
         if question is None:
             left_out[reason or "unfit"] += 1
             continue
@@ -95,11 +94,3 @@ def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
         if number in used
         for start, end in citing.places(supported, number) or [(0, len(source.text))]
     )
-
-
-def _fitting(question: Question) -> Question | None:
-    """As a file of questions holds it; None: it cannot."""
-    try:
-        return question_files.from_lines(question_files.to_lines([question]), "")[0]
-    except AppError:
-        return None

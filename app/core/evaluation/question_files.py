@@ -93,6 +93,14 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
     return with_ids(questions)[0]
 
 
+def fitting(question: Question) -> Question | None:
+    """As a file of questions holds it; None: it cannot."""
+    try:
+        return from_lines(to_lines([question]), "")[0]
+    except AppError:
+        return None
+
+
 def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple[tuple[str, str], ...]]:
     """Each with an id of its own, and the ids that had to change, each with the new one.
 

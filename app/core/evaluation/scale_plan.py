@@ -101,10 +101,11 @@ def plan(
 
 
 def holdout_questions(material: Material, folder: Path) -> QuestionSet:
-    """What the runs are judged by, as questions with their references. Nobody is asked them."""
+    """What the runs are judged by, as questions with their references, as far as a set can hold them. Nobody is asked
+    them."""
     imported = reading.read(folder / DATA / "holdout.jsonl")
     made = [Question("", row.question, row.answer, group=row.group, origin="imported") for row in imported.rows]
-    questions = question_files.with_ids(made)[0]
+    questions = question_files.with_ids(one for one in map(question_files.fitting, made) if one is not None)[0]
     return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
 
 

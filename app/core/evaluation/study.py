@@ -63,6 +63,8 @@ class Made:
     size_bytes: int = 0  # about
     strength: float = 1.0  # of the adapter
     adapter_sha256: str = ""  # as of System
+    source_form: str = ""  # of a "folder": the quantization that the GGUF had, and the hash by which it is known again
+    source_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,11 @@ def read(folder: Path) -> Study:
 
 
 def questions_of(folder: Path, study: Study) -> QuestionSet:
-    """Raises AppError("evaluation_damaged")."""
+    """There may be none where nobody is asked. Raises AppError("evaluation_damaged")."""
     try:
         raw = (folder / QUESTIONS).read_bytes()
-        questions = question_files.from_lines(raw, f"{folder.name}/{QUESTIONS}")
+        is_empty = not raw and not study.contenders
+        questions = () if is_empty else question_files.from_lines(raw, f"{folder.name}/{QUESTIONS}")
     except (OSError, AppError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     return QuestionSet(study.set_name, study.set_version, study.set_sha256, questions, study.label)

@@ -11,7 +11,7 @@ import pytest
 from app.core import local_models, paths, wording
 from app.core.datasets import reading, split
 from app.core.errors import AppError
-from app.core.evaluation import scale_plan, scale_subsets
+from app.core.evaluation import question_files, scale_plan, scale_subsets
 from app.core.evaluation import study as studies
 from app.core.evaluation.scale_plan import Planned
 from app.core.evaluation.scale_subsets import Material
@@ -331,6 +331,17 @@ def test_the_holdout_is_the_question_set_where_none_is_named(planned: Planned, d
     held = rows_of(material.holdout)
     assert [one.text for one in questions.questions] == [row["messages"][-2]["content"] for row in held]
     assert [one.reference for one in questions.questions] == [row["messages"][-1]["content"] for row in held]
+
+
+def test_held_out_rows_that_no_question_set_can_hold_are_no_questions(tmp_path: Path, data: Path) -> None:
+    texts, groups = ("堤防とは？", "12 × 3 = ?", "水門とは？", "橋とは？"), ("", "", "章" * 201, "章")
+    pairs = [({"role": "user", "content": text}, {"role": "assistant", "content": "36"}) for text in texts]
+    (tmp_path / scale_plan.DATA).mkdir()
+    rows = [{"messages": pair, "group": group} for pair, group in zip(pairs, groups, strict=True)]
+    written(tmp_path / scale_plan.DATA / "holdout.jsonl", rows)
+    questions = scale_plan.holdout_questions(scale_subsets.nested(data, (20, 200)), tmp_path)
+    assert [one.text for one in questions.questions] == ["堤防とは？", "橋とは？"]
+    assert question_files.from_lines(question_files.to_lines(questions.questions), "") == questions.questions
 
 
 def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: Planned) -> None:
