@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
     parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
     parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval quant --adapter"))
-    parser.add_argument("--questions", dest="file", metavar="SET|FILE", required=True, help=help_text("eval set"))
+    parser.add_argument("--questions", dest="file", metavar="SET|FILE", help=help_text("eval quant --questions"))
     eval_questions.add_common(parser)
 
 

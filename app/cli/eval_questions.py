@@ -12,7 +12,7 @@ from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import dated_folder, settings
 from app.core.errors import AppError
-from app.core.evaluation import contending, judging, ratings, seeding, unchanged
+from app.core.evaluation import contending, judging, question_sets, ratings, seeding, unchanged
 from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
@@ -62,8 +62,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
-    """The first `--limit` of the set. Raises AppError as `question_sets.load`, and "bad_option"."""
-    found = eval_sets.load(options.file, where, output)
+    """The first `--limit` of the set; of none the program's own. Raises AppError as `question_sets.load`, and
+    "bad_option"."""
+    found = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     if options.limit is None:
         return found
     ask.check("--limit", options.limit, 1, 1 << 20)

@@ -172,6 +172,8 @@ def test_forms_of_a_model_are_made_and_measured(kotae: Kotae, long_base: Path, q
         "eval", "quant", str(long_base), str(long_base), "--questions", str(questions), "--adapter", "x"
     )
     assert (status, error["error"]["code"]) == (3, "quant_adapter_alone")
+    status, alone, _ = kotae("eval", "quant", str(long_base), "--quant", "F16", "--limit", "1", "--max-tokens", "4")
+    assert (status, alone["set"]["name"]) == (0, "付属の質問")
 
 
 def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(

@@ -31,9 +31,11 @@ from app.core.evaluation import question_files
 from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.exchange.file_names import safe_name
+from app.core.paths import resources
 from app.core.wording import phrase
 
 ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
+SHIPPED = ("general", "plain")
 _LOCK_LIMIT_S = 10.0  # storing takes a moment
 _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 
@@ -127,6 +129,14 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
         raise AppError("questions_partly", path=str(path), count=len(found.skipped), reason=reason)
     label = labels.highest((labels.DEFAULT, found.label))
     return QuestionSet(path.name, 0, question_files.sha256(found.questions), found.questions, label)
+
+
+def shipped() -> QuestionSet:
+    """Some questions of general knowledge with references, none of which the trial model's adapter was trained on."""
+    files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
+    found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
+    questions = question_files.with_ids(found)[0]
+    return QuestionSet(phrase("question_set_shipped"), 0, question_files.sha256(questions), questions, "public")
 
 
 # ----------------------------------------------------------------------- changing

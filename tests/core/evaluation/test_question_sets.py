@@ -14,6 +14,7 @@ from app.core.errors import AppError
 from app.core.evaluation import question_files, question_sets
 from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.records import Gold, Question, QuestionSet
+from app.core.paths import resources
 from app.core.wording import describe_error
 
 BRIDGE = Question("a", "橋はどこか", "東", gold=(Gold("橋は東にある。"),))
@@ -277,3 +278,12 @@ def test_rows_that_are_no_question_are_told_or_refused(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="questions_partly") as raised:
         question_sets.load(str(path), tmp_path)
     assert "2 行目" in describe_error(raised.value).message
+
+
+def test_the_questions_that_come_with_the_program_have_references_and_were_never_trained_on() -> None:
+    found = question_sets.shipped()
+    assert len(found.questions) >= 20
+    assert all(one.reference and one.is_answerable for one in found.questions)
+    rows = resources() / "starter_adapter" / "rows"
+    trained = "".join(path.read_text("utf-8") for path in rows.glob("*.jsonl") if "_holdout" not in path.name)
+    assert [one.text for one in found.questions if json.dumps(one.text, ensure_ascii=False) in trained] == []
