@@ -59,8 +59,8 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
 def _data(
     names: list[str], questions: Sequence[Question], outcomes: list[Outcome], abstained: dict[str, bool]
 ) -> dict[str, Any]:
-    absent = [abstained[one.id] for one in questions if not one.gold]
-    present = [abstained[one.id] for one in questions if one.gold]
+    absent = [abstained[one.id] for one in questions if not one.is_answerable]
+    present = [abstained[one.id] for one in questions if one.is_answerable]
     return {
         "collections": names,
         **measuring.summary(outcomes),
@@ -78,8 +78,9 @@ def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
 def _text(data: dict[str, Any], output: Output) -> str:
     lines = []
     for name, row in (("", data), *data["by_type"].items()):
-        recalls = "  ".join(f"@{depth} {row[f'recall_at_{depth}']:.3f}" for depth in DEPTHS)
-        lines.append(output.phrase("eval_recall", name=name, count=row["questions"], recalls=recalls, mrr=row["mrr"]))
+        recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in DEPTHS)
+        facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
+        lines.append(output.phrase("eval_recall", recalls=recalls, **facts))
     wrongly, answerable = data["abstained"]["of_answerable"]
     rightly, unanswerable = data["abstained"]["of_unanswerable"]
     lines.append(
@@ -96,3 +97,7 @@ def _text(data: dict[str, Any], output: Output) -> str:
         )
     )
     return "\n".join(lines)
+
+
+def _shown(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"

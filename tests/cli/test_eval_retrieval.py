@@ -35,7 +35,7 @@ def test_recall_and_abstention_are_reported(data: Path, capsys: pytest.CaptureFi
     rows = [
         {"id": "a", "type": "number", "question": "装置7は何年に1回", "gold": [{"quote": "装置7の点検は8年に1回"}]},
         {"id": "b", "type": "lookup", "question": "装置8の点検", "gold": [{"quote": "この文はどこにもない文である。"}]},
-        {"id": "c", "question": "火星の大気圧はいくらか", "gold": []},
+        {"id": "c", "question": "火星の大気圧はいくらか", "answerable": False},
     ]  # fmt: skip
     file = data / "questions.jsonl"
     file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
@@ -90,11 +90,24 @@ def test_rows_that_are_no_question_are_told_and_the_others_asked(
 
 def test_a_kept_set_is_asked_by_its_name(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = Question("a", "装置7は何年に1回", gold=(Gold("**装置７**の点検は 8年に1回"),), category="number")
-    question_sets.store(Paths(data).questions, "点検", [asked, Question("b", "火星の大気圧はいくらか")])
+    question_sets.store(
+        Paths(data).questions, "点検", [asked, Question("b", "火星の大気圧はいくらか", is_answerable=False)]
+    )
     assert run(data, "点検@1", "--collection", "基準") == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["by_type"]["number"]["recall_at_1"] == 1.0
     assert figures["abstained"]["of_unanswerable"] == [1, 1]
+
+
+def test_a_question_without_a_quote_is_none_that_has_no_answer(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = data / "questions.jsonl"
+    file.write_text('{"question": "装置7は何年に1回"}', "utf-8")
+    assert run(data, str(file), "--collection", "基準") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["questions"], figures["recall_at_1"], figures["mrr"]) == (0, None, None)
+    assert figures["abstained"] == {"of_answerable": [0, 1], "of_unanswerable": [0, 0]}
+    assert main(["--data-dir", str(data), "eval", "retrieval", str(file), "--collection", "基準"], lambda *_: 0) == 0
+    assert "@1 -" in capsys.readouterr().out
 
 
 def test_an_unknown_collection_or_file_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

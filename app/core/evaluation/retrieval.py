@@ -41,16 +41,16 @@ def measure(questions: Sequence[Question], search: Search) -> list[Outcome]:
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal rank."""
+    """Recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal rank;
+    None where no question has quotes."""
     ranks = [outcome.rank for outcome in outcomes]
-    count = max(1, len(ranks))
-    recall = {f"recall_at_{depth}": round(sum(0 < rank <= depth for rank in ranks) / count, 4) for depth in DEPTHS}
+    recall = {f"recall_at_{depth}": _mean([0 < rank <= depth for rank in ranks]) for depth in DEPTHS}
     times = sorted(outcome.seconds for outcome in outcomes)
     lengths = [length for outcome in outcomes for length in outcome.lengths]
     return {
         "questions": len(ranks),
         **recall,
-        "mrr": round(sum(1 / rank for rank in ranks if rank) / count, 4),
+        "mrr": _mean([1 / rank if rank else 0.0 for rank in ranks]),
         "seconds_median": round(statistics.median(times), 4) if times else 0.0,
         "seconds_p95": round(times[min(len(times) - 1, int(len(times) * 0.95))], 4) if times else 0.0,
         "passage_characters_median": int(statistics.median(lengths)) if lengths else 0,
@@ -60,3 +60,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def by_category(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     names = sorted({outcome.question.category for outcome in outcomes})
     return {name: summary([one for one in outcomes if one.question.category == name]) for name in names if name}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(statistics.fmean(values), 4) if values else None
