@@ -72,9 +72,8 @@ def _section(one: Section) -> dict[str, Any]:
 
 
 def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
-    questions, rows, scores = found.questions.questions, result.rows, result.likelihoods
-    tokens = sum(one.tokens for one in scores)
-    divergences = [one.divergence for one in scores if one.divergence is not None]
+    questions, rows, scores = found.questions.questions, result.rows, result.scores
+    divergence = scores.divergence if scores else None
     means = {name: comparing.mean(result, questions, measure) for name, measure in MEASURES.items()}
     return dataclasses.asdict(result.system) | {
         "means": {name: _interval(mean.by_question) for name, mean in means.items() if mean is not None},
@@ -86,8 +85,8 @@ def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
         "first_token_s_median": _median(rows, lambda row: row.first_token_s),
         "tokens_per_s_median": _median(rows, lambda row: row.tokens_per_s),
         "memory_bytes": result.memory_bytes,
-        "nll": round(sum(one.nll for one in scores) / tokens, 5) if tokens else None,
-        "kl_divergence": round(sum(divergences) / tokens, 6) if divergences and tokens else None,
+        "nll": round(scores.nll, 5) if scores else None,
+        "kl_divergence": None if divergence is None else round(divergence, 6),
         "answers": [_answer(row) for row in rows],
     }
 

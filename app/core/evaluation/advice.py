@@ -1,22 +1,19 @@
 """What a study advises, in sentences: which system to use, and whether that is more than chance."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from app.core.evaluation import comparing, quant_plan, scale
+from app.core.evaluation import comparing, losses, quant_plan, scale, tables
 from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.losses import Family, Loss
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation, SystemResult
 from app.core.evaluation.study import Contender, Study
-from app.core.training import plots
 from app.core.training.bootstrap import LEAST_UNITS
-from app.core.training.plots import Series
-from app.core.training.scores import ExampleScore
 from app.core.wording import phrase, size
 
 LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
-LOSS_NATS = 0.02  # a token: a quantization that costs more is named (as the gate of a training does)
-DIVERGENCE_NATS = 0.1  # a token from F16: above it the first choice is another one in a fifth of places or more
+DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice differs in a fifth of places or more
 
 
 def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
@@ -123,119 +120,86 @@ def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
     families: dict[str, list[SystemResult]] = {}
     for contender, one in zip(study.contenders, found.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
-    told = [sentence for family in families.values() for sentence in _of_family(found, family)]
-    unpacked = [one for one in study.made if one.form == "folder"]
-    if unpacked and (form := _form_of(study, unpacked[0].source)):
-        told.append(phrase("quant_from_quantized", form=form))
-    rows = tuple(_row(one, family[0]) for family in families.values() for one in family)
-    head = tuple(phrase(f"quant_{name}") for name in _QUANT_HEAD)
-    drawn = plots.plot(
-        phrase("quant_plot"),
-        phrase("quant_gigabytes"),
-        [
-            Series(_family_name(name), style, _losses_by_size(family), has_dots=True)
-            for (name, family), style in zip(families.items(), ("one", "two", "three"), strict=False)
-        ],
-    )
-    return (_section(told, plots_=(drawn,) if drawn else (), tables=(Table(head, rows),)),)
+    several = [family for family in families.values() if len(family) > 1]
+    told = [sentence for family in several for sentence in _of_family(found, family)]
+    if not told and len(found.systems) > 1:  # nothing was measured, or they are different models
+        told = _best_of(found)
+    told += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
+    drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
+    return (_section(told, tuple(drawn), tuple(losses.table(several, found.questions.questions))),)
 
 
-_QUANT_HEAD = ("system", "size", "memory", "speed", "first_token", "nll", "loss", "divergence", "same_first", "score")
+def _family_name(name: str, family: Family) -> str:
+    if name in (quant_plan.BASE, quant_plan.TUNED):
+        return phrase(f"quant_family_{name}")
+    first = family[0].system.name
+    return phrase("quant_family_other", name=first) if len(family) > 1 else first
 
 
-def _losses_by_size(family: Sequence[SystemResult]) -> list[tuple[float, float]]:
-    """Gigabytes and nats a token, of the forms that are one file: beside an adapter the base would be another line."""
-    merged = [one for one in family if not one.system.adapter]
-    return sorted((_gigabytes(one), nll) for one in merged if (nll := _nll(one)) is not None)
-
-
-def _form_of(study: Study, path: str) -> str:
-    return next((one.model.quantization for one in study.contenders if one.model.path == path), "")
-
-
-def _family_name(family: str) -> str:
-    return phrase(f"quant_family_{family if family in (quant_plan.BASE, quant_plan.TUNED) else 'other'}")
-
-
-def _of_family(found: Evaluation, family: Sequence[SystemResult]) -> list[str]:
-    """The smallest that loses nothing that was measured, and what loses."""
-    first, told = family[0], list[str]()
-    losses = {one.system.id: loss for one in family[1:] if (loss := _loss(one, first)) is not None}
-    apart = {one.system.id for one in family[1:] if (_divergence(one) or 0.0) > DIVERGENCE_NATS}
-    good = [
-        one
-        for one in family
-        if losses.get(one.system.id, 0.0) <= LOSS_NATS
-        and one.system.id not in apart
-        and not _is_worse(found, first, one)
-    ]
-    smallest = min(good, key=lambda one: one.system.size_bytes)
-    told.append(phrase("quant_advice", name=smallest.system.name, size=size(smallest.system.size_bytes)))
-    for one in family[1:]:
-        loss = losses.get(one.system.id)
-        if loss is not None and loss > LOSS_NATS:
-            told.append(phrase("quant_loses", name=one.system.name, loss=f"{loss:+.3f}"))
-        elif one.system.id in apart:
-            facts = {"divergence": f"{_divergence(one) or 0:.3f}", "same": f"{_same_first(one) or 0:.0%}"}
-            told.append(phrase("quant_differs", name=one.system.name, **facts))
-        elif _is_worse(found, first, one):
-            told.append(_compared(found, first, one))
+def _of_family(found: Evaluation, family: Family) -> list[str]:
+    """The smallest that can be said to keep its quality, and what is to be said of others; [] nothing was measured."""
+    first, *others = family
+    standings = {one.system.id: _standing(found, first, one) for one in others}
+    if not any(standings.values()):
+        return []
+    kept = [one for one in others if standings[one.system.id] == "keeps"]
+    smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
+    facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
+    key = "quant_advice" if any(one.likelihoods for one in kept) else "quant_advice_scores"
+    if smallest is first:
+        key = "quant_advice_none"
+    told = [phrase(key, measure=phrase(f"measure_{measure_of(found).name}"), **facts)]
+    told += [_said(found, first, one, standings[one.system.id]) for one in others]
     return [one for one in told if one]
 
 
-def _row(one: SystemResult, first: SystemResult) -> tuple[str, ...]:
-    divergence, same = _divergence(one), _same_first(one)
-    speeds = [row.tokens_per_s for row in one.rows if row.tokens_per_s]
-    firsts = [row.first_token_s for row in one.rows if row.first_token_s]
-    scores = [row.marks.score for row in one.rows if row.marks.score is not None]
-    nll, loss = _nll(one), _loss(one, first)
-    return (
-        one.system.name,
-        size(one.system.size_bytes),
-        size(one.memory_bytes) if one.memory_bytes else "-",
-        f"{_mean(speeds):.1f}" if speeds else "-",
-        f"{_mean(firsts):.2f}" if firsts else "-",
-        f"{nll:.4f}" if nll is not None else "-",
-        f"{loss:+.4f}" if loss is not None and one is not first else "-",
-        f"{divergence:.4f}" if divergence is not None else "-",
-        f"{same:.1%}" if same is not None else "-",
-        f"{_mean(scores):.3f}" if scores else "-",
-    )
+def _standing(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
+    """keeps | loses | differs | worse | unclear; "": nothing was measured of both.
+
+    Where no loss was measured, what does not score worse is said to keep its score.
+    """
+    loss, compared = _loss(found, first, one), _comparison(found, first, one, measure_of(found))
+    has_scores = compared is not None and tables.enough(compared.by_question) is not None
+    if loss is not None and loss.verdict == "loses":
+        return "loses"
+    if _divergence(one) > DIVERGENCE_NATS:
+        return "differs"
+    if _verdict(found, first, one, measure_of(found)) == "worse":
+        return "worse"
+    return loss.verdict if loss is not None else "keeps" if has_scores else ""
 
 
-def _nll(one: SystemResult) -> float | None:
-    return _per_token(one, lambda example: example.nll)
+def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: str) -> str:
+    """Nothing of what keeps its quality."""
+    name, loss = one.system.name, _loss(found, first, one)
+    if standing == "worse":
+        return _compared(found, first, one)
+    if standing == "differs":
+        same = one.scores.same_first_share if one.scores else None
+        facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
+        return phrase("quant_differs", name=name, first=first.system.name, **facts)
+    if standing in ("loses", "unclear") and loss is not None:
+        ends = {part: f"{getattr(loss.decisive, part):+.3f}" for part in ("mean", "low", "high")}
+        return phrase(f"quant_{standing}", name=name, **ends)
+    return ""
 
 
-def _divergence(one: SystemResult) -> float | None:
-    """None of what the others are compared with."""
-    return _per_token(one, lambda example: example.divergence)
+def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> Loss | None:
+    """None: of too few questions."""
+    loss = losses.of(first, one, found.questions.questions)
+    return loss if loss is not None and tables.enough(loss.by_question) else None
 
 
-def _same_first(one: SystemResult) -> float | None:
-    return _per_token(one, lambda example: example.same_first)
-
-
-def _per_token(one: SystemResult, of: Callable[[ExampleScore], float | None]) -> float | None:
-    found = [value for example in one.likelihoods if (value := of(example)) is not None]
-    tokens = sum(example.tokens for example in one.likelihoods)
-    return sum(found) / tokens if found and tokens else None
-
-
-def _loss(one: SystemResult, first: SystemResult) -> float | None:
-    nll, before = _nll(one), _nll(first)
-    return nll - before if nll is not None and before is not None else None
-
-
-def _gigabytes(one: SystemResult) -> float:
-    return one.system.size_bytes / 1e9
+def _divergence(one: SystemResult) -> float:
+    """Nats a token; 0 where it was not measured."""
+    return (one.scores.divergence if one.scores else None) or 0.0
 
 
 # ------------------------------------------------------------------------- private
 
 
-def _section(told: Sequence[str], plots_: tuple[str, ...] = (), tables: tuple[Table, ...] = ()) -> Section:
-    return Section(phrase("advice_title"), tuple(told), plots_, tables)
+def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[Table, ...] = ()) -> Section:
+    return Section(phrase("advice_title"), tuple(told), plots, found)
 
 
 def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
@@ -248,13 +212,5 @@ def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measu
     return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
 
 
-def _is_worse(found: Evaluation, first: SystemResult, second: SystemResult) -> bool:
-    return _verdict(found, first, second, measure_of(found)) == "worse"
-
-
 def _comparison(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> Comparison | None:
     return comparing.compare(first, second, found.questions.questions, measure)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

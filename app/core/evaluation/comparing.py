@@ -154,6 +154,12 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
     )
 
 
+def groups_of(questions: Sequence[Question]) -> list[str]:
+    """Of each question, with which others it is drawn; [] where each stands for itself."""
+    groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
+    return groups if len(set(groups)) < len(groups) else []
+
+
 def _verdict(by_question: Interval, by_group: Interval | None, *, is_less_better: bool) -> Verdict:
     """Few groups say nothing of chance; then the questions decide alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
@@ -164,9 +170,8 @@ def _verdict(by_question: Interval, by_group: Interval | None, *, is_less_better
 
 def _intervals(values: Sequence[float], questions: Sequence[Question]) -> tuple[Interval, Interval | None]:
     """By question, and by group unless each question is one."""
-    groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
-    is_grouped = len(set(groups)) < len(groups)
-    return bootstrap.of_mean(values), bootstrap.of_mean(values, groups) if is_grouped else None
+    groups = groups_of(questions)
+    return bootstrap.of_mean(values), bootstrap.of_mean(values, groups) if groups else None
 
 
 def _by_question(result: SystemResult, measure: Measure) -> dict[str, float]:

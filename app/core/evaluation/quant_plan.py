@@ -84,10 +84,12 @@ def _whole(source: Source, folder: Path, cache: Path, made: dict[str, Made]) -> 
         return model.path
     unpacked = source.folder
     if unpacked is None:
-        unpacked = cache / bases.sha256_of(model)[:16]
+        sha256 = bases.sha256_of(model)
+        unpacked = cache / sha256[:16]
         made[str(unpacked)] = Made(
-            str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, FORMS["F16"])
-        )
+            str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, FORMS["F16"]),
+            source_form=model.quantization, source_sha256=sha256,
+        )  # fmt: skip
     whole = folder / "base-F16.gguf"
     made[str(whole)] = Made(str(whole), "F16", str(unpacked), size_bytes=_size(source, FORMS["F16"]))
     return str(whole)

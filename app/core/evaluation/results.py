@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.core.evaluation.records import QuestionSet
-from app.core.training.scores import ExampleScore
+from app.core.training.scores import ExampleScore, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,12 @@ class SystemResult:
     system: System
     rows: tuple[Row, ...]
     likelihoods: tuple[ExampleScore, ...] = ()
-    memory_bytes: int = 0  # what answering takes (`app.core.fit`); 0: not known
+    memory_bytes: int = 0  # what answering takes (forecast by `app.core.fit`); 0: not known
+
+    @property
+    def scores(self) -> Scores | None:
+        """Of the references together; None where they were not measured."""
+        return Scores(self.likelihoods) if self.likelihoods else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from app.core.evaluation.grids import WORDS, Column, Grid, Share, Value
 from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation, Row, SystemResult
 from app.core.training.bootstrap import LEAST_UNITS, Interval
-from app.core.training.scores import ExampleScore
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
@@ -162,7 +161,7 @@ def documents(evaluation: Evaluation) -> Grid:
 
 
 def models(evaluation: Evaluation) -> Grid:
-    """Likelihoods, speed and memory."""
+    """Likelihoods, speed and memory, which is forecast."""
     word = _words()
     columns = [
         Column(word["system"]),
@@ -174,11 +173,12 @@ def models(evaluation: Evaluation) -> Grid:
     columns += [Column(word["memory"], 2), Column(word["size"], 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
-        same = _per_token(result.likelihoods, lambda one: one.same_first)
+        scores = result.scores
+        same = scores.same_first_share if scores else None
         return (
             result.system.name,
-            _per_token(result.likelihoods, lambda one: one.nll),
-            _per_token(result.likelihoods, lambda one: one.divergence),
+            scores.nll if scores else None,
+            scores.divergence if scores else None,
             None if same is None else 100 * same,
             _mean(result.rows, _seconds),
             _mean(result.rows, lambda row: row.first_token_s or None),
@@ -188,8 +188,10 @@ def models(evaluation: Evaluation) -> Grid:
         )
 
     rows = tuple(map(row_of, evaluation.systems))
-    has_likelihoods = any(result.likelihoods for result in evaluation.systems)
-    return grids.without_empty(Grid(tuple(columns), rows, (word["note_nll"],) if has_likelihoods else ()))
+    known = [result.scores for result in evaluation.systems if result.scores is not None]
+    notes = [word["note_nll"]] if known else []
+    notes += [word["note_divergence"]] if any(scores.divergence is not None for scores in known) else []
+    return grids.without_empty(Grid(tuple(columns), rows, tuple(notes)))
 
 
 # --------------------------------------------------------------------- differences
@@ -221,11 +223,11 @@ def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
     rows: list[tuple[Value, ...]] = []
     for pair in found:
         one = pair.comparison
-        intervals = (one.by_question.mean, _enough(one.by_question), _enough(one.by_group))
+        intervals = (one.by_question.mean, enough(one.by_question), enough(one.by_group))
         counts = (one.wins, one.ties, one.losses)
         rows.append((pair.result.system.name, *intervals, *counts, word[f"verdict_{one.verdict}"]))
     notes = [word["note_difference"].format(first=evaluation.systems[0].system.name)]
-    if any(pair.comparison.by_group is not None and not _enough(pair.comparison.by_group) for pair in found):
+    if any(pair.comparison.by_group is not None and not enough(pair.comparison.by_group) for pair in found):
         notes.append(word["note_few_groups"].format(least=LEAST_UNITS))
     if len(found) > 1:
         notes.append(word["note_several"].format(count=len(found)))
@@ -248,6 +250,11 @@ def categories(evaluation: Evaluation) -> Grid:
             values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
             rows.append((name or word["nothing"], len(asked), result.system.name, *values))
     return Grid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
+
+
+def enough(one: Interval | None) -> Interval | None:
+    """None where too few were drawn: it would be too narrow to be shown."""
+    return one if one is not None and one.units >= LEAST_UNITS else None
 
 
 # ------------------------------------------------------------------------- private
@@ -275,12 +282,7 @@ def _with_interval(result: SystemResult, questions: Iterable[Question], measure:
     found = comparing.mean(result, questions, measure)
     if found is None:
         return None, None, None
-    return found.by_question.mean, _enough(found.by_question), found.spread
-
-
-def _enough(one: Interval | None) -> Interval | None:
-    """None where too few were drawn: it would be too narrow."""
-    return one if one is not None and one.units >= LEAST_UNITS else None
+    return found.by_question.mean, enough(found.by_question), found.spread
 
 
 def _size(result: SystemResult) -> float | None:
@@ -318,10 +320,3 @@ def _share(rows: Sequence[Row], claim: Callable[[Row], bool]) -> Share | None:
 
 def _fmean(values: Iterable[float]) -> float:
     return statistics.fmean(values)
-
-
-def _per_token(scores: Sequence[ExampleScore], of: Callable[[ExampleScore], float | None]) -> float | None:
-    """Of all tokens; None where it is not known of every example."""
-    values, tokens = [of(one) for one in scores], sum(one.tokens for one in scores)
-    known = [value for value in values if value is not None]
-    return sum(known) / tokens if tokens and len(known) == len(values) else None

@@ -22,12 +22,11 @@ def system(number: int, name: str, **others: object) -> System:
     return dataclasses.replace(System(f"s{number}", name, "/m.gguf", "モデル"), **others)  # type: ignore[arg-type]
 
 
-def result(of: System, scores: Sequence[float], nll: float = 0.0, divergence: float | None = None) -> SystemResult:
+def result(of: System, scores: Sequence[float | None], likelihoods: tuple[ExampleScore, ...] = ()) -> SystemResult:
     rows = tuple(
-        Row(f"q{at}", 0, "答え", "answered", Marks(score=score), Judgement(round(3 * score)), 1.0, 0.1, 10)
+        Row(f"q{at}", 0, "答え", "answered", Marks(score), None if score is None else Judgement(round(3 * score)), 1.0)
         for at, score in enumerate(scores)
     )
-    likelihoods = (ExampleScore(1, 100, 100 * nll, divergence and 100 * divergence, 80),) if nll else ()
     return SystemResult(of, rows, likelihoods)
 
 
@@ -124,41 +123,133 @@ def test_a_judge_decides_only_where_it_is_trusted() -> None:
 # ------------------------------------------------------------------- quantizations
 
 
-def forms(*losses: tuple[str, int, float, float | None]) -> tuple[list[Contender], Evaluation]:
+def measured(
+    nll: float, divergence: float | None = None, noise: float = 0.0, width: int = 1
+) -> tuple[ExampleScore, ...]:
+    """Of each question, 100 tokens. `noise`: nats a token, up and down by turns of `width` questions."""
+    return tuple(
+        ExampleScore(
+            number, 100, 100 * (nll + noise * (-1) ** (number // width)), divergence and 100 * divergence,
+            None if divergence is None else 80,
+        )
+        for number in range(1, COUNT + 1)
+    )  # fmt: skip
+
+
+Form = tuple[str, int, tuple[ExampleScore, ...]]
+
+
+def forms(*found: Form, scores: Sequence[float | None] = (0.5,) * COUNT) -> tuple[list[Contender], Evaluation]:
     contenders, results = [], []
-    for number, (form, size, nll, divergence) in enumerate(losses, start=1):
+    for number, (form, size, likelihoods) in enumerate(found, start=1):
         one = system(number, f"元のモデル {form}", quantization=form, size_bytes=size)
         contenders.append(Contender(one, model(form), family="base"))
-        results.append(result(one, steady(0.5), nll, divergence))
+        results.append(result(one, scores, likelihoods))
     return contenders, evaluation(*results)
 
 
-def test_the_smallest_form_that_loses_nothing_is_advised() -> None:
+def test_the_smallest_form_that_keeps_its_quality_is_advised() -> None:
     found = forms(
-        ("F16", 160, 2.0, None), ("Q8_0", 85, 2.001, 0.001), ("Q5_K_M", 58, 2.01, 0.02), ("Q4_K_M", 49, 2.05, 0.08)
+        ("F16", 160, measured(2.0)),
+        ("Q8_0", 85, measured(2.001, 0.001, 0.01)),
+        ("Q5_K_M", 58, measured(2.01, 0.02, 0.01)),
+        ("Q4_K_M", 49, measured(2.05, 0.08, 0.01)),
     )
-    sentences = told("quantizations", *found)
-    assert "「元のモデル Q5_K_M」" in sentences[0]
-    assert sentences[1] == "「元のモデル Q4_K_M」は、模範解答の損失が 1 トークンあたり +0.050 nat 増えます。"
+    first, second = told("quantizations", *found)
+    assert first.startswith("「元のモデル Q5_K_M」")
+    assert "いちばん小さな形式です" in first
+    assert second.startswith(
+        "「元のモデル Q4_K_M」は、模範解答の損失が 1 トークンあたり +0.050 nat 増えます（95 % 区間 +0.04"
+    )
+
+
+@pytest.mark.parametrize("nll", [2.05, 2.01, 1.99])
+def test_a_loss_that_may_be_chance_neither_loses_nor_keeps(nll: float) -> None:
+    first, second = told("quantizations", *forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(nll, 0.01, 0.4))))
+    assert first == "「元のモデル F16」より小さくて、品質を保つと言える形式はありません。"
+    assert second.startswith("「元のモデル Q4_K_M」が品質を保つかは、まだ言えません")
+
+
+def test_losses_of_one_document_count_together() -> None:
+    contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.04, 0.01, 0.05, width=8)))
+    assert "増えます" in told("quantizations", contenders, found)[1]
+    asked = tuple(
+        dataclasses.replace(one, group=f"文書 {number // 8}")
+        for number, one in enumerate(found.questions.questions, start=1)
+    )
+    grouped = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
+    assert "まだ言えません" in told("quantizations", contenders, grouped)[1]
+    (section,) = advice.sections(study("quantizations", contenders), Path(), grouped)
+    assert "95 % 区間（文書などのまとまりごと）" in section.tables[0].head
 
 
 def test_a_form_that_answers_otherwise_is_not_advised_though_its_loss_is_lower() -> None:
-    sentences = told("quantizations", *forms(("F16", 160, 2.0, None), ("Q4_K_M", 49, 1.8, 0.3)))
-    assert "「元のモデル F16」" in sentences[0]
-    assert "違う答え方" in sentences[1]
+    first, second = told("quantizations", *forms(("Q8_0", 160, measured(2.0)), ("Q4_K_M", 49, measured(1.8, 0.3))))
+    assert "品質を保つと言える形式はありません" in first
+    assert (
+        second
+        == "「元のモデル Q4_K_M」は、「元のモデル Q8_0」とは違う答え方をします（KL 0.300 nat、第一候補の一致 80%）。"
+    )
 
 
-def test_what_was_unpacked_from_a_quantized_file_is_said_to_be() -> None:
-    contenders, found = forms(("F16", 160, 2.0, None), ("Q4_K_M", 49, 2.0, 0.001))
-    contenders[1] = dataclasses.replace(contenders[1], model=model("Q4_K_M", "/starter.gguf"))
-    made = (Made("/bases/1", "folder", "/starter.gguf", is_shared=True),)
+def test_a_form_that_scores_worse_is_not_advised_though_it_loses_nothing() -> None:
+    contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.0, 0.01)))
+    worse = dataclasses.replace(found.systems[1], rows=result(contenders[1].system, [0.2] * COUNT).rows)
+    sentences = told("quantizations", contenders, dataclasses.replace(found, systems=(found.systems[0], worse)))
+    assert "品質を保つと言える形式はありません" in sentences[0]
+    assert "より悪いと言えます" in sentences[1]
+
+
+def test_without_references_scores_alone_show_no_quality_that_is_kept() -> None:
+    (sentence,) = told("quantizations", *forms(("F16", 160, ()), ("Q4_K_M", 49, ())))
+    assert "得点が下がるとは言えない形式のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
+    assert "損失は測っていない" in sentence
+
+
+@pytest.mark.parametrize("likelihoods", [(), measured(2.0)[:4]])
+def test_where_nothing_was_measured_no_form_is_advised(likelihoods: tuple[ExampleScore, ...]) -> None:
+    unmarked = forms(("F16", 160, likelihoods), ("Q4_K_M", 49, likelihoods), scores=(None,) * COUNT)
+    (sentence,) = told("quantizations", *unmarked)
+    assert "どの構成が良いかを言えません" in sentence
+
+
+def given(*found: tuple[str, str]) -> tuple[list[Contender], Evaluation]:
+    """Files of a user: names and families."""
+    systems = [system(number, name, size_bytes=number) for number, (name, _) in enumerate(found, start=1)]
+    contenders = [Contender(one, model(), family=family) for one, (_, family) in zip(systems, found, strict=True)]
+    return contenders, evaluation(*(result(one, steady(0.5), measured(2.0)) for one in systems))
+
+
+def test_different_models_are_no_forms_of_one() -> None:
+    sentences = told("quantizations", *given(("甲 Q8_0", "a"), ("乙 Q4_K_M", "b")))
+    assert not any("形式" in one for one in sentences)
+    assert "いちばん良かったのは" in sentences[0]
+
+
+def test_every_family_is_drawn_under_a_name_of_its_own() -> None:
+    files = [(f"{name} {form}", name) for name in "甲乙丙丁" for form in ("Q8_0", "Q4_K_M")]
+    contenders, found = given(*files, ("戊 F16", "戊"))
+    (section,) = advice.sections(study("quantizations", contenders), Path(), found)
+    drawn = "".join(section.plots)
+    assert [f">{name} Q8_0 ほか</text>" in drawn for name in "甲乙丙丁"] == [True] * 4
+    assert ">戊 F16</text>" in drawn
+
+
+def test_what_was_unpacked_from_a_quantized_file_is_said_to_be_also_where_that_form_is_not_compared() -> None:
+    contenders, found = forms(("F16", 160, measured(2.0)), ("Q8_0", 49, measured(2.0, 0.001)))
+    made = (Made("/bases/1", "folder", "/starter.gguf", is_shared=True, source_form="Q4_K_M"),)
     assert "元のファイルは Q4_K_M です" in told("quantizations", contenders, found, made)[-1]
 
 
-def test_the_table_of_forms_has_what_each_costs() -> None:
-    contenders, found = forms(("F16", 160, 2.0, None), ("Q4_K_M", 49, 2.05, 0.08))
+def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
+    contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.05, 0.08, 0.01)))
     (section,) = advice.sections(study("quantizations", contenders), Path(), found)
     (table,) = section.tables
-    assert [len(row) for row in table.rows] == [len(table.head)] * 2
-    assert table.rows[1][5:9] == ("2.0500", "+0.0500", "0.0800", "80.0%")
+    assert table.rows[0][:3] == ("元のモデル Q4_K_M", "元のモデル F16", "+0.0500")
+    assert table.rows[0][3].startswith("+0.04")
     assert section.plots[0].startswith("<svg")
+    few = dataclasses.replace(
+        found, systems=tuple(result(one.system, [0.5] * COUNT, one.likelihoods[:4]) for one in found.systems)
+    )
+    (section,) = advice.sections(study("quantizations", contenders), Path(), few)
+    assert "95 % 区間（質問ごと）" not in section.tables[0].head

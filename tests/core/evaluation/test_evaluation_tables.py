@@ -193,7 +193,7 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
 def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     bare = with_rows(by_rules, Row("q1", 1, "答え", "answered", Marks(score=1.0)))
     assert grids.shown(tables.documents(bare)).head == ("構成",)
-    assert grids.shown(tables.models(bare)).head == ("構成", "メモリ（GB）", "大きさ（GB）")
+    assert grids.shown(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
     assert "得点の標準偏差（シード間）" not in grids.shown(tables.means(bare)).head
     assert "エラー" not in grids.shown(tables.marks(bare)).head
 
@@ -205,6 +205,21 @@ def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:
         "1.800",
         "1.800",
     ]
+
+
+def test_divergence_is_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of_the_model(judged: Evaluation) -> None:
+    known = tuple(dataclasses.replace(one, divergence=2.0, same_first=30) for one in judged.systems[1].likelihoods)
+    partly = (*known[:-1], dataclasses.replace(known[-1], divergence=None, same_first=None))
+    likelihoods = (judged.systems[0].likelihoods, known, partly)
+    systems = tuple(
+        dataclasses.replace(one, likelihoods=some) for one, some in zip(judged.systems, likelihoods, strict=False)
+    )
+    grid = tables.models(dataclasses.replace(judged, systems=systems))
+    rows = shown(grid)
+    assert [row["KL（nat/トークン）"] for row in rows] == ["-", "0.0500", "-"]
+    assert [row["首位の一致（%）"] for row in rows] == ["-", "75.0", "-"]
+    assert any("最初の構成（KL が「-」のもの）" in note for note in grid.notes)
+    assert not any("KL" in note for note in tables.models(judged).notes)
 
 
 def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict(judged: Evaluation) -> None:
