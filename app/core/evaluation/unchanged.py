@@ -8,7 +8,7 @@ from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.errors import AppError
 from app.core.evaluation import contending, steps
-from app.core.evaluation.study import Contender, Study
+from app.core.evaluation.study import Contender, Made, Study
 from app.core.training import bases
 
 
@@ -38,8 +38,12 @@ def require(study: Study, folder: Path, count: int, database: Path) -> None:
     for path in dict.fromkeys(steps.root_of(study, one.model.path) for one in waiting):
         if path in known:
             _require_model(study, known[path])
+    making = steps.to_make(study, folder, count)
+    for made in making:
+        if made.source_sha256 and made.source not in known:
+            _require_source(study, made)
     used = {one.system.adapter: one.system.adapter_sha256 for one in waiting}
-    used |= {one.adapter: one.adapter_sha256 for one in steps.to_make(study, folder, count)}
+    used |= {one.adapter: one.adapter_sha256 for one in making}
     for path, sha256 in used.items():
         if sha256 and contending.adapter_sha256(path) != sha256:
             raise AppError("evaluation_adapter_changed", id=study.id, path=path)
@@ -61,4 +65,15 @@ def _require_model(study: Study, one: Contender) -> None:
     if not one.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
         return
     if bases.sha256_of(one.model) != one.system.model_sha256:
+        raise AppError("evaluation_model_changed", id=study.id, path=str(path))
+
+
+def _require_source(study: Study, made: Made) -> None:
+    """What is unpacked stands under the hash of its file for others too, so the file is always read."""
+    path = Path(made.source)
+    try:
+        is_same = bases.file_sha256(path) == made.source_sha256
+    except OSError as error:
+        raise AppError("model_missing", path=str(path)) from error
+    if not is_same:
         raise AppError("evaluation_model_changed", id=study.id, path=str(path))

@@ -1,6 +1,7 @@
 """Which forms are made of what: everything from one F16 file, and what is there already is not made again."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,8 @@ def test_a_quantized_file_is_unpacked_once_and_stands_for_its_own_form(quantized
     assert [one.model.path == quantized.model.path for one in plan.contenders] == [False, False, True]
     assert [(made.form, made.is_shared) for made in plan.made] == [("folder", True), ("F16", False), ("Q8_0", False)]
     assert plan.made[1].source == plan.made[0].path
+    sha256 = hashlib.sha256(Path(quantized.model.path).read_bytes()).hexdigest()
+    assert (plan.made[0].source_form, plan.made[0].source_sha256) == ("Q4_K_M", sha256)
 
 
 def test_with_an_adapter_the_merged_forms_and_the_unmerged_one_are_compared(quantized: Source, tmp_path: Path) -> None:

@@ -122,6 +122,22 @@ def test_what_a_form_is_made_of_is_looked_at_too(desk: Desk) -> None:
     assert desk.trouble(two) == "evaluation_model_changed"
 
 
+def test_a_file_that_forms_are_unpacked_from_is_looked_at_though_it_is_not_compared(desk: Desk, tmp_path: Path) -> None:
+    one = desk.study()
+    unpacked, form = tmp_path / "bases" / "1", str(desk.folder / "models" / "form.gguf")
+    first, sha256 = one.contenders[0], one.contenders[0].system.model_sha256
+    contenders = (dataclasses.replace(first, model=dataclasses.replace(first.model, path=form)),)
+    folder = Made(str(unpacked), "folder", str(desk.path), is_shared=True, source_form="Q4_K_M", source_sha256=sha256)
+    two = dataclasses.replace(one, contenders=contenders, made=(folder, Made(form, "F16", str(unpacked))))
+    assert desk.trouble(two) == ""
+    desk.path.write_bytes(b"others!")
+    assert desk.trouble(two) == "evaluation_model_changed"
+    desk.path.unlink()
+    assert desk.trouble(two) == "model_missing"
+    unpacked.mkdir(parents=True)  # the file is not needed any more
+    assert desk.trouble(two) == ""
+
+
 def test_documents_that_came_changed_or_went_are_refused(desk: Desk, tmp_path: Path) -> None:
     library = Library.open(desk.database)
     collection, other = library.add_collection("基準"), library.add_collection("別")
