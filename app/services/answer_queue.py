@@ -16,7 +16,7 @@ TRIES = 2  # of a question at which the engine dies: whatever else has killed it
 DEATHS_MOST = 4  # of the engine one after another: more are no fault of one question
 # What one question can do; everything else would happen to the next one too.
 _OF_ONE_QUESTION = frozenset({"context_full", "decode_failed", "text_unreadable"})
-_DEATHS = frozenset({"engine_died", "engine_hung"})
+DEATHS = frozenset({"engine_died", "engine_hung"})  # not the question's doing, as far as anybody knows
 
 
 class AnswerQueue(QObject):
@@ -125,7 +125,7 @@ class AnswerQueue(QObject):
         self._next()
 
     def _on_failed(self, error: AppError) -> None:
-        is_death = error.code in _DEATHS
+        is_death = error.code in DEATHS
         self._deaths += is_death
         if is_death and self._tries < TRIES and self._deaths <= DEATHS_MOST:
             self._forget_run()

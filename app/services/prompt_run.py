@@ -18,12 +18,9 @@ from app.core.settings import Settings
 from app.core.training import bases
 from app.engine.messages import AdapterUse
 from app.services import background
-from app.services.answer_queue import AnswerQueue
+from app.services.answer_queue import DEATHS, AnswerQueue
 from app.services.answer_run import AnswerRequest, Outcome, in_force
 from app.services.engine import EngineClient
-
-_DEATHS = ("engine_died", "engine_hung")  # not the prompt's doing: asked again the next time
-
 
 LIKELIEST = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
 
@@ -113,7 +110,7 @@ class PromptRun(QObject):
 
     def _on_refused(self, key: str, error: AppError) -> None:
         reply = Reply("", "failed", error_code=error.code)
-        if error.code in _DEATHS:
+        if error.code in DEATHS:  # asked again the next time
             assert self._journal is not None
             self._journal.replies[key] = reply
         else:

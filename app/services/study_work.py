@@ -23,7 +23,7 @@ from app.engine.messages import AdapterUse
 from app.engine.quantize_job import Quantize
 from app.engine.score_job import Score
 from app.services import background, batch
-from app.services.answer_queue import AnswerQueue
+from app.services.answer_queue import DEATHS, AnswerQueue
 from app.services.answer_run import AnswerRequest, Outcome, in_force
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient
@@ -151,7 +151,11 @@ class TrainingWork(Work):
 
 
 class AnswersWork(Work):
-    """Every question of the set to one system with one seed, each answer on the disk before the next is asked."""
+    """Every question of the set to one system with one seed, each answer on the disk before the next is asked.
+
+    Where the engine has died is no answer: it ends with AppError("evaluation_unanswered"), and the next time these are
+    asked again.
+    """
 
     def __init__(self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, parent: QObject) -> None:
         super().__init__(parent)
@@ -160,6 +164,7 @@ class AnswersWork(Work):
         self._questions = questions
         self._tools = tools
         self._journal: Journal | None = None
+        self._died_at: list[int] = []
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(tools.engine, tools.template, self._request_of, self, tools.embedding)
@@ -211,6 +216,9 @@ class AnswersWork(Work):
         self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._step.contender.label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
+        if error.code in DEATHS:
+            self._died_at.append(line)
+            return
         self._keep(batch.refused(line, error, self._step.contender.model, self._step.contender.label))
 
     def _keep(self, result: Result) -> None:
@@ -232,7 +240,13 @@ class AnswersWork(Work):
         if error is None and (self._is_stopped or self._queue.pending):
             self.stopped.emit()
         else:
-            self.ended.emit(error)
+            self.ended.emit(error or self._unanswered())
+
+    def _unanswered(self) -> AppError | None:
+        died_at, name = self._died_at, self._step.contender.system.name
+        if not died_at:
+            return None
+        return AppError("evaluation_unanswered", id=self._study.id, name=name, count=len(died_at), number=died_at[0])
 
 
 class PromptsWork(Work):

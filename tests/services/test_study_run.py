@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -118,7 +120,7 @@ def test_each_seed_is_asked_for_itself(desk: Desk) -> None:
 
 def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
     desk.study(
-        judged(3), judged(0), judged(7), "!say 点なし", "空の答え !say \n以上", "!crash", judge=desk.model,
+        judged(3), judged(0), judged(7), "!say 点なし", "空の答え !say \n以上", "長" * 9000, judge=desk.model,
     )  # fmt: skip
     found = desk.result()
     scored = [(row.judgement.score, row.judgement.trouble) for row in found.systems[0].rows if row.judgement]
@@ -217,6 +219,24 @@ def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Des
     assert error.code == "out_of_memory"
     studies.hold(desk.folder).release()
     assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_again(desk: Desk) -> None:
+    desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
+    run, kills = desk.run(), list[int]()
+
+    def kill_twice(text: str) -> None:
+        if len(kills) < 2 and text == "!":
+            kills.append(desk.scene.engine.pid)
+            os.kill(kills[-1], signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill_twice(getattr(event, "text", "")))
+    error: AppError = desk.ended(run.failed, run.start)
+    assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 1, 2)
+    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1, 3]
+    rows = desk.result().systems[0].rows
+    assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
 
 
 def test_two_do_not_work_on_one_study(desk: Desk) -> None:
