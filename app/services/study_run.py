@@ -1,5 +1,6 @@
 """A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core.copying import require_space
 from app.core.errors import AppError
-from app.core.evaluation import concluding, steps, unchanged
+from app.core.evaluation import concluding, judging, steps, unchanged
 from app.core.evaluation import study as studies
 from app.core.evaluation.concluding import Judged, ToJudge
 from app.core.evaluation.records import QuestionSet
@@ -181,7 +182,9 @@ class StudyRun(QObject):
     def _judge(self, asked: ToJudge) -> None:
         study = self._plan()[0]
         assert study.judge is not None
-        job = PromptJob(study.judge, self._tools.settings, asked.prompts, self._folder / studies.JUDGED)
+        # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
+        settings = dataclasses.replace(self._tools.settings, context_tokens=judging.CONTEXT_TOKENS)
+        job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
         work = PromptsWork(job, self._tools, self)
 
         def conclude() -> None:

@@ -26,8 +26,6 @@ Asked = JudgePrompt | Judgement
 
 # Questions whose reference is made wrong in every way, to see what the judge notices.
 CALIBRATED = 20
-# That a judge is shown where the question has no gold quotes: the first that the answer cites.
-PASSAGES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +118,7 @@ def _cases(study: Study, questions: QuestionSet) -> tuple[Case, ...]:
 
 def _to_judge(question: Question, result: Result, preset: str) -> Asked:
     """An answer that failed is none: it has 0, as by the rules."""
-    claims = result.grounding.claims if result.grounding else ()
-    cited = dict.fromkeys(number for claim in claims for number in claim.sources)
-    passages = [result.sources[number - 1].text for number in list(cited)[:PASSAGES]] if not question.gold else []
+    passages = [] if question.gold else judging.cited([result])
     return judging.request(question, result.answer, passages, preset)
 
 

@@ -12,10 +12,11 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.batch.results import Result
 from app.core.evaluation import replies
 from app.core.evaluation.records import Question
 from app.core.evaluation.replies import Prompt
@@ -26,6 +27,8 @@ PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
 SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
 REASON_CHARACTERS = 120
+PASSAGES = 2  # of an answer's sources
+CONTEXT_TOKENS = 12_288  # two answers, their sources and what is asked: 11,000 characters, a token each; and the reply
 MAX_TOKENS = replies.most_tokens(REASON_CHARACTERS)
 _READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
 
@@ -41,14 +44,15 @@ class JudgePrompt(Prompt):
 class Preference:
     """Of two answers, by one judge, or without any where they are the same or one is empty."""
 
-    winner: str | None  # a | b | tie; None: unreadable
+    winner: str | None  # a | b | tie; None: nobody can say, or it is unreadable
     is_consistent: bool = True  # False: another order gave another winner, which makes a tie
 
 
 def request(
     question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
 ) -> JudgePrompt | Judgement:
-    """What to ask, or the score of an answer of which nobody need be asked: an empty one has 0.
+    """What to ask, or the score of an answer of which nobody need be asked: an empty one has 0, and one of which there
+    is nothing to hold it against has none.
 
     `passages`: of the documents, beside the question's gold quotes; the preset of the paper shows neither. Of a longer
     answer than `answer_characters` (judge.toml: 3,000; paper 1,000) the end is left out. Raises KeyError for a preset
@@ -58,6 +62,8 @@ def request(
     answer = answer.strip()
     if not answer:
         return Judgement(0, trouble="empty")
+    if chosen["has_reference"] and not _is_anything_known(question, passages):
+        return Judgement(None, trouble="unknown")
     shown = answer[: chosen["answer_characters"]]
     cut = len(answer) - len(shown)
     blocks = _known(question, passages, chosen) if chosen["has_reference"] else [_framed("question", question.text)]
@@ -86,12 +92,17 @@ def read(text: str, cut_characters: int = 0) -> Judgement:
 def pair_requests(
     question: Question, answer_a: str, answer_b: str, passages: Sequence[str] = ()
 ) -> tuple[JudgePrompt, JudgePrompt] | Preference:
-    """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same."""
+    """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same.
+
+    None wins where there is nothing to hold them against.
+    """
     a, b = answer_a.strip(), answer_b.strip()
     if a == b:
         return Preference("tie")
     if not a or not b:
         return Preference("a" if a else "b")
+    if not _is_anything_known(question, passages):
+        return Preference(None)
     return _pair(question, (a, b), passages), _pair(question, (b, a), passages)
 
 
@@ -102,6 +113,20 @@ def pair_read(text_ab: str, text_ba: str) -> Preference:
         return Preference(None)
     by_order = (("tie", "a", "b")[first], ("tie", "b", "a")[second])
     return Preference(by_order[0]) if by_order[0] == by_order[1] else Preference("tie", is_consistent=False)
+
+
+def cited(results: Iterable[Result]) -> list[str]:
+    """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known."""
+    found = []
+    for result in results:
+        claims = result.grounding.claims if result.grounding else ()
+        numbers = dict.fromkeys(number for claim in claims for number in claim.sources)
+        found += [result.sources[number - 1].text for number in list(numbers)[:PASSAGES]]
+    return found
+
+
+def _is_anything_known(question: Question, passages: Sequence[str]) -> bool:
+    return not question.is_answerable or bool(question.reference.strip() or question.gold or passages)
 
 
 def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:

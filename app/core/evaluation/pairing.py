@@ -33,8 +33,9 @@ def asked(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, Pai
             before = steps.answers_of(folder, systems[0], seed)
             after = steps.answers_of(folder, other, seed)
             for number, question in enumerate(questions.questions, start=1):
-                pair = judging.pair_requests(question, before[number].answer, after[number].answer)
-                found[other, seed, number] = pair
+                one, two = before[number], after[number]
+                passages = [] if question.gold else judging.cited([one, two])
+                found[other, seed, number] = judging.pair_requests(question, one.answer, two.answer, passages)
     return found
 
 

@@ -47,7 +47,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A model's score of one answer. `trouble`: empty (never asked) | unreadable | failed; "": none."""
+    """A model's score of one answer. `trouble`: empty, unknown (nobody was asked) | unreadable | failed; "": none."""
 
     score: int | None  # 0 to 3; None: there is none
     reason: str = ""

@@ -1,5 +1,6 @@
 """What a judge is asked, what cannot get out of its frame, and what is read from whatever it writes."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -46,6 +47,16 @@ def frame(text: str, mark: str) -> str:
 # ------------------------------------------------------------------------------------------------ what is asked
 
 
+def test_without_anything_to_hold_an_answer_against_nobody_is_asked() -> None:
+    bare = Question("q", "かぶりは？")
+    assert judging.request(bare, "100 mm") == Judgement(None, trouble="unknown")
+    assert judging.pair_requests(bare, "100 mm", "70 mm") == Preference(None)
+    assert isinstance(judging.request(bare, "100 mm", preset="paper-2603.18037"), JudgePrompt)
+    assert isinstance(judging.request(bare, "100 mm", ["かぶりは 100 mm とする。"]), JudgePrompt)
+    absent = dataclasses.replace(bare, is_answerable=False)
+    assert isinstance(judging.request(absent, "100 mm"), JudgePrompt)
+
+
 def test_the_judge_sees_question_reference_sources_and_the_answer_last() -> None:
     text = asked("18N/mm²です。", passages=("養生は5日以上とする。",)).question
     assert frame(text, "質問") == QUESTION.text
@@ -88,9 +99,9 @@ def test_sources_are_shown_once_gold_first_and_not_without_end() -> None:
 
 
 def test_what_is_not_known_has_no_frame() -> None:
-    made = judging.request(Question("q", "質問文"), "答え")
+    made = judging.request(Question("q", "質問文", "正解"), "答え")
     assert isinstance(made, JudgePrompt)
-    assert re.findall(r"^<(\w+)>$", made.question, re.MULTILINE) == ["質問", "回答"]
+    assert re.findall(r"^<(\w+)>$", made.question, re.MULTILINE) == ["質問", "正解例", "回答"]
 
 
 def test_the_judge_is_told_that_the_documents_have_no_answer() -> None:

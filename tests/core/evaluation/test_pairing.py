@@ -6,6 +6,7 @@ import pytest
 
 from app.core.batch.journal import Head, Journal
 from app.core.batch.results import Result
+from app.core.documents.grounding import Claim, Grounding, Source
 from app.core.evaluation import judging, pairing, steps
 from app.core.evaluation import study as studies
 from app.core.evaluation.judging import JudgePrompt
@@ -60,6 +61,23 @@ def test_answers_that_are_the_same_or_none_are_not_asked_about(folder: Path) -> 
     pairs = pairing.asked(study(), folder, QUESTIONS)
     assert [isinstance(pair, judging.Preference) for pair in pairs.values()] == [True, True, False, False, False, False]
     assert len(list(pairing.prompts(pairs))) == 2 * (COUNT - 2)
+
+
+def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path: Path) -> None:
+    asked = QuestionSet("試験", 1, "", (Question("q1", "かぶりは？"), Question("q2", "根入れは？")))
+    studies.create(tmp_path / "x", study(), asked)
+    for system, text in zip(SYSTEMS, ("かぶりは 100 mm とする。", "かぶりは 70 mm とする。"), strict=True):
+        source = Source("基準", "internal", "手引き.pdf", "手引き.pdf", text)
+        grounding = Grounding("answered", (source,), (Claim(text, 0, 1, (1,), is_supported=True),))
+        head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
+        kept = Journal.open(steps.out_of(tmp_path / "x", system.id, 0), head)
+        kept.add(Result(1, "answered", system.name, grounding=grounding))
+        kept.add(Result(2, "answered", system.name))
+        kept.close()
+    first, second = pairing.asked(study(), tmp_path / "x", asked).values()
+    assert isinstance(first, tuple)
+    assert all("100 mm" in prompt.question and "70 mm" in prompt.question for prompt in first)
+    assert second == judging.Preference(None)  # nothing to hold them against
 
 
 @pytest.mark.parametrize(("favourite", "winners"), [("別の答え", "b"), ("同じ答え", "a"), ("1", "tie")])
