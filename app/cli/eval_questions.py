@@ -11,6 +11,7 @@ from app.cli.ask_adapter import Adapter
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import dated_folder, settings
+from app.core.documents import excerpts
 from app.core.errors import AppError
 from app.core.evaluation import contending, judging, question_sets, ratings, seeding, unchanged
 from app.core.evaluation.contending import Documents, Tuning
@@ -20,9 +21,8 @@ from app.core.paths import Paths
 from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.wording import help_text, phrase
+from app.core.wording import help_text
 from app.services.batch import scope_label
-from app.services.grounding import is_too_small
 
 MAX_TOKENS = 512  # of an answer where nothing else is asked for: a loop ends sooner than the program's own 1,024
 
@@ -84,9 +84,7 @@ def study_of(
     ask.check("--temperature", options.temperature, 0, 5)
     ask.check("--max-tokens", options.max_tokens, 1, 1 << 20)
     ask.check("--context", options.context, 256, 1 << 20)
-    if options.seeds > 1 and options.temperature == 0:
-        raise AppError("bad_option", option="--seeds", value=options.seeds, expected=phrase("eval_seeds_vary"))
-    if options.pairs and (not options.judge or len(contenders) == 1):
+    if options.pairs and (not options.judge or kind == "judge" or len(contenders) == 1):
         raise AppError("pairs_without_judge")
     temperature = options.temperature
     if temperature is None and options.seeds == 1:
@@ -132,7 +130,8 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     questions = questions_of(options, where, output)
-    documents = documents_of(options.collection, where) if options.collection else None
+    asked = documents_of(options.collection, where) if options.collection else None
+    documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
     adapters = [ask_adapter.choose(one, where.runs) for one in options.adapter or ()]
     contenders = []
     for wanted in options.model:
@@ -163,7 +162,7 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     model = _base(options.model, adapter, where)
     tuned = tuned_by(model, adapter) if adapter is not None else contending.of_card(model)
     contenders = contending.four_ways(
-        model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=is_too_small(model)
+        model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
     )
     study = study_of(options, "documents", questions, contenders, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)

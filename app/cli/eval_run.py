@@ -23,8 +23,9 @@ from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import Entry, Study
 from app.core.paths import Paths
-from app.core.wording import help_text, size
+from app.core.wording import help_text, phrase, size
 from app.services import background, training
+from app.services.answer_run import in_force
 from app.services.engine import EngineClient
 from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
@@ -52,7 +53,10 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
-    """Writes a study that was planned, and runs it. Exit status as `run_study`."""
+    """Writes a study that was planned, and runs it. Exit status as `run_study`. Raises AppError("bad_option")."""
+    if len(study.seeds) > 1 and any(in_force(one.model, study.choices).temperature == 0 for one in study.contenders):
+        expected = phrase("eval_seeds_vary")  # the same answer so often would look like certainty
+        raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
     studies.create(folder, study, questions)
     return run_study(folder, where, output)
 
@@ -66,8 +70,9 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
-    for one in memory.beyond(study, room.measure()):
-        output.note("eval_memory_short", name=one.name, need=size(one.need_bytes))
+    for one in memory.beyond(study, folder, room.measure()):
+        key = "eval_memory_short_judge" if one.is_judge else "eval_memory_short"
+        output.note(key, name=one.name, need=size(one.need_bytes))
     running: _Running | None = None
     try:
         running = _run(folder, study, where, output)
