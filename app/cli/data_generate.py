@@ -10,13 +10,13 @@ from app.cli import ask, ask_sources, collections
 from app.cli.loop import Waiting, application
 from app.cli.output import Output, left
 from app.core import children, export_log, settings
-from app.core.documents import labels
+from app.core.documents import excerpts, labels
 from app.core.documents.records import Collection
 from app.core.errors import AppError
 from app.core.generation.records import REASONS
 from app.core.paths import Paths
 from app.core.wording import help_text, phrase
-from app.services import background, generation, grounding
+from app.services import background, generation
 from app.services.engine import EngineClient
 from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
 
@@ -50,7 +50,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
         where.documents, where.glossary, collection, out, options.n, options.seed, model,
         settings.load(where.settings),
     )  # fmt: skip
-    if grounding.is_too_small(model):
+    if excerpts.is_too_small(model):
         output.note("generation_small_model", model=model.name)
     app = application()
     engine = EngineClient(children.engine(), where.logs / "engine-generate.log")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core import catalogue, gguf, local_models, prompt
+from app.core import catalogue, local_models, prompt
 from app.core.documents import abstention, claims, clauses, evidence, excerpts, grounding, packing, retrieval
 from app.core.documents.grounding import CollectionRef, Grounding, Source
 from app.core.documents.library import Library
@@ -96,18 +96,7 @@ def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *,
     found = Found(passages, sources, time.monotonic() - started, by_meaning)
     if not is_enough:
         return _not_found(found)
-    return _quoted(found, wanted.question) if wanted.may_quote and is_too_small(model) else found
-
-
-def is_too_small(model: LocalModel) -> bool:
-    """Whether the documents are quoted instead of asking this model (app.core.documents.excerpts).
-
-    Raises AppError for a damaged file.
-    """
-    card = catalogue.load().card(model.card_id)
-    if card is not None and card.is_trial:
-        return True
-    return gguf.read_header(Path(model.path)).parameters < excerpts.PARAMETERS_MIN
+    return _quoted(found, wanted.question) if wanted.may_quote and excerpts.is_too_small(model) else found
 
 
 def to_count(found: Found, wanted: Wanted, model: LocalModel, own_system: str) -> tuple[tuple[Segment, ...], ...]:

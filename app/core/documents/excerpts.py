@@ -12,10 +12,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from app.core import catalogue, gguf
 from app.core.documents import clauses, evidence, packing, quantities, sentences, table_heads, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
+from app.core.records import LocalModel
 from app.core.wording import phrase
 
 PARAMETERS_MIN = 1_000_000_000
@@ -44,6 +47,14 @@ class Excerpt:
     score: float
     head: str = ""
     has: frozenset[str] | None = None
+
+
+def is_too_small(model: LocalModel) -> bool:
+    """Whether the documents are quoted instead of asking this model. Raises AppError for a damaged file."""
+    card = catalogue.load().card(model.card_id)
+    if card is not None and card.is_trial:
+        return True
+    return gguf.read_header(Path(model.path)).parameters < PARAMETERS_MIN
 
 
 def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:

@@ -1,45 +1,69 @@
-"""Which systems of a study need more memory than there is: they are asked all the same, but it is told before."""
+"""What of a study needs more memory than there is. Systems are asked all the same; a judge is not."""
 
 import dataclasses
 from pathlib import Path
 
 from app.core import fit, gguf, room
+from app.core.documents import excerpts
 from app.core.errors import AppError
-from app.core.evaluation import steps
+from app.core.evaluation import judging, steps
+from app.core.evaluation import study as studies
 from app.core.evaluation.study import Contender, Study
 from app.core.fit import MemoryEstimate
 from app.core.gguf import GgufHeader
+from app.core.records import LocalModel
 from app.core.room import Room
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Beyond:
-    """`need_bytes`: about, with the study's context."""
+    """`need_bytes`: about, with the study's context, or the judge's."""
 
     name: str
     need_bytes: int
+    is_judge: bool = False
 
 
-def beyond(study: Study, there: Room) -> list[Beyond]:
+def beyond(study: Study, folder: Path, there: Room) -> list[Beyond]:
+    """Of the systems that are still to be asked, and the judge. Raises AppError("evaluation_damaged")."""
+    count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
     found = []
-    for one in study.contenders:
+    for one in steps.waiting(study, folder, count):
         root = steps.root_of(study, one.model.path)
         if root not in headers:
             headers[root] = _header(root)
-        needed = _needed(one, headers[root], study.context_tokens)
-        if room.judge(needed, there).verdict == "insufficient":
-            found.append(Beyond(one.system.name, needed.total_bytes))
-    return found
+        if study.has_likelihoods or not _is_quoted(one):
+            found.append((_needed(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False))
+    if study.judge is not None:
+        judge = study.judge
+        needed = _needed(judge.size_bytes, _header(judge.path), judging.CONTEXT_TOKENS)
+        found.append((needed, judge.name, True))
+    return [
+        Beyond(name, needed.total_bytes, is_judge)
+        for needed, name, is_judge in found
+        if room.judge(needed, there).verdict == "insufficient"
+    ]
 
 
-def _needed(one: Contender, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
+def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
     """`root`: of what the file is made of, whose cache and buffers it shares; None: a folder, whose weights count."""
-    weights = one.system.size_bytes
     if root is None:
         return MemoryEstimate(weights, 0, 0, weights)
     like = fit.estimate(root, context_tokens)
     return dataclasses.replace(like, weights_bytes=weights, total_bytes=like.total_bytes - like.weights_bytes + weights)
+
+
+def _is_quoted(one: Contender) -> bool:
+    """Whether no model is loaded for it."""
+    return bool(one.scope) and one.may_quote and _is_too_small(one.model)
+
+
+def _is_too_small(model: LocalModel) -> bool:
+    try:
+        return excerpts.is_too_small(model)
+    except (AppError, OSError):  # it is not there yet
+        return False
 
 
 def _header(path: str) -> GgufHeader | None:
