@@ -8,11 +8,10 @@ from typing import Any
 from app.cli import secret
 from app.cli.output import Output
 from app.core.documents import labels
-from app.core.errors import AppError
 from app.core.generation import review, rows
 from app.core.generation.review import Review
 from app.core.paths import Paths
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.core.wording import help_text, phrase
 
 LINES = ".jsonl"
@@ -32,15 +31,13 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
-    kinds = (path.suffix.lower(), out.suffix.lower())
-    if kinds[0] == LINES and kinds[1] in review.TABLES:
-        _check_target(out)
+    kind = path.suffix.lower()
+    allowed = review.TABLES if kind == LINES else (LINES,) if kind in review.TABLES else ()
+    check_new(out, allowed, "review_format", name=path.name, out=out.name)
+    if kind == LINES:
         pairs = review.load(path)
         _permit(pairs, path, out, where, is_allowed=options.allow_secret)
         return _write(pairs, path, out, output)
-    if kinds[0] not in review.TABLES or kinds[1] != LINES:
-        raise AppError("review_format", name=path.name, out=out.name)
-    _check_target(out)
     pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
     found = review.read(path, pairs)
     if found.kept:
@@ -49,14 +46,6 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
             file.write(rows.lines_of(found.kept))
     output.result(_as_object(found, out), "\n".join(_text(found, out)))
     return 0 if found.kept and not found.problems else 1
-
-
-def _check_target(out: Path) -> None:
-    """Raises AppError("export_folder_gone" | "export_exists")."""
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
 
 
 def _permit(pairs: Sequence[dict[str, Any]], path: Path, out: Path, where: Paths, *, is_allowed: bool) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +35,19 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):  # its folder may be gone with it
             temporary.unlink(missing_ok=True)
+
+
+def check_new(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:
+    """Before anything is done for a file that a user names. `facts`: of the format's error, beside the file's name.
+
+    Raises AppError(format_code | "export_folder_gone" | "export_exists").
+    """
+    if target.suffix.lower() not in suffixes:
+        raise AppError(format_code, **{"name": target.name, **facts})
+    if not target.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(target.parent))
+    if target.exists():
+        raise AppError("export_exists", path=str(target))
 
 
 def reserve(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:

@@ -24,13 +24,13 @@ from app.core.generation.records import Writer
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.training import bases
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.services import background
 from app.services.engine import EngineClient
 from app.services.prompt_run import Progress, PromptJob, PromptRun
 
 JOURNAL_SUFFIX = ".kotae-generate"
-SUFFIX = ".jsonl"
+SUFFIXES = (".jsonl",)
 SEARCHED = 20  # passages in which the answer to what should have none is looked for
 
 
@@ -79,12 +79,7 @@ class _Prepared:
 
 def check_target(out: Path) -> None:
     """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
-    if out.suffix.lower() != SUFFIX:
-        raise AppError("generation_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
+    check_new(out, SUFFIXES, "generation_out_format")
 
 
 class Generation(QObject):

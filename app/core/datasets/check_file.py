@@ -10,8 +10,7 @@ from app.core import safe_table
 from app.core.datasets.check import CheckReport, Place
 from app.core.datasets.reading import Imported
 from app.core.datasets.records import BadRow
-from app.core.errors import AppError
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.core.wording import phrase
 
 SUFFIXES = (".json", ".csv", ".xlsx")
@@ -24,12 +23,7 @@ DETAILED = ("not_text", "too_long", "not_characters", "cell_error", "unknown_rol
 
 def check_target(out: Path) -> None:
     """Before anything is read. Raises AppError("data_out_format" | "export_folder_gone" | "export_exists")."""
-    if out.suffix.lower() not in SUFFIXES:
-        raise AppError("data_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
+    check_new(out, SUFFIXES, "data_out_format")
 
 
 def save(out: Path, imported: Imported, found: CheckReport) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core import html_page, safe_table
-from app.core.errors import AppError
 from app.core.evaluation import answer_table, facts, grids, report, tables
 from app.core.evaluation.grids import WORDS, Column, Grid
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.core.wording import phrase
 
 SUFFIXES = (".xlsx", ".csv", ".html")
@@ -23,12 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)
 
 def check_target(out: Path) -> None:
     """Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
-    if out.suffix.lower() not in SUFFIXES:
-        raise AppError("evaluation_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
+    check_new(out, SUFFIXES, "evaluation_out_format")
 
 
 def save(evaluation: Evaluation, sections: Sequence[Section], out: Path) -> None:

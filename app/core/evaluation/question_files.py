@@ -29,7 +29,7 @@ from app.core.evaluation.question_columns import Columns
 from app.core.evaluation.question_rows import NAME_CHARACTERS
 from app.core.evaluation.records import Question
 from app.core.table_file import Cell
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.core.wording import phrase
 
 JSON_LINES = ".jsonl"
@@ -202,12 +202,7 @@ def sha256(questions: Iterable[Question]) -> str:
 
 def check_target(out: Path) -> None:
     """Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists")."""
-    if out.suffix.lower() not in WRITTEN:
-        raise AppError("questions_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
+    check_new(out, WRITTEN, "questions_out_format")
 
 
 def write(out: Path, questions: Sequence[Question]) -> None:

@@ -20,7 +20,7 @@ from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation
 from app.core.paths import resources
 from app.core.table_file import Cell, Row
-from app.core.whole_file import whole_file
+from app.core.whole_file import check_new, whole_file
 from app.core.wording import phrase
 
 SUFFIXES = (".xlsx", ".csv")
@@ -78,12 +78,7 @@ def check_target(out: Path) -> None:
 
     Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise AppError("ratings_out_format", name=out.name)
-    if not out.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(out.parent))
-    if out.exists():
-        raise AppError("export_exists", path=str(out))
+    check_new(out, SUFFIXES, "ratings_out_format")
 
 
 def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
