@@ -29,10 +29,10 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
         output.note(f"chat_questions_{reason}", count=count)
     if not found.questions:
         raise AppError("no_rated_answers")
-    before = {one.name: len(one.versions) for one in question_sets.listed(where.questions)}
+    before = question_sets.newest_version(where.questions, options.name)
     source = phrase("chat_questions_source")
     stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
-    is_new = stored.version > before.get(stored.name, 0)
+    is_new = stored.version > before
     data = {"name": stored.name, "version": stored.version, "label": stored.label, "count": len(stored.questions)}
     words = output.phrase(
         "question_set_stored" if is_new else "question_set_same", **data | {"label": phrase(f"label_{stored.label}")}

@@ -165,11 +165,11 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     repeated = len(questions) - len({one.text for one in questions})
     if repeated:
         output.note("questions_repeated", count=repeated)
-    before = {one.name: one.versions for one in question_sets.listed(where.questions)}
+    before = question_sets.newest_version(where.questions, options.name)
     source = phrase("data_gap").join(found.name for found in files)
     label = _raised(given, labels.highest(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
-    is_new = stored.version > len(before.get(stored.name, ()))
+    is_new = stored.version > before
     skipped = [
         {"file": found.name, "line": row.line, "code": row.code, "message": _reason(row)}
         for found in files

@@ -87,6 +87,12 @@ def kept(folder: Path, name: str) -> KeptSet:
     return _about(place)
 
 
+def newest_version(folder: Path, name: str) -> int:
+    """0: no set has that name. Raises AppError("question_set_damaged")."""
+    place = _place(folder, name)
+    return _about(place).newest.number if place is not None else 0
+
+
 def find(folder: Path, wanted: str) -> QuestionSet:
     """`wanted`: NAME, whose newest version is meant, or NAME@VERSION.
 

@@ -105,6 +105,13 @@ def test_questions_that_no_file_could_hold_are_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_the_newest_version_is_found_by_any_spelling_of_the_name(tmp_path: Path) -> None:
+    assert question_sets.newest_version(tmp_path, "点検") == 0
+    for questions in ([BRIDGE], [RIVER]):
+        question_sets.store(tmp_path, "Set A", questions)
+    assert [question_sets.newest_version(tmp_path, name) for name in ("Set A", " ｓｅｔ Ａ ")] == [2, 2]
+
+
 def test_a_label_only_rises(tmp_path: Path) -> None:
     wanted = ("public", "internal", None, "secret", "public", None)
     got = [question_sets.store(tmp_path, "点検", [BRIDGE], label).label for label in wanted]  # type: ignore[arg-type]
