@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from app.core.documents import labels
 from app.core.errors import AppError
-from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.evaluation.results import Evaluation, Judge, SystemResult
 from app.core.wording import phrase
 
 
 def combined(found: Sequence[Evaluation]) -> Evaluation:
     """The first one's name and first system stand first; the label is the highest of all.
 
-    Judges' scores stay only where one judge gave them all.
+    Judges' scores stay only where one judge gave them all, and it is trusted as far as where it was trusted least.
 
     Raises AppError("evaluation_other_questions").
     """
@@ -29,9 +29,14 @@ def combined(found: Sequence[Evaluation]) -> Evaluation:
             kept = result if is_judged else _unjudged(result)
             systems.append(dataclasses.replace(kept, system=system))
     seeds = tuple(dict.fromkeys(seed for one in found for seed in one.seeds))
-    judge = first.judge if is_judged else None
+    told = [one.judge for one in found if one.judge is not None]
+    judge = min(told, key=_trust) if is_judged and told else None
     questions = dataclasses.replace(first.questions, label=labels.highest(one.questions.label for one in found))
     return dataclasses.replace(first, questions=questions, systems=tuple(systems), seeds=seeds, judge=judge)
+
+
+def _trust(judge: Judge) -> tuple[int, float]:
+    return (False, None, True).index(judge.is_trusted), -1.0 if judge.kappa is None else judge.kappa
 
 
 def _free(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:

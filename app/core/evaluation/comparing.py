@@ -7,7 +7,7 @@ alike. How often equal systems are taken for different ones, and different ones 
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from app.core.evaluation.records import Question
@@ -22,11 +22,10 @@ _EQUAL = 1e-9  # what sums of the same numbers may differ by
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What systems are compared by. `of`: a row's value; None: it has none. Called [text.measure_NAME]."""
+    """What an answer is measured by; more is better. `of`: a row's value; None: it has none."""
 
     name: str
     of: Callable[[Row], float | None]
-    is_less_better: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Mean:
 class Comparison:
     """Over the questions of which both have a value; `left_out`: how many others there are.
 
-    `by_question`, `by_group`: of second - first, as in Mean; so are the spreads. `wins`: questions that the second
+    `by_question`, `by_group`: of second - first, as in Mean; `wins`: questions that the second
     answers better. `verdict`: on the second.
     """
 
@@ -58,8 +57,6 @@ class Comparison:
     ties: int
     losses: int
     verdict: Verdict
-    first_spread: float | None = None
-    second_spread: float | None = None
     left_out: int = 0
 
 
@@ -72,7 +69,6 @@ MEASURES = {
     for measure in (
         *map(_marked, ("score", "must_include", "numbers", "char_f1", "citation", "gold_cited")),
         Measure("judge", lambda row: row.judgement.score if row.judgement else None),
-        Measure("seconds", lambda row: None if row.verdict == "failed" else row.total_s, is_less_better=True),
     )
 }
 
@@ -96,28 +92,17 @@ def compare(
 ) -> Comparison | None:
     """None: of no question both have a value."""
     before, after = _by_question(first, measure), _by_question(second, measure)
-    found = compare_values(measure.name, before, after, questions, is_less_better=measure.is_less_better)
-    if found is None:
-        return None
-    known = [question for question in questions if question.id in before and question.id in after]
-    spreads = (_spread(one, known, measure) for one in (first, second))
-    return replace(found, first_spread=next(spreads), second_spread=next(spreads))
+    return compare_values(measure.name, before, after, questions)
 
 
 def compare_values(
-    name: str,
-    before: Mapping[str, float],
-    after: Mapping[str, float],
-    questions: Sequence[Question],
-    *,
-    is_less_better: bool = False,
+    name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
 ) -> Comparison | None:
     """Of values by the questions' ids. `name`: of the measure."""
     known = [question for question in questions if question.id in before and question.id in after]
     if not known:
         return None
     differences = [after[question.id] - before[question.id] for question in known]
-    gains = [-one if is_less_better else one for one in differences]
     by_question, by_group = _intervals(differences, known)
     return Comparison(
         name,
@@ -125,10 +110,10 @@ def compare_values(
         statistics.fmean(after[question.id] for question in known),
         by_question,
         by_group,
-        wins=sum(one > _EQUAL for one in gains),
-        ties=sum(abs(one) <= _EQUAL for one in gains),
-        losses=sum(one < -_EQUAL for one in gains),
-        verdict=_verdict(by_question, by_group, is_less_better=is_less_better),
+        wins=sum(one > _EQUAL for one in differences),
+        ties=sum(abs(one) <= _EQUAL for one in differences),
+        losses=sum(one < -_EQUAL for one in differences),
+        verdict=_verdict(by_question, by_group),
         left_out=len(questions) - len(known),
     )
 
@@ -160,12 +145,12 @@ def groups_of(questions: Sequence[Question]) -> list[str]:
     return groups if len(set(groups)) < len(groups) else []
 
 
-def _verdict(by_question: Interval, by_group: Interval | None, *, is_less_better: bool) -> Verdict:
+def _verdict(by_question: Interval, by_group: Interval | None) -> Verdict:
     """Few groups say nothing of chance; then the questions decide alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
     if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
         return "unclear"
-    return "worse" if (by_question.mean < 0) != is_less_better else "better"
+    return "worse" if by_question.mean < 0 else "better"
 
 
 def _intervals(values: Sequence[float], questions: Sequence[Question]) -> tuple[Interval, Interval | None]:

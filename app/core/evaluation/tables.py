@@ -73,7 +73,7 @@ def paper(evaluation: Evaluation) -> Grid:
             _size(result),
         )
 
-    note = word["note_judge" if is_judged else "note_no_judge"]
+    note = word["note_judge" if is_judged else "note_no_judge" if evaluation.judge is None else "note_no_scores"]
     return Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
 
 
@@ -104,7 +104,10 @@ def means(evaluation: Evaluation) -> Grid:
         values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
         rows.append((result.system.name, *(cell for cells in values for cell in cells)))
     notes = [word["note_score"]]
-    notes += [word["note_seeds"].format(count=len(evaluation.seeds))] if len(evaluation.seeds) > 1 else []
+    seeds = [len({row.seed for row in result.rows}) for result in evaluation.systems]
+    low, high = min(seeds, default=0), max(seeds, default=0)
+    count = str(high) if low == high else word["range"].format(low=low, high=high)  # of several evaluations
+    notes += [word["note_seeds"].format(count=count)] if high > 1 else []
     return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
 
 
@@ -291,7 +294,7 @@ def _size(result: SystemResult) -> float | None:
 
 
 def _seconds(row: Row) -> float | None:
-    return MEASURES["seconds"].of(row) or None
+    return None if row.verdict == "failed" else row.total_s or None
 
 
 def _is_judged(row: Row) -> bool:

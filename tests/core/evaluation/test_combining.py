@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from app.core.errors import AppError
+from app.core.evaluation import tables
 from app.core.evaluation.combining import combined
 from tests.core.evaluation.made_evaluation import JUDGE, UNTRUSTED, evaluation
 
@@ -29,6 +30,21 @@ def test_scores_of_two_judges_do_not_stand_side_by_side() -> None:
     assert found.judge is None
     assert {row.judgement for result in found.systems for row in result.rows} == {None}
     assert combined([evaluation(JUDGE), evaluation(JUDGE)]).judge == JUDGE
+
+
+def test_one_judge_is_trusted_as_far_as_where_it_was_trusted_least() -> None:
+    doubtful = dataclasses.replace(JUDGE, kappa=0.2, is_trusted=False)
+    unknown = dataclasses.replace(JUDGE, kappa=None, is_trusted=None)
+    less = dataclasses.replace(JUDGE, kappa=0.61)
+    for told, least in (((JUDGE, unknown, doubtful), doubtful), ((JUDGE, unknown), unknown), ((JUDGE, less), less)):
+        assert combined([evaluation(one) for one in told]).judge == least
+    assert combined([evaluation(None)]).judge is None
+
+
+def test_of_how_many_seeds_a_question_counts_is_said_of_all() -> None:
+    found = combined([evaluation(seeds=(1,)), evaluation(seeds=(1, 2, 3))])
+    assert any("1〜3 個の乱数の種" in note for note in tables.means(found).notes)
+    assert any("、2 個の乱数の種" in note for note in tables.means(evaluation()).notes)
 
 
 def test_other_questions_are_refused() -> None:

@@ -109,6 +109,12 @@ def test_without_a_judge_the_papers_columns_are_dashes_and_the_score_stands_besi
     assert any("採点モデルを使っていない" in note for note in grid.notes)
 
 
+def test_a_judge_that_gave_no_score_is_not_said_to_be_none(judged: Evaluation) -> None:
+    row = dataclasses.replace(judged.systems[0].rows[0], judgement=Judgement(None, trouble="unreadable"))
+    (note,) = tables.paper(with_rows(judged, row)).notes
+    assert note.startswith("採点モデルの点が付いた回答がない")
+
+
 @pytest.mark.parametrize(
     ("judge", "means", "has_score"),
     [(made.JUDGE, "採点の平均（0〜3）", False), (made.UNTRUSTED, "得点（0〜1）", True), (None, "得点（0〜1）", True)],
