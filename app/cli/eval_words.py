@@ -52,9 +52,9 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
     for measure in tables.measures(found):
         mean = comparing.mean(result, found.questions.questions, measure)
         if mean is not None:
-            one = mean.by_question
+            one, name = mean.by_question, output.phrase(f"measure_{measure.name}")
             facts = {"mean": f"{one.mean:.3f}", "low": f"{one.low:.3f}", "high": f"{one.high:.3f}"}
-            lines.append(output.phrase("eval_mean", measure=output.phrase(f"measure_{measure.name}"), **facts))
+            lines.append(output.phrase("eval_mean" if tables.enough(one) else "eval_mean_few", measure=name, **facts))
     one_row = dataclasses.replace(found, systems=(result,))
     shown = grids.shown(grids.without_empty(grids.beside(tables.marks(one_row), tables.models(one_row)), kept=0))
     pairs = [
@@ -107,7 +107,7 @@ def _answer(row: Row) -> dict[str, Any]:
 
 
 def _comparisons(found: Evaluation) -> list[dict[str, Any]]:
-    """Of each system with the first, by what decides."""
+    """Of each system with the first, by each measure that any answer has; the one to believe first."""
     return [
         _compared(pair.comparison, found.systems[0], pair.result, measure, pair.sentence)
         for measure in tables.measures(found)

@@ -118,7 +118,7 @@ def _interval_plot(evaluation: Evaluation, measure: Measure) -> str:
     digits, estimates = tables.DIGITS[measure.name], list[Estimate]()
     for result in evaluation.systems:
         found = comparing.mean(result, evaluation.questions.questions, measure)
-        if found is not None:
+        if found is not None and tables.enough(found.by_question):
             estimates.append(_estimate(result, found.by_question, Column("", digits)))
     return plots.intervals(html_page.words(WORDS)[f"plot_{measure.name}"], estimates)
 
@@ -145,6 +145,7 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
     estimates = [
         _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
+        if tables.enough(pair.comparison.by_question)
     ]
     return Section(
         word["section_differences"].format(measure=phrase(f"measure_{measure.name}")),

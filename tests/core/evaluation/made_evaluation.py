@@ -1,6 +1,7 @@
 """An evaluation of nothing: four systems, two seeds, 20 questions, with answers and texts that must not do harm."""
 
 import random
+from dataclasses import replace
 
 from app.core.evaluation.records import Gold, Question, QuestionSet
 from app.core.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
@@ -24,6 +25,16 @@ def evaluation(judge: Judge | None = JUDGE, seeds: tuple[int, ...] = SEEDS) -> E
     return Evaluation(
         "20260318-090000-四通り", f"資料と学習の比較 {HOSTILE}", kept, systems, seeds, judge, 1773792000.0
     )
+
+
+def first_questions(of: Evaluation, count: int) -> Evaluation:
+    asked = of.questions.questions[:count]
+    ids = {one.id for one in asked}
+    systems = (
+        replace(one, rows=tuple(row for row in one.rows if row.question_id in ids), likelihoods=one.likelihoods[:count])
+        for one in of.systems
+    )
+    return replace(of, questions=replace(of.questions, questions=asked), systems=tuple(systems))
 
 
 def question(number: int) -> Question:

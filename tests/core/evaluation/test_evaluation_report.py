@@ -134,6 +134,12 @@ def test_plots_are_drawings_that_say_in_numbers_what_they_show(text: str, judged
     assert len([one for one in drawn[4].iter("circle") if one.get("class") == "mean open"]) == 1
 
 
+def test_of_few_questions_no_interval_is_drawn(judged: Evaluation) -> None:
+    titles = re.findall('aria-label="(.*?)"', report.render(made.first_questions(judged, 4)))
+    assert titles == ["採点の内訳（回答の数）"]
+    assert len(re.findall("<svg", report.render(made.first_questions(judged, 6)))) == 5
+
+
 def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
     words = Page(text).text
     for shown in (
