@@ -145,7 +145,7 @@ def _of_family(found: Evaluation, family: Family) -> list[str]:
     kept = [one for one in others if standings[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
-    key = "quant_advice" if any(one.likelihoods for one in kept) else "quant_advice_scores"
+    key = "quant_advice" if _loss(found, first, smallest) else "quant_advice_scores"
     if smallest is first:
         key = "quant_advice_none"
     told = [phrase(key, measure=phrase(f"measure_{measure_of(found).name}"), **facts)]
@@ -162,7 +162,7 @@ def _standing(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
     has_scores = compared is not None and tables.enough(compared.by_question) is not None
     if loss is not None and loss.verdict == "loses":
         return "loses"
-    if _divergence(one) > DIVERGENCE_NATS:
+    if loss is not None and _divergence(one) > DIVERGENCE_NATS:
         return "differs"
     if _verdict(found, first, one, measure_of(found)) == "worse":
         return "worse"

@@ -200,13 +200,15 @@ def test_a_form_that_scores_worse_is_not_advised_though_it_loses_nothing() -> No
     assert "より悪いと言えます" in sentences[1]
 
 
-def test_without_references_scores_alone_show_no_quality_that_is_kept() -> None:
-    (sentence,) = told("quantizations", *forms(("F16", 160, ()), ("Q4_K_M", 49, ())))
+@pytest.mark.parametrize("count", [0, 4])
+def test_without_enough_references_scores_alone_show_no_quality_that_is_kept(count: int) -> None:
+    found = forms(("F16", 160, measured(2.0)[:count]), ("Q4_K_M", 49, measured(2.5, 0.5)[:count]))
+    (sentence,) = told("quantizations", *found)
     assert "得点が下がるとは言えない形式のうち、いちばん小さいのは「元のモデル Q4_K_M」" in sentence
-    assert "損失は測っていない" in sentence
+    assert "損失では比べていない" in sentence
 
 
-@pytest.mark.parametrize("likelihoods", [(), measured(2.0)[:4]])
+@pytest.mark.parametrize("likelihoods", [(), measured(2.0)[:4], measured(2.0, 0.5)[:4]])
 def test_where_nothing_was_measured_no_form_is_advised(likelihoods: tuple[ExampleScore, ...]) -> None:
     unmarked = forms(("F16", 160, likelihoods), ("Q4_K_M", 49, likelihoods), scores=(None,) * COUNT)
     (sentence,) = told("quantizations", *unmarked)
