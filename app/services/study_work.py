@@ -237,6 +237,8 @@ class AnswersWork(Work):
         assert self._journal is not None
         self._journal.close()
         error = self._error or error
+        if error is not None and error.code in DEATHS:  # again and again: nobody knows what the others would do
+            error = self._unanswered()
         if error is None and (self._is_stopped or self._queue.pending):
             self.stopped.emit()
         else:

@@ -239,6 +239,20 @@ def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_ag
     assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
 
 
+def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk) -> None:
+    desk.study("!slow 一つ目", "!slow 二つ目", "!slow 三つ目", "!slow 四つ目")
+    run = desk.run()
+
+    def kill(text: str) -> None:
+        if text == "!":
+            os.kill(desk.scene.engine.pid, signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
+    error: AppError = desk.ended(run.failed, run.start)
+    assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 2, 1)
+    assert steps.answers_of(desk.folder, "s1", 0) == {}
+
+
 def test_two_do_not_work_on_one_study(desk: Desk) -> None:
     desk.study("一つ目")
     lock = studies.hold(desk.folder)
