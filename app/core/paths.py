@@ -66,6 +66,11 @@ class Paths:
         return self.data / "runs"
 
     @property
+    def drafts(self) -> Path:
+        """Trainings that are being planned, a folder each (`app.core.drafts`). Made when the first one is."""
+        return self.data / "drafts"
+
+    @property
     def questions(self) -> Path:
         """Question sets, a folder each (`app.core.evaluation.question_sets`). Made by the user."""
         return self.data / "questions"

@@ -1,0 +1,60 @@
+"""Drafts are found again as they were left, the last one first; a removed one comes back whole."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from app.core import drafts
+from app.core.errors import AppError
+from app.core.plan import Data, Draft, Forecast, Frozen
+from trainer.events import Finding
+
+WHOLE = Draft(
+    "下書き", "敬体", "both", Data("行.csv", 3, 120, 4, 5, 6), Frozen("/split", 3, 96, 12, 12, "a41f", is_sound=True),
+    "starter", "light", {"rank": 8, "learning_rate": 1e-4, "gradient_checkpointing": True},
+    Forecast("mark", 60.0, 1, 2, 3, 4, is_exact=True, findings=(Finding("few_rows", "warn", {"rows": 9}),),
+             changes=(("micro_batch", 1), ("precision", "nf4"))),
+    "/runs/1",
+)  # fmt: skip
+
+
+def test_a_draft_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    saved = drafts.save(tmp_path / "drafts", dataclasses.replace(WHOLE, has_environment=True), 5.0)
+    assert saved.changed_at == 5.0
+    assert drafts.read(tmp_path / "drafts", WHOLE.id) == dataclasses.replace(WHOLE, changed_at=5.0)
+
+
+def test_the_last_changed_stands_first_and_a_damaged_one_nowhere(tmp_path: Path) -> None:
+    assert drafts.listed(tmp_path / "drafts") == []
+    first, second = (drafts.new(tmp_path / "drafts", now) for now in (100.0, 100.0))
+    assert first.id != second.id
+    drafts.save(tmp_path / "drafts", dataclasses.replace(first, name="一"), 300.0)
+    broken = tmp_path / "drafts" / "壊れた"
+    broken.mkdir()
+    (broken / drafts.DRAFT).write_text("{", "utf-8")
+    assert [draft.id for draft in drafts.listed(tmp_path / "drafts")] == [first.id, second.id]
+    with pytest.raises(AppError) as caught:
+        drafts.read(tmp_path / "drafts", "壊れた")
+    assert caught.value.code == "draft_damaged"
+
+
+def test_a_removed_draft_comes_back_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    draft = drafts.new(tmp_path, 100.0)
+    drafts.rows(tmp_path, draft.id).mkdir()
+    for _ in range(2):
+        drafts.remove(tmp_path, draft.id)
+        assert drafts.listed(tmp_path) == []
+        drafts.restore(tmp_path, draft.id)
+        assert [one.id for one in drafts.listed(tmp_path)] == [draft.id]
+        assert drafts.rows(tmp_path, draft.id).is_dir()
+
+
+def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "drafts").write_text("", "utf-8")
+    with pytest.raises(AppError) as caught:
+        drafts.new(tmp_path / "drafts", 1.0)
+    assert caught.value.code == "draft_unwritable"
+    with pytest.raises(AppError) as caught:
+        drafts.remove(tmp_path / "無い", "無い")
+    assert caught.value.code == "draft_unwritable"
