@@ -1,8 +1,8 @@
 """Drafts of trainings on the disk, a folder each.
 
-    draft.json       the draft (`app.core.plan`), written anew with each change
-    rows/            its rows and what was decided of them (`app.core.datasets.curation`)
-    split-REVISION/  what was frozen of them; runs read their data from here, and so the folder stays as long as they do
+    draft.json        the draft (`app.core.plan`), written anew with each change
+    rows-1/, 2, …     its rows and what was decided of them (`app.core.datasets.curation`); the draft says which counts
+    split-1/, 2, …    what was frozen of them; runs read their data from here, so the folder stays as long as they do
 
 What was removed lies in `.bin` beside them, and can be restored.
 """
@@ -18,7 +18,8 @@ from app.core.copying import write_failure
 from app.core.errors import AppError
 from app.core.plan import Draft
 
-DRAFT, ROWS, BIN = "draft.json", "rows", ".bin"
+DRAFT, BIN = "draft.json", ".bin"
+ROWS, SPLIT = "rows", "split"
 
 
 def listed(drafts: Path) -> list[Draft]:
@@ -58,12 +59,12 @@ def save(drafts: Path, draft: Draft, now: float) -> Draft:
     return draft
 
 
-def rows(drafts: Path, id: str) -> Path:
-    return drafts / id / ROWS
-
-
-def split(drafts: Path, id: str, revision: int) -> Path:
-    return drafts / id / f"split-{revision}"
+def free(drafts: Path, id: str, kind: str) -> Path:
+    """A folder that is not there yet. `kind`: ROWS | SPLIT."""
+    number = 1
+    while (folder := drafts / id / f"{kind}-{number}").exists():
+        number += 1
+    return folder
 
 
 def remove(drafts: Path, id: str) -> None:

@@ -38,6 +38,7 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Data:
     """The rows as they stand (`app.core.datasets.curation`). `source`: of the file or the collection, for people.
+    `folder`: where they are; `file`: what they were read from, and `mapping`: from which of its columns.
 
     `used`: will be trained on, or judged by. `left_out`: have a flaw, and nobody has kept them. `undecided`: generated
     pairs that nobody has looked at, and that are not used. `unusable`: lines of the file that are no rows.
@@ -49,6 +50,9 @@ class Data:
     left_out: int = 0
     undecided: int = 0
     unusable: int = 0
+    folder: str = ""
+    file: str = ""
+    mapping: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from app.core.plan import Data, Draft, Forecast, Frozen
 from trainer.events import Finding
 
 WHOLE = Draft(
-    "下書き", "敬体", "both", Data("行.csv", 3, 120, 4, 5, 6), Frozen("/split", 3, 96, 12, 12, "a41f", is_sound=True),
+    "下書き", "敬体", "both", Data("行.csv", 3, 120, 4, 5, 6, "/rows-1", "/行.csv", {"question": "質問"}),
+    Frozen("/split", 3, 96, 12, 12, "a41f", is_sound=True),
     "starter", "light", {"rank": 8, "learning_rate": 1e-4, "gradient_checkpointing": True},
     Forecast("mark", 60.0, 1, 2, 3, 4, is_exact=True, findings=(Finding("few_rows", "warn", {"rows": 9}),),
              changes=(("micro_batch", 1), ("precision", "nf4"))),
@@ -41,13 +42,15 @@ def test_the_last_changed_stands_first_and_a_damaged_one_nowhere(tmp_path: Path)
 
 def test_a_removed_draft_comes_back_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     draft = drafts.new(tmp_path, 100.0)
-    drafts.rows(tmp_path, draft.id).mkdir()
+    rows = drafts.free(tmp_path, draft.id, drafts.ROWS)
+    rows.mkdir()
     for _ in range(2):
         drafts.remove(tmp_path, draft.id)
         assert drafts.listed(tmp_path) == []
         drafts.restore(tmp_path, draft.id)
         assert [one.id for one in drafts.listed(tmp_path)] == [draft.id]
-        assert drafts.rows(tmp_path, draft.id).is_dir()
+        assert rows.is_dir()
+        assert drafts.free(tmp_path, draft.id, drafts.ROWS).name == "rows-2"
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ Kind = Literal["accepted", "edited", "rejected"]
 # used: nobody has decided, and nothing is wrong with it. left_out: something is, and nobody has kept it. undecided:
 # a generated pair that nobody has looked at. The others are decisions.
 State = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
-TRAINED = ("used", "accepted", "edited")
+TRAINED: tuple[State, ...] = ("used", "accepted", "edited")
 # What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
 _TOLD = frozenset(("repeated_question", "near_duplicate"))
 
@@ -108,16 +108,19 @@ def create(folder: Path, items: Sequence[Item]) -> None:
 
 
 class Curation:
-    """`revision` rises with each decision and with each that is taken back: what was made of the rows before is old."""
+    """`counts`: items by their state. `revision` rises with each decision and with each that is taken back: what was
+    made of the rows before is old."""
 
     def __init__(self, folder: Path) -> None:
         """Raises AppError("draft_damaged" | "draft_unwritable")."""
+        self.folder = folder
         self._path = folder / DECISIONS
         self._made: list[tuple[Decision, Decision | None]] = []  # and what it took the place of
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
             self.items = tuple(_item(line) for line in (folder / ITEMS).read_bytes().splitlines())
+            self.counts = Counter(map(self.state_of, self.items))
             raw = self._path.read_bytes() if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
             for line in whole.splitlines():
@@ -126,7 +129,7 @@ class Curation:
                 os.truncate(self._path, len(whole))
         except OSError as error:
             raise write_failure(error, folder, "draft_unwritable") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise AppError("draft_damaged", path=str(folder)) from error
 
     # ------------------------------------------------------------------ deciding
@@ -171,9 +174,6 @@ class Curation:
         """Those that count, in the order of the items."""
         return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED]
 
-    def counts(self) -> Counter[State]:
-        return Counter(map(self.state_of, self.items))
-
     # ------------------------------------------------------------------- private
 
     def _replay(self, data: dict[str, Any]) -> None:
@@ -183,18 +183,23 @@ class Curation:
             self._take(Decision(**data))
 
     def _take(self, decision: Decision) -> None:
+        """Raises IndexError for the number of no item."""
         self._made.append((decision, self._decisions.get(decision.number)))
-        self._decisions[decision.number] = decision
-        self.revision += 1
+        self._stand(decision.number, decision)
 
     def _take_back(self) -> int:
         decision, before = self._made.pop()
-        if before is None:
-            del self._decisions[decision.number]
-        else:
-            self._decisions[decision.number] = before
-        self.revision += 1
+        self._stand(decision.number, before)
         return decision.number
+
+    def _stand(self, number: int, decision: Decision | None) -> None:
+        item = self.items[number - 1]
+        self.counts[self.state_of(item)] -= 1
+        self._decisions.pop(number, None)
+        if decision is not None:
+            self._decisions[number] = decision
+        self.counts[self.state_of(item)] += 1
+        self.revision += 1
 
     def _write(self, data: dict[str, Any]) -> None:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

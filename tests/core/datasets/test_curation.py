@@ -68,7 +68,12 @@ def test_a_row_with_a_flaw_and_a_repeated_one_are_left_out_until_somebody_keeps_
         ("除草の回数は？", "除草は年に二回です。"),
         (QUESTIONS[3], ANSWERS[3]),
     ]
-    assert desk.counts()["used"] == 1
+    assert {state: count for state, count in desk.counts.items() if count} == {
+        "rejected": 1,
+        "used": 1,
+        "edited": 1,
+        "accepted": 1,
+    }
 
 
 def test_generated_pairs_count_once_they_were_looked_at(tmp_path: Path) -> None:
@@ -138,7 +143,8 @@ def test_a_row_that_could_not_be_trained_on_is_refused_and_nothing_is_decided(
 
 def test_a_damaged_folder_is_told_and_left_alone(desk: Curation, tmp_path: Path) -> None:
     path = tmp_path / "下書き" / curation.DECISIONS
-    path.write_bytes(b'{"number": 1}\n')
-    with pytest.raises(AppError) as caught:
-        Curation(tmp_path / "下書き")
-    assert (caught.value.code, path.read_bytes()) == ("draft_damaged", b'{"number": 1}\n')
+    for line in (b'{"number": 1}\n', b'{"number": 9, "kind": "accepted"}\n', b'{"undo": true}\n', b"[]\n"):
+        path.write_bytes(line)
+        with pytest.raises(AppError) as caught:
+            Curation(tmp_path / "下書き")
+        assert (caught.value.code, path.read_bytes()) == ("draft_damaged", line)

@@ -1,0 +1,275 @@
+"""One training that is being planned: what is decided at once, and what takes time in the background."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core import drafts, speed
+from app.core.datasets import check, curation, leakage, reading, split
+from app.core.datasets.check import CheckReport
+from app.core.datasets.columns import ColumnMapping
+from app.core.datasets.curation import Curation, Decision, Item
+from app.core.datasets.leakage import LeakageReport
+from app.core.datasets.reading import Imported
+from app.core.errors import AppError
+from app.core.generation import review
+from app.core.paths import Paths
+from app.core.plan import Data, Draft, Forecast, Frozen
+from app.core.records import LocalModel
+from app.core.training import drafting, planning, runs
+from app.core.training.planning import Plan
+from app.services import background
+from app.services.background import LongTask, Progress
+from app.services.training import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a draft is made with. `trainer`: None where there is no training environment."""
+
+    paths: Paths
+    models: Callable[[], Sequence[LocalModel]]
+    trainer: Callable[[], Trainer | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What importing has found of a file; of generated pairs, or of rows from an earlier time, nothing."""
+
+    imported: Imported
+    found: CheckReport
+
+
+class TrainingDraft(QObject):
+    """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed.
+
+    The draft is on the disk whenever `changed` is emitted.
+    """
+
+    changed = Signal(object)  # Draft
+    began = Signal(str)  # opening | importing | freezing | checking | beginning
+    progressed = Signal(int, int)  # done, total; 0: not known
+    ended = Signal()
+    failed = Signal(object)  # AppError
+    begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
+
+    def __init__(self, draft: Draft, means: Means, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._means = means
+        self._drafts = means.paths.drafts
+        self.draft = dataclasses.replace(draft, has_environment=means.trainer() is not None)
+        self.curation: Curation | None = None
+        self.told: Told | None = None
+        self.leakage: LeakageReport | None = None  # of the split that was frozen last
+        self.plan: Plan | None = None  # of the last forecast
+        self._task: LongTask | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self._task is not None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # ------------------------------------------------------------------ at once
+
+    def change(self, **fields: Any) -> None:
+        """Fields of the draft. Raises AppError("draft_unwritable" | "drive_space")."""
+        self._keep(dataclasses.replace(self.draft, **fields))
+
+    def choose(self, **settings: Any) -> None:
+        """As `Draft.with_settings`. Raises AppError as `change`."""
+        self._keep(self.draft.with_settings(**settings))
+
+    def decide(self, decision: Decision) -> None:
+        """Raises AppError as `Curation.decide`."""
+        assert self.curation is not None
+        self.curation.decide(decision)
+        self._count()
+
+    def undo(self) -> int:
+        """The number of the item whose decision was taken back; 0: there was none. Raises AppError as `Curation`."""
+        assert self.curation is not None
+        number = self.curation.undo()
+        if number:
+            self._count()
+        return number
+
+    # ------------------------------------------------------------ in the background
+
+    def open(self) -> None:
+        """The rows of an earlier time."""
+        if (data := self.draft.data) is not None:
+            self._do("opening", lambda _progress: Curation(Path(data.folder)), self._on_opened)
+
+    def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
+        """In place of what rows there are."""
+        folder = drafts.free(self._drafts, self.draft.id, drafts.ROWS)
+        self._do(
+            "importing",
+            lambda progress: _imported(path, mapping, folder, progress),
+            lambda found: self._on_imported(*found, path),
+        )
+
+    def take_pairs(self, path: Path, source: str) -> None:
+        """A file of generated pairs, in place of what rows there are. `source`: the collection's name."""
+        folder = drafts.free(self._drafts, self.draft.id, drafts.ROWS)
+        data = Data(source, 0, 0, folder=str(folder), file=str(path))
+        self._do("importing", lambda _progress: _taken(path, folder), lambda found: self._on_rows(found, data))
+
+    def freeze(self) -> None:
+        """Splits the rows as they stand now."""
+        assert self.curation is not None
+        rows, revision, source = self.curation.rows(), self.curation.revision, self.draft.data
+        folder = drafts.free(self._drafts, self.draft.id, drafts.SPLIT)
+        name = source.source if source else ""
+        self._do("freezing", lambda _progress: _frozen(rows, revision, name, folder), self._on_frozen)
+
+    def check(self) -> None:
+        """What a run would take, and what the trainer finds in the data."""
+        draft, means = self.draft, self._means
+        self._do("checking", lambda _progress: _planned(draft, means), lambda plan: self._on_planned(plan, draft))
+
+    def begin(self) -> None:
+        """Makes the folder of a run."""
+        draft, means = self.draft, self._means
+        self._do("beginning", lambda _progress: runs.create(_asked(draft, means)), self._on_begun)
+
+    # ------------------------------------------------------------------- private
+
+    def _do(self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
+        assert not self.is_busy
+
+        def end(then: Callable[[], None]) -> None:
+            self._task = None
+            try:
+                then()
+            except AppError as error:
+                self.failed.emit(error)
+            self.ended.emit()
+
+        def deliver(result: Any) -> None:
+            end(lambda: done(result))
+
+        def fail(error: AppError) -> None:
+            end(lambda: self.failed.emit(error))
+
+        self._task = background.run_long(work, deliver, fail, self.progressed.emit, lambda: end(lambda: None))
+        self.began.emit(what)
+
+    def _keep(self, draft: Draft) -> None:
+        self.draft = drafts.save(self._drafts, draft, time.time())
+        self.changed.emit(self.draft)
+
+    def _on_opened(self, found: Curation) -> None:
+        self.curation = found
+        self._count()
+
+    def _on_imported(self, told: Told, rows: Curation, path: Path) -> None:
+        found = told.imported
+        data = Data(
+            found.name, 0, 0, unusable=len(found.bad), folder=str(rows.folder), file=str(path),
+            mapping=found.mapping.as_dict(),
+        )  # fmt: skip
+        self._on_rows(rows, data, told)
+
+    def _on_rows(self, rows: Curation, data: Data, told: Told | None = None) -> None:
+        before = self.draft
+        name = before.name or Path(data.source).stem
+        self._keep(dataclasses.replace(before, name=name, data=_counted(data, rows), frozen=None))
+        self.curation, self.told, self.leakage = rows, told, None
+        self._drop(before.data.folder if before.data else "")
+        self._drop_split(before)
+
+    def _count(self) -> None:
+        assert self.curation is not None
+        assert self.draft.data is not None
+        data = _counted(self.draft.data, self.curation)
+        if data != self.draft.data:
+            self._keep(dataclasses.replace(self.draft, data=data))
+
+    def _on_frozen(self, found: tuple[Frozen, LeakageReport]) -> None:
+        before, (frozen, report) = self.draft, found
+        self._keep(dataclasses.replace(before, frozen=frozen))
+        self.leakage = report
+        self._drop_split(before)
+
+    def _drop_split(self, before: Draft) -> None:
+        """A run that was begun from the draft reads its data there."""
+        if before.frozen is not None and not before.run:
+            self._drop(before.frozen.folder)
+
+    def _drop(self, folder: str) -> None:
+        """Only what is of this draft."""
+        if folder and self._drafts / self.draft.id in Path(folder).parents:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _on_planned(self, plan: Plan, asked: Draft) -> None:
+        self.plan = plan
+        forecast = Forecast(
+            asked.mark, plan.time.total_s, plan.memory.total, plan.allowed_bytes, plan.disk.training,
+            plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes,
+        )  # fmt: skip
+        self._keep(dataclasses.replace(self.draft, forecast=forecast))
+
+    def _on_begun(self, folder: Path) -> None:
+        self._keep(dataclasses.replace(self.draft, run=str(folder)))
+        self.begun.emit(folder)
+
+
+def _counted(data: Data, rows: Curation) -> Data:
+    counts = rows.counts
+    return dataclasses.replace(
+        data,
+        revision=rows.revision,
+        used=sum(counts[state] for state in curation.TRAINED),
+        left_out=counts["left_out"],
+        undecided=counts["undecided"],
+    )
+
+
+def _imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Told, Curation]:
+    imported = reading.read(path, mapping)
+    progress.check()
+    found = check.check(imported, report=lambda _step, done, total: progress.report(done, total))
+    return Told(imported, found), _made(folder, curation.imported(imported.rows, found))
+
+
+def _taken(path: Path, folder: Path) -> Curation:
+    return _made(folder, curation.generated(review.load(path)))
+
+
+def _made(folder: Path, items: Sequence[Item]) -> Curation:
+    curation.create(folder, items)
+    return Curation(folder)
+
+
+def _frozen(rows: Sequence[Any], revision: int, source: str, folder: Path) -> tuple[Frozen, LeakageReport]:
+    made = split.split(rows)
+    report = leakage.report(made)
+    manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
+    counts = (len(made.train), len(made.validation), len(made.holdout))
+    sha256 = manifest["files"]["holdout"]["sha256"]
+    return Frozen(str(folder), revision, *counts, sha256, report.is_sound, len(made.removed)), report
+
+
+def _asked(draft: Draft, means: Means) -> Any:
+    """Raises AppError as `drafting.draft`."""
+    trainer = means.trainer()
+    data = draft.frozen.folder if draft.frozen else ""
+    wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset} | draft.settings
+    return drafting.draft(wishes, means.paths, means.models(), trainer.converter if trainer else "")
+
+
+def _planned(draft: Draft, means: Means) -> Plan:
+    """Raises AppError as `planning.plan`."""
+    trainer, speed_file = means.trainer(), means.paths.data / speed.FILE_NAME
+    command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
+    return planning.plan(_asked(draft, means), command, lambda kind: planning.device_of(kind, speed_file))

@@ -1,0 +1,201 @@
+"""A draft from a file to a run: what takes time goes on in the background, and what is decided is on the disk."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import drafts, paths
+from app.core.datasets.curation import Decision
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.plan import Draft
+from app.core.training import runs
+from app.services import background, training
+from app.services.training_draft import Means, TrainingDraft
+from tests import models
+
+
+class Desk:
+    def __init__(self, where: Paths, qtbot: QtBot) -> None:
+        self.where = where
+        self.means = Means(where, tuple, lambda: training.locate(where.data))
+        self.draft = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
+        self.errors: list[AppError] = []
+        self.draft.failed.connect(self.errors.append)
+        self._qtbot = qtbot
+
+    def reopened(self) -> TrainingDraft:
+        return TrainingDraft(drafts.read(self.where.drafts, self.draft.draft.id), self.means)
+
+    def wait(self, draft: TrainingDraft | None = None) -> Draft:
+        one = draft or self.draft
+        self._qtbot.waitUntil(lambda: not one.is_busy)
+        return one.draft
+
+    def file(self, count: int) -> Path:
+        path = self.where.data / "行.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = (
+            f"{n * 7919 % 10_007:x} の点検は何年ごとか,{n * 104_729 % 99_991:x} 年ごとに行う。\n" for n in range(count)
+        )
+        path.write_text("質問,回答\n" + "".join(rows) + 'JSON の残り,"{""answer"": ""あ。""}"\n,空の質問\n', "utf-8")
+        return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    yield Desk(paths.locate(str(tmp_path / "データ")), qtbot)
+    background.shut_down()
+
+
+def test_a_file_becomes_a_run_step_by_step(desk: Desk, tmp_path: Path) -> None:
+    desk.draft.change(goal="style")
+    desk.draft.import_file(desk.file(60))
+    data = desk.wait().data
+    assert data is not None
+    assert (data.source, data.used, data.left_out, data.unusable, data.mapping["answer"]) == (
+        "行.csv",
+        60,
+        1,
+        1,
+        "回答",
+    )
+    assert desk.draft.draft.name == "行"
+    desk.draft.decide(Decision(61, "edited", "残りは？", "ありません。"))
+    desk.draft.freeze()
+    frozen = desk.wait().frozen
+    assert frozen is not None
+    assert (frozen.train + frozen.validation + frozen.holdout, frozen.is_sound) == (61, True)
+    assert desk.draft.leakage is not None
+    assert desk.draft.draft.step == "model"
+    desk.draft.change(base=str(models.tiny_llama(tmp_path / "小.gguf")))
+    desk.draft.choose(epochs=1.0)
+    desk.draft.check()
+    assert [problem.code for problem in desk.wait().problems("check")] == []
+    folders: list[Path] = []
+    desk.draft.begun.connect(folders.append)
+    desk.draft.begin()
+    desk.wait()
+    (folder,) = folders
+    asked = runs.read(folder).spec
+    assert asked is not None
+    assert (asked.name, asked.epochs, Path(asked.train).parent) == ("行", 1.0, Path(frozen.folder))
+    assert desk.errors == []
+    assert desk.reopened().draft.run == str(folder)
+
+
+def test_what_was_decided_stands_after_a_reopening_and_can_be_undone_there(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    desk.wait()
+    desk.draft.decide(Decision(1, "rejected"))
+    desk.draft.freeze()
+    frozen = desk.wait().frozen
+    again = desk.reopened()
+    again.open()
+    opened = desk.wait(again)
+    assert (opened.frozen, opened.data) == (frozen, desk.draft.draft.data)
+    assert opened.is_complete("data")
+    assert again.undo() == 1
+    assert again.draft.data is not None
+    assert again.draft.data.used == 20
+    assert next(problem.code for problem in again.draft.problems("data")) == "not_frozen"
+
+
+def test_another_file_takes_the_place_of_the_rows_and_of_the_split(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    desk.wait()
+    desk.draft.freeze()
+    desk.wait()
+    desk.draft.import_file(desk.file(30))
+    draft = desk.wait()
+    assert draft.data is not None
+    assert (draft.data.used, draft.frozen, desk.draft.leakage) == (30, None, None)
+    folder = desk.where.drafts / draft.id
+    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-2"]
+
+
+def test_the_data_of_a_run_stay_where_it_reads_them(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    desk.wait()
+    desk.draft.freeze()
+    first = desk.wait().frozen
+    assert first is not None
+    desk.draft.change(run="/runs/1")
+    desk.draft.decide(Decision(1, "rejected"))
+    desk.draft.freeze()
+    second = desk.wait().frozen
+    assert second is not None
+    assert [Path(one.folder).is_dir() for one in (first, second)] == [True, True]
+    desk.draft.import_file(desk.file(30))
+    desk.wait()
+    assert Path(first.folder).is_dir()
+
+
+def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
+    pair = {
+        "id": "g1", "question": "かぶりは？", "answer": "100 mm", "category": "number", "gold": [{"quote": "100mm"}],
+        "group": "手引き", "quality": 3,
+        "provenance": {"document": "手引き", "heading": [], "page": 1, "passage": "100mm", "passage_sha256": ""},
+    }  # fmt: skip
+    import hashlib
+
+    provenance = pair["provenance"]
+    assert isinstance(provenance, dict)
+    provenance["passage_sha256"] = hashlib.sha256(b"100mm").hexdigest()
+    (tmp_path / "組.jsonl").write_text(json.dumps(pair) + "\n", "utf-8")
+    desk.draft.take_pairs(tmp_path / "組.jsonl", "基準")
+    data = desk.wait().data
+    assert data is not None
+    assert (data.source, data.used, data.undecided) == ("基準", 0, 1)
+    desk.draft.decide(Decision(1, "accepted"))
+    assert desk.draft.draft.data is not None
+    assert desk.draft.draft.data.used == 1
+
+
+def test_a_file_that_is_none_changes_nothing(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    before = desk.wait()
+    desk.draft.import_file(desk.where.data / "無い.csv")
+    after = desk.wait()
+    assert [error.code for error in desk.errors] == ["file_missing"]
+    assert dataclasses.replace(after, changed_at=0) == dataclasses.replace(before, changed_at=0)
+    assert desk.draft.curation is not None
+
+
+def test_too_few_rows_are_told_when_they_are_to_be_split(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(5))
+    desk.wait()
+    desk.draft.freeze()
+    desk.wait()
+    assert [error.code for error in desk.errors] == ["split_too_few"]
+    assert desk.draft.draft.frozen is None
+
+
+def test_an_import_that_is_cancelled_leaves_the_rows_that_were_there(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    before = desk.wait().data
+    desk.draft.import_file(desk.file(3000))
+    desk.draft.cancel()
+    assert desk.wait().data == before
+    assert desk.errors == []
+
+
+def test_without_an_environment_a_draft_is_planned_all_the_same(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means = dataclasses.replace(desk.means, trainer=lambda: None)
+    draft = TrainingDraft(desk.draft.draft, means)
+    draft.import_file(desk.file(40))
+    desk.wait(draft)
+    draft.freeze()
+    desk.wait(draft)
+    draft.change(base=str(models.tiny_llama(tmp_path / "小.gguf")))
+    draft.check()
+    assert [problem.code for problem in desk.wait(draft).problems("check")] == ["environment_missing"]
+    assert draft.plan is not None
+    assert not draft.plan.counts.is_exact
