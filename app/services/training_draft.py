@@ -115,7 +115,7 @@ class TrainingDraft(QObject):
         self._do(
             "importing",
             lambda progress: _imported(path, mapping, folder, progress),
-            lambda found: self._on_imported(*found, path),
+            lambda found: self._on_imported(found[0], found[1], path),
         )
 
     def take_pairs(self, path: Path, source: str) -> None:
