@@ -1,0 +1,129 @@
+"""The program's one training: started, stopped in each way, judged afterwards, and left when the program ends."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import children
+from app.core.errors import AppError
+from app.core.training import runs
+from app.services import training
+from app.services.engine import EngineClient
+from app.services.training import Trainer
+from app.services.trainings import Trainings
+from trainer.events import Event, Step
+from trainer.spec import RunSpec
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+
+class Scene:
+    def __init__(self, folder: Path, qtbot: QtBot) -> None:
+        self.folder = folder
+        self.engine = EngineClient(children.engine(), folder / "engine.log")
+        locate = lambda: training.locate(folder)  # noqa: E731
+        scorers = (children.quantizer, children.scorer)
+        self.trainings = Trainings(self.engine, locate, folder / "bases", scorers)
+        self.events: list[Event] = []
+        self.ends: list[tuple[Path, AppError | None]] = []
+        self.trainings.event_received.connect(self.events.append)
+        self.trainings.ended.connect(lambda run, error: self.ends.append((run, error)))
+        self._qtbot = qtbot
+
+    def run(self, **fields: object) -> Path:
+        paths = (str(self.folder / name) for name in ("実行", "", "train.jsonl", "validation.jsonl"))
+        return runs.create(RunSpec(*paths, **fields))  # type: ignore[arg-type]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        self._qtbot.waitUntil(condition)
+
+    def until_step(self, step: int) -> None:
+        self.until(lambda: any(isinstance(event, Step) and event.step >= step for event in self.events))
+
+    def ended(self) -> AppError | None:
+        self.until(lambda: bool(self.ends))
+        ((_run, error),) = self.ends
+        self.ends.clear()
+        assert self.trainings.folder is None
+        return error
+
+
+@pytest.fixture
+def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    for part in ("train", "validation", "holdout"):
+        (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+    made = Scene(tmp_path, qtbot)
+    yield made
+    if made.trainings.run is not None:
+        made.trainings.run.kill()
+    made.trainings.deleteLater()
+    made.engine.shut_down()
+    made.engine.deleteLater()
+
+
+def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> None:
+    folder = scene.run(holdout=str(scene.folder / "holdout.jsonl"))
+    scene.trainings.start(folder)
+    assert (scene.trainings.folder, scene.trainings.is_judging) == (folder, False)
+    assert scene.ended() is None  # what the fake has made up is not judged
+    assert runs.read(folder).state == "finished"
+    with pytest.raises(AppError) as caught:
+        scene.trainings.start(folder)
+    assert (caught.value.code, scene.trainings.folder) == ("run_is_finished", None)
+
+
+def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    scene.trainings.pause()
+    assert scene.ended() is None
+    assert runs.read(folder).state == "paused"
+    scene.trainings.start(folder)
+    scene.trainings.finish()
+    assert scene.ended() is None
+    assert runs.read(folder).state == "finished"
+
+
+def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+    assert [run.state for run in runs.listed(scene.folder)] == ["cancelled"]
+
+
+@pytest.mark.parametrize(("behaviour", "code"), [("oom", "run_out_of_memory"), ("crash", "run_crashed")])
+def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, f"fake:{behaviour}")
+    scene.trainings.start(scene.run())
+    error = scene.ended()
+    assert error is not None
+    assert error.code == code
+
+
+def test_without_an_environment_nothing_begins(scene: Scene) -> None:
+    def locate() -> Trainer:
+        raise AppError("no_training_environment", path="")
+
+    trainings = Trainings(scene.engine, locate, scene.folder, (children.quantizer, children.scorer))
+    with pytest.raises(AppError) as caught:
+        trainings.start(scene.run())
+    assert (caught.value.code, trainings.folder) == ("no_training_environment", None)
+
+
+def test_when_the_program_ends_nothing_more_is_said(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    scene.trainings.start(scene.run())
+    scene.until_step(1)
+    scene.trainings.leave()
+    scene.trainings.cancel()
+    scene.until(lambda: scene.trainings.folder is None)
+    assert scene.ends == []
