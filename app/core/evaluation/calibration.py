@@ -72,10 +72,10 @@ class Calibration:
         return "length" if self.is_swayed_by_length else ""
 
     @property
-    def is_trusted(self) -> bool:
+    def is_trusted(self) -> bool | None:
         """Kappa is 0.4 or more, each kind of wrong answer that was tried 5 times has mostly cost points, and the right
-        one at length has mostly the same score."""
-        return not self.doubt
+        one at length has mostly the same score. None: too little is known to say so or not."""
+        return None if self.doubt in ("few", "constant") else not self.doubt
 
     @property
     def blind_to(self) -> tuple[str, ...]:

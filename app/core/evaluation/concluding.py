@@ -80,7 +80,7 @@ def conclude(study: Study, folder: Path, questions: QuestionSet, judged: Judged 
     sections = advice.sections(study, folder, found)
     if judged is not None:
         if judged.preferences:
-            systems, is_trusted = [one.system for one in found.systems], judged.measured.is_trusted
+            systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
             sections += (pairing.section(judged.preferences, systems, questions, is_trusted=is_trusted),)
         told = (calibration.sentence(judged.measured),)
         sections += (Section(phrase("judge_title"), told, (), (calibration.table(judged.measured),)),)

@@ -59,7 +59,7 @@ def _count(evaluation: Evaluation) -> str:
 
 def _trust(judge: Judge) -> list[tuple[str, str]]:
     word = html_page.words(WORDS)
-    said = {True: "yes", False: "no", None: "not_calibrated"}[judge.is_trusted]
+    said = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
     return [(word["fact_kappa"], kappa(judge)), (word["fact_trusted"], word[said])]
 
 

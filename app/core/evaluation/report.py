@@ -75,7 +75,7 @@ def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, b
     by = word[f"banner_by_{measured[0].name}"] if measured else ""
     if judge is None:
         return word["judge_banner_none"] + by, False
-    key = {True: "trusted", False: "untrusted", None: "uncalibrated"}[judge.is_trusted]
+    key = {True: "trusted", False: "untrusted", None: "unknown"}[judge.is_trusted]
     text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=facts.kappa(judge))
     return (text, False) if judge.is_trusted else (text + by, True)
 

@@ -94,8 +94,8 @@ class Judge:
 
     model_name: str
     preset: str  # kotae | paper-2603.18037
-    kappa: float | None = None  # None: it was not calibrated
-    is_trusted: bool | None = None
+    kappa: float | None = None  # None: there was nothing to agree on
+    is_trusted: bool | None = None  # None: not known yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,14 +106,13 @@ def test_a_kind_with_few_cases_says_nothing() -> None:
 def test_of_few_answers_nothing_is_concluded() -> None:
     found = measured(good, calibration.cases(QUESTIONS[:3]))
     assert found.kappa == pytest.approx(1.0)
-    assert (found.n, found.doubt) == (15, "few")
-    assert not found.is_trusted
+    assert (found.n, found.doubt, found.is_trusted) == (15, "few", None)
 
 
 def test_one_and_the_same_score_everywhere_shows_no_agreement() -> None:
     rated = [Case(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
     found = calibration.measured("判定", "kotae", rated, [Judgement(2)] * 30)
-    assert (found.kappa, found.n, found.doubt) == (None, 30, "constant")
+    assert (found.kappa, found.n, found.doubt, found.is_trusted) == (None, 30, "constant", None)
     assert "どれも同じ" in calibration.sentence(found)
 
 

@@ -88,8 +88,8 @@ def test_set_hash_and_judge_stand_first_then_the_advice_then_the_tables(text: st
     ("judge", "words", "is_warning"),
     [
         (made.JUDGE, "確かめたうえで使っています（κ 0.62）", False),
-        (made.UNTRUSTED, "信用できると確かめられていません（κ 0.12）", True),
-        (made.UNCALIBRATED, "信用できるかをまだ確かめていません", True),
+        (made.UNTRUSTED, "信用できません（κ 0.12）", True),
+        (made.UNCALIBRATED, "信用できるかは、まだ分かりません", True),
         (None, "採点モデルは使っていません", False),
     ],
 )

@@ -328,7 +328,7 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
         "学習済み + 資料 / モデル Swallow-8B Q4_K_M / アダプター adapter.gguf（強さ 0.75） / 資料 "
     )
     assert "/home/" not in "".join(told.values())
-    assert dict(facts.of(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "確かめていない"
+    assert dict(facts.of(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "まだ分からない"
 
 
 # --------------------------------------------------------------------------- export
