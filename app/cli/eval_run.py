@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from app.cli import ask, eval_words, secret
+from app.cli import ask, eval_words, secret, train_live
 from app.cli.loop import Waiting, application
 from app.cli.main import set_command
 from app.cli.meaning import Meanings
@@ -226,7 +226,7 @@ class _Running:
         self._told = ("", "")  # the step whose line is out
         self.evaluation: Evaluation | None = None
         self.error: AppError | None = None
-        self.waiting = Waiting(run.stop)
+        self.waiting = Waiting(self._interrupt)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
@@ -238,7 +238,14 @@ class _Running:
         try:
             self.waiting.run()
         finally:
+            self._run.kill()
             self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        if self._run.training is not None:  # it saves first, which may take minutes
+            self._output.end_progress()
+            train_live.say_pausing(self._run.training, self._output)
+        self._run.stop()
 
     def _on_progressed(self, progress: StudyProgress) -> None:
         what = self._output.phrase(f"eval_step_{progress.kind}", name=progress.name)

@@ -10,6 +10,7 @@ from app.cli.output import Output, left
 from app.core import wording
 from app.core.errors import AppError
 from app.core.training import problems
+from app.core.training.standing import Standing
 from app.services.training import TrainingRun
 from trainer import events
 from trainer.events import (
@@ -72,16 +73,8 @@ class Live:
         self._run.pause()
 
     def _say_pausing(self) -> None:
-        """What is still waited for."""
-        standing = self._run.standing
-        phase, forecast = standing.phase, standing.forecast
-        name = phase.name if phase else "loading"
-        if name == "saving":
-            name = "training"
-        step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
-        about = wording.phrase("run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
-        known = name in ("training", "evaluating", "exporting")
-        self._say(f"run_pausing_{name}" if known else "run_pausing", phase=phase_text(name), about=about)
+        self._output.end_progress()
+        say_pausing(self._run.standing, self._output)
 
     def _on_ended(self, end: Finished | Paused | Cancelled) -> None:
         self.end = end
@@ -143,6 +136,18 @@ class Live:
     def _say(self, key: str, **facts: object) -> None:
         self._output.end_progress()
         self._output.note(key, **facts)
+
+
+def say_pausing(standing: Standing, output: Output) -> None:
+    """What is still waited for, and what another Ctrl+C costs."""
+    phase, forecast = standing.phase, standing.forecast
+    name = phase.name if phase else "loading"
+    if name == "saving":
+        name = "training"
+    step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
+    about = wording.phrase("run_step_takes", time=duration(step_s)) if step_s >= 1 else ""
+    known = name in ("training", "evaluating", "exporting")
+    output.note(f"run_pausing_{name}" if known else "run_pausing", phase=phase_text(name), about=about)
 
 
 def phase_text(name: str) -> str:

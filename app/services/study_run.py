@@ -18,6 +18,7 @@ from app.core.evaluation.concluding import Judged, ToJudge
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.steps import Answers, Likelihood, Step
 from app.core.evaluation.study import Made, Study, Training
+from app.core.training.standing import Standing
 from app.services import background, study_work
 from app.services.likelihood_work import LikelihoodWork
 from app.services.prompt_run import Progress, PromptJob
@@ -64,6 +65,11 @@ class StudyRun(QObject):
     def is_running(self) -> bool:
         return self._lock is not None
 
+    @property
+    def training(self) -> Standing | None:
+        """Of the run that is being trained; None: nothing is, or it was told to stop."""
+        return self._work.standing if isinstance(self._work, TrainingWork) and not self._is_stopping else None
+
     def start(self) -> None:
         """Raises AppError: evaluation_busy, evaluation_unwritable, evaluation_damaged."""
         assert not self.is_running
@@ -86,6 +92,11 @@ class StudyRun(QObject):
         self._is_stopping = True
         if self._work is not None:
             self._work.stop()
+
+    def kill(self) -> None:
+        """Ends a training at once, which loses what it has not saved. Other work ends with the engine."""
+        if isinstance(self._work, TrainingWork):
+            self._work.kill()
 
     # --------------------------------------------------------------------- steps
 

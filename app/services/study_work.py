@@ -18,6 +18,7 @@ from app.core.presets import Choices
 from app.core.prompt import Turn
 from app.core.quantizations import FORMS
 from app.core.settings import Settings
+from app.core.training.standing import Standing
 from app.engine import quantize_job, score_job
 from app.engine.messages import AdapterUse
 from app.engine.quantize_job import Quantize
@@ -136,6 +137,10 @@ class TrainingWork(Work):
         self._run.cancelled.connect(lambda _end: self.stopped.emit())
         self._run.failed.connect(self.ended.emit)
 
+    @property
+    def standing(self) -> Standing:
+        return self._run.standing
+
     def start(self) -> None:
         self._run.start()
 
@@ -144,6 +149,10 @@ class TrainingWork(Work):
             self._run.pause()
         else:
             self.stopped.emit()
+
+    def kill(self) -> None:
+        """As `TrainingRun.kill`."""
+        self._run.kill()
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Step):

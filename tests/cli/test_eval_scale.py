@@ -73,8 +73,10 @@ def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         time.sleep(0.5)
-    status, told, _ = ended(process)
+    status, told, said = ended(process)
     assert (status, told["state"]) == (130, "waiting")
+    assert said.count("もう一度 Ctrl+C を押すと、保存せずに止めます") == 1
+    assert "QProcess" not in said
     psutil.wait_procs(trainers, timeout=20)
     assert [one for one in trainers if one.is_running()] == []
     status, found, log = kotae("eval", "resume", "量の研究")
