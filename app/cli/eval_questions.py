@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.cli import ask, ask_adapter, ask_sources, eval_run, eval_sets
+from app.cli import ask, ask_adapter, ask_sources, eval_ratings, eval_run, eval_sets
 from app.cli.ask_adapter import Adapter
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import dated_folder, settings
 from app.core.documents import excerpts
 from app.core.errors import AppError
-from app.core.evaluation import contending, judging, question_sets, ratings, seeding, unchanged
+from app.core.evaluation import contending, judging, question_sets, seeding, unchanged
 from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
@@ -114,13 +114,13 @@ def study_of(
 
 
 def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, ...]:
-    """Raises AppError("ratings_without_judge"), and as `ratings.read`."""
+    """Raises AppError("ratings_without_judge"), and as `eval_ratings.read`."""
     if not options.ratings:
         return ()
     if not options.judge:
         raise AppError("ratings_without_judge")
     numbers = {one.id: number for number, one in enumerate(questions.questions, start=1)}
-    found = ratings.read(Path(options.ratings).expanduser(), questions.questions)
+    found = eval_ratings.read(Path(options.ratings).expanduser(), questions.questions, Output(options.json))
     return tuple(Rated(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
 
 

@@ -5,7 +5,7 @@ import csv
 import datetime
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 CELL_CHARACTERS = 32_767  # Excel's limit
@@ -43,12 +43,15 @@ class Book:
         rows: Iterable[Sequence[object]],
         head: Sequence[str] = (),
         notes: Sequence[str] = (),
+        numbers: Mapping[int, tuple[int, int, str]] | None = None,
     ) -> None:
         """A sheet. `widths`: of its columns in characters; with `head`, the names above them, it can be filtered.
 
         `title`: as far as Excel takes it; numbered where another sheet has it. `notes`: below an empty row.
+        `numbers`: of columns, from 1, in which people write whole numbers: the least, the most, and what else is told.
         """
         from openpyxl.utils import get_column_letter
+        from openpyxl.worksheet.datavalidation import DataValidation
 
         sheet = self._book.create_sheet(self._free(title))
         for number, width in enumerate(widths, start=1):
@@ -63,6 +66,11 @@ class Book:
             count += 1
         if head:
             sheet.auto_filter.ref = f"A1:{get_column_letter(len(head))}{count}"
+        for number, (least, most, told) in (numbers or {}).items():
+            asked = DataValidation("whole", str(least), str(most), operator="between", allowBlank=True, error=told)
+            asked.showErrorMessage = True
+            asked.add(f"{get_column_letter(number)}2:{get_column_letter(number)}{max(2, count)}")
+            sheet.data_validations.append(asked)
         for row in ([], *([note] for note in notes)) if notes else ():
             sheet.append([self._cell(sheet, value, self._plain) for value in row])
 

@@ -13,6 +13,7 @@ from app.core import safe_table, text
 from app.core.batch import table
 from app.core.datasets import columns
 from app.core.datasets.duplicates import normalized
+from app.core.datasets.records import short
 from app.core.errors import AppError
 from app.core.evaluation import judging
 from app.core.evaluation.calibration import Case
@@ -32,10 +33,14 @@ _SCORE = re.compile(r"([0-3])(?:\.0+)?\s*点?")
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that says nothing. `reason`: not_rated | not_score | no_answer | unknown_question, or as `Row.problem`."""
+    """A row that says nothing. `reason`: not_rated | not_score | no_answer | unknown_question, or as `Row.problem`.
+
+    `detail`: what stands there in place of a score.
+    """
 
     line: int
     reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
         question = by_id.get(_text(cells.get("id"))) or by_text.get(normalized(_text(cells.get("question"))))
         answer, score = _answer(cells["answer"]), _score(cells["score"])
         if row.problem or question is None or not answer or score is None:
-            skipped.append(Skipped(row.line, row.problem or _reason(cells["score"], question, answer, score)))
+            reason = row.problem or _reason(cells["score"], question, answer, score)
+            skipped.append(Skipped(row.line, reason, short(_text(cells["score"])) if reason == "not_score" else ""))
         else:
             cases.append(Case(question, answer, "human", score))
     if not cases:
@@ -91,7 +97,8 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]]) -> None:
             safe_table.write_csv(file, head, rows)
             return
         book = safe_table.Book(phrase("batch_cut"))
-        book.add(phrase("rating_sheet"), _WIDTHS, rows, head)
+        scores = {len(head): (min(judging.SCORES), max(judging.SCORES), phrase("rating_not_score"))}
+        book.add(phrase("rating_sheet"), _WIDTHS, rows, head, numbers=scores)
         book.add(phrase("rating_sheet_rubric"), _RUBRIC_WIDTHS, list(enumerate(judging.rubric("kotae"))))
         book.save(file)
 

@@ -84,6 +84,15 @@ def test_the_workbook_says_what_each_score_means(tmp_path: Path) -> None:
     assert [tuple(cell.value for cell in row) for row in rubric.rows] == list(enumerate(judging.rubric("kotae")))
 
 
+def test_the_workbook_takes_whole_numbers_from_0_to_3_as_scores(tmp_path: Path) -> None:
+    path = tmp_path / "採点.xlsx"
+    ratings.write_blank(path, ANSWERS)
+    (asked,) = openpyxl.load_workbook(path).worksheets[0].data_validations.dataValidation
+    assert (str(asked.sqref), asked.type, asked.operator) == ("E2:E4", "whole", "between")
+    assert (asked.formula1, asked.formula2, asked.showErrorMessage, asked.allowBlank) == ("0", "3", True, True)
+    assert asked.error == "点は 0、1、2、3 のどれかです"
+
+
 def test_another_form_than_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AppError) as raised:
         ratings.write_blank(tmp_path / "採点.pdf", ANSWERS)
@@ -134,6 +143,7 @@ def test_a_score_is_one_of_four(tmp_path: Path, cell: object, score: int | None)
     found = ratings.read(path, QUESTIONS)
     assert [case.human for case in found.cases] == ([score, 1] if score is not None else [1])
     assert [one.reason for one in found.skipped] == ([] if score is not None else ["not_score"])
+    assert [one.detail for one in found.skipped] == ([] if score is not None else [str(cell)])
 
 
 def test_what_cannot_be_used_is_named_with_its_row(tmp_path: Path) -> None:
