@@ -21,6 +21,7 @@ ACTIONS = {
     "compare": "eval_run",
     "resume": "eval_run",
     "remove": "eval_run",
+    "restore": "eval_run",
     "ratings": "eval_run",
     "retrieval": "eval_retrieval",
 }

@@ -1,4 +1,4 @@
-"""A study on the command line: begun or gone on with, watched, listed, shown, compared, removed."""
+"""A study on the command line: begun or gone on with, watched, listed, shown, compared, removed, restored."""
 
 import argparse
 import dataclasses
@@ -37,7 +37,8 @@ SHOWN_DAMAGED = "-"
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     commands = {
-        "list": _list, "show": _show, "resume": _resume, "remove": _remove, "ratings": _ratings, "compare": _compare,
+        "list": _list, "show": _show, "resume": _resume, "remove": _remove, "restore": _restore, "ratings": _ratings,
+        "compare": _compare,
     }  # fmt: skip
     set_command(parser, commands[name])
     if name != "list":
@@ -126,9 +127,12 @@ def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], ou
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     entries = studies.listed(where.evaluations)
-    data = {"evaluations": [_described(one) for one in entries]}
+    removed = [one.id for one in studies.listed(where.evaluations / studies.BIN)]
+    data = {"evaluations": [_described(one) for one in entries], "removed": removed}
     lines = [output.phrase("eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries]
-    output.result(data, "\n".join(lines) or output.phrase("eval_none"))
+    lines = lines or [output.phrase("eval_none")]
+    lines += [output.phrase("eval_in_bin", ids=" / ".join(removed))] if removed else []
+    output.result(data, "\n".join(lines))
     return 0
 
 
@@ -153,10 +157,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 it is not finished, or an expected error."""
     entry, found, sections = _finished(options.wanted, where)
     if options.out:
-        out = Path(options.out).expanduser()
-        export.check_target(out)
-        _permit(found, out, where, is_allowed=options.allow_secret)
-        export.save(found, sections, out)
+        return _export(options, found, sections, where, output)
     return tell(entry.folder, found, sections, output)
 
 
@@ -164,11 +165,20 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 they are of other questions, or an expected error."""
     found = combining.combined([_finished(wanted, where)[1] for wanted in options.wanted])
     if options.out:
-        out = Path(options.out).expanduser()
-        export.check_target(out)
-        _permit(found, out, where, is_allowed=options.allow_secret)
-        export.save(found, (), out)
+        return _export(options, found, (), where, output)
     return tell(None, found, (), output)
+
+
+def _export(
+    options: argparse.Namespace, found: Evaluation, sections: Sequence[Section], where: Paths, output: Output
+) -> int:
+    out = Path(options.out).expanduser()
+    export.check_target(out)
+    _permit(found, out, where, is_allowed=options.allow_secret)
+    export.save(found, sections, out)
+    data = {"id": found.id, "name": found.name, "out": str(out)}
+    output.result(data, output.phrase("eval_exported", name=found.name, path=out))
+    return 0
 
 
 def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -178,7 +188,11 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ratings.check_target(out)
     _permit(found, out, where, is_allowed=options.allow_secret)
     ratings.write_blank(out, answers)
-    output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), path=out))
+    asked = found.questions
+    facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
+    output.result(
+        {"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts)
+    )
     return 0
 
 
@@ -202,8 +216,14 @@ def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry = studies.find(where.evaluations, options.wanted)
-    studies.remove(entry)
-    output.result({"removed": entry.id}, output.phrase("eval_removed", id=entry.id))
+    place = studies.remove(entry)
+    output.result({"removed": entry.id, "path": str(place)}, output.phrase("eval_removed", id=entry.id, path=place))
+    return 0
+
+
+def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    entry = studies.restore(where.evaluations, options.wanted)
+    output.result(_described(entry), output.phrase("eval_restored", id=entry.id))
     return 0
 
 

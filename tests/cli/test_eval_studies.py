@@ -69,14 +69,29 @@ def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, question
 
 def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str, Any], tmp_path: Path) -> None:
     for name in ("結果.xlsx", "結果.csv", "結果.html"):
-        status, shown, _ = kotae("eval", "show", "一回", "--out", str(tmp_path / name))
-        assert (status, shown["systems"]) == (0, evaluated["systems"])
+        out = str(tmp_path / name)
+        status, shown, _ = kotae("eval", "show", "一回", "--out", out)
+        assert (status, shown) == (0, {"id": evaluated["id"], "name": "一回目", "out": out})
         assert (tmp_path / name).stat().st_size > 500
         assert kotae("eval", "show", "一回", "--out", str(tmp_path / name))[0] == 3  # nothing is replaced
     sheets = openpyxl.load_workbook(tmp_path / "結果.xlsx").sheetnames
     assert "結果" in sheets
     status, error, _ = kotae("eval", "show", "一回", "--out", str(tmp_path / "結果.pdf"))
     assert (status, error["error"]["code"]) == (3, "evaluation_out_format")
+
+
+def test_on_a_terminal_one_line_says_what_was_written_and_what_to_do_with_a_sheet(
+    evaluated: dict[str, Any], start: Start, tmp_path: Path
+) -> None:
+    out, sheet = tmp_path / "結果.csv", tmp_path / "採点 用紙.xlsx"
+    for action, words in (
+        (("show", "一回目", "--out", str(out)), [f"評価「一回目」の結果を {out} に書き出しました。"]),
+        (("compare", "一回目", "--out", f"{out}.html"), [f"評価「一回目」の結果を {out}.html に書き出しました。"]),
+        (("ratings", "一回目", "--out", str(sheet)), [f"kotae eval judge 質問.jsonl --judge モデル --ratings '{sheet}'"]),
+    ):
+        said, _ = start("eval", *action).communicate(timeout=60)
+        (line,) = said.splitlines()
+        assert all(one in line for one in words)
 
 
 def test_two_evaluations_of_the_same_questions_stand_in_one_table(
@@ -93,12 +108,17 @@ def test_two_evaluations_of_the_same_questions_stand_in_one_table(
     assert (status, error["error"]["code"]) == (3, "evaluation_other_questions")
 
 
-def test_evaluations_are_listed_and_removed(kotae: Kotae, evaluated: dict[str, Any]) -> None:
+def test_evaluations_are_listed_removed_and_restored(kotae: Kotae, evaluated: dict[str, Any]) -> None:
     (entry,) = kotae("eval", "list")[1]["evaluations"]
     assert (entry["id"], entry["state"], entry["systems"]) == (evaluated["id"], "finished", 1)
-    assert kotae("eval", "remove", "一回目")[0] == 0
-    assert kotae("eval", "list")[1] == {"evaluations": []}
+    status, removed, _ = kotae("eval", "remove", "一回目")
+    assert (status, removed["removed"], Path(removed["path"]).is_dir()) == (0, entry["id"], True)
+    assert kotae("eval", "list")[1] == {"evaluations": [], "removed": [entry["id"]]}
     assert kotae("eval", "show", "一回目")[1]["error"]["code"] == "evaluation_unknown"
+    assert kotae("eval", "restore", "一回目")[:2] == (0, entry)
+    assert kotae("eval", "list")[1] == {"evaluations": [entry], "removed": []}
+    assert kotae("eval", "show", "一回目")[1] == evaluated
+    assert kotae("eval", "restore", "一回目")[1]["error"]["code"] == "evaluation_unknown"
 
 
 def test_people_score_a_sheet_and_the_judge_is_held_against_it(
@@ -116,8 +136,9 @@ def test_people_score_a_sheet_and_the_judge_is_held_against_it(
     told = '!say {"reason": "", "score": 3}'  # what the judge says of everything, for the fake reads it in the question
     questions.write_text("\n".join(json.dumps(json.loads(row) | {"question": told}) for row in rows), "utf-8")
     asked = ("eval", "judge", str(questions), "--judge", str(long_base))
-    status, found, _ = kotae(*asked, "--ratings", str(sheet))
+    status, found, told = kotae(*asked, "--ratings", str(sheet))
     assert status == 0
+    assert "用紙.xlsx：人の点 4 件を使います。" in told
     assert found["judge"]["is_trusted"] is None  # of so few answers
     assert found["systems"] == []
     (section,) = found["sections"]

@@ -1,11 +1,10 @@
 """A study: what is compared over which questions, in a folder of its own, from which it goes on after any end.
 
-Written once, when it begins (`study.json`, `questions.jsonl`); everything else in the folder is a result.
+Written once, when it begins (`study.json`, `questions.jsonl`); everything else in the folder is a result. What was
+removed is in `.bin` beside the folders, and can be restored.
 """
 
-import contextlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,13 @@ from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.results import System
 from app.core.presets import Choices
 from app.core.records import LocalModel
+from app.core.wording import phrase
 
 VERSION = 1
 KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
-STUDY, QUESTIONS, LOCK = "study.json", "questions.jsonl", "lock"
+STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
+_NAMED = 5  # of those that a part of a name stands for
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 
 
@@ -187,8 +188,10 @@ def find(evaluations: Path, wanted: str) -> Entry:
     if not found:
         raise AppError("evaluation_unknown", wanted=wanted)
     if len(found) > 1:
-        known_ids = " / ".join(one.id for one in found[:5])
-        raise AppError("evaluation_ambiguous", wanted=wanted, count=len(found), known=known_ids)
+        ids = [one.id for one in found[:_NAMED]]
+        if len(found) > _NAMED:
+            ids.append(phrase("eval_more", count=len(found) - _NAMED))
+        raise AppError("evaluation_ambiguous", wanted=wanted, count=len(found), known=" / ".join(ids))
     return found[0]
 
 
@@ -202,22 +205,34 @@ def hold(folder: Path) -> filelock.BaseFileLock:
         raise write_failure(error, folder, "evaluation_unwritable") from error
 
 
-def remove(entry: Entry) -> None:
-    """Raises AppError("evaluation_busy" | "evaluation_unwritable"). What tells of it goes last."""
-    lock = hold(entry.folder)
+def remove(entry: Entry) -> Path:
+    """Moves it into the bin, and gives its place there. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
+    hold(entry.folder).release()
+    return _move(entry.folder, entry.folder.parent / BIN / entry.id)
+
+
+def restore(evaluations: Path, wanted: str) -> Entry:
+    """Out of the bin, as `find` finds it there. Raises AppError as `find` and `remove`."""
+    found = find(evaluations / BIN, wanted)
+    return _entry(_move(found.folder, evaluations / found.id))
+
+
+def free_name(evaluations: Path, name: str) -> str:
+    """With a number behind it where there is an evaluation of that name."""
+    taken = {one.study.name for one in listed(evaluations) if one.study}
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def _move(folder: Path, target: Path) -> Path:
     try:
-        for path in sorted(entry.folder.iterdir(), key=lambda path: path.name == STUDY):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != LOCK:
-                path.unlink()
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        return folder.rename(target)
     except OSError as error:
-        raise write_failure(error, entry.folder, "evaluation_unwritable") from error
-    finally:
-        lock.release()
-    with contextlib.suppress(OSError):
-        (entry.folder / LOCK).unlink(missing_ok=True)
-        entry.folder.rmdir()
+        raise write_failure(error, folder, "evaluation_unwritable") from error
 
 
 def _entry(folder: Path) -> Entry:

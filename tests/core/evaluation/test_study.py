@@ -100,6 +100,34 @@ def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
         assert caught.value.code == code
 
 
+def test_those_that_a_part_of_a_name_stands_for_are_named_and_the_rest_counted(folder: Path) -> None:
+    for number in range(1, 7):
+        studies.create(folder.parent / f"y{number}", study(id=f"y{number}"), QUESTIONS)
+    with pytest.raises(AppError) as caught:
+        studies.find(folder.parent, "y")
+    assert caught.value.facts["known"] == "y6 / y5 / y4 / y3 / y2 / ほか 1 件"
+
+
+def test_a_name_that_is_taken_gets_a_number(folder: Path) -> None:
+    assert studies.free_name(folder.parent, "別") == "別"
+    assert studies.free_name(folder.parent, "試し") == "試し (2)"
+    studies.create(folder.parent / "y", study(id="y", name="試し (2)"), QUESTIONS)
+    assert studies.free_name(folder.parent, "試し") == "試し (3)"
+
+
+def test_what_was_removed_is_restored_unless_its_place_is_taken(folder: Path) -> None:
+    before = studies.listed(folder.parent)
+    studies.remove(before[0])
+    assert studies.listed(folder.parent) == []
+    assert studies.restore(folder.parent, "試し") == before[0]
+    studies.remove(before[0])
+    studies.create(folder, study(), QUESTIONS)
+    with pytest.raises(AppError) as caught:
+        studies.restore(folder.parent, "試し")
+    assert caught.value.code == "evaluation_unwritable"
+    assert len(studies.listed(folder.parent / studies.BIN)) == 1
+
+
 def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
     lock = studies.hold(folder)
     assert studies.listed(folder.parent)[0].state == "running"
