@@ -206,7 +206,10 @@ def hold(folder: Path) -> filelock.BaseFileLock:
 
 
 def remove(entry: Entry) -> Path:
-    """Moves it into the bin, and gives its place there. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
+    """Moves it into the bin, and gives its place there.
+
+    Raises AppError("evaluation_busy" | "evaluation_unwritable").
+    """
     hold(entry.folder).release()
     return _move(entry.folder, entry.folder.parent / BIN / entry.id)
 
