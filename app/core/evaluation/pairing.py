@@ -71,6 +71,8 @@ def section(
         if compared is not None:
             said = comparing.sentence(compared, systems[0].name, system.name)
             told.append(said if is_trusted else tables.doubted(said))
+        elif preferences:
+            told.append(phrase("pairs_undecided", first=systems[0].name, second=system.name, count=len(preferences)))
     note = phrase("pairs_note", first=systems[0].name)
     return Section(phrase("pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
 

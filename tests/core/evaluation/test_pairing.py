@@ -97,6 +97,13 @@ def test_what_cannot_be_read_counts_for_nobody(folder: Path) -> None:
     assert row == ("学習後", "0", "1", "1", "0", "4", "-0.50")
 
 
+def test_where_no_pair_was_decided_it_is_said_with_their_number() -> None:
+    found = [Preferred("s2", f"q{at}", 0, None) for at in range(COUNT)]
+    (sentence,) = pairing.section(found, SYSTEMS, QUESTIONS, is_trusted=False).sentences
+    assert "「学習後」と「元」の一対比較は、6 件のどれも" in sentence
+    assert pairing.section([], SYSTEMS, QUESTIONS, is_trusted=False).sentences == ()
+
+
 def told(*winners: str, group: str = "") -> tuple[str, tuple[str, ...]]:
     """The sentence, and the row of the table."""
     found = [Preferred("s2", f"q{at}", 0, winner) for at, winner in enumerate(winners)]
