@@ -20,7 +20,7 @@ def as_text(folder: Path | None, found: Evaluation, sections: Sequence[Section],
     for result in found.systems:
         lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result, output))]
     for measure in tables.measures(found)[:1]:
-        lines += ["", *(pair.sentence for pair in tables.pairs(found, measure))]
+        lines += ["", *tables.sentences(tables.pairs(found, measure))]
     if folder is not None:
         lines += ["", output.phrase("run_report", path=folder / study.REPORT)]
     return "\n".join(lines)

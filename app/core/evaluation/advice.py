@@ -48,6 +48,8 @@ def _of_documents(study: Study, found: Evaluation) -> list[str]:
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
         return _best_of(found)
+    if _scored(found) < LEAST_UNITS:
+        return [_nothing(found)]
     told = [_compared(found, base, documents)]
     if tuned is not None and both is not None:
         told += [_compared(found, base, tuned), _compared(found, documents, both)]
@@ -73,7 +75,7 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
     measure = measure_of(found)
     by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
     if len(means) < 2:
-        return phrase("advice_none")
+        return _nothing(found)
     highest = max(means.values())
     if highest < LEAST_SHARE * comparing.most(measure):
         return phrase("advice_zero", measure=by, value=f"{highest:.3f}")
@@ -83,13 +85,25 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
             value = f"{means[one.system.id]:.3f}"
             names = phrase("setting_between").join(other.system.name for other in others)
             return phrase("advice_use", name=one.system.name, value=value, measure=by, others=names)
-    return phrase("advice_none")
+    return _nothing(found)
 
 
 def _means(found: Evaluation, measure: Measure) -> dict[str, float]:
     """Of the systems of which enough answers have a value."""
     means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
     return {key: mean.by_question.mean for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
+
+
+def _scored(found: Evaluation) -> int:
+    """Of how many questions the answers of a system have a value, at the most."""
+    means = [comparing.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
+    return max((mean.by_question.units for mean in means if mean), default=0)
+
+
+def _nothing(found: Evaluation) -> str:
+    """What is missing: questions that can be scored, or enough of them."""
+    count = _scored(found)
+    return phrase("advice_few" if 0 < count < LEAST_UNITS else "advice_none", count=count, least=LEAST_UNITS)
 
 
 # -------------------------------------------------------------------------- models
@@ -100,7 +114,7 @@ def _best_of(found: Evaluation) -> list[str]:
     by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
     known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id])
     if len(known) < 2:
-        return [phrase("advice_none")]
+        return [_nothing(found)]
     best, rest = known[0], known[1:]
     value = f"{means[best.system.id]:.3f}"
     if means[best.system.id] < LEAST_SHARE * comparing.most(measure):

@@ -66,7 +66,9 @@ def _trust(judge: Judge) -> list[tuple[str, str]]:
 def _of_system(system: System) -> str:
     """Names of files, not where they are: whoever reads the report has them elsewhere."""
     word = html_page.words(WORDS)
-    found = [system.name, word["system_model"].format(model=f"{system.model_name} {system.quantization}".strip())]
+    is_named = system.quantization in system.model_name
+    model = system.model_name if is_named else f"{system.model_name} {system.quantization}"
+    found = [system.name, word["system_model"].format(model=model)]
     if system.adapter:
         found.append(word["system_adapter"].format(name=Path(system.adapter).name, strength=f"{system.strength:g}"))
     if system.collections:

@@ -149,7 +149,7 @@ def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
     ]
     return Section(
         word["section_differences"].format(measure=phrase(f"measure_{measure.name}")),
-        tuple(pair.sentence for pair in found),
+        tables.sentences(found),
         (plots.intervals(word["plot_difference"], estimates, has_zero=True),),
         (grids.shown(tables.differences(evaluation, found)),),
     )

@@ -14,6 +14,7 @@ from app.core.evaluation.grids import WORDS, Column, Grid, Share, Value
 from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation, Row, SystemResult
 from app.core.training.bootstrap import LEAST_UNITS, Interval
+from app.core.wording import phrase
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
@@ -53,7 +54,8 @@ def results(evaluation: Evaluation) -> list[Grid]:
 
 
 def paper(evaluation: Evaluation) -> Grid:
-    """Without the means of categories; with the score where that is what systems are compared by."""
+    """Without the means of categories; with the score where that is what systems are compared by. The columns of a
+    judge stay where there is one, whatever it has said."""
     word, measured = _words(), measures(evaluation)
     is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
     columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
@@ -74,7 +76,8 @@ def paper(evaluation: Evaluation) -> Grid:
         )
 
     note = word["note_judge" if is_judged else "note_no_judge" if evaluation.judge is None else "note_no_scores"]
-    return Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
+    grid = Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
+    return grid if evaluation.judge is not None else grids.without_empty(grid)
 
 
 def category_means(evaluation: Evaluation) -> Grid:
@@ -119,7 +122,8 @@ def marks(evaluation: Evaluation) -> Grid:
     columns = [Column(word["system"]), Column(word["score_answerable"], DIGITS["score"])]
     columns += [Column(word[name]) for name in ("must_include", "numbers")]
     columns += [Column(word["char_f1"], DIGITS["score"]), Column(word["exact"])]
-    columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "broken", "failed", "judged")]
+    columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")]
+    columns.append(Column(word["judged"]))
     has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
     misses_judgements = _misses_judgements(evaluation)
 
@@ -134,13 +138,20 @@ def marks(evaluation: Evaluation) -> Grid:
             _percent(rows, lambda row: row.marks.is_exact),
             _share([row for row in rows if not is_answerable[row.question_id]], lambda row: row.marks.has_abstained),
             _share(answerable, lambda row: row.marks.has_abstained),
-            _share(rows, lambda row: row.marks.is_broken),
+            _share(rows, is_cut),
+            _share(rows, lambda row: row.marks.is_broken and not is_cut(row)),
             _share(rows, lambda row: row.verdict == "failed") if has_failed else None,
             _share(rows, _is_judged) if misses_judgements else None,
         )
 
     notes = ((word["note_abstaining"],) if has_unanswerable else ()) + (word["note_rows"],)
+    notes += (word["note_cut_off"],) if any(is_cut(row) for result in evaluation.systems for row in result.rows) else ()
     return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
+
+
+def is_cut(row: Row) -> bool:
+    """At the limit of its length."""
+    return row.verdict == "length"
 
 
 def documents(evaluation: Evaluation) -> Grid:
@@ -211,6 +222,14 @@ def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
             said = comparing.sentence(compared, first.system.name, result.system.name)
             found.append(Pair(result, compared, doubted(said) if is_doubted else said))
     return found
+
+
+def sentences(found: Sequence[Pair]) -> tuple[str, ...]:
+    """One for all where every pair lacks questions."""
+    units = [pair.comparison.by_question.units for pair in found]
+    if len(found) > 1 and max(units) < LEAST_UNITS:
+        return (phrase("compared_few_all", units=max(units), least=LEAST_UNITS),)
+    return tuple(pair.sentence for pair in found)
 
 
 def doubted(sentence: str) -> str:

@@ -99,7 +99,17 @@ def test_where_nothing_is_answered_nothing_is_advised() -> None:
 def test_a_few_questions_advise_nothing() -> None:
     contenders, found = four((0.2, 0.8, 0.3, 0.8))
     few = [dataclasses.replace(one, rows=one.rows[:4]) for one in found.systems]
-    assert "言えません" in told("documents", contenders, evaluation(*few))[0]
+    assert told("documents", contenders, evaluation(*few)) == told("bases", contenders, evaluation(*few))
+    (sentence,) = told("documents", contenders, evaluation(*few))
+    assert "4 問しかないので" in sentence
+    assert "5 問以上が必要です（--limit" in sentence
+
+
+def test_questions_that_nobody_can_score_are_wanted_with_references() -> None:
+    contenders, found = four((0.2, 0.8, 0.3, 0.8))
+    unmarked = [result(one.system, [None] * COUNT) for one in found.systems]
+    (sentence,) = told("documents", contenders, evaluation(*unmarked))
+    assert "模範解答か「必ず含む語」の付いた質問を増やしてください" in sentence
 
 
 # -------------------------------------------------------------------------- models

@@ -101,17 +101,19 @@ def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Ev
     assert (float(row["秒/問"]) > 7, row["大きさ（GB）"]) == (True, "4.92")
 
 
-def test_without_a_judge_the_papers_columns_are_dashes_and_the_score_stands_beside_them(by_rules: Evaluation) -> None:
+def test_without_a_judge_there_are_no_columns_of_one(by_rules: Evaluation) -> None:
     grid = tables.paper(by_rules)
     row = shown(grid)[1]
-    assert [row[name] for name in ("採点の平均（0〜3）", "0 点（%）", "3 点（%）")] == ["-", "-", "-"]
+    assert list(row) == ["構成", "モデル", "量子化", "得点（0〜1）", "秒/問", "大きさ（GB）"]
     assert float(row["得点（0〜1）"]) == pytest.approx(tables.means(by_rules).rows[1][1], abs=1e-3)
     assert any("採点モデルを使っていない" in note for note in grid.notes)
 
 
 def test_a_judge_that_gave_no_score_is_not_said_to_be_none(judged: Evaluation) -> None:
     row = dataclasses.replace(judged.systems[0].rows[0], judgement=Judgement(None, trouble="unreadable"))
-    (note,) = tables.paper(with_rows(judged, row)).notes
+    grid = tables.paper(with_rows(judged, row))
+    assert shown(grid)[0]["採点の平均（0〜3）"] == "-"
+    (note,) = grid.notes
     assert note.startswith("採点モデルの点が付いた回答がない")
 
 
@@ -184,6 +186,26 @@ def test_of_few_questions_no_interval_is_shown(count: int, interval: str, by_rul
     rows = [Row(one.id, 1, "答え", "answered", Marks(float(at % 2))) for at, one in enumerate(asked)]
     found = {**shown(tables.means(with_rows(few, *rows)))[0]}
     assert found.get("得点の 95 % 区間", "-") == interval
+
+
+def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: Evaluation) -> None:
+    broken = Marks(score=0.0, is_broken=True)
+    rows = [Row("q1", 1, "長い", "length", broken), Row("q2", 1, "", "answered", broken)]
+    rows.append(Row("q3", 1, "答え", "answered", Marks(score=1.0)))
+    grid = tables.marks(with_rows(by_rules, *rows))
+    assert [shown(grid)[0][name] for name in ("途中で切れた", "繰り返し・空")] == ["1/3", "1/3"]
+    assert "--max-tokens" in grid.notes[-1]
+    assert not any("--max-tokens" in note for note in tables.marks(with_rows(by_rules, *rows[1:])).notes)
+
+
+def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluation) -> None:
+    score = MEASURES["score"]
+    (sentence,) = tables.sentences(tables.pairs(made.first_questions(judged, 3), score))
+    assert "どの構成にも差があるとは言えません" in sentence
+    assert "3 問しかありません" in sentence
+    assert len(tables.sentences(tables.pairs(judged, score))) == 3
+    alone = dataclasses.replace(judged, systems=judged.systems[:2])
+    assert "「元のモデル」" in tables.sentences(tables.pairs(made.first_questions(alone, 3), score))[0]
 
 
 def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> None:
@@ -328,6 +350,9 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
         "学習済み + 資料 / モデル Swallow-8B Q4_K_M / アダプター adapter.gguf（強さ 0.75） / 資料 "
     )
     assert "/home/" not in "".join(told.values())
+    systems = [dataclasses.replace(judged.systems[0].system, model_name="お試し用 270M Q4_K_M")]
+    named = dataclasses.replace(judged, systems=(dataclasses.replace(judged.systems[0], system=systems[0]),))
+    assert "モデル お試し用 270M Q4_K_M / SHA" in dict(facts.of(named))["構成 1"]
     assert dict(facts.of(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "まだ分からない"
 
 
@@ -341,7 +366,7 @@ def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: P
     head, first, *_ = book["結果"].iter_rows(values_only=True)
     row = dict(zip(head, first, strict=True))
     assert isinstance(row["採点の平均（0〜3）"], float)
-    assert (row["壊れた回答（件）"], row["壊れた回答（全体）"]) == (0, 40)
+    assert (row["繰り返し・空（件）"], row["繰り返し・空（全体）"]) == (0, 40)
     answers = [cell for line in book["回答"].iter_rows() for cell in line]
     assert any(cell.value == made.FORMULA for cell in answers)
     assert not any(cell.data_type == "f" for sheet in book for line in sheet.iter_rows() for cell in line)
