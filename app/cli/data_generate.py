@@ -2,6 +2,8 @@
 
 import argparse
 import signal
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ from app.core import children, export_log, settings
 from app.core.documents import excerpts, labels
 from app.core.documents.records import Collection
 from app.core.errors import AppError
+from app.core.evaluation import replies
 from app.core.generation.records import REASONS
 from app.core.paths import Paths
 from app.core.wording import help_text, phrase
 from app.services import background, generation
 from app.services.engine import EngineClient
-from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress
+from app.services.generation import Generated, Generation, GenerationJob, GenerationProgress, Stopped
 
 PAIRS, PAIRS_MOST = 50, 10_000  # below the first, the checks before a training warn
+LINE_S = 30.0  # between lines of progress in a log
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -52,6 +56,9 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     )  # fmt: skip
     if excerpts.is_too_small(model):
         output.note("generation_small_model", model=model.name)
+    kept = len(replies.read(job.journal))
+    if kept:
+        output.note("generation_resumed", count=kept)
     app = application()
     engine = EngineClient(children.engine(), where.logs / "engine-generate.log")
     waiting = _Waiting(Generation(engine, children.template(), job), output)
@@ -93,11 +100,14 @@ class _Waiting:
         self._output = output
         self.generated: Generated | None = None
         self.error: AppError | None = None
+        self.stopped = Stopped()
+        self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
+        self._has_told_left = False
         self._loop = Waiting(generation.stop)
         generation.progressed.connect(self._on_progressed)
         generation.finished.connect(self._on_finished)
         generation.failed.connect(self._on_failed)
-        generation.stopped.connect(self._loop.stop)
+        generation.stopped.connect(self._on_stopped)
 
     def wait(self) -> None:
         self.generation.start()
@@ -106,10 +116,30 @@ class _Waiting:
     def _on_progressed(self, progress: GenerationProgress) -> None:
         done, total = progress.round.done, progress.round.total
         facts = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
-        self._output.progress("generation_progress", left=left(progress.round.left_s), **facts)
+        if self._told_at is None:
+            name = self.generation.job.collection.name
+            self._output.note("generation_begun", name=name, passages=progress.passages, wanted=progress.wanted)
+        facts["left"] = left(progress.round.left_s)
+        if sys.stderr.isatty():
+            self._told_at = time.monotonic()
+            self._output.progress("generation_progress", **facts)
+        elif self._is_due(progress):
+            self._told_at = time.monotonic()
+            self._output.note("generation_progress", **facts)
+
+    def _is_due(self, progress: GenerationProgress) -> bool:
+        """In a log, a line at first, one as soon as it is known how long it takes, and then one now and then."""
+        is_known = progress.round.left_s is not None
+        is_first = is_known and not self._has_told_left
+        self._has_told_left |= is_known
+        return self._told_at is None or is_first or time.monotonic() - self._told_at >= LINE_S
 
     def _on_finished(self, generated: Generated) -> None:
         self.generated = generated
+        self._loop.stop()
+
+    def _on_stopped(self, stopped: Stopped) -> None:
+        self.stopped = stopped
         self._loop.stop()
 
     def _on_failed(self, error: AppError) -> None:
@@ -122,7 +152,9 @@ def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
     if waiting.error is not None:
         raise waiting.error
     if waiting.generated is None:
-        output.result(_of_job(job) | {"state": "waiting"}, output.phrase("generation_interrupted"))
+        facts = {"accepted": waiting.stopped.accepted, "replies": waiting.stopped.replies}
+        text = output.phrase("generation_interrupted", wanted=job.wanted, **facts)
+        output.result(_of_job(job) | {"state": "waiting"} | facts, text)
         return 128 + signal.SIGINT
     generated = waiting.generated
     output.result(as_object(generated, job), "\n".join(_text(generated, job, output)))

@@ -63,11 +63,20 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class GenerationProgress:
-    """`accepted` of `wanted` before this round, and how far the round is."""
+    """`accepted` of `wanted` before this round, and how far the round is. `passages`: that can be asked about."""
 
     accepted: int
     wanted: int
     round: Progress
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What there is of one that was stopped: pairs, and replies with those that came to nothing yet."""
+
+    accepted: int = 0
+    replies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class Generation(QObject):
 
     progressed = Signal(object)  # GenerationProgress
     finished = Signal(object)  # Generated
-    stopped = Signal()
+    stopped = Signal(object)  # Stopped
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -118,7 +127,7 @@ class Generation(QObject):
             self._run.stop()
         elif not self._is_over and not self._is_writing:
             self._is_over = True
-            self.stopped.emit()
+            self.stopped.emit(Stopped(len(self._standing.accepted), len(self._replies)))
 
     def abandon(self) -> None:
         """At once; says nothing more."""
@@ -162,7 +171,9 @@ class Generation(QObject):
         background.run(lambda: _written(job, generated, writer), self._on_written, self._fail)
 
     def _on_progressed(self, progress: Progress) -> None:
-        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress))
+        assert self._prepared is not None
+        passages = len(self._prepared.selected.passages)
+        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress, passages))
 
     def _on_replied(self, replies: dict[Prompt, Reply]) -> None:
         self._forget_run()
@@ -170,9 +181,16 @@ class Generation(QObject):
         self._decide()
 
     def _on_stopped(self) -> None:
+        assert self._run is not None
+        assert self._prepared is not None
+        self._replies.update(self._run.replied)
         self._forget_run()
         self._is_over = True
-        self.stopped.emit()
+        made, replies, lacking = self._prepared.plan, self._replies, self._lacking
+        background.run(lambda: _standing(self.job, made, replies, lacking), self._on_counted, self.failed.emit)
+
+    def _on_counted(self, standing: Standing) -> None:
+        self.stopped.emit(Stopped(len(standing.accepted), len(self._replies)))
 
     def _on_written(self, generated: Generated) -> None:
         if not self._is_over:

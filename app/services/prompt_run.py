@@ -86,6 +86,12 @@ class PromptRun(QObject):
         if self._journal is not None:
             self._journal.close()
 
+    @property
+    def replied(self) -> dict[Prompt, Reply]:
+        """So far, of the prompts of the job."""
+        kept = self._journal.replies if self._journal is not None else {}
+        return {prompt: kept[key] for key, prompt in self._prompts.items() if key in kept}
+
     # ------------------------------------------------------------------- private
 
     def _on_opened(self, opened: tuple[Journal, dict[str, Prompt]]) -> None:
@@ -138,8 +144,7 @@ class PromptRun(QObject):
             self.stopped.emit()
         else:
             self._tell()
-            kept = self._journal.replies
-            self.finished.emit({prompt: kept[key] for key, prompt in self._prompts.items()})
+            self.finished.emit(self.replied)
 
 
 def answered_by(job: PromptJob) -> str:

@@ -32,6 +32,9 @@ def test_pairs_are_made_reviewed_and_read_as_training_data(kotae: Kotae, tmp_pat
     command = prepared(tmp_path, 2)
     status, result, log = kotae(*command, "--n", "2")
     assert status == 0, log
+    first, second = log.splitlines()[1:3]  # behind what is said of small models
+    assert first.startswith("「基準」の 2 箇所について質問と回答を書かせ、採点させます（ほしい数 2 組。")
+    assert second == "採用 0／2 組　問い合わせ 0／2"
     assert (result["asked"], result["accepted"], result["rejected"], result["label"]) == (2, 2, {}, "internal")
     assert (result["passages"], result["sections"]) == (2, 2)
     out, table, kept = (tmp_path / name for name in ("組.jsonl", "組.xlsx", "確認済み.jsonl"))
@@ -71,8 +74,10 @@ def test_ctrl_c_keeps_what_was_replied_and_the_same_command_goes_on(start: Start
     status, result, told = ended(process)
     assert (status, result["state"], result["out"], result["wanted"]) == (130, "waiting", None, 4), told
     before = set(replies.read(journal))
+    assert result["replies"] == len(before)
     assert not (tmp_path / "組.jsonl").exists()
     status, result, told = ended(start(*command))
+    assert f"前回の返答が {len(before)} 件あります。" in told
     assert (result["asked"], result["accepted"] + sum(result["rejected"].values())) == (5, 5), told
     assert before
     assert not journal.exists()

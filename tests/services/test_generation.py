@@ -102,11 +102,12 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     told: list[GenerationProgress] = []
     made.progressed.connect(told.append)
     made.progressed.connect(lambda one: made.stop() if one.round.done == 1 else None)
-    desk.ended(made.stopped, made.start)
+    stopped = desk.ended(made.stopped, made.start)
     assert not desk.out.exists()
     before = replies.read(job.journal)
+    assert (stopped.accepted, stopped.replies) == (0, len(before))
     assert 1 <= len(before) < 6
-    assert told[0].wanted == 3
+    assert (told[0].wanted, told[0].passages) == (3, 3)
     again = desk.generation(job)
     rounds: list[int] = []
     again.progressed.connect(lambda one: rounds.append(one.round.done))
@@ -114,6 +115,20 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert rounds[0] >= 1  # not asked again
     assert len(found.standing.accepted) == len(desk.rows()) == 3
     assert not job.journal.exists()
+
+
+def test_pairs_that_are_accepted_by_then_are_counted_when_it_is_stopped(desk: Desk) -> None:
+    made, ended = desk.generation(desk.job(3, *map(section, range(3)))), list[int]()
+
+    def on_progressed(one: GenerationProgress) -> None:
+        if ended and one.round.done == 1:
+            made.stop()
+        if one.round.done == one.round.total:  # the pairs are written; their scores are asked for next
+            ended.append(one.round.total)
+
+    made.progressed.connect(on_progressed)
+    stopped = desk.ended(made.stopped, made.start)
+    assert (stopped.accepted, stopped.replies) == (1, ended[0] + 1)
 
 
 def test_one_that_is_stopped_while_its_file_is_written_has_finished(
