@@ -2,21 +2,30 @@
 
 import dataclasses
 import statistics
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.cli.output import Output
+from app.core import html_page
 from app.core.evaluation import comparing, grids, study, tables
 from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.grids import WORDS
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation, Row, SystemResult
 from app.core.training.bootstrap import Interval
+
+_OF_JUDGE = (0, 1, 4)  # columns of `calibration.table`: what was changed, in how many answers, how often points fell
 
 
 def as_text(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> str:
     """`folder` None: it has no report."""
     lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
+    if found.judge is not None and not found.systems:
+        lines += _of_judge(sections)
+    if found.systems:
+        lines += _compared_systems(found)
     for result in found.systems:
         lines += ["", result.system.name, *(f"  {line}" for line in _described(found, result, output))]
     for measure in tables.measures(found)[:1]:
@@ -47,7 +56,31 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[Section])
 # ---------------------------------------------------------------------------- text
 
 
+def _compared_systems(found: Evaluation) -> list[str]:
+    """A row each: how good, how fast, how often no answer came of it."""
+    word, grid = html_page.words(WORDS), tables.summary(found)
+    names = [word["system"], *_in_table(found)]
+    table = grids.shown(grids.only(grid, names))
+    notes = [word["note_cut_off"]] if word["note_cut_off"] in grid.notes else []
+    return ["", *_aligned(table.head, table.rows), *notes]
+
+
+def _in_table(found: Evaluation) -> list[str]:
+    word = html_page.words(WORDS)
+    means = [word[f"{measure.name}_mean"] for measure in tables.measures(found)]
+    return [*means, *(word[name] for name in ("seconds", "cut_off", "broken", "failed"))]
+
+
+def _of_judge(sections: Sequence[Section]) -> list[str]:
+    lines = []
+    for table in (table for section in sections for table in section.tables if table.rows):
+        head, *rows = ([cells[at] for at in _OF_JUDGE] for cells in (table.head, *table.rows))
+        lines += ["", *_aligned(head, rows)]
+    return lines
+
+
 def _described(found: Evaluation, result: SystemResult, output: Output) -> list[str]:
+    """The interval of what is compared by, and what is not in the table."""
     lines = []
     for measure in tables.measures(found):
         mean = comparing.mean(result, found.questions.questions, measure)
@@ -57,10 +90,25 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
             lines.append(output.phrase("eval_mean" if tables.enough(one) else "eval_mean_few", measure=name, **facts))
     one_row = dataclasses.replace(found, systems=(result,))
     shown = grids.shown(grids.without_empty(grids.beside(tables.marks(one_row), tables.models(one_row)), kept=0))
-    pairs = [
-        f"{name} {cell}" for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True) if cell != grids.NONE
-    ]
-    return [*lines, *([" / ".join(pairs)] if pairs else [])]
+    for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
+        if cell != grids.NONE and name not in _in_table(found):
+            lines.append(output.phrase("eval_mean_few", measure=name, mean=cell))
+    return lines
+
+
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """In columns of a terminal, names at the left and values at the right."""
+    widths = [max(map(_width, column)) for column in zip(head, *rows, strict=True)]
+    lines = []
+    for name, *values in (head, *rows):
+        cells = [" " * (width - _width(cell)) + cell for cell, width in zip(values, widths[1:], strict=True)]
+        lines.append("  ".join([name + " " * (widths[0] - _width(name)), *cells]))
+    return lines
+
+
+def _width(text: str) -> int:
+    """In a terminal, where wide characters take two columns."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 # ---------------------------------------------------------------------------- JSON
@@ -80,6 +128,7 @@ def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
         "by_document": {name: _interval(mean.by_group) for name, mean in means.items() if mean and mean.by_group},
         "abstained": sum(row.marks.has_abstained for row in rows),
         "broken": sum(row.marks.is_broken for row in rows),
+        "cut_off": sum(map(tables.is_cut, rows)),  # of the broken
         "failed": sum(row.verdict == "failed" for row in rows),
         "seconds_median": _median(rows, lambda row: row.total_s),
         "first_token_s_median": _median(rows, lambda row: row.first_token_s),

@@ -91,6 +91,14 @@ def without_empty(grid: Grid, kept: int = 1) -> Grid:
     return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
+def only(grid: Grid, names: Sequence[str]) -> Grid:
+    """The columns of these names that it has, in this order."""
+    known = [column.name for column in grid.columns]
+    places = [known.index(name) for name in names if name in known]
+    rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
+    return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
+
+
 def beside(first: Grid, *others: Grid) -> Grid:
     """Grids of the same rows as one; of the others without the first column, which names the row, and what is twice."""
     columns, rows = list(first.columns), [list(row) for row in first.rows]
