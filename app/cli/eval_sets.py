@@ -3,13 +3,15 @@
 import argparse
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.cli import docs_words, eval_from_chats, secret
 from app.cli.output import Output
+from app.core.datasets import columns
 from app.core.datasets.records import BadRow, short
 from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
@@ -17,12 +19,13 @@ from app.core.errors import AppError
 from app.core.evaluation import question_files, question_rows, question_sets
 from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.question_sets import KeptSet
-from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.records import Question, QuestionSet
 from app.core.paths import Paths
 from app.core.wording import help_text, phrase
 
 SHOWN_ROWS = 20  # on the terminal; JSON and exports have all
 SHOWN_CHARACTERS = 80  # of a question
+NAMED_ROWS = 5  # in one sentence
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -55,11 +58,7 @@ def tell(found: QuestionFile, output: Output) -> None:
     """What was taken from which column, and which rows are no questions."""
     key = "questions_found_sheet" if found.sheet else "questions_found"
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
-    named = [
-        phrase("data_mapping_one", field=phrase(f"question_column_{field}"), column=short(column))
-        for field, column in found.columns.named().items()
-    ]
-    output.note("data_mapping", mapping=phrase("data_gap").join(named))
+    output.note("data_mapping", mapping=phrase("data_gap").join(_mapping(found.columns.named())))
     if found.columns.unused:
         output.note("data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
     if found.other_sheets:
@@ -70,7 +69,35 @@ def tell(found: QuestionFile, output: Output) -> None:
         output.note("batch_skipped", line=row.line, reason=_reason(row))
     if len(found.skipped) > SHOWN_ROWS:
         output.note("questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
+    _tell_doubts(found.doubts, output)
     _tell_renamed(found.renamed, output)
+
+
+def _mapping(named: dict[str, str]) -> list[str]:
+    """What is not to be seen from the names of the columns; of the others, that there are some."""
+    told = []
+    for field, column in named.items():
+        name = phrase(f"question_column_{field}")
+        if field == "document_group" or columns.plain(column) not in map(columns.plain, (field, name)):
+            told.append(phrase("data_mapping_one", field=name, column=short(column)))
+    if len(told) < len(named):
+        told.append(phrase("questions_same_columns" if told else "questions_all_columns"))
+    return told
+
+
+def _tell_doubts(doubts: Sequence[BadRow], output: Output) -> None:
+    rows = [row for row in doubts if row.code != "not_scored"]
+    for row in rows[:SHOWN_ROWS]:
+        output.note("questions_doubt", line=row.line, reason=phrase(f"question_doubt_{row.code}"), detail=row.detail)
+    if len(rows) > SHOWN_ROWS:
+        output.note("questions_doubts_more", count=len(rows) - SHOWN_ROWS)
+    lines = [str(row.line) for row in doubts if row.code == "not_scored"]
+    if lines:
+        output.note("questions_not_scored", count=len(lines), lines=_first(lines))
+
+
+def _first(named: Sequence[str]) -> str:
+    return phrase("data_gap").join(named[:NAMED_ROWS]) + ("…" if len(named) > NAMED_ROWS else "")
 
 
 def _reason(row: BadRow) -> str:
@@ -145,10 +172,25 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
         yield output.phrase("question_set_version_line", date=date, **facts)
     yield f"SHA-256 {found.sha256}"
     yield ""
-    yield from (f"{short(one.id)}\t{short(one.text, SHOWN_CHARACTERS)}" for one in questions[:SHOWN_ROWS])
+    for one in questions[:SHOWN_ROWS]:
+        yield f"{short(one.id)}\t{short(one.text, SHOWN_CHARACTERS)}"
+        yield from (f"    {line}" for line in _known(one))
     if len(questions) > SHOWN_ROWS:
         name = f"{found.name}@{found.version}"
         yield output.phrase("question_set_more", count=len(questions) - SHOWN_ROWS, name=name)
+
+
+def _known(question: Question) -> Iterator[str]:
+    """Of its right answer, in short."""
+    if not question.is_answerable:
+        yield phrase("question_shown_unanswerable")
+    if question.reference:
+        yield phrase("question_shown_reference", text=short(question.reference, SHOWN_CHARACTERS))
+    if question.must_include:
+        words = " / ".join(question.must_include)
+        yield phrase("question_shown_must_include", text=short(words, SHOWN_CHARACTERS))
+    if question.gold:
+        yield phrase("question_shown_gold", count=len(question.gold))
 
 
 # ------------------------------------------------------------------------- changing
@@ -162,23 +204,53 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         tell(found, output)
     questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
     _tell_renamed(renamed, output)
-    repeated = len(questions) - len({one.text for one in questions})
+    repeated = _repeated(files)
     if repeated:
-        output.note("questions_repeated", count=repeated)
-    before = question_sets.newest_version(where.questions, options.name)
+        output.note("questions_repeated", count=len(repeated), rows=_first(repeated))
+    newest, before = question_sets.newest_version(where.questions, options.name), _before(options.name, where)
     source = phrase("data_gap").join(found.name for found in files)
     label = _raised(given, labels.highest(found.label for found in files))
     stored = question_sets.store(where.questions, options.name, questions, label, source)
-    is_new = stored.version > before
+    is_new = stored.version > newest
+    changes = question_sets.changes(before.questions, stored.questions) if before is not None and is_new else None
     skipped = [
         {"file": found.name, "line": row.line, "code": row.code, "message": _reason(row)}
         for found in files
         for row in found.skipped
     ]
-    data = _described(stored) | {"is_new": is_new, "skipped": skipped, "renamed": dict(renamed), "repeated": repeated}
-    key = "question_set_stored" if is_new else "question_set_same"
-    output.result(data, output.phrase(key, **_facts(stored)))
+    data = _described(stored) | {
+        "is_new": is_new,
+        "skipped": skipped,
+        "renamed": dict(renamed),
+        "repeated": len(repeated),
+        "changes": asdict(changes) if changes else None,
+    }
+    lines = [output.phrase("question_set_stored" if is_new else "question_set_same", **_facts(stored))]
+    if before is not None and changes is not None:
+        lines.append(output.phrase("question_set_changes", before=before.version, **asdict(changes)))
+    output.result(data, "\n".join(lines))
     return 1 if skipped else 0
+
+
+def _before(name: str, where: Paths) -> QuestionSet | None:
+    """The newest version so far; None where there is none, or it is damaged."""
+    with suppress(AppError):
+        return question_sets.find(where.questions, name)
+    return None
+
+
+def _repeated(files: Sequence[QuestionFile]) -> list[str]:
+    """Where the questions stand that read as an earlier one does, and that one."""
+    places: dict[str, str] = {}
+    found = []
+    for file in files:
+        for question, line in zip(file.questions, file.lines, strict=True):
+            row = str(line) if len(files) == 1 else phrase("questions_repeated_row_of", name=file.name, line=line)
+            first = places.setdefault(question.text, row)
+            if first is not row:
+                key = "questions_repeated_row" if len(files) == 1 else "questions_repeated_rows"
+                found.append(phrase(key, first=first, line=row))
+    return found
 
 
 def _facts(found: QuestionSet) -> dict[str, Any]:

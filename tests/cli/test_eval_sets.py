@@ -53,15 +53,18 @@ def result(run: Run, *arguments: str | Path, status: int = 0) -> dict[str, Any]:
 
 def test_a_set_is_made_of_a_file_and_shown(tmp_path: Path, run: Run) -> None:
     status, printed, said = run("add", "点検", write(tmp_path / "質問.jsonl", *ROWS))
-    assert (status, printed) == (0, "質問集「点検」の版 1 を保存しました（質問 2 件、社外秘）。\n")
+    assert status == 0
+    assert printed.startswith("質問集「点検」の版 1 を保存しました（質問 2 件、社外秘）。")
+    assert printed.endswith("kotae eval questions 点検 --model モデル で、モデルに答えさせて測れます。\n")
     assert "質問.jsonl：質問 2 件" in said
-    assert "模範解答 ← answer" in said
+    assert "列：模範解答 ← answer、分野 ← type、ほかは同じ名前の列\n" in said
     status, printed, _ = run("show", "点検")
     assert status == 0
     assert "模範解答あり 1 件、必ず含む語あり 1 件、根拠あり 1 件、回答できない質問 1 件" in printed
     assert "分野：場所 2" in printed
     assert re.search(r"版 1：\d{4}-\d\d-\d\d \d\d:\d\d、質問 2 件、質問\.jsonl", printed)
-    assert "a\t橋はどこか\nb\t川はどこか" in printed
+    known = "    模範解答：東\n    必ず含む語：東\n    根拠：1 箇所\n"
+    assert printed.endswith(f"a\t橋はどこか\n{known}b\t川はどこか\n    資料にない質問\n")
     assert run("list")[1] == "点検\t社外秘\t版 1、質問 2 件\n"
 
 
@@ -95,7 +98,53 @@ def test_files_that_share_ids_and_questions_are_told(tmp_path: Path, run: Run) -
     status, _, said = run("add", "点検", write(tmp_path / "a.jsonl", *ROWS), write(tmp_path / "b.jsonl", *ROWS))
     assert status == 0
     assert "ID「a」は前の質問にも付いているため、「a-2」にしました。" in said
-    assert "前と同じ文の質問が 2 件あります" in said
+    assert "前と同じ文の質問が 2 件あります（a.jsonl の 1 行目 と b.jsonl の 1 行目、" in said
+
+
+def test_questions_that_are_repeated_in_a_file_are_named_by_their_rows(tmp_path: Path, run: Run) -> None:
+    _, _, said = run("add", "点検", write(tmp_path / "a.jsonl", *[{"question": "橋はどこか"}] * 8))
+    told = "、".join(f"1 と {line} 行目" for line in range(2, 7))
+    assert f"前と同じ文の質問が 7 件あります（{told}…）。" in said
+
+
+def test_what_a_new_version_changes_is_told(tmp_path: Path, run: Run) -> None:
+    run("add", "点検", write(tmp_path / "a.jsonl", *ROWS))
+    after = [ROWS[0] | {"answer": "西"}, *({"id": name, "question": f"{name}はどこか"} for name in "cde")]
+    _, printed, _ = run("add", "点検", write(tmp_path / "b.jsonl", *after))
+    assert printed.endswith("版 1 から：追加 3 件、変更 1 件、削除 1 件\n")
+    made = result(run, "add", "点検", write(tmp_path / "c.jsonl", *ROWS))
+    assert made["changes"] == {"added": 1, "changed": 1, "removed": 3}
+    assert result(run, "add", "点検", tmp_path / "c.jsonl")["changes"] is None
+
+
+def test_a_damaged_version_does_not_keep_the_next_one_out(tmp_path: Path, run: Run) -> None:
+    run("add", "点検", write(tmp_path / "a.jsonl", *ROWS))
+    (tmp_path / "data" / "questions" / "点検" / "1.jsonl").write_text("{}", "utf-8")
+    made = result(run, "add", "点検", write(tmp_path / "b.jsonl", ROWS[0]))
+    assert (made["version"], made["changes"]) == (2, None)
+
+
+def test_what_is_not_as_it_seems_in_a_row_is_told_and_the_question_kept(tmp_path: Path, run: Run) -> None:
+    head = "質問,模範解答,必ず含む語,根拠,資料,ページ"
+    rows = ["橋は,東,東　西,東にある。,基準書,三", '川は,西,"東,西",西にある。,基準書,12', "山は,,,,,", "池は,,,,,"]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join([head, *rows]), "utf-8")
+    status, _, said = run("add", "点検", file)
+    assert status == 0
+    assert "2 行目：ページを読み取れないので、空欄とします（三）\n" in said
+    apart = "必ず含む語は、「、」「;」か改行で区切ります。この形では一つの語として扱います"
+    assert f"2 行目：{apart}（東　西）\n" in said or f"2 行目：{apart}（東 西）\n" in said
+    assert f"3 行目：{apart}（東,西）\n" in said
+    assert "模範解答も必ず含む語もない質問が 2 件あります（4、5 行目）。" in said
+    assert "列：資料（グループを兼ねる） ← 資料、根拠 ← 根拠 / ページ、ほかは同じ名前の列\n" in said
+
+
+@pytest.mark.parametrize(("name", "next_step"), [("a.csv", "一行目に列の見出し"), ("a.jsonl", "JSON Lines")])
+def test_what_to_do_about_an_unreadable_file_fits_its_form(tmp_path: Path, run: Run, name: str, next_step: str) -> None:
+    (tmp_path / name).write_text("", "utf-8")
+    said = run("add", "点検", tmp_path / name)[2]
+    assert next_step in said
+    assert ("{" in said) == name.endswith(".jsonl")
 
 
 def test_rows_that_are_no_question_are_told_with_the_reason(tmp_path: Path, run: Run) -> None:

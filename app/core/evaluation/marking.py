@@ -43,7 +43,7 @@ from app.core.training.scores import is_looping
 
 def mark(question: Question, result: Result) -> Marks:
     if result.verdict == "failed":
-        return Marks(score=0.0 if _can_be_scored(question) else None)
+        return Marks(score=0.0 if can_be_scored(question) else None)
     answer = claims.CITED.sub("", result.answer)
     has_abstained = _has_abstained(question, result, answer)
     is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
@@ -67,6 +67,11 @@ def mark(question: Question, result: Result) -> Marks:
 def abstains(text: str) -> bool:
     """Whether a text says that the documents do not have what was asked, and gives no value instead."""
     return _says_not_known(text) and not _own_values(Question("", ""), text)
+
+
+def can_be_scored(question: Question) -> bool:
+    """Otherwise failures alone would have a score, and the mean of a set would be theirs."""
+    return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
 def comparable(text: str) -> str:
@@ -94,18 +99,13 @@ def similarity(one: str, other: str) -> float:
 def _score(
     question: Question, must_include: float | None, char_f1: float | None, *, has_abstained: bool, is_broken: bool
 ) -> float | None:
-    if not _can_be_scored(question):
+    if not can_be_scored(question):
         return None
     if not question.is_answerable:
         return float(has_abstained)
     if has_abstained or is_broken:
         return 0.0
     return char_f1 if must_include is None else must_include
-
-
-def _can_be_scored(question: Question) -> bool:
-    """Otherwise failures alone would have a score, and the mean of a set would be theirs."""
-    return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
 def _is_exact(question: Question, answer: str) -> bool | None:

@@ -32,8 +32,13 @@ class Columns:
     unused: tuple[str, ...]
 
     def named(self) -> dict[str, str]:
-        """For people: of each field, and of all gold places, the columns in one text."""
+        """For people: of each field, and of all gold places, the columns in one text.
+
+        The field "document" is "document_group" where it stands in for the group.
+        """
         found = {field: " / ".join(columns) for field, columns in self.fields.items()}
+        if "document" in found and "group" not in found:
+            found["document_group"] = found.pop("document")
         golds = " / ".join(column for gold in self.golds for column in gold.values())
         return found | ({"gold": golds} if golds else {})
 

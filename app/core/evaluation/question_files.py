@@ -19,7 +19,7 @@ from pathlib import Path
 from app.core import safe_table, table_file
 from app.core.datasets import records
 from app.core.datasets.columns import ColumnMapping, is_known, listed
-from app.core.datasets.records import BadRow, Records, short
+from app.core.datasets.records import BadRow, Record, Records, short
 from app.core.datasets.shapes import RefusedError
 from app.core.documents import encodings, labels
 from app.core.documents.records import LABELS, Label
@@ -57,25 +57,34 @@ class QuestionFile:
     sheet: str = ""  # of a workbook
     other_sheets: tuple[str, ...] = ()  # which are not read
     label: Label = LABELS[0]  # the highest that its rows carry
+    lines: tuple[int, ...] = ()  # of the questions, where they stand
+    doubts: tuple[BadRow, ...] = ()  # rows that are questions, of which something is not as it seems
 
 
 # ------------------------------------------------------------------------ reading
 
 
 def read(path: Path) -> QuestionFile:
-    """Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable, data_not_json,
-    data_several_lists, and as `table_file` does."""
+    """Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (of tables
+    questions_table_unreadable), data_not_json, data_several_lists, and as `table_file` does."""
     found = _records(_bytes(path), path)
     if len(found.found) > ROWS:
         raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
     columns, questions, skipped = _sorted(found)
     if not questions:
-        raise AppError("questions_unreadable", path=str(path), reason=_why_none(found, columns, skipped))
-    named, renamed = with_ids(questions)
+        raise _unreadable(path, _why_none(found, columns, skipped))
+    named, renamed = with_ids(question for _, question in questions)
     label = labels.of_rows(row.values for row in found.found)
-    return QuestionFile(
-        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets, label
+    lines = tuple(row.line for row, _ in questions)
+    doubts = tuple(
+        BadRow(row.line, code, detail)
+        for row, question in questions
+        for code, detail in question_rows.doubts(row, columns, question)
     )
+    return QuestionFile(
+        path.name, named, columns, tuple(skipped), renamed, found.blank, found.sheet, found.other_sheets, label,
+        lines, doubts,
+    )  # fmt: skip
 
 
 def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
@@ -90,7 +99,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
     columns, questions, skipped = _sorted(found)
     if skipped or not questions:
         raise AppError("questions_unreadable", path=name, reason=_why_none(found, columns, skipped))
-    return with_ids(questions)[0]
+    return with_ids(question for _, question in questions)[0]
 
 
 def fitting(question: Question) -> Question | None:
@@ -135,8 +144,14 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:  # a name that is too long, a folder that nobody may look into
         raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
     if not raw.strip():
-        raise AppError("questions_unreadable", path=str(path), reason=phrase("questions_empty"))
+        raise _unreadable(path, phrase("questions_empty"))
     return raw
+
+
+def _unreadable(path: Path, reason: str) -> AppError:
+    """With what to do about it in a file of this form."""
+    is_json = path.suffix.lower() in (JSON_LINES, ".json")
+    return AppError("questions_unreadable" if is_json else "questions_table_unreadable", path=str(path), reason=reason)
 
 
 def _records(raw: bytes, path: Path) -> Records:
@@ -146,7 +161,7 @@ def _records(raw: bytes, path: Path) -> Records:
         return records.of_sheets(sheets, ColumnMapping()) if sheets else Records()
     codec = encodings.detect(raw)
     if not codec:
-        raise AppError("questions_unreadable", path=str(path), reason=phrase("questions_not_text"))
+        raise _unreadable(path, phrase("questions_not_text"))
     text = encodings.decode(raw, codec)
     if suffix in TABLES:
         rows = [replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_file.delimited(text, path.name)]
@@ -160,8 +175,8 @@ def _unquoted(cell: Cell) -> Cell:
     return str(cell)[1:] if is_quoted else cell
 
 
-def _sorted(found: Records) -> tuple[Columns, list[Question], list[BadRow]]:
-    """What the columns mean, and the rows that are questions and those that are none."""
+def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], list[BadRow]]:
+    """What the columns mean, the rows that are questions with these, and the rows that are none."""
     columns, rows = question_columns.find(found.columns if found.has_names else ()), found.found
     if not found.has_names and len(found.columns) == 1:  # a list of questions
         (only,) = found.columns
@@ -170,7 +185,7 @@ def _sorted(found: Records) -> tuple[Columns, list[Question], list[BadRow]]:
     questions, skipped = [], list(found.bad)
     for row in rows if "question" in columns.fields else ():
         try:
-            questions.append(question_rows.question_of(row, columns))
+            questions.append((row, question_rows.question_of(row, columns)))
         except RefusedError as error:
             skipped.append(BadRow(row.line, error.code, error.detail))
     return columns, questions, sorted(skipped, key=lambda row: row.line)

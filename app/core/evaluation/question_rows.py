@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.core.batch.questions import CHARACTERS
@@ -21,6 +21,7 @@ TABLE_FIELDS = ("id", "question", "reference", "must_include", "category", "grou
 HEADING_GAP = " > "
 
 _BETWEEN_WORDS = re.compile(r"[、；;\n]")
+_LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|\u3000")  # and is part of the word
 
 
 # ------------------------------------------------------------------------ reading
@@ -56,6 +57,18 @@ def question_of(record: Record, columns: Columns) -> Question:
     )
 
 
+def doubts(record: Record, columns: Columns, question: Question) -> Iterator[tuple[str, str]]:
+    """What is not as it seems in a row that is a question, as code and detail of a BadRow."""
+    for value in _places(record.values, columns):
+        page = _text(value.get("page")) if isinstance(value, dict) else ""
+        if page and not _page(page):
+            yield "no_page", short(page)
+    for entry in filter(_LOOKS_BETWEEN.search, question.must_include):
+        yield "one_word", short(entry)
+    if not marking.can_be_scored(question):
+        yield "not_scored", ""
+
+
 def _first(values: dict[str, Any], columns: Sequence[str]) -> Any:
     """The first value that is one."""
     return next((value for column in columns if (value := values.get(column)) not in (None, "", [])), None)
@@ -85,6 +98,11 @@ def _words(value: Any) -> tuple[str, ...]:
 
 def _golds(values: dict[str, Any], columns: Columns, document: str) -> tuple[Gold, ...]:
     """`document`: that of the row, where a place names none."""
+    return tuple(_gold(one, document) for one in _places(values, columns))
+
+
+def _places(values: dict[str, Any], columns: Columns) -> list[Any]:
+    """As they stand in the row."""
     found: list[Any] = []
     for place in columns.golds:
         quote = values.get(place["quote"])
@@ -94,7 +112,7 @@ def _golds(values: dict[str, Any], columns: Columns, document: str) -> tuple[Gol
             found.append(quote)
         elif _text(quote):
             found.append({part: values.get(column) for part, column in place.items()})
-    return tuple(_gold(one, document) for one in found)
+    return found
 
 
 def _gold(value: Any, document: str) -> Gold:

@@ -145,6 +145,21 @@ def shipped() -> QuestionSet:
     return QuestionSet(phrase("question_set_shipped"), 0, question_files.sha256(questions), questions, "public")
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """From one version to another: how many questions, which their ids tell apart."""
+
+    added: int
+    changed: int
+    removed: int
+
+
+def changes(before: Sequence[Question], after: Sequence[Question]) -> Changes:
+    old, new = ({one.id: one for one in questions} for questions in (before, after))
+    both = old.keys() & new.keys()
+    return Changes(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
+
+
 # ----------------------------------------------------------------------- changing
 
 

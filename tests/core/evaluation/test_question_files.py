@@ -224,6 +224,24 @@ def test_words_in_a_cell_come_apart_at_the_usual_signs(tmp_path: Path, between: 
     assert found.questions[0].must_include == ("1,000 m", "東|ひがし")
 
 
+@pytest.mark.parametrize(
+    ("word", "is_doubted"),
+    [
+        ("東,西", True), ("東，西", True), ("5m, 堤防", True), ("東　西", True),
+        ("1,000 m", False), ("1,000円", False), ("東 西", False), ("東、西", False), ("a,b", False),
+    ],
+)  # fmt: skip
+def test_a_word_that_looks_like_several_is_kept_and_doubted(tmp_path: Path, word: str, is_doubted: bool) -> None:
+    found = table(tmp_path, ["質問", "必須語"], ["橋はどこか", word])
+    assert [one.code for one in found.doubts] == ["one_word"] * is_doubted
+
+
+def test_a_row_that_is_a_question_keeps_its_place_in_the_file(tmp_path: Path) -> None:
+    found = table(tmp_path, ["質問", "正解"], ["", "東"], ["橋はどこか", "東"], ["川はどこか", ""])
+    assert found.lines == (3, 4)
+    assert [(one.line, one.code) for one in found.doubts] == [(4, "not_scored")]
+
+
 # ---------------------------------------------------------------------------- ids
 
 
@@ -386,14 +404,14 @@ def test_a_target_is_refused_before_anything_is_written(tmp_path: Path) -> None:
         ("q\0.csv", None, "question_file_missing"),
         ("あ" * 300 + ".csv", None, "table_unreadable"),
         ("q.txt", b"a", "batch_format"),
-        ("q.csv", b"", "questions_unreadable"),
+        ("q.csv", b"", "questions_table_unreadable"),
         ("q.jsonl", b"\n \n", "questions_unreadable"),
-        ("q.csv", bytes(range(256)) * 9, "questions_unreadable"),
+        ("q.csv", bytes(range(256)) * 9, "questions_table_unreadable"),
         ("q.xlsx", b"PK\x03\x04", "table_unreadable"),
         ("q.xlsx", b"\xd0\xcf\x11\xe0", "table_locked"),
-        ("q.csv", "氏名,年齢\n山田,30\n".encode(), "questions_unreadable"),
-        ("q.csv", "質問,回答\n".encode(), "questions_unreadable"),
-        ("q.csv", "質問\n".encode(), "questions_unreadable"),
+        ("q.csv", "氏名,年齢\n山田,30\n".encode(), "questions_table_unreadable"),
+        ("q.csv", "質問,回答\n".encode(), "questions_table_unreadable"),
+        ("q.csv", "質問\n".encode(), "questions_table_unreadable"),
         ("q.csv", b'"' + b"a" * 1_100_000, "table_unreadable"),
         ("q.json", b'{"question": "a', "data_not_json"),
         ("q.json", b'{"a": [{"question": "x"}], "b": [{"question": "y"}]}', "data_several_lists"),
