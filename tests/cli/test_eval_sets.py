@@ -60,7 +60,7 @@ def test_a_set_is_made_of_a_file_and_shown(tmp_path: Path, run: Run) -> None:
     assert "列：模範解答 ← answer、分野 ← type、ほかは同じ名前の列\n" in said
     status, printed, _ = run("show", "点検")
     assert status == 0
-    assert "模範解答あり 1 件、必ず含む語あり 1 件、根拠あり 1 件、回答できない質問 1 件" in printed
+    assert "模範解答あり 1 件、必ず含む語あり 1 件、根拠あり 1 件、資料にない質問 1 件" in printed
     assert "分野：場所 2" in printed
     assert re.search(r"版 1：\d{4}-\d\d-\d\d \d\d:\d\d、質問 2 件、質問\.jsonl", printed)
     known = "    模範解答：東\n    必ず含む語：東\n    根拠：1 箇所\n"

@@ -190,7 +190,7 @@ def test_losses_of_one_document_count_together() -> None:
     grouped = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
     assert "まだ言えません" in told("quantizations", contenders, grouped)[1]
     (section,) = advice.sections(study("quantizations", contenders), Path(), grouped)
-    assert "95 % 区間（文書などのまとまりごと）" in section.tables[0].head
+    assert "95 % 区間（文書などのグループごと）" in section.tables[0].head
 
 
 def test_a_form_that_answers_otherwise_is_not_advised_though_its_loss_is_lower() -> None:

@@ -124,7 +124,7 @@ def test_a_difference_is_told_with_its_numbers() -> None:
     ("after", "groups", "told"),
     [
         ([1.0, -1.0] * 32, 0, "、64 問）"),
-        ([1.0 if at % 8 < 4 else -0.5 for at in range(64)], 8, "、8 まとまり）"),
+        ([1.0 if at % 8 < 4 else -0.5 for at in range(64)], 8, "、8 グループ）"),
         ([1.0] * 4, 0, "4 問しかありません（5 問以上が必要です）"),
     ],
 )

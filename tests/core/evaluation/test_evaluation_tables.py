@@ -216,6 +216,7 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
     (row,) = shown(tables.documents(with_rows(by_rules, *rows)))
     assert [row[f"根拠の Recall@{depth}（%）"] for depth in (1, 3, 5)] == ["25", "50", "75"]
     assert row["根拠の MRR（0〜1）"] == "0.438"
+    assert "[n] で示した引用元と、回答の文の出どころだと照合で分かった引用元" in tables.documents(by_rules).notes[0]
 
 
 def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
@@ -258,7 +259,7 @@ def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict
     assert float(rows[0]["差"]) == pytest.approx(
         tables.means(judged).rows[1][4] - tables.means(judged).rows[0][4], abs=1e-3
     )
-    assert rows[0]["95 % 区間（質問ごと）"] != rows[0]["95 % 区間（文書などのまとまりごと）"]
+    assert rows[0]["95 % 区間（質問ごと）"] != rows[0]["95 % 区間（文書などのグループごと）"]
     assert "差があるとは言えません" in found[1].sentence
     assert sum(int(rows[1][name]) for name in ("勝ち（問）", "同じ（問）", "負け（問）")) == made.COUNT
 
@@ -282,8 +283,8 @@ def test_few_groups_have_no_interval_and_it_is_said_that_the_questions_decide_al
     few = dataclasses.replace(judged, questions=dataclasses.replace(judged.questions, questions=asked))
     for found, is_few in ((few, True), (judged, False)):
         grid = tables.differences(found, tables.pairs(found, MEASURES["score"]))
-        assert any("まとまりが 5 個に満たない" in note for note in grid.notes) == is_few
-        assert ("95 % 区間（文書などのまとまりごと）" in shown(grid)[0]) != is_few
+        assert any("グループが 5 個に満たない" in note for note in grid.notes) == is_few
+        assert ("95 % 区間（文書などのグループごと）" in shown(grid)[0]) != is_few
 
 
 def test_questions_that_one_of_two_has_no_score_for_are_said_to_be_left_out(judged: Evaluation) -> None:
@@ -322,7 +323,7 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
     failed = next(row for row in rows if row["エラーの内容"] not in ("", "-"))
     assert (failed["結果"], failed["採点"], failed["採点の理由"]) == ("回答できません", "-", "採点できませんでした。")
     unanswerable = next(row for row in rows if row["質問 ID"] == "q20")
-    assert (unanswerable["資料で答えられる"], unanswerable["模範解答"]) == ("いいえ", "")
+    assert (unanswerable["回答できるか"], unanswerable["模範解答"]) == ("いいえ", "")
     cut = next(row for row in rows if row["質問 ID"] == "q4")
     assert "終わりの 120 字を見ていません" in cut["採点の理由"]
 

@@ -129,7 +129,7 @@ def test_the_section_counts_and_says_what_is_sure() -> None:
 
 def test_questions_on_one_document_are_drawn_together() -> None:
     assert "より良い" in told(*"bbbbbbbbbbaa")[0]
-    assert "まとまり" in told(*"bbbbbbbbbbaa", group="vvvvvvwwxxyz")[0]
+    assert "グループ" in told(*"bbbbbbbbbbaa", group="vvvvvvwwxxyz")[0]
 
 
 def test_a_judge_who_may_be_wrong_is_doubted() -> None:
