@@ -66,6 +66,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ask.check("--divide", options.divide, 1, 1 << 20)
     ask.check("--limit", options.limit, 1, 1 << 20)
     paths = _paths(options.base, where)
+    judge = ask.choose_model(options.judge, where) if options.judge else None
     is_whole = planning.best_card() is not None
     divide = options.divide or (1 if is_whole else REDUCED)
     questions = eval_sets.load(str(folder / QUESTIONS), where, output)
@@ -74,7 +75,6 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if divide > 1 or not is_whole:
         output.note("paper_reduced", divide=divide, count=len(questions.questions))
     material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
-    judge = ask.choose_model(options.judge, where) if options.judge else None
     wish = Wish(
         "", options.base[0], PRESET, 1, has_control=False, questions=questions, judge=judge, judge_preset=PRESET
     )

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.cli import ask, ask_adapter, eval_questions, eval_run
@@ -15,6 +16,7 @@ from app.core.evaluation import contending, quant_plan, steps
 from app.core.evaluation.quant_plan import PAPER_FORMS, QuantPlan
 from app.core.evaluation.study import Contender, Study
 from app.core.paths import Paths
+from app.core.records import LocalModel
 from app.core.wording import help_text, size
 
 
@@ -29,11 +31,14 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """One model: its forms are made. Several: they are compared as they are. Exit status as `eval_run.run_study`."""
+    judge, models = eval_questions.judge_of(options, where), _models(options, where)
     questions = eval_questions.questions_of(options, where, output)
     has_references = any(one.reference for one in questions.questions)
-    study = eval_questions.study_of(options, "quantizations", questions, (), where, has_likelihoods=has_references)
+    study = eval_questions.study_of(
+        options, "quantizations", questions, (), judge, where, has_likelihoods=has_references
+    )
     folder = where.evaluations / study.id
-    found = _made(options, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, where), ())
+    found = _made(options, models, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, models), ())
     study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
     tell_room(study, where, output)
     return eval_run.begin(study, questions, folder, where, output)
@@ -48,12 +53,15 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
         output.note("quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
 
 
-def _made(options: argparse.Namespace, folder: Path, where: Paths) -> QuantPlan:
+def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
+    """[]: a publisher's folder is given. Raises AppError as `ask.choose_model`."""
+    is_folder = len(options.model) == 1 and Path(options.model[0]).is_dir()
+    return [] if is_folder else [ask.choose_model(one, where) for one in options.model]
+
+
+def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantPlan:
     forms = quantizations.named(options.quant)
-    wanted = options.model[0]
-    source = quant_plan.of_folder(Path(wanted)) if Path(wanted).is_dir() else None
-    if source is None:
-        source = quant_plan.of_model(ask.choose_model(wanted, where))
+    source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
     tuned = None
     if options.adapter is not None:
         model, tuning = eval_questions.tuned_by(source.model, ask_adapter.choose(options.adapter, where.runs))
@@ -61,16 +69,15 @@ def _made(options: argparse.Namespace, folder: Path, where: Paths) -> QuantPlan:
     return quant_plan.plan(source, forms, tuned, folder, where.bases)
 
 
-def _given(options: argparse.Namespace, where: Paths) -> tuple[Contender, ...]:
+def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
     """Forms of the same model are one family; the first is what the others are compared with.
 
-    Raises AppError: quant_adapter_alone, and as `ask.choose_model`.
+    Raises AppError("quant_adapter_alone"), and as `gguf.read_header`.
     """
     if options.adapter is not None:
         raise AppError("quant_adapter_alone")
     found = []
-    for wanted in options.model:
-        model = ask.choose_model(wanted, where)
+    for model in models:
         header = gguf.read_header(Path(model.path))
         family = f"{header.architecture} {header.vocab_size} {header.parameters}"
         found.append(dataclasses.replace(contending.contender(model, None), family=family))

@@ -14,6 +14,7 @@ from app.core import dated_folder, settings
 from app.core.documents import excerpts
 from app.core.errors import AppError
 from app.core.evaluation import contending, judging, question_sets, seeding, unchanged
+from app.core.evaluation import study as studies
 from app.core.evaluation.contending import Documents, Tuning
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("file", metavar="SET|FILE", help=help_text("eval set"))
     if name == "questions":
         model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
-        parser.add_argument("--model", metavar="ID|FILE", action="append", required=True, help=model)
+        parser.add_argument("--model", metavar="ID|FILE", action="append", default=[], help=model)
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", action="append", help=adapter)
         collection = help_text("eval questions --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=collection)
@@ -41,24 +42,43 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval documents --adapter"))
         collection = help_text("ask --collection")
         parser.add_argument("--collection", metavar="NAME", action="append", required=True, help=collection)
-    add_common(parser)
+    if name == "judge":
+        parser.set_defaults(**_NOTHING_ANSWERED)
+        _add_judging(parser, is_required=True)
+    else:
+        add_common(parser)
+
+
+_NOTHING_ANSWERED = {
+    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": MAX_TOKENS, "context": None,
+}  # fmt: skip
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """What every study that asks questions takes beside its set, `file`; read by `study_of`."""
-    parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
-    parser.add_argument(
-        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
-    )
+    _add_judging(parser, is_required=False)
     parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
-    parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("eval --preset"))
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
     parser.add_argument("--max-tokens", metavar="N", type=int, default=MAX_TOKENS, help=help_text("eval --max-tokens"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
+
+
+def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
+    """Who judges which of the questions."""
+    parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
+    parser.add_argument(
+        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+    )
+    parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
+
+
+def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
+    """Who is named is looked up before anything is read that takes longer. Raises AppError as `ask.choose_model`."""
+    return ask.choose_model(options.judge, where) if options.judge else None
 
 
 def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
@@ -76,22 +96,23 @@ def study_of(
     kind: str,
     questions: QuestionSet,
     contenders: tuple[Contender, ...],
+    judge: LocalModel | None,
     where: Paths,
     **others: Any,
 ) -> Study:
-    """`others`: further fields. Raises AppError: bad_option, and as `ask.choose_model`."""
+    """`judge`: as of `judge_of`; `others`: further fields. Raises AppError: bad_option, unknown_preset."""
     ask.check("--seeds", options.seeds, 1, 100)
     ask.check("--temperature", options.temperature, 0, 5)
     ask.check("--max-tokens", options.max_tokens, 1, 1 << 20)
     ask.check("--context", options.context, 256, 1 << 20)
-    if options.pairs and (not options.judge or kind == "judge" or len(contenders) == 1):
+    if options.pairs and (not options.judge or len(contenders) == 1):
         raise AppError("pairs_without_judge")
     temperature = options.temperature
     if temperature is None and options.seeds == 1:
         temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
     own = Choices(temperature=temperature, max_tokens=options.max_tokens)
     preset = ask.find_preset(options.preset, where).choices if options.preset is not None else Choices()
-    now, name = time.time(), options.name or questions.name
+    now, name = time.time(), options.name or studies.free_name(where.evaluations, questions.name)
     return Study(
         id=dated_folder.new(where.evaluations, name, now).name,
         name=name,
@@ -104,7 +125,7 @@ def study_of(
         seeds=tuple(range(options.seeds)),
         choices=own.over(preset),
         context_tokens=options.context or settings.load(where.settings).context_tokens,
-        judge=ask.choose_model(options.judge, where) if options.judge else None,
+        judge=judge,
         judge_preset=options.judge_preset,
         rated=_rated(options, questions),
         has_pairs=options.pairs,
@@ -129,42 +150,43 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    questions = questions_of(options, where, output)
-    asked = documents_of(options.collection, where) if options.collection else None
-    documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
     adapters = [ask_adapter.choose(one, where.runs) for one in options.adapter or ()]
+    models = [ask.choose_model(one, where) for one in options.model]
+    models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
+    judge = judge_of(options, where)
+    asked = documents_of(options.collection, where) if options.collection else None
+    questions = questions_of(options, where, output)
+    documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
     contenders = []
-    for wanted in options.model:
-        model = ask.choose_model(wanted, where)
+    for model in models:
         for tuned, tuning in [tuned_by(model, one) for one in adapters] or [contending.of_card(model)]:
             contenders.append(contending.contender(tuned, tuning, documents))
-    kind = "bases" if len(options.model) > 1 else "questions"
-    study = study_of(options, kind, questions, contending.numbered(contenders), where)
+    kind = "bases" if len(models) > 1 else "questions"
+    study = study_of(options, kind, questions, contending.numbered(contenders), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
 def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Nothing is answered: the judge itself is measured. Exit status as `eval_run.run_study`."""
-    if not options.judge:
-        options.missing("--judge")
+    judge = judge_of(options, where)
     questions = questions_of(options, where, output)
     if not any(seeding.has_right_answer(one) for one in questions.questions):
         raise AppError("judge_without_references", name=questions.name)
-    study = study_of(options, "judge", questions, (), where)
+    study = study_of(options, "judge", questions, (), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    questions = questions_of(options, where, output)
-    documents = documents_of(options.collection, where)
     adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
     model = _base(options.model, adapter, where)
+    judge, documents = judge_of(options, where), documents_of(options.collection, where)
+    questions = questions_of(options, where, output)
     tuned = tuned_by(model, adapter) if adapter is not None else contending.of_card(model)
     contenders = contending.four_ways(
         model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
     )
-    study = study_of(options, "documents", questions, contenders, where)
+    study = study_of(options, "documents", questions, contenders, judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 

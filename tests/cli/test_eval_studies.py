@@ -9,6 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from app.cli import main
 from app.core import presets
 from app.core.evaluation import study as studies
 from app.core.paths import Paths, locate
@@ -81,14 +82,15 @@ def test_what_was_found_is_shown_and_exported(kotae: Kotae, evaluated: dict[str,
 
 
 def test_on_a_terminal_one_line_says_what_was_written_and_what_to_do_with_a_sheet(
-    evaluated: dict[str, Any], start: Start, tmp_path: Path
+    evaluated: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out, sheet = tmp_path / "結果.csv", tmp_path / "採点 用紙.xlsx"
     told = "評価「一回目」の結果を {} に書き出しました。"
     asked = f"kotae eval judge 質問.jsonl --judge モデル --ratings '{sheet}' "
     for action, file, words in (("show", out, told), ("compare", f"{out}.html", told), ("ratings", sheet, asked)):
-        said, _ = start("eval", action, "一回目", "--out", str(file)).communicate(timeout=60)
-        (line,) = said.splitlines()
+        capfd.readouterr()
+        assert main.main(["eval", action, "一回目", "--out", str(file)], lambda _folder, _language: 0) == 0
+        (line,) = capfd.readouterr().out.splitlines()
         assert words.format(file) in line
 
 
@@ -168,6 +170,52 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(
     status, error, _ = kotae("eval", "questions", str(questions), "--model", str(long_base), *options)
     assert (status, error["error"]["code"]) == (2 if code == "bad_option" else 3, code)
     assert studies.listed(places(tmp_path).evaluations) == []
+
+
+def test_who_is_not_known_is_refused_before_the_questions_are_read(
+    kotae: Kotae, long_base: Path, questions: Path
+) -> None:
+    asked, known, unknown = str(questions), ("--model", str(long_base)), "無いモデル"
+    for arguments in (
+        ("questions", asked, "--model", unknown),
+        ("questions", asked, *known, "--judge", unknown),
+        ("documents", asked, *known, "--judge", unknown, "--collection", "基準"),
+        ("judge", asked, "--judge", unknown),
+        ("quant", unknown, "--questions", asked),
+        ("quant", str(long_base), unknown, "--questions", asked),
+        ("quant", str(long_base), "--judge", unknown, "--questions", asked),
+        ("scale", asked, "--base", str(long_base), "--judge", unknown, "--questions", asked),
+    ):
+        status, error, told = kotae("eval", *arguments)
+        assert (status, error["error"]["code"]) == (3, "unknown_model"), arguments
+        assert "質問 6 件" not in told, arguments
+    status, error, told = kotae("eval", "scale", asked, "--base", unknown, "--questions", asked)
+    assert (status, error["error"]["code"], "質問 6 件" in told) == (3, "base_unknown", False)
+
+
+def test_without_a_model_that_of_ask_is_taken_and_a_second_evaluation_has_a_name_of_its_own(
+    kotae: Kotae, long_base: Path, questions: Path
+) -> None:
+    asked = ("eval", "questions", str(questions), "--limit", "1")
+    assert kotae(*asked)[1]["error"]["code"] == "no_model_command"
+    added = kotae("models", "import", str(long_base))[1]
+    first, second = kotae(*asked)[1], kotae(*asked)[1]
+    assert [one["model_name"] for one in first["systems"]] == [added["name"]]
+    assert (first["name"], second["name"]) == ("質問.jsonl", "質問.jsonl (2)")
+
+
+def test_a_judge_is_asked_for_and_nothing_of_answering(
+    kotae: Kotae, questions: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["eval", "judge", "--help"], lambda _folder, _language: 0)
+    shown = capfd.readouterr().out
+    assert "[--judge ID|FILE]" not in shown
+    assert "--judge ID|FILE" in shown
+    for option in ("--pairs", "--seeds", "--temperature", "--max-tokens", "--preset", "--context"):
+        assert f"{option} " not in shown.replace("--judge-preset ", "")
+    status, error, _ = kotae("eval", "judge", str(questions))
+    assert (status, error["error"]["code"]) == (2, "usage")
 
 
 def test_a_judge_needs_right_answers(kotae: Kotae, long_base: Path, tmp_path: Path) -> None:
