@@ -73,17 +73,15 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         options.missing("--questions")
     if options.questions:
         require_file(bases.existing(options.base))
-    judge = ask.choose_model(options.judge, where) if options.judge else None
-    bases.resolve(options.base, models_of(where))
     material = _material(options)
     wish = Wish(
-        options.name or studies.free_name(where.evaluations, material.name),
+        options.name or material.name,
         options.base,
         options.preset,
         options.seeds,
         not options.no_control,
         eval_sets.load(options.questions, where, output) if options.questions else None,
-        judge,
+        ask.choose_model(options.judge, where) if options.judge else None,
         options.judge_preset,
     )
     return eval_run.run_study(prepare(wish, material, where, output), where, output)
