@@ -73,15 +73,17 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         options.missing("--questions")
     if options.questions:
         require_file(bases.existing(options.base))
+    judge = ask.choose_model(options.judge, where) if options.judge else None
+    bases.resolve(options.base, models_of(where))
     material = _material(options)
     wish = Wish(
-        options.name or material.name,
+        options.name or studies.free_name(where.evaluations, material.name),
         options.base,
         options.preset,
         options.seeds,
         not options.no_control,
         eval_sets.load(options.questions, where, output) if options.questions else None,
-        ask.choose_model(options.judge, where) if options.judge else None,
+        judge,
         options.judge_preset,
     )
     return eval_run.run_study(prepare(wish, material, where, output), where, output)
