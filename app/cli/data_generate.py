@@ -115,7 +115,7 @@ class _Waiting:
 
     def _on_progressed(self, progress: GenerationProgress) -> None:
         done, total = progress.round.done, progress.round.total
-        facts = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
+        facts: dict[str, Any] = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
         if self._told_at is None:
             name = self.generation.job.collection.name
             self._output.note("generation_begun", name=name, passages=progress.passages, wanted=progress.wanted)

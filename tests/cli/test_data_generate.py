@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from app.cli import main
+from app.cli import data_generate, main
 from app.core.documents.records import Label
 from app.core.evaluation import replies
 from tests import models
@@ -50,6 +50,13 @@ def test_pairs_are_made_reviewed_and_read_as_training_data(kotae: Kotae, tmp_pat
     assert out.read_bytes() == before
     status, result, _ = kotae("data", "check", str(kept))
     assert (status, result["rows"], result["bad"]) == (0, 1, [])
+
+
+def test_a_log_gets_a_line_now_and_then(kotae: Kotae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_generate, "LINE_S", 0)
+    _, _, log = kotae(*prepared(tmp_path, 2), "--n", "2")
+    told = [line for line in log.splitlines() if line.startswith("採用 ")]
+    assert [line.split("　")[1][:9] for line in told[:3]] == [f"問い合わせ {done}／2" for done in range(3)]
 
 
 def test_too_few_pairs_are_told_with_the_reasons(
