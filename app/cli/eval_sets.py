@@ -246,10 +246,11 @@ def _repeated(files: Sequence[QuestionFile]) -> list[str]:
     for file in files:
         for question, line in zip(file.questions, file.lines, strict=True):
             row = str(line) if len(files) == 1 else phrase("questions_repeated_row_of", name=file.name, line=line)
-            first = places.setdefault(question.text, row)
-            if first is not row:
+            if question.text in places:
                 key = "questions_repeated_row" if len(files) == 1 else "questions_repeated_rows"
-                found.append(phrase(key, first=first, line=row))
+                found.append(phrase(key, first=places[question.text], line=row))
+            else:
+                places[question.text] = row
     return found
 
 
