@@ -62,7 +62,8 @@ def section(
 ) -> Section:
     """How often each system is preferred to the first one, over the seeds. `systems`: all, the first one first."""
     head = tuple(phrase(f"pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain"))
-    rows, told = list[tuple[str, ...]](), list[str]()
+    rows, told, undecided = list[tuple[str, ...]](), list[str](), list[str]()
+    comparisons = list[Comparison]()
     for system in systems[1:]:
         preferences = [one for one in found if one.system_id == system.id]
         gains = _gains(preferences)
@@ -71,9 +72,13 @@ def section(
         if compared is not None:
             said = comparing.sentence(compared, systems[0].name, system.name)
             told.append(said if is_trusted else tables.doubted(said))
+            comparisons.append(compared)
         elif preferences:
-            told.append(phrase("pairs_undecided", first=systems[0].name, second=system.name, count=len(preferences)))
+            undecided.append(
+                phrase("pairs_undecided", first=systems[0].name, second=system.name, count=len(preferences))
+            )
     note = phrase("pairs_note", first=systems[0].name)
+    told = [*tables.in_short(comparisons, told), *undecided]
     return Section(phrase("pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
 
 

@@ -210,7 +210,7 @@ def remove(entry: Entry) -> Path:
 
     Raises AppError("evaluation_busy" | "evaluation_unwritable").
     """
-    hold(entry.folder).release()
+    hold(entry.folder).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
     return _move(entry.folder, entry.folder.parent / BIN / entry.id)
 
 

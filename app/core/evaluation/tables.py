@@ -225,11 +225,15 @@ def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
 
 
 def sentences(found: Sequence[Pair]) -> tuple[str, ...]:
-    """One for all where every pair lacks questions."""
-    units = [pair.comparison.by_question.units for pair in found]
-    if len(found) > 1 and max(units) < LEAST_UNITS:
+    return in_short([pair.comparison for pair in found], [pair.sentence for pair in found])
+
+
+def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, ...]:
+    """What was said of each; once for all where every comparison lacks questions."""
+    units = [one.by_question.units for one in compared]
+    if len(units) > 1 and max(units) < LEAST_UNITS:
         return (phrase("compared_few_all", units=max(units), least=LEAST_UNITS),)
-    return tuple(pair.sentence for pair in found)
+    return tuple(said)
 
 
 def doubted(sentence: str) -> str:

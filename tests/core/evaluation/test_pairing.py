@@ -104,6 +104,13 @@ def test_where_no_pair_was_decided_it_is_said_with_their_number() -> None:
     assert pairing.section([], SYSTEMS, QUESTIONS, is_trusted=False).sentences == ()
 
 
+def test_pairs_that_all_lack_questions_are_told_in_one_sentence() -> None:
+    systems = [*SYSTEMS, System("s3", "別", "/m.gguf", "モデル")]
+    found = [Preferred(system, f"q{at}", 0, "b") for system in ("s2", "s3") for at in range(1, 4)]
+    (sentence,) = pairing.section(found, systems, QUESTIONS, is_trusted=True).sentences
+    assert "どの構成にも差があるとは言えません。比べられる質問が 3 問" in sentence
+
+
 def told(*winners: str, group: str = "") -> tuple[str, tuple[str, ...]]:
     """The sentence, and the row of the table."""
     found = [Preferred("s2", f"q{at}", 0, winner) for at, winner in enumerate(winners)]
