@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class _Waiting:
         self._output = output
         self.generated: Generated | None = None
         self.error: AppError | None = None
-        self.stopped = Stopped()
+        self.stopped: Stopped | None = None  # None, too, where nobody waited for it
         self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
         self._has_told_left = False
         self._loop = Waiting(generation.stop)
@@ -152,8 +153,9 @@ def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
     if waiting.error is not None:
         raise waiting.error
     if waiting.generated is None:
-        facts = {"accepted": waiting.stopped.accepted, "replies": waiting.stopped.replies}
-        text = output.phrase("generation_interrupted", wanted=job.wanted, **facts)
+        facts = asdict(waiting.stopped) if waiting.stopped else {}
+        key = "generation_interrupted_counted" if facts else "generation_interrupted"
+        text = output.phrase(key, wanted=job.wanted, **facts)
         output.result(_of_job(job) | {"state": "waiting"} | facts, text)
         return 128 + signal.SIGINT
     generated = waiting.generated

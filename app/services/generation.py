@@ -187,10 +187,13 @@ class Generation(QObject):
         self._forget_run()
         self._is_over = True
         made, replies, lacking = self._prepared.plan, self._replies, self._lacking
-        background.run(lambda: _standing(self.job, made, replies, lacking), self._on_counted, self.failed.emit)
+        background.run(lambda: _standing(self.job, made, replies, lacking), self._on_counted, self._on_uncounted)
 
     def _on_counted(self, standing: Standing) -> None:
         self.stopped.emit(Stopped(len(standing.accepted), len(self._replies)))
+
+    def _on_uncounted(self, _error: AppError) -> None:
+        self._on_counted(self._standing)
 
     def _on_written(self, generated: Generated) -> None:
         if not self._is_over:
