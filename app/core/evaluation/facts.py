@@ -16,7 +16,7 @@ def of(evaluation: Evaluation) -> list[tuple[str, str]]:
     found = [
         (word["fact_name"], evaluation.name),
         *of_questions(evaluation),
-        (word["fact_seeds"], ", ".join(map(str, evaluation.seeds))),
+        (word["fact_seeds"], ", ".join(map(str, evaluation.seeds)) if evaluation.systems else ""),
         *(_trust(evaluation.judge) if evaluation.judge else ()),
         (word["fact_made"], moment(evaluation.made_at)),
         (word["fact_version"], f"Kotae {__version__}"),

@@ -122,6 +122,8 @@ def _curve_told(found: Scale, drawn: Curve | None) -> Iterator[str]:
     else:
         numbers = {name: f"{getattr(drawn, name):.3f}" for name in ("a", "c", "gain", "low", "high", "rms")}
         yield phrase("scale_curve", b=f"{drawn.b:.3g}", twice=f"{_MOST_TIMES * found.largest.rows:,}", **numbers)
+        if any(control.explains == "steps" for control in found.controls):
+            yield phrase("scale_curve_steps")
 
 
 def _caveats(found: Scale, about: dict[str, Any]) -> Iterator[str]:

@@ -337,6 +337,15 @@ def test_the_curve_is_drawn_to_twice_the_rows_and_no_further(tmp_path: Path) -> 
     assert ">1000<" not in verdict.plots[0]
 
 
+def test_where_steps_explain_the_gain_the_curve_s_promise_is_said_to_hold_it(tmp_path: Path) -> None:
+    told = []
+    for name, losses in (("steps", {(200, 42, True): law(400)}), ("data", {(200, 42, True): law(200)})):
+        folder = Folder(tmp_path / name)
+        study = folder.study(main(lambda rows, _: law(rows)) | losses)
+        told.append(" ".join(scale.sections(study, folder.root, NO_QUESTIONS)[0].sentences))
+    assert ["ステップ数が増える分も含まれます" in one for one in told] == [True, False]
+
+
 def test_three_sizes_have_no_curve_and_say_so(tmp_path: Path) -> None:
     study = Folder(tmp_path, noise=0.05).study(main(lambda rows, _: law(rows), sizes=SIZES[:3]))
     verdict = scale.sections(study, tmp_path, NO_QUESTIONS)[0]
