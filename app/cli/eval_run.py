@@ -190,9 +190,7 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ratings.write_blank(out, answers)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
-    output.result(
-        {"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts)
-    )
+    output.result({"out": str(out), "answers": len(answers)}, output.phrase("eval_blank", count=len(answers), **facts))
     return 0
 
 
