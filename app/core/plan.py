@@ -7,7 +7,7 @@ services, and what came of it stands in the draft with what it was done for: onc
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,7 +23,6 @@ LEAST_ROWS = 10  # as of a split
 FEW_ROWS = 50  # below it a training seldom brings more than chance
 
 Goal = Literal["", "facts", "style", "both"]
-Settings = Mapping[str, Any]  # fields of `trainer.spec.RunSpec` that the user has chosen instead of the preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,8 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`base`: as `app.core.training.bases.resolve` takes it. `run`: the folder of the run that was begun from it.
+    """`base`: as `app.core.training.bases.resolve` takes it. `settings`: fields of `trainer.spec.RunSpec` that were
+    chosen instead of the preset's. `run`: the folder of the run that was begun from it.
 
     `has_environment`: of training, on this machine, now.
     """

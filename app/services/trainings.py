@@ -41,7 +41,6 @@ class Trainings(QObject):
         self.folder: Path | None = None  # of the run that is being trained or judged
         self.run: TrainingRun | None = None  # while it is trained
         self._gate: GateRun | None = None
-        self._is_leaving = False
 
     @property
     def is_judging(self) -> bool:
@@ -90,19 +89,13 @@ class Trainings(QObject):
         if self.run is not None:
             self.run.cancel()
 
-    def leave(self) -> None:
-        """The program ends: a training is told to save where it is, and does so without us; nothing more is said."""
-        self._is_leaving = True
-        if self._gate is not None:
-            self._gate.cancel()
-
     # ------------------------------------------------------------------- private
 
     def _on_trained(self, _end: Finished, trainer: Trainer) -> None:
         folder = self.folder
         assert folder is not None
         self._forget_run()
-        if self._is_leaving or not trainer.can_judge or not (folder / runs.HOLDOUT).is_file():
+        if not trainer.can_judge or not (folder / runs.HOLDOUT).is_file():
             self._end(None)
             return
         try:
@@ -134,5 +127,4 @@ class Trainings(QObject):
         self.folder = self._gate = None
         if gate is not None:
             gate.deleteLater()
-        if not self._is_leaving:
-            self.ended.emit(folder, error)
+        self.ended.emit(folder, error)

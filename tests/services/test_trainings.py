@@ -1,4 +1,4 @@
-"""The program's one training: started, stopped in each way, judged afterwards, and left when the program ends."""
+"""The program's one training: started, stopped in each way, and told of when it fails."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,13 +117,3 @@ def test_without_an_environment_nothing_begins(scene: Scene) -> None:
     with pytest.raises(AppError) as caught:
         trainings.start(scene.run())
     assert (caught.value.code, trainings.folder) == ("no_training_environment", None)
-
-
-def test_when_the_program_ends_nothing_more_is_said(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
-    scene.trainings.start(scene.run())
-    scene.until_step(1)
-    scene.trainings.leave()
-    scene.trainings.cancel()
-    scene.until(lambda: scene.trainings.folder is None)
-    assert scene.ends == []
