@@ -72,14 +72,22 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 FEW, ENOUGH = 50, 500  # rows
 LINES = 10
-PREVIEWS, PREVIEW_TOKENS = 3, 4096
+PREVIEWS, PLANNED_PREVIEWS = 3, 20  # of a run, whose journal keeps them; of a plan, for people to leaf through
+PREVIEW_TOKENS = 4096
 
 
-def report(material: Material, base: "Base", rows: "Rows", encodings: Mapping[str, Encoding], journal: Journal) -> None:
-    """Tells what was found, and some examples token by token. Raises RunError("preflight_blocked")."""
+def report(
+    material: Material,
+    base: "Base",
+    rows: "Rows",
+    encodings: Mapping[str, Encoding],
+    journal: Journal,
+    previews: int = PREVIEWS,
+) -> None:
+    """Tells what was found, and the first `previews` examples token by token. Raises RunError("preflight_blocked")."""
     found = findings(material, base, rows, encodings)
     journal.send(Findings(tuple(found)))
-    for example in material.train[:PREVIEWS]:
+    for example in material.train[:previews]:
         journal.send(preview(material.tokens, example, PREVIEW_TOKENS))
     blocking = [finding.code for finding in found if finding.level == "block"]
     if blocking:

@@ -99,7 +99,8 @@ def _run(
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started(start))
-    prepared = prepare(_settled(asked, folder) if resumes else asked, journal)
+    previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
+    prepared = prepare(_settled(asked, folder) if resumes else asked, journal, previews)
     if ends_after == "plan":
         return None
     control.check()
@@ -115,8 +116,11 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(asked: RunSpec, journal: Journal) -> Prepared:
-    """Reads the data and decides what the spec leaves open. Raises RunError, also for findings that block."""
+def prepare(asked: RunSpec, journal: Journal, previews: int = preflight.PREVIEWS) -> Prepared:
+    """Reads the data and decides what the spec leaves open. Raises RunError, also for findings that block.
+
+    `previews`: so many examples are told token by token.
+    """
     base = model.look_at(_base_folder(asked, journal))
     journal.send(Phase("reading"))
     tokens = tokenizing.load(base.folder)
@@ -132,7 +136,7 @@ def prepare(asked: RunSpec, journal: Journal) -> Prepared:
     longest = max(encoding.longest for encoding in whole.values())
     effective = _shared(recipe.effective(asked, _facts(asked, base, len(rows.train), longest)))
     journal.send(Phase("checking"))
-    return _checked(effective, tokens, base, rows, whole, journal)
+    return _checked(effective, tokens, base, rows, whole, previews, journal)
 
 
 def _base_folder(asked: RunSpec, journal: Journal) -> Path:
@@ -178,7 +182,13 @@ def _shared(effective: RunSpec) -> RunSpec:
 
 
 def _checked(
-    effective: RunSpec, tokens: Tokens, base: Base, rows: Rows, whole: Mapping[str, data.Encoding], journal: Journal
+    effective: RunSpec,
+    tokens: Tokens,
+    base: Base,
+    rows: Rows,
+    whole: Mapping[str, data.Encoding],
+    previews: int,
+    journal: Journal,
 ) -> Prepared:
     """`whole`: the rows as answers alone are trained, of any length."""
     assert effective.form is not None
@@ -201,7 +211,7 @@ def _checked(
         questions=asked or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
     )
     journal.send(Effective(spec.to_json(effective), _told(base, material)))
-    preflight.report(material, base, rows, {"train": train, "validation": validation}, journal)
+    preflight.report(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on frozen, so that a resumed run notices other files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
     material = material.with_spec(hashes={name: data.digest(path) for name, path in files.items()})

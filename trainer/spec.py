@@ -151,7 +151,7 @@ _CHOICES = {
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
 }
-_WHOLE = {  # field -> lowest, highest
+WHOLE = {  # field -> lowest, highest
     "context_tokens": (16, 131_072),
     "rank": (1, 1024),
     "alpha": (1, 4096),
@@ -163,7 +163,7 @@ _WHOLE = {  # field -> lowest, highest
     "seed": (0, 2**32 - 1),
     "sample_tokens": (1, 4096),
 }
-_REAL = {
+REAL = {
     "memory_share": (0.01, 1.0),
     "dropout": (0.0, 0.9),
     "learning_rate": (1e-8, 1.0),
@@ -183,11 +183,11 @@ def _check(spec: RunSpec) -> None:
         value = getattr(spec, name)
         if value not in choices and (value is not None or name in ("preset", "over_length")):
             raise SpecError(name, value, " | ".join(choices))
-    for name, (low, high) in (_WHOLE | _REAL).items():
+    for name, (low, high) in (WHOLE | REAL).items():
         value = getattr(spec, name)
         if value is None and name not in ("seed", "sample_tokens", "memory_share"):
             continue
-        kinds = int if name in _WHOLE else int | float
+        kinds = int if name in WHOLE else int | float
         if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
             raise SpecError(name, value, f"a number from {low} to {high}")
         if not low <= value <= high:
