@@ -75,7 +75,8 @@ class Frozen:
 class Forecast:
     """What a run would take (`app.core.training.planning`), of the draft with that `mark`.
 
-    `is_exact`: the trainer was asked. `changes`: settings with which the memory would suffice; () where none do.
+    `is_exact`: the trainer was asked. `is_measured`: by some steps of it. `changes`: settings with which the memory
+    would suffice; () where none do.
     """
 
     mark: str
@@ -87,6 +88,7 @@ class Forecast:
     is_exact: bool
     findings: tuple[Finding, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

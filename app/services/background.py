@@ -67,6 +67,7 @@ class Progress:
     def __init__(self, emit: Callable[[int, int], None]) -> None:
         self._emit = emit
         self._is_cancelled = False
+        self._act: Callable[[], None] = lambda: None
         self._reported_at = 0.0
 
     @property
@@ -76,6 +77,13 @@ class Progress:
     def cancel(self) -> None:
         """From any thread. The work ends at its next `check` or `report`."""
         self._is_cancelled = True
+        self._act()
+
+    def on_cancel(self, act: Callable[[], None]) -> None:
+        """`act` ends what the work waits for, a process. It is called in the thread that cancels."""
+        self._act = act
+        if self._is_cancelled:
+            act()
 
     def check(self) -> None:
         """Raises Cancelled when the work is to stop."""

@@ -24,18 +24,22 @@ from app.core.plan import Data, Draft, Forecast, Frozen
 from app.core.records import LocalModel
 from app.core.training import drafting, planning, runs
 from app.core.training.planning import Plan
+from app.core.training.trainer_process import Watch
 from app.services import background
 from app.services.background import LongTask, Progress
 from app.services.training import Trainer
+from trainer.events import Event, Phase
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a draft is made with. `trainer`: None where there is no training environment."""
+    """What a draft is made with. `trainer`: None where there is no training environment. `unload`: frees the memory of
+    the model that answers, which a training has for itself, too."""
 
     paths: Paths
     models: Callable[[], Sequence[LocalModel]]
     trainer: Callable[[], Trainer | None]
+    unload: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class TrainingDraft(QObject):
         self.told: Told | None = None
         self.leakage: LeakageReport | None = None  # of the split that was frozen last
         self.plan: Plan | None = None  # of the last forecast
+        self.phase = ""  # that the trainer is in while it is asked (trainer.events.PHASES)
         self._task: LongTask | None = None
 
     @property
@@ -132,10 +137,21 @@ class TrainingDraft(QObject):
         name = source.source if source else ""
         self._do("freezing", lambda _progress: _frozen(rows, revision, name, folder), self._on_frozen)
 
-    def check(self) -> None:
-        """What a run would take, and what the trainer finds in the data."""
-        draft, means = self.draft, self._means
-        self._do("checking", lambda _progress: _planned(draft, means), lambda plan: self._on_planned(plan, draft))
+    def check(self, *, measures: bool = False) -> None:
+        """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
+
+        `phase` is new with each `progressed`. Where it fails, what was found before counts no more.
+        """
+        draft, means, self.phase = self.draft, self._means, ""
+        means.unload()
+
+        def work(progress: Progress) -> Plan | AppError:
+            try:
+                return _planned(draft, means, progress, self._enter, measures=measures)
+            except AppError as error:
+                return error
+
+        self._do("checking", work, lambda found: self._on_planned(found, draft))
 
     def begin(self) -> None:
         """Makes the folder of a run."""
@@ -211,11 +227,19 @@ class TrainingDraft(QObject):
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _on_planned(self, plan: Plan, asked: Draft) -> None:
-        self.plan = plan
+    def _enter(self, phase: str) -> None:
+        self.phase = phase
+
+    def _on_planned(self, found: Plan | AppError, asked: Draft) -> None:
+        """Raises AppError, with which it has failed."""
+        if isinstance(found, AppError):
+            self.plan = None
+            self._keep(dataclasses.replace(self.draft, forecast=None))
+            raise found
+        self.plan = plan = found
         forecast = Forecast(
-            asked.mark, plan.time.total_s, plan.memory.total, plan.allowed_bytes, plan.disk.training,
-            plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes,
+            asked.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
+            plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
         )  # fmt: skip
         self._keep(dataclasses.replace(self.draft, forecast=forecast))
 
@@ -268,8 +292,27 @@ def _asked(draft: Draft, means: Means) -> Any:
     return drafting.draft(wishes, means.paths, means.models(), trainer.converter if trainer else "")
 
 
-def _planned(draft: Draft, means: Means) -> Plan:
-    """Raises AppError as `planning.plan`."""
+def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[str], None], *, measures: bool) -> Plan:
+    """`enter`: is told each phase. Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
     trainer, speed_file = means.trainer(), means.paths.data / speed.FILE_NAME
     command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
-    return planning.plan(_asked(draft, means), command, lambda kind: planning.device_of(kind, speed_file))
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Phase):
+            enter(event.name)
+            progress.report(event.done, event.total)
+
+    watch = Watch(lambda process: progress.on_cancel(process.kill), heard)
+    asked = _asked(draft, means)
+    progress.check()
+    try:
+        plan = planning.plan(
+            asked, command, lambda kind: planning.device_of(kind, speed_file), measures=measures, watch=watch
+        )
+    finally:
+        progress.check()  # killed, it has left anything
+    if plan.problem is not None and plan.problem.code != "run_preflight_blocked":  # which its findings say better
+        raise plan.problem
+    if measures and plan.measured is None and plan.fits:
+        raise AppError("probe_died")
+    return plan

@@ -180,3 +180,19 @@ def test_an_object_that_was_deleted_meanwhile_is_not_called(qtbot: QtBot) -> Non
     go_on.set()
     qtbot.waitUntil(lambda: not background._running)
     assert heard == []
+
+
+def test_what_long_work_waits_for_is_ended_when_it_is_cancelled(qtbot: QtBot, ends: Ends) -> None:
+    waits, is_over = threading.Event(), threading.Event()
+
+    def work(progress: Progress) -> None:
+        progress.on_cancel(is_over.set)
+        waits.set()
+        is_over.wait()
+        progress.check()
+
+    task = ends.run(work)
+    waits.wait()
+    task.cancel()
+    qtbot.waitUntil(lambda: bool(ends.calls))
+    assert ends.calls == [("cancelled", None)]

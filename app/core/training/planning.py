@@ -1,16 +1,15 @@
 """What a run will take and whether it fits, before it begins: exact where the trainer can be asked, else estimated.
 
 The trainer's `--plan` reads data and tokenizer, decides all settings and ends; what they cost is computed here, for the
-device that it has found. Without a training environment tokens are estimated from letters.
+device that it has found. Its `--probe` also loads the model and measures three steps. Without a training environment
+tokens are estimated from letters.
 """
 
 import contextlib
 import dataclasses
 import json
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ import psutil
 
 from app.core import fit, gguf, hf_folder, machine, speed, strict_json
 from app.core.errors import AppError
-from app.core.training import problems, runs
-from trainer import estimate, events, recipe, spec
+from app.core.training import problems, trainer_process
+from app.core.training.trainer_process import Watch
+from trainer import estimate, recipe, spec
 from trainer.estimate import Disk, Load, Memory, Shape, Time
-from trainer.events import Effective, Event, Failed, Finding, Findings, Forecast, Preview
+from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview
 from trainer.recipe import Facts
 from trainer.spec import RunSpec
 
@@ -62,7 +62,8 @@ class Counts:
 class Plan:
     """`spec`: effective. `changes`: settings with which it would fit, in the order in which they cost least.
 
-    `problem`: why the trainer would not begin; its findings say more.
+    `problem`: why the trainer would not begin; its findings say more. `measured`: None where nothing was measured.
+    `previews`: the first of the training rows, as they are trained.
     """
 
     spec: RunSpec
@@ -73,18 +74,35 @@ class Plan:
     time: Time
     free_disk_bytes: int
     findings: tuple[Finding, ...] = ()
-    preview: Preview | None = None
+    previews: tuple[Preview, ...] = ()
     problem: AppError | None = None
     changes: tuple[tuple[str, Any], ...] = ()
+    measured: Forecast | None = None
+
+    @property
+    def preview(self) -> Preview | None:
+        return next(iter(self.previews), None)
+
+    @property
+    def needed_bytes(self) -> int:
+        """Of memory. A card's context is no part of what was measured."""
+        if self.measured is None:
+            return self.memory.total
+        return self.measured.peak_bytes + (self.memory.libraries if self.device.kind == "cuda" else 0)
 
     @property
     def allowed_bytes(self) -> int:
-        """Of memory."""
-        return round(self.device.free_bytes * self.spec.memory_share * estimate.REFUSED_SHARE)
+        """Of memory: with spare as long as nothing was measured."""
+        share = estimate.REFUSED_SHARE if self.measured is None else 1.0
+        return round(self.device.free_bytes * self.spec.memory_share * share)
+
+    @property
+    def total_s(self) -> float:
+        return self.time.total_s if self.measured is None else self.measured.total_s
 
     @property
     def has_memory(self) -> bool:
-        return self.memory.total <= self.allowed_bytes
+        return self.needed_bytes <= self.allowed_bytes
 
     @property
     def has_disk(self) -> bool:
@@ -95,19 +113,29 @@ class Plan:
         return self.has_memory and self.has_disk and self.problem is None
 
 
-def plan(asked: RunSpec, command: Callable[..., list[str]] | None, find_device: Callable[[str | None], Device]) -> Plan:
+def plan(
+    asked: RunSpec,
+    command: Callable[..., list[str]] | None,
+    find_device: Callable[[str | None], Device],
+    *,
+    measures: bool = False,
+    watch: Watch | None = None,
+) -> Plan:
     """`command`: starts the trainer with arguments; None: there is none. `find_device`: of a kind, as `device_of`.
 
+    `measures`: the model is loaded and three steps are tried, whatever has to be written for that.
     Raises AppError: what a run of this spec would fail by before it is checked (run_data_missing, run_base_…), base_*.
     """
     base = _base(asked)
-    told = _ask(asked, command) if command is not None and _is_quick(asked) else None
+    can_ask = command is not None and (measures or _is_quick(asked))
+    told = _ask(asked, command, "--probe" if measures else "--plan", watch or Watch()) if command and can_ask else None
     device = find_device(told.spec.device if told else asked.device)
     counts, effective = (told.counts, told.spec) if told else _guessed(asked, base, device)
     shape = base.shape
     memory = estimate.memory(shape, effective, _length(effective, counts))
     if told and told.forecast:
         device = _as_told(device, told.forecast, effective, memory)
+    measured = told.forecast if told and told.forecast and told.forecast.is_measured else None
     found = Plan(
         spec=effective,
         counts=counts,
@@ -117,8 +145,9 @@ def plan(asked: RunSpec, command: Callable[..., list[str]] | None, find_device: 
         time=estimate.time(shape, effective, _load(counts), device.flops_per_s),
         free_disk_bytes=_free_disk(Path(asked.folder)),
         findings=told.findings if told else (),
-        preview=told.preview if told else None,
+        previews=told.previews if told else (),
         problem=told.problem if told else None,
+        measured=measured,
     )
     return found if found.has_memory else dataclasses.replace(found, changes=changes(shape, found))
 
@@ -194,7 +223,7 @@ class Told:
     spec: RunSpec
     counts: Counts
     findings: tuple[Finding, ...]
-    preview: Preview | None
+    previews: tuple[Preview, ...]
     problem: AppError | None
     forecast: Forecast | None
 
@@ -206,27 +235,30 @@ def _is_quick(asked: RunSpec) -> bool:
     return base.is_dir() or (converted is not None and converted.is_dir()) or base.stat().st_size <= CONVERTED_BYTES
 
 
-def _ask(asked: RunSpec, command: Callable[..., list[str]]) -> Told:
-    """Raises AppError: run_* for what fails before settings are decided, training_environment_broken."""
+def _ask(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: Watch) -> Told:
+    """`how`: "--plan" | "--probe".
+
+    Raises AppError: run_* for what fails before settings are decided, training_environment_broken.
+    """
     effective: Effective | None = None
     findings: tuple[Finding, ...] = ()
-    preview: Preview | None = None
+    previews: list[Preview] = []
     problem: AppError | None = None
     forecast: Forecast | None = None
-    for event in _events(asked, command):
+    for event in trainer_process.events_of(asked, command, how, watch):
         match event:
             case Effective():
                 effective = event
             case Findings():
                 findings = event.found
             case Preview():
-                preview = preview or event
+                previews.append(event)
             case Forecast():
                 forecast = event
             case Failed() if event.code != "memory_short":  # which is judged here, too
                 problem = problems.of_run(event.code, event.facts, asked.name)
     if effective is None:
-        raise problem or AppError("training_environment_broken", path=command()[0], reason="--plan")
+        raise problem or AppError("training_environment_broken", path=command()[0], reason=how)
     facts = effective.facts
     counts = Counts(
         rows=facts["examples"],
@@ -237,31 +269,7 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]]) -> Told:
         is_exact=True,
     )
     decided = dataclasses.replace(spec.from_json(effective.spec), folder=asked.folder)
-    return Told(decided, counts, findings, preview, problem, forecast)
-
-
-def _events(asked: RunSpec, command: Callable[..., list[str]]) -> Iterator[Event]:
-    """In a folder of its own: a plan leaves nothing behind but a converted base."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / runs.SPEC
-        written = spec.to_json(dataclasses.replace(asked, folder=str(Path(folder) / "run")))
-        path.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
-        with (Path(folder) / runs.LOG).open("wb") as log:
-            argv = command(str(path), "--plan")
-            try:
-                child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise AppError("training_environment_broken", path=argv[0], reason=reason) from error
-            with child:
-                assert child.stdout is not None
-                try:
-                    for line in child.stdout:
-                        yield events.from_json(json.loads(line))
-                except (ValueError, AttributeError) as error:  # killed in the middle of a line
-                    raise AppError("training_environment_broken", path=argv[0], reason="--plan") from error
-                finally:
-                    child.kill()  # where it has not ended by itself: interrupted
+    return Told(decided, counts, findings, tuple(previews), problem, forecast)
 
 
 # ----------------------------------------------------------- without the trainer

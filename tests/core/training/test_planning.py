@@ -14,6 +14,7 @@ from app.core.errors import AppError
 from app.core.machine import Gpu
 from app.core.training import planning
 from app.core.training.planning import Counts, Device, Plan
+from app.core.training.trainer_process import Watch
 from tests import hf_models, models
 from trainer import estimate, events, spec
 from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview, PreviewToken
@@ -130,6 +131,29 @@ def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
     assert plan.spec.folder == asked.folder
     assert (plan.preview, plan.findings) == (preview, found.found)
     assert plan.fits
+
+
+def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, tmp_path: Path) -> None:
+    computed = Forecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
+    measured = Forecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
+    previews = tuple(Preview(line, (PreviewToken(1, "橋", True),)) for line in (1, 2))
+    heard: list[events.Event] = []
+    said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
+    plan = planning.plan(asked, told(tmp_path, *said), cpu, measures=True, watch=Watch(heard=heard.append))
+    assert (plan.measured, plan.total_s, plan.needed_bytes) == (measured, 77.0, 2 * GB)
+    assert plan.allowed_bytes == min(8 * GB, 6 * GB + plan.memory.libraries)
+    assert (plan.previews, plan.fits) == (previews, True)
+    assert events.Phase("probing") in heard
+
+
+def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path: Path) -> None:
+    decided = effective(asked)
+    decided = Effective(decided.spec | {"device": "cuda"}, decided.facts)
+    measured = Forecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
+    card = Device("cuda", "card", 24 * GB, 24 * GB, 1e13)
+    plan = planning.plan(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
+    assert plan.needed_bytes == plan.allowed_bytes == 2 * GB + plan.memory.libraries
+    assert plan.has_memory
 
 
 def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
