@@ -31,7 +31,7 @@ Kind = Literal["accepted", "edited", "rejected"]
 State = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
 TRAINED: tuple[State, ...] = ("used", "accepted", "edited")
 # What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
-_TOLD = frozenset(("repeated_question", "near_duplicate"))
+TOLD = frozenset(("repeated_question", "near_duplicate"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,13 @@ def create(folder: Path, items: Sequence[Item]) -> None:
         raise write_failure(error, folder, "draft_unwritable") from error
 
 
+def standing(item: Item) -> State:
+    """As long as nobody has decided of it."""
+    if not TOLD.issuperset(item.flags):
+        return "left_out"
+    return "undecided" if item.evidence is not None else "used"
+
+
 class Curation:
     """`counts`: items by their state. `revision` rises with each decision and with each that is taken back: what was
     made of the rows before is old."""
@@ -155,13 +162,13 @@ class Curation:
 
     # ------------------------------------------------------------------- looking
 
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._made)
+
     def state_of(self, item: Item) -> State:
         decision = self._decisions.get(item.number)
-        if decision is not None:
-            return decision.kind
-        if not _TOLD.issuperset(item.flags):
-            return "left_out"
-        return "undecided" if item.evidence is not None else "used"
+        return standing(item) if decision is None else decision.kind
 
     def row_of(self, item: Item) -> Row:
         """As it was changed."""

@@ -148,3 +148,11 @@ def test_a_damaged_folder_is_told_and_left_alone(desk: Curation, tmp_path: Path)
         with pytest.raises(AppError) as caught:
             Curation(tmp_path / "下書き")
         assert (caught.value.code, path.read_bytes()) == ("draft_damaged", line)
+
+
+def test_it_says_whether_there_is_something_to_take_back(desk: Curation) -> None:
+    assert not desk.can_undo
+    desk.decide(Decision(1, "rejected"))
+    assert (desk.can_undo, curation.standing(desk.items[0])) == (True, "used")
+    desk.undo()
+    assert not desk.can_undo
