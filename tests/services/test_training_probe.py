@@ -29,7 +29,7 @@ class Desk:
         self.unloaded = 0
         self.errors: list[str] = []
         self.phases: list[str] = []
-        where.data.mkdir(parents=True)
+        where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
 
     def draft(self, *probe: Event | str) -> TrainingDraft:
