@@ -6,6 +6,7 @@ Where the system offers no help with that (no systemd, a container), the run goe
 import contextlib
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from typing import Any
 
 _ES_SYSTEM_REQUIRED, _ES_CONTINUOUS = 0x00000001, 0x80000000  # winbase.h
 _END_LIMIT_S = 5.0
+
+
+def is_offered() -> bool:
+    """Whether this system can be kept awake. A closed lid sends it to sleep all the same."""
+    return sys.platform in ("win32", "darwin") or shutil.which("systemd-inhibit") is not None
 
 
 @contextlib.contextmanager

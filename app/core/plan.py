@@ -89,6 +89,7 @@ class Forecast:
     findings: tuple[Finding, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
+    device: str = ""  # "cuda" | "cpu"; "": not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,7 @@ class TrainingDraft(QObject):
         forecast = Forecast(
             asked.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
             plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
+            plan.device.kind,
         )  # fmt: skip
         self._keep(dataclasses.replace(self.draft, forecast=forecast))
 

@@ -40,11 +40,24 @@ def resolve(wanted: str, models: Collection[LocalModel]) -> Base:
         return _of_folder(path)
     if path is not None or wanted.lower().endswith(".gguf"):
         return _of_model(local_models.describe(path or Path(wanted)))
-    is_starter = wanted == STARTER
-    model = local_models.find(models, starter.card().id if is_starter else wanted) if wanted.strip() else None
+    model = listed(wanted, models)
     if model is None:
-        raise AppError("base_starter_missing") if is_starter else AppError("base_unknown", wanted=wanted)
+        raise AppError("base_starter_missing") if wanted == STARTER else AppError("base_unknown", wanted=wanted)
     return _of_model(model)
+
+
+def listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
+    """The model of the list that is meant by `wanted`, as of `resolve`."""
+    if not wanted.strip():
+        return None
+    return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
+
+
+def refusal(model: LocalModel) -> AppError | None:
+    """Why a model of the list cannot be trained, as far as is known without reading its file."""
+    if local_models.is_for_search(model):
+        return AppError("base_for_search", name=model.name)
+    return None if Path(model.path).is_file() else AppError("model_missing", path=model.path)
 
 
 def model_for(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
@@ -167,8 +180,8 @@ def with_form_of(asked: RunSpec, model: LocalModel) -> LocalModel:
 
 
 def _of_model(model: LocalModel) -> Base:
-    if local_models.is_for_search(model):
-        raise AppError("base_for_search", name=model.name)
+    if (error := refusal(model)) is not None:
+        raise error
     form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
     return Base(Path(model.path), model.name, sha256_of(model), form_of(_trained(form)) if form else None)
 
