@@ -11,12 +11,11 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.core import drafts, speed
-from app.core.datasets import check, curation, leakage, reading, split
-from app.core.datasets.check import CheckReport
+from app.core.datasets import check, curation, leakage, origin, reading, split
 from app.core.datasets.columns import ColumnMapping
 from app.core.datasets.curation import Curation, Decision, Item
 from app.core.datasets.leakage import LeakageReport
-from app.core.datasets.reading import Imported
+from app.core.datasets.origin import Origin
 from app.core.errors import AppError
 from app.core.generation import review
 from app.core.paths import Paths
@@ -42,14 +41,6 @@ class Means:
     unload: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What importing has found of a file; of generated pairs, or of rows from an earlier time, nothing."""
-
-    imported: Imported
-    found: CheckReport
-
-
 class TrainingDraft(QObject):
     """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed.
 
@@ -69,7 +60,7 @@ class TrainingDraft(QObject):
         self._drafts = means.paths.drafts
         self.draft = dataclasses.replace(draft, has_environment=means.trainer() is not None)
         self.curation: Curation | None = None
-        self.told: Told | None = None
+        self.origin: Origin | None = None  # of the rows; None: they were generated
         self.leakage: LeakageReport | None = None  # of the split that was frozen last
         self.plan: Plan | None = None  # of the last forecast
         self.phase = ""  # that the trainer is in while it is asked (trainer.events.PHASES)
@@ -112,7 +103,8 @@ class TrainingDraft(QObject):
     def open(self) -> None:
         """The rows of an earlier time."""
         if (data := self.draft.data) is not None:
-            self._do("opening", lambda _progress: Curation(Path(data.folder)), self._on_opened)
+            folder = Path(data.folder)
+            self._do("opening", lambda _progress: (Curation(folder), origin.read(folder)), self._on_opened)
 
     def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
         """In place of what rows there are."""
@@ -184,23 +176,23 @@ class TrainingDraft(QObject):
         self.draft = drafts.save(self._drafts, draft, time.time())
         self.changed.emit(self.draft)
 
-    def _on_opened(self, found: Curation) -> None:
-        self.curation = found
+    def _on_opened(self, found: tuple[Curation, Origin | None]) -> None:
+        self.curation, self.origin = found
         self._count()
 
-    def _on_imported(self, told: Told, rows: Curation, path: Path) -> None:
-        found = told.imported
+    def _on_imported(self, file: Origin, rows: Curation, path: Path) -> None:
+        found = file.imported
         data = Data(
             found.name, 0, 0, unusable=len(found.bad), folder=str(rows.folder), file=str(path),
             mapping=found.mapping.as_dict(),
         )  # fmt: skip
-        self._on_rows(rows, data, told)
+        self._on_rows(rows, data, file)
 
-    def _on_rows(self, rows: Curation, data: Data, told: Told | None = None) -> None:
+    def _on_rows(self, rows: Curation, data: Data, file: Origin | None = None) -> None:
         before = self.draft
         name = before.name or Path(data.source).stem
         self._keep(dataclasses.replace(before, name=name, data=_counted(data, rows), frozen=None))
-        self.curation, self.told, self.leakage = rows, told, None
+        self.curation, self.origin, self.leakage = rows, file, None
         self._drop(before.data.folder if before.data else "")
         self._drop_split(before)
 
@@ -260,11 +252,13 @@ def _counted(data: Data, rows: Curation) -> Data:
     )
 
 
-def _imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Told, Curation]:
+def _imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
     imported = reading.read(path, mapping)
     progress.check()
     found = check.check(imported, report=lambda _step, done, total: progress.report(done, total))
-    return Told(imported, found), _made(folder, curation.imported(imported.rows, found))
+    rows, file = _made(folder, curation.imported(imported.rows, found)), origin.of(path, imported)
+    origin.keep(folder, file)
+    return file, rows
 
 
 def _taken(path: Path, folder: Path) -> Curation:

@@ -98,6 +98,9 @@ def test_what_was_decided_stands_after_a_reopening_and_can_be_undone_there(desk:
     again = desk.reopened()
     again.open()
     opened = desk.wait(again)
+    assert again.origin == desk.draft.origin
+    assert again.origin is not None
+    assert [row.code for row in again.origin.imported.bad] == ["empty_question"]
     assert (opened.frozen, opened.data) == (frozen, desk.draft.draft.data)
     assert opened.is_complete("data")
     assert again.undo() == 1

@@ -5,12 +5,13 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app.core import table_file
 from app.core.datasets import columns as names
 from app.core.datasets import markdown_pairs, records, shapes
 from app.core.datasets.columns import ColumnMapping
-from app.core.datasets.records import BadRow, Records
+from app.core.datasets.records import BadRow, Record, Records
 from app.core.datasets.rows import Row
 from app.core.datasets.shapes import Shape
 from app.core.documents import encodings
@@ -24,13 +25,17 @@ MARKDOWN = (".md", ".markdown", ".txt")
 SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_file.WORKBOOKS, *MARKDOWN)
 FILE_BYTES = 300_000_000  # 150,000 answers of a page each
 ROWS = 300_000  # an 8B model on a graphics card is weeks at them
+SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
 
 __all__ = ["BadRow", "ColumnMapping", "Imported", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A file, read. `mapping`: what was taken from which column, also where nobody said so."""
+    """A file, read. `mapping`: what was taken from which column, also where nobody said so.
+
+    `samples`: its first records, with texts cut after SAMPLE_CHARACTERS and lists after SAMPLE_ITEMS.
+    """
 
     name: str
     rows: tuple[Row, ...]
@@ -43,6 +48,7 @@ class Imported:
     sheet: str = ""  # of a workbook
     other_sheets: tuple[str, ...] = ()  # which are not read
     blank: int = 0  # rows without anything, which are no rows and no problems
+    samples: tuple[Record, ...] = ()
 
 
 def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
@@ -63,6 +69,16 @@ def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
         rows = tuple(replace(row, group="") for row in imported.rows)
         imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))
     return imported
+
+
+def outline(path: Path) -> tuple[tuple[str, ...], tuple[Record, ...]]:
+    """The columns of a file and samples of it, where nobody knows yet what they mean. Raises AppError as `read`."""
+    raw, suffix = _bytes(path), path.suffix.lower()
+    text, _codec = ("", "") if suffix in table_file.WORKBOOKS else _text(raw, path.name)
+    table = markdown_pairs.table(text) if suffix in MARKDOWN else []
+    wanted = ColumnMapping()
+    found = records.of_table(table, wanted, is_text=True) if table else _found(raw, text, path, wanted)
+    return found.columns, _samples(found)
 
 
 def encoding_name(codec: str) -> str:
@@ -88,26 +104,53 @@ def _bytes(path: Path) -> bytes:
 
 def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> Imported:
     suffix, sha256 = path.suffix.lower(), hashlib.sha256(raw).hexdigest()
+    text, codec = ("", "") if suffix in table_file.WORKBOOKS else _text(raw, path.name)
+    if suffix in MARKDOWN:
+        return _of_markdown(text, path.name, sha256, codec, wanted)
+    return _of_records(_found(raw, text, path, wanted), path.name, sha256, codec, wanted)
+
+
+def _text(raw: bytes, name: str) -> tuple[str, str]:
+    """And its encoding."""
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("table_unreadable", name=name, reason=phrase("questions_not_text"))
+    text = encodings.decode(raw, codec)
+    if not text.strip("\ufeff\0 \t\r\n"):
+        raise AppError("data_empty", name=name)
+    return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
+
+
+def _found(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> Records:
+    """Of a workbook `raw`, of other files `text`."""
+    suffix = path.suffix.lower()
     if suffix in table_file.WORKBOOKS:
         sheets = list(table_file.sheets(raw, path.name, ROWS + records.HEADING_ROWS))
         if not sheets:
             raise AppError("data_empty", name=path.name)
-        return _of_records(records.of_sheets(sheets, wanted), path.name, sha256, "", wanted)
-    codec = encodings.detect(raw)
-    if not codec:
-        raise AppError("table_unreadable", name=path.name, reason=phrase("questions_not_text"))
-    text = encodings.decode(raw, codec)
-    if not text.strip("\ufeff\0 \t\r\n"):
-        raise AppError("data_empty", name=path.name)
-    if raw.startswith(codecs.BOM_UTF8):
-        codec = "utf-8-sig"
-    if suffix in MARKDOWN:
-        return _of_markdown(text, path.name, sha256, codec, wanted)
+        return records.of_sheets(sheets, wanted)
     if suffix in TABLES:
-        found = records.of_table(list(table_file.delimited(text, path.name)), wanted, is_text=True)
-    else:
-        found = records.of_json(text, path.name, is_lines=suffix in JSON_LINES)
-    return _of_records(found, path.name, sha256, codec, wanted)
+        return records.of_table(list(table_file.delimited(text, path.name)), wanted, is_text=True)
+    return records.of_json(text, path.name, is_lines=suffix in JSON_LINES)
+
+
+def _samples(found: Records) -> tuple[Record, ...]:
+    """What is no JSON (a date) becomes a text."""
+    return tuple(
+        Record(one.line, {name: _cut(value) for name, value in one.values.items()}) for one in found.found[:SAMPLES]
+    )
+
+
+def _cut(value: Any, depth: int = 8) -> Any:
+    if isinstance(value, str):
+        return value[:SAMPLE_CHARACTERS]
+    if isinstance(value, list | dict) and not depth:
+        return records.short(value)
+    if isinstance(value, list):
+        return [_cut(one, depth - 1) for one in value[:SAMPLE_ITEMS]]
+    if isinstance(value, dict):
+        return {name: _cut(one, depth - 1) for name, one in value.items()}
+    return value if isinstance(value, int | float | None) else str(value)
 
 
 def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> Imported:
@@ -126,6 +169,7 @@ def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: Colu
         sheet=found.sheet,
         other_sheets=found.other_sheets,
         blank=found.blank,
+        samples=_samples(found),
     )
 
 
