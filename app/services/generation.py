@@ -116,6 +116,7 @@ class Generation(QObject):
         self._run: PromptRun | None = None
         self._started_at = 0.0
         self._is_over = self._is_writing = False
+        self._held_by: set[str] = set()
 
     def start(self) -> None:
         self._started_at = time.monotonic()
@@ -128,6 +129,17 @@ class Generation(QObject):
         elif not self._is_over and not self._is_writing:
             self._is_over = True
             self.stopped.emit(Stopped(len(self._standing.accepted), len(self._replies)))
+
+    def hold(self, by: str) -> None:
+        """As of `AnswerQueue`."""
+        self._held_by.add(by)
+        if self._run is not None:
+            self._run.hold(by)
+
+    def release(self, by: str) -> None:
+        self._held_by.discard(by)
+        if self._run is not None:
+            self._run.release(by)
 
     def abandon(self) -> None:
         """At once; says nothing more."""
@@ -161,6 +173,8 @@ class Generation(QObject):
         run.finished.connect(self._on_replied)
         run.stopped.connect(self._on_stopped)
         run.failed.connect(self._fail)
+        for by in self._held_by:
+            run.hold(by)
         run.start()
 
     def _write(self) -> None:

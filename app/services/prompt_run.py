@@ -79,6 +79,13 @@ class PromptRun(QObject):
         if self._journal is not None:
             self._queue.stop()
 
+    def hold(self, by: str) -> None:
+        """As of `AnswerQueue`."""
+        self._queue.hold(by)
+
+    def release(self, by: str) -> None:
+        self._queue.release(by)
+
     def abandon(self) -> None:
         """At once; says nothing more."""
         self._is_stopped = True
