@@ -31,6 +31,12 @@ class Secrecy:
         question = translate("Secrecy", "機密の内容を書き出しますか")
         self._pass(parent, label, what, target, go, question, translate("Secrecy", "書き出す"))
 
+    def train(self, parent: QWidget, label: Label, target: str, go: Callable[[], None]) -> None:
+        """Before documents become training data in the file `target`: as `export`."""
+        question = translate("Secrecy", "機密の資料から学習データを作りますか")
+        about = translate("Secrecy", "学習したモデルの回答に、資料の内容が現れることがあります。")
+        self._pass(parent, label, "pairs", target, go, question, translate("Secrecy", "作る"), about)
+
     def copy(self, parent: QWidget, label: Label, text: str) -> None:
         """Onto the clipboard, from where it can go anywhere."""
         question = translate("Secrecy", "機密の内容をコピーしますか")
@@ -46,6 +52,7 @@ class Secrecy:
         go: Callable[[], None],
         question: str,
         verb: str,
+        about: str = "",
     ) -> None:
         if label != labels.HIGHEST:
             go()
@@ -62,7 +69,7 @@ class Secrecy:
                 return
             go()
 
-        body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        body = about + translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
         choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(on_chosen)
