@@ -11,15 +11,16 @@ from app.ui.widgets.labels import ElidedLabel
 
 
 class DropZone(QFrame):
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, words: str = "") -> None:
+        """`words`: what it says; "": that files and folders can be dropped."""
         super().__init__()
         self._theme = theme
         self._is_lit = False
-        words = ElidedLabel(self.tr("ここにファイルやフォルダをドロップ"), tone="text2")
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        label = ElidedLabel(words or self.tr("ここにファイルやフォルダをドロップ"), tone="text2")
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 10, 16, 10)
-        column.addWidget(words)
+        column.addWidget(label)
         theme.changed.connect(self.update)
 
     def light(self, *, is_lit: bool) -> None:
