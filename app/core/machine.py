@@ -14,6 +14,9 @@ from app.core import fit
 NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
 _MIB = 1 << 20
 
+_OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers refuse a question for what they do not know
+_FIELDS = f"{_OLD_FIELDS},compute_cap"
+
 _GPU_BACKENDS = ("cuda", "vulkan", "hip", "sycl")
 
 # PCI vendors of processors that compute; the graphics chips of servers and virtual machines only draw.
@@ -25,6 +28,8 @@ class Gpu:
     name: str
     memory_bytes: int | None = None  # None: shared with the processor, or there is no driver to ask
     free_bytes: int | None = None
+    driver: str = ""  # its version; "": not told
+    capability: tuple[int, int] | None = None  # CUDA's, (8, 9); None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +80,40 @@ def _engine_libraries() -> Path | None:
 
 def _nvidia() -> tuple[Gpu, ...]:
     """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
-    command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
-    try:
-        run = subprocess.run(command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden)
-    except (OSError, subprocess.SubprocessError):  # not installed, or it fails or hangs
-        return ()
-    return read_nvidia_list(run.stdout.decode("utf-8", "replace"))
+    for fields in (_FIELDS, _OLD_FIELDS):
+        command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+        hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
+        try:
+            run = subprocess.run(
+                command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden
+            )
+        except subprocess.CalledProcessError:  # it fails, or does not know one of the fields
+            continue
+        except (OSError, subprocess.SubprocessError):  # not installed, or it hangs
+            break
+        return read_nvidia_list(run.stdout.decode("utf-8", "replace"))
+    return ()
 
 
 def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
-    """Lines of `name, MiB in all, MiB free`. An amount is a word in brackets where the driver does not tell it."""
-    lines = [[part.strip() for part in line.rsplit(",", 2)] for line in text.splitlines() if line.count(",") >= 2]
-    return tuple(Gpu(name, _mebibytes(total), _mebibytes(free)) for name, total, free in lines)
+    """Lines of `name, MiB in all, MiB free, driver[, compute capability]`. What the driver does not tell is a word in
+    brackets."""
+    return tuple(found for line in text.splitlines() if (found := _read_nvidia_line(line)))
+
+
+def _read_nvidia_line(line: str) -> Gpu | None:
+    parts = [part.strip() for part in line.split(",")]
+    if len(parts) < 4:
+        return None
+    name, total, free, driver, capability = (*parts, "")[:5]
+    version = re.fullmatch(r"(\d+)\.(\d+)", capability)
+    return Gpu(
+        name,
+        _mebibytes(total),
+        _mebibytes(free),
+        driver if driver[:1].isdecimal() else "",
+        (int(version[1]), int(version[2])) if version else None,
+    )
 
 
 def _mebibytes(amount: str) -> int | None:

@@ -46,10 +46,10 @@ def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
 
 def test_graphics_processors_are_read_from_the_drivers_list() -> None:
-    text = "NVIDIA GeForce RTX 4060 Ti, 16380, 14200\nNVIDIA GB10, [N/A], [N/A]\n"
+    text = "NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9\nNVIDIA GB10, [N/A], [N/A], [N/A], 12.1\n"
     assert machine.read_nvidia_list(text) == (
-        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20),
-        Gpu("NVIDIA GB10", None),
+        Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)),
+        Gpu("NVIDIA GB10", None, None, "", (12, 1)),
     )
 
 
@@ -59,9 +59,20 @@ def test_what_is_no_list_names_no_processor() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
 def test_the_drivers_tool_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000'")
+    tool(tmp_path, monkeypatch, "echo 'NVIDIA H100 80GB HBM3, 81559, 81000, 580.95.05, 9.0'")
     card(tmp_path / "drm", "card0", "0x10de")
-    assert machine.gpus(tmp_path / "drm") == (Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20),)
+    assert machine.gpus(tmp_path / "drm") == (
+        Gpu("NVIDIA H100 80GB HBM3", 81559 << 20, 81000 << 20, "580.95.05", (9, 0)),
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
+def test_a_driver_that_is_too_old_to_tell_the_compute_capability_still_names_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\'; exit 2;; esac'
+    tool(tmp_path, monkeypatch, f"{script}\necho 'Tesla K80, 11441, 11200, 470.256.02'")
+    assert machine.gpus(tmp_path / "drm") == (Gpu("Tesla K80", 11441 << 20, 11200 << 20, "470.256.02"),)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for the driver's tool")
@@ -93,14 +104,16 @@ def test_graphics_memory_counts_only_where_the_engine_has_a_library_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.name == "posix":
-        tool(tmp_path, monkeypatch, "echo 'NVIDIA GeForce RTX 4060 Ti, 16380, 14200'")
+        tool(tmp_path, monkeypatch, "echo 'NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9'")
     libraries = tmp_path / "lib"
     libraries.mkdir()
     (libraries / "libggml-cpu.so").touch()
     assert machine.graphics(libraries) is None
     (libraries / "libggml-cuda.so").touch()
     if os.name == "posix":
-        assert machine.graphics(libraries) == Gpu("NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20)
+        assert machine.graphics(libraries) == Gpu(
+            "NVIDIA GeForce RTX 4060 Ti", 16380 << 20, 14200 << 20, "580.95.05", (8, 9)
+        )
 
 
 # ------------------------------------------------------------ sizes of models
