@@ -59,11 +59,15 @@ class Run:
 
 def listed(runs: Path) -> list[Run]:
     """Newest first."""
+    return sorted(map(read, folders(runs)), key=lambda run: (_began_at(run), run.id), reverse=True)
+
+
+def folders(runs: Path) -> list[Path]:
+    """In no order."""
     try:
-        folders = [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
+        return [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
     except OSError:  # no run was ever made
         return []
-    return sorted(map(read, folders), key=lambda run: (_began_at(run), run.id), reverse=True)
 
 
 def read(folder: Path) -> Run:
@@ -74,12 +78,13 @@ def read(folder: Path) -> Run:
     except (OSError, SpecError):
         asked = None
     standing = standings.replay(folder)
-    return Run(folder.name, folder, asked, standing, _state(folder, standing), size_bytes(folder))
+    return Run(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
 
 
-def _state(folder: Path, standing: Standing) -> str:
+def state_of(folder: Path, standing: Standing) -> str:
+    """As `Run.state`. Of `standing` the end, the last process and whether it has begun are looked at."""
     state = standing.state
-    if folder_lock.is_held(folder / LOCK):
+    if is_held(folder):
         return "judging" if state == "finished" else "running"
     if state == "running" and not _is_alive(standing.pid, folder):
         return "crashed"
@@ -197,6 +202,11 @@ def hold(folder: Path) -> filelock.BaseFileLock:
         lock.release()
         raise AppError("run_ending", id=folder.name)
     return lock
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody trains or judges in this folder."""
+    return folder_lock.is_held(folder / LOCK)
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
