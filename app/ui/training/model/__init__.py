@@ -1,0 +1,1 @@
+"""The third step of a training: the base model, a preset, and what may be otherwise than it says."""
