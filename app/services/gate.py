@@ -60,7 +60,7 @@ class GateRun(QObject):
     """
 
     progressed = Signal(object)  # GateProgress
-    finished = Signal(object)  # Gate; gate.json and report.html are in the run's folder
+    finished = Signal(object)  # Gate; gate.json and report.html are in the run's folder. None: a form was made
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
@@ -75,6 +75,7 @@ class GateRun(QObject):
         self._steps: list[Step] = []
         self._count = 0
         self._available_bytes = 0
+        self._form = ""  # the one that is made, and nothing is judged
         self._measured: dict[str, Scores] = {}
         self._child: JobChild | None = None
 
@@ -82,12 +83,14 @@ class GateRun(QObject):
     def is_running(self) -> bool:
         return self._lock is not None
 
-    def start(self, run: Path, cache: Path, available_bytes: int = 0) -> None:
+    def start(self, run: Path, cache: Path, available_bytes: int = 0, form: str = "") -> None:
         """`run`: the folder of a finished run. `cache`: where bases are kept. `available_bytes` 0: what is free now.
+        `form`: only this one is made, beside what was given out before; the verdict stays as it is.
 
         Raises AppError: run_busy, run_unwritable.
         """
         assert not self.is_running
+        self._form = form
         self._lock = runs.hold(run)
         self._available_bytes = available_bytes or fit.available_memory_bytes()
         self._run, self._cache, self._count = run, cache, 0
@@ -102,9 +105,9 @@ class GateRun(QObject):
     # --------------------------------------------------------------------- steps
 
     def _prepare(self) -> None:
-        run, cache, available = self._run, self._cache, self._available_bytes
+        run, cache, available, form = self._run, self._cache, self._available_bytes, self._form
         self._export = None
-        self._in_background(lambda: _prepared(run, cache, available), self._begin)
+        self._in_background(lambda: _prepared(run, cache, available, form), self._begin)
 
     def _begin(self, prepared: "_Prepared") -> None:
         self._source, self._export, self._measured = prepared.source, prepared.export, prepared.measured
@@ -226,14 +229,17 @@ class GateRun(QObject):
 
     def _judge(self) -> None:
         assert self._export is not None
-        export, measured, available = self._export, self._measured, self._available_bytes
+        export, measured, available, form = self._export, self._measured, self._available_bytes, self._form
+        if form:
+            self._in_background(lambda: forms.place(export, form), lambda _name: self._finish(None))
+            return
         missing = forms.finishing(export, gate.choose(measured, available))  # if it was not the best on the way
         if missing:
             self._go_on(missing)
             return
         self._in_background(lambda: _judged(export, measured, available), self._finish)
 
-    def _finish(self, found: Gate) -> None:
+    def _finish(self, found: Gate | None) -> None:
         self._end()
         self.finished.emit(found)
 
@@ -281,12 +287,14 @@ class _Prepared:
     steps: list[Step]
 
 
-def _prepared(run: Path, cache: Path, available_bytes: int) -> _Prepared:
+def _prepared(run: Path, cache: Path, available_bytes: int, form: str) -> _Prepared:
     source = forms.source_of(run)
     steps = forms.unpacking(source)
     if steps:
         return _Prepared(source, None, {}, steps)
     export = forms.of_run(source, cache)
+    if form:
+        return _Prepared(source, export, {}, forms.finishing(export, form))
     measured = forms.measured(export, available_bytes)
     return _Prepared(source, export, measured, forms.remaining(export, measured))
 

@@ -170,6 +170,13 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert (small.proposed, small.file) == ("Q4_K_M", "砂防の助手-Q4_K_M.gguf")
     header = gguf.check_model(bench.run / small.file)
     assert (header.quantization, header.name) == ("Q4_K_M", "砂防の助手")
+    bench.heard.clear()
+    with bench.qtbot.waitSignal(bench.gate.finished, timeout=120_000) as made:
+        bench.gate.start(bench.run, bench.cache, GB, "Q8_0")
+    assert made.args == [None]
+    assert bench.steps() == [("merge", "F16"), ("quantize", "Q8_0")]
+    assert gate_file.read(bench.run) == small  # beside it
+    assert {path.name for path in bench.run.glob("砂防*.gguf")} == {small.file, "砂防の助手-Q8_0.gguf"}
 
 
 def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> None:

@@ -324,11 +324,19 @@ def publish(export: Export, form: str) -> str:
 
     The base in f16 stays in its cache. Raises AppError("run_unwritable").
     """
-    name = ""
+    of_form = (runs.GATE, runs.REPORT, "base.gguf")  # first what names the file
     try:
-        of_form = (runs.GATE, runs.REPORT, "base.gguf")  # first what names the file
         for old in (*of_form, *(export.build.file_name(one) for one in (FORMS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
+    except OSError as error:
+        raise write_failure(error, export.run, "run_unwritable") from error
+    return place(export, form)
+
+
+def place(export: Export, form: str) -> str:
+    """As `publish`, beside what was given out before."""
+    name = ""
+    try:
         path = export.final_file(form)
         if path.parent == export.folder:
             name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(FORMS[form])
