@@ -12,7 +12,7 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,9 @@ class JudgePrompt(Prompt):
 class Preference:
     """Of two answers, by one judge, or without any where they are the same or one is empty."""
 
-    winner: str | None  # a | b | tie; None: nobody can say, or it is unreadable
+    winner: str | None  # a | b | tie; None: nobody can say (`is_known` False), or it is unreadable
     is_consistent: bool = True  # False: another order gave another winner, which makes a tie
+    is_known: bool = True  # False: nothing is known that the answers could be held against
 
 
 def request(
@@ -102,7 +103,7 @@ def pair_requests(
     if not a or not b:
         return Preference("a" if a else "b")
     if not _is_anything_known(question, passages):
-        return Preference(None)
+        return Preference(None, is_known=False)
     return _pair(question, (a, b), passages), _pair(question, (b, a), passages)
 
 
@@ -115,13 +116,20 @@ def pair_read(text_ab: str, text_ba: str) -> Preference:
     return Preference(by_order[0]) if by_order[0] == by_order[1] else Preference("tie", is_consistent=False)
 
 
-def cited(results: Iterable[Result]) -> list[str]:
-    """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known."""
+def cited(results: Sequence[Result]) -> list[str]:
+    """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known.
+
+    Each answer's have the same share of the room: those of the first would leave none to the second otherwise.
+    """
     found = []
     for result in results:
+        left = SOURCE_CHARACTERS // len(results)
         claims = result.grounding.claims if result.grounding else ()
         numbers = dict.fromkeys(number for claim in claims for number in claim.sources)
-        found += [result.sources[number - 1].text for number in list(numbers)[:PASSAGES]]
+        for number in list(numbers)[:PASSAGES]:
+            text = result.sources[number - 1].text.strip()[:left]
+            left -= len(text)
+            found.append(text)
     return found
 
 

@@ -53,7 +53,7 @@ def preferred(
     for (system, seed, number), pair in pairs.items():
         one = pair if isinstance(pair, Preference) else judging.pair_read(*(replies[prompt].text for prompt in pair))
         question = questions.questions[number - 1].id
-        found.append(Preferred(system, question, seed, one.winner, one.is_consistent))
+        found.append(Preferred(system, question, seed, one.winner, one.is_consistent, one.is_known))
     return tuple(found)
 
 
@@ -73,18 +73,28 @@ def section(
             said = comparing.sentence(compared, systems[0].name, system.name)
             told.append(said if is_trusted else tables.doubted(said))
             comparisons.append(compared)
-        elif preferences:
-            undecided.append(
-                phrase("pairs_undecided", first=systems[0].name, second=system.name, count=len(preferences))
-            )
+        undecided += _undecided(preferences, systems[0].name, system.name)
     note = phrase("pairs_note", first=systems[0].name)
     told = [*tables.in_short(comparisons, told), *undecided]
     return Section(phrase("pairs_title"), tuple(told), (), (Table(head, tuple(rows), (note,)),))
 
 
+def _undecided(found: Sequence[Preferred], first: str, second: str) -> list[str]:
+    """What is to be said where nobody could be asked, and where no reply could be read at all."""
+    unknown = sum(not one.is_known for one in found)
+    said = [phrase("pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
+    asked = [one for one in found if one.is_known]
+    if asked and all(one.winner is None for one in asked):
+        said.append(phrase("pairs_undecided", first=first, second=second, count=len(asked)))
+    return said
+
+
 def _row(found: Sequence[Preferred], system: System, compared: Comparison | None) -> tuple[str, ...]:
     winners = [one.winner for one in found]
-    turned, unread = sum(not one.is_consistent for one in found), winners.count(None)
+    turned, unread = (
+        sum(not one.is_consistent for one in found),
+        sum(one.winner is None and one.is_known for one in found),
+    )
     counts = [winners.count(winner) for winner in ("b", "tie", "a")]
     gain = f"{compared.second:+.2f}" if compared else "-"
     return (system.name, *map(str, (*counts, turned, unread)), gain)

@@ -102,7 +102,8 @@ class Judge:
 class Preferred:
     """Of one question, which answer a judge prefers: the first system's (a), this one's (b), or tie; None: unreadable.
 
-    `is_consistent` False: the other order gave another winner, which makes a tie.
+    `is_consistent` False: the other order gave another winner, which makes a tie. `is_known` False: nobody was asked,
+    because nothing is known that the answers could be held against.
     """
 
     system_id: str
@@ -110,6 +111,7 @@ class Preferred:
     seed: int
     winner: str | None
     is_consistent: bool = True
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,8 +221,8 @@ def restore(evaluations: Path, wanted: str) -> Entry:
 
 
 def free_name(evaluations: Path, name: str) -> str:
-    """With a number behind it where there is an evaluation of that name."""
-    taken = {one.study.name for one in listed(evaluations) if one.study}
+    """With a number behind it where there is an evaluation of that name, be it in the bin."""
+    taken = {one.study.name for one in (*listed(evaluations), *listed(evaluations / BIN)) if one.study}
     free, number = name, 1
     while free in taken:
         number += 1

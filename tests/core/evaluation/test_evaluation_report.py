@@ -232,3 +232,9 @@ def test_bars_are_as_long_as_each_other_and_their_parts_as_their_counts() -> Non
 def test_nothing_to_draw_is_no_plot() -> None:
     assert plots.intervals("差", []) == plots.bars("内訳", ["0 点"], [Bar("甲", (0,))]) == ""
     assert plots.intervals("差", [Estimate("甲", "", float("nan"), 0, 1)]) == ""
+
+
+def test_scores_that_are_all_nothing_are_not_drawn_among_negative_ones() -> None:
+    drawn = plots.intervals("得点", [Estimate("甲", "0.000", 0.0, 0.0, 0.0)])
+    assert ">0</text>" in drawn
+    assert "-" not in "".join(re.findall(r">([^<]*)</text>", drawn))

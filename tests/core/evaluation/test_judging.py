@@ -50,7 +50,7 @@ def frame(text: str, mark: str) -> str:
 def test_without_anything_to_hold_an_answer_against_nobody_is_asked() -> None:
     bare = Question("q", "かぶりは？")
     assert judging.request(bare, "100 mm") == Judgement(None, trouble="unknown")
-    assert judging.pair_requests(bare, "100 mm", "70 mm") == Preference(None)
+    assert judging.pair_requests(bare, "100 mm", "70 mm") == Preference(None, is_known=False)
     assert isinstance(judging.request(bare, "100 mm", preset="paper-2603.18037"), JudgePrompt)
     assert isinstance(judging.request(bare, "100 mm", ["かぶりは 100 mm とする。"]), JudgePrompt)
     absent = dataclasses.replace(bare, is_answerable=False)

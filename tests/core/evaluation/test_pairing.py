@@ -67,7 +67,7 @@ def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path:
     asked = QuestionSet("試験", 1, "", (Question("q1", "かぶりは？"), Question("q2", "根入れは？")))
     studies.create(tmp_path / "x", study(), asked)
     for system, text in zip(SYSTEMS, ("かぶりは 100 mm とする。", "かぶりは 70 mm とする。"), strict=True):
-        source = Source("基準", "internal", "手引き.pdf", "手引き.pdf", text)
+        source = Source("基準", "internal", "手引き.pdf", "手引き.pdf", text + "長い節。" * 1000)
         grounding = Grounding("answered", (source,), (Claim(text, 0, 1, (1,), is_supported=True),))
         head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
         kept = Journal.open(steps.out_of(tmp_path / "x", system.id, 0), head)
@@ -77,7 +77,14 @@ def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path:
     first, second = pairing.asked(study(), tmp_path / "x", asked).values()
     assert isinstance(first, tuple)
     assert all("100 mm" in prompt.question and "70 mm" in prompt.question for prompt in first)
-    assert second == judging.Preference(None)  # nothing to hold them against
+    assert second == judging.Preference(None, is_known=False)  # nothing to hold them against
+
+
+def test_that_nobody_could_be_asked_is_no_fault_of_the_judge() -> None:
+    found = [Preferred("s2", f"q{number}", 0, None, is_known=False) for number in range(1, COUNT + 1)]
+    made = pairing.section(found, SYSTEMS, QUESTIONS, is_trusted=True)
+    assert [str(COUNT) in said and "模範解答を加えて" in said for said in made.sentences] == [True]
+    assert made.tables[0].rows[0][5] == "0"  # unreadable replies
 
 
 @pytest.mark.parametrize(("favourite", "winners"), [("別の答え", "b"), ("同じ答え", "a"), ("1", "tie")])
