@@ -1,5 +1,6 @@
 """The pieces of a study, one class a kind: each begins with `start` and ends with one of `ended` and `stopped`."""
 
+import contextlib
 import json
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core.atomic import write_atomically
 from app.core.batch.journal import Head, Journal
 from app.core.batch.results import Result
 from app.core.errors import AppError
@@ -163,7 +165,7 @@ class AnswersWork(Work):
     """Every question of the set to one system with one seed, each answer on the disk before the next is asked.
 
     Where the engine has died is no answer: it ends with AppError("evaluation_unanswered"), and the next time these are
-    asked again.
+    asked again. Where it dies at the same one again, that is its fault, and the question has failed.
     """
 
     def __init__(self, step: Answers, study: Study, questions: QuestionSet, tools: Tools, parent: QObject) -> None:
@@ -174,6 +176,7 @@ class AnswersWork(Work):
         self._tools = tools
         self._journal: Journal | None = None
         self._died_at: list[int] = []
+        self._died_before: frozenset[int] = frozenset()  # the last time
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(tools.engine, tools.template, self._request_of, self, tools.embedding)
@@ -193,6 +196,7 @@ class AnswersWork(Work):
 
     def _on_opened(self, opened: Journal) -> None:
         self._journal = opened
+        self._died_before = _deaths(self._step.out)
         if self._is_stopped:
             self._on_ended(None)
             return
@@ -225,7 +229,7 @@ class AnswersWork(Work):
         self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._step.contender.label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        if error.code in DEATHS:
+        if error.code in DEATHS and line not in self._died_before:
             self._died_at.append(line)
             return
         self._keep(batch.refused(line, error, self._step.contender.model, self._step.contender.label))
@@ -248,6 +252,8 @@ class AnswersWork(Work):
         error = self._error or error
         if error is not None and error.code in DEATHS:  # again and again: nobody knows what the others would do
             error = self._unanswered()
+        elif self._died_at:
+            _note_deaths(self._step.out, self._died_at)
         if error is None and (self._is_stopped or self._queue.pending):
             self.stopped.emit()
         else:
@@ -258,6 +264,23 @@ class AnswersWork(Work):
         if not died_at:
             return None
         return AppError("evaluation_unanswered", id=self._study.id, name=name, count=len(died_at), number=died_at[0])
+
+
+def _deaths_file(answers: Path) -> Path:
+    return answers.with_name(f"{answers.name}.deaths")
+
+
+def _deaths(answers: Path) -> frozenset[int]:
+    """The numbers of questions at which the engine has died the last time."""
+    try:
+        return frozenset(json.loads(_deaths_file(answers).read_bytes()))
+    except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
+        return frozenset()
+
+
+def _note_deaths(answers: Path, numbers: list[int]) -> None:
+    with contextlib.suppress(OSError):  # then they are asked once more
+        write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
 
 
 class PromptsWork(Work):

@@ -239,6 +239,20 @@ def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_ag
     assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
 
 
+def test_a_question_at_which_the_engine_always_dies_has_failed_the_second_time(desk: Desk) -> None:
+    desk.study("一つ目", "!slow 二つ目の質問", "三つ目")
+
+    def kill(text: str) -> None:
+        if text == "!":
+            os.kill(desk.scene.engine.pid, signal.SIGKILL)
+
+    desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
+    run = desk.run()
+    assert desk.ended(run.failed, run.start).code == "evaluation_unanswered"
+    rows = desk.result().systems[0].rows
+    assert [row.verdict for row in rows] == ["answered", "failed", "answered"]
+
+
 def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk) -> None:
     desk.study("!slow 一つ目", "!slow 二つ目", "!slow 三つ目", "!slow 四つ目")
     run = desk.run()
