@@ -74,7 +74,8 @@ def intervals(title: str, estimates: Sequence[Estimate], *, has_zero: bool = Fal
     if not drawn:
         return ""
     ends = [end for one in drawn for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
-    places = ticks(min(ends), max(ends))
+    low, high = min(ends), max(ends)
+    places = ticks(low, high) if high > low or low else [0.0, 0.5, 1.0]  # all is 0: shares and scores never lie below
     bottom = _TOP - 18 + _ROW * len(drawn)
     parts = [_opened(title, bottom + 24)]
 
@@ -87,10 +88,10 @@ def intervals(title: str, estimates: Sequence[Estimate], *, has_zero: bool = Fal
         parts.append(f'<text x="{x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{_number(value)}</text>')
     for number, one in enumerate(drawn):
         at = _TOP - 18 + _ROW * number
-        low, high, y = x(one.low), x(one.high), at + 26
+        left, right, y = x(one.low), x(one.high), at + 26
         parts += _named(one.name, one.text, at + 14)
-        parts.append(f'<path class="series one" d="M{low:.1f} {y}H{high:.1f}"/>')
-        parts += [f'<path class="series one" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (low, high)]
+        parts.append(f'<path class="series one" d="M{left:.1f} {y}H{right:.1f}"/>')
+        parts += [f'<path class="series one" d="M{end:.1f} {y - _CAP}v{2 * _CAP}"/>' for end in (left, right)]
         style = "mean open" if one.is_open else "mean"
         parts.append(f'<circle class="{style}" cx="{x(one.mean):.1f}" cy="{y}" r="4.5"/>')
     return "".join([*parts, "</svg>"])
