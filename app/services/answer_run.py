@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core import catalogue, gguf, load_plan, local_models, presets, prompt
 from app.core.catalogue import PromptForm
@@ -111,6 +111,9 @@ class AnswerRun(QObject):
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
         request = self.request
+        if (refusal := self._engine.refusal) is not None:
+            QTimer.singleShot(0, self, lambda: self._fail(refusal))
+            return
         if request.wanted is None:
             self._plan()
             return

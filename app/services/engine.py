@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.core.errors import AppError
 from app.engine import messages
 from app.engine.messages import (
     Ask,
@@ -77,6 +78,7 @@ class EngineClient(QObject):
         self._running: str | None = None  # the id of the Ask, Embed or Load that is being computed
         self.loading: Load | None = None  # sent, and neither answered nor cancelled
         self.loaded: Load | None = None  # what the model that is there was loaded with
+        self.refusal: AppError | None = None  # why nothing is to be asked now; whoever asks looks at it
         self._may_restart = True
         self._verdict = ""  # why we killed the child ourselves
         self._heard_at = self._moved_at = self._checked_at = time.monotonic()
@@ -124,6 +126,11 @@ class EngineClient(QObject):
     def facts(self) -> EngineFacts | None:
         """Of the loaded model; None while none is."""
         return self.status.facts
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether somebody waits for an answer, a vector or a model."""
+        return self._running is not None and self._child.is_running
 
     @property
     def pid(self) -> int:

@@ -32,14 +32,14 @@ class Preload(QObject):
         if self._embedding is not None and session.scope:
             self._embedding.prepare()
         model = session.model
-        is_needed = engine.facts is None and engine.loading is None and not session.is_busy
+        is_needed = engine.facts is None and engine.loading is None and not session.is_busy and not engine.refusal
         if model is None or not is_needed or self._prepared_id == model.id:
             return
         self._prepared_id = model.id
         settings = self._preferences.value
 
         def send(plan: load_plan.Plan) -> None:
-            if not session.is_busy and engine.facts is None:
+            if not session.is_busy and engine.facts is None and not engine.refusal:
                 answer_run.load(engine, model.name, plan)
 
         background.run(lambda: load_plan.plan(model, settings), send, lambda _error: None)

@@ -1,23 +1,30 @@
 """The training of this program: one run at a time, from its first step to its verdict, whatever page is shown."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
 
 from app.core.errors import AppError
 from app.core.training import runs
 from app.services.engine import EngineClient
-from app.services.gate import GateCommands, GateRun
+from app.services.gate import GateCommands, GateProgress, GateRun
 from app.services.training import Trainer, TrainingRun
-from trainer.events import Cancelled, Finished, Paused
+from trainer.events import Cancelled, Paused
 
 Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # of quantizing and of scoring (GateCommands)
 
+LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
+CLOSE_LIMIT_S = 20.0  # then the trainer is left to itself: it saves and ends when the program has gone
+
 
 class Trainings(QObject):
-    """Between `started` and `ended` the run is trained, and then judged. The model that answers is unloaded first: its
-    memory is needed; with the next question it is loaded again."""
+    """Between `started` and `ended` the run is trained, and then judged.
+
+    The model that answers is unloaded meanwhile, because its memory is needed, and nothing can be asked; an answer that
+    is being given is waited for first. With the next question after the end the model is loaded again.
+    """
 
     started = Signal(object)  # the run's folder (Path)
     event_received = Signal(object)  # trainer.events.Event
@@ -31,6 +38,7 @@ class Trainings(QObject):
         bases: Path,
         scorers: Scorers,
         parent: QObject | None = None,
+        is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
         """`locate` raises AppError("no_training_environment"). `bases`: where they are kept as folders."""
         super().__init__(parent)
@@ -38,39 +46,58 @@ class Trainings(QObject):
         self._locate = locate
         self._bases = bases
         self._scorers = scorers
-        self.folder: Path | None = None  # of the run that is being trained or judged
+        self._is_answering = is_answering
+        self.folder: Path | None = None  # of the run that is being trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
+        self.progress: GateProgress | None = None  # while it is judged
+        self.outcome = ""  # of the last one that has ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
+        self._began_at = 0.0
+        self._begin: Callable[[], None] | None = None  # while an answer is waited for
+        self._look = QTimer(self, interval=LOOK_EVERY_MS)
+        self._look.timeout.connect(self._begin_when_free)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a run is trained or judged, or is about to be."""
+        return self.folder is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for an answer to be given."""
+        return self._begin is not None
 
     @property
     def is_judging(self) -> bool:
         return self._gate is not None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it was told to end in some way."""
+        return self.run is not None and self.run.is_asked
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since this program has begun with it; after its end, until now."""
+        return time.monotonic() - self._began_at
+
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError as `locate` and `TrainingRun.start`."""
-        assert self.folder is None
+        """Begins, or goes on. Raises AppError as `locate` and `TrainingRun.start`; where an answer is waited for,
+        `ended` tells what the latter raises."""
         trainer = self._locate()
-        run = TrainingRun(trainer, folder, self)
-        try:
-            run.start()
-        except AppError:
-            run.deleteLater()
-            raise
-        self._engine.shut_down()
-        self.folder, self.run = folder, run
-        run.event_received.connect(self.event_received)
-        run.finished.connect(lambda end: self._on_trained(end, trainer))
-        run.paused.connect(self._on_stopped)
-        run.cancelled.connect(self._on_stopped)
-        run.failed.connect(self._end)
-        self.started.emit(folder)
+        self._take(folder, lambda: self._train(folder, trainer))
 
     def judge(self, folder: Path) -> None:
-        """A run that was trained at another time. Raises AppError as `locate` and `GateRun.start`."""
-        assert self.folder is None
-        self._judge(folder, self._locate())
-        self._engine.shut_down()
-        self.started.emit(folder)
+        """A run that was trained at another time. Raises AppError as `locate` and, as `start`, `GateRun.start`."""
+        trainer = self._locate()
+        self._take(folder, lambda: self._judge(folder, trainer))
+
+    def go_on(self, folder: Path) -> None:
+        """With what is left to do: to train it, or to judge it. Raises AppError as `start` and `judge`."""
+        if runs.read(folder).standing.state == "finished":
+            self.judge(folder)
+        else:
+            self.start(folder)
 
     def pause(self) -> None:
         """A training saves where it is; what was measured of a run that is judged is kept."""
@@ -78,6 +105,8 @@ class Trainings(QObject):
             self.run.pause()
         elif self._gate is not None:
             self._gate.cancel()
+        elif self.is_waiting:
+            self._end(None, "paused")
 
     def finish(self) -> None:
         """Ends the training here, with the best that was trained so far."""
@@ -85,46 +114,115 @@ class Trainings(QObject):
             self.run.finish()
 
     def cancel(self) -> None:
-        """What was trained is given up; the run stays in the list."""
+        """Ends without saving where it is. The run stays in the list, and can go on from what was saved last."""
         if self.run is not None:
             self.run.cancel()
+        elif self.is_waiting:
+            self._end(None, "cancelled")
+
+    def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
+        """Pauses and waits, for the end of the program. False: the trainer is still saving.
+
+        It then ends by itself once this process has gone; but Qt would kill it, where it destroyed what talks to it.
+        """
+        if self.is_training:
+            loop = QEventLoop()
+            self.ended.connect(loop.quit)
+            QTimer.singleShot(int(limit_s * 1000), loop.quit)
+            self.pause()
+            if self.is_training:  # what is judged or waits ends at once
+                loop.exec()
+        return self.run is None
 
     # ------------------------------------------------------------------- private
 
-    def _on_trained(self, _end: Finished, trainer: Trainer) -> None:
+    def _take(self, folder: Path, begin: Callable[[], None]) -> None:
+        assert self.folder is None
+        self.folder, self._begin, self._began_at, self.outcome = folder, begin, time.monotonic(), ""
+        self._engine.refusal = AppError("training_has_memory")
+        if self._is_busy():
+            self._look.start()
+        else:
+            try:
+                self._begin_now()
+            except AppError:
+                self._forget()
+                raise
+        if self.folder == folder:  # else it has ended already
+            self.started.emit(folder)
+
+    def _is_busy(self) -> bool:
+        return self._is_answering() or self._engine.is_computing
+
+    def _begin_when_free(self) -> None:
+        if self._is_busy():
+            return
+        try:
+            self._begin_now()
+        except AppError as error:
+            self._end(error, "failed")
+
+    def _begin_now(self) -> None:
+        """The memory is free before anybody measures it. Raises AppError."""
+        begin, self._begin = self._begin, None
+        assert begin is not None
+        self._look.stop()
+        self._engine.shut_down()
+        begin()
+
+    def _train(self, folder: Path, trainer: Trainer) -> None:
+        """Raises AppError as `TrainingRun.start`."""
+        run = self.run = TrainingRun(trainer, folder, self)
+        run.event_received.connect(self.event_received)
+        run.finished.connect(lambda _end: self._on_trained(trainer))
+        run.paused.connect(self._on_stopped)
+        run.cancelled.connect(self._on_stopped)
+        run.failed.connect(lambda error: self._end(error, "failed"))
+        run.start()
+
+    def _on_trained(self, trainer: Trainer) -> None:
         folder = self.folder
         assert folder is not None
         self._forget_run()
         if not trainer.can_judge or not (folder / runs.HOLDOUT).is_file():
-            self._end(None)
+            self._end(None, "finished")
             return
         try:
             self._judge(folder, trainer)
         except AppError as error:
-            self._end(error)
+            self._end(error, "failed")
 
     def _judge(self, folder: Path, trainer: Trainer) -> None:
         """Raises AppError as `GateRun.start`."""
-        gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+        gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+        gate.progressed.connect(self._on_judging)
+        gate.finished.connect(lambda _gate: self._end(None, "finished"))
+        gate.cancelled.connect(lambda: self._end(None, "paused"))
+        gate.failed.connect(lambda error: self._end(error, "failed"))
         gate.start(folder, self._bases)
-        self.folder, self._gate = folder, gate
-        gate.progressed.connect(self.judging)
-        gate.finished.connect(lambda _gate: self._end(None))
-        gate.cancelled.connect(lambda: self._end(None))
-        gate.failed.connect(self._end)
 
-    def _on_stopped(self, _end: Paused | Cancelled) -> None:
-        self._end(None)
+    def _on_judging(self, progress: GateProgress) -> None:
+        self.progress = progress
+        self.judging.emit(progress)
+
+    def _on_stopped(self, end: Paused | Cancelled) -> None:
+        self._end(None, "paused" if isinstance(end, Paused) else "cancelled")
 
     def _forget_run(self) -> None:
         if self.run is not None:
             self.run.deleteLater()
             self.run = None
 
-    def _end(self, error: AppError | None) -> None:
-        folder, gate = self.folder, self._gate
+    def _forget(self) -> None:
+        self._look.stop()
         self._forget_run()
-        self.folder = self._gate = None
-        if gate is not None:
-            gate.deleteLater()
+        if self._gate is not None:
+            self._gate.deleteLater()
+        self.folder = self._gate = self._begin = self.progress = None
+        self._engine.refusal = None
+
+    def _end(self, error: AppError | None, outcome: str) -> None:
+        folder = self.folder
+        self._forget()
+        self.outcome = outcome
         self.ended.emit(folder, error)

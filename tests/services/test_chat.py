@@ -408,3 +408,15 @@ def test_a_new_conversation_for_what_does_not_fit_is_answered_as_the_old_one(mak
     assert signal.args[0].text == "今" * 9
     assert scene.session.conversation is not None
     assert (scene.session.conversation.folder_id, scene.session.choices.max_tokens) == (folder_id, 9)
+
+
+def test_while_the_engine_refuses_a_question_is_kept_and_told_why(scene):
+    scene.engine.refusal = AppError("training_has_memory")
+    problems = []
+    scene.session.problem_occurred.connect(problems.append)
+    assert scene.ask("学習中の質問").status == "failed"
+    assert [error.code for error in problems] == ["training_has_memory"]
+    assert scene.engine.loaded is None
+    scene.engine.refusal = None
+    scene.session.regenerate(scene.thread()[-1].id)
+    scene.qtbot.waitUntil(lambda: scene.thread()[-1].status == "done")

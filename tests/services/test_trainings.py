@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from app.core import children
 from app.core.errors import AppError
 from app.core.training import runs
+from app.core.training_environment import TrainingEnvironment
 from app.services import training
 from app.services.engine import EngineClient
 from app.services.training import Trainer
@@ -25,7 +26,9 @@ class Scene:
         self.engine = EngineClient(children.engine(), folder / "engine.log")
         locate = lambda: training.locate(folder)  # noqa: E731
         scorers = (children.quantizer, children.scorer)
-        self.trainings = Trainings(self.engine, locate, folder / "bases", scorers)
+        self.is_answering = False
+        answering = lambda: self.is_answering  # noqa: E731
+        self.trainings = Trainings(self.engine, locate, folder / "bases", scorers, is_answering=answering)
         self.events: list[Event] = []
         self.ends: list[tuple[Path, AppError | None]] = []
         self.trainings.event_received.connect(self.events.append)
@@ -117,3 +120,88 @@ def test_without_an_environment_nothing_begins(scene: Scene) -> None:
     with pytest.raises(AppError) as caught:
         trainings.start(scene.run())
     assert (caught.value.code, trainings.folder) == ("no_training_environment", None)
+
+
+def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    scene.is_answering = True
+    scene.trainings.start(scene.run())
+    assert scene.trainings.is_waiting
+    assert scene.trainings.run is None
+    scene.is_answering = False
+    scene.until_step(1)
+    assert not scene.trainings.is_waiting
+    scene.trainings.pause()
+    assert scene.ended() is None
+
+
+def test_what_waits_for_an_answer_can_be_given_up(scene: Scene) -> None:
+    scene.is_answering = True
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.trainings.pause()
+    assert scene.ended() is None
+    assert (runs.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
+    assert scene.engine.refusal is None
+
+
+def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> None:
+    scene.is_answering = True
+    folder = scene.run()
+    scene.trainings.start(folder)
+    held = runs.hold(folder)
+    scene.is_answering = False
+    error = scene.ended()
+    held.release()
+    assert error is not None
+    assert error.code == "run_busy"
+    assert scene.engine.refusal is None
+
+
+def test_the_engine_refuses_until_the_end(scene: Scene) -> None:
+    scene.trainings.start(scene.run())
+    assert scene.engine.refusal is not None
+    assert scene.engine.refusal.code == "training_has_memory"
+    assert scene.ended() is None
+    assert scene.engine.refusal is None
+    assert scene.trainings.outcome == "finished"
+
+
+def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    folder = scene.run(max_steps=500)
+    scene.trainings.start(folder)
+    scene.until_step(1)
+    assert scene.trainings.close()
+    assert (runs.read(folder).state, scene.trainings.outcome) == ("paused", "paused")
+
+
+def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:silent")
+    scene.trainings.start(scene.run())
+    scene.until_step(3)
+    assert not scene.trainings.close(limit_s=0.2)
+    assert scene.trainings.run is not None
+
+
+def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), "trainer.fake")
+    trainings = Trainings(scene.engine, lambda: gone, scene.folder, (children.quantizer, children.scorer))
+    trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
+    trainings.start(scene.run())
+    error = scene.ended()
+    assert error is not None
+    assert error.code == "training_environment_broken"
+    assert scene.engine.refusal is None
+    trainings.deleteLater()
+
+
+def test_what_is_left_to_do_is_gone_on_with(scene: Scene) -> None:
+    """Of a finished run that is its judging, which the fake's folder does not allow."""
+    folder = scene.run()
+    scene.trainings.go_on(folder)
+    assert scene.ended() is None
+    scene.trainings.go_on(folder)
+    assert scene.trainings.is_judging
+    assert scene.ended() is not None
+    assert not scene.trainings.is_training
