@@ -61,3 +61,52 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
         drafts.remove(tmp_path / "無い", "無い")
     assert caught.value.code == "draft_unwritable"
+
+
+def test_what_somebody_else_has_changed_or_removed_is_not_written_over(tmp_path: Path) -> None:
+    here = drafts.new(tmp_path, 100.0)
+    there = drafts.read(tmp_path, here.id)
+    drafts.save(tmp_path, dataclasses.replace(there, name="あちら"), 200.0)
+    with pytest.raises(AppError) as caught:
+        drafts.save(tmp_path, dataclasses.replace(here, name="こちら"), 300.0)
+    assert caught.value.code == "draft_changed"
+    now = drafts.read(tmp_path, here.id)
+    assert now.name == "あちら"
+    drafts.remove(tmp_path, here.id)
+    with pytest.raises(AppError) as caught:
+        drafts.save(tmp_path, now, 400.0)
+    assert caught.value.code == "draft_changed"
+    drafts.restore(tmp_path, here.id)  # nothing stands in its place
+    assert drafts.read(tmp_path, here.id) == now
+
+
+def test_a_new_draft_takes_no_name_that_one_in_the_bin_may_come_back_to(tmp_path: Path) -> None:
+    first = drafts.new(tmp_path, 100.0)
+    drafts.remove(tmp_path, first.id)
+    assert drafts.new(tmp_path, 100.0).id != first.id
+    drafts.restore(tmp_path, first.id)
+    assert len(drafts.listed(tmp_path)) == 2
+
+
+def test_its_rows_are_found_where_the_data_folder_was_moved_to(tmp_path: Path) -> None:
+    draft = drafts.new(tmp_path / "前", 1.0)
+    rows, elsewhere = tmp_path / "前" / draft.id / "rows-1", "/外/split"
+    data, frozen = Data("行", 1, 20, folder=str(rows)), Frozen(elsewhere, 1, 1, 1, 1, "a", is_sound=True)
+    drafts.save(tmp_path / "前", dataclasses.replace(draft, data=data, frozen=frozen), 2.0)
+    (tmp_path / "前").rename(tmp_path / "後")
+    found = drafts.read(tmp_path / "後", draft.id)
+    assert found.data is not None
+    assert found.data.folder == str(tmp_path / "後" / draft.id / "rows-1")
+    assert found.frozen == frozen
+
+
+@pytest.mark.parametrize("said", ['"settings": null', '"data": "行"', '"changed_at": "昨日"', '"frozen": {"a": 1}'])
+def test_a_draft_of_other_kinds_is_damaged(tmp_path: Path, said: str) -> None:
+    folder = tmp_path / "下書き"
+    folder.mkdir()
+    (folder / drafts.DRAFT).write_text('{"type": "Draft", "id": "下書き", ' + said + "}", "utf-8")
+    with pytest.raises(AppError) as caught:
+        drafts.read(tmp_path, "下書き")
+    assert caught.value.code == "draft_damaged"
+    assert drafts.ids(tmp_path) == ["下書き"]
+    assert drafts.listed(tmp_path) == []
