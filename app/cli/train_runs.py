@@ -15,7 +15,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.training import bases, drafting, runs
+from app.core.training import drafting, runs, shelf
 from app.core.training.runs import Run
 from app.core.wording import help_text, size
 from app.services import background, training
@@ -164,11 +164,9 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 also where a model of the list lies in it."""
     run = runs.find(where.runs, options.run_id)
-    for model in _models(where):
-        if run.folder.resolve() in Path(model.path).resolve().parents:
-            raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
+    shelf.require_no_model(run, _models(where))
     freed = runs.remove(run)
-    freed_bases = bases.clear(where.bases, [one.spec for one in runs.listed(where.runs)])
+    freed_bases = shelf.clear_bases(where.runs, where.bases)
     if freed_bases:
         output.note("run_bases_removed", size=size(freed_bases))
     freed += freed_bases
