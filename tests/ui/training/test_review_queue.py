@@ -5,16 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.core.datasets import curation
 from app.core.datasets.curation import Curation, Decision, Item
 from app.ui.input_method import InputMethodGuard
 from app.ui.theme import Theme
+from app.ui.training.review.items import ReviewItems
 from tests.ui.conversion import convert, is_typed_into
 from tests.ui.training.review_desk import CONTROL, Desk, file_items, make_work, pair, row
 
@@ -82,11 +83,7 @@ def test_what_was_decided_is_passed_over_and_the_beginning_follows_the_end(desk:
     assert desk.tab.foot.note.text() == "見直しは終わりました"
 
 
-def test_a_key_that_is_held_down_or_pressed_with_another_decides_nothing_more(desk: Desk, qtbot: QtBot) -> None:
-    from PySide6.QtCore import QEvent
-    from PySide6.QtGui import QKeyEvent
-    from PySide6.QtWidgets import QApplication
-
+def test_a_key_that_is_held_down_or_pressed_with_another_decides_nothing_more(desk: Desk) -> None:
     for is_repeated in (False, True, True):
         event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_A, Qt.KeyboardModifier.NoModifier, "a", is_repeated)
         QApplication.sendEvent(desk.view, event)
@@ -96,8 +93,8 @@ def test_a_key_that_is_held_down_or_pressed_with_another_decides_nothing_more(de
     assert (desk.number, len(written(desk))) == (2, 1)
 
 
-def test_the_keys_work_with_japanese_input_switched_on(desk: Desk, qapp: object, qtbot: QtBot) -> None:
-    guard = InputMethodGuard(qapp)  # type: ignore[arg-type]
+def test_the_keys_work_with_japanese_input_switched_on(desk: Desk, qapp: QApplication) -> None:
+    guard = InputMethodGuard(qapp)
     desk.tab.editor.answer.setFocus()
     desk.view.setFocus()
     assert not is_typed_into(desk.view)
@@ -245,7 +242,7 @@ def test_a_decision_that_cannot_be_written_is_told_and_the_row_stays(desk: Desk)
 # ------------------------------------------------------------------------------------------------------ conversion
 
 
-def test_keys_of_a_conversion_belong_to_it_and_its_end_does_not_decide(desk: Desk, qapp: object, qtbot: QtBot) -> None:
+def test_keys_of_a_conversion_belong_to_it_and_its_end_does_not_decide(desk: Desk) -> None:
     answer = desk.tab.editor.answer
     desk.press("e")
     convert(answer, "にじゅう")
@@ -304,7 +301,7 @@ def test_rows_that_are_used_as_they_are_can_be_gone_through_too(open_desk: Open)
 
 
 def choose(desk: Desk, key: str, qtbot: QtBot) -> None:
-    button: QPushButton = desk.tab.list.filters[key]  # type: ignore[index]
+    button = desk.tab.list.filters[key]
     assert button.isVisible()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert button.isChecked()
@@ -359,14 +356,12 @@ def test_the_last_one_of_a_filter_leaves_it_empty(open_desk: Open, qtbot: QtBot)
 def test_of_twenty_thousand_items_only_those_in_sight_are_asked_for(
     open_desk: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.ui.training.review.items import ReviewItems
-
     asked: set[int] = set()
     original = ReviewItems.data
 
     def data(self: ReviewItems, index: object, role: int = 0) -> object:
-        asked.add(index.row())  # type: ignore[attr-defined]
-        return original(self, index, role)  # type: ignore[arg-type]
+        asked.add(index.row())
+        return original(self, index, role)
 
     monkeypatch.setattr(ReviewItems, "data", data)
     desk = open_desk([Item(number, row(number, "鍵は？", "守衛室です。")) for number in range(1, 20_001)])

@@ -43,7 +43,7 @@ class CheckList(QWidget):
         self.sound.setVisible(bool(self.sound.text()))
         self.like_button.setVisible(like is not None)
         if like is not None:
-            self.like_button.setText(self.tr("似ているもの（{place}）を見る").format(place=words.place(like)))
+            self.like_button.setText(self.tr("{place}を見る").format(place=words.place(like)))
         score = item.evidence.quality if item.evidence is not None else None
         for label in (self._quality_name, self.quality):
             label.setVisible(score is not None)
