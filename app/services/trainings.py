@@ -30,6 +30,8 @@ class Trainings(QObject):
     event_received = Signal(object)  # trainer.events.Event
     judging = Signal(object)  # GateProgress
     ended = Signal(object, object)  # the run's folder (Path); AppError, or None where nothing failed
+    making = Signal(object)  # GateProgress of one form of a run that was judged
+    made = Signal(object, object)  # as `ended`, of a form; nothing of it has `started`
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Trainings(QObject):
         self._is_answering = is_answering
         self.folder: Path | None = None  # of the run that is being trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
+        self.form = ""  # the one that is made of `folder`; "": it is trained or judged
         self.progress: GateProgress | None = None  # while it is judged
         self.outcome = ""  # of the last one that has ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
@@ -69,7 +72,7 @@ class Trainings(QObject):
 
     @property
     def is_judging(self) -> bool:
-        return self._gate is not None
+        return self._gate is not None and not self.form
 
     @property
     def is_asked(self) -> bool:
@@ -98,6 +101,11 @@ class Trainings(QObject):
             self.judge(folder)
         else:
             self.start(folder)
+
+    def make(self, folder: Path, form: str) -> None:
+        """Another form of a judged run than the proposed one. `made` ends it. Raises AppError as `judge`."""
+        trainer = self._locate()
+        self._take(folder, lambda: self._make(folder, form, trainer), form)
 
     def pause(self) -> None:
         """A training saves where it is; what was measured of a run that is judged is kept."""
@@ -136,8 +144,9 @@ class Trainings(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _take(self, folder: Path, begin: Callable[[], None]) -> None:
+    def _take(self, folder: Path, begin: Callable[[], None], form: str = "") -> None:
         assert self.folder is None
+        self.form = form
         self.folder, self._begin, self._began_at, self.outcome = folder, begin, time.monotonic(), ""
         self._engine.refusal = AppError("training_has_memory")
         if self._is_busy():
@@ -148,7 +157,7 @@ class Trainings(QObject):
             except AppError:
                 self._forget()
                 raise
-        if self.folder == folder:  # else it has ended already
+        if self.folder == folder and not form:  # else it has ended already
             self.started.emit(folder)
 
     def _is_busy(self) -> bool:
@@ -201,6 +210,15 @@ class Trainings(QObject):
         gate.failed.connect(lambda error: self._end(error, "failed"))
         gate.start(folder, self._bases)
 
+    def _make(self, folder: Path, form: str, trainer: Trainer) -> None:
+        """Raises AppError as `GateRun.start`."""
+        gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+        gate.progressed.connect(self.making)
+        gate.finished.connect(lambda _nothing: self._end(None, "finished"))
+        gate.cancelled.connect(lambda: self._end(None, "paused"))
+        gate.failed.connect(lambda error: self._end(error, "failed"))
+        gate.start(folder, self._bases, form=form)
+
     def _on_judging(self, progress: GateProgress) -> None:
         self.progress = progress
         self.judging.emit(progress)
@@ -219,10 +237,11 @@ class Trainings(QObject):
         if self._gate is not None:
             self._gate.deleteLater()
         self.folder = self._gate = self._begin = self.progress = None
+        self.form = ""
         self._engine.refusal = None
 
     def _end(self, error: AppError | None, outcome: str) -> None:
-        folder = self.folder
+        folder, told = self.folder, self.made if self.form else self.ended
         self._forget()
         self.outcome = outcome
-        self.ended.emit(folder, error)
+        told.emit(folder, error)

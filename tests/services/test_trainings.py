@@ -205,3 +205,20 @@ def test_what_is_left_to_do_is_gone_on_with(scene: Scene) -> None:
     assert scene.trainings.is_judging
     assert scene.ended() is not None
     assert not scene.trainings.is_training
+
+
+def test_a_form_is_made_without_anything_being_trained(scene: Scene) -> None:
+    begun: list[Path] = []
+    made: list[tuple[Path, AppError | None]] = []
+    scene.trainings.started.connect(begun.append)
+    scene.trainings.made.connect(lambda run, error: made.append((run, error)))
+    folder = scene.run()
+    scene.trainings.make(folder, "Q8_0")
+    assert (scene.trainings.form, scene.trainings.is_judging) == ("Q8_0", False)
+    assert scene.engine.refusal is not None
+    scene.until(lambda: bool(made))
+    ((told, error),) = made
+    assert error is not None
+    assert (told, error.code) == (folder, "gate_not_finished")
+    assert (scene.trainings.folder, scene.trainings.form, begun, scene.ends) == (None, "", [], [])
+    assert scene.engine.refusal is None
