@@ -25,7 +25,6 @@ Side = Literal["base", "tuned"]
 TOKENS = 256  # of an answer: a base that was not trained to end goes on until here
 MOST_STRENGTH = 1.5
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
-_BUSY = ("loading", "reading", "answering")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class AdapterTrial(QObject):
 
     def _begin(self, ready: _Ready, question: str, strength: float) -> None:
         self._ready = ready
-        if self._means.engine.status.state in _BUSY:
+        if self._means.engine.is_computing:
             self._fail(AppError("trial_engine_busy"))
             return
         tuned = (AdapterUse(ready.adapter, strength),)
