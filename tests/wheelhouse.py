@@ -10,21 +10,35 @@ from types import TracebackType
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
 
+# As much of torch and bitsandbytes as trainer/doctor.py asks for; whatever it computes is a tensor like all others.
 _TORCH = """\
+class Tensor:
+    __getattr__ = __call__ = __sub__ = __matmul__ = __truediv__ = lambda self, *_, **__: self
+    __iter__ = lambda self: iter((self, self))
+    __float__ = lambda self: {difference}
+manual_seed = randn = ones_like = Tensor()
 class cuda:
     device_count = staticmethod(lambda: 0)
+    get_arch_list = staticmethod(list)
 class version:
     cuda = None
 """
+_BITSANDBYTES = """\
+from torch import Tensor
+functional = matmul_4bit = Tensor()
+"""
 
 
-def make_wheel(folder: Path, name: str, *, version: str = "1.0", requires: str = "", size_bytes: int = 0) -> Path:
-    """`size_bytes`: of zeros in it, which are packed to nothing."""
+def make_wheel(
+    folder: Path, name: str, *, version: str = "1.0", requires: str = "", size_bytes: int = 0, difference: float = 0.0
+) -> Path:
+    """`size_bytes`: of zeros in it, which are packed to nothing. `difference`: of products in 4 bits, with torch."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     about = f"{name}-{version}.dist-info"
+    code = {"torch": _TORCH.format(difference=difference), "bitsandbytes": _BITSANDBYTES}
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
-        f"{name}/__init__.py": (_TORCH if name == "torch" else "").encode("ascii"),
+        f"{name}/__init__.py": code.get(name, "").encode("ascii"),
         f"{name}/zeros.bin": bytes(size_bytes),
         f"{about}/METADATA": (metadata + (f"Requires-Dist: {requires}\n" if requires else "")).encode("ascii"),
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -23,27 +23,10 @@ DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.
 CONVERTER = "llama.cpp"  # below the environment's folder
 VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
 PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
+PRODUCT_LIMIT = 0.2  # how far a 4-bit product may be from the exact one; measured 0.09, and garbage is at 1
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
-
-_PROBE = """\
-import json, sys
-from importlib.metadata import PackageNotFoundError, version
-def found(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-import torch
-cards = range(torch.cuda.device_count())
-print(json.dumps({
-    "python": sys.version.split()[0],
-    "versions": {name: found(name) for name in sys.argv[1:]},
-    "cuda": torch.version.cuda,
-    "devices": [[torch.cuda.get_device_name(n), torch.cuda.get_device_properties(n).total_memory] for n in cards],
-}))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +56,7 @@ class Probe:
     cuda: str | None  # the version that torch was built for; None: CPU only
     devices: tuple[Device, ...]
     converter: str  # version
+    least_capability: tuple[int, int] = (0, 0)  # of a card that this torch computes on
 
 
 def locate(data: Path) -> TrainingEnvironment:
@@ -94,17 +78,22 @@ def python_in(folder: Path) -> Path:
 
 
 def check(environment: TrainingEnvironment) -> Probe:
-    """Imports torch there and looks for the rest: seconds. Not for the window's thread.
+    """Imports torch there, multiplies in 4 bits and looks for the rest: seconds. Not for the window's thread.
 
-    Raises AppError("training_environment_broken", path, reason).
+    Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
     """
     converter = _converter_version(environment)
     report = _ask(environment)
     missing = [name for name, version in report["versions"].items() if version is None]
     if missing:
         raise _broken(environment, f"missing: {', '.join(missing)}")
+    for device, (difference, reason) in report["products"].items():
+        if difference is None or not difference <= PRODUCT_LIMIT:  # NaN, too
+            said = {"device": device, "reason": reason or f"{difference:.2f}"}
+            raise AppError("training_products_wrong", path=str(environment.python), **said)
     devices = tuple(Device(name, memory_bytes) for name, memory_bytes in report["devices"])
-    return Probe(report["python"], report["versions"], report["cuda"], devices, converter)
+    major, minor = report["least_capability"]
+    return Probe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
 
 
 def _converter(folders: list[Path]) -> Path | None:
@@ -135,7 +124,7 @@ def engine_version() -> str | None:
 
 
 def _ask(environment: TrainingEnvironment) -> dict[str, Any]:
-    argv = [str(environment.python), "-I", "-X", "utf8", "-c", _PROBE, *_LIBRARIES]
+    argv = environment.command("trainer.doctor", *_LIBRARIES)
     try:
         run = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PROBE_LIMIT_S, check=False

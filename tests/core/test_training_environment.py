@@ -22,7 +22,9 @@ REPORT = {
     "python": "3.11.7",
     "versions": dict.fromkeys(training_environment._LIBRARIES, "1.0"),
     "cuda": "13.0",
+    "least_capability": [7, 5],
     "devices": [["NVIDIA RTX 4060 Ti", 16_000_000_000]],
+    "products": {"cpu": [0.09, ""], "cuda": [0.09, ""]},
 }
 
 
@@ -91,7 +93,7 @@ def test_a_working_one_tells_versions_and_devices(tmp_path):
     answering(tmp_path / "training-environment", REPORT)
     probe = training_environment.check(training_environment.locate(tmp_path))
     assert probe.versions["torch"] == "1.0"
-    assert (probe.cuda, probe.converter) == ("13.0", ENGINE)
+    assert (probe.cuda, probe.converter, probe.least_capability) == ("13.0", ENGINE, (7, 5))
     assert [(device.name, device.memory_bytes) for device in probe.devices] == [("NVIDIA RTX 4060 Ti", 16_000_000_000)]
 
 
@@ -104,6 +106,21 @@ def broken(environment: TrainingEnvironment) -> str:
 def test_a_missing_library_is_named(tmp_path):
     answering(tmp_path / "training-environment", REPORT | {"versions": REPORT["versions"] | {"peft": None}})
     assert broken(training_environment.locate(tmp_path)) == "missing: peft"
+
+
+@pytest.mark.parametrize(
+    ("product", "reason"),
+    [
+        ([None, "no kernel image is available"], "no kernel image is available"),
+        ([1.02, ""], "1.02"),
+        ([float("nan"), ""], "nan"),
+    ],
+)
+def test_one_that_multiplies_wrongly_in_four_bits_is_refused(product, reason, tmp_path):
+    answering(tmp_path / "training-environment", REPORT | {"products": {"cpu": [0.09, ""], "cuda": product}})
+    with pytest.raises(AppError, match="training_products_wrong") as caught:
+        training_environment.check(training_environment.locate(tmp_path))
+    assert (caught.value.facts["device"], caught.value.facts["reason"]) == ("cuda", reason)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.training_environment import TrainingEnvironment
+from app.core.training_environment import PRODUCT_LIMIT, TrainingEnvironment
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import complete, tiny_base, write_spec  # noqa: F401
 from trainer.events import Effective, Finished, Forecast
@@ -41,3 +41,11 @@ def test_a_card_that_is_too_small_is_told_before_anything_is_loaded(
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     last: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     assert (ended.returncode, last["event"], last["code"]) == (1, "failed", "memory_short")
+
+
+def test_the_card_multiplies_rightly_in_four_bits(environment: TrainingEnvironment) -> None:  # noqa: F811
+    command = environment.command("trainer.doctor")
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    difference, reason = told["products"]["cuda"]
+    assert reason == ""
+    assert 0.01 < difference < PRODUCT_LIMIT

@@ -158,6 +158,15 @@ def test_a_wheel_that_is_not_there_is_named(making: Making, wheels: Path, ended:
     assert marker.exists()
 
 
+def test_one_that_multiplies_wrongly_in_four_bits_takes_no_place(
+    making: Making, wheels: Path, ended: Callable[..., None]
+) -> None:
+    make_wheel(wheels, "torch", difference=1.0)
+    ended(making, wheels)
+    assert [error.code for error in making.errors] == ["training_products_wrong"]
+    assert not making.folders.final.exists()
+
+
 def test_a_folder_without_wheels_is_refused(making: Making, tmp_path: Path, ended: Callable[..., None]) -> None:
     (tmp_path / "empty").mkdir()
     ended(making, tmp_path / "empty")

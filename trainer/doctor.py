@@ -1,0 +1,77 @@
+"""`<trainer python> start.py trainer.doctor LIBRARY...`: what this environment holds, and whether it computes rightly.
+
+One line of JSON. The product of 4-bit weights, which all of QLoRA rests on, is really made, forward and backward.
+"""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from trainer import offline
+from trainer.wire import claim_stdout
+
+_ROWS, _WIDTH = 64, 256  # of the weights; blocks of 64 share a constant
+
+
+def main(libraries: list[str]) -> None:
+    writer = claim_stdout()
+    offline.enforce()
+    import torch
+
+    cards = range(torch.cuda.device_count())
+    names = [torch.cuda.get_device_name(n) for n in cards]
+    sizes = [torch.cuda.get_device_properties(n).total_memory for n in cards]
+    least = least_capability(torch.cuda.get_arch_list())
+    can_use_card = bool(cards) and torch.cuda.get_device_capability(0) >= least
+    tried = ["cpu", "cuda"] if can_use_card else ["cpu"]
+    writer.send(
+        {
+            "python": sys.version.split()[0],
+            "versions": {name: _version(name) for name in libraries},
+            "cuda": torch.version.cuda,
+            "least_capability": least,
+            "devices": list(zip(names, sizes, strict=True)),
+            "products": {device: product(device) for device in tried},
+        }
+    )
+
+
+def least_capability(architectures: list[str]) -> tuple[int, int]:
+    """Of the cards that this torch was compiled for, from ["sm_75", ..., "compute_120"]; (0, 0) for none."""
+    numbers = [int("".join(filter(str.isdecimal, name))) for name in architectures if name.startswith("sm_")]
+    return divmod(min(numbers, default=0), 10)
+
+
+def product(device: str) -> tuple[float | None, str]:
+    """How far 4-bit products are from those of 32 bits, relative to these (0.1 is usual), and why there are none."""
+    import bitsandbytes
+    import torch
+
+    try:
+        torch.manual_seed(0)
+        weights = torch.randn(_ROWS, _WIDTH, device=device)
+        inputs = torch.randn(8, _WIDTH, device=device, requires_grad=True)
+        wish: dict[str, Any] = {"quant_type": "nf4", "compress_statistics": True}
+        packed, state = bitsandbytes.functional.quantize_4bit(weights, **wish)
+        made = bitsandbytes.matmul_4bit(inputs, packed.t(), quant_state=state)
+        made.backward(torch.ones_like(made))
+        forward = _difference(made, inputs @ weights.t())
+        backward = _difference(inputs.grad, torch.ones_like(made) @ weights)
+    except RuntimeError as error:
+        return None, str(error).strip().partition("\n")[0]
+    return max(forward, backward), ""
+
+
+def _difference(found: Any, expected: Any) -> float:
+    return float((found.detach().float() - expected.detach()).norm() / expected.detach().norm())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
