@@ -1,5 +1,6 @@
 """What the page 学習 asks of each step of a training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
@@ -27,6 +28,11 @@ class Step(QWidget):
     def focus_first(self) -> None:
         """The keyboard goes where the work of this step begins."""
         raise NotImplementedError
+
+    @property
+    def actions(self) -> Sequence[QWidget]:
+        """For the page's header while this step is shown."""
+        return ()
 
     def deed(self) -> Deed | None:
         """None: the foot's button goes on to the next step, where nothing keeps it."""

@@ -31,10 +31,11 @@ class StepRail(QWidget):
         self._connect()
         self.show_step(0)
 
-    def show_step(self, now: int) -> None:
+    def show_step(self, now: int, first: int = 0) -> None:
+        """`first`: those before it are done and cannot be gone back to."""
         self._now = now
         for place, step in enumerate(self.steps):
-            step.show_state(DONE if place < now else NOW if place == now else LATER)
+            step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
         words = self.tr("{i}／{n}　{step}")
         self._short.setText(words.format(i=now + 1, n=len(self.steps), step=self.steps[now].text()))
 
@@ -93,9 +94,9 @@ class Step(QAbstractButton):
     def state(self) -> str:
         return self._state
 
-    def show_state(self, state: str) -> None:
+    def show_state(self, state: str, *, can_go_back: bool = True) -> None:
         self._state = state
-        is_done = state == DONE
+        is_done = state == DONE and can_go_back
         self.setEnabled(is_done)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if is_done else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if is_done else Qt.CursorShape.ArrowCursor)

@@ -1,0 +1,116 @@
+"""What is done to trainings in the list: named, noted, removed and brought back, begun anew."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.core import drafts
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.training import overview, runs, shelf
+from app.core.training.overview import DAMAGED, Entry
+from app.ui.theme import Theme
+from app.ui.training import words
+from app.ui.training.entry_dialog import EntryDialog
+
+
+class EntryDesk(QObject):
+    """Files small enough to be written at once; what is large is only moved."""
+
+    changed = Signal()  # the list is to be read anew
+    opened = Signal(str, str)  # kind and id: it is to be shown
+    closed = Signal(str, str)  # kind and id: it is not to be shown any more
+    draft_named = Signal(str, str)  # id and name
+    failed = Signal(object)  # AppError
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        where: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        open_folder: Callable[[Path], None],
+        page: QWidget,
+    ) -> None:
+        super().__init__(page)
+        self._theme = theme
+        self._where = where
+        self._models = models
+        self._open_folder = open_folder
+        self._page = page
+
+    def menu(self, entry: Entry, at: QPoint) -> QMenu:
+        """Shown, with what can be done to this one."""
+        menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        theme, is_run = self._theme, entry.kind == "run"
+        if entry.state != DAMAGED:
+            title = self.tr("名前とメモ…") if is_run else self.tr("名前を変える…")
+            rename = menu.addAction(theme.icon("pencil"), title, functools.partial(self.edit, entry))
+            rename.setShortcut(QKeySequence("F2"))
+        menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(entry.folder))
+        menu.addSeparator()
+        remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, entry))
+        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        menu.popup(at)
+        return menu
+
+    def edit(self, entry: Entry) -> EntryDialog:
+        """Asks for a name and, of a run, a note."""
+        note = shelf.note_of(entry.folder) if entry.kind == "run" else None
+        dialog = EntryDialog(self._theme, entry.name, note, self._page.window())
+        dialog.chosen.connect(lambda key: self._keep(entry, *dialog.written) if key == "keep" else None)
+        dialog.open()
+        return dialog
+
+    def add(self) -> None:
+        """A new draft."""
+        self._try(lambda: self._show("draft", drafts.new(self._where.drafts, time.time()).id))
+
+    def remove(self, entry: Entry) -> None:
+        """Into the bin."""
+
+        def restore() -> None:
+            self._try(lambda: overview.restore(self._where, entry))
+            self._show(entry.kind, entry.id)
+
+        def work() -> None:
+            self.closed.emit(entry.kind, entry.id)
+            overview.remove(self._where, entry, self._models())
+            said = self.tr("「{name}」を削除しました。").format(name=words.entry_name(entry))
+            self.undo_offered.emit(said, restore)
+
+        self._try(work)
+        self.changed.emit()
+
+    # ------------------------------------------------------------------- private
+
+    def _keep(self, entry: Entry, name: str, note: str | None) -> None:
+        def work() -> None:
+            if note is not None and note != shelf.note_of(entry.folder):
+                shelf.write_note(entry.folder, note)
+            if name == entry.name:
+                return
+            if entry.kind == "run":
+                shelf.rename(runs.read(entry.folder), name)
+            else:
+                self.draft_named.emit(entry.id, name)
+
+        self._try(work)
+        self.changed.emit()
+
+    def _show(self, kind: str, id: str) -> None:
+        self.changed.emit()
+        self.opened.emit(kind, id)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except AppError as error:
+            self.failed.emit(error)

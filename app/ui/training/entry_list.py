@@ -1,0 +1,178 @@
+"""The list of trainings: those that are planned or go on above, those that are over below."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from app.core.training.overview import Entry, Overview
+from app.ui.language import day_of_year, joined
+from app.ui.theme import Theme
+from app.ui.training import words
+from app.ui.widgets import rows
+from app.ui.widgets.labels import tip
+
+EntryRole = Qt.ItemDataRole.UserRole + 1  # Entry; None: a heading
+SaidRole = Qt.ItemDataRole.UserRole + 2  # the second line
+
+Index = QModelIndex | QPersistentModelIndex
+Key = tuple[str, str]  # kind, id
+
+
+def key_of(entry: Entry) -> Key:
+    return entry.kind, entry.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    entry: Entry | None
+    heading: str = ""
+
+
+class EntryList(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[_Row] = []
+        self._live: Mapping[Key, str] = {}  # what is said of one that goes on now
+
+    def set_overview(self, shown: Overview) -> None:
+        """Resets only where other entries are there than before: a view keeps what is chosen."""
+        found = [
+            *self._group(self.tr("進行中"), shown.in_progress),
+            *self._group(self.tr("履歴"), shown.history),
+        ]
+        is_same = [_place(row) for row in found] == [_place(row) for row in self._rows]
+        if is_same:
+            self._rows = found
+            self.dataChanged.emit(self.index(0), self.index(len(found) - 1))
+        else:
+            self.beginResetModel()
+            self._rows = found
+            self.endResetModel()
+
+    def say(self, live: Mapping[Key, str]) -> None:
+        """How far those are that go on."""
+        if live != self._live:
+            self._live = live
+            self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
+
+    def index_of(self, key: Key) -> QModelIndex:
+        places = (place for place, row in enumerate(self._rows) if row.entry and key_of(row.entry) == key)
+        place = next(places, -1)
+        return self.index(place) if place >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        is_heading = self._rows[index.row()].entry is None
+        return Qt.ItemFlag.NoItemFlags if is_heading else super().flags(index)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self._rows[index.row()]
+        entry = row.entry
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return row.heading if entry is None else words.entry_name(entry)
+            case Qt.ItemDataRole.ToolTipRole if entry is not None:
+                return tip(joined(words.entry_name(entry), entry.base, entry.data, entry.note))
+            case Qt.ItemDataRole.AccessibleTextRole if entry is not None:
+                return joined(words.entry_name(entry), self._said(entry))
+            case _ if role == EntryRole:
+                return entry
+            case _ if role == SaidRole and entry is not None:
+                return self._said(entry)
+        return None
+
+    def _said(self, entry: Entry) -> str:
+        if entry.is_open:
+            return self._live.get(key_of(entry)) or words.entry_state(entry)
+        day = day_of_year(datetime.datetime.fromtimestamp(entry.when).astimezone().date())
+        return joined(day, words.entry_state(entry))
+
+    @staticmethod
+    def _group(heading: str, entries: tuple[Entry, ...]) -> list[_Row]:
+        return [_Row(None, heading), *map(_Row, entries)] if entries else []
+
+
+def _place(row: _Row) -> Key | str:
+    return key_of(row.entry) if row.entry else row.heading
+
+
+class EntryDelegate(QStyledItemDelegate):
+    """The name above; sign and state below."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        is_heading = index.data(EntryRole) is None
+        return QSize(0, self._theme.px(28) if is_heading else self._theme.metric("row_conversation"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme = self._theme
+        entry: Entry | None = index.data(EntryRole)
+        area: QRect = option.rect.adjusted(4, 1, -4, -1)
+        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
+        if entry is None:
+            rows.draw_text(painter, theme, inside, index.data(), "caption", "muted")
+        else:
+            is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+            rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+            above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
+            below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
+            rows.draw_text(painter, theme, above, index.data(), "ui", "text", weight=600 if is_chosen else 400)
+            icon, tone = words.entry_sign(entry)
+            size = theme.px(13)
+            theme.icon(icon, tone, 13).paint(painter, QRect(below.left(), below.top(), size, below.height()))
+            said = below.adjusted(size + theme.px(5), 0, 0, 0)
+            rows.draw_text(painter, theme, said, index.data(SaidRole), "caption", "text2" if is_chosen else "muted")
+        painter.restore()
+
+
+class EntryView(QListView):
+    """F2 renames, Delete removes (which can be undone)."""
+
+    rename_requested = Signal()
+    remove_requested = Signal()
+    menu_requested = Signal(object)  # QPoint on the screen
+
+    def __init__(self, theme: Theme, model: EntryList) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setItemDelegate(EntryDelegate(theme, self))
+        self.setAccessibleName(self.tr("学習の一覧"))
+        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMouseTracking(True)
+        self.setMinimumHeight(theme.px(48))
+        theme.changed.connect(self.scheduleDelayedItemsLayout)
+
+    @property
+    def entry(self) -> Entry | None:
+        found: Entry | None = self.currentIndex().data(EntryRole) if self.currentIndex().isValid() else None
+        return found
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_F2:
+            self.rename_requested.emit()
+        elif event.matches(QKeySequence.StandardKey.Delete):
+            self.remove_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() != QContextMenuEvent.Reason.Keyboard:
+            index = self.indexAt(event.pos())
+            if not index.isValid() or index.data(EntryRole) is None:
+                return
+            self.setCurrentIndex(index)
+        self.menu_requested.emit(event.globalPos())

@@ -1,0 +1,352 @@
+"""The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.core import drafts
+from app.core.errors import AppError
+from app.core.plan import PLANNED, STEPS
+from app.core.training import overview
+from app.core.training.overview import DAMAGED, Entry, Overview
+from app.core.wording import describe_error
+from app.services.training_draft import Means, TrainingDraft
+from app.services.trainings import Trainings
+from app.ui.desktop import open_folder
+from app.ui.theme import Theme
+from app.ui.training import words
+from app.ui.training.entry_desk import EntryDesk
+from app.ui.training.entry_list import EntryList, EntryRole, EntryView, key_of
+from app.ui.training.nothing import Nothing
+from app.ui.training.planning import Planning
+from app.ui.training.running import Running
+from app.ui.training.step import Step
+from app.ui.widgets.banner import Banner
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.header import MARGIN, Header
+from app.ui.widgets.labels import Label, Rule, set_surface
+from app.ui.widgets.page import Page
+from app.ui.widgets.search_field import SearchField
+from app.ui.widgets.step_rail import StepRail
+
+SIDE_PX = 226
+STACK_BELOW_PX = 760
+REFRESH_MS = 300  # what a run tells comes many times a second
+SEARCH_FROM = 8  # trainings
+
+PlanMaker = Callable[[str, TrainingDraft], Step]  # of one of PLANNED
+RunMaker = Callable[[str, Path], Step]  # of run and result
+
+
+class TrainingPage(Page):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(self, theme: Theme, means: Means, trainings: Trainings, plan: PlanMaker, run: RunMaker) -> None:
+        """`plan`, `run`: build a step when it is first shown."""
+        super().__init__()
+        self._theme = theme
+        self._means = means
+        self._trainings = trainings
+        self._plan, self._run = plan, run
+        self._shown = Overview()
+        self.content: Planning | Running | None = None
+        self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS)
+        self.entries = EntryList()
+        self._build()
+        self.desk = EntryDesk(theme, means.paths, means.models, open_folder, self)
+        self._connect()
+        self.refresh()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def focus_first(self) -> None:
+        if self.content is not None:
+            self.content.step.focus_first()
+        else:
+            self.nothing.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def refresh(self) -> None:
+        """Reads the list anew."""
+        self._soon.stop()
+        self._shown = overview.read(self._means.paths)
+        self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
+        self.entries.set_overview(self._shown.search(self.search.text()))
+        self._choose()
+
+    def open(self, kind: str, id: str) -> None:
+        """`kind`: draft | run."""
+        if kind == "run":
+            self.show_run(self._means.paths.runs / id)
+        else:
+            self._show_draft(id)
+
+    def show_run(self, folder: Path, step: str = "") -> None:
+        """`step`: run | result; "": where it is."""
+        makers = {key: functools.partial(self._run, key) for key in STEPS if key not in PLANNED}
+        running = Running(self._theme, self._trainings, folder, makers)
+        self._put(running)
+        running.show_step(step or ("result" if running.has_result else "run"))
+
+    def close_content(self) -> None:
+        """Shows the list, and nothing beside it."""
+        old, self.content = self.content, None
+        if old is not None:
+            self._drop(old)
+        self._stack.setCurrentWidget(self.nothing)
+        self._show_frame(key="")
+        self._show_actions()
+        self._choose()
+        self._lay_out()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+        if self.content is None and self._shown.in_progress:
+            first = self._shown.in_progress[0]
+            self.open(*key_of(first))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._header = Header(self._theme, self.tr("学習"))
+        self.list_button = Button(self._theme, self.tr("一覧"), icon="arrow-left", compact=True)
+        self._header.add_action(self.list_button)
+        self._actions = QWidget()
+        self._actions_row = QHBoxLayout(self._actions)
+        self._actions_row.setContentsMargins(0, 0, 0, 0)
+        self._actions_row.setSpacing(8)
+        self._header.add_action(self._actions)
+        columns = QHBoxLayout()
+        columns.setSpacing(0)
+        columns.addWidget(self._build_side())
+        columns.addLayout(self._build_content(), 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addLayout(columns, 1)
+
+    def _build_side(self) -> QWidget:
+        self._side = QWidget()
+        set_surface(self._side, "side")
+        self.new_button = Button(self._theme, self.tr("新しい学習"), icon="plus", compact=True)
+        self.search = SearchField(self._theme, self.tr("名前やメモで探す"))
+        self.list = EntryView(self._theme, self.entries)
+        inside = QVBoxLayout()
+        inside.setContentsMargins(6, 10, 6, 10)
+        inside.setSpacing(8)
+        inside.addWidget(self.new_button)
+        inside.addWidget(self.search)
+        inside.addWidget(self.list, 1)
+        row = QHBoxLayout(self._side)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(inside, 1)
+        row.addWidget(Rule("vertical"))
+        return self._side
+
+    def _build_content(self) -> QVBoxLayout:
+        self.rail = StepRail(self._theme, [words.step_name(step) for step in STEPS])
+        self._saved = Label(self.tr("下書きは自動で保存されます"), "caption", "muted")
+        self._rail_row = QWidget()
+        row = QHBoxLayout(self._rail_row)
+        row.setContentsMargins(MARGIN, 10, MARGIN, 10)
+        row.setSpacing(16)
+        row.addWidget(self.rail, 1)
+        row.addWidget(self._saved)
+        self._rail_rule = Rule()
+        self.banner = Banner(self._theme)
+        self.nothing = Nothing(self._theme)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.nothing)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for widget in (self._rail_row, self._rail_rule, self.banner):
+            column.addWidget(widget)
+        column.addWidget(self._stack, 1)
+        self._show_frame(key="")
+        return column
+
+    def _connect(self) -> None:
+        self.list.selectionModel().currentChanged.connect(self._on_chosen)
+        self.list.rename_requested.connect(lambda: self._with_entry(self.desk.edit))
+        self.list.remove_requested.connect(lambda: self._with_entry(self.desk.remove))
+        self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
+        self.search.textChanged.connect(self.refresh)
+        self._soon.timeout.connect(self.refresh)
+        self.list_button.clicked.connect(self.close_content)
+        self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
+        for button in (self.new_button, self.nothing.button):
+            button.clicked.connect(self.desk.add)
+        desk, trainings = self.desk, self._trainings
+        desk.changed.connect(self.refresh)
+        desk.opened.connect(self.open)
+        desk.closed.connect(self._on_removed)
+        desk.draft_named.connect(self._name_draft)
+        desk.failed.connect(self.say)
+        desk.undo_offered.connect(self.undo_offered)
+        trainings.started.connect(self.refresh)
+        trainings.ended.connect(self._on_training_ended)
+        trainings.event_received.connect(self._on_told)
+        trainings.judging.connect(self._on_told)
+
+    # --------------------------------------------------------------------- shown
+
+    def say(self, error: AppError) -> None:
+        """What went wrong, above all."""
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def _show_draft(self, id: str) -> None:
+        try:
+            draft = drafts.read(self._means.paths.drafts, id)
+        except AppError as error:
+            self.say(error)
+            return
+        if draft.run and Path(draft.run).is_dir():
+            self.show_run(Path(draft.run))
+            return
+        work = TrainingDraft(draft, self._means)
+        makers = {key: functools.partial(self._plan, key) for key in PLANNED}
+        planning = Planning(self._theme, work, makers)
+        self._put(planning)
+        work.changed.connect(self._on_draft_changed)
+        work.failed.connect(self.say)
+        work.begun.connect(self._on_begun)
+        work.open()
+        planning.show_step(work.draft.step)
+
+    def _put(self, content: Planning | Running) -> None:
+        old, self.content = self.content, content
+        self.banner.hide()
+        self._stack.addWidget(content)
+        self._stack.setCurrentWidget(content)
+        content.step_shown.connect(self._on_step_shown)
+        if old is not None:
+            self._drop(old)
+        self._choose()
+
+    def _drop(self, content: Planning | Running) -> None:
+        if isinstance(content, Planning):
+            content.work.cancel()
+        self._stack.removeWidget(content)
+        content.deleteLater()
+
+    def _on_step_shown(self, key: str) -> None:
+        self._show_frame(key)
+        self._show_actions()
+        self._lay_out()
+
+    def _show_actions(self) -> None:
+        """What can be done with what is shown, in the header."""
+        while (item := self._actions_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(None)
+        for action in self.content.step.actions if self.content is not None else ():
+            self._actions_row.addWidget(action)
+            action.show()
+
+    def _show_frame(self, key: str) -> None:
+        """`key`: of the step that is shown; "": none."""
+        is_plan = key in PLANNED
+        for widget in (self._rail_row, self._rail_rule):
+            widget.setVisible(bool(key))
+        self._saved.setVisible(is_plan)
+        if key:
+            self.rail.show_step(STEPS.index(key), first=0 if is_plan else STEPS.index("run"))
+        self._header.title.setText(self._title())
+
+    def _title(self) -> str:
+        match self.content:
+            case Planning():
+                return self.content.work.draft.name or self.tr("新しい学習")
+            case Running():
+                shown = self.entries.index_of(("run", self.content.folder.name)).data(EntryRole)
+                return words.entry_name(shown) if shown is not None else self.content.folder.name
+            case _:
+                return self.tr("学習")
+
+    def _key(self) -> tuple[str, str] | None:
+        match self.content:
+            case Planning():
+                return "draft", self.content.work.draft.id
+            case Running():
+                return "run", self.content.folder.name
+            case _:
+                return None
+
+    def _choose(self) -> None:
+        """Marks what is shown in the list."""
+        key = self._key()
+        index = self.entries.index_of(key) if key else None
+        if index is not None and index.isValid():
+            self.list.setCurrentIndex(index)
+        else:
+            self.list.clearSelection()
+        if self.content is not None and self.content.key:
+            self._header.title.setText(self._title())
+
+    def _lay_out(self) -> None:
+        is_narrow = self.width() < self._theme.px(STACK_BELOW_PX)
+        self._side.setFixedWidth(self._theme.px(SIDE_PX))
+        self._side.setVisible(not is_narrow or self.content is None)
+        self.list_button.setVisible(is_narrow and self.content is not None)
+
+    # --------------------------------------------------------------------- slots
+
+    def _with_entry(self, act: Callable[[Entry], object]) -> None:
+        entry = self.list.entry
+        if entry is not None:
+            act(entry)
+
+    def _on_chosen(self) -> None:
+        entry = self.list.entry
+        if entry is None or key_of(entry) == self._key():
+            return
+        if entry.state == DAMAGED:
+            self.say(AppError("draft_damaged", path=str(entry.folder)))
+            return
+        self.open(*key_of(entry))
+
+    def _on_removed(self, kind: str, id: str) -> None:
+        if self._key() == (kind, id):
+            self.close_content()
+
+    def _name_draft(self, id: str, name: str) -> None:
+        if isinstance(self.content, Planning) and self.content.work.draft.id == id:
+            self.content.work.change(name=name)
+            return
+        folder = self._means.paths.drafts
+        drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
+
+    def _on_draft_changed(self, _draft: object) -> None:
+        self._soon.start()
+
+    def _on_begun(self, folder: Path) -> None:
+        self.show_run(folder, "run")
+        self.refresh()
+        try:
+            self._trainings.start(folder)
+        except AppError as error:
+            self.say(error)
+
+    def _on_training_ended(self, _folder: Path, error: AppError | None) -> None:
+        self.refresh()
+        if error is not None and not self.isVisible():
+            self.say(error)
+
+    def _on_told(self, _event: object) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
