@@ -21,9 +21,11 @@ from app.core.generation import review
 from app.core.paths import Paths
 from app.core.plan import Data, Draft, Forecast, Frozen
 from app.core.records import LocalModel
-from app.core.training import drafting, planning, runs
+from app.core.training import drafting, jobs, planning, runs
+from app.core.training.jobs import Job
 from app.core.training.planning import Plan
 from app.core.training.trainer_process import Watch
+from app.core.training_setup import converter
 from app.services import background
 from app.services.background import LongTask, Progress
 from app.services.training import Trainer
@@ -48,11 +50,12 @@ class TrainingDraft(QObject):
     """
 
     changed = Signal(object)  # Draft
-    began = Signal(str)  # opening | importing | freezing | checking | beginning
+    began = Signal(str)  # opening | importing | freezing | checking | beginning | exporting
     progressed = Signal(int, int)  # done, total; 0: not known
     ended = Signal()
     failed = Signal(object)  # AppError
     begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
+    job_made = Signal(object)  # Job (app.core.training.jobs): another machine is to train the run
 
     def __init__(self, draft: Draft, means: Means, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -150,6 +153,20 @@ class TrainingDraft(QObject):
         draft, means = self.draft, self._means
         self._do("beginning", lambda _progress: runs.create(_asked(draft, means)), self._on_begun)
 
+    def make_job(self, folder: Path, *, with_base: bool = False) -> None:
+        """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
+        listed here as one that another machine has."""
+        draft, means = self.draft, self._means
+
+        def work(_progress: Progress) -> tuple[Job, Path]:
+            asked = _asked(draft, means, _converter(means))
+            job = jobs.make(asked, folder, with_base=with_base)
+            run = runs.create(asked)
+            runs.note_export(run, job.folder)
+            return job, run
+
+        self._do("exporting", work, lambda made: self._on_job_made(*made))
+
     # ------------------------------------------------------------------- private
 
     def _do(self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
@@ -240,6 +257,10 @@ class TrainingDraft(QObject):
         self._keep(dataclasses.replace(self.draft, run=str(folder)))
         self.begun.emit(folder)
 
+    def _on_job_made(self, job: Job, run: Path) -> None:
+        self._keep(dataclasses.replace(self.draft, run=str(run)))
+        self.job_made.emit(job)
+
 
 def _counted(data: Data, rows: Curation) -> Data:
     counts = rows.counts
@@ -279,12 +300,21 @@ def _frozen(rows: Sequence[Any], revision: int, source: str, folder: Path) -> tu
     return Frozen(str(folder), revision, *counts, sha256, report.is_sound, len(made.removed)), report
 
 
-def _asked(draft: Draft, means: Means) -> Any:
-    """Raises AppError as `drafting.draft`."""
+def _converter(means: Means) -> str:
+    """What the adapter becomes a GGUF file with, where it is trained. Raises AppError("converter_missing" |
+    "converter_not_shipped")."""
     trainer = means.trainer()
+    return trainer.converter if trainer is not None else str(converter.find(())[0])
+
+
+def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> Any:
+    """`converter_folder`: None: that of the training environment. Raises AppError as `drafting.draft`."""
+    if converter_folder is None:
+        trainer = means.trainer()
+        converter_folder = trainer.converter if trainer else ""
     data = draft.frozen.folder if draft.frozen else ""
     wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset} | draft.settings
-    return drafting.draft(wishes, means.paths, means.models(), trainer.converter if trainer else "")
+    return drafting.draft(wishes, means.paths, means.models(), converter_folder)
 
 
 def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[str], None], *, measures: bool) -> Plan:

@@ -14,6 +14,8 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.plan import Draft
 from app.core.training import runs
+from app.core.training.jobs import Job
+from app.core.training_setup import converter
 from app.services import background, training
 from app.services.training_draft import Means, TrainingDraft
 from tests import models
@@ -202,3 +204,32 @@ def test_without_an_environment_a_draft_is_planned_all_the_same(
     assert [problem.code for problem in desk.wait(draft).problems("check")] == ["environment_missing"]
     assert draft.plan is not None
     assert not draft.plan.counts.is_exact
+
+
+def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environment_here(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, job = tmp_path / "converter", tmp_path / "別の PC"
+    shipped.mkdir()
+    monkeypatch.setattr(converter, "find", lambda _environments: (shipped, "1"))
+    desk.means = dataclasses.replace(desk.means, trainer=lambda: None)
+    desk.draft = desk.reopened()
+    desk.draft.failed.connect(desk.errors.append)
+    desk.draft.import_file(desk.file(60))
+    desk.wait()
+    desk.draft.freeze()
+    desk.wait()
+    desk.draft.change(goal="style", base=str(models.tiny_llama(tmp_path / "小.gguf")))
+    made: list[Job] = []
+    desk.draft.job_made.connect(made.append)
+    desk.draft.make_job(job)
+    draft = desk.wait()
+    assert desk.errors == []
+    assert [(one.folder, one.has_base) for one in made] == [(job, True)]
+    assert (job / "run.sh").is_file()
+    assert (job / "converter").is_dir()
+    assert runs.exported_to(Path(draft.run)) == str(job)
+    desk.draft.make_job(job)
+    desk.wait()
+    assert [error.code for error in desk.errors] == ["job_folder_taken"]
+    assert len(made) == 1
