@@ -44,6 +44,12 @@ class Columns(QWidget):
     def is_source_beside(self) -> bool:
         return self.width() >= self._theme.px(SOURCE_FROM_PX)
 
+    @property
+    def _list_width(self) -> int:
+        """Beside the row."""
+        px = self._theme.px
+        return max(px(LIST_LEAST_PX), min(px(LIST_PX), round(self.width() * LIST_SHARE)))
+
     def show_source(self, has_source: bool) -> None:
         self._has_source = has_source
         self.lay_out()
@@ -67,7 +73,7 @@ class Columns(QWidget):
             rule.setVisible(is_shown)
         self._place_source(is_beside)
         self._columns.setStretchFactor(self._listed, LIST_STRETCH if is_stacked else 0)
-        side = max(px(LIST_LEAST_PX), min(px(LIST_PX), round(width * LIST_SHARE)))
+        side = self._list_width
         self._listed.setMinimumWidth(0 if is_stacked else side)
         self._listed.setMaximumWidth(QWIDGETSIZE_MAX if is_stacked else side)
         self._middle.setMinimumHeight(px(ROW_LEAST_PX))
@@ -76,13 +82,24 @@ class Columns(QWidget):
         self._rule.setVisible(is_beside and self._has_source)
         self._source.setVisible(self._has_source)
         self._source_rule.setVisible(not is_beside and self._has_source)
+        self.updateGeometry()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.lay_out()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(0, super().minimumSizeHint().height())
+        row, layout = self._theme.px(ROW_LEAST_PX), self._listed.layout()
+        assert layout is not None
+        listed = layout.minimumHeightForWidth(self.width() if self.is_stacked else self._list_width)
+        return QSize(0, listed + row + 1 if self.is_stacked else max(listed, row))
+
+    def sizeHint(self) -> QSize:
+        """Its parts scroll: what is around them need not be as high as they are."""
+        return self.minimumSizeHint()
+
+    def hasHeightForWidth(self) -> bool:
+        return False
 
     # ------------------------------------------------------------------- private
 

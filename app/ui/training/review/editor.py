@@ -13,6 +13,7 @@ from app.ui.theme import Theme
 from app.ui.training.review import words
 from app.ui.training.review.checks import CheckList
 from app.ui.training.review.fields import CorrectedField
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, repolish, set_surface
 
@@ -89,7 +90,7 @@ class RowEditor(QWidget):
     def _build(self) -> None:
         theme = self._theme
         self.question = CorrectedField(theme, self.tr("質問"), 1, 5)
-        self.answer = CorrectedField(theme, self.tr("答え"), 4, 14)
+        self.answer = CorrectedField(theme, self.tr("回答"), 4, 14)
         self.position = Label(role="caption", tone="text2")
         self._edit_icon = Icon(theme, "pencil", "accent", 14)
         self._edit_words = Label(self.tr("修正中（未保存）"), "caption", "accent", strong=True)
@@ -114,7 +115,7 @@ class RowEditor(QWidget):
         column.addLayout(_head(Label(self.tr("質問"), strong=True), self.position))
         column.addWidget(self.question)
         column.addSpacing(8)
-        column.addLayout(_head(Label(self.tr("答え"), strong=True), self._edit_icon, self._edit_words))
+        column.addLayout(_head(Label(self.tr("回答"), strong=True), self._edit_icon, self._edit_words))
         column.addWidget(self.answer)
         column.addWidget(self.hint)
         column.addSpacing(6)
@@ -205,19 +206,14 @@ class QuotePart(QWidget):
         self._box = QuoteBox(theme)
         self._box.column.addWidget(self.words)
         self._none = Label(
-            self.tr("資料に答えのない質問です。答えが、資料にないことを伝えているか確かめてください。"),
+            self.tr("資料に答えがない質問です。資料にないことを回答が伝えているか、確かめてください。"),
             tone="text2",
             wraps=True,
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 8)
         column.setSpacing(6)
-        head = QHBoxLayout()
-        head.setSpacing(8)
-        head.addWidget(Label(self.tr("根拠の引用"), strong=True))
-        head.addWidget(self.badge)
-        head.addStretch(1)
-        column.addLayout(head)
+        column.addWidget(Flow(Label(self.tr("根拠の引用"), strong=True), self.badge))
         column.addWidget(self._box)
         column.addWidget(self._none)
 

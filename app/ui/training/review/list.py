@@ -52,7 +52,7 @@ class ReviewList(QWidget):
         """`seconds`: that the rest will take; None: not known."""
         total, left = self._items.total, self._items.left
         words_of_it = self.tr("{a}／{b} 件").format(a=f"{total - left:,}", b=f"{total:,}")
-        self.amount.setText(words_of_it if total else self.tr("必ず見直すものはありません"))
+        self.amount.setText(words_of_it if total else self.tr("見直しが必要な行はありません"))
         self.bar.setVisible(total > 0)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(total - left)

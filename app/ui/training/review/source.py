@@ -92,7 +92,7 @@ class PassageView(QWidget):
         self._path.setVisible(bool(outer))
         self._title.setText(characters.harmless(title))
         page = f"p.{evidence.page}" if evidence.page else ""
-        shared = self.tr("同じ箇所から作ったものが、ほかに {n} 件あります。").format(n=others) if others else ""
+        shared = self.tr("同じ箇所から作った問いが、ほかに {n} 件あります。").format(n=others) if others else ""
         self.facts.setText(joined(page, shared))
         self.facts.setVisible(bool(self.facts.text()))
         self.page_button.setVisible(evidence.page > 0)
@@ -158,7 +158,7 @@ class LikeView(QWidget):
         column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
         column.setSpacing(6)
         column.addWidget(self._title)
-        for name, value in ((self.tr("質問"), self.question), (self.tr("答え"), self.answer)):
+        for name, value in ((self.tr("質問"), self.question), (self.tr("回答"), self.answer)):
             column.addWidget(Label(name, "caption", "text2"))
             column.addWidget(value)
             column.addSpacing(4)
