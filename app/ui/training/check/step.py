@@ -16,6 +16,7 @@ from app.ui.training.step import Deed, Step
 from app.ui.widgets.announce import announce
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label
 from app.ui.widgets.progress_row import ProgressRow
@@ -78,13 +79,12 @@ class CheckStep(Step):
         head.setSpacing(10)
         head.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         head.addWidget(self.verdict, 1)
-        head.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
         column.addWidget(self.banner)
         column.addWidget(self.progress)
         column.addLayout(head)
         for widget in (self.about, self.findings, self.forecast, self.tokens, self.no_tokens):
             column.addWidget(widget)
-        column.addWidget(self.job_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(Flow(self.again_button, self.job_button))
         column.addStretch(1)
 
     def _connect(self) -> None:
@@ -212,4 +212,7 @@ class CheckStep(Step):
 
     def _show_failure(self, error: AppError) -> None:
         sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next)
+        following = sentence.next
+        if error.code.startswith("run_"):  # there is no run yet that could go on
+            following = self.tr("データと設定を見直して、もう一度調べてください。")
+        self.banner.show_message("danger", sentence.message, following)

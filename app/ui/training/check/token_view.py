@@ -25,6 +25,7 @@ from app.ui.widgets.labels import Label, set_surface
 from trainer.events import Preview
 
 HEIGHT_PX = 216
+TEXT_MARGIN_PX = 10
 LINE = "⏎\n"  # a line break is a token like others, and is read and learned like others
 
 
@@ -121,6 +122,7 @@ class TokenText(QTextEdit):
 
     def show_pieces(self, pieces: Sequence[Piece]) -> None:
         self.clear()
+        self.document().setDocumentMargin(self._theme.px(TEXT_MARGIN_PX))
         self.setFixedHeight(self._theme.px(HEIGHT_PX))
         lines = QTextBlockFormat()
         height = self._theme.line_height("reading")

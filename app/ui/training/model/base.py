@@ -20,7 +20,7 @@ from app.ui.training.model import words
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
-from app.ui.widgets.labels import Label
+from app.ui.widgets.labels import Label, tip
 
 WIDTH_PX = 520
 
@@ -55,6 +55,7 @@ class BaseField(QWidget):
         self.box.setEnabled(bool(choices))
         self.empty.setVisible(not choices)
         self._show_chosen(base, path, found)
+        self.box.setToolTip(tip(self.box.currentText()))  # of a name that is longer than the box
 
     def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
         if not base:

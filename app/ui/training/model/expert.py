@@ -21,6 +21,7 @@ STACKED_BELOW_PX = 620  # the term stands above its control
 NARROW_BELOW_PX = 470  # so does the control above the way back
 
 _LIMITS = spec.WHOLE | spec.REAL
+_MIDDLE = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _START = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
 
 
@@ -135,7 +136,7 @@ class Field(QWidget):
         self._box.setSpacing(12)
         is_text = isinstance(control, TextField)
         self._box.addWidget(control, 1 if is_text else 0, Qt.AlignmentFlag(0) if is_text else _START)
-        self._box.addWidget(self.reset_button, 0, _START)
+        self._box.addWidget(self.reset_button, 0, _START if is_text else _MIDDLE)
         self._box.addStretch(0 if is_text else 1)
         self.reset_button.clicked.connect(self._reset)
         theme.changed.connect(self._resize)
