@@ -83,7 +83,7 @@ class PairMaking(QObject):
             raise AppError("secret_export", what=collection.name)
         folder, paths = self._paths.drafts / draft_id, self._paths
         wishes.keep(folder, wish)
-        out, settings = wishes.out_of(folder, wish), self._preferences.value
+        out, settings = self.target(draft_id, wish), self._preferences.value
         job = GenerationJob(
             paths.documents, paths.glossary, collection, out, wish.wanted, wish.seed, model, settings
         )  # fmt: skip
@@ -118,8 +118,12 @@ class PairMaking(QObject):
     def finished_file(self, draft_id: str) -> Path | None:
         """Of the pairs that its draft has not taken yet."""
         found = self.unfinished(draft_id)
-        out = wishes.out_of(self._paths.drafts / draft_id, found) if found is not None else None
+        out = self.target(draft_id, found) if found is not None else None
         return out if out is not None and out.is_file() else None
+
+    def target(self, draft_id: str, wish: Wish) -> Path:
+        """The file that the pairs are written to."""
+        return wishes.out_of(self._paths.drafts / draft_id, wish)
 
     def free_name(self, draft_id: str) -> str:
         return wishes.free_name(self._paths.drafts / draft_id)

@@ -1,0 +1,182 @@
+"""Which column of a file holds what, chosen field by field; below it, what the first rows would become."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.core.datasets import shapes
+from app.core.datasets.columns import FIELDS, NONE, ColumnMapping
+from app.core.datasets.records import BadRow, Record, short
+from app.core.datasets.rows import Row
+from app.core.wording import phrase
+from app.ui.theme import Theme
+from app.ui.training.data import words
+from app.ui.widgets.icon import Icon
+from app.ui.widgets.labels import Label
+
+NEEDED = ("question", "answer")
+SHOWN_CHARACTERS = 400  # of a text in the preview
+NAME_PX, BOX_PX = 88, 200
+
+
+class ColumnForm(QWidget):
+    """A conversation in one column has no question and answer to choose."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._messages = ""
+        self._samples: Sequence[Record] = ()
+        self.boxes: dict[str, QComboBox] = {}
+        self._rows: dict[str, tuple[QWidget, ...]] = {}
+        self.obstacle = Label(tone="warning", wraps=True)
+        self.preview = Preview(theme)
+        self._build()
+
+    def show_columns(self, columns: Sequence[str], mapping: ColumnMapping, samples: Sequence[Record]) -> None:
+        self._messages, self._samples = mapping.messages, samples
+        chosen = mapping.as_dict()
+        for field, box in self.boxes.items():
+            box.blockSignals(True)
+            box.clear()
+            box.addItem(self.tr("（なし）"), "")
+            for column in columns:
+                box.addItem(short(column), column)
+            box.setCurrentIndex(max(0, box.findData(chosen.get(field, ""))))
+            box.blockSignals(False)
+            for widget in self._rows[field]:
+                widget.setVisible(not (mapping.messages and field in (*NEEDED, "input")))
+        self._refresh()
+
+    @property
+    def mapping(self) -> ColumnMapping:
+        """As it is asked for: what was left open is not guessed again."""
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            return ColumnMapping(system=chosen["system"] or NONE, group=chosen["group"] or NONE)
+        rest = {field: chosen[field] or NONE for field in FIELDS if field not in NEEDED}
+        return ColumnMapping(question=chosen["question"], answer=chosen["answer"], **rest)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.obstacle.text()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        grid.setColumnStretch(2, 1)
+        for line, field in enumerate(FIELDS):
+            name, box = Label(words.field_name(field)), QComboBox()
+            about = Label(words.field_about(field), "caption", "muted", wraps=True)
+            name.setBuddy(box)
+            box.setAccessibleName(words.field_name(field))
+            box.setAccessibleDescription(words.field_about(field))
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(6)
+            box.setMinimumWidth(self._theme.px(BOX_PX))
+            box.currentIndexChanged.connect(self._on_chosen)
+            self.boxes[field] = box
+            self._rows[field] = (name, box, about)
+            for place, widget in enumerate((name, box, about)):
+                grid.addWidget(widget, line, place, Qt.AlignmentFlag.AlignVCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addLayout(grid)
+        column.addWidget(self.obstacle)
+        column.addWidget(self.preview)
+
+    def _on_chosen(self) -> None:
+        self._refresh()
+        self.changed.emit()
+
+    def _refresh(self) -> None:
+        obstacle = self._obstacle()
+        self.obstacle.setText(f"▲ {obstacle}" if obstacle else "")
+        self.obstacle.setVisible(bool(obstacle))
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
+        else:
+            mapping = ColumnMapping(**chosen)
+        self.preview.show_rows([] if obstacle else [shapes.row_of(one, mapping) for one in self._samples])
+
+    def _obstacle(self) -> str:
+        """Why nothing can be read so; "" where it can."""
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            chosen |= dict.fromkeys((*NEEDED, "input"), "")
+        elif not all(chosen[field] for field in NEEDED):
+            return self.tr("質問と回答の列を選んでください。")
+        taken = [column for column in chosen.values() if column]
+        twice = next((column for column in taken if taken.count(column) > 1), "")
+        return (
+            self.tr("列「{column}」が二度選ばれています。別の列を選んでください。").format(column=twice)
+            if twice
+            else ""
+        )
+
+
+class Preview(QFrame):
+    """The first rows as they would be trained on: who says what."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("surface", "card")
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(16, 12, 16, 12)
+        self._column.setSpacing(10)
+        self.said: list[str] = []
+
+    def show_rows(self, rows: Sequence[Row | BadRow]) -> None:
+        while (item := self._column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.said = []
+        for row in rows:
+            widget = self._row(row)
+            self._column.addWidget(widget)
+            widget.show()
+        self.setVisible(bool(rows))
+
+    def _row(self, row: Row | BadRow) -> QWidget:
+        holder = QWidget()
+        grid = QGridLayout(holder)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(2)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
+        place = Label(phrase("data_preview", line=row.line), "caption", "muted")
+        grid.addWidget(place, 0, 0, 1, 2)
+        if isinstance(row, BadRow):
+            text = words.unusable(row)
+            grid.addWidget(Icon(self._theme, "circle-x", "danger"), 1, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(_text(text, "danger"), 1, 1)
+            self.said.append(text)
+            return holder
+        for place_of, message in enumerate(row.messages, start=1):
+            shown = message.text if len(message.text) <= SHOWN_CHARACTERS else f"{message.text[:SHOWN_CHARACTERS]}…"
+            top = Qt.AlignmentFlag.AlignTop
+            grid.addWidget(Label(phrase(f"data_role_{message.role}"), tone="text2"), place_of, 0, top)
+            grid.addWidget(_text(shown), place_of, 1)
+            self.said.append(shown)
+        if row.group:
+            grid.addWidget(Label(words.field_name("group"), tone="text2"), len(row.messages) + 1, 0)
+            grid.addWidget(_text(row.group), len(row.messages) + 1, 1)
+        return holder
+
+
+def _text(text: str, tone: str = "text") -> Label:
+    label = Label(text, tone=tone, wraps=True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

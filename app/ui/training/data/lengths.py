@@ -1,0 +1,172 @@
+"""長さと分布: how long what will be trained on is, where it is from, and which answers stand apart."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.core.datasets import distribution
+from app.core.datasets.curation import Curation
+from app.core.datasets.distribution import Distribution, Share
+from app.core.errors import AppError
+from app.services import background
+from app.services.training_draft import TrainingDraft
+from app.ui.theme import Theme
+from app.ui.training.data import words
+from app.ui.training.data.charts import Bar, Bars, Chart, Histogram
+from app.ui.training.data.figures import Figures, FigureView
+from app.ui.training.review import words as review_words
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.labels import Label
+from app.ui.widgets.scroll import scrolled
+
+MARGIN_PX = 24
+
+
+class Plot(QWidget):
+    """A chart, or the same as a table."""
+
+    def __init__(self, theme: Theme, title: str, chart: Chart, column: str) -> None:
+        """`column`: what is counted."""
+        super().__init__()
+        self.chart = chart
+        self.figures = Figures((column, self.tr("行数")), 0)
+        self.table = FigureView(theme, self.figures, title)
+        self.toggle = Button(theme, self.tr("表で見る"), compact=True)
+        head = QHBoxLayout()
+        head.addWidget(Label(title, "heading3", wraps=True), 1)
+        head.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
+        column_of = QVBoxLayout(self)
+        column_of.setContentsMargins(0, 0, 0, 0)
+        column_of.setSpacing(8)
+        column_of.addLayout(head)
+        column_of.addWidget(chart)
+        column_of.addWidget(self.table)
+        self.table.hide()
+        self.toggle.clicked.connect(self._turn)
+
+    def show_bars(self, bars: Sequence[Bar], rows: Sequence[tuple[str, ...]]) -> None:
+        """`rows`: of the table."""
+        told = "、".join(f"{name} {count}" for name, count in rows)
+        self.chart.show_bars(bars, told)
+        self.figures.set_rows(rows)
+
+    def _turn(self) -> None:
+        is_table = self.table.isHidden()
+        self.table.setVisible(is_table)
+        self.chart.setVisible(not is_table)
+        self.toggle.setText(self.tr("図で見る") if is_table else self.tr("表で見る"))
+
+
+class LengthsTab(QWidget):
+    row_requested = Signal(int)  # the number of an item
+
+    def __init__(self, theme: Theme, work: TrainingDraft) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._asked: tuple[Curation, int] | None = None
+        self._found: Distribution | None = None
+        self.state = Label(tone="text2", wraps=True)
+        self.questions = Label(tone="text2", wraps=True)
+        self.answers_told = Label(tone="text2", wraps=True)
+        self.answers = Plot(theme, self.tr("回答の長さ"), Histogram(theme, self.tr("回答の長さ")), self.tr("文字数"))
+        kinds = self.tr("質問の種類")
+        self.categories = Plot(theme, kinds, Bars(theme, kinds), kinds)
+        group = self.tr("グループ")
+        self.groups = Plot(theme, group, Bars(theme, group), group)
+        self.outliers_title = Label(role="heading3", wraps=True)
+        self.outliers_about = Label(role="caption", tone="muted", wraps=True)
+        self.outliers = Figures((self.tr("行"), self.tr("文字数"), self.tr("質問")), 2)
+        self.outlier_table = FigureView(theme, self.outliers, self.tr("長さが離れた回答"))
+        self._build()
+
+    def show_rows(self) -> None:
+        rows = self._work.curation
+        if rows is None or self._asked == (rows, rows.revision):
+            return
+        self._asked = (rows, rows.revision)
+        self.state.setText(self.tr("数えています…"))
+        self.state.show()
+        asked = self._asked
+        background.run(lambda: (asked, distribution.distribution(rows)), self._on_found, self._on_failed)
+
+    def focus_first(self) -> None:
+        self.answers.toggle.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        content = QWidget()
+        self._parts = (
+            self.answers, self.answers_told, self.questions, self.categories, self.groups, self.outliers_title,
+            self.outliers_about, self.outlier_table,
+        )  # fmt: skip
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        inside.setSpacing(8)
+        inside.addWidget(self.state)
+        for part in self._parts:
+            if (isinstance(part, Plot) and part is not self.answers) or part is self.outliers_title:
+                inside.addSpacing(12)
+            inside.addWidget(part)
+            part.hide()
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scrolled(content))
+        self.outlier_table.activated.connect(self._on_activated)
+
+    def _on_found(self, found: tuple[tuple[Curation, int], Distribution | None]) -> None:
+        asked, told = found
+        if asked != self._asked:
+            return
+        self._found = told
+        for part in self._parts:
+            part.setVisible(told is not None)
+        self.state.setVisible(told is None)
+        self.state.setText(self.tr("使える行がまだありません。"))
+        if told is not None:
+            self._show(told)
+
+    def _show(self, found: Distribution) -> None:
+        bounds = [bound for bound, _ in found.answers.histogram]
+        counts = [count for _, count in found.answers.histogram]
+        rows = [
+            (self.tr("{a}～{b} 文字").format(a=f"{bound // 2 + 1 if bound > bounds[0] else 1:,}", b=f"{bound:,}"),
+             f"{count:,}")
+            for bound, count in zip(bounds, counts, strict=True)
+        ]  # fmt: skip
+        bars = [(f"{bound:,}", count) for bound, count in zip(bounds, counts, strict=True)]
+        self.answers.show_bars(bars, rows)
+        self.answers_told.setText(words.lengths("answer", found.answers))
+        self.questions.setText(words.lengths("question", found.questions))
+        self._show_shares(self.categories, found.categories, is_category=True)
+        self._show_shares(self.groups, found.groups, is_category=False)
+        count = len(found.outliers)
+        self.outliers_title.setText(self.tr("長さが離れた回答 {n}").format(n=f"{count:,}"))
+        about = self.tr("ほかの回答より飛び抜けて長い、または短い回答です。Enter キーで「見直し」を開きます。")
+        self.outliers_about.setText(about if count else self.tr("✓ ありません。"))
+        self.outliers.set_rows([
+            (f"{one.line:,}", f"{one.characters:,}", review_words.one_line(one.question)) for one in found.outliers
+        ])  # fmt: skip
+        self.outlier_table.setVisible(count > 0)
+
+    def _show_shares(self, plot: Plot, shares: Sequence[Share], *, is_category: bool) -> None:
+        plot.setVisible(bool(shares))
+        named = [(self._name(share, is_category=is_category), share.rows) for share in shares]
+        plot.show_bars(named, [(name, f"{count:,}") for name, count in named])
+
+    def _name(self, share: Share, *, is_category: bool) -> str:
+        if share.name is None:
+            return self.tr("（そのほか）")
+        if share.name == "":
+            return self.tr("（なし）")
+        return words.category(share.name) if is_category else review_words.one_line(share.name)
+
+    def _on_failed(self, _error: AppError) -> None:
+        """Nothing is read from the disk: there is no such error."""
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        if self._found is not None:
+            self.row_requested.emit(self._found.outliers[index.row()].number)
