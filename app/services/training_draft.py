@@ -87,6 +87,12 @@ class TrainingDraft(QObject):
         """As `Draft.with_settings`. Raises AppError as `change`."""
         self._keep(self.draft.with_settings(**settings))
 
+    def look_for_environment(self) -> None:
+        """After one was made or deleted. Raises AppError as `change`."""
+        has_environment = self._means.trainer() is not None
+        if has_environment != self.draft.has_environment:
+            self.change(has_environment=has_environment)
+
     def decide(self, decision: Decision) -> None:
         """Raises AppError as `Curation.decide`."""
         assert self.curation is not None

@@ -233,3 +233,16 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     desk.wait()
     assert [error.code for error in desk.errors] == ["job_folder_taken"]
     assert len(made) == 1
+
+
+def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
+    there = [desk.means.trainer()]
+    desk.means = dataclasses.replace(desk.means, trainer=lambda: there[0])
+    draft = desk.reopened()
+    changed: list[Draft] = []
+    draft.changed.connect(changed.append)
+    draft.look_for_environment()
+    assert changed == []
+    there[0] = None
+    draft.look_for_environment()
+    assert [one.has_environment for one in changed] == [False]
