@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from app.core.datasets.curation import Item
 from app.core.datasets.reviewing import Pace
 from app.core.settings import Settings
+from app.services import background
 from app.ui.theme import Theme
 from app.ui.training.review.tab import ReviewTab
 from app.ui.widgets.scroll import scrolled
@@ -118,6 +119,19 @@ def test_checks_follow_what_is_typed(open_desk: Open, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: desk.tab.editor.checks.doubts == ["「22」は引用にありません"])
     QTest.keyClick(desk.tab.editor.answer, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: desk.tab.editor.checks.doubts == [])
+
+
+def test_a_very_long_answer_is_looked_at_meanwhile(open_desk: Open, qtbot: QtBot) -> None:
+    desk = open_desk([pair(1), pair(2, "20時までに返します。" * 800 + "21時")])
+    checks = desk.tab.editor.checks
+    desk.tab.show_item(2)
+    assert checks.sound.text() == "調べています…"
+    qtbot.waitUntil(lambda: checks.doubts == ["同じ言葉を繰り返している", "「21」は引用にありません"])
+    for number in (1, 2, 1):
+        desk.tab.show_item(number)
+    background.shut_down()
+    QApplication.processEvents()
+    assert checks.doubts == []  # what was found of the other row comes too late
 
 
 def test_a_row_of_a_file_that_was_left_out_says_why(open_desk: Open) -> None:

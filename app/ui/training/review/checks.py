@@ -35,11 +35,11 @@ class CheckList(QWidget):
         self.quality = Label(tone="text2", wraps=True)
         self._build()
 
-    def show_item(self, item: Item, looked: Looked, like: Item | None) -> None:
-        """`like`: the item that it is like."""
+    def show_item(self, item: Item, looked: Looked | None, like: Item | None) -> None:
+        """`looked`: None while it is not known yet. `like`: the item that it is like."""
         self._item = item
-        self._show_doubts(looked)
-        self.sound.setText(self._sound(looked))
+        self._show_doubts(looked or Looked())
+        self.sound.setText(self._sound(looked) if looked is not None else self.tr("調べています…"))
         self.sound.setVisible(bool(self.sound.text()))
         self.like_button.setVisible(like is not None)
         if like is not None:

@@ -6,7 +6,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 
 from app.core.datasets import reviewing
 from app.core.datasets.curation import Evidence, Item
+from app.core.datasets.reviewing import Looked
 from app.core.datasets.rows import Message, Row
+from app.core.errors import AppError
+from app.services import background
 from app.ui.chat import characters
 from app.ui.chat.key_hint import KeyHint
 from app.ui.theme import Theme
@@ -18,6 +21,7 @@ from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, repolish, set_surface
 
 LOOK_MS = 300  # after the last letter
+AT_ONCE_CHARACTERS = 5000  # of a row; longer ones are looked at in the background
 MARGIN_PX = 20
 
 Texts = tuple[str, str]  # question and answer
@@ -38,6 +42,7 @@ class RowEditor(QWidget):
         self.item: Item | None = None
         self._row: Row | None = None
         self._like: Item | None = None
+        self._asked: Row | None = None  # as it was looked at last
         self._is_filling = False
         self._look_soon = QTimer(self, singleShot=True, interval=LOOK_MS)
         self._build()
@@ -172,8 +177,21 @@ class RowEditor(QWidget):
             return
         question, answer = self.texts
         said = (*self._row.messages[:-2], Message("user", question), Message("assistant", answer))
-        looked = reviewing.look(Row(self._row.line, said), self.item.evidence)
-        self.checks.show_item(self.item, looked, self._like)
+        row, evidence = Row(self._row.line, said), self.item.evidence
+        self._asked = row
+        if sum(len(message.text) for message in said) <= AT_ONCE_CHARACTERS:
+            self._on_looked((row, reviewing.look(row, evidence)))
+        else:
+            self.checks.show_item(self.item, None, self._like)
+            background.run(lambda: (row, reviewing.look(row, evidence)), self._on_looked, self._on_failed)
+
+    def _on_looked(self, found: tuple[Row, Looked]) -> None:
+        row, looked = found
+        if self.item is not None and row is self._asked:
+            self.checks.show_item(self.item, looked, self._like)
+
+    def _on_failed(self, _error: AppError) -> None:
+        """Looking raises none."""
 
 
 class Earlier(QFrame):
