@@ -1,7 +1,7 @@
 """How a run has gone so far, worked out for whoever draws it; read from the journal, also while somebody writes it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +21,12 @@ MARKED_POINTS = 120  # evaluations, each with a mark
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What one question was answered on the way: those that differ from the one before. `reference`: "" where the
-    question is none of the validation rows."""
+    question is none of the validation rows. `last_step`: at which it was answered last."""
 
     question: str
     reference: str
     answers: tuple[Sample, ...]
+    last_step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,24 +143,24 @@ class Follower:
         )
 
     def _answers(self) -> tuple[Answers, ...]:
-        told = answers_of(self._history.samples)
-        if told and self._references is None:
+        if self._history.samples and self._references is None:
             self._references = _references(_asked(self._folder))
         known = self._references or {}
-        return tuple(Answers(question, known.get(question, ""), samples) for question, samples in told)
+        return tuple(answers_of(told, known) for told in _by_question(self._history.samples))
 
 
-def answers_of(samples: Sequence[Sample]) -> list[tuple[str, tuple[Sample, ...]]]:
-    """Question -> its answers, oldest first: the first one, each that differs from the one before, and the last."""
+def answers_of(told: Sequence[Sample], known: Mapping[str, str]) -> Answers:
+    """`told`: of one question, oldest first. `known`: question -> reference."""
+    differs = [one for number, one in enumerate(told) if not number or one.answer != told[number - 1].answer]
+    question = told[0].question
+    return Answers(question, known.get(question, ""), tuple(differs), told[-1].step)
+
+
+def _by_question(samples: Sequence[Sample]) -> Collection[list[Sample]]:
     found: dict[str, list[Sample]] = {}
     for one in samples:
         found.setdefault(one.question, []).append(one)
-    made = []
-    for question, told in found.items():
-        differs = [one for number, one in enumerate(told) if not number or one.answer != told[number - 1].answer]
-        last = [told[-1]] if differs[-1] is not told[-1] else []
-        made.append((question, (*differs, *last)))
-    return made
+    return found.values()
 
 
 def _marked(evaluations: Sequence[Evaluation]) -> Points:
