@@ -109,8 +109,7 @@ class TrainingPage(Page):
         super().showEvent(event)
         self.refresh()
         if self.content is None and self._shown.in_progress:
-            first = self._shown.in_progress[0]
-            self.open(*key_of(first))
+            self.list.setCurrentIndex(self.entries.index_of(key_of(self._shown.in_progress[0])))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

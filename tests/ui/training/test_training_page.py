@@ -1,0 +1,250 @@
+"""The page 学習: its list, the rail, the foot, and what is done to trainings; the steps themselves are plain here."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.core import drafts
+from app.core.paths import Paths
+from app.core.plan import Data, Draft
+from app.core.training import runs, shelf
+from app.services.engine import EngineClient
+from app.services.training import locate
+from app.services.training_draft import Means, TrainingDraft
+from app.services.trainings import Trainings
+from app.ui.theme import Theme
+from app.ui.training.entry_list import EntryRole
+from app.ui.training.page import TrainingPage
+from app.ui.training.planning import Planning
+from app.ui.training.running import Running
+from app.ui.training.step import Deed, Step
+from trainer import events, spec
+
+
+class PlainStep(Step):
+    def __init__(self, key: str, offers: Callable[[], Deed | None] = lambda: None) -> None:
+        super().__init__()
+        self.key = key
+        self.drawn = 0
+        self.done: list[str] = []
+        self._offers = offers
+        self.button = QPushButton(f"{key} の操作")
+        column = QVBoxLayout(self)
+        column.addWidget(QLabel(key))
+
+    @property
+    def actions(self) -> tuple[QWidget, ...]:
+        return (self.button,)
+
+    def show_draft(self) -> None:
+        self.drawn += 1
+
+    def focus_first(self) -> None:
+        self.button.setFocus()
+
+    def deed(self) -> Deed | None:
+        return self._offers()
+
+    def do(self, key: str) -> None:
+        self.done.append(key)
+
+
+class Scene:
+    def __init__(self, where: Paths, theme: Theme, qtbot: QtBot) -> None:
+        self.where, self.qtbot = where, qtbot
+        self.offered: Deed | None = None
+        self.undone: list[tuple[str, Callable[[], None]]] = []
+        self.engine = EngineClient(["false"], where.logs / "engine.log")
+        trainings = Trainings(self.engine, lambda: locate(where.data), where.bases, (lambda _job: [], lambda _job: []))
+        means = Means(where, lambda: (), lambda: None)
+        self.page = TrainingPage(theme, means, trainings, self._plan, lambda key, _folder: PlainStep(key))
+        self.trainings = trainings
+        self.page.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
+        qtbot.addWidget(self.page)
+        self.page.resize(1100, 700)
+
+    def _plan(self, key: str, _work: TrainingDraft) -> Step:
+        return PlainStep(key, lambda: self.offered if key == "data" else None)
+
+    def show(self) -> None:
+        self.page.show()
+        self.qtbot.waitExposed(self.page)
+
+    def draft(self, name: str, **fields: object) -> Draft:
+        made = drafts.new(self.where.drafts, float(len(drafts.ids(self.where.drafts))))
+        return drafts.save(self.where.drafts, dataclasses.replace(made, name=name, **fields), made.changed_at)  # type: ignore[arg-type]
+
+    def run(self, name: str, state: str = "finished") -> Path:
+        folder = runs.create(spec.RunSpec(str(self.where.runs / name), "b", "t", "v", name=name))
+        told: list[dict[str, object]] = [{"event": "started", "protocol": 1, "pid": 0, "time": 1_764_000_000.0}]
+        if state == "finished":
+            end = events.Finished("steps", 4, 4, 3.0, 2.0, "a", "g", 1.0, 1.0, 1)
+            told.append(events.to_json(end))
+        (folder / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in told), "utf-8")
+        return folder
+
+    def listed(self) -> list[str]:
+        model = self.page.entries
+        return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+    def choose(self, name: str) -> None:
+        model = self.page.entries
+        rows = [row for row in range(model.rowCount()) if model.data(model.index(row), EntryRole) is not None]
+        self.page.list.setCurrentIndex(model.index(next(row for row in rows if model.data(model.index(row)) == name)))
+
+
+@pytest.fixture
+def scene(tmp_path: Path, theme: Theme, qtbot: QtBot) -> Scene:
+    where = Paths(tmp_path / "daten")
+    where.logs.mkdir(parents=True)
+    return Scene(where, theme, qtbot)
+
+
+def test_with_nothing_yet_it_says_what_it_is_for_and_begins_a_training(scene: Scene) -> None:
+    scene.show()
+    assert scene.page.content is None
+    assert scene.page.nothing.isVisible()
+    QTest.mouseClick(scene.page.nothing.button, Qt.MouseButton.LeftButton)
+    assert isinstance(scene.page.content, Planning)
+    assert scene.page.content.key == "goal"
+    assert scene.listed() == ["進行中", "名前のない学習"]
+
+
+def test_what_goes_on_stands_above_what_is_over(scene: Scene) -> None:
+    scene.draft("下書き", goal="style")
+    scene.run("終わった学習")
+    scene.show()
+    assert scene.listed() == ["進行中", "下書き", "履歴", "終わった学習"]
+    assert isinstance(scene.page.content, Planning)  # it is gone on with
+    scene.choose("終わった学習")
+    assert isinstance(scene.page.content, Running)
+    assert scene.page.content.key == "result"
+    assert not scene.page.rail.steps[1].isEnabled()  # the plan of what is over is not changed any more
+
+
+def test_the_foot_says_what_is_lacking_and_leads_on_when_nothing_is(scene: Scene) -> None:
+    scene.draft("下書き")
+    scene.show()
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+    foot = planning.foot
+    assert not foot.next_button.isEnabled()
+    assert foot.reason.text() == "何をしたいかを選んでください。"
+    planning.work.change(goal="style")
+    assert (foot.reason.text(), foot.next_button.text()) == ("", "次へ：データ")
+    QTest.mouseClick(foot.next_button, Qt.MouseButton.LeftButton)
+    assert planning.key == "data"
+    assert foot.reason.text() == "学習に使うデータを取り込んでください。"
+    QTest.mouseClick(scene.page.rail.steps[0], Qt.MouseButton.LeftButton)
+    assert planning.key == "goal"
+
+
+def test_what_a_step_offers_takes_the_place_of_going_on(scene: Scene) -> None:
+    scene.draft("下書き", goal="style", data=Data("行.csv", 1, 60))
+    scene.offered = Deed("freeze", "分割する")
+    scene.show()
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+    scene.qtbot.waitUntil(lambda: not planning.work.is_busy)  # it looks for its rows
+    assert planning.foot.next_button.text() == "分割する"
+    QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
+    assert isinstance(planning.step, PlainStep)
+    assert planning.step.done == ["freeze"]
+    assert planning.key == "data"
+
+
+def test_the_header_has_the_actions_of_the_step_that_is_shown(scene: Scene) -> None:
+    scene.draft("下書き", goal="style")
+    scene.show()
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+    first = planning.step.actions[0]
+    assert first.isVisible()
+    planning.show_step("goal")
+    assert planning.step.actions[0].isVisible()
+    assert not first.isVisible()
+
+
+def test_a_training_is_found_by_its_note(scene: Scene) -> None:
+    for number in range(8):
+        folder = scene.run(f"学習 {number}")
+    shelf.write_note(folder, "丁寧すぎる")
+    scene.show()
+    scene.page.search.setText("丁寧")
+    assert scene.listed() == ["履歴", "学習 7"]
+    scene.page.search.clear()
+    assert len(scene.listed()) == 9
+
+
+def test_what_was_removed_comes_back(scene: Scene) -> None:
+    scene.draft("下書き", goal="style")
+    scene.run("消す学習")
+    scene.show()
+    scene.choose("消す学習")
+    QTest.keyClick(scene.page.list, Qt.Key.Key_Delete)
+    assert scene.listed() == ["進行中", "下書き"]
+    assert scene.page.content is None
+    said, undo = scene.undone[-1]
+    assert said == "「消す学習」を削除しました。"
+    undo()
+    assert scene.listed() == ["進行中", "下書き", "履歴", "消す学習"]
+    assert isinstance(scene.page.content, Running)
+
+
+def test_a_name_and_a_note_are_written(scene: Scene) -> None:
+    folder = scene.run("前の名前")
+    scene.show()
+    scene.choose("前の名前")
+    entry = scene.page.list.entry
+    assert entry is not None
+    dialog = scene.page.desk.edit(entry)
+    assert dialog.note is not None
+    dialog.name.setText("新しい名前")
+    dialog.note.setPlainText("一度目")
+    dialog.buttons["keep"].click()
+    assert runs.read(folder).name == "新しい名前"
+    assert shelf.note_of(folder) == "一度目"
+    assert scene.listed() == ["履歴", "新しい名前"]
+
+
+def test_a_draft_that_is_shown_is_renamed_where_it_is(scene: Scene) -> None:
+    draft = scene.draft("前の名前", goal="style")
+    scene.show()
+    entry = scene.page.list.entry
+    assert entry is not None
+    dialog = scene.page.desk.edit(entry)
+    assert dialog.note is None
+    dialog.name.setText("新しい名前")
+    dialog.buttons["keep"].click()
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+    planning.work.change(preset="light")  # would bring the old name back
+    assert drafts.read(scene.where.drafts, draft.id).name == "新しい名前"
+
+
+def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(scene: Scene) -> None:
+    draft = scene.draft("読めない")
+    (scene.where.drafts / draft.id / drafts.DRAFT).write_text("{", "utf-8")
+    scene.show()
+    assert scene.page.banner.isVisible()
+    assert scene.page.content is None
+    QTest.keyClick(scene.page.list, Qt.Key.Key_Delete)
+    assert scene.listed() == []
+
+
+def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: Scene) -> None:
+    scene.draft("下書き", goal="style")
+    scene.page.resize(560, 600)
+    scene.show()
+    assert not scene.page.list.isVisible()
+    QTest.mouseClick(scene.page.list_button, Qt.MouseButton.LeftButton)
+    QCoreApplication.processEvents()
+    assert scene.page.list.isVisible()
+    assert scene.page.content is None
