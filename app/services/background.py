@@ -85,6 +85,10 @@ class Progress:
         if self._is_cancelled:
             act()
 
+    def renew(self) -> None:
+        """Another stretch of the work begins: its first report comes at once."""
+        self._reported_at = 0.0
+
     def check(self) -> None:
         """Raises Cancelled when the work is to stop."""
         if self._is_cancelled:

@@ -66,7 +66,7 @@ class TrainingDraft(QObject):
         self.origin: Origin | None = None  # of the rows; None: they were generated
         self.leakage: LeakageReport | None = None  # of the split that was frozen last
         self.plan: Plan | None = None  # of the last forecast
-        self.phase = ""  # that the trainer is in while it is asked (trainer.events.PHASES)
+        self.phase: Phase | None = None  # that the trainer is in while it is asked
         self._task: LongTask | None = None
 
     @property
@@ -143,7 +143,7 @@ class TrainingDraft(QObject):
 
         `phase` is new with each `progressed`. Where it fails, what was found before counts no more.
         """
-        draft, means, self.phase = self.draft, self._means, ""
+        draft, means, self.phase = self.draft, self._means, None
         means.unload()
 
         def work(progress: Progress) -> Plan | AppError:
@@ -242,8 +242,10 @@ class TrainingDraft(QObject):
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _enter(self, phase: str) -> None:
-        self.phase = phase
+    def _enter(self, phase: Phase) -> bool:
+        """Whether it is another one than before."""
+        before, self.phase = self.phase, phase
+        return before is None or before.name != phase.name
 
     def _on_planned(self, found: Plan | AppError, asked: Draft) -> None:
         """Raises AppError, with which it has failed."""
@@ -323,14 +325,15 @@ def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> A
     return drafting.draft(wishes, means.paths, means.models(), converter_folder)
 
 
-def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[str], None], *, measures: bool) -> Plan:
-    """`enter`: is told each phase. Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
+def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[Phase], bool], *, measures: bool) -> Plan:
+    """`enter`: is told each phase, and says whether it is another one. Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
     trainer, speed_file = means.trainer(), means.paths.data / speed.FILE_NAME
     command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
 
     def heard(event: Event) -> None:
         if isinstance(event, Phase):
-            enter(event.name)
+            if enter(event):
+                progress.renew()
             progress.report(event.done, event.total)
 
     watch = Watch(lambda process: progress.on_cancel(process.kill), heard)

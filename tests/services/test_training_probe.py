@@ -28,7 +28,7 @@ class Desk:
         self.where, self.folder, self.qtbot = where, folder, qtbot
         self.unloaded = 0
         self.errors: list[str] = []
-        self.phases: list[str] = []
+        self.phases: list[Phase | None] = []
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
 
@@ -75,7 +75,7 @@ def test_three_steps_take_the_place_of_what_was_computed(desk: Desk) -> None:
     assert measured is not None
     assert (measured.seconds, measured.memory_bytes, measured.is_measured) == (77.0, 2 * GB, True)
     assert draft.draft.problems("check") == ()
-    assert desk.phases[-1] == "probing"
+    assert desk.phases[-1] == Phase("probing")
     assert desk.unloaded == 2  # the model that answers has no memory meanwhile
     assert draft.plan is not None
     assert draft.plan.previews == (PREVIEW,)
@@ -87,7 +87,7 @@ def test_a_trial_that_nobody_wants_any_more_is_killed_and_what_was_found_stands(
     desk.wait(draft)
     before = draft.draft
     draft.check(measures=True)
-    desk.qtbot.waitUntil(lambda: draft.phase == "loading")
+    desk.qtbot.waitUntil(lambda: draft.phase == Phase("loading"))
     draft.cancel()
     desk.wait(draft)
     assert (draft.draft, desk.errors) == (before, [])

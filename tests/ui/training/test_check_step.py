@@ -164,6 +164,28 @@ def test_a_trial_can_be_cancelled_while_it_says_what_it_does(desk: Desk) -> None
     assert not step.banner.isVisible()
 
 
+def test_the_bar_is_that_of_the_phase_which_goes_on(desk: Desk) -> None:
+    half = [Phase("converting_base", 600_000_000, 1_200_000_000), scripted_trainer.WAIT]
+    for said, is_shown in ((half, True), ([half[0], Phase("reading"), scripted_trainer.WAIT], False)):
+        step = desk.checked(PLAN, *said)
+        desk.click(step.forecast.trial_button)
+        phase = "学習データを読んでいます" if not is_shown else "元のモデルを学習用に変換しています"
+        desk.qtbot.waitUntil(lambda step=step, phase=phase: step.progress._what.text() == phase)
+        assert step.progress._bar.isVisible() is is_shown
+        desk.click(step.progress.cancel_button)
+        desk.planned.wait()
+
+
+def test_while_the_draft_does_something_else_nothing_can_be_asked_and_its_failure_is_not_ours(desk: Desk) -> None:
+    step = desk.checked(PLAN)
+    desk.work.import_file(desk.folder / "無い.csv")
+    assert not step.forecast.trial_button.isEnabled()
+    assert not step.progress.isVisible()
+    desk.planned.wait()
+    assert step.forecast.trial_button.isEnabled()
+    assert not step.banner.isVisible()
+
+
 def test_a_check_that_fails_says_why_and_can_be_repeated(desk: Desk) -> None:
     step = desk.checked([Failed("data_changed", {"path": "train.jsonl"})])
     assert step.banner.isVisible()

@@ -1,5 +1,7 @@
 """Step 4, 確認: what the trainer finds before it trains, what it would take, and what exactly it would learn."""
 
+import time
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
@@ -34,6 +36,8 @@ class CheckStep(Step):
         super().__init__()
         self._theme = theme
         self._work = work
+        self._began_at = 0.0  # of what the progress is shown of
+        self._phase = ""
         self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
         self._mark = Icon(theme, "info", "text2")
@@ -188,21 +192,25 @@ class CheckStep(Step):
     def _on_began(self, what: str) -> None:
         words_of = {"checking": self.tr("調べています"), "beginning": self.tr("学習の準備をしています")}
         if what in words_of:
+            self._began_at, self._phase = time.monotonic(), ""
             self.progress.start(words_of[what])
-            self._show_state()
+        self._show_state()
 
-    def _on_progressed(self, done: int, total: int) -> None:
+    def _on_progressed(self, _done: int, _total: int) -> None:
         """Of the trainer; other work has no phases."""
-        if not self.progress.isHidden() and self._work.phase:
-            self.progress.say(wording.phrase(f"run_phase_{self._work.phase}"))
-            self.progress.set_progress(done, total, is_bytes=True)
+        phase = self._work.phase
+        if self.progress.isHidden() or phase is None:
+            return
+        if phase.name != self._phase:  # whose bar is another one, or none
+            self._phase = phase.name
+            self.progress.start(wording.phrase(f"run_phase_{phase.name}"), time.monotonic() - self._began_at)
+        self.progress.set_progress(phase.done, phase.total, is_bytes=True)
 
     def _on_ended(self) -> None:
-        if self.progress.isHidden():
-            return
+        was_shown = not self.progress.isHidden()
         self.progress.finish()
         self._show_state()
-        if self.isVisible():
+        if was_shown and self.isVisible():
             announce(self, self.verdict.text())
 
     def _on_failed(self, error: AppError) -> None:
