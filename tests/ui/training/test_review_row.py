@@ -91,6 +91,7 @@ def test_the_row_that_one_is_like_is_shown_as_it_was_changed_and_is_a_link_away(
     assert (desk.number, link.text()) == (3, "2 行目を見る")
     qtbot.mouseClick(link, Qt.MouseButton.LeftButton)
     assert (desk.number, desk.tab.items.filter) == (1, "all")  # the filter had not let it through
+    assert desk.tab.list.filters["all"].isChecked()
 
 
 # ---------------------------------------------------------------------------------------------------------- checks
@@ -122,7 +123,7 @@ def test_checks_follow_what_is_typed(open_desk: Open, qtbot: QtBot) -> None:
 
 
 def test_a_very_long_answer_is_looked_at_meanwhile(open_desk: Open, qtbot: QtBot) -> None:
-    desk = open_desk([pair(1), pair(2, "20時までに返します。" * 800 + "21時")])
+    desk = open_desk([pair(1), pair(2, "20時までに返します。" * 800 + "21時です。")])
     checks = desk.tab.editor.checks
     desk.tab.show_item(2)
     assert checks.sound.text() == "調べています…"

@@ -66,9 +66,10 @@ class ReviewTab(QWidget):
 
     def show_item(self, number: int) -> None:
         """Where the filter does not let it through, the filter goes."""
-        if not self.items.index_of(number).isValid():
-            self.items.show_curation(self._curation, "all")
-        self._select(number)
+        if self.items.index_of(number).isValid():
+            self._select(number)
+        else:
+            self._fill("all", number)
 
     # --------------------------------------------------------------------- keys
 
