@@ -326,7 +326,10 @@ def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> A
 
 
 def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[Phase], bool], *, measures: bool) -> Plan:
-    """`enter`: is told each phase, and says whether it is another one. Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
+    """`enter`: is told each phase, and says whether it is another one.
+
+    Raises AppError as `planning.plan`, what a run would fail by, probe_died.
+    """
     trainer, speed_file = means.trainer(), means.paths.data / speed.FILE_NAME
     command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
 
