@@ -1,22 +1,22 @@
 """What was found of a row by rules: what is wrong with it, each on a line; and on one more line what is not."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.datasets.curation import Item
 from app.core.datasets.reviewing import Looked
 from app.core.generation.records import SCORE_MAX
-from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.training.review import words
 from app.ui.widgets.buttons import Button
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label
 
 LIKENESS = ("same_row", "repeated_question", "near_duplicate")
 NAMED_VALUES = 3  # that are missing
-NAME_PX = 88
 GAP_PX = 6
+SOUND_MOST = 4  # kinds of what can be right
 
 
 class CheckList(QWidget):
@@ -28,8 +28,7 @@ class CheckList(QWidget):
         self._item: Item | None = None
         self._doubts = QVBoxLayout()
         self._doubts.setSpacing(4)
-        self.sound = Label(tone="text2", wraps=True)
-        self.sound.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._sound_labels = [Label(tone="text2") for _ in range(SOUND_MOST)]
         self.like_button = Button(theme, "", "link")
         self._quality_name = Label(self.tr("品質の目安"), tone="muted")
         self.quality = Label(tone="text2", wraps=True)
@@ -39,8 +38,10 @@ class CheckList(QWidget):
         """`looked`: None while it is not known yet. `like`: the item that it is like."""
         self._item = item
         self._show_doubts(looked or Looked())
-        self.sound.setText(self._sound(looked) if looked is not None else self.tr("調べています…"))
-        self.sound.setVisible(bool(self.sound.text()))
+        sound = self._sound_of(looked) if looked is not None else [self.tr("調べています…")]
+        for place, label in enumerate(self._sound_labels):
+            label.setText(sound[place] if place < len(sound) else "")
+            label.setVisible(place < len(sound))
         self.like_button.setVisible(like is not None)
         if like is not None:
             self.like_button.setText(self.tr("{place}を見る").format(place=words.place(like)))
@@ -52,8 +53,12 @@ class CheckList(QWidget):
     @property
     def doubts(self) -> list[str]:
         """As they are shown."""
-        found = self._doubts_shown
-        return [label.text() for label in found]
+        return [label.text() for label in self._doubts_shown]
+
+    @property
+    def sound(self) -> list[str]:
+        """What is right, as it is shown."""
+        return [label.text() for label in self._sound_labels if label.text()]
 
     # ------------------------------------------------------------------- private
 
@@ -63,7 +68,7 @@ class CheckList(QWidget):
         told.setSpacing(4)
         told.addLayout(self._doubts)
         told.addWidget(self.like_button, 0, Qt.AlignmentFlag.AlignLeft)
-        told.addWidget(self.sound)
+        told.addWidget(Flow(*self._sound_labels))
         top = Qt.AlignmentFlag.AlignTop
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -110,18 +115,19 @@ class CheckList(QWidget):
         assert self._item is not None
         return [code for code in LIKENESS if code in self._item.flags]
 
-    def _sound(self, looked: Looked) -> str:
+    def _sound_of(self, looked: Looked) -> list[str]:
         assert self._item is not None
         has_quote = self._item.evidence is not None and self._item.evidence.quote != ""
         values = self.tr("数値なし")
         if looked.numbers:
             values = self.tr("数値 {n} 件は引用と一致").format(n=looked.numbers) if has_quote else ""
-        return joined(
+        found = (
             self.tr("文末が完結") if "unfinished" not in looked.flaws else "",
             values if not looked.missing else "",
             self.tr("個人情報なし") if not looked.personal else "",
             self.tr("重複なし") if not self._likeness() else "",
         )
+        return [text for text in found if text]
 
     def _on_like_clicked(self) -> None:
         if self._item is not None:

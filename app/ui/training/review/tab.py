@@ -125,7 +125,6 @@ class ReviewTab(QWidget):
             self._edits[number] = self._settled.pop(number)
         self.items.refresh(number)
         self.show_item(number)
-        self._show_progress()
         self.focus_first()
         announce(self, self.tr("元に戻しました"))
 
@@ -296,5 +295,4 @@ class ReviewTab(QWidget):
 
     def _on_like_requested(self, number: int) -> None:
         self.show_item(number)
-        self._show_progress()
         self.focus_first()
