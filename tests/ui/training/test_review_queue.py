@@ -112,7 +112,7 @@ def test_several_decisions_are_undone_one_after_the_other_each_where_it_was(desk
     assert desk.number == 4
     for number, states in ((3, "ar"), (2, "a"), (1, "")):
         desk.press_undo()
-        assert desk.number == number
+        assert (desk.number, desk.tab.list.amount.text()) == (number, f"{number - 1}／6 件")
         found = [desk.state(one)[0] for one in (1, 2, 3)]
         assert "".join(found) == states.ljust(3, "u")
     assert not desk.tab.foot.undo_button.isVisible()

@@ -125,6 +125,7 @@ class ReviewTab(QWidget):
             self._edits[number] = self._settled.pop(number)
         self.items.refresh(number)
         self.show_item(number)
+        self._show_progress()
         self.focus_first()
         announce(self, self.tr("元に戻しました"))
 
