@@ -54,6 +54,7 @@ class TrainingDraft(QObject):
     progressed = Signal(int, int)  # done, total; 0: not known
     ended = Signal()
     failed = Signal(object)  # AppError
+    columns_unknown = Signal()  # instead of `failed`: somebody has to say what the columns of the file are
     begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
     job_made = Signal(object)  # Job (app.core.training.jobs): another machine is to train the run
 
@@ -190,7 +191,8 @@ class TrainingDraft(QObject):
             end(lambda: done(result))
 
         def fail(error: AppError) -> None:
-            end(lambda: self.failed.emit(error))
+            is_question = error.code == "data_no_columns"
+            end(lambda: self.columns_unknown.emit() if is_question else self.failed.emit(error))
 
         self._task = background.run_long(work, deliver, fail, self.progressed.emit, lambda: end(lambda: None))
         self.began.emit(what)

@@ -172,6 +172,16 @@ def test_a_file_that_is_none_changes_nothing(desk: Desk) -> None:
     assert desk.draft.curation is not None
 
 
+def test_a_file_whose_columns_nobody_knows_is_a_question_and_no_failure(desk: Desk) -> None:
+    path = desk.where.data / "表.csv"
+    path.write_text("甲,乙,丙\n鍵は,守衛室です。,1\n", "utf-8")
+    asked: list[bool] = []
+    desk.draft.columns_unknown.connect(lambda: asked.append(desk.draft.is_busy))
+    desk.draft.import_file(path)
+    desk.wait()
+    assert (asked, desk.errors) == ([False], [])
+
+
 def test_too_few_rows_are_told_when_they_are_to_be_split(desk: Desk) -> None:
     desk.draft.import_file(desk.file(5))
     desk.wait()
