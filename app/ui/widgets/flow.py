@@ -39,6 +39,13 @@ class Flow(QWidget):
         super().resizeEvent(event)
         self._place()
 
+    def event(self, event: QEvent) -> bool:
+        """One of the widgets needs more room, or less, than before."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            self._place()
+        return super().event(event)
+
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in _REASONS:
             self.updateGeometry()
