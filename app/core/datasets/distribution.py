@@ -12,6 +12,7 @@ FENCE = 3.0  # quartile ranges beyond the quartiles: Tukey's outer fence (Explor
 LEAST_ROWS = 12  # of fewer nobody can say what is usual
 OUTLIERS_MOST = 50
 SHARES_MOST = 12  # named; the others are counted together
+BARS = 16  # of a histogram, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Characters. `outliers`: answers beyond the outer fences, the longest first. `groups`, `categories`: the largest
-    first; () where no row has one."""
+    """Characters. `bins`: answers that are no longer than a bound, and longer than the one before; `beyond`: than the
+    last one. `outliers`: answers beyond the outer fences, the longest first. `groups`, `categories`: the largest first;
+    () where no row has one."""
 
     rows: int
     questions: Lengths
     answers: Lengths
+    bins: tuple[tuple[int, int], ...]
+    beyond: int
     outliers: tuple[Outlier, ...]
     groups: tuple[Share, ...]
     categories: tuple[Share, ...]
@@ -56,10 +60,13 @@ def distribution(rows: Curation) -> Distribution | None:
         if not low <= length <= high
     ]
     outliers.sort(key=lambda one: (-one.characters, one.number))
+    bins = _bins([length for length in answers if length <= high])
     return Distribution(
         rows=len(used),
         questions=measure([len(row.question) for _, row in used]),
         answers=measure(answers),
+        bins=bins,
+        beyond=sum(length > high for length in answers),
         outliers=tuple(outliers[:OUTLIERS_MOST]),
         groups=_shares([row.group for _, row in used]),
         categories=_shares([item.evidence.category if item.evidence else "" for item, _ in used]),
@@ -72,6 +79,23 @@ def _fences(lengths: Sequence[int]) -> tuple[float, float]:
     lower, _, upper = statistics.quantiles(lengths, n=4)
     room = FENCE * (upper - lower)
     return lower - room, upper + room
+
+
+def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """All as wide as each other: 1, 2 or 5 of a power of ten."""
+    width = round_up(max(lengths) / BARS)
+    counts = Counter(-(-length // width) for length in lengths)
+    return tuple((place * width, counts[place]) for place in range(1, max(counts) + 1))
+
+
+def round_up(value: float) -> int:
+    """To the next number that is 1, 2 or 5 of a power of ten; at least 1."""
+    power = 1
+    while True:
+        for first in (1, 2, 5):
+            if first * power >= value:
+                return first * power
+        power *= 10
 
 
 def _shares(names: Sequence[str]) -> tuple[Share, ...]:

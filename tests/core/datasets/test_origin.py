@@ -97,6 +97,8 @@ def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_pat
     found = distribution.distribution(rows)
     assert found is not None
     assert [(one.line, one.characters) for one in found.outliers] == [(22, 601)]
+    assert ([bound for bound, _ in found.bins], sum(count for _, count in found.bins)) == (list(range(1, 14)), 20)
+    assert found.beyond == 1
     assert {share.name: share.rows for share in found.groups} == {"0 章": 7, "1 章": 7, "2 章": 6, "9 章": 1}
     assert found.categories == ()
     rows.decide(Decision(21, "rejected"))

@@ -6,10 +6,11 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.core.datasets.distribution import round_up
 from app.ui.theme import Theme
 
 PLOT_PX, AXIS_PX, TOP_PX = 150, 22, 20
-BAR_MOST_PX, ROW_PX, LABEL_MOST = 64, 26, 0.4  # the last: share of the width
+BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # the last: share of the width
 GRID_LINES = 4
 
 Bar = tuple[str, int]
@@ -39,7 +40,7 @@ class Chart(QWidget):
 
 
 class Histogram(Chart):
-    """`name` of a bar: its upper bound, written below its right edge."""
+    """`name` of a bar: its upper bound, written below its right edge; or > and the bound below it."""
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(360), self._theme.px(PLOT_PX + AXIS_PX + TOP_PX))
@@ -67,8 +68,9 @@ class Histogram(Chart):
             bar = QRect(at + theme.px(1), plot.bottom() + 1 - height, width, height)
             painter.fillRect(bar, theme.color("chart1"))
             self._paint_count(painter, metrics, bar, count)
-            edge = plot.left() + round((place + 1) * step)
             half = metrics.horizontalAdvance(bound) // 2
+            is_open = bound.startswith(">")  # it has no upper bound: what it is stands below its middle
+            edge = bar.center().x() if is_open else plot.left() + round((place + 1) * step)
             if edge - half >= written_to:  # where two do not fit beside each other, the first one is written
                 painter.setPen(theme.color("text2"))
                 area = QRect(edge - half, plot.bottom() + theme.px(4), 2 * half + 2, theme.px(AXIS_PX - 4))
@@ -78,7 +80,7 @@ class Histogram(Chart):
 
     def _paint_grid(self, painter: QPainter, plot: QRect, most: int) -> None:
         theme = self._theme
-        step = max(1, -(-most // GRID_LINES))
+        step = round_up(most / GRID_LINES)
         for value in range(0, most + 1, step):
             y = plot.bottom() + 1 - round(plot.height() * value / most)
             painter.setPen(QPen(theme.color("control" if value == 0 else "line"), 1))

@@ -33,6 +33,7 @@ class ColumnForm(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
         self.obstacle = Label(tone="warning", wraps=True)
+        self.preview_title = Label(self.tr("最初の行は、次のように学習します。"), tone="text2", wraps=True)
         self.preview = Preview(theme)
         self._build()
 
@@ -91,6 +92,7 @@ class ColumnForm(QWidget):
         column.setSpacing(12)
         column.addLayout(grid)
         column.addWidget(self.obstacle)
+        column.addWidget(self.preview_title)
         column.addWidget(self.preview)
 
     def _on_chosen(self) -> None:
@@ -106,6 +108,7 @@ class ColumnForm(QWidget):
             mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
         else:
             mapping = ColumnMapping(**chosen)
+        self.preview_title.setVisible(not obstacle)
         self.preview.show_rows([] if obstacle else [shapes.row_of(one, mapping) for one in self._samples])
 
     def _obstacle(self) -> str:

@@ -37,14 +37,13 @@ class ColumnsTab(QWidget):
         self.standing = Label(tone="warning", wraps=True)
         self.explained = Label(tone="text2", wraps=True)
         self.form = ColumnForm(theme)
-        self.preview_title = Label(self.tr("最初の行は、次のように学習します。"), tone="text2", wraps=True)
         self.read_button = Button(theme, self.tr("この対応で読み直す"), icon="refresh-cw")
         self.reason = Label(role="caption", tone="muted", wraps=True)
         content = QWidget()
         inside = QVBoxLayout(content)
         inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
         inside.setSpacing(8)
-        for part in (self.name, self.facts, self.aside, self.standing, self.explained, self.preview_title, self.form):
+        for part in (self.name, self.facts, self.aside, self.standing, self.explained, self.form):
             inside.addWidget(part)
         inside.addSpacing(4)
         inside.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignLeft)
@@ -87,7 +86,7 @@ class ColumnsTab(QWidget):
         made = self.tr("この資料集から作った組です。列はありません。")
         self.explained.setText("" if has_columns else text if found is not None else made)
         self.explained.setVisible(not has_columns)
-        for part in (self.form, self.preview_title, self.read_button):
+        for part in (self.form, self.read_button):
             part.setVisible(has_columns)
         if found is not None and has_columns:
             self.form.show_columns(found.columns, found.mapping, found.samples)
@@ -121,7 +120,12 @@ class ColumnsDialog(Dialog):
 
     def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
         self.form = ColumnForm(theme)
-        area = scrolled(self.form)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 8, 0)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        area = scrolled(content)
         room = parent.window().height() - theme.px(230)
         area.setFixedHeight(max(theme.px(120), min(theme.px(420), room)))
         columns, samples = found

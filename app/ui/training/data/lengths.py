@@ -33,6 +33,7 @@ class Plot(QWidget):
         self.figures = Figures((column, self.tr("行数")), 0)
         self.table = FigureView(theme, self.figures, title)
         self.toggle = Button(theme, self.tr("表で見る"), compact=True)
+        self.rest = Label(role="caption", tone="text2", wraps=True)
         head = QHBoxLayout()
         head.addWidget(Label(title, "heading3", wraps=True), 1)
         head.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
@@ -42,11 +43,14 @@ class Plot(QWidget):
         column_of.addLayout(head)
         column_of.addWidget(chart)
         column_of.addWidget(self.table)
+        column_of.addWidget(self.rest)
         self.table.hide()
         self.toggle.clicked.connect(self._turn)
 
-    def show_bars(self, bars: Sequence[Bar], rows: Sequence[tuple[str, ...]]) -> None:
-        """`rows`: of the table."""
+    def show_bars(self, bars: Sequence[Bar], rows: Sequence[tuple[str, ...]], rest: str = "") -> None:
+        """`rows`: of the table. `rest`: what the chart leaves out, in words."""
+        self.rest.setText(rest)
+        self.rest.setVisible(bool(rest))
         told = "、".join(f"{name} {count}" for name, count in rows)
         self.chart.show_bars(bars, told)
         self.figures.set_rows(rows)
@@ -130,15 +134,7 @@ class LengthsTab(QWidget):
             self._show(told)
 
     def _show(self, found: Distribution) -> None:
-        bounds = [bound for bound, _ in found.answers.histogram]
-        counts = [count for _, count in found.answers.histogram]
-        rows = [
-            (self.tr("{a}～{b} 文字").format(a=f"{bound // 2 + 1 if bound > bounds[0] else 1:,}", b=f"{bound:,}"),
-             f"{count:,}")
-            for bound, count in zip(bounds, counts, strict=True)
-        ]  # fmt: skip
-        bars = [(f"{bound:,}", count) for bound, count in zip(bounds, counts, strict=True)]
-        self.answers.show_bars(bars, rows)
+        self._show_answers(found)
         self.answers_told.setText(words.lengths("answer", found.answers))
         self.questions.setText(words.lengths("question", found.questions))
         self._show_shares(self.categories, found.categories, is_category=True)
@@ -152,10 +148,24 @@ class LengthsTab(QWidget):
         ])  # fmt: skip
         self.outlier_table.setVisible(count > 0)
 
+    def _show_answers(self, found: Distribution) -> None:
+        bars, rows, before = [], [], 0
+        for bound, count in found.bins:
+            bars.append((f"{bound:,}", count))
+            rows.append((self.tr("{a}～{b} 文字").format(a=f"{before + 1:,}", b=f"{bound:,}"), f"{count:,}"))
+            before = bound
+        if found.beyond:
+            bars.append((f">{before:,}", found.beyond))
+            rows.append((self.tr("{a} 文字より長い").format(a=f"{before:,}"), f"{found.beyond:,}"))
+        self.answers.show_bars(bars, rows)
+
     def _show_shares(self, plot: Plot, shares: Sequence[Share], *, is_category: bool) -> None:
         plot.setVisible(bool(shares))
         named = [(self._name(share, is_category=is_category), share.rows) for share in shares]
-        plot.show_bars(named, [(name, f"{count:,}") for name, count in named])
+        rest = sum(share.rows for share in shares if share.name is None)
+        words_of_rest = self.tr("ほかのグループに {n} 行あります。").format(n=f"{rest:,}")
+        bars = [bar for bar, share in zip(named, shares, strict=True) if share.name is not None]
+        plot.show_bars(bars, [(name, f"{count:,}") for name, count in named], words_of_rest if rest else "")
 
     def _name(self, share: Share, *, is_category: bool) -> str:
         if share.name is None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.core.datasets import overview, reading
 from app.core.datasets.curation import Curation
 from app.core.errors import AppError
+from app.core.plan import Frozen
 from app.core.wording import describe_error
 from app.services.training_draft import TrainingDraft
 from app.ui.documents.drop_zone import dropped_paths
@@ -46,6 +47,7 @@ class DataStep(Step):
         self._means = means
         self._doing = ""  # of OURS, now or the last time
         self._has_tried = False  # to open the rows
+        self._frozen_before: Frozen | None = None  # the split that another one is made instead of
         self._shown_folder = ""  # of the rows that are shown
         self._tabs: dict[str, Tab] = {}
         self.sources = Sources(theme, work, means, self)
@@ -74,7 +76,7 @@ class DataStep(Step):
         self.strip.show_rows(overview.overview(rows, data.unusable))
         self.strip.show_split(self._work.draft.frozen, data.revision)
         self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
-        self.tabs.show_count("review", rows.counts["undecided"])
+        self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
         self._refresh(self.tabs.key)
 
     def focus_first(self) -> None:
@@ -94,6 +96,7 @@ class DataStep(Step):
     def do(self, key: str) -> None:
         if key == "freeze" and not self._work.is_busy and self._rows is not None:
             self.banner.hide()
+            self._frozen_before = self._work.draft.frozen
             self._work.freeze()
 
     # -------------------------------------------------------------------- events
@@ -151,11 +154,11 @@ class DataStep(Step):
                 "split": self.tr("分割と漏れ検査"),
             },
         )
-        self.source_button = Button(theme, self.tr("データを替える"), "quiet", compact=True)
-        menu = QMenu(self.source_button)
-        menu.addAction(self.tr("ファイルを選ぶ…")).triggered.connect(self.sources.choose_file)
-        menu.addAction(self.tr("資料から作る…")).triggered.connect(self.sources.ask_pairs)
-        self.source_button.setMenu(menu)
+        self.source_button = Button(theme, self.tr("データを替える ▾"), "quiet", compact=True)
+        self.source_button.setAccessibleName(self.tr("データを替える"))
+        self.source_menu = QMenu(self.source_button)
+        self.source_menu.addAction(self.tr("ファイルを選ぶ…")).triggered.connect(self.sources.choose_file)
+        self.source_menu.addAction(self.tr("資料から作る…")).triggered.connect(self.sources.ask_pairs)
         self._stack = QStackedWidget()
         strip = QVBoxLayout()
         strip.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 2)
@@ -178,19 +181,19 @@ class DataStep(Step):
         work, sources = self._work, self.sources
         work.began.connect(self._on_began)
         work.progressed.connect(self._on_progressed)
-        work.failed.connect(self._on_failed)
+        work.columns_unknown.connect(sources.ask_columns)
         work.ended.connect(self._on_ended)
         sources.refused.connect(self._show_error)
         self.empty.file_requested.connect(sources.choose_file)
         self.empty.pairs_requested.connect(sources.ask_pairs)
         self.progress.cancelled.connect(work.cancel)
-        self.banner.action_requested.connect(self._on_action)
         self.banner.closed.connect(self._settle_notes)
         self.pairs.changed.connect(self._settle_notes)
         self.pairs.made.connect(self.look_for_pairs)
         self.pairs.taken.connect(self._take_pairs)
         self.pairs.go_on_requested.connect(sources.go_on)
         self.tabs.chosen.connect(self._show_tab)
+        self.source_button.clicked.connect(self._show_menu)
         self._theme.changed.connect(self._fit_stack)
         self._fit_stack()
         self._settle_notes()
@@ -285,30 +288,17 @@ class DataStep(Step):
         if self._doing in OURS:
             self.progress.set_progress(done, total)
 
-    def _on_failed(self, error: AppError) -> None:
-        if self._doing not in OURS:
-            return
-        if self._doing == "importing" and error.code == "data_no_columns":
-            self.sources.ask_columns()
-            return
-        actions = {
-            "opening": (("open", self.tr("もう一度開く")),),
-            "importing": (("file", self.tr("ほかのファイルを選ぶ…")),),
-        }
-        self._show_error(error, actions.get(self._doing, ()))
-
     def _on_ended(self) -> None:
-        was_freezing, has_failed = self._doing == "freezing", not self.banner.isHidden()
         if self._doing not in OURS:
             return
         self.progress.finish()
         self._settle_notes()
         self.show_draft()
-        if was_freezing and not has_failed:
+        draft, making = self._work.draft, self._means.making
+        if self._doing == "freezing" and draft.frozen is not self._frozen_before:
             self._show_tab("split")
-        making, data = self._means.making, self._work.draft.data
-        if data is not None and data.file == str(making.finished_file(self._work.draft.id)):
-            making.forget(self._work.draft.id)
+        if draft.data is not None and draft.data.file == str(making.finished_file(draft.id)):
+            making.forget(draft.id)
         self.look_for_pairs()
         self.changed.emit()
 
@@ -324,14 +314,15 @@ class DataStep(Step):
         if path is not None and wish is not None and not self._work.is_busy:
             self._work.take_pairs(path, wish.collection)
 
-    def _show_error(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        sentence = describe_error(error)
-        self.banner.show_message("danger", sentence.message, sentence.next, actions)
-        self._settle_notes()
+    def _show_menu(self) -> None:
+        button = self.source_button
+        self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
 
-    def _on_action(self, key: str) -> None:
-        self.banner.dismiss()
-        self.sources.choose_file() if key == "file" else self._work.open()
+    def _show_error(self, error: AppError) -> None:
+        """Of what is asked here; what the draft's service fails at is told by the page."""
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self._settle_notes()
 
     def _settle_notes(self) -> None:
         """Takes no room while there is nothing to say."""

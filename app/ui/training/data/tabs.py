@@ -33,7 +33,11 @@ class Tabs(QWidget):
         return next(key for key, button in self.buttons.items() if button.isChecked())
 
     def show_tab(self, key: str) -> None:
+        """The keyboard goes along where it is on another tab."""
+        has_keyboard = any(button.hasFocus() for button in self.buttons.values())
         self.buttons[key].setChecked(True)
+        if has_keyboard:
+            self.buttons[key].setFocus()
 
     def show_count(self, key: str, count: int) -> None:
         """0: none is written."""
