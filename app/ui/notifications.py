@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
@@ -16,6 +17,9 @@ from app.services.events import Stage
 from app.services.library import ModelLibrary
 from app.services.training_setup import TrainingSetup
 from app.services.upkeep import ModelUpkeep
+
+if TYPE_CHECKING:  # most starts train nothing
+    from app.services.trainings import Trainings
 
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
@@ -54,6 +58,10 @@ class Notifier(QObject):
             QApplication.alert(self._window)
             self._show(words)
 
+    def tell(self, words: str) -> None:
+        """At once, whoever looks."""
+        self._show(words)
+
     def follow(self, session: ChatSession, library: ModelLibrary) -> None:
         """Answers and models from now on."""
         session.stage_changed.connect(self._on_stage_changed)
@@ -86,6 +94,16 @@ class Notifier(QObject):
         setup.failed.connect(
             lambda _error: self.finished(self.tr("学習環境の作業が途中で止まりました"), setup.elapsed_s)
         )
+
+    def follow_trainings(self, trainings: "Trainings") -> None:
+        """One that was paused or given up tells nothing new."""
+        trainings.ended.connect(lambda _folder, _error: self._on_training_ended(trainings))
+
+    def _on_training_ended(self, trainings: "Trainings") -> None:
+        if trainings.outcome == "finished":
+            self.finished(self.tr("学習が終わりました"), trainings.elapsed_s)
+        elif trainings.outcome == "failed":
+            self.finished(self.tr("学習が途中で止まりました"), trainings.elapsed_s)
 
     def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
         if error.code != "cancelled":
@@ -120,10 +138,15 @@ class Notifier(QObject):
         """Windows and macOS show messages of an icon in the tray only; it is there until the user comes back."""
         if self._tray is None:
             self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
-            self._tray.activated.connect(self._window.activateWindow)
-            self._tray.messageClicked.connect(self._window.activateWindow)
+            self._tray.activated.connect(self._bring_back)
+            self._tray.messageClicked.connect(self._bring_back)
         self._tray.show()
         self._tray.showMessage("Kotae", words, self._window.windowIcon())
+
+    def _bring_back(self) -> None:
+        """Also a window that was closed while a training went on."""
+        self._window.show()
+        self._window.activateWindow()
 
     def _on_state_changed(self, state: Qt.ApplicationState) -> None:
         if self._tray is not None and state == Qt.ApplicationState.ApplicationActive:

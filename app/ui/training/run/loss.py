@@ -51,7 +51,7 @@ class LossCard(QFrame):
         self._column.setSpacing(10)
         self._column.addLayout(head)
         self._column.addWidget(self.legend)
-        self._column.addWidget(self.note)
+        self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
         self.table_button.clicked.connect(self._turn)
 
     @property

@@ -61,7 +61,7 @@ def of_error(error: AppError, course: Course | None) -> Sentence:
     """In the window the next step is a button, or a new training, and not a command."""
     told = wording.describe_error(error)
     if course is not None and course.can_go_on and error.code.startswith("run_"):
-        return Sentence(told.message, _kept(course, ""))
+        return Sentence(told.message, _kept(course, _before(error.code)))
     if error.code == "run_preflight_blocked":
         return Sentence(
             told.message, translate("TrainingRun", "「確認」で見つかったことを直して、新しい学習を始めてください。")
@@ -90,6 +90,18 @@ def abort_body(course: Course) -> str:
     return translate("TrainingRun", "ステップ {n} までの途中結果は残り、あとで続きから再開できます。").format(
         n=f"{saved.step:,}"
     )
+
+
+def _before(code: str) -> str:
+    """What is to be done before it goes on; "": nothing is known."""
+    return {
+        "run_out_of_memory": translate("TrainingRun", "ほかのアプリを閉じてください。"),
+        "run_memory_short": translate("TrainingRun", "ほかのアプリを閉じてください。"),
+        "run_killed": translate("TrainingRun", "ほかのアプリを閉じてください。"),
+        "run_disk_full": translate("TrainingRun", "不要なファイルを消してください。"),
+        "run_base_missing": translate("TrainingRun", "モデルを元の場所に戻してください。"),
+        "run_data_missing": translate("TrainingRun", "学習データを元の場所に戻してください。"),
+    }.get(code, "")
 
 
 def _kept(course: Course, before: str) -> str:

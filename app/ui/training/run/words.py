@@ -140,6 +140,8 @@ def watched(found: Watched, course: Course) -> str:
             return translate("TrainingRun", "ステップ {s} で発散").format(s=f"{facts['step']:,}")
         case "not_finite" if facts:
             return translate("TrainingRun", "{n} 回。学習率を半分にして再開").format(n=facts["count"])
+        case "early_stopping" if course.standing.effective is None:
+            return "–"
         case "early_stopping":
             return _early_stopping(facts)
         case "overfitting":
@@ -174,4 +176,4 @@ def _overfitting(facts: Mapping[str, Any]) -> str:
     words = translate("TrainingRun", "{n} 回続けて悪化").format(n=count) if count else translate("TrainingRun", "なし")
     if "gap" not in facts:
         return words
-    return translate("TrainingRun", "{words}（差 {gap}）").format(words=words, gap=f"{facts['gap']:.2f}")
+    return translate("TrainingRun", "{words}（差 {gap}）").format(words=words, gap=f"{facts['gap']:.2f}")

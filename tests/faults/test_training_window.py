@@ -1,0 +1,121 @@
+"""A window that trains, closed, killed and opened again: the training goes on or has paused, and nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.core import paths
+from app.core.paths import Paths
+from app.core.training import runs
+from app.core.training.history import read as history_of
+from app.services import training
+from tests.faults import window_process
+from tests.faults.window_process import ROOT, WindowProcess, environment, wait_until
+from trainer.spec import RunSpec
+
+ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+LIMIT_S = 60.0
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Paths:
+    return paths.locate(str(tmp_path / "データ"))
+
+
+@pytest.fixture
+def open_window(where: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], WindowProcess]]:
+    monkeypatch.setattr(window_process, "SCRIPT", [sys.executable, "-m", "tests.faults.training_window"])
+    opened: list[WindowProcess] = []
+
+    def open_() -> WindowProcess:
+        env = environment(**{training.VARIABLE: "fake:slow", "DBUS_SESSION_BUS_ADDRESS": None})
+        opened.append(WindowProcess(where.data, env=env))
+        opened[-1].wait_for("ready")
+        return opened[-1]
+
+    yield open_
+    for window in opened:
+        window.end()
+
+
+def make_run(where: Paths, steps: int) -> Path:
+    for part in ("train", "validation"):
+        (where.data / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
+    names = (where.runs / "実行", where.data, where.data / "train.jsonl", where.data / "validation.jsonl")
+    return runs.create(RunSpec(*map(str, names), max_steps=steps))
+
+
+def begin(window: WindowProcess, run: Path, step: int = 5) -> psutil.Process:
+    """The trainer."""
+    window.tell("train", str(run))
+    window.wait_for("told", step=step)
+    return psutil.Process(runs.read(run).standing.pid)
+
+
+def steps_of(run: Path) -> list[int]:
+    return [one.step for one in history_of(run).steps]
+
+
+def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_again(
+    where: Paths, open_window: Callable[[], WindowProcess]
+) -> None:
+    run, window = make_run(where, 400), open_window()
+    begin(window, run)
+    told = window.tell("close")
+    assert "学習は続いています" in window.wait_for("notified", told)["words"]
+    window.wait_for("told", len(window.facts))  # it goes on
+    second = subprocess.run(
+        [sys.executable, "-m", "app", "--data-dir", str(where.data)], env=environment(), cwd=ROOT, timeout=LIMIT_S
+    )
+    assert second.returncode == 0
+    window.wait_for("reopened")
+    window.tell("pause")
+    assert window.wait_for("ended")["outcome"] == "paused"
+    window.close()
+    assert steps_of(run) == list(range(1, runs.read(run).standing.last_step + 1))
+
+
+def test_a_window_that_was_closed_ends_with_the_training(
+    where: Paths, open_window: Callable[[], WindowProcess]
+) -> None:
+    run, window = make_run(where, 20), open_window()
+    begin(window, run)
+    window.tell("close")
+    assert window.wait() == 0
+    assert window.named("ended")[0]["outcome"] == "finished"
+    assert runs.read(run).state == "finished"
+    assert steps_of(run) == list(range(1, 21))
+    assert window.orphans() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
+    where: Paths, open_window: Callable[[], WindowProcess], number: signal.Signals
+) -> None:
+    run, window = make_run(where, 24), open_window()
+    trainer = begin(window, run)
+    trainer.suspend()  # it is in the middle of something that takes longer
+    os.kill(window.process.pid, number)
+    window.wait()
+    later = open_window()
+    later.wait_for("course", later.tell("show_run", str(run)), state="ending")
+    since = later.tell("go_on")
+    assert not later.wait_for("button", since)["is_enabled"]
+    trainer.resume()
+    words = later.wait_for("course", since, state="paused")["words"]
+    assert "一時停止しています" in words
+    at = runs.read(run).standing.last_step
+    later.tell("go_on")
+    assert later.wait_for("ended")["outcome"] == "finished"
+    later.close()
+    assert at < 24
+    assert steps_of(run) == list(range(1, 25))
+    assert wait_until(lambda: not window.orphans())
