@@ -12,7 +12,7 @@ from app.cli.ask_adapter import Adapter
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output
-from app.core import children, local_models, settings, starter
+from app.core import children, local_models, settings, starter, tuned_models
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
-    """A GGUF file, a model of the list, or without a wish the one the window uses.
+    """A GGUF file, a model of the list that is a file of its own, or without a wish the one the window uses.
 
     Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", and what a damaged file or database
     gives.
@@ -93,7 +93,7 @@ def choose_model(wanted: str | None, where: Paths) -> LocalModel:
         return local_models.describe(Path(wanted))
     store = Store.open(where.database, where.backups)
     try:
-        return _listed_model(wanted, store, where)
+        return _listed_model(wanted, store.local_models(), where)
     finally:
         store.close()
 
@@ -102,8 +102,7 @@ def _is_file(wanted: str | None) -> TypeGuard[str]:
     return wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file())
 
 
-def _listed_model(wanted: str | None, store: Store, where: Paths) -> LocalModel:
-    models = store.local_models()
+def _listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
     is_starter = wanted == bases.STARTER
     chosen = starter.card().id if is_starter else wanted or settings.load(where.settings).model_id
     found = local_models.find(models, chosen) if chosen else None
@@ -129,7 +128,7 @@ def _choose(
         elif wanted is None and adapter is not None and adapter.run is not None:
             model = ask_adapter.base_of(adapter.run, store.local_models())
         else:
-            model = _listed_model(wanted, store, where)
+            model = _listed_model(wanted, tuned_models.listed(store, where.models), where)
         presets = Presets(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset(preset_name, presets) if preset_name is not None else default
@@ -268,7 +267,7 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output) -> None:
 
 
 def _shown(model: LocalModel, adapter: str | None) -> str:
-    if adapter is None:
+    if adapter is None or model.tuned is not None:
         return model.name
     name = phrase("answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
     return phrase("answer_with_adapter", model=model.name, adapter=name)

@@ -54,6 +54,9 @@ def choose(text: str, runs_folder: Path) -> Adapter:
 
 def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
     """What answers beside the model (`adapters` as of AnswerRequest): a run or a file by its name, or OF_CARD."""
+    if adapters is None and model.tuned is not None and model.adapter:
+        strength = model.tuned.strength
+        return model.tuned.run_name if strength == 1 else f"{model.tuned.run_name}:{strength:g}"
     if adapters is None:
         return OF_CARD if local_models.adapter_of(model) is not None else None
     if not adapters:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import model_build, model_care, model_download, model_fit, model_kit
+from app.cli.ask import check
 from app.cli.output import Output
-from app.core import catalogue, local_models, starter
+from app.core import catalogue, local_models, starter, tuned_models
 from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.paths import Paths
@@ -26,7 +27,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     listing.add_argument("--catalogue", action="store_true", help=help_text("models list --catalogue"))
     model_fit.add_parsers(actions, shared)
     add = add_command(actions, shared, "add", help_text("models add"), _add)
-    add.add_argument("what", metavar="starter", choices=["starter"], help=help_text("models add what"))
+    add.add_argument("what", metavar="starter|RUN", help=help_text("models add what"))
+    add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
+    add.add_argument("--strength", metavar="N", type=float, help=help_text("models add --strength"))
     importing = add_command(actions, shared, "import", help_text("models import"), _import)
     importing.add_argument("file", metavar="FILE.gguf")
     importing.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
@@ -40,13 +43,13 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
-    models = store.local_models()
+    models = tuned_models.listed(store, where.models)
     store.close()
     book = catalogue.load()
     for problem in book.problems:  # cards of the user
         print(describe_error(problem), file=sys.stderr)  # noqa: T201
     names = local_models.distinct_names(models)
-    lines = [f"{model.id}\t{names[model.id]}\t{size(model.size_bytes)}" for model in models]
+    lines = [_line(model, names[model.id], output) for model in models]
     lines = lines or [output.phrase("no_models")]
     here = {model.card_id for model in models}
     lines += ["", output.phrase("catalogue")] if options.catalogue else []
@@ -58,12 +61,34 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
+def _line(model: LocalModel, name: str, output: Output) -> str:
+    line = f"{model.id}\t{name}\t{size(model.size_bytes)}"
+    return f"{line}\t{output.phrase('tuned_of', base=model.tuned.base_name)}" if model.tuned else line
+
+
 def _catalogue_line(card: ModelCard) -> str:
     sizes = ", ".join(f"{file.quantization} {size(file.size_bytes)}" for file in card.files)
     return f"{card.id}\t{card.title}\t{sizes or '-'}\t{card.licence}"
 
 
-def _add(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    if options.what == "starter":
+        return _add_starter(where, output)
+    check("--strength", options.strength, 0, 2)
+    from app.core.training import adoption, gate, runs  # numpy
+
+    run = runs.find(where.runs, options.what)
+    strength = 1.0 if options.strength is None else options.strength
+    store = Store.open(where.database, where.backups)
+    try:
+        model = adoption.use(run.folder, store, where.models, options.form or gate.BASE_ADAPTER, strength)
+    finally:
+        store.close()
+    output.result(described(model), output.phrase("added", name=model.name, id=model.id))
+    return 0
+
+
+def _add_starter(where: Paths, output: Output) -> int:
     card = starter.card()
     is_new = not (where.models / starter.FILE_NAME).is_file()
 
@@ -93,13 +118,17 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
     try:
-        model = local_models.find(store.local_models(), options.model)
+        model = local_models.find(tuned_models.listed(store, where.models), options.model)
         if model is None:
             raise AppError("unknown_model", wanted=options.model)
         store.remove_local_model(model.id)
+        tuned_models.clear(store, where.models)
     finally:
         store.close()
-    output.result(described(model), output.phrase("removed", name=model.name, path=model.path))
+    said = output.phrase("removed", name=model.name, path=model.path)
+    if model.adapter and model.tuned:
+        said = output.phrase("tuned_removed", name=model.name, base=model.tuned.base_name)
+    output.result(described(model), said)
     return 0
 
 
@@ -123,5 +152,6 @@ def described(model: LocalModel) -> dict[str, Any]:
         "context_tokens": model.context_tokens,
         "licence": card.licence if card else None,
         "is_trial": card.is_trial if card else False,
-        "is_present": Path(model.path).is_file(),
+        "is_present": all(Path(path).is_file() for path in (model.path, model.adapter) if path),
+        "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
     }

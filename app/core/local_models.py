@@ -45,7 +45,7 @@ def describe(path: Path) -> LocalModel:
     template = header.chat_template or (ollama.template_text(stored) if stored else None)
     form = book.forms.get(card.form) if card else book.form_of_template(template)
     return LocalModel(
-        id=_free_id(stored.name if stored else path.stem, ()),
+        id=free_id(stored.name if stored else path.stem, ()),
         name=f"{card.title} {header.quantization}".strip() if card else stored.name if stored else _name(header, path),
         path=str(path),
         size_bytes=header.file_bytes,
@@ -68,7 +68,12 @@ class CardAdapter:
 
 
 def adapter_of(model: LocalModel) -> CardAdapter | None:
-    """The one of the model's card, for exactly the file that it was trained on and the card's own form."""
+    """The one of the model's card, for exactly the file that it was trained on and the card's own form.
+
+    A tuned model answers as it was tuned.
+    """
+    if model.tuned is not None:
+        return None
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
@@ -93,7 +98,9 @@ def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
     """A freshly described file beside those in the list: one that is there already keeps its id and its history."""
     old = next((other for other in known if other.path == model.path), None)
     if old is None:
-        return dataclasses.replace(model, id=_free_id(model.id, {other.id for other in known}))
+        return dataclasses.replace(model, id=free_id(model.id, {other.id for other in known}))
+    if old.tuned is not None:  # its name and its form come from the training
+        model = dataclasses.replace(model, name=old.name, form_id=old.form_id, tuned=old.tuned)
     allowed = old.template_allowed or model.template_allowed
     known_hashes = {dataclasses.replace(mark, sha256=""): mark.sha256 for mark in old.files}
     files = tuple(  # a file that is as it was needs no second hashing
@@ -141,15 +148,17 @@ def form_of(model: LocalModel) -> PromptForm | None:
 
 
 def find(models: Collection[LocalModel], wanted: str) -> LocalModel | None:
-    """By id, by card id, or by a part of the name that only one model has."""
-    exact = [model for model in models if wanted in (model.id, model.card_id, model.path)]
+    """By id, path or name, by card id (of a model that is not tuned), or by a part of the name that only one has."""
+    exact = [model for model in models if wanted == model.id or (wanted == model.path and not model.adapter)]
+    exact += [model for model in models if wanted == model.name]
+    exact += [model for model in models if wanted == model.card_id and model.tuned is None]
     if exact:
         return exact[0]
     partial = [model for model in models if wanted.casefold() in f"{model.id} {model.name}".casefold()]
     return partial[0] if len(partial) == 1 else None
 
 
-def _free_id(stem: str, taken: Collection[str]) -> str:
+def free_id(stem: str, taken: Collection[str]) -> str:
     base = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFKC", stem).casefold()).strip("-.") or "model"
     candidate, number = base, 2
     while candidate in taken:

@@ -35,6 +35,11 @@ class AnswerDetails:
     scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
     is_action: bool = False  # something asked about the answer above: from that one's passages, without a search
     grounding: Grounding | None = None  # None: not asked of documents, or not finished
+    # Of a tuned model (`Tuned`); "" and 1 of any other.
+    run_id: str = ""
+    base_sha256: str = ""
+    adapter_sha256: str = ""
+    adapter_strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,19 @@ class FileMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a model of the list owes to a training, as it was when it came into the list."""
+
+    run_id: str  # the name of its folder
+    run_name: str
+    form: str  # of app.core.training.forms
+    base_name: str
+    base_sha256: str  # "": the base is a folder
+    adapter_sha256: str  # of the GGUF, also where it was merged
+    strength: float = 1.0  # 0 to 2
+
+
+@dataclass(frozen=True, slots=True)
 class LocalModel:
     """A model file on this machine. The file stays where it is; this row only points at it."""
 
@@ -118,3 +136,5 @@ class LocalModel:
     template_allowed: bool = False  # the user let the file's own template run, isolated
     speeds: dict[str, Any] | None = None  # {"repack" | "plain": {"prompt": tok/s, "answer": tok/s}}
     files: tuple[FileMark, ...] = ()  # the first part before the others; () in a list older than this column
+    tuned: Tuned | None = None
+    adapter: str = ""  # path of a LoRA of its own, that the model at `path` answers with; "": none

@@ -293,11 +293,14 @@ class Store:
     # ------------------------------------------------------------- local models
 
     def local_models(self) -> list[LocalModel]:
-        return [_local_model(row) for row in self._db.read("SELECT * FROM local_model ORDER BY added_at, id")]
+        """Those that are files of their own; `tuned_models.listed` has all."""
+        sql = "SELECT m.*, tuned FROM local_model m LEFT JOIN tuned_model USING (id) ORDER BY added_at, id"
+        return [_local_model(row) for row in self._db.read(sql)]
 
     def put_local_model(self, model: LocalModel) -> None:
         """Adds a model, or replaces the one with the same id or path."""
         values = dataclasses.asdict(model)
+        del values["tuned"], values["adapter"]
         values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
         values["files"] = json.dumps(values["files"])
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
@@ -311,6 +314,7 @@ class Store:
         """Forgets the row; the file is the caller's."""
         with self._db.transaction():
             self._db.write("DELETE FROM local_model WHERE id = ?", model_id)
+            self._db.write("DELETE FROM tuned_model WHERE id = ?", model_id)
 
     # ------------------------------------------------------------------ private
 
@@ -389,6 +393,7 @@ def _message(row: Row) -> Message:
 
 def _local_model(row: Row) -> LocalModel:
     values = dict(row)
+    values["tuned"] = stored_values.tuned(values["tuned"])
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
     values["files"] = tuple(FileMark(**mark) for mark in json.loads(values["files"] or "[]"))

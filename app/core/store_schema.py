@@ -133,6 +133,12 @@ def _ratings_of_answers(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX message_rated ON message(rating) WHERE rating <> 0")
 
 
+def _tuned_models(db: sqlite3.Connection) -> None:
+    """In JSON: `tuned`, what the model owes to its training; `entry`, of a base with an adapter, which has no row in
+    local_model, because its file is another's."""
+    db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -143,4 +149,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _scope_of_a_conversation,
     _label_of_a_conversation,
     _ratings_of_answers,
+    _tuned_models,
 )

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.documents import grounding
 from app.core.documents.grounding import CollectionRef, Grounding
 from app.core.presets import Choices
-from app.core.records import AnswerDetails
+from app.core.records import AnswerDetails, Tuned
 
 
 def choices_json(choices: Choices) -> str | None:
@@ -41,6 +41,18 @@ def details(text: str | None) -> AnswerDetails | None:
     values["scope"] = _scope(values.get("scope") or [])
     values["grounding"] = _grounding(values.get("grounding"))
     return AnswerDetails(**values)
+
+
+def tuned_json(tuned: Tuned) -> str:
+    return json.dumps(dataclasses.asdict(tuned), ensure_ascii=False)
+
+
+def tuned(text: str | None) -> Tuned | None:
+    """Unknown keys (a newer program's) are left out."""
+    if text is None:
+        return None
+    known = {field.name for field in dataclasses.fields(Tuned)}
+    return Tuned(**{key: value for key, value in json.loads(text).items() if key in known})
 
 
 def _scope(data: Any) -> tuple[CollectionRef, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.core import catalogue, gguf, load_plan, local_models, presets, prompt
+from app.core import catalogue, gguf, load_plan, local_models, presets, prompt, tuned_models
 from app.core.catalogue import PromptForm
 from app.core.documents.grounding import Grounding
 from app.core.errors import AppError
@@ -52,7 +52,7 @@ class AnswerRequest:
     turns: tuple[Turn, ...]
     settings: Settings
     choices: Choices = PROGRAM  # in force: every field filled, but for the seed
-    adapters: tuple[AdapterUse, ...] | None = None  # None: that of the model's card, if it has one
+    adapters: tuple[AdapterUse, ...] | None = None  # None: the model's own or that of its card, if it has one
     force_load: bool = False  # load although the memory seems too small
     wanted: Wanted | None = None  # of the documents; None: the model answers by itself
     grammar: str = ""  # GBNF that the answer follows; "": none
@@ -154,11 +154,7 @@ class AnswerRun(QObject):
         request, there, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
         loaded = (there.path, there.context_tokens, there.kv_type) if there else None
         self._stage("loading")
-        background.run(
-            lambda: load_plan.plan(request.model, request.settings, loaded, reclaimable, request.force_load),
-            self._on_planned,
-            self._fail,
-        )
+        background.run(lambda: _planned(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
         """Ends the answer. After the first token it finishes with stop reason "cancelled"; before, with `stopped`."""
@@ -320,8 +316,17 @@ class AnswerRun(QObject):
         self.stage_changed.emit(self.stage)
 
 
+def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.Plan:
+    """Raises AppError as `load_plan.plan` and `tuned_models.require_unchanged`."""
+    if request.adapters is None:
+        tuned_models.require_unchanged(request.model)
+    return load_plan.plan(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
+
+
 def _in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
     """The model as it is prompted, and its adapters. `adapters`: as of AnswerRequest."""
+    if adapters is None and model.adapter and model.tuned is not None:
+        return model, (AdapterUse(model.adapter, model.tuned.strength),)
     shipped = local_models.adapter_of(model) if adapters is None else None
     if shipped is None:
         return model, adapters or ()

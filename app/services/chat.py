@@ -19,7 +19,7 @@ from app.services.conversations import Conversations
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient
 from app.services.events import Stage
-from app.services.library import ModelLibrary
+from app.services.library import BASE_ADAPTER, ModelLibrary
 from app.services.open_conversation import OpenConversation
 from app.services.overflow import OverflowCounter
 from app.services.preferences import Preferences
@@ -34,6 +34,8 @@ class ChatSession(OpenConversation):
     answer_finished = Signal(object)  # Message
     answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
     stage_changed = Signal(object)  # Stage
+    trained_in_use = Signal(object)  # LocalModel: what a run has trained answers from now on
+    trained_refused = Signal(object)  # AppError: the model that answers is still the same
     overflowed = Signal(object)  # Overflow
 
     def __init__(
@@ -63,6 +65,8 @@ class ChatSession(OpenConversation):
         self._overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
         conversations.changed.connect(self._on_list_changed)
+        library.trained_added.connect(self._on_trained_added)
+        library.trained_refused.connect(self.trained_refused)
 
     @property
     def is_busy(self) -> bool:
@@ -85,6 +89,28 @@ class ChatSession(OpenConversation):
     def use_model(self, model_id: str) -> None:
         """The next answer is by this model; it is loaded then."""
         self._preferences.change(model_id=model_id)
+
+    def use_trained(self, folder: Path, form: str = BASE_ADAPTER, strength: float = 1.0) -> None:
+        """What the run of that folder has trained becomes a model of the list and answers from now on, everywhere.
+
+        `form`, `strength`: as of `ModelLibrary.add_trained`. Ends with `trained_in_use` or `trained_refused`.
+        """
+        self._library.add_trained(folder, form, strength)
+
+    def is_trained_in_use(self, folder: Path) -> bool:
+        """Whether a model that the run of that folder has trained answers."""
+        return self.model is not None and self.model.tuned is not None and self.model.tuned.run_id == folder.name
+
+    def back_to_base(self) -> LocalModel | None:
+        """The base of the tuned model that answers takes its place; that one, which stays in the list, is returned.
+
+        With `use_model` and its id it answers again. None: no tuned model answers. Raises AppError("tuned_no_base").
+        """
+        model = self.model
+        if model is None or model.tuned is None:
+            return None
+        self.use_model(self._library.base_of(model).id)
+        return model
 
     def open_at(self, message_id: int) -> None:
         """Shows the conversation of a stored message, in a branch that has it."""
@@ -140,7 +166,8 @@ class ChatSession(OpenConversation):
         details = answer.details
         if self.is_busy or not can_repeat(details):
             return
-        if self._library.model(details.model_id) is None:
+        model = self._library.model(details.model_id)
+        if model is None or not answering.is_model_of(model, details):
             self.problem_occurred.emit(AppError("model_gone", name=details.model_name))
             return
         self._change(lambda: self._answer(answer.parent_id, plan_again(answer), repeated=answer))
@@ -186,6 +213,10 @@ class ChatSession(OpenConversation):
         super().close()
 
     # ------------------------------------------------------------------- private
+
+    def _on_trained_added(self, model: LocalModel) -> None:
+        self.use_model(model.id)
+        self.trained_in_use.emit(model)
 
     def _on_leaving(self) -> None:
         """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, load_plan, local_models, starter
+from app.core import catalogue, load_plan, local_models, starter, tuned_models
 from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.records import FileMark, LocalModel
@@ -17,6 +17,7 @@ from app.services.background import Progress
 
 # Shorter runs say more about the clock than about the machine.
 MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
+BASE_ADAPTER = "base+adapter"  # as of app.core.training.gate: the base's own file, with the adapter of the run
 
 
 class ModelLibrary(QObject):
@@ -26,17 +27,26 @@ class ModelLibrary(QObject):
     progressed = Signal(object, object)  # bytes done and in all
     imported = Signal(object)  # LocalModel
     failed = Signal(object)  # AppError
+    trained_added = Signal(object)  # LocalModel
+    trained_refused = Signal(object)  # AppError
 
     def __init__(self, store: Store, models_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
         self._folder = models_folder
-        self._models = store.local_models()
+        self._models = tuned_models.listed(store, models_folder)
         self._task: background.LongTask | None = None
+        self._is_adding_trained = False
+        self._removed_adapters: set[str] = set()  # those can come back into the list
         self.worked_s = 0.0  # how long the work took that ended last
 
-    def models(self) -> list[LocalModel]:
+    def listed(self) -> list[LocalModel]:
+        """The whole list: after the files, the bases that answer with an adapter of the user's own."""
         return list(self._models)
+
+    def models(self) -> list[LocalModel]:
+        """Those that are files of their own."""
+        return [model for model in self._models if not model.adapter]
 
     def answering(self) -> list[LocalModel]:
         """Those that can write an answer."""
@@ -44,6 +54,13 @@ class ModelLibrary(QObject):
 
     def model(self, model_id: str) -> LocalModel | None:
         return next((model for model in self._models if model.id == model_id), None)
+
+    def base_of(self, model: LocalModel) -> LocalModel:
+        """Of a tuned model. Raises AppError("tuned_no_base") where it is not in the list any more."""
+        base = tuned_models.base_of(model, self._models)
+        if base is None:
+            raise AppError("tuned_no_base", name=model.name, base=model.tuned.base_name if model.tuned else "")
+        return base
 
     def card(self, model: LocalModel) -> ModelCard | None:
         return catalogue.load().card(model.card_id)
@@ -78,6 +95,28 @@ class ModelLibrary(QObject):
         """Puts the trial model together in the models folder, with progress, and adds it."""
         self._run(self._assembled)
 
+    def add_trained(self, folder: Path, form: str = BASE_ADAPTER, strength: float = 1.0) -> None:
+        """Adds what the run of that folder has trained, or finds it in the list; one at a time.
+
+        `form`: as of app.core.training.forms. `strength`: 0 to 2, of BASE_ADAPTER.
+        Ends with `trained_added`, or with `trained_refused` for what `adoption.use` raises.
+        """
+        if self._is_adding_trained:
+            return
+        self._is_adding_trained = True
+        path, models_folder, keep = self._store.path, self._folder, frozenset(self._removed_adapters)
+
+        def work() -> LocalModel:
+            from app.core.training import adoption  # numpy, which most starts never need
+
+            store = Store.beside(path)
+            try:
+                return adoption.use(folder, store, models_folder, form, strength, keep)
+            finally:
+                store.close()
+
+        background.run(work, self._on_trained_added, self._on_trained_refused)
+
     def cancel(self) -> None:
         """The running work ends soon with `failed`, AppError("cancelled")."""
         if self._task is not None:
@@ -85,11 +124,17 @@ class ModelLibrary(QObject):
 
     def remove(self, model_id: str) -> None:
         """Takes the model off the list. The file stays."""
-        self._change(lambda: self._store.remove_local_model(model_id))
+        model = self.model(model_id)
+        if self._change(lambda: self._store.remove_local_model(model_id)) and model is not None:
+            self._removed_adapters.add(model.adapter)
+
+    def put_back(self, model: LocalModel) -> None:
+        """A tuned model that was removed, as it was."""
+        self._change(lambda: tuned_models.put(self._store, model))
 
     def allow_template(self, model_id: str) -> None:
         """Lets the file's own chat template run, isolated, from now on."""
-        model = self.model(model_id)
+        model = self._file_of(model_id)
         if model is not None:
             self.update(dataclasses.replace(model, template_allowed=True))
 
@@ -98,7 +143,7 @@ class ModelLibrary(QObject):
 
     def note_files(self, model_id: str, files: tuple[FileMark, ...]) -> None:
         """Keeps what a verification has learned of the model's files."""
-        model = self.model(model_id)
+        model = self._file_of(model_id)
         if model is not None and model.files != files:
             self.update(dataclasses.replace(model, files=files))
 
@@ -107,14 +152,28 @@ class ModelLibrary(QObject):
         usage, timings = done.usage, done.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
-        if is_long and timings.prompt_s > 0 and timings.answer_s > 0:
+        if is_long and not model.adapter and timings.prompt_s > 0 and timings.answer_s > 0:
             speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
             self.update(dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, repack, *speed)))
 
     def refresh(self) -> None:
         """Takes up what another process (the command line) has changed in the list."""
-        if self._store.local_models() != self._models:
+        if tuned_models.listed(self._store, self._folder) != self._models:
             self._reload()
+
+    def _file_of(self, model_id: str) -> LocalModel | None:
+        """The model whose file it is: a base with an adapter borrows that."""
+        model = self.model(model_id)
+        return tuned_models.base_of(model, self._models) if model is not None and model.adapter else model
+
+    def _on_trained_added(self, model: LocalModel) -> None:
+        self._is_adding_trained = False
+        self.refresh()
+        self.trained_added.emit(model)
+
+    def _on_trained_refused(self, error: AppError) -> None:
+        self._is_adding_trained = False
+        self.trained_refused.emit(error)
 
     def _assembled(self, progress: Progress) -> LocalModel:
         size_bytes = starter.card().files[0].size_bytes
@@ -162,5 +221,5 @@ class ModelLibrary(QObject):
         return True
 
     def _reload(self) -> None:
-        self._models = self._store.local_models()
+        self._models = tuned_models.listed(self._store, self._folder)
         self.changed.emit()

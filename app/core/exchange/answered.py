@@ -38,10 +38,12 @@ class Answered:
         details, choices = self._details, self._details.choices
         marks = self.model.files if self.model else ()
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
+        adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""
         settled = [
             ("label", phrase(f"label_{self.highest_label}")),
             ("model", details.model_name),
             ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model else "")),
+            ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.name for ref in details.scope)),
             ("documents_sha256", "\n".join(self._document_hashes())),
             ("temperature", f"{choices.temperature}" if choices else ""),

@@ -1,0 +1,23 @@
+"""Folders of finished training runs, with a tiny adapter."""
+
+import json
+from pathlib import Path
+
+from app.core import catalogue
+from app.core.training import bases, runs
+from tests import models
+from trainer import spec
+from trainer.form import Form
+from trainer.spec import RunSpec
+
+FORM = bases.form_of(catalogue.load().forms[bases.TRAINED_FORM])
+
+
+def finished_run(folder: Path, base: Path, name: str = "", form: Form | None = FORM, seed: int = 2) -> Path:
+    asked = RunSpec(
+        str(folder), str(base), "train.jsonl", "val.jsonl", name=name, base_sha256=bases.file_sha256(base), form=form
+    )
+    runs.create(asked)
+    (folder / runs.SPEC).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
+    models.tiny_adapter(folder / runs.ADAPTER, seed=seed)
+    return folder
