@@ -33,7 +33,7 @@ class ColumnForm(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
         self.obstacle = Label(tone="warning", wraps=True)
-        self.preview_title = Label(self.tr("最初の行は、次のように学習します。"), tone="text2", wraps=True)
+        self.preview_title = Label(tone="text2", wraps=True)
         self.preview = Preview(theme)
         self._build()
 
@@ -108,8 +108,13 @@ class ColumnForm(QWidget):
             mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
         else:
             mapping = ColumnMapping(**chosen)
-        self.preview_title.setVisible(not obstacle)
-        self.preview.show_rows([] if obstacle else [shapes.row_of(one, mapping) for one in self._samples])
+        if obstacle:  # what there is to choose among
+            self.preview_title.setText(self.tr("ファイルの最初の行は、次のとおりです。"))
+            self.preview.show_records(self._samples)
+        else:
+            self.preview_title.setText(self.tr("最初の行は、次のように学習します。"))
+            self.preview.show_rows([shapes.row_of(one, mapping) for one in self._samples])
+        self.preview_title.setVisible(not self.preview.isHidden())
 
     def _obstacle(self) -> str:
         """Why nothing can be read so; "" where it can."""
@@ -140,18 +145,32 @@ class Preview(QFrame):
         self.said: list[str] = []
 
     def show_rows(self, rows: Sequence[Row | BadRow]) -> None:
+        self._clear()
+        for row in rows:
+            if isinstance(row, BadRow):
+                self._add(row.line, [("", words.unusable(row), "danger")])
+                continue
+            said = [(phrase(f"data_role_{one.role}"), one.text, "text") for one in row.messages]
+            group = [(words.field_name("group"), row.group, "text")] if row.group else []
+            self._add(row.line, [*said, *group])
+        self.setVisible(bool(rows))
+
+    def show_records(self, records: Sequence[Record]) -> None:
+        """As the file has them."""
+        self._clear()
+        for record in records:
+            self._add(record.line, [(short(name), short(value), "text") for name, value in record.values.items()])
+        self.setVisible(bool(records))
+
+    def _clear(self) -> None:
         while (item := self._column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         self.said = []
-        for row in rows:
-            widget = self._row(row)
-            self._column.addWidget(widget)
-            widget.show()
-        self.setVisible(bool(rows))
 
-    def _row(self, row: Row | BadRow) -> QWidget:
+    def _add(self, line: int, parts: Sequence[tuple[str, str, str]]) -> None:
+        """`parts`: (name, text, tone) of each; without a name it is what is wrong."""
         holder = QWidget()
         grid = QGridLayout(holder)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -159,24 +178,15 @@ class Preview(QFrame):
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(1, 1)
         grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
-        place = Label(phrase("data_preview", line=row.line), "caption", "muted")
-        grid.addWidget(place, 0, 0, 1, 2)
-        if isinstance(row, BadRow):
-            text = words.unusable(row)
-            grid.addWidget(Icon(self._theme, "circle-x", "danger"), 1, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(_text(text, "danger"), 1, 1)
-            self.said.append(text)
-            return holder
-        for place_of, message in enumerate(row.messages, start=1):
-            shown = message.text if len(message.text) <= SHOWN_CHARACTERS else f"{message.text[:SHOWN_CHARACTERS]}…"
-            top = Qt.AlignmentFlag.AlignTop
-            grid.addWidget(Label(phrase(f"data_role_{message.role}"), tone="text2"), place_of, 0, top)
-            grid.addWidget(_text(shown), place_of, 1)
+        grid.addWidget(Label(phrase("data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
+        for place, (name, text, tone) in enumerate(parts, start=1):
+            shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+            sign = Label(name, tone="text2") if name else Icon(self._theme, "circle-x", tone)
+            grid.addWidget(sign, place, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(_text(shown, tone), place, 1)
             self.said.append(shown)
-        if row.group:
-            grid.addWidget(Label(words.field_name("group"), tone="text2"), len(row.messages) + 1, 0)
-            grid.addWidget(_text(row.group), len(row.messages) + 1, 1)
-        return holder
+        self._column.addWidget(holder)
+        holder.show()
 
 
 def _text(text: str, tone: str = "text") -> Label:

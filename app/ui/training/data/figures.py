@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets.labels import tip
 
 ROWS_SHOWN = 8  # more scroll
-PADDING_PX = 24
+PADDING_PX, SIDE_PX = 24, 10
 
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[str, ...]
@@ -60,10 +60,26 @@ class Figures(QAbstractTableModel):
         return int(side | Qt.AlignmentFlag.AlignVCenter)
 
 
-class _RowHeight(QStyledItemDelegate):
+class FigureDelegate(QStyledItemDelegate):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area = self._theme, QRect(option.rect)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(area, theme.color("accent_soft"))
+            if option.state & QStyle.StateFlag.State_KeyboardFocusChange:
+                for top in (area.top(), area.bottom() - 1):
+                    painter.fillRect(area.left(), top, area.width(), 2, theme.color("accent"))
+        side = theme.px(SIDE_PX)
+        room, font = area.adjusted(side, 0, -side, 0), theme.font("ui")
+        painter.setFont(font)
+        painter.setPen(theme.color("text"))
+        shown = QFontMetrics(font).elidedText(index.data(), Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, index.data(Qt.ItemDataRole.TextAlignmentRole), shown)
+        painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(super().sizeHint(option, index).width(), self._theme.metric("row_compact"))
@@ -78,7 +94,7 @@ class FigureView(QTreeView):
         self._figures = figures
         figures.setParent(self)
         self.setModel(figures)
-        self.setItemDelegate(_RowHeight(theme, self))
+        self.setItemDelegate(FigureDelegate(theme, self))
         self.setProperty("framed", True)
         self.setAccessibleName(name)
         self.setRootIsDecorated(False)

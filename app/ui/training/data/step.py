@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.datasets import overview, reading
 from app.core.datasets.curation import Curation
@@ -22,7 +22,7 @@ from app.ui.training.data.problems import ProblemsTab
 from app.ui.training.data.sources import DECIDED, Means, Sources
 from app.ui.training.data.split import SplitTab
 from app.ui.training.data.strip import Strip
-from app.ui.training.data.tabs import Tabs
+from app.ui.training.data.tabs import SIDE_PX, Tabs
 from app.ui.training.review.tab import ReviewTab
 from app.ui.training.step import Deed, Step
 from app.ui.widgets.banner import Banner
@@ -143,7 +143,6 @@ class DataStep(Step):
 
     def _build_board(self) -> QWidget:
         theme = self._theme
-        self.strip = Strip(theme)
         self.tabs = Tabs(
             theme,
             {
@@ -159,20 +158,20 @@ class DataStep(Step):
         self.source_menu = QMenu(self.source_button)
         self.source_menu.addAction(self.tr("ファイルを選ぶ…")).triggered.connect(self.sources.choose_file)
         self.source_menu.addAction(self.tr("資料から作る…")).triggered.connect(self.sources.ask_pairs)
+        self.strip = Strip(theme, self.source_button)
         self._stack = QStackedWidget()
         strip = QVBoxLayout()
         strip.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 2)
         strip.addWidget(self.strip)
-        row = QHBoxLayout()
-        row.setContentsMargins(MARGIN_PX - 10, 0, MARGIN_PX, 0)
-        row.addWidget(self.tabs, 1)
-        row.addWidget(self.source_button, 0, Qt.AlignmentFlag.AlignVCenter)
+        tabs = QVBoxLayout()
+        tabs.setContentsMargins(MARGIN_PX - SIDE_PX, 0, MARGIN_PX - SIDE_PX, 0)
+        tabs.addWidget(self.tabs)
         board = QWidget()
         column = QVBoxLayout(board)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(strip)
-        column.addLayout(row)
+        column.addLayout(tabs)
         column.addWidget(Rule())
         column.addWidget(self._stack, 1)
         return board

@@ -38,7 +38,8 @@ class Count(QWidget):
 
 
 class Strip(QWidget):
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, action: QWidget) -> None:
+        """`action`: a button that stands behind all."""
         super().__init__()
         self._theme = theme
         self.total = Count(theme, self.tr("取り込み {n} 行"))
@@ -52,7 +53,7 @@ class Strip(QWidget):
         self.validation = Count(theme, self.tr("検証 {n}"))
         self.lock = Lock(theme)
         counts = (self.total, self.used, self.duplicates, self.flawed, self.undecided, self.rejected, self.unusable)
-        self._counts, self._split = Flow(*counts), Flow(self.train, self.validation, self.lock)
+        self._counts, self._split = Flow(*counts), Flow(self.train, self.validation, self.lock, action)
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(8)
