@@ -169,3 +169,19 @@ def test_upkeep_that_fails_is_told_and_one_that_was_cancelled_is_not(desktop, wi
     assert desktop.shown == []
     upkeep.failed.emit(AppError("kit_missing", path="/x"))
     assert desktop.shown == ["モデルの作業が途中で止まりました"]
+
+
+class Trained(QObject):
+    """A training of an hour."""
+
+    ended = Signal(object, object)
+    outcome, elapsed_s = "", 3600.0
+
+
+def test_a_training_that_has_ended_is_told_and_one_that_was_paused_is_not(window, desktop, alerted):
+    trainings = Trained()
+    desktop.notifier(window).follow_trainings(trainings)
+    for outcome in ("paused", "cancelled", "finished", "failed"):
+        trainings.outcome = outcome
+        trainings.ended.emit(None, None)
+    assert desktop.shown == ["学習が終わりました", "学習が途中で止まりました"]
