@@ -1,0 +1,86 @@
+"""分野別: loss before and after by what the kept-back rows are sorted by, as a plot and as a table."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from app.core.training.bootstrap import Interval
+from app.core.training.result_view import Categories
+from app.ui.language import joined
+from app.ui.theme import Theme
+from app.ui.training.result import words
+from app.ui.training.result.card import Card, Grid
+from app.ui.training.result.interval_plot import IntervalPlot, Mark
+from app.ui.widgets.buttons import Button
+from app.ui.widgets.flow import Flow
+from app.ui.widgets.labels import Label
+
+
+class CategoriesCard(Card):
+    """Hidden where there is nothing to tell apart."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.table_button = Button(theme, self.tr("表で見る"), "link")
+        self.table_button.setCheckable(True)
+        self.head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.plot = IntervalPlot(theme)
+        self.table = Grid()
+        self._legend = Flow(
+            _legend(Mark(theme, is_after=False), self.tr("学習前")),
+            _legend(Mark(theme, is_after=True), self.tr("学習後")),
+            Label(self.tr("横線は 95 % 区間。右端は差"), "caption", "text2"),
+        )
+        for widget in (self._legend, self.plot, self.table):
+            self.column.addWidget(widget)
+        self.table_button.toggled.connect(self._show_table)
+        self._show_table(False)
+        self.hide()
+
+    def show_categories(self, found: Categories) -> None:
+        self.setVisible(bool(found.rows))
+        self.title.setText(words.category_title(found))
+        self.plot.show_rows(found.rows)
+        told = (joined(words.category(row.name), words.signed(row.change.mean)) for row in found.rows)
+        self.plot.setAccessibleName(joined(self.title.text(), *told))
+        self.table.clear()
+        if found.rows:
+            self._fill(found)
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self, found: Categories) -> None:
+        names = ("", self.tr("件数"), self.tr("学習前"), self.tr("学習後"), self.tr("差"))
+        for column, name in enumerate(names):
+            self.table.put(Label(name, "caption", "muted"), column, is_number=column > 0)
+            self.table.grid.setColumnStretch(column, 1 if column == 0 else 0)
+        self.table.rule(len(names))
+        for row in found.rows:
+            self.table.put(Label(words.category(row.name), "caption", wraps=True), 0)
+            self.table.put(Label(f"{row.count:,}", "caption"), 1, is_number=True)
+            for column, one in enumerate((row.before, row.after), 2):
+                self.table.put(Label(_told(one), "caption"), column, is_number=True)
+            change = (
+                f"{words.signed(row.change.mean)}\n{words.signed(row.change.low)} 〜 {words.signed(row.change.high)}"
+            )
+            self.table.put(Label(change, "caption"), 4, is_number=True)
+            self.table.rule(len(names))
+
+    def _show_table(self, is_table: bool) -> None:
+        self.table_button.setText(self.tr("図で見る") if is_table else self.tr("表で見る"))
+        self.plot.setVisible(not is_table)
+        self._legend.setVisible(not is_table)
+        self.table.setVisible(is_table)
+
+
+def _told(found: Interval) -> str:
+    return f"{found.mean:.3f}\n{found.low:.3f} 〜 {found.high:.3f}"
+
+
+def _legend(mark: Mark, name: str) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 8, 0)
+    row.setSpacing(6)
+    row.addWidget(mark)
+    row.addWidget(Label(name, "caption", "text2"))
+    return holder
