@@ -253,7 +253,7 @@ class TrainingPage(Page):
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(None)
-        for action in self.content.step.actions if self.content is not None else ():
+        for action in self.content.step.header_actions if self.content is not None else ():
             self._actions_row.addWidget(action)
             action.show()
 

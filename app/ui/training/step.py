@@ -30,7 +30,7 @@ class Step(QWidget):
         raise NotImplementedError
 
     @property
-    def actions(self) -> Sequence[QWidget]:
+    def header_actions(self) -> Sequence[QWidget]:
         """For the page's header while this step is shown."""
         return ()
 

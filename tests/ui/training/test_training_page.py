@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ class PlainStep(Step):
         column.addWidget(QLabel(key))
 
     @property
-    def actions(self) -> tuple[QWidget, ...]:
+    def header_actions(self) -> Sequence[QWidget]:
         return (self.button,)
 
     def show_draft(self) -> None:
@@ -165,10 +165,10 @@ def test_the_header_has_the_actions_of_the_step_that_is_shown(scene: Scene) -> N
     scene.show()
     planning = scene.page.content
     assert isinstance(planning, Planning)
-    first = planning.step.actions[0]
+    first = planning.step.header_actions[0]
     assert first.isVisible()
     planning.show_step("goal")
-    assert planning.step.actions[0].isVisible()
+    assert planning.step.header_actions[0].isVisible()
     assert not first.isVisible()
 
 

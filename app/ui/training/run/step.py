@@ -60,7 +60,7 @@ class RunStep(Step):
         self._connect()
 
     @property
-    def actions(self) -> Sequence[Button]:  # type: ignore[override]
+    def header_actions(self) -> Sequence[Button]:
         return self._actions.buttons
 
     def show_draft(self) -> None:
