@@ -31,6 +31,7 @@ class ColumnsTab(QWidget):
         super().__init__()
         self._work = work
         self._shown: Origin | None = None
+        self._folder = ""  # of the rows that are shown
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
         self.aside = Label(role="caption", tone="text2", wraps=True)
@@ -60,8 +61,8 @@ class ColumnsTab(QWidget):
         if data is None:
             return
         self.name.setText(data.source)
-        if origin is not self._shown:
-            self._shown = origin
+        if data.folder != self._folder:
+            self._folder, self._shown = data.folder, origin
             self._show_origin(origin)
         self.standing.hide()
         if origin is not None:
