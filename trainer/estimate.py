@@ -204,7 +204,7 @@ class Disk:
 
     base: int
     checkpoints: int  # at most, one being written
-    adapter: int  # as PEFT has it, and as GGUF
+    adapter: int  # as PEFT has it, and as GGUF; and a copy of the one that is trained further
     logs: int
 
     @property
@@ -218,7 +218,7 @@ def disk(shape: Shape, spec: RunSpec) -> Disk:
     return Disk(
         base=0 if has_folder else 2 * shape.parameters,
         checkpoints=round((KEPT_CHECKPOINTS + 1) * lora * (4 + optimizer_bytes(spec))),
-        adapter=lora * 8,
+        adapter=lora * (12 if spec.adapter else 8),
         logs=_LOG_BYTES,
     )
 

@@ -39,6 +39,9 @@ FAILURES = {
     "preflight_blocked": ("codes",),  # findings that forbid to begin; they were told by `findings`
     "base_missing": ("path",),
     "base_unreadable": ("path", "reason"),
+    "adapter_unreadable": ("path", "reason"),  # the one that is to be trained further
+    "adapter_other_base": ("path", "base"),  # beside which it was trained
+    "adapter_changed": ("path",),  # it is not the one whose hash is in the spec
     "memory_short": ("needed_bytes", "available_bytes", "device"),  # above 92 % of what is free
     "out_of_memory": ("device", "micro_batch"),  # with the smallest micro batch, too
     "not_finite": ("step", "learning_rate"),  # the loss, again and again, after the rate was halved

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from trainer import adapter as adapters
 from trainer import checkpoints, events, wire
 from trainer import spec as specs
 from trainer.control import Control
@@ -30,12 +31,13 @@ from trainer.wire import EventWriter
 VARIABLE = "KOTAE_TRAINER"
 STEPS = 12
 EVALUATED_EVERY = 4
+RANK, ALPHA = 16, 32
 TURN = 3  # the step after which it begins to misbehave
 SILENT_S = 60.0  # nobody waits longer for it
 
 _FACTS: dict[str, Any] = {
-    "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x", "line": 3,
-    "reason": "no text",
+    "base": "/models/x.gguf", "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x",
+    "line": 3, "reason": "no text",
     "codes": ["no_end"], "needed_bytes": 9_000_000_000, "available_bytes": 8_000_000_000, "device": "cuda",
     "micro_batch": 1, "step": TURN, "learning_rate": 2e-4,
 }  # fmt: skip
@@ -85,8 +87,8 @@ class Fake:
         for name in ("loading", "reading", "checking", "probing"):
             self._tell(Phase(name))
         effective = dataclasses.replace(
-            self.spec, precision="f32", device="cpu", rank=16, alpha=32, learning_rate=2e-4, micro_batch=1,
-            accumulation=8, max_steps=self.total, context_tokens=512,
+            self.spec, precision="f32", device="cpu", rank=self.spec.rank or RANK, alpha=self.spec.alpha or ALPHA,
+            learning_rate=2e-4, micro_batch=1, accumulation=8, max_steps=self.total, context_tokens=512,
         )  # fmt: skip
         made = json.dumps(specs.to_json(effective), ensure_ascii=False, indent=1)
         (self.folder / "effective.json").write_text(made, encoding="utf-8")
@@ -142,8 +144,12 @@ class Fake:
         self._tell(Phase("exporting"))
         adapter = self.folder / "adapter"
         adapter.mkdir(exist_ok=True)
-        record = {"base_sha256": self.spec.base_sha256, "name": self.spec.name}
-        (adapter / "kotae.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+        record = {"base_sha256": self.spec.base_sha256, "base": self.spec.base, "name": self.spec.name}
+        config = {"r": self.spec.rank or RANK, "lora_alpha": self.spec.alpha or ALPHA}
+        (adapter / adapters.RECORD).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+        (adapter / adapters.CONFIG).write_text(json.dumps(config), encoding="utf-8")
+        (adapter / adapters.WEIGHTS).write_bytes(bytes(100))
+        adapters.write_rows(adapter, self._known_rows())
         gguf = self.folder / "adapter.gguf"
         gguf.write_bytes(b"GGUF\x03\x00\x00\x00" + bytes(16))
         self._write_holdout()
@@ -154,6 +160,13 @@ class Fake:
             events.Finished(reason, step, best, base_loss, loss, str(adapter), str(gguf), seconds, 812.5, 1_900_000_000)
         )
         return 0
+
+    def _known_rows(self) -> set[str]:
+        known = set(adapters.known_rows(Path(self.spec.adapter))) if self.spec.adapter else set()
+        for file in (self.spec.train, self.spec.validation):
+            lines = Path(file).read_text("utf-8").splitlines() if Path(file).is_file() else []
+            known |= {adapters.row_id(json.loads(line)["messages"]) for line in lines if '"messages"' in line}
+        return known
 
     def _write_holdout(self) -> None:
         """With the numbers of letters in place of tokens; more rows to learn from make a smaller loss."""

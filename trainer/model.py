@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
-from trainer import estimate, loss
+from trainer import adapter, estimate, loss
 from trainer.convert import hf_folder
 from trainer.convert.failure import JobError
 from trainer.failure import RunError
@@ -67,10 +69,11 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def load(spec: RunSpec, base: Base) -> Any:
-    """The PEFT model, its LoRA matrices in float32 and everything else frozen as it was loaded.
+    """The PEFT model, its LoRA matrices in float32 and everything else frozen as it was loaded. The matrices are new,
+    and change nothing yet, or those of the adapter that is trained further.
 
     No `prepare_model_for_kbit_training`: it turns embeddings and head into float32, 2 GiB more for Llama 3 (peft#3265).
-    Raises RunError("base_unreadable").
+    Raises RunError("base_unreadable" | "adapter_unreadable").
     """
     device = str(spec.device)
     dtype = _DTYPES[str(spec.compute)]
@@ -108,8 +111,24 @@ def load(spec: RunSpec, base: Base) -> Any:
         task_type="CAUSAL_LM",
     )
     adapted = get_peft_model(model, lora)
+    if spec.adapter:
+        _go_on_from(Path(spec.adapter), adapted)
     adapted.base_model.model.config.use_cache = False
     return adapted
+
+
+def _go_on_from(folder: Path, adapted: Any) -> None:
+    """Raises RunError("adapter_unreadable") for matrices that are not those of this base and rank."""
+    path = str(folder)
+    try:
+        weights = load_file(folder / adapter.WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise RunError("adapter_unreadable", path=path, reason=str(error)[:300]) from error
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    differing = own.keys() ^ weights.keys() or {name for name in own if own[name].shape != weights[name].shape}
+    if differing:
+        raise RunError("adapter_unreadable", path=path, reason=f"{len(differing)} matrices, as {min(differing)}")
+    set_peft_model_state_dict(adapted, weights)
 
 
 def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer import estimate, template
+from trainer import adapter, estimate, template
 from trainer.convert import hf_folder, pre_tokenizer
 from trainer.data import Conversation, Encoding
 from trainer.events import Finding, Findings, Preview, PreviewToken
@@ -41,6 +41,7 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "validation_empty": ("block", ()),  # while it is to choose the best checkpoint
     "validation_shared": ("warn", ("file", "lines", "count")),  # rows that are trained, too
     "holdout_shared": ("block", ("file", "lines", "count")),  # rows that are trained or choose the checkpoint
+    "holdout_known": ("block", ("file", "lines", "count")),  # rows that the adapter which is trained further knows
     "data_unfrozen": ("note", ("files",)),  # whose hash the spec does not hold
     # Of what is trained.
     "end_unknown": ("block", ("text",)),  # the form's end is no token of this base
@@ -160,6 +161,9 @@ def _of_rows(material: Material, rows: "Rows", encodings: Mapping[str, Encoding]
     yield from _at_lines("validation_shared", spec.validation, _shared(rows.validation, rows.train))
     looked_at = [*rows.train, *rows.validation]
     yield from _at_lines("holdout_shared", spec.holdout, _shared(rows.holdout, looked_at))
+    known = adapter.known_rows(Path(spec.adapter)) if spec.adapter else frozenset()
+    lines = [row.line for row in rows.holdout if known and adapter.row_id(row.messages) in known]
+    yield from _at_lines("holdout_known", spec.holdout, lines)
     files = {name: getattr(spec, name) for name in ("train", "validation", "holdout")}
     unfrozen = [Path(path).name for name, path in files.items() if path and not spec.hashes.get(name)]
     if unfrozen:

@@ -5,30 +5,36 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainer import data, disk, evaluation, spec
+from trainer import adapter, data, disk, evaluation, spec
 from trainer import form as forms
 from trainer.data import Conversation
 from trainer.events import Phase
 from trainer.journal import Journal
 from trainer.material import Material
 
+if TYPE_CHECKING:
+    from trainer.run import Rows
+
 ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
-RECORD = "kotae.json"  # in the adapter's folder: what PEFT's files do not say
 VERSION = 1
 CHATS = 20
 
 
-def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Path:
-    """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base."""
+def save_adapter(model: Any, material: Material, rows: "Rows", folder: Path, step: int) -> Path:
+    """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base, and
+    with the ids of the rows that it knows."""
     target, part = folder / ADAPTER, folder / f"{ADAPTER}.part"
     effective = spec.to_json(material.spec)
+    base = Path(material.spec.base)
     record = {
         "version": VERSION,
         "name": material.spec.name,
         "base": material.spec.base,
         "base_sha256": material.spec.base_sha256,
+        "base_mark": adapter.mark_of(base) if base.is_dir() else "",
+        "went_on_from": material.spec.hashes.get("adapter", ""),
         "form": effective["form"],
         "spec_sha256": hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest(),
         "step": step,
@@ -37,14 +43,21 @@ def save_adapter(model: Any, material: Material, folder: Path, step: int) -> Pat
     with disk.writing(folder, part):
         model.save_pretrained(part, save_embedding_layers=False)
         (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
-        (part / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+        (part / adapter.RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+        adapter.write_rows(part, _known_rows(material, rows))
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
     return target
 
 
+def _known_rows(material: Material, rows: "Rows") -> set[str]:
+    before = adapter.known_rows(Path(material.spec.adapter)) if material.spec.adapter else frozenset()
+    return {*before, *(adapter.row_id(row.messages) for row in (*rows.train, *rows.validation))}
+
+
 def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], folder: Path, journal: Journal) -> None:
-    """Token ids, and what base and adapter make of them in the precision that was trained in.
+    """Token ids, and what base and adapter make of them in the precision that was trained in. The base is the one
+    without any adapter, also where an earlier one was trained further.
 
     The gate asks every GGUF form for the likelihood of these very ids, and tokenizes the chats for itself.
     """

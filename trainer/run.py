@@ -16,6 +16,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from trainer import (
+    adapter,
     awake,
     checkpoints,
     conversion,
@@ -121,6 +122,7 @@ def prepare(asked: RunSpec, journal: Journal, previews: int = preflight.PREVIEWS
 
     `previews`: so many examples are told token by token.
     """
+    asked = adapter.decided(asked)
     base = model.look_at(_base_folder(asked, journal))
     journal.send(Phase("reading"))
     tokens = tokenizing.load(base.folder)
@@ -214,7 +216,9 @@ def _checked(
     preflight.report(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on frozen, so that a resumed run notices other files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
-    material = material.with_spec(hashes={name: data.digest(path) for name, path in files.items()})
+    frozen = {name: data.digest(path) for name, path in files.items()}
+    frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
+    material = material.with_spec(hashes=frozen)
     return Prepared(base, rows, material, probe.compute(material, base, journal))
 
 
@@ -294,13 +298,13 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
     losses = going.evaluations()
     best = _best(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
-    adapter = result.save_adapter(adapted, material, folder, best.step)
+    saved = result.save_adapter(adapted, material, prepared.rows, folder, best.step)
     if prepared.rows.holdout:
         result.write_holdout(adapted, material, prepared.rows.holdout, folder, journal)
     gguf = ""
     if material.spec.converter:
         gguf = str(folder / result.GGUF)
-        conversion.adapter_gguf(adapter, prepared.base.folder, Path(gguf), material.spec.converter, journal)
+        conversion.adapter_gguf(saved, prepared.base.folder, Path(gguf), material.spec.converter, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = going.so_far()
     return Finished(
@@ -309,7 +313,7 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
         best_step=best.step,
         base_loss=losses.get(0),
         best_loss=losses.get(best.step),
-        adapter=str(adapter),
+        adapter=str(saved),
         gguf=gguf,
         seconds=round(so_far["trained_s"], 1),
         tokens_per_s=round(so_far["trained_tokens"] / max(so_far["trained_s"], 1e-9), 1),
@@ -368,7 +372,8 @@ def _settled(asked: RunSpec, folder: Path) -> RunSpec:
         settled = spec.read(folder / EFFECTIVE)
     except (OSError, spec.SpecError):  # not there yet, or damaged: what it said is decided again
         return asked
-    return dataclasses.replace(settled, converter=asked.converter, bases=asked.bases)
+    places = {name: getattr(asked, name) for name in ("converter", "bases", "adapter", *FILES)}
+    return dataclasses.replace(settled, **places)
 
 
 def is_first_process() -> bool:

@@ -45,7 +45,8 @@ class RunSpec:
     holdout: str = ""  # rows for the gate afterwards; neither trained on nor looked at; "": none
     version: int = VERSION
     name: str = ""  # for people
-    hashes: dict[str, str] = field(default_factory=dict)  # "train", "validation", "holdout" -> sha256 as frozen
+    adapter: str = ""  # a folder as an earlier run leaves it, to be trained further; its rank and alpha stay; "": none
+    hashes: dict[str, str] = field(default_factory=dict)  # train, validation, holdout, adapter -> sha256 as frozen
     bases: str = ""  # the folder where a GGUF base is kept as a folder, by its hash; "": the run's folder
     base_sha256: str = ""  # of the GGUF that answers will be given with; recorded in the adapter
     form: Form | None = None  # None: taken from the base's own chat template
@@ -118,7 +119,7 @@ def read(path: Path) -> RunSpec:
         raise SpecError("file", path.name, "a JSON object")
     spec = from_json(data)
     parent = path.absolute().parent
-    places = ("folder", "base", "train", "validation", "holdout", "bases", "converter")
+    places = ("folder", "base", "train", "validation", "holdout", "adapter", "bases", "converter")
     absolute: dict[str, Any] = {name: str(parent / getattr(spec, name)) for name in places if getattr(spec, name)}
     return dataclasses.replace(spec, **absolute)
 
@@ -141,7 +142,7 @@ def _form(data: Any) -> Form:
 # ------------------------------------------------------------------- checks
 
 _PATHS = ("folder", "base", "train", "validation")
-_TEXTS = ("holdout", "name", "bases", "base_sha256", "converter")  # may be empty
+_TEXTS = ("holdout", "name", "adapter", "bases", "base_sha256", "converter")  # may be empty
 _CHOICES = {
     "preset": PRESETS,
     "precision": PRECISIONS,

@@ -19,7 +19,7 @@ from app.core.training_environment import TrainingEnvironment
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.test_folder_for_converter import write_safetensors
-from trainer import preflight
+from trainer import adapter, preflight
 from trainer.events import Finding
 
 Json = dict[str, Any]
@@ -99,6 +99,12 @@ class Kitchen:
         write_safetensors(folder / "model.safetensors", tensors)
         return folder
 
+    def adapter_that_knows(self, messages: list[dict[str, str]]) -> str:
+        folder = self.folder / "adapter"
+        folder.mkdir()
+        adapter.write_rows(folder, [adapter.row_id(messages)])
+        return str(folder)
+
     def base_with_template(self, template: str) -> Path:
         folder = self.changed_base()
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
@@ -147,6 +153,11 @@ def cases(kitchen: Kitchen) -> Iterator[tuple[str, Json, Json | None]]:
         kitchen.request(spec={"hashes": {}}),
         {"files": ["train.jsonl", "validation.jsonl", "holdout.jsonl"]},
     )
+    known = kitchen.adapter_that_knows(chat("続きの問い", "答え"))
+    shared = [chat("新しい問い", "答え"), chat("続きの問い", "答え")]
+    yield "holdout_known", kitchen.request(spec={"adapter": known}, holdout=shared), {
+        "file": "holdout.jsonl", "lines": [2], "count": 1,
+    }  # fmt: skip
     yield "end_unknown", kitchen.request(spec=form(end="<end_of_turn>")), {"text": "<end_of_turn>"}
     yield "end_not_stopping", kitchen.request(spec=form(end="<|end_header_id|>")), {"text": "<|end_header_id|>"}
     yield "end_masked", kitchen.request(damage="end", **third), LINES

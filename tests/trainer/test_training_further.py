@@ -1,0 +1,147 @@
+"""A finished run's adapter that is trained further on other rows: it begins where that one ended, and is held against
+the base without any."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.core.training_environment import TrainingEnvironment
+from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import (
+    RunServer,
+    adapter_difference,
+    curve,
+    row,
+    tiny_base,  # noqa: F401  (a fixture)
+    write_rows,
+    write_spec,
+)
+from trainer import adapter
+from trainer.events import Effective, Event, Failed, Finished, Forecast, Paused
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork")
+
+
+class Ended(NamedTuple):
+    told: dict[str, list[Event]]
+    root: Path
+
+    def failure(self, name: str) -> Failed:
+        last = self.told[name][-1]
+        assert isinstance(last, Failed)
+        return last
+
+
+@pytest.fixture(scope="module")
+def ended(
+    environment: TrainingEnvironment,  # noqa: F811
+    tiny_base: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Ended:
+    root = tmp_path_factory.mktemp("further")
+    told: dict[str, list[Event]] = {}
+    rows = write_rows(root / "rows")
+    others = root / "other train.jsonl"
+    lines = (json.dumps(row(number), ensure_ascii=False) + "\n" for number in range(100, 112))
+    others.write_text("".join(lines), encoding="utf-8")
+    more = rows | {"train": str(others)}
+    with RunServer(environment.python, root) as server:
+
+        def run(name: str, *flags: str, base: Path = tiny_base, fault: str = "", **changes: Any) -> None:
+            options: dict[str, Any] = {"commands_told": ["pause"], "within": "step", "at": 2} if fault else {}
+            options["fault"] = fault
+            told[name] = server.run(write_spec(root / name, base, **more | changes), *flags, **options)
+
+        run("first", train=rows["train"], epochs=1.0)
+        further: dict[str, Any] = {"adapter": str(root / "first/adapter"), "rank": None, "alpha": None, "epochs": 1.0}
+        run("second", **further)
+        run("paused", fault="asked", **further)
+        told["gone on"] = server.run(root / "paused.json", "--resume")
+        run("other rank", **further | {"rank": 5})
+        run("changed", **further | {"hashes": {"adapter": "0" * 64}})
+        run("missing", **further | {"adapter": str(root / "none")})
+        run("known", **further | {"holdout": rows["train"]})
+        shutil.copytree(tiny_base, root / "base again")
+        run("moved", base=root / "base again", **further)
+        config = json.loads((root / "base again/config.json").read_bytes())
+        shutil.copytree(root / "base again", root / "other base")
+        (root / "other base/config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.5}), encoding="utf-8")
+        run("other base", base=root / "other base", **further)
+        shutil.copytree(root / "first/adapter", root / "cut")
+        weights = root / "cut" / adapter.WEIGHTS
+        weights.write_bytes(weights.read_bytes()[:-8])
+        run("cut", **further | {"adapter": str(root / "cut")})
+        server.start(write_spec(root / "planned", tiny_base, **more | further), "--plan")
+        server.wait()
+        told["planned"] = server.told()
+        server.start(write_spec(root / "planned anew", tiny_base, **more), "--plan")
+        server.wait()
+        told["planned anew"] = server.told()
+    return Ended(told, root)
+
+
+def test_it_begins_where_the_adapter_is(ended: Ended) -> None:
+    first, second = (ended.told[name][-1] for name in ("first", "second"))
+    assert isinstance(first, Finished)
+    assert isinstance(second, Finished)
+    assert second.base_loss == pytest.approx(first.best_loss, rel=1e-5)
+    assert second.base_loss != pytest.approx(first.base_loss, rel=1e-3)
+    assert adapter_difference(ended.root / "second", ended.root / "first") > 0.01
+
+
+def test_the_gate_holds_it_against_the_base_without_any_adapter(ended: Ended) -> None:
+    first, second = (json.loads((ended.root / name / "holdout.json").read_bytes()) for name in ("first", "second"))
+    for before, after in zip(first["examples"], second["examples"], strict=True):
+        assert after["base_nll"] == pytest.approx(before["base_nll"], rel=1e-6)
+        assert after["adapter_nll"] != pytest.approx(after["base_nll"], rel=1e-3)
+
+
+def test_what_it_went_on_from_is_written_down(ended: Ended) -> None:
+    before, after = (adapter.read(ended.root / name / "adapter") for name in ("first", "second"))
+    assert (after.rank, after.alpha) == (before.rank, before.alpha) == (4, 8)
+    settled = json.loads((ended.root / "second/effective.json").read_bytes())
+    assert (settled["adapter"], settled["hashes"]["adapter"]) == (str(before.folder), before.sha256)
+    record = json.loads((after.folder / adapter.RECORD).read_bytes())
+    assert record["went_on_from"] == before.sha256
+    known, earlier = adapter.known_rows(after.folder), adapter.known_rows(before.folder)
+    assert (len(earlier), len(known)) == (28, 28 + 12)
+    assert earlier < known
+
+
+def test_it_pauses_and_goes_on_as_one_that_nobody_has_touched(ended: Ended) -> None:
+    assert isinstance(ended.told["paused"][-1], Paused)
+    assert curve([*ended.told["paused"], *ended.told["gone on"]]) == curve(ended.told["second"])
+    assert adapter_difference(ended.root / "paused", ended.root / "second") == 0.0
+
+
+def test_a_plan_counts_it(ended: Ended) -> None:
+    plain, further = ended.told["planned anew"], ended.told["planned"]
+    (effective,) = (event for event in further if isinstance(event, Effective))
+    assert (effective.spec["rank"], effective.spec["alpha"]) == (4, 8)
+    (less,), (more,) = ([event for event in told if isinstance(event, Forecast)] for told in (plain, further))
+    assert more.disk_bytes > less.disk_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "fact"),
+    [
+        ("other rank", "spec_invalid", ("expected", "4")),
+        ("changed", "adapter_changed", None),
+        ("missing", "adapter_unreadable", ("reason", "adapter_config.json: No such file or directory")),
+        ("other base", "adapter_other_base", None),
+        ("known", "preflight_blocked", ("codes", ["holdout_known"])),
+        ("cut", "adapter_unreadable", None),
+    ],
+)
+def test_what_does_not_go_on_says_why(ended: Ended, name: str, code: str, fact: tuple[str, Any] | None) -> None:
+    failed = ended.failure(name)
+    assert failed.code == code
+    assert fact is None or failed.facts[fact[0]] == fact[1]
+
+
+def test_the_same_base_in_another_place_is_the_same(ended: Ended) -> None:
+    assert isinstance(ended.told["moved"][-1], Finished)
