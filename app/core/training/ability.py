@@ -23,6 +23,7 @@ DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA -> the oldest driver (release note
 BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere computes in bfloat16, Volta has units for matrices
 TOKENS, ROWS = 1024, 1000  # of an example; of the data
 CONVERTED_BYTES = 6  # of memory, a weight: a GGUF base in 32 bits, and what is written of it in 16
+MENDABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # by the user, here and now
 _MAKERS = ("AMD", "Intel")  # whose cards no driver names to us
 
 
@@ -57,9 +58,17 @@ class Ability:
 
     @property
     def verdict(self) -> Remark:
-        if not self.size or self.card is None:
-            return Remark("no_cuda")
-        return Remark("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
+        """What can be trained; where something can be done about it that nothing can, that."""
+        if self.size and self.card is not None:
+            return Remark("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
+        return next((remark for remark in self.remarks if remark.code in MENDABLE), Remark("no_cuda"))
+
+    @property
+    def notes(self) -> tuple[Remark, ...]:
+        """All that goes along with the verdict."""
+        verdict = self.verdict
+        others = tuple(remark for remark in self.remarks if remark != verdict)
+        return (*others, Remark("no_cuda", is_grave=False)) if verdict.code in MENDABLE else others
 
     def has(self, code: str) -> bool:
         return any(remark.code == code for remark in self.remarks)
