@@ -102,7 +102,8 @@ class Desk:
         """Shown, by a click."""
         if self.step.tabs.key != key:
             self.click(self.step.tabs.buttons[key])
-        found: QWidget = self.step._stack.currentWidget()
+        found = self.step._stack.currentWidget()
+        assert found is not None
         return found
 
     @property

@@ -113,8 +113,8 @@ def test_rows_with_flaws_are_mended_kept_and_left_out_by_the_keyboard(desk: Desk
     tab = desk.problems
     tab.focus_first()
     assert [tab.kinds.itemText(place) for place in range(tab.kinds.count())] == [
-        "問題のある行すべて（4）", "まだ決めていない行（3）", "JSON の断片が残っている（1）",
-        "回答が文の途中で終わっている（1）", "質問も回答も同じ行がある（1）", "電話番号らしい（1）", "直せない行（1）",
+        "問題のある行すべて（4）", "まだ決めていない行（3）", "JSON の断片（1）",
+        "途中で終わる回答（1）", "重複（1）", "電話番号らしい（1）", "直せない行（1）",
     ]  # fmt: skip
     assert tab.editor.wrong == ["電話番号らしい（「03-1234-5678」）"]
     QTest.keyClick(tab.view, Qt.Key.Key_A)  # kept; the next one is shown

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.core.datasets import shapes
 from app.core.datasets.columns import FIELDS, NONE, ColumnMapping
@@ -17,7 +18,8 @@ from app.ui.widgets.labels import Label
 
 NEEDED = ("question", "answer")
 SHOWN_CHARACTERS = 400  # of a text in the preview
-NAME_PX, BOX_PX = 88, 200
+NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
+UNBOUND = 16_777_215  # Qt's own for no limit
 
 
 class ColumnForm(QWidget):
@@ -32,6 +34,7 @@ class ColumnForm(QWidget):
         self._samples: Sequence[Record] = ()
         self.boxes: dict[str, QComboBox] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
+        self._beside: list[QBoxLayout] = []  # each field with what it is
         self.obstacle = Label(tone="warning", wraps=True)
         self.preview_title = Label(tone="text2", wraps=True)
         self.preview = Preview(theme)
@@ -72,7 +75,7 @@ class ColumnForm(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)
-        grid.setColumnStretch(2, 1)
+        grid.setColumnStretch(1, 1)
         for line, field in enumerate(FIELDS):
             name, box = Label(words.field_name(field)), QComboBox()
             about = Label(words.field_about(field), "caption", "muted", wraps=True)
@@ -81,12 +84,17 @@ class ColumnForm(QWidget):
             box.setAccessibleDescription(words.field_about(field))
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(6)
-            box.setMinimumWidth(self._theme.px(BOX_PX))
             box.currentIndexChanged.connect(self._on_chosen)
             self.boxes[field] = box
             self._rows[field] = (name, box, about)
-            for place, widget in enumerate((name, box, about)):
-                grid.addWidget(widget, line, place, Qt.AlignmentFlag.AlignVCenter)
+            beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+            beside.setSpacing(4)
+            beside.addWidget(box)
+            beside.addWidget(about, 1)
+            self._beside.append(beside)
+            name.setMinimumHeight(self._theme.metric("button_height"))
+            grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addLayout(beside, line, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
@@ -94,6 +102,17 @@ class ColumnForm(QWidget):
         column.addWidget(self.obstacle)
         column.addWidget(self.preview_title)
         column.addWidget(self.preview)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What a field is goes below it, where there is no room beside it."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
+        directions = QBoxLayout.Direction
+        for beside, box in zip(self._beside, self.boxes.values(), strict=True):
+            beside.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+            beside.setSpacing(self._theme.px(12 if is_wide else 2))
+            box.setMinimumWidth(self._theme.px(BOX_PX) if is_wide else 0)
+            box.setMaximumWidth(self._theme.px(BOX_PX) if is_wide else UNBOUND)
 
     def _on_chosen(self) -> None:
         self._refresh()

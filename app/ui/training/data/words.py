@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
 
-from app.core.datasets import check_file, overview
+from app.core.datasets import check_file, overview, quality
 from app.core.datasets.curation import Item
 from app.core.datasets.lengths import Lengths
 from app.core.datasets.overview import OPEN, UNUSABLE
@@ -59,12 +59,22 @@ def field_about(field: str) -> str:
 
 
 def kind(found: str) -> str:
-    """Of rows with something wrong; "": all of them."""
+    """Of rows with something wrong, as short as it can be; "": all of them."""
     if found == "":
         return translate("TrainingData", "問題のある行すべて")
     if found == OPEN:
         return translate("TrainingData", "まだ決めていない行")
-    return translate("TrainingData", "直せない行") if found == UNUSABLE else flaw(found)
+    if found == UNUSABLE:
+        return translate("TrainingData", "直せない行")
+    likeness = {
+        "same_row": translate("TrainingData", "重複"),
+        "repeated_question": translate("TrainingData", "同じ質問に別の回答"),
+        "near_duplicate": translate("TrainingData", "ほとんど同じ行"),
+    }
+    if found in likeness:
+        return likeness[found]
+    name = phrase(f"split_flag_{found}") if found in quality.CODES else phrase(f"data_found_{found}")
+    return name[:1].upper() + name[1:]
 
 
 def flaw(code: str) -> str:
