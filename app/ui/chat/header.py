@@ -156,13 +156,18 @@ class ChatHeader(Header):
     def _fill_models(self, menu: QMenu) -> None:
         menu.clear()
         for model in self._models:
-            size = f"{model.size_bytes / 1e9:.1f} GB" if model.size_bytes >= 1e8 else f"{model.size_bytes / 1e6:.0f} MB"
-            action = menu.addAction(literal(joined(model.name, size)))
+            action = menu.addAction(literal(joined(model.name, self._about(model))))
             action.setCheckable(True)
             action.setChecked(model.id == self._model_id)
             action.triggered.connect(lambda _=False, model_id=model.id: self.model_chosen.emit(model_id))
         menu.addSeparator()
         menu.addAction(self.tr("モデルを追加…"), self.models_requested.emit)
+
+    def _about(self, model: LocalModel) -> str:
+        if model.tuned is not None:
+            base = self.tr("元のモデル：{name}").format(name=_shortened(model.tuned.base_name))
+            return noted(self.tr("学習済み"), base)
+        return f"{model.size_bytes / 1e9:.1f} GB" if model.size_bytes >= 1e8 else f"{model.size_bytes / 1e6:.0f} MB"
 
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()

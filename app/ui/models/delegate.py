@@ -67,6 +67,8 @@ class ModelDelegate(QStyledItemDelegate):
             right = rows.draw_badge(painter, theme, right, top, words.fit_word(entry.usual), tone, icon) - 6
         if entry.is_used:
             right = rows.draw_badge(painter, theme, right, top, self.tr("使用中"), "accent") - 6
+        if entry.is_tuned:
+            right = rows.draw_badge(painter, theme, right, top, self.tr("学習済み"), "accent", "graduation-cap") - 6
         return right
 
     def _facts(self, entry: Entry) -> str:
@@ -82,6 +84,8 @@ def _sentence(entry: Entry) -> str:
     if entry.usual is not None and entry.usual.verdict == "insufficient":
         way = words.other_way(entry.usual)
         return way or words.reason(entry.usual)
+    if entry.model is not None and entry.model.tuned is not None:
+        return words.trained_on(entry.model.tuned)
     if entry.card is not None:
         return entry.card.summary
     return entry.model.path if entry.model else ""

@@ -49,6 +49,7 @@ class ModelDetail(QFrame):
     starter_requested = Signal()
     folder_requested = Signal()
     remove_requested = Signal()
+    rollback_requested = Signal()  # the base is to answer again
     licence_requested = Signal()
     download_requested = Signal(object, object)  # ModelCard, ModelFile
     file_changed = Signal()  # another form of the model was chosen
@@ -70,8 +71,10 @@ class ModelDetail(QFrame):
             self._chosen = entry.quantization
         self._entry = entry
         self._title.setText(entry.title)
-        self._summary.setText(card.summary if card else "")
-        self._summary.setVisible(card is not None)
+        tuned = model.tuned if model is not None else None
+        summary = words.trained_on(tuned) if tuned is not None else card.summary if card else ""
+        self._summary.setText(summary)
+        self._summary.setVisible(bool(summary))
         self._facts.set_facts(self._described(model, card))
         self._show_files(entry)
         self._show_fit()
@@ -171,6 +174,7 @@ class ModelDetail(QFrame):
         )
         self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
         self.remove_button = Button(self._theme, self.tr("一覧から外す…"), "danger")
+        self.rollback_button = Button(self._theme, self.tr("元のモデルに戻す"), icon="undo-2")
         self.offline = Banner(self._theme, can_close=False)
         self.download = DownloadRow(self._theme)
         self._reason = Label(tone="text2", wraps=True)
@@ -182,7 +186,7 @@ class ModelDetail(QFrame):
         column.addWidget(self.download)
         column.addWidget(self.offline)
         column.addWidget(self._reason)
-        first = (self.use_button, self.starter_button, self.download_button)
+        first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
         self._actions = Flow(*first, self.verify_button, self.folder_button, self.remove_button)
         column.addWidget(self._actions)
         return foot
@@ -196,15 +200,19 @@ class ModelDetail(QFrame):
         self.offline.action_requested.connect(self._on_offline_action)
         self.folder_button.clicked.connect(self.folder_requested)
         self.remove_button.clicked.connect(self.remove_requested)
+        self.rollback_button.clicked.connect(self.rollback_requested)
         self.licence_button.clicked.connect(self.licence_requested)
         self.back_button.clicked.connect(self.back_requested)
 
     def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
+        tuned = model.tuned if model is not None else None
         predicted = self._entry.usual.predicted if self._entry and self._entry.usual else None
         return [
             (self.tr("使用条件"), card.licence if card else self.tr("配布元で確かめてください")),
             (self.tr("お願い"), card.licence_notice if card else ""),
-            (self.tr("学習の土台"), card.base_model if card and card.kind == "chat" else ""),
+            (self.tr("学習"), tuned.run_name if tuned else ""),
+            (self.tr("アダプター"), model.adapter if model else ""),
+            (self.tr("学習の土台"), card.base_model if card and card.kind == "chat" and not tuned else ""),
             (self.tr("元のモデル"), card.base_model if card and card.kind != "chat" else ""),
             (self.tr("大きさ"), words.gigabytes(model.size_bytes) if model else ""),
             (self.tr("形式"), joined(model.architecture, model.quantization) if model else ""),
@@ -231,7 +239,7 @@ class ModelDetail(QFrame):
         return text if is_sure else noted(text, self.tr("未確認"))
 
     def _show_files(self, entry: Entry) -> None:
-        files = entry.card.files if entry.card else ()
+        files = entry.card.files if entry.card and not entry.is_tuned else ()
         self._files_title.setVisible(len(files) > 0)
         self.files.setVisible(len(files) > 0)
         if files:
@@ -288,13 +296,16 @@ class ModelDetail(QFrame):
         self.download.setVisible(entry.download is not None and not self.back_button.isHidden())
         if entry.download is not None:
             self.download.show_download(entry.download)
-        self.verify_button.setVisible(is_local)
+        self.rollback_button.setVisible(entry.is_used and entry.is_tuned)
+        # Base and adapter are held against their hashes before each answer.
+        self.verify_button.setVisible(is_local and not entry.has_adapter)
+        self.remove_button.setText(self.tr("一覧から外す") if entry.is_tuned else self.tr("一覧から外す…"))
         self.folder_button.setVisible(is_local)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
         self.starter_button.setEnabled(not self._around.is_busy)
         self._show_reason(entry, can_add=can_add, can_download=file is not None)
-        buttons = (self.use_button, self.starter_button, self.download_button, self.verify_button)
+        buttons = (self.use_button, self.starter_button, self.download_button, self.remove_button)
         self._actions.setVisible(any(not button.isHidden() for button in buttons))
         self._show_foot()
 
@@ -342,7 +353,7 @@ class ModelDetail(QFrame):
     def _file_to_download(self) -> ModelFile | None:
         """The chosen form, where it can be downloaded and is not here."""
         card = self._entry.card if self._entry else None
-        file = card.file_of(self._chosen) if card else None
+        file = card.file_of(self._chosen) if card and not (self._entry and self._entry.is_tuned) else None
         if file is None or not file.repository:
             return None
         entry = self._entry

@@ -41,6 +41,15 @@ class Entry:
         return self.judged.get(self.quantization)
 
     @property
+    def is_tuned(self) -> bool:
+        return self.model is not None and self.model.tuned is not None
+
+    @property
+    def has_adapter(self) -> bool:
+        """Of its own, on the file of its base."""
+        return self.model is not None and bool(self.model.adapter)
+
+    @property
     def is_for_search(self) -> bool:
         if self.model is not None:
             return local_models.is_for_search(self.model)
@@ -54,6 +63,7 @@ class Entry:
             said += [card.id, card.summary, card.licence, card.size_label, card.base_model]
         if model is not None:
             said += [model.path, model.architecture, model.quantization]
+            said += [model.tuned.base_name, model.tuned.run_name] if model.tuned is not None else []
         text = "\n".join(said).casefold()
         return all(word in text for word in words.casefold().split())
 

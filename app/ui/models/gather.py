@@ -22,7 +22,7 @@ def entries(
     library: ModelLibrary, chosen: str | None, found: Findings, downloads: Sequence[Download]
 ) -> tuple[list[Entry], list[Entry]]:
     """What is here, and the cards of what is not. A download stands at its card, or at the model of that card."""
-    local = library.models()
+    local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
     coming: dict[str, Download] = {}
     for item in downloads:
@@ -33,9 +33,9 @@ def entries(
         judged = dict(found.cards.get(card.id, {})) if card else {}
         if model.path in found.models:
             judged[model.quantization] = found.models[model.path]
-        own = coming.pop(card.id, None) if card else None
+        own = coming.pop(card.id, None) if card and model.tuned is None else None
         here.append(Entry(names[model.id], model, card, model.id == used, judged, model.quantization, own))
-    cards_here = {model.card_id for model in local}
+    cards_here = {model.card_id for model in local if model.tuned is None}
     cards = []
     for card in catalogue.load().cards:
         if card.id not in cards_here:

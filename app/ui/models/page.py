@@ -203,6 +203,7 @@ class ModelsPage(Page):
         self.detail.starter_requested.connect(self.add_starter)
         self.detail.folder_requested.connect(self._on_folder_requested)
         self.detail.remove_requested.connect(self._on_remove_requested)
+        self.detail.rollback_requested.connect(self._on_rollback_requested)
         self.detail.licence_requested.connect(self._on_licence_requested)
         self.detail.back_requested.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.care.choose_import)
@@ -217,6 +218,7 @@ class ModelsPage(Page):
         self.banner.action_requested.connect(self.choose_file)
         self.using.used.connect(self.ask_requested)
         self.using.failed.connect(self.importing.explain)
+        self.using.undo_offered.connect(self._desk.undo_offered)  # which the window offers
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
@@ -369,8 +371,15 @@ class ModelsPage(Page):
 
     def _on_remove_requested(self) -> None:
         entry = self._entry
-        if entry is not None and entry.model is not None:
+        if entry is not None and entry.model is not None and entry.is_tuned:
+            self.using.remove(entry.model)  # with an undo, and without a question
+        elif entry is not None and entry.model is not None:
             self.removal_dialog(entry.model).open()
+
+    def _on_rollback_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.model is not None:
+            self.using.back_to_base(entry.model)
 
     def removal_dialog(self, model: LocalModel) -> Dialog:
         dialog = questions.removal_dialog(self._theme, model, self)

@@ -3,7 +3,8 @@
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from app.core import local_models
+from app.core import local_models, tuned_models
+from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.services import background
 from app.services.library import ModelLibrary
@@ -16,6 +17,7 @@ from app.ui.theme import Theme
 class Using(QObject):
     used = Signal()
     failed = Signal(object)  # AppError: the file could not be read
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
     def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, parent: QWidget) -> None:
         super().__init__(parent)
@@ -29,6 +31,31 @@ class Using(QObject):
         """Whether it asks stands in the file's header."""
         self.model = model
         background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self.failed.emit)
+
+    def back_to_base(self, model: LocalModel) -> None:
+        """The model that this one was trained on answers again."""
+        try:
+            base = self._library.base_of(model)
+        except AppError as error:
+            self.failed.emit(error)
+            return
+        self._preferences.change(model_id=base.id)
+        done = self.tr("質問に使うモデルを {name} に戻しました。").format(name=base.name)
+        self.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
+
+    def remove(self, model: LocalModel) -> None:
+        """A tuned one, off the list; its base answers in its place."""
+        is_used = self._preferences.value.model_id == model.id
+        if is_used and (base := tuned_models.base_of(model, self._library.listed())) is not None:
+            self._preferences.change(model_id=base.id)
+        self._library.remove(model.id)
+
+        def put_back() -> None:
+            self._library.put_back(model)
+            if is_used:
+                self._preferences.change(model_id=model.id)
+
+        self.undo_offered.emit(self.tr("{name} を一覧から外しました。").format(name=model.name), put_back)
 
     def consent_dialog(self) -> Dialog:
         dialog = questions.consent_dialog(self._theme, self._parent)

@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app.core.catalogue import ModelCard
 from app.core.fit import MemoryEstimate
-from app.core.records import LocalModel
+from app.core.records import LocalModel, Tuned
 from app.core.speed import Speed
 from app.core.verify_log import LastVerified
 from app.core.wording import current_language, describe_error, size
@@ -111,6 +111,13 @@ def other_way(judged: Judged) -> str:
         short=_gb(judged.fit.judgement.short_bytes)
     )
     return _sentences(short, ways)
+
+
+def trained_on(tuned: Tuned) -> str:
+    """The base of a tuned model and, where it is not as it was trained, the strength."""
+    base = translate("Models", "元のモデル：{name}").format(name=tuned.base_name)
+    strength = translate("Models", "強さ {n}").format(n=f"{tuned.strength:g}")
+    return base if tuned.strength == 1 else joined(base, strength)
 
 
 def quality(quantization: str) -> str:
