@@ -17,11 +17,10 @@ from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from app.core import backups, catalogue, children, models_folder, offline, paths, program_log, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
-from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
-from app.services import background
+from app.services import background, training
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.documents import Documents
@@ -35,10 +34,12 @@ from app.services.preload import Preload
 from app.services.presets import Presets
 from app.services.single_instance import SingleInstance
 from app.services.training_setup import TrainingSetup
+from app.services.trainings import Trainings
 from app.services.transfer import Transfer
 from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language
 from app.ui.chat.page import ChatPage
+from app.ui.first_run.greeting import greet, start_with_trial
 from app.ui.main_window import MainWindow
 from app.ui.models.build_desk import BuildDesk
 from app.ui.models.download_desk import DownloadDesk
@@ -47,6 +48,7 @@ from app.ui.notifications import Notifier
 from app.ui.pages import Services
 from app.ui.secrecy import Secrecy
 from app.ui.theme import Theme, unstyled
+from app.ui.training.closing import Closing
 from app.ui.transfer.desk import TransferDesk
 
 BACKUP_AFTER_MS = 10_000
@@ -74,6 +76,7 @@ class Parts:
     embedding: Embedding
     build_desk: BuildDesk
     training_setup: TrainingSetup
+    trainings: Trainings
     conversations: Conversations
     presets: Presets
     session: ChatSession
@@ -95,6 +98,7 @@ class Parts:
         self.downloads.discard_cancelled()
         self.downloads.close()  # what runs is paused; the next start offers to go on
         self.build_desk.cancel()  # what is finished of it is kept
+        self.trainings.close()  # what is trained is saved; the page offers to go on
         self.training_setup.close()  # what was fetched for it is kept
         self.documents.close()  # what waits is read after the next start
         self.embedding.close()
@@ -179,9 +183,13 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         preferences, children.training_setup(), where.data, where.logs, downloads.proxy, page
     )
     build_desk = BuildDesk(lambda: _builds(where, library), lambda: upkeep.models_folder, training_setup, page)
+    trainings = Trainings(
+        engine, lambda: training.locate(where.data), where.bases, (children.quantizer, children.scorer), page,
+        lambda: session.is_busy,
+    )  # fmt: skip
     services = Services(
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
-        training_setup, documents, embedding,
+        training_setup, trainings, documents, embedding,
     )  # fmt: skip
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
@@ -189,22 +197,13 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     documents.not_opened.connect(window.show_problem)
     engine.died.connect(_note_death)
     embedding.follow(documents, library, engine)
-    page.documents_requested.connect(lambda: window.show_page("documents"))
-    page.models_requested.connect(lambda: window.show_page("models"))
-    page.import_requested.connect(lambda: window.models_page().choose_file())
-    page.starter_requested.connect(lambda: _start_with_trial(window, library))
-    page.presets_requested.connect(window.show_presets)
-    page.answering_requested.connect(window.show_answering)
-    page.header.batch_requested.connect(lambda: window.show_page("batch"))
-    page.text_changed.connect(preload.begin)
-    page.log_requested.connect(lambda: desktop.open_folder(where.logs))
-    window.found_message_chosen.connect(page.show_found)
-    window.list_actions.brought_back.connect(page.show_again)
-    window.first_run_requested.connect(lambda: _greet(window, page, library, preferences, download_desk, where))
+    _connect_page(page, window, services, preload)
     notifier = Notifier(window)
     notifier.follow(session, library)
     notifier.follow_models(downloads, upkeep)
     notifier.follow_training(training_setup)
+    notifier.follow_trainings(trainings)
+    Closing(window, trainings, notifier)
     window.pages.work_ended.connect(notifier.finished)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     secrecy = Secrecy(theme, where.exports_log)
@@ -212,8 +211,27 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
-        training_setup, conversations, presets, session, window, desk, secrecy, offers,
+        training_setup, trainings, conversations, presets, session, window, desk, secrecy, offers,
     )  # fmt: skip
+
+
+def _connect_page(page: ChatPage, window: MainWindow, services: Services, preload: Preload) -> None:
+    """What the page 質問 asks of the window, and the other way round."""
+    page.documents_requested.connect(lambda: window.show_page("documents"))
+    page.models_requested.connect(lambda: window.show_page("models"))
+    page.import_requested.connect(lambda: window.models_page().choose_file())
+    for asking in (page, window.pages):
+        asking.starter_requested.connect(lambda: start_with_trial(window, services.library))
+    page.presets_requested.connect(window.show_presets)
+    page.answering_requested.connect(window.show_answering)
+    page.header.batch_requested.connect(lambda: window.show_page("batch"))
+    page.text_changed.connect(preload.begin)
+    page.log_requested.connect(lambda: desktop.open_folder(services.paths.logs))
+    window.found_message_chosen.connect(page.show_found)
+    window.list_actions.brought_back.connect(page.show_again)
+    window.first_run_requested.connect(
+        lambda: greet(window, page, services.library, services.preferences, services.download_desk, services.paths)
+    )
 
 
 def _builds(where: Paths, library: ModelLibrary) -> "Builds":
@@ -261,47 +279,6 @@ def _on_state_changed(state: Qt.ApplicationState, parts: Parts) -> None:
         parts.library.refresh()
         parts.conversations.refresh()
         parts.documents.look_again()
-
-
-def _greet(
-    window: MainWindow,
-    page: ChatPage,
-    library: ModelLibrary,
-    preferences: Preferences,
-    download_desk: DownloadDesk,
-    where: Paths,
-) -> None:
-    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
-    from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
-
-    dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
-    dialog.kit_requested.connect(lambda: window.models_page().care.choose_import())
-    dialog.example_chosen.connect(page.offer_question)
-    dialog.example_chosen.connect(window.show_questions)
-    dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
-    dialog.open()
-
-
-def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Preferences) -> None:
-    """A model that is still being added goes on, and is seen on its page."""
-    preferences.change(first_run_done=True)
-    if library.is_working:
-        window.pages.models().importing.take_over()
-
-
-def _start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Adds the trial model where its progress and licence show, then returns to the question if it could be added."""
-
-    def end(outcome: LocalModel | AppError) -> None:
-        library.imported.disconnect(end)
-        library.failed.disconnect(end)
-        if isinstance(outcome, LocalModel):
-            window.show_questions()
-
-    if not library.is_working:
-        library.imported.connect(end)
-        library.failed.connect(end)
-    window.models_page().add_starter()
 
 
 def _open_store(where: Paths, theme: Theme) -> Store | None:

@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
 
 from app.core.errors import AppError
 from app.core.training import runs
 from app.services.engine import EngineClient
-from app.services.gate import GateCommands, GateProgress, GateRun
 from app.services.training import Trainer, TrainingRun
 from trainer.events import Cancelled, Paused
+
+if TYPE_CHECKING:
+    from app.services.gate import GateProgress, GateRun  # numpy, which most starts never need
 
 Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # of quantizing and of scoring (GateCommands)
 
@@ -203,7 +206,7 @@ class Trainings(QObject):
 
     def _judge(self, folder: Path, trainer: Trainer) -> None:
         """Raises AppError as `GateRun.start`."""
-        gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+        gate = self._gate = self._gate_run(trainer)
         gate.progressed.connect(self._on_judging)
         gate.finished.connect(lambda _gate: self._end(None, "finished"))
         gate.cancelled.connect(lambda: self._end(None, "paused"))
@@ -212,14 +215,19 @@ class Trainings(QObject):
 
     def _make(self, folder: Path, form: str, trainer: Trainer) -> None:
         """Raises AppError as `GateRun.start`."""
-        gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+        gate = self._gate = self._gate_run(trainer)
         gate.progressed.connect(self.making)
         gate.finished.connect(lambda _nothing: self._end(None, "finished"))
         gate.cancelled.connect(lambda: self._end(None, "paused"))
         gate.failed.connect(lambda error: self._end(error, "failed"))
         gate.start(folder, self._bases, form=form)
 
-    def _on_judging(self, progress: GateProgress) -> None:
+    def _gate_run(self, trainer: Trainer) -> "GateRun":
+        from app.services.gate import GateCommands, GateRun
+
+        return GateRun(GateCommands(trainer.environment, *self._scorers), self)
+
+    def _on_judging(self, progress: "GateProgress") -> None:
         self.progress = progress
         self.judging.emit(progress)
 

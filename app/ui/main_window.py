@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, settings, bin, search or batch."""
+        """`key`: ask, documents, models, training, settings, bin, search or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
@@ -166,6 +166,7 @@ class MainWindow(QMainWindow):
             ("ask", "message-circle-question-mark", self.tr("質問")),
             ("documents", "library-big", self.tr("資料")),
             ("models", "box", self.tr("モデル")),
+            ("training", "graduation-cap", self.tr("学習")),
             ("settings", "settings", self.tr("設定")),
         )
 
@@ -206,6 +207,7 @@ class MainWindow(QMainWindow):
         pages.first_run_requested.connect(self.first_run_requested)
         pages.problem_occurred.connect(self.show_problem)
         pages.settings_requested.connect(self.show_settings)
+        pages.page_requested.connect(self._on_page_chosen)
 
     def _add_shortcuts(self) -> None:
         keys: list[tuple[str, Callable[[], object]]] = [

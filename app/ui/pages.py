@@ -20,6 +20,7 @@ from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.services.training_setup import TrainingSetup
+from app.services.trainings import Trainings
 from app.services.upkeep import ModelUpkeep
 from app.ui.bin_page import BinPage
 from app.ui.models.download_desk import DownloadDesk
@@ -52,6 +53,7 @@ class Services:
     download_desk: DownloadDesk
     build_desk: "BuildDesk"
     training_setup: TrainingSetup
+    trainings: Trainings
     documents: Documents
     embedding: Embedding
 
@@ -72,6 +74,8 @@ class Pages(QObject):
     first_run_requested = Signal()
     problem_occurred = Signal(object)  # AppError
     work_ended = Signal(str, float)  # which kind of work, in words, and the seconds it took
+    page_requested = Signal(str)  # a key
+    starter_requested = Signal()  # the trial model is to be added
     settings_requested = Signal(str)  # models | network | training: a section of the settings
 
     def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
@@ -84,6 +88,7 @@ class Pages(QObject):
         self._makers: dict[str, Callable[[], Page]] = {
             "documents": self._make_documents,
             "models": self._make_models,
+            "training": self._make_training,
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
@@ -91,7 +96,7 @@ class Pages(QObject):
         }
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, settings, bin, search or batch."""
+        """`key`: ask, documents, models, training, settings, bin, search or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -144,6 +149,19 @@ class Pages(QObject):
         )
         page.ask_requested.connect(self.ask_requested)
         page.settings_requested.connect(self.settings_requested)
+        return page
+
+    def _make_training(self) -> Page:
+        from app.ui.training.page import TrainingPage
+        from app.ui.training.tools import make_steps
+
+        steps, means = make_steps(self._theme, self._services, self)
+        steps.documents_requested.connect(lambda: self.page_requested.emit("documents"))
+        steps.models_requested.connect(lambda: self.page_requested.emit("models"))
+        steps.ask_requested.connect(self.ask_requested)
+        steps.starter_requested.connect(self.starter_requested)
+        page = TrainingPage(self._theme, means, self._services.trainings, steps)
+        page.undo_offered.connect(self.undo_offered)
         return page
 
     def _make_settings(self) -> Page:

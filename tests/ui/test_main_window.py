@@ -59,8 +59,8 @@ def test_a_start_loads_nothing_large_that_only_some_starts_need() -> None:
 def test_the_window_shows_the_pages_that_exist(open_window):
     window = open_window().window
     buttons = window.sidebar.nav.findChildren(QAbstractButton)
-    assert [button.text() for button in buttons] == ["質問", "資料", "モデル", "設定"]
-    keys = {"Ctrl+2": "documents", "Ctrl+3": "models", "Ctrl+4": "settings", "Ctrl+1": "ask"}
+    assert [button.text() for button in buttons] == ["質問", "資料", "モデル", "学習", "設定"]
+    keys = {"Ctrl+2": "documents", "Ctrl+3": "models", "Ctrl+4": "training", "Ctrl+5": "settings", "Ctrl+1": "ask"}
     for key, page in keys.items():
         press(window, key)
         assert window.current_page == page

@@ -26,7 +26,7 @@ from app.ui.training.entry_list import EntryList, EntryRole, EntryView, key_of
 from app.ui.training.nothing import Nothing
 from app.ui.training.planning import Planning
 from app.ui.training.running import Running
-from app.ui.training.step import Step
+from app.ui.training.steps import Steps
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import MARGIN, Header
@@ -40,20 +40,16 @@ STACK_BELOW_PX = 760
 REFRESH_MS = 300  # what a run tells comes many times a second
 SEARCH_FROM = 8  # trainings
 
-PlanMaker = Callable[[str, TrainingDraft], Step]  # of one of PLANNED
-RunMaker = Callable[[str, Path], Step]  # of run and result
-
 
 class TrainingPage(Page):
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(self, theme: Theme, means: Means, trainings: Trainings, plan: PlanMaker, run: RunMaker) -> None:
-        """`plan`, `run`: build a step when it is first shown."""
+    def __init__(self, theme: Theme, means: Means, trainings: Trainings, steps: Steps) -> None:
         super().__init__()
         self._theme = theme
         self._means = means
         self._trainings = trainings
-        self._plan, self._run = plan, run
+        self._steps = steps
         self._shown = Overview()
         self.content: Planning | Running | None = None
         self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS)
@@ -89,7 +85,7 @@ class TrainingPage(Page):
 
     def show_run(self, folder: Path, step: str = "") -> None:
         """`step`: run | result; "": where it is."""
-        makers = {key: functools.partial(self._run, key) for key in STEPS if key not in PLANNED}
+        makers = {key: functools.partial(self._steps.run, key) for key in STEPS if key not in PLANNED}
         running = Running(self._theme, self._trainings, folder, makers)
         self._put(running)
         running.show_step(step or ("result" if running.has_result else "run"))
@@ -196,6 +192,9 @@ class TrainingPage(Page):
         desk.draft_named.connect(self._name_draft)
         desk.failed.connect(self.say)
         desk.undo_offered.connect(self.undo_offered)
+        self._steps.undo_offered.connect(self.undo_offered)
+        self._steps.failed.connect(self.say)
+        self._steps.step_requested.connect(lambda key: self.content.show_step(key) if self.content else None)
         trainings.started.connect(self.refresh)
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_told)
@@ -218,7 +217,7 @@ class TrainingPage(Page):
             self.show_run(Path(draft.run))
             return
         work = TrainingDraft(draft, self._means)
-        makers = {key: functools.partial(self._plan, key) for key in PLANNED}
+        makers = {key: functools.partial(self._steps.plan, key) for key in PLANNED}
         planning = Planning(self._theme, work, makers)
         self._put(planning)
         work.changed.connect(self._on_draft_changed)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QObject, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
@@ -25,6 +25,7 @@ from app.ui.training.page import TrainingPage
 from app.ui.training.planning import Planning
 from app.ui.training.running import Running
 from app.ui.training.step import Deed, Step
+from app.ui.training.steps import Steps
 from trainer import events, spec
 
 
@@ -56,6 +57,18 @@ class PlainStep(Step):
         self.done.append(key)
 
 
+class PlainSteps(Steps):
+    def __init__(self, offers: Callable[[], Deed | None]) -> None:
+        QObject.__init__(self)
+        self._offers = offers
+
+    def plan(self, key: str, work: TrainingDraft) -> Step:
+        return PlainStep(key, self._offers if key == "data" else lambda: None)
+
+    def run(self, key: str, folder: Path) -> Step:
+        return PlainStep(key)
+
+
 class Scene:
     def __init__(self, where: Paths, theme: Theme, qtbot: QtBot) -> None:
         self.where, self.qtbot = where, qtbot
@@ -64,14 +77,11 @@ class Scene:
         self.engine = EngineClient(["false"], where.logs / "engine.log")
         trainings = Trainings(self.engine, lambda: locate(where.data), where.bases, (lambda _job: [], lambda _job: []))
         means = Means(where, lambda: (), lambda: None)
-        self.page = TrainingPage(theme, means, trainings, self._plan, lambda key, _folder: PlainStep(key))
+        self.page = TrainingPage(theme, means, trainings, PlainSteps(lambda: self.offered))
         self.trainings = trainings
         self.page.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
         qtbot.addWidget(self.page)
         self.page.resize(1100, 700)
-
-    def _plan(self, key: str, _work: TrainingDraft) -> Step:
-        return PlainStep(key, lambda: self.offered if key == "data" else None)
 
     def show(self) -> None:
         self.page.show()

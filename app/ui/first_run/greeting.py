@@ -1,0 +1,51 @@
+"""The first run's greeting, and the trial model that is added with one click."""
+
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.services.library import ModelLibrary
+from app.services.preferences import Preferences
+from app.ui.chat.page import ChatPage
+from app.ui.main_window import MainWindow
+from app.ui.models.download_desk import DownloadDesk
+
+
+def greet(
+    window: MainWindow,
+    page: ChatPage,
+    library: ModelLibrary,
+    preferences: Preferences,
+    download_desk: DownloadDesk,
+    where: Paths,
+) -> None:
+    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
+    from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
+
+    dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
+    dialog.kit_requested.connect(lambda: window.models_page().care.choose_import())
+    dialog.example_chosen.connect(page.offer_question)
+    dialog.example_chosen.connect(window.show_questions)
+    dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
+    dialog.open()
+
+
+def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Preferences) -> None:
+    """A model that is still being added goes on, and is seen on its page."""
+    preferences.change(first_run_done=True)
+    if library.is_working:
+        window.pages.models().importing.take_over()
+
+
+def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
+    """Adds the trial model where its progress and licence show, then returns to the question if it could be added."""
+
+    def end(outcome: LocalModel | AppError) -> None:
+        library.imported.disconnect(end)
+        library.failed.disconnect(end)
+        if isinstance(outcome, LocalModel):
+            window.show_questions()
+
+    if not library.is_working:
+        library.imported.connect(end)
+        library.failed.connect(end)
+    window.models_page().add_starter()
