@@ -22,6 +22,7 @@ from app.core.training.holdout import Example
 
 Level = Literal["passed", "check", "reject"]
 Kind = Literal["worse", "same", "better"]
+Flaw = Literal["", "empty", "looping", "limit"]
 OTHER = ""  # the category of all that are too few to be told apart
 LENGTHS = ("short", "middle", "long")
 _MOST_CATEGORIES = 8
@@ -276,10 +277,7 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[Pair, ...]:
 
 def kind_of(row: AnswerRow) -> Kind:
     """By how likely the kept-back answer has become; one that is cut off, empty or goes in circles is no better."""
-    is_broken, was_broken = (
-        ended_by == "limit" or not text.strip() or scores.is_looping(text)
-        for text, ended_by in ((row.tuned, row.tuned_ended_by), (row.base, row.base_ended_by))
-    )
+    is_broken, was_broken = flaw_of(row.tuned, row.tuned_ended_by), flaw_of(row.base, row.base_ended_by)
     if is_broken and not was_broken:
         return "worse"
     if row.change_nats is None or abs(row.change_nats) <= gates.EQUAL_NATS:
@@ -287,6 +285,13 @@ def kind_of(row: AnswerRow) -> Kind:
     if row.change_nats > 0:
         return "worse"
     return "same" if is_broken else "better"
+
+
+def flaw_of(text: str, ended_by: str) -> Flaw:
+    """Of an answer, by which it is none."""
+    if not text.strip():
+        return "empty"
+    return "looping" if scores.is_looping(text) else "limit" if ended_by == "limit" else ""
 
 
 # -------------------------------------------------------------------------- forms

@@ -52,6 +52,8 @@ class Grid(QWidget):
         side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter if is_number else Qt.AlignmentFlag(0)
         if isinstance(widget, QLabel) and widget.wordWrap():
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        elif isinstance(widget, QLabel) and is_number:
+            widget.setAlignment(side)
         self.grid.addWidget(widget, self._row, column, 1, span, side)
         widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
 

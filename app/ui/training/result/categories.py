@@ -1,5 +1,7 @@
 """分野別: loss before and after by what the kept-back rows are sorted by, as a plot and as a table."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -58,7 +60,7 @@ class CategoriesCard(Card):
             self.table.put(Label(words.category(row.name), "caption", wraps=True), 0)
             self.table.put(Label(f"{row.count:,}", "caption"), 1, is_number=True)
             for column, one in enumerate((row.before, row.after), 2):
-                self.table.put(Label(_told(one), "caption"), column, is_number=True)
+                self.table.put(Label(_told(one, _plain), "caption"), column, is_number=True)
             change = (
                 f"{words.signed(row.change.mean)}\n{words.signed(row.change.low)} 〜 {words.signed(row.change.high)}"
             )
@@ -72,8 +74,12 @@ class CategoriesCard(Card):
         self.table.setVisible(is_table)
 
 
-def _told(found: Interval) -> str:
-    return f"{found.mean:.3f}\n{found.low:.3f} 〜 {found.high:.3f}"
+def _told(found: Interval, number: Callable[[float], str]) -> str:
+    return f"{number(found.mean)}\n{words.between(number(found.low), number(found.high))}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def _legend(mark: Mark, name: str) -> QWidget:

@@ -122,7 +122,7 @@ class FormsCard(Card):
         self.buttons = {}
         self.grid.clear()
         if self._is_wide:
-            names = (self.tr("形"), self.tr("大きさ"), self.tr("tok/s"), self.tr("損失の増加"), "")
+            names = (self.tr("形"), self.tr("大きさ"), "tok/s", self.tr("損失の増加"), "")
             for column, name in enumerate(names):
                 self.grid.put(Label(name, "caption", "muted"), column, is_number=0 < column < COLUMNS - 1)
             self.grid.rule(COLUMNS)
@@ -149,7 +149,7 @@ class FormsCard(Card):
             if badge:
                 self.grid.put(badge, 1)
             self.grid.next_row()
-            names = (self.tr("{v}"), self.tr("{v} tok/s"), self.tr("損失 {v}"))
+            names = ("{v}", "{v} tok/s", self.tr("損失 {v}"))
             told = joined(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
             self.grid.put(Label(told if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
         self.grid.rule(COLUMNS if self._is_wide else 2)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.core.training import result_view
 from app.core.training.result_view import Pair
 from app.ui.language import joined
 from app.ui.theme import Theme
@@ -32,7 +33,13 @@ class PairsCard(Card):
         self._first = 0
         self.counts = Label(role="caption", tone="text2", wraps=True)
         self.about = Label(
-            self.tr("良し悪しは、お手本の回答の出やすさ（損失）の変化で分けています。"), "caption", "muted", wraps=True
+            self.tr(
+                "良し悪しは、お手本の回答の出やすさ（損失）の変化で分けています。"
+                "途中で切れた回答や繰り返しは、良くなったとは数えません。"
+            ),
+            "caption",
+            "muted",
+            wraps=True,
         )
         self.sides = QButtonGroup(self)
         self.buttons: dict[str, Button] = {}
@@ -108,24 +115,31 @@ class _PairView(QWidget):
     def __init__(self, theme: Theme, pair: Pair, side: str, *, is_whole: bool) -> None:
         super().__init__()
         row = pair.row
-        change = words.signed(row.change_nats) if row.change_nats is not None else ""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(Label(row.question, strong=True, wraps=True))
-        column.addWidget(Badge(theme, *words.KINDS[pair.kind], joined(words.change_kind(pair.kind), change)))
+        column.addWidget(Badge(theme, *words.KINDS[pair.kind], joined(words.change_kind(pair.kind), _why(pair))))
         self.answers = SideBySide(theme)
-        for view, name, text, ended_by in (
-            (self.answers.base, self.tr("学習前"), row.base, row.base_ended_by),
-            (self.answers.tuned, self.tr("学習後"), row.tuned, row.tuned_ended_by),
+        for view, name, text, flaw in (
+            (self.answers.base, self.tr("学習前"), row.base, result_view.flaw_of(row.base, row.base_ended_by)),
+            (self.answers.tuned, self.tr("学習後"), row.tuned, result_view.flaw_of(row.tuned, row.tuned_ended_by)),
         ):
-            view.head.setText(joined(name, self.tr("途中で打ち切り") if ended_by == "limit" else ""))
+            view.head.setText(joined(name, words.flaw(flaw)))
             view.text.setText(_shown(text.strip() or self.tr("（空）"), is_whole=is_whole))
         self.answers.show_only(side)
         column.addWidget(self.answers)
         if row.reference:
             told = self.tr("お手本：{text}").format(text=_shown(row.reference, is_whole=is_whole))
             column.addWidget(Label(told, "caption", "text2", wraps=True))
+
+
+def _why(pair: Pair) -> str:
+    """What tells that it got worse or better: a flaw where the loss says something else."""
+    change, flaw = pair.row.change_nats, result_view.flaw_of(pair.row.tuned, pair.row.tuned_ended_by)
+    if flaw and pair.kind != "better" and (change is None or change <= 0):
+        return words.flaw(flaw)
+    return translate("Result", "損失 {v}").format(v=words.signed(change)) if change is not None else ""
 
 
 def _texts(pair: Pair) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class ResultStep(Step):
         self._connect()
 
     @property
-    def actions(self) -> Sequence[QWidget]:  # type: ignore[override]
+    def header_actions(self) -> Sequence[QWidget]:
         return (self.rollback_button,) if self._form_in_use() else ()
 
     def show_draft(self) -> None:
@@ -94,7 +94,7 @@ class ResultStep(Step):
 
     def _build(self) -> None:
         self._columns.setSpacing(GAP_PX)
-        for parts in ((self.gate_table, self.forms), (self.categories, self.pairs, self.trying)):
+        for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
             column = QVBoxLayout()
             column.setSpacing(GAP_PX)
             for part in parts:

@@ -25,6 +25,7 @@ class TryingCard(Card):
     def __init__(self, theme: Theme, trial: AdapterTrial) -> None:
         super().__init__("")
         self.title.setText(self.tr("自分の質問で比べる"))
+        self._theme = theme
         self._trial = trial
         self._strength = 1.0  # that the answers are of
         self._why_not = ""
@@ -37,7 +38,6 @@ class TryingCard(Card):
         self.slider.setRange(0, round(MOST_STRENGTH * STEPS))
         self.slider.setPageStep(5)
         self.slider.setValue(STEPS)
-        self.slider.setFixedWidth(theme.px(SLIDER_PX))
         self.slider.setAccessibleName(self.tr("強さ"))
         self.value = Label()
         self.compare_button = Button(theme, self.tr("比べる"))
@@ -47,8 +47,9 @@ class TryingCard(Card):
         self.banner = Banner(theme)
         self.answers = SideBySide(theme)
         self._views: dict[str, Answer] = {"base": self.answers.base, "tuned": self.answers.tuned}
-        self._build(theme)
+        self._build()
         self._connect(theme)
+        self._resize()
         self.answers.hide()
         self._show_strength()
         self._settle()
@@ -70,7 +71,7 @@ class TryingCard(Card):
 
     # ------------------------------------------------------------------- private
 
-    def _build(self, theme: Theme) -> None:
+    def _build(self) -> None:
         strength = QWidget()
         row = QHBoxLayout(strength)
         row.setContentsMargins(0, 0, 0, 0)
@@ -79,7 +80,6 @@ class TryingCard(Card):
         label.setBuddy(self.slider)
         for widget in (label, self.slider, self.value):
             row.addWidget(widget)
-        self.value.setMinimumWidth(theme.px(28))
         strength.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         controls = Flow(strength, self.compare_button, self.stop_button)
         for part in (self.about, self.question, controls, self.hint, self.reason, self.banner, self.answers):
@@ -88,7 +88,6 @@ class TryingCard(Card):
     def _connect(self, theme: Theme) -> None:
         trial = self._trial
         self.question.returnPressed.connect(self._compare)
-        self.question.textChanged.connect(self._settle)
         self.slider.valueChanged.connect(self._show_strength)
         self.compare_button.clicked.connect(self._compare)
         self.stop_button.clicked.connect(trial.stop)
@@ -98,11 +97,19 @@ class TryingCard(Card):
         trial.finished.connect(self._on_finished)
         trial.failed.connect(self._on_failed)
         trial.stopped.connect(self._on_stopped)
-        theme.changed.connect(lambda: self.slider.setFixedWidth(theme.px(SLIDER_PX)))
+        theme.changed.connect(self._resize)
+
+    def _resize(self) -> None:
+        """The slider is as high as the buttons beside it, so that all stand on one line."""
+        self.slider.setFixedSize(self._theme.px(SLIDER_PX), self._theme.metric("button_height"))
+        self.value.setMinimumWidth(self._theme.px(28))
 
     def _compare(self) -> None:
         question = self.question.text().strip()
-        if not question or self._trial.is_running or self._why_not:
+        if self._trial.is_running or self._why_not:
+            return
+        if not question:
+            self.question.setFocus()
             return
         self.banner.hide()
         self._strength = self.strength
@@ -156,12 +163,11 @@ class TryingCard(Card):
                 view.head.setText(joined(self._name(side), self.tr("ここで停止しました")))
         self._settle()
 
-    def _settle(self, *_: object) -> None:
+    def _settle(self) -> None:
         is_running = self._trial.is_running
         self.compare_button.setVisible(not is_running)
         self.stop_button.setVisible(is_running)
-        why_not = self._why_not or ("" if self.question.text().strip() else self.tr("質問を入力してください。"))
-        self.compare_button.setEnabled(not why_not)
-        self.compare_button.setAccessibleDescription(why_not)
+        self.compare_button.setEnabled(not self._why_not)
+        self.compare_button.setAccessibleDescription(self._why_not)
         self.reason.setText(f"▲ {self._why_not}" if self._why_not else "")
         self.reason.setVisible(bool(self._why_not))

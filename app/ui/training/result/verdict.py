@@ -34,6 +34,7 @@ class Verdict(QFrame):
         self.reasons = Label(wraps=True)
         self.detail = Label(role="caption", tone="text2", wraps=True)
         self.warning = Label(role="caption", tone="text2", wraps=True)
+        self.why_not = Label(role="caption", tone="warning", wraps=True)
         self.use_button = Button(theme, self.tr("質問で使う"), "primary")
         self.judge_button = Button(theme, self.tr("評価する"))
         self.report_button = Button(theme, self.tr("報告書"), "", "file-text")
@@ -63,6 +64,8 @@ class Verdict(QFrame):
     def show_use(self, *, can_use: bool, why_not: str) -> None:
         self.use_button.setEnabled(can_use)
         self.use_button.setAccessibleDescription(why_not)
+        self.why_not.setText(f"▲ {why_not}" if why_not else "")
+        self.why_not.setVisible(bool(why_not))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -83,7 +86,7 @@ class Verdict(QFrame):
         row.addWidget(self.word)
         told = QVBoxLayout()
         told.setSpacing(4)
-        for label in (self.sentence, self.reasons, self.detail, self.warning):
+        for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             told.addWidget(label)
         self._content.setContentsMargins(20, 14, 16, 14)
@@ -102,6 +105,7 @@ class Verdict(QFrame):
         policy = QSizePolicy(side, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self._buttons.setSizePolicy(policy)
+        self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
 
     def _show_gate(self, gate: Gate) -> None:
         icon, tone = words.LEVELS[_LOOKS[gate.verdict]]

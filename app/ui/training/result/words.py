@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from app.core import wording
 from app.core.training.bootstrap import Interval
 from app.core.training.gate import BASE_ADAPTER
-from app.core.training.result_view import LENGTHS, OTHER, Categories, Condition, Kind
+from app.core.training.result_view import LENGTHS, OTHER, Categories, Condition, Flaw, Kind
 from app.ui.language import noted
 
 translate = QCoreApplication.translate
@@ -32,6 +32,10 @@ def signed(value: float) -> str:
 def interval(change: Interval) -> str:
     low, high = signed(change.low), signed(change.high)
     return translate("Result", "差 {d}、95\u00a0% 区間 {lo} 〜 {hi}").format(d=signed(change.mean), lo=low, hi=high)
+
+
+def between(low: str, high: str) -> str:
+    return translate("Result", "{lo} 〜 {hi}").format(lo=low, hi=high)
 
 
 def percent(share: float) -> str:
@@ -74,10 +78,20 @@ def change_kind(kind: Kind) -> str:
     }[kind]
 
 
+def flaw(kind: Flaw) -> str:
+    """Of an answer."""
+    return {
+        "": "",
+        "limit": translate("Result", "途中で打ち切り"),
+        "empty": translate("Result", "回答なし"),
+        "looping": translate("Result", "同じ文の繰り返し"),
+    }[kind]
+
+
 def category_title(found: Categories) -> str:
     return {
         "category": translate("Result", "分野別の損失（小さいほど良い）"),
-        "group": translate("Result", "group 別の損失（小さいほど良い）"),
+        "group": translate("Result", "グループ別の損失（小さいほど良い）"),
         "length": translate("Result", "回答の長さ別の損失（小さいほど良い）"),
     }.get(found.by, "")
 
