@@ -75,6 +75,7 @@ class TrainingPage(Page):
         self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
         self.entries.set_overview(self._shown.search(self.search.text()))
         self._choose()
+        self._lay_out()
 
     def open(self, kind: str, id: str) -> None:
         """`kind`: draft | run."""
@@ -135,7 +136,6 @@ class TrainingPage(Page):
 
     def _build_side(self) -> QWidget:
         self._side = QWidget()
-        set_surface(self._side, "side")
         self.new_button = Button(self._theme, self.tr("新しい学習"), icon="plus", compact=True)
         self.search = SearchField(self._theme, self.tr("名前やメモで探す"))
         self.list = EntryView(self._theme, self.entries)
@@ -299,7 +299,7 @@ class TrainingPage(Page):
     def _lay_out(self) -> None:
         is_narrow = self.width() < self._theme.px(STACK_BELOW_PX)
         self._side.setFixedWidth(self._theme.px(SIDE_PX))
-        self._side.setVisible(not is_narrow or self.content is None)
+        self._side.setVisible(bool(self._shown.entries) and (not is_narrow or self.content is None))
         self.list_button.setVisible(is_narrow and self.content is not None)
 
     # --------------------------------------------------------------------- slots
