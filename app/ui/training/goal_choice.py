@@ -65,6 +65,9 @@ class _Answer(QWidget):
         super().resizeEvent(event)
         self._lay_out()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()  # the release is for this one, too
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
             self.radio.click()
