@@ -69,7 +69,8 @@ class Secrecy:
                 return
             go()
 
-        body = about + translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        record = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        body = "\n".join(filter(None, (about, record)))
         choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
         self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(on_chosen)

@@ -26,7 +26,8 @@ class Overview:
 
 def overview(rows: Curation, unusable: int) -> Overview:
     counts = rows.counts
-    duplicates = sum("same_row" in item.flags and rows.state_of(item) == "left_out" for item in rows.items)
+    flagged = [item for item in rows.items if item.flags]
+    duplicates = sum("same_row" in item.flags and rows.state_of(item) == "left_out" for item in flagged)
     return Overview(
         total=len(rows.items) + unusable,
         used=sum(counts[state] for state in TRAINED),

@@ -9,6 +9,7 @@ from app.core.datasets import distribution
 from app.core.datasets.curation import Curation
 from app.core.datasets.distribution import Distribution, Share
 from app.core.errors import AppError
+from app.core.wording import phrase
 from app.services import background
 from app.services.training_draft import TrainingDraft
 from app.ui.theme import Theme
@@ -51,7 +52,7 @@ class Plot(QWidget):
         """`rows`: of the table. `rest`: what the chart leaves out, in words."""
         self.rest.setText(rest)
         self.rest.setVisible(bool(rest))
-        told = "、".join(f"{name} {count}" for name, count in rows)
+        told = phrase("data_gap").join(f"{name} {count}" for name, count in rows)
         self.chart.show_bars(bars, told)
         self.figures.set_rows(rows)
 

@@ -7,6 +7,7 @@ from app.core.errors import AppError
 from app.core.wording import describe_error, phrase
 from app.services.generation import GenerationProgress, Stopped
 from app.services.pair_making import Made, PairMaking
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.progress_row import ProgressRow
@@ -107,7 +108,7 @@ class PairsRow(QWidget):
             return
         what = self.tr("「{name}」から {n} 組を作りました。").format(name=made.wish.collection, n=f"{accepted:,}")
         few = self.tr("{n} 組には届きませんでした。").format(n=f"{wanted:,}") if accepted < wanted else ""
-        self._show("success" if accepted >= wanted else "warning", what, few + why)
+        self._show("success" if accepted >= wanted else "warning", what, joined(few, why))
         self.made.emit()
 
     def _on_stopped(self, draft_id: str, stopped: Stopped) -> None:

@@ -88,7 +88,8 @@ def flaws(item: Item, other: Item | None) -> list[str]:
     found = []
     for code in item.flags:
         named = overview.personal_words(item.row, code)[:EACH_MOST]
-        detail = phrase("data_gap").join(f"「{text}」" for text in named)
+        quoted = translate("TrainingData", "「{text}」")
+        detail = phrase("data_gap").join(quoted.format(text=text) for text in named)
         found.append(noted(flaw(code), detail))
     if other is not None:
         words = translate("TrainingData", "もとの行は {n} 行目です。")
