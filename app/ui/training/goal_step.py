@@ -98,7 +98,7 @@ class GoalStep(Step):
         column.addWidget(self.choice)
         column.addWidget(self._advice_box)
         column.addSpacing(4)
-        column.addWidget(Label(self.tr("学習でできること、できないこと"), "heading3"))
+        column.addWidget(Label(self.tr("学習でできること、できないこと"), "heading3", wraps=True))
         column.addLayout(self._limits())
         column.addSpacing(4)
         column.addWidget(self.machine)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt
+from PySide6.QtCore import QCoreApplication, QStandardPaths
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.core import wording
@@ -12,27 +12,28 @@ from app.core.wording import describe_error
 from app.services.training_draft import TrainingDraft
 from app.ui import desktop
 from app.ui.dialogs import Choice, Dialog
+from app.ui.language import noted
 from app.ui.models.path_row import PathRow
 from app.ui.settings.storage import breakable
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.banner import Banner
-from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label
 from app.ui.widgets.progress_row import ProgressRow
 
 WIDTH_PX = 600
 SHOWN = 3  # names of files
 
+translate = QCoreApplication.translate
+
 
 class JobDialog(Dialog):
-    """Stays open while it is made, and then says what comes next. For a draft whose data and base are chosen."""
+    """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
 
     def __init__(self, theme: Theme, work: TrainingDraft, parent: QWidget, pickers: Pickers) -> None:
         self._work = work
         self._pickers = pickers
         self._folder: Path | None = None
-        self.job: Job | None = None  # once it is made
         self.place = PathRow(
             theme, self.tr("作る場所"), self.tr("空のフォルダか、新しいフォルダを選びます。"), can_clear=False
         )
@@ -41,9 +42,6 @@ class JobDialog(Dialog):
         self.base_note = Label(self.tr("{size} までのモデルは、いつも入ります。").format(size=size), "caption", "muted")
         self.banner = Banner(theme, can_close=False)
         self.progress = ProgressRow(theme, can_cancel=False)
-        self.outcome = Label(wraps=True)
-        self.outcome.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open", compact=True)
         super().__init__(
             theme,
             self.tr("別の PC 用の作業フォルダを作りますか"),
@@ -83,16 +81,12 @@ class JobDialog(Dialog):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.place.setContentsMargins(-12, 0, -12, 0)
-        for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress, self.outcome):
+        for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress):
             column.addWidget(widget)
-        column.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self.outcome.hide()
-        self.open_button.hide()
         return content
 
     def _connect(self) -> None:
         self.place.choose_requested.connect(self._choose_place)
-        self.open_button.clicked.connect(lambda: desktop.open_folder(self.job.folder) if self.job else None)
         self._work.job_made.connect(self._on_made)
         self._work.failed.connect(self._on_failed)
 
@@ -110,30 +104,9 @@ class JobDialog(Dialog):
             widget.setEnabled(not is_busy)
 
     def _on_made(self, job: Job) -> None:
-        self.job = job
         self.progress.finish()
-        self._set_busy(is_busy=False)
-        for widget in (self.place, self.base_box, self.base_note, self.buttons["make"]):
-            widget.hide()
-        size = wording.size(job.size_bytes).replace(" ", "\u00a0")
-        lines = [self.tr("✓ 作りました（{size}）：{path}").format(size=size, path=breakable(str(job.folder)))]
-        if not job.has_base:
-            files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
-            lines.append(
-                self.tr("▲ 土台のモデルは入っていません。向こうの PC で {files} に置いてください。").format(files=files)
-            )
-        lines.append(
-            self.tr(
-                "フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。"
-                "終わったらフォルダを戻し、コマンド kotae train import で取り込みます。"
-            )
-        )
-        self.outcome.setText("\n".join(lines))
-        self.outcome.show()
-        self.open_button.show()
-        self.buttons["cancel"].setText(self.tr("閉じる"))
-        self.buttons["cancel"].setFocus()
-        self.fit_height()
+        made_dialog(self._theme, job, self.parentWidget()).open()
+        super().accept()
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()
@@ -141,3 +114,35 @@ class JobDialog(Dialog):
         sentence = describe_error(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
         self.fit_height()
+
+
+def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
+    """Where it is, and what is done with it there."""
+    size = wording.size(job.size_bytes).replace(" ", "\u00a0")
+    place = noted(breakable(str(job.folder)), size)
+    lines = [
+        place,
+        translate(
+            "JobDialog",
+            "フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。"
+            "終わったらフォルダを戻し、コマンド kotae train import で取り込みます。",
+        ),
+    ]
+    if not job.has_base:
+        files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
+        missing = translate("JobDialog", "▲ 土台のモデルは入っていません。学習する PC で {files} に置いてください。")
+        lines.insert(1, missing.format(files=files))
+    dialog = Dialog(
+        theme,
+        translate("JobDialog", "作業フォルダを作りました"),
+        "\n".join(lines),
+        (
+            Choice("open", translate("JobDialog", "フォルダを開く")),
+            Choice("cancel", translate("JobDialog", "閉じる"), is_default=True),
+        ),
+        parent,
+        icon=("circle-check", "success"),
+        width_px=WIDTH_PX,
+    )
+    dialog.chosen.connect(lambda key: desktop.open_folder(job.folder) if key == "open" else None)
+    return dialog
