@@ -94,7 +94,7 @@ class AnswerRun(QObject):
         self._engine = engine
         self._template_command = template_command
         self.request = request
-        self._model, self._adapters = _in_use(request.model, request.adapters)
+        self._model, self._adapters = in_use(request.model, request.adapters)
         self._load_id = self._ask_id = ""
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
@@ -323,7 +323,7 @@ def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclai
     return load_plan.plan(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 
-def _in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
+def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
     """The model as it is prompted, and its adapters. `adapters`: as of AnswerRequest."""
     if adapters is None and model.adapter and model.tuned is not None:
         return model, (AdapterUse(model.adapter, model.tuned.strength),)

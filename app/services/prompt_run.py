@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import local_models
 from app.core.errors import AppError
 from app.core.evaluation import replies
 from app.core.evaluation.replies import Journal, Prompt, Reply
@@ -19,7 +18,7 @@ from app.core.training import bases
 from app.engine.messages import AdapterUse
 from app.services import background
 from app.services.answer_queue import DEATHS, AnswerQueue
-from app.services.answer_run import AnswerRequest, Outcome, in_force
+from app.services.answer_run import AnswerRequest, Outcome, in_force, in_use
 from app.services.engine import EngineClient
 
 LIKELIEST = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
@@ -157,18 +156,11 @@ class PromptRun(QObject):
 def answered_by(job: PromptJob) -> str:
     """All that a reply depends on beside its prompt. Reads files whose hash is not known whole; raises AppError."""
     model = job.model
-    adapters = [
-        [bases.file_sha256(Path(use.path)), use.strength]
-        for use in (_of_card(model) if job.adapters is None else job.adapters)
-    ]
+    used = in_use(model, job.adapters)[1]
+    adapters = [[bases.file_sha256(Path(use.path)), use.strength] for use in used]
     sha256 = (model.files[0].sha256 if model.files else "") or bases.file_sha256(Path(model.path))
     context = job.settings.context_tokens
     return json.dumps([sha256, model.form_id, model.template_allowed, adapters, job.choices.as_dict(), context])
-
-
-def _of_card(model: LocalModel) -> tuple[AdapterUse, ...]:
-    shipped = local_models.adapter_of(model)
-    return (AdapterUse(str(shipped.path)),) if shipped is not None else ()
 
 
 def _opened(job: PromptJob) -> tuple[Journal, dict[str, Prompt]]:

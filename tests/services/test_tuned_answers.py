@@ -10,6 +10,7 @@ from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.training import runs
 from app.engine.messages import Ask, Command
+from app.services.prompt_run import PromptJob, answered_by
 from tests.scene import Scene
 from tests.training_runs import finished_run
 
@@ -142,3 +143,9 @@ def test_measurements_and_consents_do_not_replace_the_base(bench: Bench) -> None
     bench.scene.ask("とても長い質問です。" * 20)
     assert [one.id for one in library.models()] == [bench.base_id()]
     assert library.models()[0].speeds is None
+
+
+def test_replies_of_two_adapters_are_not_taken_for_each_other(bench: Bench) -> None:
+    settings, journal = bench.scene.preferences.value, bench.scene.where.data / "replies.jsonl"
+    models = [bench.scene.library.models()[0], bench.use(), bench.use(strength=0.5)]
+    assert len({answered_by(PromptJob(model, settings, (), journal)) for model in models}) == 3
