@@ -13,7 +13,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,12 @@ class Split:
         return {"train": self.train, "validation": self.validation, "holdout": self.holdout}[name]
 
 
-def split(rows: Sequence[Row], settings: Settings = Settings()) -> Split:
-    """Raises AppError("split_too_few" | "split_few_groups")."""
+def split(rows: Sequence[Row], settings: Settings = Settings(), known: Collection[str] = ()) -> Split:
+    """`known`: ids of rows that an adapter which is trained further knows; they, and what belongs to them, measure
+    nothing and are only trained.
+
+    Raises AppError("split_too_few" | "split_few_groups" | "split_all_known").
+    """
     kept, same = _once(rows)
     if len(kept) < LEAST_ROWS:
         raise AppError("split_too_few", rows=len(kept), least=LEAST_ROWS)
@@ -97,10 +101,13 @@ def split(rows: Sequence[Row], settings: Settings = Settings()) -> Split:
     parts = _parts(kept, same, [*alike, *answers], holdout_rows)
     parts.sort(key=lambda part: _order(settings.seed, "part", min(kept[place].id for place in part)))
     most = math.ceil(len(kept) / 3)
+    old, parts = _known(parts, {place for place, row in enumerate(kept) if known and row.id in known})
     holdout = _take(parts, holdout_rows, most)
     like = _like(near, holdout)
     validation = _take(parts, validation_rows, most) - like.keys()
-    train = {place for part in parts for place in part} - like.keys()
+    train = {place for part in (*parts, *old) for place in part} - like.keys()
+    if old and not (holdout and validation):
+        raise AppError("split_all_known", rows=len(kept) - sum(map(len, old)))
     if not (holdout and validation and train):
         raise AppError("split_few_groups", rows=len(kept))
     removed = [
@@ -112,6 +119,14 @@ def split(rows: Sequence[Row], settings: Settings = Settings()) -> Split:
 
     gone = tuple(sorted([*same, *removed], key=lambda one: one.row.line))
     return Split(settings, rows_at(train), rows_at(validation), rows_at(holdout), gone)
+
+
+def _known(parts: list[list[int]], places: set[int]) -> tuple[list[list[int]], list[list[int]]]:
+    """The parts that have such a place, and the others."""
+    old = [not places.isdisjoint(part) for part in parts]
+    return [part for part, is_old in zip(parts, old, strict=True) if is_old], [
+        part for part, is_old in zip(parts, old, strict=True) if not is_old
+    ]
 
 
 def _once(rows: Sequence[Row]) -> tuple[list[Row], list[Removed]]:

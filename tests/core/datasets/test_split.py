@@ -158,3 +158,16 @@ def test_the_same_answer_to_other_questions_stays_together(settings: Settings) -
         answers = [{one.answer for one in made.part(name)} for name in PARTS]
         assert sum(map(len, answers)) == 20
         assert leakage.report(made).is_sound
+
+
+def test_what_an_adapter_knows_is_trained_with_all_that_belongs_to_it() -> None:
+    rows = [*distinct(60), row(90, "鉄筋は？", "甲", "群"), row(91, "塗装は？", "乙", "群")]
+    known = {one.id for one in [*rows[:20], rows[-1]]}
+    made = split.split(rows, known=known)
+    held = {one.id for one in (*made.holdout, *made.validation)}
+    assert held
+    assert held.isdisjoint(known | {rows[-2].id})
+    assert len(made.train) + len(held) == 62
+    with pytest.raises(AppError) as caught:
+        split.split(rows, known={one.id for one in rows[1:]})
+    assert (caught.value.code, caught.value.facts["rows"]) == ("split_all_known", 1)
