@@ -134,6 +134,9 @@ class Curation:
                 self._replay(json.loads(line))
             if raw != whole:
                 os.truncate(self._path, len(whole))
+            self._size = len(whole)
+        except FileNotFoundError as error:
+            raise AppError("draft_damaged", path=str(folder)) from error
         except OSError as error:
             raise write_failure(error, folder, "draft_unwritable") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
@@ -142,8 +145,8 @@ class Curation:
     # ------------------------------------------------------------------ deciding
 
     def decide(self, decision: Decision) -> None:
-        """Raises AppError: row_unusable (of an edited one: no question, no answer, no text), draft_unwritable,
-        drive_space."""
+        """Raises AppError: row_unusable (of an edited one: no question, no answer, no text), draft_changed (by
+        somebody else), draft_unwritable, drive_space."""
         if decision.kind == "edited":
             question, answer = (message.text for message in _messages(decision))
             decision = replace(decision, question=question, answer=answer)
@@ -153,7 +156,7 @@ class Curation:
     def undo(self) -> int:
         """Takes the last decision back, and gives the number of its item; 0: there is none.
 
-        Raises AppError("draft_unwritable" | "drive_space").
+        Raises AppError("draft_changed" | "draft_unwritable" | "drive_space").
         """
         if not self._made:
             return 0
@@ -213,6 +216,8 @@ class Curation:
         try:
             with self._path.open("ab") as file:
                 place = file.tell()
+                if place != self._size:  # somebody else decides here: numbers and revisions would not be ours
+                    raise AppError("draft_changed", path=str(self.folder))
                 try:
                     file.write(line)
                     file.flush()
@@ -221,6 +226,7 @@ class Curation:
                     with contextlib.suppress(OSError):
                         os.truncate(self._path, place)
                     raise
+                self._size = place + len(line)
         except OSError as error:
             raise write_failure(error, self._path.parent, "draft_unwritable") from error
 

@@ -150,6 +150,23 @@ def test_a_damaged_folder_is_told_and_left_alone(desk: Curation, tmp_path: Path)
         assert (caught.value.code, path.read_bytes()) == ("draft_damaged", line)
 
 
+def test_rows_that_are_gone_are_damaged_and_no_matter_of_writing(tmp_path: Path) -> None:
+    (tmp_path / "無い行").mkdir()
+    with pytest.raises(AppError) as caught:
+        Curation(tmp_path / "無い行")
+    assert caught.value.code == "draft_damaged"
+
+
+def test_two_who_decide_at_once_do_not_mix(desk: Curation, tmp_path: Path) -> None:
+    other = Curation(tmp_path / "下書き")
+    other.decide(Decision(1, "rejected"))
+    with pytest.raises(AppError) as caught:
+        desk.decide(Decision(2, "rejected"))
+    assert (caught.value.code, desk.revision) == ("draft_changed", 0)
+    other.decide(Decision(2, "accepted"))
+    assert Curation(tmp_path / "下書き").revision == 2
+
+
 def test_it_says_whether_there_is_something_to_take_back(desk: Curation) -> None:
     assert not desk.can_undo
     desk.decide(Decision(1, "rejected"))
