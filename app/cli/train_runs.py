@@ -23,7 +23,7 @@ from app.services.training import Trainer, TrainingRun
 from trainer.events import Finished
 from trainer.spec import PRESETS, RunSpec
 
-_OPTIONS = ("base", "preset", "name")  # of the command line, by the names they have in a SPEC
+_OPTIONS = ("base", "preset", "name", "adapter")  # of the command line, by the names they have in a SPEC
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
@@ -46,6 +46,7 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
     parser.add_argument("--name", metavar="NAME", help=help_text("train run --name"))
+    parser.add_argument("--adapter", metavar="RUN|DIR", help=help_text("train run --adapter"))
 
 
 def wishes_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -93,9 +93,21 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """The adapter of an earlier run that is trained further. `folder`: PEFT's; `name`: of the run. `rank` and `alpha`
+    stay what they are."""
+
+    folder: str
+    name: str
+    rank: int
+    alpha: int
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """`base`: as `app.core.training.bases.resolve` takes it. `settings`: fields of `trainer.spec.RunSpec` that were
-    chosen instead of the preset's. `run`: the folder of the run that was begun from it.
+    chosen instead of the preset's. `run`: the folder of the run that was begun from it. `start`: None: it is trained
+    anew.
 
     `has_environment`: of training, on this machine, now.
     """
@@ -112,11 +124,14 @@ class Draft:
     run: str = ""
     has_environment: bool = False
     changed_at: float = 0.0  # seconds since 1970 (UTC)
+    start: Start | None = None
 
     @property
     def mark(self) -> str:
         """Of all that a run would be asked."""
-        asked = [self.frozen.sha256 if self.frozen else "", self.frozen.revision if self.frozen else 0]
+        asked: list[Any] = [self.frozen.sha256 if self.frozen else "", self.frozen.revision if self.frozen else 0]
+        if self.start is not None:
+            asked.append(self.start.folder)
         told = json.dumps([*asked, self.base, self.preset, self.settings], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
 
@@ -174,6 +189,11 @@ class Draft:
         except SpecError as error:
             told = problems.of_spec(error)
             yield Problem("setting_wrong", {"code": told.code, "facts": told.facts})
+        fixed = {"rank": self.start.rank, "alpha": self.start.alpha} if self.start else {}
+        for name, value in fixed.items():
+            if self.settings.get(name, value) != value:
+                told = problems.of_spec(SpecError(name, self.settings[name], str(value)))
+                yield Problem("setting_wrong", {"code": told.code, "facts": told.facts})
 
     def _check(self) -> Iterator[Problem]:
         if not self.has_environment:

@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from app.core.datasets.columns import ColumnMapping
 from app.core.datasets.curation import Curation, Decision, Item
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.origin import Origin
+from app.core.datasets.rows import Row
 from app.core.errors import AppError
 from app.core.generation import review
 from app.core.paths import Paths
@@ -29,6 +30,7 @@ from app.core.training_setup import converter
 from app.services import background
 from app.services.background import LongTask, Progress
 from app.services.training import Trainer
+from trainer import adapter
 from trainer.events import Event, Phase
 
 
@@ -123,21 +125,27 @@ class TrainingDraft(QObject):
             "importing",
             lambda progress: _imported(path, mapping, folder, progress),
             lambda found: self._on_imported(found[0], found[1], path),
+            folder,
         )
 
     def take_pairs(self, path: Path, source: str) -> None:
         """A file of generated pairs, in place of what rows there are. `source`: the collection's name."""
         folder = drafts.free(self._drafts, self.draft.id, drafts.ROWS)
         data = Data(source, 0, 0, folder=str(folder), file=str(path))
-        self._do("importing", lambda _progress: _taken(path, folder), lambda found: self._on_rows(found, data))
+        self._do("importing", lambda _progress: _taken(path, folder), lambda found: self._on_rows(found, data), folder)
 
     def freeze(self) -> None:
         """Splits the rows as they stand now."""
         assert self.curation is not None
         rows, revision, source = self.curation.rows(), self.curation.revision, self.draft.data
         folder = drafts.free(self._drafts, self.draft.id, drafts.SPLIT)
-        name = source.source if source else ""
-        self._do("freezing", lambda _progress: _frozen(rows, revision, name, folder), self._on_frozen)
+        name, start = source.source if source else "", self.draft.start
+
+        def work(_progress: Progress) -> tuple[Frozen, LeakageReport]:
+            known = adapter.known_rows(Path(start.folder)) if start else frozenset()
+            return _frozen(rows, revision, name, folder, known)
+
+        self._do("freezing", work, self._on_frozen, folder)
 
     def check(self, *, measures: bool = False) -> None:
         """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
@@ -156,9 +164,9 @@ class TrainingDraft(QObject):
         self._do("checking", work, lambda found: self._on_planned(found, draft))
 
     def begin(self) -> None:
-        """Makes the folder of a run."""
+        """Makes the folder of a run, which has its own copy of the data."""
         draft, means = self.draft, self._means
-        self._do("beginning", lambda _progress: runs.create(_asked(draft, means)), self._on_begun)
+        self._do("beginning", lambda _progress: runs.create(_asked(draft, means), takes_data=True), self._on_begun)
 
     def make_job(self, folder: Path, *, with_base: bool = False) -> None:
         """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
@@ -168,7 +176,7 @@ class TrainingDraft(QObject):
         def work(_progress: Progress) -> tuple[Job, Path]:
             asked = _asked(draft, means, _converter(means))
             job = jobs.make(asked, folder, with_base=with_base)
-            run = runs.create(asked)
+            run = runs.create(asked, takes_data=True)
             runs.note_export(run, job.folder)
             return job, run
 
@@ -176,7 +184,10 @@ class TrainingDraft(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _do(self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
+    def _do(
+        self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None], folder: Path | None = None
+    ) -> None:
+        """`folder`: that is made, and does not stay where nothing has come of it."""
         assert not self.is_busy
 
         def end(then: Callable[[], None]) -> None:
@@ -185,6 +196,8 @@ class TrainingDraft(QObject):
                 then()
             except AppError as error:
                 self.failed.emit(error)
+            if folder is not None and str(folder) not in self._folders:
+                self._drop(str(folder))
             self.ended.emit()
 
         def deliver(result: Any) -> None:
@@ -196,6 +209,11 @@ class TrainingDraft(QObject):
 
         self._task = background.run_long(work, deliver, fail, self.progressed.emit, lambda: end(lambda: None))
         self.began.emit(what)
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """Of the rows and the split that count."""
+        return tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
 
     def _keep(self, draft: Draft) -> None:
         self.draft = drafts.save(self._drafts, draft, time.time())
@@ -235,8 +253,7 @@ class TrainingDraft(QObject):
         self._drop_split(before)
 
     def _drop_split(self, before: Draft) -> None:
-        """A run that was begun from the draft reads its data there."""
-        if before.frozen is not None and not before.run:
+        if before.frozen is not None:
             self._drop(before.frozen.folder)
 
     def _drop(self, folder: str) -> None:
@@ -301,8 +318,11 @@ def _made(folder: Path, items: Sequence[Item]) -> Curation:
     return Curation(folder)
 
 
-def _frozen(rows: Sequence[Any], revision: int, source: str, folder: Path) -> tuple[Frozen, LeakageReport]:
-    made = split.split(rows)
+def _frozen(
+    rows: Sequence[Row], revision: int, source: str, folder: Path, known: Collection[str]
+) -> tuple[Frozen, LeakageReport]:
+    """`known`: ids of rows that the adapter which is trained further knows."""
+    made = split.split(rows, known=known)
     report = leakage.report(made)
     manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
     counts = (len(made.train), len(made.validation), len(made.holdout))
@@ -323,7 +343,9 @@ def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> A
         trainer = means.trainer()
         converter_folder = trainer.converter if trainer else ""
     data = draft.frozen.folder if draft.frozen else ""
-    wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset} | draft.settings
+    start = draft.start.folder if draft.start else ""
+    wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
+    wishes |= draft.settings
     return drafting.draft(wishes, means.paths, means.models(), converter_folder)
 
 

@@ -2,23 +2,27 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.core import drafts, paths
+from app.core import bin_folder, drafts, paths
 from app.core.datasets.curation import Decision
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.plan import Draft
-from app.core.training import runs
+from app.core.training import again, drafting, runs, shelf
 from app.core.training.jobs import Job
 from app.core.training_setup import converter
 from app.services import background, training
 from app.services.training_draft import Means, TrainingDraft
 from tests import models
+from trainer import adapter
 
 
 class Desk:
@@ -86,7 +90,7 @@ def test_a_file_becomes_a_run_step_by_step(desk: Desk, tmp_path: Path) -> None:
     (folder,) = folders
     asked = runs.read(folder).spec
     assert asked is not None
-    assert (asked.name, asked.epochs, Path(asked.train).parent) == ("行", 1.0, Path(frozen.folder))
+    assert (asked.name, asked.epochs, Path(asked.train).parent) == ("行", 1.0, folder / runs.DATA)
     assert desk.errors == []
     assert desk.reopened().draft.run == str(folder)
 
@@ -124,21 +128,113 @@ def test_another_file_takes_the_place_of_the_rows_and_of_the_split(desk: Desk) -
     assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-2"]
 
 
-def test_the_data_of_a_run_stay_where_it_reads_them(desk: Desk) -> None:
-    desk.draft.import_file(desk.file(20))
+def begun(desk: Desk, base: Path) -> Path:
+    """A run of 60 rows."""
+    desk.draft.import_file(desk.file(60))
     desk.wait()
     desk.draft.freeze()
-    first = desk.wait().frozen
-    assert first is not None
-    desk.draft.change(run="/runs/1")
+    desk.wait()
+    desk.draft.change(base=str(models.tiny_llama(base)), goal="style")
+    folders: list[Path] = []
+    desk.draft.begun.connect(folders.append)
+    desk.draft.begin()
+    desk.wait()
+    assert desk.errors == []
+    return folders[0]
+
+
+def test_what_becomes_of_a_draft_does_not_touch_its_run(desk: Desk, tmp_path: Path) -> None:
+    folder = begun(desk, tmp_path / "小.gguf")
+    asked = runs.read(folder).spec
+    assert asked is not None
     desk.draft.decide(Decision(1, "rejected"))
     desk.draft.freeze()
-    second = desk.wait().frozen
-    assert second is not None
-    assert [Path(one.folder).is_dir() for one in (first, second)] == [True, True]
+    desk.wait()
     desk.draft.import_file(desk.file(30))
     desk.wait()
-    assert Path(first.folder).is_dir()
+    drafts.remove(desk.where.drafts, desk.draft.draft.id)
+    bin_folder.empty(desk.where.drafts, time.time() + 1)
+    assert list((desk.where.drafts / bin_folder.BIN).iterdir()) == []
+    places = {"data": str(folder / runs.DATA), "base": asked.base}
+    once_more = drafting.draft(places, desk.where, (), "")  # the very same rows, by their hashes
+    assert once_more.hashes == asked.hashes
+
+
+def test_what_nothing_came_of_leaves_no_folder(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(3000))
+    desk.draft.cancel()
+    desk.wait()
+    desk.draft.import_file(desk.where.data / "無い.csv")
+    desk.wait()
+    desk.draft.import_file(desk.file(5))
+    desk.wait()
+    desk.draft.freeze()  # too few
+    desk.wait()
+    folder = desk.where.drafts / desk.draft.draft.id
+    data = desk.draft.draft.data
+    assert data is not None
+    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", Path(data.folder).name]
+
+
+def test_a_draft_that_was_changed_elsewhere_is_not_written_over(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    desk.wait()
+    other = desk.reopened()
+    other.open()
+    desk.wait(other)
+    desk.draft.decide(Decision(1, "rejected"))
+    for change in (lambda: other.change(name="別"), lambda: other.decide(Decision(2, "rejected"))):
+        with pytest.raises(AppError) as caught:
+            change()
+        assert caught.value.code == "draft_changed"
+    reopened = desk.reopened()
+    reopened.open()
+    assert (desk.wait(reopened).name, reopened.undo()) == (desk.draft.draft.name, 1)
+
+
+def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_that_it_does_not_know(
+    desk: Desk, tmp_path: Path
+) -> None:
+    folder = begun(desk, tmp_path / "小.gguf")
+    argv = [sys.executable, "-m", "trainer.fake", str(folder / runs.SPEC)]
+    subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
+
+    def reopened(draft: Draft) -> TrainingDraft:
+        one = TrainingDraft(draft, desk.means)
+        one.failed.connect(desk.errors.append)
+        one.open()
+        desk.wait(one)
+        return one
+
+    once_more = reopened(again.same(desk.where, runs.read(folder), ()))
+    assert once_more.draft.is_complete("data")
+    assert once_more.draft.is_complete("model")
+    further = reopened(again.further(desk.where, runs.read(folder), ()))
+    assert further.draft.step == "data"
+    further.import_file(desk.file(80))
+    desk.wait(further)
+    further.freeze()
+    frozen = desk.wait(further).frozen
+    assert desk.errors == []
+    assert frozen is not None
+    known = adapter.known_rows(folder / runs.PEFT_ADAPTER)
+    held = (Path(frozen.folder) / "holdout.jsonl").read_text("utf-8").splitlines()
+    assert held
+    assert {json.loads(line)["id"] for line in held}.isdisjoint(known)
+    further.choose(rank=4)
+    assert [problem.facts["facts"]["field"] for problem in further.draft.problems("model")] == ["rank"]
+    further.choose(rank=None)
+    further.check()
+    assert [problem.code for problem in desk.wait(further).problems("check")] == []
+    folders: list[Path] = []
+    further.begun.connect(folders.append)
+    further.begin()
+    desk.wait(further)
+    begun_further = runs.read(folders[0]).spec
+    assert begun_further is not None
+    assert (begun_further.adapter, begun_further.rank) == (str(folders[0] / runs.START), 16)
+    shelf.remove(runs.read(folder), ())  # its adapter went along
+    assert adapter.read(Path(begun_further.adapter)).sha256 == begun_further.hashes["adapter"]
 
 
 def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """From what a person writes down (SPEC, or a few options) to a `RunSpec` that `trainer` takes.
 
 SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. `base` may also be a model of
-the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with their hashes.
-Relative paths start at SPEC's own folder.
+the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with their hashes;
+`adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
 """
 
 import dataclasses
@@ -16,12 +16,13 @@ from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
-from app.core.training import bases, problems
-from trainer import spec
+from app.core.training import bases, problems, runs
+from trainer import adapter, spec
+from trainer.failure import RunError
 from trainer.spec import RunSpec, SpecError
 
 _PATHS = (*PARTS, "folder", "data", "bases", "converter")
-_TEXTS = (*_PATHS, "base", "name", "base_sha256")
+_TEXTS = (*_PATHS, "base", "adapter", "name", "base_sha256")
 _MAX_BYTES = 1 << 20
 
 Wishes = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
@@ -40,14 +41,17 @@ def read(path: Path) -> dict[str, Any]:
         raise problems.of_spec(error) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise problems.of_file(shown, error) from error
-    base = bases.existing(said.get("base") or "", path.parent)
-    return said | absolute | ({"base": str(base)} if base else {})
+    for name in ("base", "adapter"):
+        found = bases.existing(said.get(name) or "", path.parent)
+        absolute |= {name: str(found)} if found else {}
+    return said | absolute
 
 
 def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converter: str) -> RunSpec:
     """A whole spec; nothing is written. `converter`: the folder of llama.cpp's converter, "" for no GGUF.
 
-    Raises AppError: spec_*, base_*, split_*, run_data_missing, and what a damaged model gives.
+    Raises AppError: spec_*, base_*, split_*, run_data_missing, run_adapter_*, run_unknown, run_ambiguous,
+    run_no_adapter, and what a damaged model gives.
     """
     said = {name: value for name, value in wishes.items() if value not in (None, "")}
     try:
@@ -67,10 +71,27 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
             "converter": converter,
         }
         decided = {"base": str(base.path), "hashes": {part: sha256 for part, (_, sha256) in files.items()}}
+        if "adapter" in said:
+            decided["adapter"] = str(_adapter(said["adapter"], where.runs))
         paths = {part: str(path) for part, (path, _) in files.items()}
-        return spec.from_json(made | {key: said[key] for key in said if key != "data"} | decided | paths)
+        asked = spec.from_json(made | {key: said[key] for key in said if key != "data"} | decided | paths)
+        return adapter.decided(asked)
     except SpecError as error:
         raise problems.of_spec(error) from error
+    except RunError as error:
+        raise problems.of_run(error.code, error.facts, name) from error
+
+
+def _adapter(wanted: str, where: Path) -> Path:
+    """The folder of an adapter, or that of a run by id or name. Raises AppError as `runs.find`, run_no_adapter."""
+    folder = bases.existing(wanted)
+    if folder is not None and (folder / adapter.CONFIG).is_file():
+        return folder
+    run = runs.find(where, wanted)
+    runs.require_here(run)
+    if not (run.folder / runs.PEFT_ADAPTER).is_dir():
+        raise AppError("run_no_adapter", id=run.id)
+    return run.folder / runs.PEFT_ADAPTER
 
 
 def _check_texts(said: Wishes) -> None:

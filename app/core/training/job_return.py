@@ -57,7 +57,7 @@ def _fill(target: Path, folder: Path, effective: RunSpec) -> None:
     run = folder / jobs.RUN
     require_space(target, runs.size_bytes(run))
     _copy(run, target)
-    places = {name: getattr(asked, name) for name in ("folder", "base", "bases", "converter", *PARTS)}
+    places = {name: getattr(asked, name) for name in ("folder", "base", "adapter", "bases", "converter", *PARTS)}
     settled = dataclasses.replace(effective, **places)
     (target / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
     runs.write_spec(target, asked)

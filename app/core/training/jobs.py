@@ -24,7 +24,7 @@ from trainer import estimate, spec
 from trainer.spec import RunSpec
 
 MANIFEST, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
-RUN, DATA, BASE = "run", "data", "base"  # folders in a job's
+RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders in a job's
 SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
 _CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
 _SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
@@ -71,6 +71,9 @@ def _base_files(base: Path) -> list[Path]:
 def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool) -> None:
     hashes = _copy_data(asked, folder / DATA)
     _copy_tree(Path(trainer.__file__).parent, folder / "trainer")
+    if asked.adapter:
+        runs.copy_adapter(Path(asked.adapter), folder / START)
+        hashes["adapter"] = asked.hashes["adapter"]
     if asked.converter:
         _copy_tree(Path(asked.converter), folder / "converter")
     environment = resources() / "training_environment"
@@ -101,6 +104,7 @@ def relative(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunS
         asked,
         folder=RUN,
         base=BASE if is_folder else f"{BASE}/{Path(asked.base).name}",
+        adapter=START if asked.adapter else "",
         bases="bases",
         converter="converter" if asked.converter else "",
         hashes=hashes,

@@ -1,28 +1,35 @@
 """The folders of training runs: listed, found by name, held by one process at a time, deleted."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 import psutil
 
 from app.core import folder_lock
 from app.core.atomic import write_atomically
+from app.core.copying import write_failure
+from app.core.datasets.rows import PARTS
 from app.core.errors import AppError
 from app.core.training import standing as standings
 from app.core.training.standing import Standing
-from trainer import events, spec
+from trainer import adapter, events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
 SPEC, EFFECTIVE, LOCK, LOG, GATE = "run.json", "effective.json", "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
 CHECKPOINTS, ADAPTER, HOLDOUT, REPORT = "checkpoints", "adapter.gguf", "holdout.json", "report.html"
+PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
+DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
+_MANIFEST = "split.json"  # beside the data
 _EXIT_LIMIT_S = 5.0
 
 
@@ -142,8 +149,12 @@ def find(runs: Path, wanted: str) -> Run:
     return found[0]
 
 
-def create(asked: RunSpec) -> Path:
-    """Makes the folder of a new run with its spec, and gives it. Raises AppError: run_folder_taken, run_unwritable."""
+def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
+    """Makes the folder of a new run with its spec, and gives it. An adapter that is trained further is copied into it,
+    and with `takes_data` the data, too: then nothing that happens to them elsewhere touches the run.
+
+    Raises AppError: run_folder_taken, run_unwritable, run_data_missing, drive_space.
+    """
     folder = Path(asked.folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -151,8 +162,44 @@ def create(asked: RunSpec) -> Path:
             raise AppError("run_folder_taken", path=str(folder))
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
-    write_spec(folder, asked)
+    try:
+        taken = _with_data(asked, folder) if takes_data else asked
+        write_spec(folder, _with_start(taken, folder) if asked.adapter else taken)
+    except OSError as error:
+        raise write_failure(error, folder, "run_unwritable") from error
     return folder
+
+
+def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
+    """Raises OSError, AppError("run_data_missing")."""
+    (folder / DATA).mkdir()
+    places: dict[str, Any] = {}
+    for part in PARTS:
+        source = getattr(asked, part)
+        if source:
+            places[part] = f"{DATA}/{part}.jsonl"
+            try:
+                shutil.copyfile(source, folder / places[part])
+            except FileNotFoundError as error:
+                raise AppError("run_data_missing", path=source) from error
+    manifest = Path(asked.train).parent / _MANIFEST
+    if manifest.is_file():
+        shutil.copyfile(manifest, folder / DATA / _MANIFEST)
+    return dataclasses.replace(asked, **places)
+
+
+def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
+    """Raises OSError."""
+    copy_adapter(Path(asked.adapter), folder / START)
+    return dataclasses.replace(asked, adapter=START)
+
+
+def copy_adapter(source: Path, target: Path) -> None:
+    """What a run is trained further from. Raises OSError."""
+    target.mkdir()
+    for name in adapter.FILES:
+        if name != adapter.ROWS or (source / name).is_file():  # earlier ones did not tell what they know
+            shutil.copyfile(source / name, target / name)
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
