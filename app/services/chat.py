@@ -97,10 +97,6 @@ class ChatSession(OpenConversation):
         """
         self._library.add_trained(folder, form, strength)
 
-    def is_trained_in_use(self, folder: Path) -> bool:
-        """Whether a model that the run of that folder has trained answers."""
-        return self.model is not None and self.model.tuned is not None and self.model.tuned.run_id == folder.name
-
     def back_to_base(self) -> LocalModel | None:
         """The base of the tuned model that answers takes its place; that one, which stays in the list, is returned.
 

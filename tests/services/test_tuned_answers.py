@@ -74,13 +74,12 @@ def test_back_to_the_base_it_stays_in_the_list_and_can_be_used_again(bench: Benc
     session = bench.scene.session
     assert session.back_to_base() is None
     model = bench.use()
-    assert session.is_trained_in_use(bench.run)
+    assert session.model == model
     assert session.back_to_base() == model
     assert session.model_id == bench.base_id()
-    assert not session.is_trained_in_use(bench.run)
     assert model in bench.scene.library.answering()
     session.use_model(model.id)
-    assert session.is_trained_in_use(bench.run)
+    assert session.model == model
 
 
 def test_without_its_base_there_is_no_way_back(bench: Bench) -> None:
