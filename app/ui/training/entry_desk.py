@@ -12,9 +12,12 @@ from PySide6.QtWidgets import QMenu, QWidget
 from app.core import drafts
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.plan import Draft
 from app.core.records import LocalModel
-from app.core.training import overview, runs, shelf
+from app.core.training import again, overview, runs, shelf
 from app.core.training.overview import DAMAGED, Entry
+from app.core.training.runs import Run
+from app.services import background
 from app.ui.theme import Theme
 from app.ui.training import words
 from app.ui.training.entry_dialog import EntryDialog
@@ -54,6 +57,12 @@ class EntryDesk(QObject):
             title = self.tr("名前とメモ…") if is_run else self.tr("名前を変える…")
             rename = menu.addAction(theme.icon("pencil"), title, functools.partial(self.edit, entry))
             rename.setShortcut(QKeySequence("F2"))
+        if is_run:
+            repeat = functools.partial(self.plan, entry, again.same)
+            menu.addAction(theme.icon("refresh-cw"), self.tr("同じ設定でもう一度"), repeat)
+        if entry.state == "finished":
+            onward = functools.partial(self.plan, entry, again.further)
+            menu.addAction(self.tr("このアダプターから続ける"), onward)
         menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(entry.folder))
         menu.addSeparator()
         remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, entry))
@@ -72,6 +81,11 @@ class EntryDesk(QObject):
     def add(self) -> None:
         """A new draft."""
         self._try(lambda: self._show("draft", drafts.new(self._where.drafts, time.time()).id))
+
+    def plan(self, entry: Entry, make: Callable[[Paths, Run, Sequence[LocalModel]], Draft]) -> None:
+        """A new draft from a run: `again.same` or `again.further`. Its data are copied in the background."""
+        models = tuple(self._models())
+        background.run(lambda: make(self._where, runs.read(entry.folder), models), self._on_planned, self.failed.emit)
 
     def remove(self, entry: Entry) -> None:
         """Into the bin."""
@@ -104,6 +118,9 @@ class EntryDesk(QObject):
 
         self._try(work)
         self.changed.emit()
+
+    def _on_planned(self, draft: Draft) -> None:
+        self._show("draft", draft.id)
 
     def _show(self, kind: str, id: str) -> None:
         self.changed.emit()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.core import drafts
+from app.core.datasets import split
+from app.core.datasets.rows import PARTS, Message, Row
 from app.core.paths import Paths
 from app.core.plan import Data, Draft
 from app.core.training import runs, shelf
@@ -91,14 +93,19 @@ class Scene:
         made = drafts.new(self.where.drafts, float(len(drafts.ids(self.where.drafts))))
         return drafts.save(self.where.drafts, dataclasses.replace(made, name=name, **fields), made.changed_at)  # type: ignore[arg-type]
 
-    def run(self, name: str, state: str = "finished") -> Path:
-        folder = runs.create(spec.RunSpec(str(self.where.runs / name), "b", "t", "v", name=name))
+    def run(
+        self, name: str, state: str = "finished", data: Path = Path(), hashes: Mapping[str, str] | None = None
+    ) -> Path:
+        train, validation, holdout = (str(data / f"{part}.jsonl") for part in PARTS)
+        folder = str(self.where.runs / name)
+        asked = spec.RunSpec(folder, "b", train, validation, holdout, name=name, hashes=dict(hashes or {}))
+        made = runs.create(asked)
         told: list[dict[str, object]] = [{"event": "started", "protocol": 1, "pid": 0, "time": 1_764_000_000.0}]
         if state == "finished":
             end = events.Finished("steps", 4, 4, 3.0, 2.0, "a", "g", 1.0, 1.0, 1)
             told.append(events.to_json(end))
-        (folder / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in told), "utf-8")
-        return folder
+        (made / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in told), "utf-8")
+        return made
 
     def listed(self) -> list[str]:
         model = self.page.entries
@@ -222,6 +229,23 @@ def test_a_name_and_a_note_are_written(scene: Scene) -> None:
     assert runs.read(folder).name == "新しい名前"
     assert shelf.note_of(folder) == "一度目"
     assert scene.listed() == ["履歴", "新しい名前"]
+
+
+def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Path) -> None:
+    rows = [Row(n, (Message("user", f"{n} 番目の問い"), Message("assistant", f"{n} 番目の答え"))) for n in range(1, 61)]
+    made = split.write(split.split(rows), tmp_path / "分割", {"name": "行.csv"}, {})
+    scene.run("一度目", data=tmp_path / "分割", hashes={part: made["files"][part]["sha256"] for part in PARTS})
+    scene.show()
+    scene.choose("一度目")
+    entry = scene.page.list.entry
+    assert entry is not None
+    menu = scene.page.desk.menu(entry, scene.page.rect().center())
+    next(action for action in menu.actions() if action.text() == "同じ設定でもう一度").trigger()
+    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, Planning))
+    assert scene.listed() == ["進行中", "一度目", "履歴", "一度目"]
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+    assert planning.work.draft.frozen is not None
 
 
 def test_a_draft_that_is_shown_is_renamed_where_it_is(scene: Scene) -> None:
