@@ -49,12 +49,12 @@ class Grid(QWidget):
 
     def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
         """Into the row that is being filled."""
-        side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter if is_number else Qt.AlignmentFlag(0)
-        if isinstance(widget, QLabel) and widget.wordWrap():
-            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        elif isinstance(widget, QLabel) and is_number:
-            widget.setAlignment(side)
-        self.grid.addWidget(widget, self._row, column, 1, span, side)
+        if isinstance(widget, QLabel):
+            if is_number:
+                widget.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            if widget.wordWrap():
+                widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.grid.addWidget(widget, self._row, column, 1, span)
         widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
 
     def next_row(self) -> None:

@@ -51,20 +51,18 @@ class CategoriesCard(Card):
     # ------------------------------------------------------------------- private
 
     def _fill(self, found: Categories) -> None:
-        names = ("", self.tr("件数"), self.tr("学習前"), self.tr("学習後"), self.tr("差"))
+        """A name stands above its numbers: at a large text size both do not fit side by side."""
+        names = (self.tr("件数"), self.tr("学習前"), self.tr("学習後"), self.tr("差"))
         for column, name in enumerate(names):
-            self.table.put(Label(name, "caption", "muted"), column, is_number=column > 0)
-            self.table.grid.setColumnStretch(column, 1 if column == 0 else 0)
+            self.table.put(Label(name, "caption", "muted"), column, is_number=True)
+            self.table.grid.setColumnStretch(column, 1 if column else 0)
         self.table.rule(len(names))
         for row in found.rows:
-            self.table.put(Label(words.category(row.name), "caption", wraps=True), 0)
-            self.table.put(Label(f"{row.count:,}", "caption"), 1, is_number=True)
-            for column, one in enumerate((row.before, row.after), 2):
-                self.table.put(Label(_told(one, _plain), "caption"), column, is_number=True)
-            change = (
-                f"{words.signed(row.change.mean)}\n{words.signed(row.change.low)} 〜 {words.signed(row.change.high)}"
-            )
-            self.table.put(Label(change, "caption"), 4, is_number=True)
+            self.table.put(Label(words.category(row.name), "caption", strong=True, wraps=True), 0, span=len(names))
+            self.table.next_row()
+            told = (_told(row.before, _plain), _told(row.after, _plain), _told(row.change, words.signed))
+            for column, cell in enumerate((f"{row.count:,}", *told)):
+                self.table.put(Label(cell, "caption", wraps=column > 0), column, is_number=True)
             self.table.rule(len(names))
 
     def _show_table(self, is_table: bool) -> None:

@@ -101,9 +101,10 @@ class PairsCard(Card):
                 widget.deleteLater()
         side = next(key for key, button in self.buttons.items() if button.isChecked())
         for at, pair in enumerate(self.shown):
-            if at:
-                self._list.addWidget(Rule())
-            self._list.addWidget(_PairView(self._theme, pair, side, is_whole=self.whole_button.isChecked()))
+            view = _PairView(self._theme, pair, side, is_whole=self.whole_button.isChecked())
+            for widget in (Rule(), view) if at else (view,):
+                self._list.addWidget(widget)
+                widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
         count, last = len(self._pairs), self._first + len(self.shown)
         self.place.setText(self.tr("{a}–{b}／{n}").format(a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
