@@ -116,7 +116,9 @@ class MachinePanel(QFrame):
                 widget.deleteLater()
         for remark in remarks:
             mark, tone = ("▲ ", "warning") if remark.is_grave else ("・", "text2")
-            self._remarks.addWidget(Label(f"{mark}{_sentence(remark)}", tone=tone, wraps=True))
+            label = Label(f"{mark}{_sentence(remark)}", tone=tone, wraps=True)
+            self._remarks.addWidget(label)
+            label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
 
     def _facts(self, ability: Ability, found: Measured) -> list[tuple[str, str]]:
         card = ability.card
