@@ -34,8 +34,11 @@ class Secrecy:
     def train(self, parent: QWidget, label: Label, target: str, go: Callable[[], None]) -> None:
         """Before documents become training data in the file `target`: as `export`."""
         question = translate("Secrecy", "機密の資料から学習データを作りますか")
-        about = translate("Secrecy", "学習したモデルの回答に、資料の内容が現れることがあります。")
-        self._pass(parent, label, "pairs", target, go, question, translate("Secrecy", "作る"), about)
+        body = translate(
+            "Secrecy",
+            "学習したモデルの回答に、資料の内容が現れることがあります。作った日時と保存先を記録します。内容は記録しません。",
+        )
+        self._pass(parent, label, "pairs", target, go, question, translate("Secrecy", "作る"), body)
 
     def copy(self, parent: QWidget, label: Label, text: str) -> None:
         """Onto the clipboard, from where it can go anywhere."""
@@ -52,7 +55,7 @@ class Secrecy:
         go: Callable[[], None],
         question: str,
         verb: str,
-        about: str = "",
+        body: str = "",
     ) -> None:
         if label != labels.HIGHEST:
             go()
@@ -70,8 +73,7 @@ class Secrecy:
             go()
 
         record = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
-        body = "\n".join(filter(None, (about, record)))
         choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
-        self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
+        self.dialog = Dialog(self._theme, question, body or record, choices, parent, icon=("triangle-alert", "warning"))
         self.dialog.chosen.connect(on_chosen)
         self.dialog.open()

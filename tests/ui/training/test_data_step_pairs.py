@@ -116,6 +116,8 @@ def test_confidential_documents_become_training_data_after_a_yes_on_record(desk:
 def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(desk: Desk, tmp_path: Path) -> None:
     collection(desk, section(0))
     asked(desk, desk.step.empty.pairs_button, 1).buttons["make"].click()
+    desk.click(desk.step.empty.pairs_button)
+    assert desk.step.banner.accessibleName().startswith("資料から質問と回答を作る作業が、すでに進んでいます。")
     desk.take(table(tmp_path))
     desk.work.decide(Decision(1, "rejected"))
     desk.wait(lambda: not desk.making.is_running)

@@ -94,6 +94,9 @@ class Sources(QObject):
 
     def ask_pairs(self) -> None:
         means = self._means
+        if means.making.is_running:
+            self.refused.emit(AppError("pairs_running"))
+            return
         collections = [one for one in means.documents.collections() if one.sections]
         dialog = GenerateDialog(
             self._theme, collections, means.library.answering(), means.model_id(), self._window
