@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.core.datasets import shapes
@@ -77,7 +77,7 @@ class ColumnForm(QWidget):
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
         for line, field in enumerate(FIELDS):
-            name, box = Label(words.field_name(field)), QComboBox()
+            name, box = Label(words.field_name(field)), ColumnBox()
             about = Label(words.field_about(field), "caption", "muted", wraps=True)
             name.setBuddy(box)
             box.setAccessibleName(words.field_name(field))
@@ -149,6 +149,12 @@ class ColumnForm(QWidget):
             if twice
             else ""
         )
+
+
+class ColumnBox(QComboBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scrolling the page must not choose a column that happens to be under the mouse."""
+        event.ignore()
 
 
 class Preview(QFrame):

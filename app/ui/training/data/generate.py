@@ -19,6 +19,7 @@ from app.ui.widgets.labels import Label
 
 WIDTH_PX = 560
 BOX_PX = 240
+TEXT_MARGIN_PX = 7
 
 
 class GenerateDialog(Dialog):
@@ -76,6 +77,8 @@ class GenerateDialog(Dialog):
         self.wanted.setRange(LEAST, MOST)
         self.wanted.setSingleStep(10)
         self.wanted.setValue(USUAL)
+        self.wanted.setGroupSeparatorShown(True)
+        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
         for model in self._models:
             self.model.addItem(model.name)
         ids = [model.id for model in self._models]
