@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.train_live import duration, number, phase_text
@@ -11,6 +12,8 @@ from app.core.training import problems, runs
 from app.core.training.runs import Run
 from app.core.training.standing import Standing
 from app.core.wording import phrase, size
+from trainer import adapter
+from trainer.adapter import AdapterError
 from trainer.events import Failed, Finished
 
 if TYPE_CHECKING:  # numpy
@@ -51,6 +54,8 @@ def page(run: Run) -> list[str]:
     if run.spec is not None:
         lines.append(phrase("run_show_base", path=run.spec.base))
         lines.append(phrase("run_show_data", path=run.spec.train))
+        if run.spec.adapter:
+            lines.append(phrase("run_show_start", name=_start_name(run.spec.adapter)))
     lines.append(phrase("run_show_folder", path=run.folder, size=size(run.size_bytes)))
     if decided := settings(run):
         lines.append(phrase("run_show_settings", settings=settings_text(decided)))
@@ -61,6 +66,14 @@ def page(run: Run) -> list[str]:
     if problem is not None:
         lines.append(str(wording.describe_error(problem)))
     return lines
+
+
+def _start_name(folder: str) -> str:
+    """Of the run whose adapter is trained further; its folder where that cannot be told."""
+    try:
+        return adapter.read(Path(folder)).name or folder
+    except AdapterError:
+        return folder
 
 
 def _course(standing: Standing) -> list[str]:
@@ -153,6 +166,7 @@ def described(run: Run) -> dict[str, Any]:
         "state": run.state,
         "folder": str(run.folder),
         "base": run.spec.base if run.spec else None,
+        "went_on_from": _start_name(run.spec.adapter) if run.spec and run.spec.adapter else None,
         "step": standing.last_step,
         "total": step.total if step else None,
         "loss": _finite(step.loss if step else None),

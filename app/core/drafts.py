@@ -49,12 +49,8 @@ def read(drafts: Path, id: str) -> Draft:
         data = json.loads((folder / DRAFT).read_bytes())
         draft: Draft = lines.from_json(data, {"Draft": Draft})
         found = _at_home(dataclasses.replace(draft, id=id, has_environment=False), folder)
-        _ = (
-            found.with_settings(),
-            found.mark,
-            found.step,
-            found.changed_at + 0.0,
-        )  # what is of another kind than it should be fails here
+        # What is of another kind than it should be fails here.
+        _ = (found.with_settings(), found.mark, found.step, found.changed_at + 0.0)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise AppError("draft_damaged", path=str(folder)) from error
     return found

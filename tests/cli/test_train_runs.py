@@ -48,6 +48,18 @@ def test_data_and_base_are_trained_and_the_adapter_answers(
     assert "強" in wrong["error"]["message"]
 
 
+def test_an_adapter_is_trained_further(kotae: Kotae, trained: dict[str, Any], data: Path, base: Path) -> None:
+    wishes = ("--data", str(data), "--base", str(base), "--adapter", "点検", "--name", "続き")
+    status, found, log = kotae("train", "run", *wishes)
+    assert (status, found["state"], found["went_on_from"]) == (0, "finished", "点検"), log
+    _, shown, _ = kotae("train", "show", trained["id"])
+    assert (shown["went_on_from"], shown["settings"]["rank"]) == (None, 16)
+    assert kotae("train", "remove", trained["id"])[0] == 0  # what it went on from lies in its own folder
+    assert kotae("train", "show", "続き")[1]["went_on_from"] == "点検"
+    status, refused, _ = kotae("train", "plan", *wishes)
+    assert (status, refused["error"]["code"]) == (3, "run_unknown")
+
+
 @pytest.mark.parametrize(
     ("language", "evaluation", "ended"),
     [
