@@ -15,7 +15,7 @@ from app.core.presets import Choices
 from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
-from app.core.training import bases, runs
+from app.core.training import bases, runs, scores
 from app.engine.messages import AdapterUse
 from app.services import background
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
@@ -24,6 +24,7 @@ from app.services.engine import EngineClient
 Side = Literal["base", "tuned"]
 TOKENS = 256  # of an answer: a base that was not trained to end goes on until here
 MOST_STRENGTH = 1.5
+_CUT = ("length", "cancelled")
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 
 
@@ -41,7 +42,7 @@ class TrialMeans:
 class Answered:
     text: str
     seconds: float
-    was_cut: bool  # at TOKENS
+    was_cut: bool  # at TOKENS, or where it began to go in circles
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class AdapterTrial(QObject):
         self._run: AnswerRun | None = None
         self._asked: object = None  # what is being answered now; None: nothing
         self._text = ""
+        self._is_looping = False
         self._known: tuple[str, Answered] | None = None  # a question, and the base's answer to it
 
     @property
@@ -120,7 +122,8 @@ class AdapterTrial(QObject):
             self.answered.emit("base", self._known[1])
             self._answer("tuned", question, tuned, self._finish)
             return
-        self._answer("base", question, (), lambda: self._answer("tuned", question, tuned, self._finish))
+        # What was trained first: it ends its answers, and a base may go on to TOKENS.
+        self._answer("tuned", question, tuned, lambda: self._answer("base", question, (), self._finish))
 
     def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
         assert self._ready is not None
@@ -129,7 +132,7 @@ class AdapterTrial(QObject):
         choices = in_force(model, _CHOICES)
         request = AnswerRequest(model, (Turn(question),), means.settings(), choices, adapters)
         run = self._run = AnswerRun(means.engine, means.template_command, request, self)
-        self._text = ""
+        self._text, self._is_looping = "", False
         run.text_received.connect(lambda text: self._on_text(side, text))
         run.finished.connect(lambda outcome: self._on_answered(side, question, outcome, then))
         run.failed.connect(self._fail)
@@ -141,10 +144,13 @@ class AdapterTrial(QObject):
     def _on_text(self, side: Side, text: str) -> None:
         self._text += text
         self.text_received.emit(side, text)
+        if self._run is not None and not self._is_looping and scores.is_looping(self._text):
+            self._is_looping = True
+            self._run.stop()  # it says nothing new any more
 
     def _on_answered(self, side: Side, question: str, outcome: Outcome, then: Callable[[], None]) -> None:
         self._let_go()
-        found = Answered(self._text.strip(), outcome.total_s, outcome.done.stop_reason == "length")
+        found = Answered(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
         if side == "base":
             self._known = question, found
         asked = self._asked

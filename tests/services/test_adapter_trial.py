@@ -68,13 +68,13 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     return made
 
 
-def test_a_question_is_answered_by_the_base_and_then_with_the_adapter_at_its_strength(bench: Bench) -> None:
+def test_a_question_is_answered_with_the_adapter_at_its_strength_and_by_the_base(bench: Bench) -> None:
     bench.ended("鍵はどこ？", 0.7)
     adapter = AdapterUse(str(bench.run / runs.ADAPTER), 0.7)
-    assert [ask.adapters for ask in bench.asks] == [(), (adapter,)]
+    assert [ask.adapters for ask in bench.asks] == [(adapter,), ()]
     assert bench.asks[0].prompt == bench.asks[1].prompt
     assert {ask.sampling.temperature for ask in bench.asks} == {0}
-    assert list(bench.answers()) == ["base", "tuned"]
+    assert list(bench.answers()) == ["tuned", "base"]
     streamed = "".join(str(told) for side, told in bench.heard if side == "tuned" and isinstance(told, str))
     assert streamed.strip() == bench.answers()["tuned"]
     assert len([told for side, told in bench.heard if side == "tuned"]) > 3  # as it is written
@@ -93,14 +93,24 @@ def test_with_another_strength_only_the_adapter_answers_again(bench: Bench) -> N
 
 def test_stopped_it_says_nothing_more_and_can_be_asked_again(bench: Bench) -> None:
     bench.trial.start("!slow 鍵はどこですか。ゆっくり答えてください。", 1.0)
-    bench.until(lambda: any(side == "base" for side, _told in bench.heard))
+    bench.until(lambda: any(side == "tuned" for side, _told in bench.heard))
     bench.trial.stop()
     assert bench.heard[-1] == ("stopped", None)
     assert not bench.trial.is_running
     bench.until(lambda: bench.scene.engine.status.state == "ready")
     assert bench.heard[-1] == ("stopped", None)
     bench.ended("鍵は？")
-    assert list(bench.answers()) == ["base", "tuned"]
+    assert list(bench.answers()) == ["tuned", "base"]
+
+
+def test_an_answer_that_goes_in_circles_is_cut(bench: Bench) -> None:
+    question = "同じ文の繰り返しです。" * 20
+    bench.ended(question)
+    for side, found in bench.heard:
+        if isinstance(found, Answered):
+            assert (side, found.was_cut) in (("base", True), ("tuned", True))
+            assert len(found.text) < len(question)
+    assert len(bench.answers()) == 2
 
 
 def test_it_does_not_come_into_an_answer_of_the_chat(bench: Bench) -> None:

@@ -186,6 +186,12 @@ def test_a_run_that_is_not_judged_can_be(open_step: Callable[..., Desk]) -> None
     assert verdict.word.text() == "未評価"
     for part in (desk.step.gate_table, desk.step.forms, desk.step.pairs, desk.step.categories):
         assert not part.isVisibleTo(desk.step)
+    desk.trainings.folder = desk.folder.parent / "ほかの学習"
+    desk.trainings.started.emit(desk.trainings.folder)
+    assert not verdict.judge_button.isEnabled()
+    assert "終わるまで" in verdict.why_not.text()
+    desk.trainings.folder = None
+    desk.trainings.ended.emit(desk.folder, None)
     desk.click(verdict.judge_button)
     desk.click(verdict.use_button)
     assert (desk.asked, desk.used) == (["judge"], [BASE_ADAPTER])
@@ -330,11 +336,11 @@ def test_escape_stops_what_is_being_answered_and_an_error_is_said_in_words(open_
     trying = desk.step.trying
     trying.question.setText("!slow kagi wa doko desu ka")
     desk.click(trying.compare_button)
-    desk.until(lambda: bool(trying.answers.base.text.text()))
+    desk.until(lambda: bool(trying.answers.tuned.text.text()))
     QTest.keyClick(trying.question, Qt.Key.Key_Escape)
     assert not desk.step.trial.is_running
-    assert "ここで停止しました" in trying.answers.base.head.text()
-    assert trying.answers.base.text.text()  # what was written stays
+    assert "ここで停止しました" in trying.answers.tuned.head.text()
+    assert trying.answers.tuned.text.text()  # what was written stays
     desk.until(lambda: desk.step.trial._means.engine.status.state == "ready")
     trying.question.setText("!memory")
     desk.click(trying.compare_button)

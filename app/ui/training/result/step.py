@@ -165,9 +165,9 @@ class ResultStep(Step):
         self.trying.show_obstacle(busy)
         is_missing = choice is not None and not choice.is_made
         why_not = self.tr("「使う形」で選んだ形を、先に作ってください。") if is_missing else ""
-        self.verdict.show_use(can_use=not is_missing, why_not=why_not)
-        self.verdict.judge_button.setEnabled(not is_training)
-        self.verdict.judge_button.setAccessibleDescription(busy)
+        if self.view.gate is None and self.view.can_judge:
+            why_not = busy
+        self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not is_training)
         used = self._form_in_use()
         self.in_use.setVisible(bool(used))
         self.in_use.setText(self.tr("✓ 質問に使っています。") if used else "")

@@ -61,9 +61,11 @@ class Verdict(QFrame):
         repolish(self)
         self._turn()
 
-    def show_use(self, *, can_use: bool, why_not: str) -> None:
-        self.use_button.setEnabled(can_use)
-        self.use_button.setAccessibleDescription(why_not)
+    def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
+        """`why_not`: why one of both cannot be done now; "": both can."""
+        for button, can in ((self.use_button, can_use), (self.judge_button, can_judge)):
+            button.setEnabled(can)
+            button.setAccessibleDescription("" if can else why_not)
         self.why_not.setText(f"▲ {why_not}" if why_not else "")
         self.why_not.setVisible(bool(why_not))
 
