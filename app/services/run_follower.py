@@ -5,11 +5,13 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.core import wording
 from app.core.errors import AppError
 from app.core.training.course import Course, Follower
 from app.services import background
 from app.services.trainings import Trainings
 
+FIRST_MS = 50
 LIVE_MS = 200  # an eye needs no more
 IDLE_MS = 1000  # somebody may start it in a terminal
 REST = 4  # times as long as a look has taken: a long journal must not keep a processor busy
@@ -39,8 +41,9 @@ class RunFollower(QObject):
         return self._trainings.folder == self._folder and not self._trainings.is_waiting
 
     def start(self) -> None:
+        """The first look comes when what is shown has been drawn."""
         self._is_started = True
-        self.look()
+        self._timer.start(FIRST_MS if self.course is None else 0)
 
     def stop(self) -> None:
         self._is_started = False
@@ -49,8 +52,14 @@ class RunFollower(QObject):
     def look(self) -> None:
         if self._is_started and not self._is_looking:
             self._is_looking, self._began_at = True, time.monotonic()
-            is_ours = self.is_ours
-            background.run(lambda: self._follower.look(is_ours=is_ours), self._on_looked, self._on_failed)
+            is_ours, is_first = self.is_ours, self.course is None
+
+            def look() -> Course:
+                if is_first:
+                    wording.codes()  # reading its file takes a tenth of a second
+                return self._follower.look(is_ours=is_ours)
+
+            background.run(look, self._on_looked, self._on_failed)
 
     # ------------------------------------------------------------------- private
 

@@ -36,7 +36,7 @@ class TrainingCommands(_Commands):
         step.show()
 
     def do_go_on(self) -> None:
-        button = self._step.actions[0]
+        button = self._step.header_actions[0]
         tell("button", words=button.text(), is_enabled=button.isEnabled(), is_hidden=button.isHidden())
         button.click()
 

@@ -1,6 +1,7 @@
 """How a run has gone so far, worked out for whoever draws it; read from the journal, also while somebody writes it."""
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from trainer.spec import RunSpec, SpecError
 
 SMALL_POINTS = 120  # of a curve beside its present value
 MARKED_POINTS = 120  # evaluations, each with a mark
+# A thread that computes in Python takes turns of 5 ms with the one that draws, which needs hundreds of them: this one
+# gives way after a millisecond.
+BREATH_LINES, BREATH_S = 25, 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,9 @@ class Follower:
             return False
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
-        for line in whole.splitlines():
+        for number, line in enumerate(whole.splitlines(), start=1):
+            if number % BREATH_LINES == 0:
+                time.sleep(BREATH_S)
             try:
                 event: Event = events.from_json(json.loads(line))
             except (ValueError, AttributeError):  # JSON, but no object

@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -65,7 +65,7 @@ class LossCard(QFrame):
         self.table_button.setVisible(has_values)
         if self.shows_table:
             self.table.show_course(course)
-        elif self.plot is not None:
+        elif self.plot is not None and self.note.isHidden():
             self.plot.show_course(course)
         elif has_values and not self._is_loading:
             self._is_loading = True
@@ -75,6 +75,9 @@ class LossCard(QFrame):
 
     def _on_loaded(self, module: Any) -> None:
         self.plot = module.LossPlot(self._theme)
+        QTimer.singleShot(0, self, self._on_built)  # one thing at a time: each takes tens of milliseconds
+
+    def _on_built(self) -> None:
         self.note.hide()
         self._column.addWidget(self.plot, 1)
         self._show()
@@ -86,6 +89,7 @@ class LossCard(QFrame):
         if self.view is None:
             self.view = StepView(self._theme, self.table)
             self._column.addWidget(self.view, 1)
+            self.view.show()
         else:
             self.view.setVisible(self.view.isHidden())
         self.table_button.setText(self.tr("グラフで見る") if self.shows_table else self.tr("表で見る"))

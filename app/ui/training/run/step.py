@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.training.course import Course
+from app.core.wording import Sentence
 from app.services.run_follower import RunFollower
 from app.services.trainings import Trainings
 from app.ui import desktop
@@ -44,6 +45,7 @@ class RunStep(Step):
         self._folder = folder
         self._open_folder = open_folder
         self._error: AppError | None = None  # that the last start or judging has ended with
+        self._told: Sentence | None = None  # in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = Actions(theme, trainings, self)
         self.facts = Facts(theme)
@@ -201,7 +203,8 @@ class RunStep(Step):
             return
         has_log = course.state in ("crashed", "failed")
         actions = (("log", self.tr("記録のフォルダを開く")),) if has_log else ()
-        if self.trouble.isHidden() or found.message not in self.trouble.accessibleName():
+        if self.trouble.isHidden() or found != self._told:
+            self._told = found
             self.trouble.show_message("danger", found.message, found.next, actions)
 
     # --------------------------------------------------------------------- doing
