@@ -10,6 +10,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core import local_models
 from app.core.errors import AppError
 from app.core.presets import Choices
 from app.core.prompt import Turn
@@ -180,6 +181,8 @@ def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
         raise AppError("run_no_adapter", id=run.id)
     if run.spec is None:
         raise AppError("run_damaged", id=run.id)
-    model = bases.model_for(run.spec, models)
+    made = folder / "base.gguf"  # by the gate, of a base that is a folder
+    is_made = Path(run.spec.base).is_dir() and made.is_file()
+    model = local_models.describe(made) if is_made else bases.model_for(run.spec, models)
     bases.require_same(run.spec, model)
     return _Ready(bases.with_form_of(runs.effective(run) or run.spec, model), str(run.adapter))

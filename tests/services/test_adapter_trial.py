@@ -140,3 +140,15 @@ def test_another_model_in_the_bases_place_is_refused(bench: Bench) -> None:
     bench.ended("鍵は？")
     assert bench.error().code == "adapter_other_base"
     assert bench.asks == []
+
+
+def test_a_base_that_is_a_folder_answers_with_the_file_that_was_made_of_it(bench: Bench, long_model: Path) -> None:
+    told = spec.to_json(spec.read(bench.run / runs.SPEC)) | {"base": str(bench.run), "base_sha256": ""}
+    (bench.run / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    bench.ended("鍵は？")
+    assert bench.error().code == "run_base_is_folder"
+    (bench.run / "base.gguf").write_bytes(long_model.read_bytes())
+    bench.ended("鍵は？")
+    assert list(bench.answers()) == ["tuned", "base"]
+    assert bench.scene.engine.loaded is not None
+    assert bench.scene.engine.loaded.path == str(bench.run / "base.gguf")
