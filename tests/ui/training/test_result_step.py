@@ -118,7 +118,7 @@ def open_step(
         desk = Desk(folder, step, area, trainings, qtbot)
         opened.append(desk)
         step.use_requested.connect(desk.used.append)
-        for name in ("rollback", "report", "evaluate", "judge"):
+        for name in ("rollback", "report", "judge"):
             getattr(step, f"{name}_requested").connect(lambda name=name: desk.asked.append(name))
         desk.read()
         return desk
@@ -144,8 +144,7 @@ def test_an_adopted_run_is_told_in_a_sentence_with_its_interval_and_used_with_on
     QTest.keyClick(verdict.use_button, Qt.Key.Key_Return)
     assert desk.used == [BASE_ADAPTER]
     desk.click(verdict.report_button)
-    desk.click(desk.step.evaluate_button)
-    assert desk.asked == ["report", "evaluate"]
+    assert desk.asked == ["report"]
     assert desk.step.header_actions == ()  # it is not in use
 
 

@@ -38,7 +38,6 @@ class ResultStep(Step):
     use_requested = Signal(str)  # form
     rollback_requested = Signal()
     report_requested = Signal()
-    evaluate_requested = Signal()
     judge_requested = Signal()
 
     def __init__(
@@ -67,7 +66,6 @@ class ResultStep(Step):
         self.categories = CategoriesCard(theme)
         self.pairs = PairsCard(theme)
         self.trying = TryingCard(theme, self.trial)
-        self.evaluate_button = Button(theme, self.tr("評価で比べる"), "link")
         self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._content = QWidget()
         self._build()
@@ -104,12 +102,11 @@ class ResultStep(Step):
         inside = QVBoxLayout(self._content)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GAP_PX)
-        told = self.tr("資料と組み合わせた効果は、評価で 4 通りを比べると分かります。")
+        told = self.tr("資料と組み合わせた効果は、コマンド kotae eval documents で比べられます。")
         for widget in (self.verdict, self.in_use):
             inside.addWidget(widget)
         inside.addLayout(self._columns)
         inside.addWidget(Label(told, "caption", "text2", wraps=True))
-        inside.addWidget(self.evaluate_button, 0, Qt.AlignmentFlag.AlignLeft)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         column.setSpacing(GAP_PX)
@@ -128,7 +125,6 @@ class ResultStep(Step):
         forms.measure_requested.connect(self.judge_requested)
         forms.cancelled.connect(trainings.pause)
         self.rollback_button.clicked.connect(self.rollback_requested)
-        self.evaluate_button.clicked.connect(self.evaluate_requested)
         trainings.making.connect(self._on_making)
         trainings.made.connect(self._on_made)
         trainings.started.connect(self._settle)
@@ -178,7 +174,7 @@ class ResultStep(Step):
             return
         self._is_focus_wanted = False
         verdict = self.verdict
-        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button, self.evaluate_button)
+        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button)
         first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
