@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -223,6 +223,7 @@ class TrainingPage(Page):
         work.changed.connect(self._on_draft_changed)
         work.failed.connect(self.say)
         work.begun.connect(self._on_begun)
+        work.began.connect(lambda _what: self.banner.hide())
         work.open()
         planning.show_step(work.draft.step)
 
@@ -293,6 +294,7 @@ class TrainingPage(Page):
             self.list.setCurrentIndex(index)
         else:
             self.list.clearSelection()
+            self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
         if self.content is not None and self.content.key:
             self._header.title.setText(self._title())
 

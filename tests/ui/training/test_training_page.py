@@ -282,3 +282,6 @@ def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: S
     QCoreApplication.processEvents()
     assert scene.page.list.isVisible()
     assert scene.page.content is None
+    at = scene.page.list.visualRect(scene.page.entries.index(1)).center()
+    QTest.mouseClick(scene.page.list.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert isinstance(scene.page.content, Planning)  # the one that was shown before
