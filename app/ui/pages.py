@@ -77,6 +77,7 @@ class Pages(QObject):
     page_requested = Signal(str)  # a key
     starter_requested = Signal()  # the trial model is to be added
     settings_requested = Signal(str)  # models | network | training: a section of the settings
+    reopened = Signal()  # to the pages: the window was closed while a run went on, and is shown again
 
     def __init__(self, theme: Theme, services: Services, chat_page: Page, parent: QObject) -> None:
         super().__init__(parent)
@@ -160,6 +161,7 @@ class Pages(QObject):
         steps.models_requested.connect(lambda: self.page_requested.emit("models"))
         steps.ask_requested.connect(self.ask_requested)
         steps.starter_requested.connect(self.starter_requested)
+        self.reopened.connect(steps.reopened)
         page = TrainingPage(self._theme, means, self._services.trainings, steps)
         page.undo_offered.connect(self.undo_offered)
         return page

@@ -48,11 +48,13 @@ class Steps(QObject):
     step_requested = Signal(str)  # of app.core.plan.STEPS
     undo_offered = Signal(str, object)
     failed = Signal(object)  # AppError
+    reopened = Signal()  # to the steps: the window was closed while a run went on, and is shown again
 
     def __init__(self, theme: Theme, tools: Tools, parent: QObject) -> None:
         super().__init__(parent)
         self._theme = theme
         self._tools = tools
+        tools.session.trained_refused.connect(self.failed)
 
     def plan(self, key: str, work: TrainingDraft) -> Step:
         """`key`: of `app.core.plan.PLANNED`. Imported here: most starts never need them."""
@@ -99,7 +101,9 @@ class Steps(QObject):
     def _run(self, folder: Path) -> Step:
         from app.ui.training.run.step import RunStep
 
-        return RunStep(self._theme, self._tools.trainings, folder)
+        step = RunStep(self._theme, self._tools.trainings, folder)
+        self.reopened.connect(step.say_reopened)
+        return step
 
     def _result(self, folder: Path) -> Step:
         from app.ui.training.result.step import ResultStep
