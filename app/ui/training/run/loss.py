@@ -74,12 +74,13 @@ class LossCard(QFrame):
     # ------------------------------------------------------------------- private
 
     def _on_loaded(self, module: Any) -> None:
-        self.plot = module.LossPlot(self._theme)
-        QTimer.singleShot(0, self, self._on_built)  # one thing at a time: each takes tens of milliseconds
+        plot = self.plot = module.LossPlot(self._theme)
+        # One thing at a time: each takes tens of milliseconds.
+        QTimer.singleShot(0, self, lambda: self._on_built(plot))
 
-    def _on_built(self) -> None:
+    def _on_built(self, plot: "LossPlot") -> None:
         self.note.hide()
-        self._column.addWidget(self.plot, 1)
+        self._column.addWidget(plot, 1)
         self._show()
 
     def _on_failed(self, error: AppError) -> None:

@@ -21,8 +21,10 @@ def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
         return translate("TrainingRun", "いまの処理が区切りに来たら終わります。1 ステップに数分かかることもあります。")
     match course.state:
         case "running" if not is_ours:
-            told = translate("TrainingRun", "ターミナルなど、この画面の外で動いている学習です。")
-            return told + translate("TrainingRun", "止めるには、そちらで Ctrl+C を押してください。")
+            return words.sentences(
+                translate("TrainingRun", "ターミナルなど、この画面の外で動いている学習です。"),
+                translate("TrainingRun", "止めるには、そちらで Ctrl+C を押してください。"),
+            )
         case "judging" if is_ours and trainings.progress is not None:
             return words.judging(trainings.progress)
         case "judging":
@@ -108,10 +110,9 @@ def _kept(course: Course, before: str) -> str:
     """What is safe, and how it goes on."""
     saved = course.standing.saved
     if saved is None or not saved.step:
-        return before + translate("TrainingRun", "「続ける」で、最初から学習します。")
-    return before + translate(
-        "TrainingRun", "ステップ {n} までは保存済みです。「続ける」で、そこから再開します。"
-    ).format(n=f"{saved.step:,}")
+        return words.sentences(before, translate("TrainingRun", "「続ける」で、最初から学習します。"))
+    told = translate("TrainingRun", "ステップ {n} までは保存済みです。「続ける」で、そこから再開します。")
+    return words.sentences(before, told.format(n=f"{saved.step:,}"))
 
 
 def _finished(course: Course) -> str:

@@ -18,6 +18,11 @@ from trainer.events import Finished
 translate = QCoreApplication.translate
 
 
+def sentences(*parts: str) -> str:
+    """One after another; empty ones are left out."""
+    return ("" if wording.current_language() == "ja" else " ").join(part for part in parts if part)
+
+
 def state(course: Course) -> str:
     return {
         "waiting": translate("TrainingRun", "開始前"),
