@@ -119,3 +119,13 @@ def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
     assert at < 24
     assert steps_of(run) == list(range(1, 25))
     assert wait_until(lambda: not window.orphans())
+
+
+@pytest.mark.slow
+def test_a_program_that_is_ended_pauses_and_waits(where: Paths, open_window: Callable[[], WindowProcess]) -> None:
+    run, window = make_run(where, 400), open_window()
+    begin(window, run)
+    window.tell("quit")
+    assert window.wait() == 0
+    assert runs.read(run).state == "paused"
+    assert window.orphans() == []

@@ -11,7 +11,12 @@ from tests.faults.scripted_window import _Commands, tell
 class TrainingCommands(_Commands):
     def __init__(self, parts: Any, hands: Any) -> None:
         super().__init__(parts, hands)
-        self.trainings = getattr(parts, "trainings", None) or _wired(parts)
+        from app.ui.training.closing import Closing
+
+        self.trainings = parts.trainings
+        closing = parts.window.findChild(Closing)
+        closing.reopened.connect(lambda: tell("reopened"))
+        closing._notifier._show = lambda words: tell("notified", words=words)
         self.trainings.started.connect(lambda folder: tell("training", run=folder.name))
         self.trainings.event_received.connect(lambda event: tell("told", step=getattr(event, "step", -1)))
         self.trainings.ended.connect(self._on_ended)
@@ -26,6 +31,11 @@ class TrainingCommands(_Commands):
     def do_pause(self) -> None:
         self.trainings.pause()
 
+    def do_quit(self) -> None:
+        from PySide6.QtWidgets import QApplication
+
+        QApplication.quit()
+
     def do_show_run(self, folder: str) -> None:
         """The step, in a window of its own; it tells what it says, whenever that has changed."""
         from app.ui.training.run.step import RunStep
@@ -39,23 +49,6 @@ class TrainingCommands(_Commands):
         button = self._step.header_actions[0]
         tell("button", words=button.text(), is_enabled=button.isEnabled(), is_hidden=button.isHidden())
         button.click()
-
-
-def _wired(parts: Any) -> Any:
-    from app.core import children
-    from app.services import training
-    from app.services.trainings import Trainings
-    from app.ui.notifications import Notifier
-    from app.ui.training.closing import Closing
-
-    data = parts.window._place._path.parent
-    scorers = (children.quantizer, children.scorer)
-    trainings = Trainings(parts.engine, lambda: training.locate(data), data / "bases", scorers, parts.window)
-    notifier = Notifier(parts.window, show=lambda words: tell("notified", words=words))
-    notifier.follow_trainings(trainings)
-    closing = Closing(parts.window, trainings, notifier)
-    closing.reopened.connect(lambda: tell("reopened"))
-    return trainings
 
 
 if __name__ == "__main__":

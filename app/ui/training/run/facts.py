@@ -68,7 +68,7 @@ class Facts(QWidget):
         is_training = course.state == "running"
         values = {
             "state": joined(words.state(course), words.epochs(course)),
-            "step": f"{step.step:,}／{step.total:,}" if step else "",
+            "step": self.tr("{a}／{b}").format(a=f"{step.step:,}", b=f"{step.total:,}") if step else "",
             "left": words.left(step.left_s) if step and is_training and standing.end is None else "",
             "best": words.loss(best.loss if best else None),
             "base": words.base(course),

@@ -26,7 +26,7 @@ class Samples(QFrame):
         self.count = Label(role="caption", tone="text2")
         head = QHBoxLayout()
         head.setSpacing(6)
-        head.addWidget(Label(self.tr("回答の変化"), "heading3"), 1)
+        head.addWidget(Label(self.tr("回答の変化"), "heading3", wraps=True), 1)
         for widget in (self.before_button, self.count, self.after_button):
             head.addWidget(widget)
         self._column = QVBoxLayout(self)

@@ -43,6 +43,7 @@ class Watch(QFrame):
     def _add(self, key: str) -> None:
         row = len(self._rows)
         made = (Icon(self._theme, "info"), Label(words.watched_name(key)), Label(tone="text2", wraps=True))
+        made[0].setContentsMargins(0, 2, 0, 0)  # at the middle of the first line
         made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
         made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for column, widget in enumerate(made):
