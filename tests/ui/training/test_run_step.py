@@ -1,6 +1,8 @@
 """The step 学習: a run of this program, of another process and of an earlier time, drawn and acted upon."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,7 +41,10 @@ class Desk:
         self.folder, self.theme, self.qtbot = folder, theme, qtbot
         self.engine = EngineClient(children.engine(), folder / "engine.log")
         scorers = (children.quantizer, children.scorer)
-        self.trainings = Trainings(self.engine, lambda: training.locate(folder), folder / "bases", scorers)
+        self.is_answering = False
+        self.trainings = Trainings(
+            self.engine, lambda: training.locate(folder), folder / "bases", scorers, None, lambda: self.is_answering
+        )
         self.areas: list[QScrollArea] = []
         self.opened: list[Path] = []
         messages = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in ROWS]
@@ -139,6 +144,18 @@ def test_a_run_of_this_program_goes_on_is_paused_and_gone_on_with(desk: Desk, qt
     qtbot.waitUntil(lambda: step.header_actions[2].isEnabled())
     desk.press(step, "ここで終えて最良を残す")
     qtbot.waitUntil(lambda: buttons(step) == [] and step.facts.facts["state"].value.text().startswith("完了"))
+
+
+def test_an_answer_that_is_waited_for_is_told_and_can_be_given_up_waiting_for(desk: Desk, qtbot: QtBot) -> None:
+    desk.tell(*told(1.6, 1.3), Paused(10))
+    step = desk.show()
+    desk.is_answering = True
+    desk.press(step, "続ける")
+    assert "質問への回答が終わるのを待っています" in step.sentence.text()
+    assert buttons(step) == ["一時停止"]
+    desk.press(step, "一時停止")
+    assert buttons(step) == ["続ける"]
+    assert "ステップ 10 で一時停止しています" in step.sentence.text()
 
 
 def test_giving_up_is_asked_first_and_tells_what_is_kept(desk: Desk, qtbot: QtBot) -> None:
@@ -289,3 +306,9 @@ def test_a_step_that_is_not_shown_looks_at_nothing(desk: Desk, qtbot: QtBot) -> 
     assert step.facts.facts["step"].value.text() == "10／40"
     desk.areas[0].show()
     qtbot.waitUntil(lambda: step.facts.facts["step"].value.text() == "11／40")
+
+
+def test_pyqtgraph_waits_for_a_curve() -> None:
+    said = "import sys, app.ui.training.run.step; print('pyqtgraph' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -52,7 +52,7 @@ class Actions(QObject):
                 not is_ours and (course.can_go_on or course.state == "ending"),
                 course.can_go_on and not trainings.is_training,
             ),
-            self.pause_button: (is_ours and course.state in ("running", "judging", "waiting"), is_free),
+            self.pause_button: (is_ours, is_free),
             self.finish_button: (is_trained, is_free and is_begun),
             self.abort_button: (is_trained, is_free),
         }

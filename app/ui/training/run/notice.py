@@ -19,6 +19,8 @@ def sentence(course: Course, trainings: Trainings, *, is_ours: bool) -> str:
     """ "": the numbers say it all."""
     if is_ours and trainings.is_asked:
         return translate("TrainingRun", "いまの処理が区切りに来たら終わります。1 ステップに数分かかることもあります。")
+    if is_ours and not course.is_live:
+        return ""  # it has just begun, and nothing is told yet
     match course.state:
         case "running" if not is_ours:
             return words.sentences(
