@@ -17,7 +17,7 @@ from trainer.spec import PRESETS, RunSpec
 # What Kotae itself fills in.
 OURS = {"folder", "version", "hashes", "bases", "base_sha256", "form", "converter"}
 # What is said in words: it is no number and no choice, or has no default of the recipe.
-IN_WORDS = {"data", "train", "validation", "holdout", "base", "name", "samples", "max_steps"}
+IN_WORDS = {"data", "train", "validation", "holdout", "base", "adapter", "name", "samples", "max_steps"}
 UNLISTED = {"warmup_share", "accumulation"}  # computed from the number of steps and from micro_batch
 AUTOMATIC = {"ja": "自動", "en": "automatic"}
 HEADING = {"ja": "学習の設定ファイル", "en": "The settings file of a run"}
@@ -65,7 +65,7 @@ def test_what_may_be_written_is_what_the_spec_takes(language: str) -> None:
     cells = {key: values for key, (_, values, _) in table(language).items()}
     for key, choices in spec._CHOICES.items():
         assert re.split("、|, ", cells[key]) == list(choices)
-    for key, (low, high) in (spec._WHOLE | spec._REAL).items():
+    for key, (low, high) in (spec.WHOLE | spec.REAL).items():
         assert cells[key] == (f"{low}〜{high}" if language == "ja" else f"{low} to {high}")
 
 
