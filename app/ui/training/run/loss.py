@@ -13,7 +13,7 @@ from app.services import background
 from app.ui.theme import Theme
 from app.ui.training.run import words
 from app.ui.training.run.small import Small
-from app.ui.training.run.table import StepTable, StepView
+from app.ui.training.run.table import StepTable, StepView, stride
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
@@ -38,6 +38,8 @@ class LossCard(QFrame):
         self.table = StepTable()
         self.view: StepView | None = None  # built when it is asked for
         self.note = Label(self.tr("最初の値を待っています。"), tone="muted", wraps=True)
+        self.sparse = Label(role="caption", tone="text2", wraps=True)
+        self.sparse.hide()
         self.legend = Flow(
             _Key(theme, self.tr("学習（平滑）"), "chart1"), _Key(theme, self.tr("検証"), "chart2", is_dashed=True)
         )
@@ -51,6 +53,7 @@ class LossCard(QFrame):
         self._column.setSpacing(10)
         self._column.addLayout(head)
         self._column.addWidget(self.legend)
+        self._column.addWidget(self.sparse)
         self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
         self.table_button.clicked.connect(self._turn)
 
@@ -63,7 +66,10 @@ class LossCard(QFrame):
         has_values = bool(course.raw or course.validation)
         self.legend.setVisible(has_values and not self.shows_table)
         self.table_button.setVisible(has_values)
+        apart = stride(len(course.steps))
+        self.sparse.setVisible(self.shows_table and apart > 1)
         if self.shows_table:
+            self.sparse.setText(self.tr("{n} ステップごとの値と、検証したところを並べています。").format(n=apart))
             self.table.show_course(course)
         elif self.plot is not None and self.note.isHidden():
             self.plot.show_course(course)

@@ -14,6 +14,8 @@ from trainer.events import Evaluation, Step
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[int, Step | None, Evaluation | None]
 
+MOST_STEPS = 500  # that are listed: nobody reads more, and a view of ten thousand rows holds the window up
+
 
 class StepTable(QAbstractTableModel):
     def __init__(self) -> None:
@@ -101,7 +103,18 @@ class StepView(QTreeView):
         self.header().setMinimumSectionSize(self._theme.px(76))
 
 
+def stride(steps: int) -> int:
+    """Of how many steps one is listed: a power of two, so that more steps seldom change it."""
+    made = 1
+    while steps // made > MOST_STEPS:
+        made *= 2
+    return made
+
+
 def _rows(course: Course) -> list[Row]:
+    """All that was evaluated, and of the steps besides as many as are listed."""
     evaluated = {one.step: one for one in course.evaluations}
-    rows: list[Row] = [(one.step, one, evaluated.pop(one.step, None)) for one in course.steps]
+    apart = stride(len(course.steps))
+    listed = [one for one in course.steps if one.step % apart == 0 or one.step in evaluated]
+    rows: list[Row] = [(one.step, one, evaluated.pop(one.step, None)) for one in listed]
     return sorted([*rows, *((step, None, one) for step, one in evaluated.items())], key=lambda row: row[0])
