@@ -279,6 +279,21 @@ def test_the_curve_can_be_read_as_a_table(desk: Desk, qtbot: QtBot) -> None:
     assert step.loss.plot.isVisible()
 
 
+def test_of_thousands_of_steps_some_are_listed_and_all_that_was_evaluated(desk: Desk, qtbot: QtBot) -> None:
+    steps = [step_event(number) for number in range(1, 3001)]
+    desk.tell(
+        Started(1, 0, 1.0), *steps[:1001], Evaluation(1001, 1.0, 0.9, 640, is_best=True), *steps[1001:], Paused(3000)
+    )
+    step = desk.show()
+    qtbot.waitUntil(lambda: step.loss.table_button.isVisible())
+    qtbot.mouseClick(step.loss.table_button, LEFT)
+    table = step.loss.table
+    listed = [table.index(row, 0).data() for row in range(table.rowCount())]
+    assert len(listed) <= 501
+    assert "1,001" in listed
+    assert "8 ステップごとの値" in words(step.loss)
+
+
 @pytest.mark.parametrize(("width", "percent"), [(1168, 100), (560, 100), (800, 150)])
 def test_nothing_is_cut_off_in_either_theme(
     desk: Desk, qtbot: QtBot, width: int, percent: int, qapp: QApplication
