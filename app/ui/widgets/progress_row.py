@@ -81,7 +81,6 @@ class ProgressRow(QFrame):
         self._what = ElidedLabel()
         self._amount = Label(role="caption", tone="text2")
         self.cancel_button = Button(self._theme, self.tr("取り消す"), compact=True)
-        self.cancel_button.setVisible(can_cancel)
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
@@ -95,6 +94,7 @@ class ProgressRow(QFrame):
         column.setSpacing(8)
         column.addLayout(row)
         column.addWidget(self._bar)
+        self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window for a moment
 
     def _connect(self) -> None:
         self._timer.timeout.connect(self._refresh)
