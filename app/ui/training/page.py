@@ -34,6 +34,7 @@ from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.page import Page
 from app.ui.widgets.search_field import SearchField
 from app.ui.widgets.step_rail import StepRail
+from trainer.events import Step as TrainingStep
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760
@@ -255,7 +256,7 @@ class TrainingPage(Page):
                 widget.setParent(None)
         for action in self.content.step.header_actions if self.content is not None else ():
             self._actions_row.addWidget(action)
-            action.show()
+            action.setVisible(not _is_hidden_by_its_step(action))
 
     def _show_frame(self, key: str) -> None:
         """`key`: of the step that is shown; "": none."""
@@ -343,10 +344,19 @@ class TrainingPage(Page):
             self.say(error)
 
     def _on_training_ended(self, _folder: Path, error: AppError | None) -> None:
+        self.entries.say({})
         self.refresh()
         if error is not None and not self.isVisible():
             self.say(error)
 
-    def _on_told(self, _event: object) -> None:
-        if not self._soon.isActive():
+    def _on_told(self, event: object) -> None:
+        folder = self._trainings.folder
+        if isinstance(event, TrainingStep) and folder is not None:  # it has no other state after it
+            self.entries.say({("run", folder.name): words.progress(event)})
+        elif not self._soon.isActive():
             self._soon.start()
+
+
+def _is_hidden_by_its_step(action: QWidget) -> bool:
+    """And not only because it was nowhere until now."""
+    return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)

@@ -7,7 +7,8 @@ from app.core.errors import AppError
 from app.core.plan import Problem
 from app.core.training import problems
 from app.core.training.overview import DAMAGED, Entry
-from trainer.events import Finding
+from app.ui.language import joined
+from trainer.events import Finding, Step
 
 translate = QCoreApplication.translate
 
@@ -63,6 +64,15 @@ def entry_state(entry: Entry) -> str:
         "finished": translate("Training", "完了（未判定）"),
         "exported": translate("Training", "別の PC で学習"),
     }[entry.state]
+
+
+def progress(step: Step) -> str:
+    """How far a run is, and how long still where that is known."""
+    from app.ui.training.run import words  # with what only a run needs
+
+    percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
+    left = words.left(step.left_s)
+    return joined(percent, translate("Training", "残り{time}").format(time=left) if left else "")
 
 
 _SIGNS = {

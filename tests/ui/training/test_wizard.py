@@ -112,7 +112,7 @@ def ended(wizard: Wizard, state: str) -> None:
 def gone_on(wizard: Wizard, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the button of the page, to the end."""
     monkeypatch.setenv(training.VARIABLE, "fake:good")
-    wizard.click(wizard.button("続ける"))
+    wizard.press("続ける")
     ended(wizard, "finished")
     assert wizard.run_step.trouble.isHidden()
     assert said(wizard) == ["履歴", "点検: 完了（未判定）"]
@@ -219,8 +219,9 @@ def test_a_run_is_paused_and_goes_on_where_it_was(
 ) -> None:
     begun(wizard, file, "slow", monkeypatch, steps=200)
     wizard.until(lambda: (found := course(wizard)) and found.standing.last_step > 4)
-    assert said(wizard)[:1] == ["進行中"]
-    wizard.click(wizard.button("一時停止"))
+    assert re.fullmatch(r"点検: \d+\u00a0%\u3000残り1 分以内", said(wizard)[1])
+    assert [action.text() for action in wizard.actions] == ["一時停止", "ここで終えて最良を残す", "中止…"]
+    wizard.press("一時停止")
     ended(wizard, "paused")
     step = wizard.run.standing.last_step
     assert wizard.run_step.sentence.text() == (
@@ -239,10 +240,10 @@ def test_a_run_is_given_up_only_after_a_yes(
 ) -> None:
     begun(wizard, file, "slow", monkeypatch, steps=200)
     wizard.until(lambda: (found := course(wizard)) and found.standing.saved)
-    wizard.click(wizard.button("中止…"))
+    wizard.press("中止…")
     assert "までの途中結果は残り、あとで続きから再開できます。" in wizard.answer("cancel")
     assert wizard.parts.trainings.is_training
-    wizard.click(wizard.button("中止…"))
+    wizard.press("中止…")
     wizard.answer("abort")
     ended(wizard, "cancelled")
     saved = wizard.run.standing.saved
@@ -276,7 +277,7 @@ def test_a_run_goes_on_while_its_page_and_the_window_are_closed(
     window.show()
     assert wizard.run_step._note.text() == "学習は続いていました。"
     assert wizard.parts.trainings.run is before
-    wizard.click(wizard.button("ここで終えて最良を残す"))
+    wizard.press("ここで終えて最良を残す")
     ended(wizard, "finished")
     assert wizard.run_step.sentence.text().startswith("指示により ")
     assert said(wizard) == ["履歴", "点検: 完了（未判定）"]

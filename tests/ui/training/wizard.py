@@ -161,7 +161,14 @@ class Wizard:
         indexes = [entries.index(row) for row in range(entries.rowCount())]
         return [": ".join(filter(None, (index.data(), index.data(SaidRole)))) for index in indexes]
 
-    def button(self, name: str) -> QPushButton:
-        """One of the header, by its name."""
-        actions = {button.text(): button for button in self.run_step.header_actions if button.isVisible()}  # type: ignore[attr-defined]
-        return actions[name]
+    @property
+    def actions(self) -> list[QPushButton]:
+        """Of the header, as far as they are shown."""
+        shown = [action for action in self.run_step.header_actions if action.isVisible()]
+        assert all(isinstance(action, QPushButton) for action in shown)
+        return shown  # type: ignore[return-value]
+
+    def press(self, name: str) -> None:
+        """One of `actions`, as soon as it can be pressed."""
+        self.until(lambda: any(action.text() == name and action.isEnabled() for action in self.actions))
+        self.click(next(action for action in self.actions if action.text() == name))
