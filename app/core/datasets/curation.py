@@ -146,7 +146,8 @@ class Curation:
 
     def decide(self, decision: Decision) -> None:
         """Raises AppError: row_unusable (of an edited one: no question, no answer, no text), draft_changed (by
-        somebody else), draft_unwritable, drive_space."""
+        somebody else), draft_unwritable, drive_space; IndexError for the number of no item."""
+        self._require(decision.number)
         if decision.kind == "edited":
             question, answer = (message.text for message in _messages(decision))
             decision = replace(decision, question=question, answer=answer)
@@ -194,8 +195,14 @@ class Curation:
 
     def _take(self, decision: Decision) -> None:
         """Raises IndexError for the number of no item."""
+        self._require(decision.number)
         self._made.append((decision, self._decisions.get(decision.number)))
         self._stand(decision.number, decision)
+
+    def _require(self, number: int) -> None:
+        """Raises IndexError for the number of no item."""
+        if not 1 <= number <= len(self.items):
+            raise IndexError(number)
 
     def _take_back(self) -> int:
         decision, before = self._made.pop()
@@ -214,13 +221,14 @@ class Curation:
     def _write(self, data: dict[str, Any]) -> None:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
-            with self._path.open("ab") as file:
+            with self._path.open("ab", buffering=0) as file:  # a buffer would write its rest after the truncation
                 place = file.tell()
                 if place != self._size:  # somebody else decides here: numbers and revisions would not be ours
                     raise AppError("draft_changed", path=str(self.folder))
                 try:
-                    file.write(line)
-                    file.flush()
+                    rest = line
+                    while rest:
+                        rest = rest[file.write(rest) :]
                     os.fsync(file.fileno())
                 except OSError:
                     with contextlib.suppress(OSError):

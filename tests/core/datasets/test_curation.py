@@ -1,5 +1,6 @@
 """What a person decides of rows is on the disk at once, can be taken back, and stands again after any end."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,25 @@ def test_everything_is_there_again_also_what_can_still_be_undone(desk: Curation,
     assert [again.undo(), again.undo(), again.undo()] == [4, 2, 0]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a size that files may have is of POSIX")
+def test_a_disk_that_is_full_in_the_middle_of_a_decision_leaves_nothing_of_it(desk: Curation, tmp_path: Path) -> None:
+    import resource
+
+    desk.decide(Decision(2, "rejected"))
+    path = tmp_path / "下書き" / curation.DECISIONS
+    kept = path.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(kept) + 20, before[1]))
+    try:
+        with pytest.raises(AppError) as caught:
+            desk.decide(Decision(1, "edited", "別の問い", "別の答え"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (caught.value.code, path.read_bytes(), desk.revision) == ("drive_file_limit", kept, 1)
+    desk.decide(Decision(1, "rejected"))
+    assert states(Curation(tmp_path / "下書き"))[:2] == ["rejected", "rejected"]
+
+
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_half_a_line_from_when_the_power_went_is_dropped(desk: Curation, tmp_path: Path, cut: int) -> None:
     desk.decide(Decision(2, "rejected"))
@@ -139,6 +159,14 @@ def test_a_row_that_could_not_be_trained_on_is_refused_and_nothing_is_decided(
     with pytest.raises(AppError) as caught:
         desk.decide(Decision(1, "edited", question, answer))
     assert (caught.value.code, states(desk)[0], desk.revision) == ("row_unusable", "used", 0)
+
+
+@pytest.mark.parametrize("number", [0, -1, 5])
+def test_of_no_item_nothing_is_decided(desk: Curation, tmp_path: Path, number: int) -> None:
+    with pytest.raises(IndexError):
+        desk.decide(Decision(number, "rejected"))
+    assert not (tmp_path / "下書き" / curation.DECISIONS).exists()
+    assert desk.revision == 0
 
 
 def test_a_damaged_folder_is_told_and_left_alone(desk: Curation, tmp_path: Path) -> None:
