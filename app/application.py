@@ -90,15 +90,16 @@ class Parts:
         """Whether nobody was here before: the greeting was never closed, and no conversation is stored."""
         return not (self.preferences.value.first_run_done or self.conversations.all())
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Ends the answer that is being written, keeps its text, and gives the engine's memory back.
 
-        Other long work is cancelled and leaves no half file.
+        Other long work is cancelled and leaves no half file. False: a trainer is still saving, and would be killed by
+        the end of Qt.
         """
         self.downloads.discard_cancelled()
         self.downloads.close()  # what runs is paused; the next start offers to go on
         self.build_desk.cancel()  # what is finished of it is kept
-        self.trainings.close()  # what is trained is saved; the page offers to go on
+        has_saved = self.trainings.close()  # what is trained; the page offers to go on
         self.training_setup.close()  # what was fetched for it is kept
         self.documents.close()  # what waits is read after the next start
         self.embedding.close()
@@ -106,6 +107,7 @@ class Parts:
         self.session.close()
         self.engine.shut_down()
         self.store.close()
+        return has_saved
 
 
 def run(data_dir: str | None, wished_language: str | None = None) -> int:
@@ -154,8 +156,11 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
     _back_up_daily(where, parts.window)
     _open_documents(parts)
+    _empty_bin(where, parts.window)
     status = app.exec()
-    parts.close()
+    if not parts.close():
+        logging.shutdown()
+        os._exit(status)
     return status
 
 
@@ -309,7 +314,7 @@ def _report_bugs(parts: Parts, where: Paths) -> None:
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            parts.window.close()
+            QCoreApplication.quit()  # also while a training goes on without a window
             return
         log.error("bug", exc_info=(kind, error, trace))
         reporter.report(kind, error, trace)
@@ -349,6 +354,21 @@ def _back_up_daily(where: Paths, window: MainWindow) -> None:
     every_hour = QTimer(window, interval=BACKUP_EVERY_MS)
     every_hour.timeout.connect(back_up)
     every_hour.start()
+
+
+def _empty_bin(where: Paths, window: MainWindow) -> None:
+    """Trainings that were removed long ago go for good."""
+
+    def empty() -> None:
+        from app.core.training import overview  # most starts end before
+
+        background.run(
+            lambda: overview.empty_bin(where, time.time()),
+            lambda gone: log.info("trainings deleted from the bin: %d", gone),
+            lambda error: log.warning("bin of trainings: %s", error),
+        )
+
+    QTimer.singleShot(BACKUP_AFTER_MS, window, empty)
 
 
 def _open_documents(parts: Parts) -> None:
