@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from app.core.paths import Paths
+from app.core.plan import Start
 from app.core.settings import Settings
 from app.services import background
 from app.ui.theme import Theme
@@ -177,6 +178,16 @@ def test_what_the_trainer_would_not_take_stands_at_its_setting(desk: Desk) -> No
     notes = {key: row._note.text() for key, row in step.expert.rows.items() if row._note.isVisible()}
     assert set(notes) == {"rank"}
     assert "1〜1024 の整数" in notes["rank"]
+
+
+def test_what_an_adapter_that_is_trained_further_decides_cannot_be_changed_and_says_why(desk: Desk) -> None:
+    desk.work.change(start=Start(str(desk.folder), "一度目", 4, 8))
+    step = desk.open()
+    desk.details()
+    assert not step.expert.numbers["rank"].isEnabled()
+    assert "4" in step.expert.numbers["rank"].text()
+    assert any("続けるアダプターの値です" in label.text() for label in step.expert.rows["alpha"].findChildren(QLabel))
+    assert step.expert.numbers["learning_rate"].isEnabled()
 
 
 def test_settings_that_have_no_field_are_told_and_can_be_taken_back(desk: Desk) -> None:

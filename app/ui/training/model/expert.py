@@ -43,16 +43,25 @@ class ExpertForm(QWidget):
         self._settings: Mapping[str, Any] = {}
         self._build()
 
-    def show_settings(self, settings: Mapping[str, Any], left: Mapping[str, Any], problem: tuple[str, str]) -> None:
-        """`left`: what each setting is where it is left to the preset; {}: not known yet.
+    def show_settings(
+        self,
+        settings: Mapping[str, Any],
+        left: Mapping[str, Any],
+        problem: tuple[str, str],
+        fixed: Mapping[str, Any],
+    ) -> None:
+        """`left`: what each setting is where it is left to the preset; {}: not known yet. `fixed`: what the adapter
+        that is trained further decides.
 
         `problem`: a setting, and what is wrong with it; ("", "").
         """
-        self._settings = settings
+        self._settings, left = settings, {**left, **fixed}
         for key, field in self.fields.items():
             default = words.value(key, left[key]) if left.get(key) not in (None, ()) else ""
             field.show_default(default, is_changed=key in settings)
-            self.rows[key].show_note(f"▲ {problem[1]}" if problem[0] == key else "")
+            field.set_fixed(is_fixed=key in fixed)
+            note = self.tr("続けるアダプターの値です。変えられません。") if key in fixed else ""
+            self.rows[key].show_note(f"▲ {problem[1]}" if problem[0] == key else note)
             self._show_value(key, settings.get(key), default, left.get(key))
         rest = {key: value for key, value in settings.items() if key not in self.fields}
         for widget in (self._others_line, self.others):
@@ -148,6 +157,9 @@ class Field(QWidget):
         self.reset_button.setText(words_of)
         self.reset_button.setAccessibleName(f"{self._name} {words_of}")
         self.reset_button.setVisible(is_changed)
+
+    def set_fixed(self, *, is_fixed: bool) -> None:
+        self._control.setEnabled(not is_fixed)
 
     def set_narrow(self, is_narrow: bool) -> None:
         directions = QBoxLayout.Direction

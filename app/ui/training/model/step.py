@@ -91,7 +91,8 @@ class ModelStep(Step):
         outlook = outlooks.found.get(draft.preset)
         decided = {name: getattr(outlook.plan.spec, name) for name in self.expert.fields} if outlook else {}
         left = decided | dict(outlook.left) if outlook else {}
-        self.expert.show_settings(draft.settings, left, _problem(draft))
+        fixed = {"rank": draft.start.rank, "alpha": draft.start.alpha} if draft.start else {}
+        self.expert.show_settings(draft.settings, left, _problem(draft), fixed)
         self._name_fold()
 
     def _about(self, draft: Draft) -> str:
