@@ -54,6 +54,7 @@ class MainWindow(QMainWindow):
         self._engine = services.engine
         self._downloads = services.download_desk.downloads
         self._training_setup = services.training_setup
+        self._trainings = services.trainings
         self._place = WindowPlace(services.paths.data / "window.json")
         self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
@@ -187,6 +188,8 @@ class MainWindow(QMainWindow):
         self._session.message_added.connect(self._on_message_added)
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
+        self._trainings.started.connect(lambda _folder: self.status_line.show_training(is_training=True))
+        self._trainings.ended.connect(lambda *_: self.status_line.show_training(is_training=False))
         self._preferences.changed.connect(self._on_preferences_changed)
         setup = self._training_setup
         for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,

@@ -284,3 +284,12 @@ def test_how_fast_an_answer_was_is_for_those_who_want_details(open_window):
     assert line.first.isVisible()
     parts.preferences.change(shows_details=False)
     assert not line.speed.isVisible()
+
+
+def test_the_status_line_says_that_a_training_has_the_memory(open_window, tmp_path):
+    parts = open_window()
+    line = parts.window.status_line
+    parts.trainings.started.emit(tmp_path)
+    assert line.model.text() == "学習中：質問用のモデルは休止中"
+    parts.trainings.ended.emit(tmp_path, None)
+    assert line.model.text() == "モデルは読み込まれていません"
