@@ -164,7 +164,7 @@ def test_a_gpu_is_named_with_its_layers(open_window):
 
 
 def every_page(window):
-    for key in ("ask", "documents", "models", "settings"):
+    for key in ("ask", "documents", "models", "training", "settings"):
         window.show_page(key)
     return window
 
