@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,12 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.core import drafts, speed
-from app.core.datasets import check, curation, leakage, origin, reading, split
+from app.core.datasets import origin
 from app.core.datasets.columns import ColumnMapping
-from app.core.datasets.curation import Curation, Decision, Item
+from app.core.datasets.curation import Curation, Decision
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.origin import Origin
-from app.core.datasets.rows import Row
 from app.core.errors import AppError
-from app.core.generation import review
 from app.core.paths import Paths
 from app.core.plan import Data, Draft, Forecast, Frozen
 from app.core.records import LocalModel
@@ -27,7 +25,7 @@ from app.core.training.jobs import Job
 from app.core.training.planning import Plan
 from app.core.training.trainer_process import Watch
 from app.core.training_setup import converter
-from app.services import background
+from app.services import background, draft_work
 from app.services.background import LongTask, Progress
 from app.services.training import Trainer
 from trainer import adapter
@@ -45,8 +43,18 @@ class Means:
     unload: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What goes on in the background. `done` takes its result. `made`: folders that it makes, which do not stay where
+    nothing comes of it."""
+
+    done: Callable[[Any], None]
+    made: list[Path]
+
+
 class TrainingDraft(QObject):
-    """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed.
+    """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed. What was
+    cancelled before its result was there leaves nothing behind.
 
     The draft is on the disk whenever `changed` is emitted.
     """
@@ -71,10 +79,11 @@ class TrainingDraft(QObject):
         self.plan: Plan | None = None  # of the last forecast
         self.phase: Phase | None = None  # that the trainer is in while it is asked
         self._task: LongTask | None = None
+        self._work: _Work | None = None
 
     @property
     def is_busy(self) -> bool:
-        return self._task is not None
+        return self._work is not None
 
     def cancel(self) -> None:
         if self._task is not None:
@@ -123,16 +132,21 @@ class TrainingDraft(QObject):
         folder = drafts.free(self._drafts, self.draft.id, drafts.ROWS)
         self._do(
             "importing",
-            lambda progress: _imported(path, mapping, folder, progress),
+            lambda progress: draft_work.imported(path, mapping, folder, progress),
             lambda found: self._on_imported(found[0], found[1], path),
-            folder,
+            [folder],
         )
 
     def take_pairs(self, path: Path, source: str) -> None:
         """A file of generated pairs, in place of what rows there are. `source`: the collection's name."""
         folder = drafts.free(self._drafts, self.draft.id, drafts.ROWS)
         data = Data(source, 0, 0, folder=str(folder), file=str(path))
-        self._do("importing", lambda _progress: _taken(path, folder), lambda found: self._on_rows(found, data), folder)
+        self._do(
+            "importing",
+            lambda _progress: draft_work.taken(path, folder),
+            lambda found: self._on_rows(found, data),
+            [folder],
+        )
 
     def freeze(self) -> None:
         """Splits the rows as they stand now."""
@@ -143,9 +157,9 @@ class TrainingDraft(QObject):
 
         def work(_progress: Progress) -> tuple[Frozen, LeakageReport]:
             known = adapter.known_rows(Path(start.folder)) if start else frozenset()
-            return _frozen(rows, revision, name, folder, known)
+            return draft_work.frozen(rows, revision, name, folder, known)
 
-        self._do("freezing", work, self._on_frozen, folder)
+        self._do("freezing", work, self._on_frozen, [folder])
 
     def check(self, *, measures: bool = False) -> None:
         """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
@@ -165,55 +179,85 @@ class TrainingDraft(QObject):
 
     def begin(self) -> None:
         """Makes the folder of a run, which has its own copy of the data."""
-        draft, means = self.draft, self._means
-        self._do("beginning", lambda _progress: runs.create(_asked(draft, means), takes_data=True), self._on_begun)
+        draft, means, made = self.draft, self._means, list[Path]()
+
+        def work(progress: Progress) -> Path:
+            asked = _asked(draft, means)
+            progress.check()
+            made.append(runs.create(asked, takes_data=True))
+            return made[0]
+
+        self._do("beginning", work, self._on_begun, made)
 
     def make_job(self, folder: Path, *, with_base: bool = False) -> None:
         """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
         listed here as one that another machine has."""
-        draft, means = self.draft, self._means
+        draft, means, made = self.draft, self._means, list[Path]()
 
-        def work(_progress: Progress) -> tuple[Job, Path]:
+        def work(progress: Progress) -> tuple[Job, Path]:
             asked = _asked(draft, means, _converter(means))
+            progress.check()
             job = jobs.make(asked, folder, with_base=with_base)
+            made.append(job.folder)
+            progress.check()
             run = runs.create(asked, takes_data=True)
+            made.append(run)
             runs.note_export(run, job.folder)
             return job, run
 
-        self._do("exporting", work, lambda made: self._on_job_made(*made))
+        self._do("exporting", work, lambda found: self._on_job_made(*found), made)
 
     # ------------------------------------------------------------------- private
 
     def _do(
-        self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None], folder: Path | None = None
+        self, what: str, work: Callable[[Progress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
     ) -> None:
-        """`folder`: that is made, and does not stay where nothing has come of it."""
+        """`made`: as in `_Work`; it may grow while it works."""
         assert not self.is_busy
-
-        def end(then: Callable[[], None]) -> None:
-            self._task = None
-            try:
-                then()
-            except AppError as error:
-                self.failed.emit(error)
-            if folder is not None and str(folder) not in self._folders:
-                self._drop(str(folder))
-            self.ended.emit()
-
-        def deliver(result: Any) -> None:
-            end(lambda: done(result))
-
-        def fail(error: AppError) -> None:
-            is_question = error.code == "data_no_columns"
-            end(lambda: self.columns_unknown.emit() if is_question else self.failed.emit(error))
-
-        self._task = background.run_long(work, deliver, fail, self.progressed.emit, lambda: end(lambda: None))
+        self._work = now = _Work(done, made if isinstance(made, list) else list(made))
+        self._task = background.run_long(
+            lambda progress: draft_work.whole(work, now.made, progress),
+            self._deliver,
+            self._fail,
+            self._on_progressed,
+            self._on_cancelled,
+        )
         self.began.emit(what)
+
+    def _deliver(self, result: Any) -> None:
+        if self._task is not None and self._task.progress.is_cancelled:
+            self._end(lambda _work: None)
+        elif isinstance(result, draft_work.Bug):
+            self._end(lambda _work: _raise(result.error))
+        else:
+            self._end(lambda work: work.done(result))
+
+    def _fail(self, error: AppError) -> None:
+        is_question = error.code == "data_no_columns"
+        self._end(lambda _work: self.columns_unknown.emit() if is_question else self.failed.emit(error))
+
+    def _on_cancelled(self) -> None:
+        self._end(lambda _work: None)
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.progressed.emit(done, total)
+
+    def _end(self, then: Callable[[_Work], None]) -> None:
+        work, self._work, self._task = self._work, None, None
+        assert work is not None
+        try:
+            then(work)
+        except AppError as error:
+            self.failed.emit(error)
+        finally:
+            draft_work.delete(folder for folder in work.made if str(folder) not in self._folders)
+            self.ended.emit()
 
     @property
     def _folders(self) -> tuple[str, ...]:
-        """Of the rows and the split that count."""
-        return tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
+        """Of the rows, the split and the run that count, and of the run's job."""
+        parts = tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
+        return (*parts, self.draft.run, runs.exported_to(Path(self.draft.run))) if self.draft.run else parts
 
     def _keep(self, draft: Draft) -> None:
         self.draft = drafts.save(self._drafts, draft, time.time())
@@ -234,7 +278,7 @@ class TrainingDraft(QObject):
     def _on_rows(self, rows: Curation, data: Data, file: Origin | None = None) -> None:
         before = self.draft
         name = before.name or Path(data.source).stem
-        self._keep(dataclasses.replace(before, name=name, data=_counted(data, rows), frozen=None))
+        self._keep(dataclasses.replace(before, name=name, data=draft_work.counted(data, rows), frozen=None))
         self.curation, self.origin, self.leakage = rows, file, None
         self._drop(before.data.folder if before.data else "")
         self._drop_split(before)
@@ -242,7 +286,7 @@ class TrainingDraft(QObject):
     def _count(self) -> None:
         assert self.curation is not None
         assert self.draft.data is not None
-        data = _counted(self.draft.data, self.curation)
+        data = draft_work.counted(self.draft.data, self.curation)
         if data != self.draft.data:
             self._keep(dataclasses.replace(self.draft, data=data))
 
@@ -289,45 +333,8 @@ class TrainingDraft(QObject):
         self.job_made.emit(job)
 
 
-def _counted(data: Data, rows: Curation) -> Data:
-    counts = rows.counts
-    return dataclasses.replace(
-        data,
-        revision=rows.revision,
-        used=sum(counts[state] for state in curation.TRAINED),
-        left_out=counts["left_out"],
-        undecided=counts["undecided"],
-    )
-
-
-def _imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
-    imported = reading.read(path, mapping)
-    progress.check()
-    found = check.check(imported, report=lambda _step, done, total: progress.report(done, total))
-    rows, file = _made(folder, curation.imported(imported.rows, found)), origin.of(path, imported)
-    origin.keep(folder, file)
-    return file, rows
-
-
-def _taken(path: Path, folder: Path) -> Curation:
-    return _made(folder, curation.generated(review.load(path)))
-
-
-def _made(folder: Path, items: Sequence[Item]) -> Curation:
-    curation.create(folder, items)
-    return Curation(folder)
-
-
-def _frozen(
-    rows: Sequence[Row], revision: int, source: str, folder: Path, known: Collection[str]
-) -> tuple[Frozen, LeakageReport]:
-    """`known`: ids of rows that the adapter which is trained further knows."""
-    made = split.split(rows, known=known)
-    report = leakage.report(made)
-    manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
-    counts = (len(made.train), len(made.validation), len(made.holdout))
-    sha256 = manifest["files"]["holdout"]["sha256"]
-    return Frozen(str(folder), revision, *counts, sha256, report.is_sound, len(made.removed)), report
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _converter(means: Means) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shiboken6
+from PySide6.QtCore import QThreadPool
 from pytestqt.qtbot import QtBot
 
 from app.core import bin_folder, drafts, paths
@@ -352,3 +354,71 @@ def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
     there[0] = None
     draft.look_for_environment()
     assert [one.has_environment for one in changed] == [False]
+
+
+def test_an_error_that_nobody_expected_rises_and_the_draft_can_be_worked_on(desk: Desk, qtbot: QtBot) -> None:
+    def missing() -> None:
+        raise ValueError("a bug")
+
+    desk.means = dataclasses.replace(desk.means, models=missing)  # type: ignore[arg-type]
+    draft = desk.reopened()
+    ended: list[bool] = []
+    draft.ended.connect(lambda: ended.append(True))
+    with qtbot.captureExceptions() as bugs:
+        draft.begin()
+        desk.wait(draft)
+    assert [kind for kind, _error, _trace in bugs] == [ValueError]
+    assert ended == [True]
+    draft.import_file(desk.file(20))
+    data = desk.wait(draft).data
+    assert data is not None
+    assert data.used == 20
+
+
+def ready(desk: Desk, base: Path) -> None:
+    """All that a run needs."""
+    desk.draft.import_file(desk.file(60))
+    desk.wait()
+    desk.draft.freeze()
+    desk.wait()
+    desk.draft.change(base=str(models.tiny_llama(base)), goal="style")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_whoever_cancels_gets_no_run_no_split_and_no_forecast(desk: Desk, tmp_path: Path, *, is_late: bool) -> None:
+    ready(desk, tmp_path / "小.gguf")
+    before = desk.draft.draft
+    told: list[object] = []
+    for signal in (desk.draft.begun, desk.draft.job_made, desk.draft.changed):
+        signal.connect(told.append)
+    works = (desk.draft.freeze, desk.draft.check, desk.draft.begin, lambda: desk.draft.make_job(tmp_path / "別の PC"))
+    for work in works:
+        work()
+        if is_late:
+            QThreadPool.globalInstance().waitForDone()  # its result is on the way
+        desk.draft.cancel()
+        desk.wait()
+    assert (desk.draft.draft, told, desk.errors) == (before, [], [])
+    assert runs.folders(desk.where.runs) == []
+    assert not (tmp_path / "別の PC").exists()
+    folder = desk.where.drafts / before.id
+    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-1", "split-1"]
+
+
+def test_a_draft_that_is_left_while_it_works_leaves_no_folder_and_is_not_called(desk: Desk, qtbot: QtBot) -> None:
+    desk.draft.import_file(desk.file(3000))
+    desk.draft.cancel()
+    id = desk.draft.draft.id
+    with qtbot.captureExceptions() as bugs:
+        shiboken6.delete(desk.draft)
+        qtbot.waitUntil(lambda: not background._running)
+    assert bugs == []
+    assert [path.name for path in (desk.where.drafts / id).iterdir()] == ["draft.json"]
+
+
+def test_what_is_deleted_before_it_is_done_is_not_called(desk: Desk, qtbot: QtBot) -> None:
+    desk.draft.import_file(desk.file(20))
+    with qtbot.captureExceptions() as bugs:
+        shiboken6.delete(desk.draft)
+        qtbot.waitUntil(lambda: not background._running)
+    assert bugs == []

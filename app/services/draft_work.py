@@ -1,0 +1,86 @@
+"""What is worked on in the background for a training that is planned: its rows and its split, whole or not at all."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.datasets import check, curation, leakage, origin, reading, split
+from app.core.datasets.columns import ColumnMapping
+from app.core.datasets.curation import Curation, Item
+from app.core.datasets.leakage import LeakageReport
+from app.core.datasets.origin import Origin
+from app.core.datasets.rows import Row
+from app.core.errors import AppError
+from app.core.generation import review
+from app.core.plan import Data, Frozen
+from app.services.background import Cancelled, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """In place of a result: what is no AppError rises where it is delivered."""
+
+    error: Exception
+
+
+def whole(work: Callable[[Progress], Any], made: Sequence[Path], progress: Progress) -> Any:
+    """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises AppError, Cancelled."""
+    try:
+        result = work(progress)
+        progress.check()
+    except (AppError, Cancelled):
+        delete(made)
+        raise
+    except Exception as error:  # noqa: BLE001  it rises in the thread of the draft, which is no longer busy then
+        delete(made)
+        return Bug(error)
+    return result
+
+
+def delete(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def counted(data: Data, rows: Curation) -> Data:
+    counts = rows.counts
+    return dataclasses.replace(
+        data,
+        revision=rows.revision,
+        used=sum(counts[state] for state in curation.TRAINED),
+        left_out=counts["left_out"],
+        undecided=counts["undecided"],
+    )
+
+
+def imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
+    imported = reading.read(path, mapping)
+    progress.check()
+    found = check.check(imported, report=lambda _step, done, total: progress.report(done, total))
+    rows, file = _made(folder, curation.imported(imported.rows, found)), origin.of(path, imported)
+    origin.keep(folder, file)
+    return file, rows
+
+
+def taken(path: Path, folder: Path) -> Curation:
+    return _made(folder, curation.generated(review.load(path)))
+
+
+def _made(folder: Path, items: Sequence[Item]) -> Curation:
+    curation.create(folder, items)
+    return Curation(folder)
+
+
+def frozen(
+    rows: Sequence[Row], revision: int, source: str, folder: Path, known: Collection[str]
+) -> tuple[Frozen, LeakageReport]:
+    """`known`: ids of rows that the adapter which is trained further knows."""
+    made = split.split(rows, known=known)
+    report = leakage.report(made)
+    manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
+    counts = (len(made.train), len(made.validation), len(made.holdout))
+    sha256 = manifest["files"]["holdout"]["sha256"]
+    return Frozen(str(folder), revision, *counts, sha256, report.is_sound, len(made.removed)), report
