@@ -115,7 +115,7 @@ class MachinePanel(QFrame):
                 widget.hide()
                 widget.deleteLater()
         for remark in remarks:
-            mark, tone = ("▲ ", "warning") if remark.is_grave else ("・", "text2")
+            mark, tone = ("▲ ", "warning") if remark.is_grave else ("• ", "text2")
             label = Label(f"{mark}{_sentence(remark)}", tone=tone, wraps=True)
             self._remarks.addWidget(label)
             label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers

@@ -163,13 +163,17 @@ class TrainingPage(Page):
         row.addWidget(self.rail, 1)
         row.addWidget(self._saved)
         self._rail_rule = Rule()
+        self._below = QWidget()  # the header, where that is too narrow for what can be done
+        self._below_row = QHBoxLayout(self._below)
+        self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
+        self._below_row.addStretch(1)
         self.banner = Banner(self._theme)
         self.nothing = Nothing(self._theme)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.nothing)
         column = QVBoxLayout()
         column.setSpacing(0)
-        for widget in (self._rail_row, self._rail_rule, self.banner):
+        for widget in (self._rail_row, self._rail_rule, self._below, self.banner):
             column.addWidget(widget)
         column.addWidget(self._stack, 1)
         self._show_frame(key="")
@@ -250,7 +254,7 @@ class TrainingPage(Page):
         self._lay_out()
 
     def _show_actions(self) -> None:
-        """What can be done with what is shown, in the header."""
+        """What can be done with what is shown."""
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(None)
@@ -304,6 +308,14 @@ class TrainingPage(Page):
         self._side.setFixedWidth(self._theme.px(SIDE_PX))
         self._side.setVisible(bool(self._shown.entries) and (not is_narrow or self.content is None))
         self.list_button.setVisible(is_narrow and self.content is not None)
+        self._place_actions(is_below=is_narrow)
+
+    def _place_actions(self, *, is_below: bool) -> None:
+        self._below.setVisible(is_below and self._actions_row.count() > 0)
+        if is_below and self._actions.parentWidget() is self._header:
+            self._below_row.insertWidget(0, self._actions)
+        elif not is_below and self._actions.parentWidget() is not self._header:
+            self._header.add_action(self._actions)
 
     # --------------------------------------------------------------------- slots
 

@@ -285,3 +285,19 @@ def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: S
     at = scene.page.list.visualRect(scene.page.entries.index(1)).center()
     QTest.mouseClick(scene.page.list.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert isinstance(scene.page.content, Planning)  # the one that was shown before
+
+
+def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scene) -> None:
+    scene.run("終わった学習")
+    scene.show()
+    scene.choose("終わった学習")
+    content = scene.page.content
+    assert isinstance(content, Running)
+    button = content.step.header_actions[0]
+    places = []
+    for width in (1100, 560, 1100):
+        scene.page.resize(width, 600)
+        scene.qtbot.waitUntil(button.isVisible)
+        QCoreApplication.processEvents()
+        places.append(button.mapTo(scene.page, button.rect().bottomLeft()).y() > scene.page._header.height())
+    assert places == [False, True, False]
