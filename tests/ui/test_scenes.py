@@ -15,6 +15,7 @@ from app.ui.dialogs import Dialog
 from app.ui.theme import Theme
 from app.ui.widgets.icon import Icon
 from tests import screenshots
+from tests.training_shots import SELDOM
 from tests.ui import accessible
 from tests.ui.clipping import clipped
 from tests.ui.words import JAPANESE, LANGUAGE_ROW, shown
@@ -39,7 +40,9 @@ def look(request: pytest.FixtureRequest, qapp: QApplication, theme: Theme) -> It
     language.speak(qapp, "ja")
 
 
-@pytest.mark.parametrize("name", screenshots.SHOTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in screenshots.SHOTS]
+)
 def test_a_scene(
     name: str,
     look: tuple[str, int],
