@@ -120,6 +120,8 @@ class TrainingPage(Page):
         self._header = Header(self._theme, self.tr("学習"))
         self.list_button = Button(self._theme, self.tr("一覧"), icon="arrow-left", compact=True)
         self._header.add_action(self.list_button)
+        self._nowhere = QWidget(self)  # what can be done in steps that are not shown
+        self._nowhere.hide()
         self._actions = QWidget()
         self._actions_row = QHBoxLayout(self._actions)
         self._actions_row.setContentsMargins(0, 0, 0, 0)
@@ -245,6 +247,9 @@ class TrainingPage(Page):
     def _drop(self, content: Planning | Running) -> None:
         if isinstance(content, Planning):
             content.work.cancel()
+        self._clear_actions()
+        for action in self._nowhere.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            action.deleteLater()  # of the same steps
         self._stack.removeWidget(content)
         content.deleteLater()
 
@@ -255,12 +260,16 @@ class TrainingPage(Page):
 
     def _show_actions(self) -> None:
         """What can be done with what is shown."""
-        while (item := self._actions_row.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.setParent(None)
+        self._clear_actions()
         for action in self.content.step.header_actions if self.content is not None else ():
             self._actions_row.addWidget(action)
             action.setVisible(not _is_hidden_by_its_step(action))
+
+    def _clear_actions(self) -> None:
+        """Without a parent they would be windows."""
+        while (item := self._actions_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(self._nowhere)
 
     def _show_frame(self, key: str) -> None:
         """`key`: of the step that is shown; "": none."""
