@@ -58,7 +58,8 @@ class Data:
 class Frozen:
     """A split that was written (`app.core.datasets.split`). `revision`: of the rows that it was made of.
 
-    `sha256`: of the hold-out, by which it is known again. `is_sound`: nothing of it is known from training.
+    `sha256`: of the hold-out, by which it is known again; `parts`: of all three. `is_sound`: nothing of the hold-out is
+    known from training.
     """
 
     folder: str
@@ -69,6 +70,7 @@ class Frozen:
     sha256: str
     is_sound: bool
     removed: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,10 @@ class Draft:
 
     @property
     def mark(self) -> str:
-        """Of all that a run would be asked."""
-        asked: list[Any] = [self.frozen.sha256 if self.frozen else "", self.frozen.revision if self.frozen else 0]
+        """Of all that a run would be asked, and whether the trainer can be asked."""
+        frozen = self.frozen
+        asked: list[Any] = [frozen.sha256, frozen.revision, *frozen.parts] if frozen else []
+        asked.append(self.has_environment)
         if self.start is not None:
             asked.append(self.start.folder)
         told = json.dumps([*asked, self.base, self.preset, self.settings], ensure_ascii=False, sort_keys=True)

@@ -12,7 +12,7 @@ from app.core.datasets.columns import ColumnMapping
 from app.core.datasets.curation import Curation, Item
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.origin import Origin
-from app.core.datasets.rows import Row
+from app.core.datasets.rows import PARTS, Row
 from app.core.errors import AppError
 from app.core.generation import review
 from app.core.plan import Data, Frozen
@@ -57,12 +57,12 @@ def counted(data: Data, rows: Curation) -> Data:
 
 
 def imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
-    imported = reading.read(path, mapping)
+    file = reading.read(path, mapping)
     progress.check()
-    found = check.check(imported, report=lambda _step, done, total: progress.report(done, total))
-    rows, file = _made(folder, curation.imported(imported.rows, found)), origin.of(path, imported)
-    origin.keep(folder, file)
-    return file, rows
+    found = check.check(file, report=lambda _step, done, total: progress.report(done, total))
+    rows, source = _made(folder, curation.imported(file.rows, found)), origin.of(path, file)
+    origin.keep(folder, source)
+    return source, rows
 
 
 def taken(path: Path, folder: Path) -> Curation:
@@ -82,5 +82,5 @@ def frozen(
     report = leakage.report(made)
     manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
     counts = (len(made.train), len(made.validation), len(made.holdout))
-    sha256 = manifest["files"]["holdout"]["sha256"]
-    return Frozen(str(folder), revision, *counts, sha256, report.is_sound, len(made.removed)), report
+    hashes = tuple(manifest["files"][part]["sha256"] for part in PARTS)
+    return Frozen(str(folder), revision, *counts, hashes[-1], report.is_sound, len(made.removed), hashes), report

@@ -379,7 +379,8 @@ def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[Ph
         )
     finally:
         progress.check()  # killed, it has left anything
-    if plan.problem is not None and plan.problem.code != "run_preflight_blocked":  # which its findings say better
+    is_said = any(finding.level == "block" for finding in plan.findings)  # better than by the problem
+    if plan.problem is not None and not (is_said and plan.problem.code == "run_preflight_blocked"):
         raise plan.problem
     if measures and plan.measured is None and plan.fits:
         raise AppError("probe_died")

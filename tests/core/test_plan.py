@@ -10,7 +10,16 @@ from app.core.plan import Data, Draft, Forecast, Frozen
 from trainer.events import Finding
 
 DATA = Data("行.csv", revision=3, used=120)
-FROZEN = Frozen("/split", revision=3, train=96, validation=12, holdout=12, sha256="a41f", is_sound=True)
+FROZEN = Frozen(
+    "/split",
+    revision=3,
+    train=96,
+    validation=12,
+    holdout=12,
+    sha256="a41f",
+    is_sound=True,
+    parts=("c90e", "7d1a", "a41f"),
+)
 READY = Draft("1", "敬体", "style", DATA, FROZEN, "starter", has_environment=True)
 
 
@@ -83,6 +92,7 @@ def test_a_forecast_counts_for_what_it_was_made_for() -> None:
         dataclasses.replace(checked, base="別"),
         dataclasses.replace(checked, preset="light"),
         dataclasses.replace(checked, frozen=dataclasses.replace(FROZEN, sha256="b52e")),
+        dataclasses.replace(checked, frozen=dataclasses.replace(FROZEN, parts=("b52e", "7d1a", "a41f"))),
     ):
         assert codes(changed, "check") == [("not_checked", True)]
     renamed = dataclasses.replace(checked, name="別の名前", goal="both")
@@ -100,8 +110,11 @@ def test_what_does_not_fit_or_is_refused_by_the_trainer_stops_and_its_advice_doe
 
 
 def test_without_an_environment_nothing_can_be_trained() -> None:
-    draft = dataclasses.replace(READY, has_environment=False, forecast=forecast(READY))
+    without = dataclasses.replace(READY, has_environment=False)
+    draft = dataclasses.replace(without, forecast=forecast(without, is_exact=False))
     assert codes(draft, "check") == [("environment_missing", True)]
+    made = dataclasses.replace(draft, has_environment=True)
+    assert codes(made, "check") == [("not_checked", True)]  # the trainer can be asked now
 
 
 def test_the_first_step_that_lacks_something_is_where_it_goes_on() -> None:

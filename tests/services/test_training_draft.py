@@ -23,8 +23,9 @@ from app.core.training.jobs import Job
 from app.core.training_setup import converter
 from app.services import background, training
 from app.services.training_draft import Means, TrainingDraft
-from tests import models
+from tests import models, scripted_trainer
 from trainer import adapter
+from trainer.events import Event, Failed, Finding, Findings
 
 
 class Desk:
@@ -422,3 +423,39 @@ def test_what_is_deleted_before_it_is_done_is_not_called(desk: Desk, qtbot: QtBo
         shiboken6.delete(desk.draft)
         qtbot.waitUntil(lambda: not background._running)
     assert bugs == []
+
+
+def test_another_row_of_training_makes_a_forecast_old_though_the_hold_out_stays(desk: Desk, tmp_path: Path) -> None:
+    ready(desk, tmp_path / "小.gguf")
+    desk.draft.check()
+    before = desk.wait()
+    assert before.is_complete("check")
+    assert before.frozen is not None
+    trained = (Path(before.frozen.folder) / "train.jsonl").read_text("utf-8").splitlines()
+    question = json.loads(trained[0])["messages"][0]["content"]
+    path = desk.file(60)
+    path.write_text(path.read_text("utf-8").replace(f"{question},", f"{question}？,"), "utf-8")
+    desk.draft.import_file(path)
+    desk.wait()
+    desk.draft.freeze()
+    after = desk.wait()
+    assert after.frozen is not None
+    assert after.frozen.revision == before.frozen.revision
+    same_holdout = dataclasses.replace(after.frozen, sha256=before.frozen.sha256)
+    told = dataclasses.replace(after, frozen=same_holdout, forecast=before.forecast)
+    assert [problem.code for problem in told.problems("check")] == ["not_checked"]
+
+
+@pytest.mark.parametrize("found", [(), (Finding("few_rows", "warn"),)])
+def test_what_the_trainer_would_fail_by_is_told_though_its_findings_do_not_say_it(
+    desk: Desk, tmp_path: Path, found: tuple[Finding, ...]
+) -> None:
+    ready(desk, tmp_path / "小.gguf")
+    refused: list[Event | str] = [scripted_trainer.effective(), Findings(found), Failed("preflight_blocked", {})]
+    trainer = scripted_trainer.made(tmp_path / "手本", refused, refused)
+    desk.means = dataclasses.replace(desk.means, trainer=lambda: trainer)
+    draft = desk.reopened()
+    draft.failed.connect(desk.errors.append)
+    draft.check()
+    assert not desk.wait(draft).is_complete("check")
+    assert [error.code for error in desk.errors] == ["run_preflight_blocked"]

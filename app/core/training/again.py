@@ -140,10 +140,11 @@ def _with_rows(
     except OSError as error:
         raise write_failure(error, where.drafts / draft.id, "draft_unwritable") from error
     train, validation, holdout = (manifest["files"][part]["rows"] for part in PARTS)
-    sha256, leakage = manifest["files"]["holdout"]["sha256"], manifest.get("leakage") or {}
+    hashes, leakage = tuple(manifest["files"][part]["sha256"] for part in PARTS), manifest.get("leakage") or {}
     is_sound = not (leakage.get("near") or leakage.get("answers_known") or leakage.get("shared_groups"))
     removed = len(manifest.get("removed") or ())
-    return data, Frozen(str(target), data.revision, train, validation, holdout, sha256, is_sound, removed)
+    counts = (train, validation, holdout)
+    return data, Frozen(str(target), data.revision, *counts, hashes[-1], is_sound, removed, hashes)
 
 
 def _is_of(draft: Draft, manifest: dict[str, Any]) -> bool:
