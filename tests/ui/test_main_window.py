@@ -14,6 +14,7 @@ from app.core.errors import AppError
 from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
 from app.ui import dialogs
+from app.ui.widgets.step_rail import Step
 from app.ui.window_place import WindowPlace
 from tests.dev_scripts import ROOT
 from tests.screenshots import facts
@@ -195,8 +196,9 @@ def test_everything_one_can_use_has_a_name_and_takes_the_keyboard(open_window):
 
 
 def is_inside_a_control(widget) -> bool:
-    """The list of a combo box, the field of a spin box and the head of a table belong to it."""
-    if widget.inherits("QHeaderView"):
+    """The list of a combo box, the field of a spin box and the head of a table belong to it; a step to come to its
+    rail."""
+    if widget.inherits("QHeaderView") or (isinstance(widget, Step) and not widget.isEnabled()):
         return True
     parent = widget.parentWidget()
     while parent is not None:
