@@ -14,6 +14,7 @@ from typing import Any
 from app.core import safe_table
 from app.core.batch import table
 from app.core.datasets.columns import plain
+from app.core.documents.records import LABELS
 from app.core.errors import AppError
 from app.core.generation import rows, words
 from app.core.table_file import Cell, Row
@@ -96,8 +97,17 @@ def _pair(line: str) -> _Pair | None:
     try:
         pair = json.loads(line)
         quotes = [gold["quote"] for gold in pair["gold"]]
-        texts = (pair["id"], pair["question"], pair["answer"], pair["provenance"]["passage"], *quotes)
-        is_sound = all(isinstance(one, str) for one in texts) and rows.is_unchanged(pair)
+        origin, quality = pair["provenance"], pair["quality"]
+        texts = [pair[name] for name in ("id", "question", "answer", "category", "group")]
+        texts += [origin["document"], origin["passage"], *origin["heading"], *quotes]
+        is_sound = (
+            all(isinstance(one, str) for one in texts)
+            and isinstance(origin["heading"], list)
+            and type(origin["page"]) is int
+            and (quality is None or type(quality) is int)
+            and origin.get("label", LABELS[0]) in LABELS
+            and rows.is_unchanged(pair)
+        )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return pair if is_sound else None

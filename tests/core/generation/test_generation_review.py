@@ -172,3 +172,22 @@ def test_a_file_that_was_changed_by_hand_is_refused(pairs: list[dict[str, Any]],
         review.load(path)
     with pytest.raises(AppError, match="review_rows_missing"):
         review.load(tmp_path / "ない.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("quality", None), ("quality", "3"), ("category", None), ("group", 1), ("heading", "章"),
+                        ("document", None), ("page", "1"), ("label", "内緒")],
+)  # fmt: skip
+def test_a_file_whose_pairs_lack_what_is_read_of_them_is_told(
+    pairs: list[dict[str, Any]], tmp_path: Path, name: str, value: object
+) -> None:
+    broken = json.loads(json.dumps(pairs[0]))
+    place = broken if name in broken else broken["provenance"]
+    place[name] = value
+    if name == "quality" and value is None:
+        del place[name]
+    path = tmp_path / "壊れた組.jsonl"
+    path.write_text(json.dumps(broken) + "\n", "utf-8")
+    with pytest.raises(AppError) as caught:
+        review.load(path)
+    assert caught.value.code == "review_rows_unreadable"
