@@ -79,7 +79,7 @@ def _source(imported: Imported) -> dict[str, Any]:
         "rows": len(imported.rows),
         "unusable_rows": len(imported.bad),
         "mapping": imported.mapping.as_dict(),
-    }
+    } | ({"label": imported.label} if imported.label else {})
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:

@@ -39,6 +39,8 @@ class Data:
     """The rows as they stand (`app.core.datasets.curation`). `source`: of the file or the collection, for people.
     `folder`: where they are; `file`: what they were read from, and `mapping`: from which of its columns.
 
+    `label`: the highest that a row carries (`app.core.documents.records.LABELS`); "": none does.
+
     `used`: will be trained on, or judged by. `left_out`: have a flaw, and nobody has kept them. `undecided`: generated
     pairs that nobody has looked at, and that are not used. `unusable`: lines of the file that are no rows.
     """
@@ -52,6 +54,7 @@ class Data:
     folder: str = ""
     file: str = ""
     mapping: dict[str, str] = field(default_factory=dict)
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,26 @@ def counted(data: Data, rows: Curation) -> Data:
         used=sum(counts[state] for state in curation.TRAINED),
         left_out=counts["left_out"],
         undecided=counts["undecided"],
+        label=rows.label or data.label,
     )
+
+
+def source(data: Data, rows: Curation, file: Origin | None) -> dict[str, Any]:
+    """What a split says of the rows that it was made of, as `kotae data split` does. `flagged`: lines of those that are
+    used; `decided`: how many rows people have kept, changed and left out. `file`: None: they were generated."""
+    told: dict[str, Any] = {"name": data.source}
+    if file is not None:
+        told |= {"sha256": file.imported.sha256}
+    told |= {"rows": len(rows.items), "unusable_rows": data.unusable, "mapping": data.mapping}
+    flagged: dict[str, list[int]] = {}
+    for item in rows.items:
+        if rows.state_of(item) in curation.TRAINED:
+            for code in item.flags:
+                flagged.setdefault(code, []).append(item.row.line)
+    kinds = ("accepted", "edited", "rejected")
+    decided = {kind: rows.counts[kind] for kind in kinds if rows.counts[kind]}
+    told |= {"flagged": flagged, "used": data.used, "decided": decided}
+    return told | ({"label": data.label} if data.label else {})
 
 
 def imported(path: Path, mapping: ColumnMapping | None, folder: Path, progress: Progress) -> tuple[Origin, Curation]:
@@ -75,12 +94,12 @@ def _made(folder: Path, items: Sequence[Item]) -> Curation:
 
 
 def frozen(
-    rows: Sequence[Row], revision: int, source: str, folder: Path, known: Collection[str]
+    rows: Sequence[Row], revision: int, source: dict[str, Any], folder: Path, known: Collection[str]
 ) -> tuple[Frozen, LeakageReport]:
     """`known`: ids of rows that the adapter which is trained further knows."""
     made = split.split(rows, known=known)
     report = leakage.report(made)
-    manifest = split.write(made, folder, {"name": source, "rows": len(rows)}, report.as_json())
+    manifest = split.write(made, folder, source, report.as_json())
     counts = (len(made.train), len(made.validation), len(made.holdout))
     hashes = tuple(manifest["files"][part]["sha256"] for part in PARTS)
     return Frozen(str(folder), revision, *counts, hashes[-1], report.is_sound, len(made.removed), hashes), report

@@ -151,13 +151,14 @@ class TrainingDraft(QObject):
     def freeze(self) -> None:
         """Splits the rows as they stand now."""
         assert self.curation is not None
-        rows, revision, source = self.curation.rows(), self.curation.revision, self.draft.data
+        assert self.draft.data is not None
+        rows, revision = self.curation.rows(), self.curation.revision
         folder = drafts.free(self._drafts, self.draft.id, drafts.SPLIT)
-        name, start = source.source if source else "", self.draft.start
+        source, start = draft_work.source(self.draft.data, self.curation, self.origin), self.draft.start
 
         def work(_progress: Progress) -> tuple[Frozen, LeakageReport]:
             known = adapter.known_rows(Path(start.folder)) if start else frozenset()
-            return draft_work.frozen(rows, revision, name, folder, known)
+            return draft_work.frozen(rows, revision, source, folder, known)
 
         self._do("freezing", work, self._on_frozen, [folder])
 
@@ -271,13 +272,13 @@ class TrainingDraft(QObject):
         found = file.imported
         data = Data(
             found.name, 0, 0, unusable=len(found.bad), folder=str(rows.folder), file=str(path),
-            mapping=found.mapping.as_dict(),
+            mapping=found.mapping.as_dict(), label=found.label,
         )  # fmt: skip
         self._on_rows(rows, data, file)
 
     def _on_rows(self, rows: Curation, data: Data, file: Origin | None = None) -> None:
         before = self.draft
-        name = before.name or Path(data.source).stem
+        name = before.name or (Path(data.source).stem if file is not None else data.source)
         self._keep(dataclasses.replace(before, name=name, data=draft_work.counted(data, rows), frozen=None))
         self.curation, self.origin, self.leakage = rows, file, None
         self._drop(before.data.folder if before.data else "")

@@ -1,6 +1,7 @@
 """A draft from a file to a run: what takes time goes on in the background, and what is decided is on the disk."""
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -240,25 +241,68 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     assert adapter.read(Path(begun_further.adapter)).sha256 == begun_further.hashes["adapter"]
 
 
-def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
-    pair = {
-        "id": "g1", "question": "かぶりは？", "answer": "100 mm", "category": "number", "gold": [{"quote": "100mm"}],
-        "group": "手引き", "quality": 3,
-        "provenance": {"document": "手引き", "heading": [], "page": 1, "passage": "100mm", "passage_sha256": ""},
-    }  # fmt: skip
-    import hashlib
+def generated(path: Path, count: int = 1, **fields: object) -> Path:
+    """A file of pairs of one document that is secret. `fields`: of each."""
+    pairs = []
+    for number in range(count):
+        passage = f"{number} 節の {number * 7919 % 10_007:x} は {number * 104_729 % 99_991:x} mm"
+        pair = {
+            "id": f"g{number}", "question": f"{number * 7919 % 10_007:x} は？",
+            "answer": f"{number * 104_729 % 99_991:x} mm", "category": "number", "gold": [{"quote": passage}],
+            "group": f"手引き {number}", "quality": 3,
+            "provenance": {"document": "手引き", "heading": [], "page": 1, "label": "secret", "passage": passage,
+                           "passage_sha256": hashlib.sha256(passage.encode()).hexdigest()},
+        }  # fmt: skip
+        pairs.append(json.dumps(pair | fields, ensure_ascii=False))
+    path.write_text("\n".join(pairs), "utf-8")
+    return path
 
-    provenance = pair["provenance"]
-    assert isinstance(provenance, dict)
-    provenance["passage_sha256"] = hashlib.sha256(b"100mm").hexdigest()
-    (tmp_path / "組.jsonl").write_text(json.dumps(pair) + "\n", "utf-8")
-    desk.draft.take_pairs(tmp_path / "組.jsonl", "基準")
-    data = desk.wait().data
+
+def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
+    desk.draft.take_pairs(generated(tmp_path / "組.jsonl"), "基準 2025.1")
+    draft = desk.wait()
+    data = draft.data
     assert data is not None
-    assert (data.source, data.used, data.undecided) == ("基準", 0, 1)
+    assert (draft.name, data.source, data.used, data.undecided) == ("基準 2025.1", "基準 2025.1", 0, 1)
     desk.draft.decide(Decision(1, "accepted"))
     assert desk.draft.draft.data is not None
     assert desk.draft.draft.data.used == 1
+
+
+def test_what_was_made_of_secret_documents_says_so_as_far_as_the_run(desk: Desk, tmp_path: Path) -> None:
+    path = generated(tmp_path / "組.jsonl", 60, review="accepted")
+    for take in (lambda: desk.draft.take_pairs(path, "基準"), lambda: desk.draft.import_file(path)):
+        take()
+        data = desk.wait().data
+        assert data is not None
+        assert (data.used, data.label) == (60, "secret")
+        desk.draft.freeze()
+        desk.wait()
+        desk.draft.change(base=str(models.tiny_llama(tmp_path / "小.gguf")))
+        folders: list[Path] = []
+        desk.draft.begun.connect(folders.append)
+        desk.draft.begin()
+        desk.wait()
+        assert desk.errors == []
+        manifest = json.loads((folders[-1] / runs.DATA / "split.json").read_bytes())
+        assert manifest["source"]["label"] == "secret"
+
+
+def test_a_split_says_what_it_was_made_of(desk: Desk) -> None:
+    path = desk.file(60)
+    desk.draft.import_file(path)
+    desk.wait()
+    desk.draft.decide(Decision(61, "accepted"))
+    desk.draft.decide(Decision(1, "rejected"))
+    desk.draft.freeze()
+    frozen = desk.wait().frozen
+    assert frozen is not None
+    source = json.loads((Path(frozen.folder) / "split.json").read_bytes())["source"]
+    assert source == {
+        "name": "行.csv", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "rows": 61, "unusable_rows": 1,
+        "mapping": {"question": "質問", "answer": "回答"}, "flagged": {"json_debris": [62], "unfinished": [62]},
+        "used": 60, "decided": {"accepted": 1, "rejected": 1},
+    }  # fmt: skip
 
 
 def test_a_file_that_is_none_changes_nothing(desk: Desk) -> None:

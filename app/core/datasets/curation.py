@@ -20,6 +20,7 @@ from app.core.datasets import shapes
 from app.core.datasets.check import CheckReport
 from app.core.datasets.rows import Message, Row
 from app.core.datasets.shapes import RefusedError
+from app.core.documents.records import LABELS
 from app.core.errors import AppError
 from app.core.wording import phrase
 
@@ -27,7 +28,7 @@ ITEMS, DECISIONS = "items.jsonl", "decisions.jsonl"
 
 Kind = Literal["accepted", "edited", "rejected"]
 # used: nobody has decided, and nothing is wrong with it. left_out: something is, and nobody has kept it. undecided:
-# a generated pair that nobody has looked at. The others are decisions.
+# a generated pair that nobody has looked at. The others are decisions, here or in a table before.
 State = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
 TRAINED: tuple[State, ...] = ("used", "accepted", "edited")
 # What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
@@ -45,6 +46,8 @@ class Evidence:
     passage: str = ""
     category: str = ""  # what the question asks for, as the model was told
     quality: int | None = None  # 0 to 3, by the model; None: nobody was asked
+    review: Literal["", "accepted", "edited"] = ""  # by somebody, before it came here
+    label: str = ""  # of the document (`app.core.documents.records.LABELS`); "": not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def generated(pairs: Sequence[Mapping[str, Any]]) -> list[Item]:
         quote = next((gold["quote"] for gold in pair["gold"]), "")
         evidence = Evidence(
             origin["document"], tuple(origin["heading"]), origin["page"], quote, origin["passage"],
-            pair["category"], pair["quality"],
+            pair["category"], pair["quality"], pair.get("review", ""), origin.get("label", ""),
         )  # fmt: skip
         found.append(Item(number, Row(number, messages, pair["group"]), evidence=evidence))
     return found
@@ -111,12 +114,12 @@ def standing(item: Item) -> State:
     """As long as nobody has decided of it."""
     if not TOLD.issuperset(item.flags):
         return "left_out"
-    return "undecided" if item.evidence is not None else "used"
+    return (item.evidence.review or "undecided") if item.evidence is not None else "used"
 
 
 class Curation:
-    """`counts`: items by their state. `revision` rises with each decision and with each that is taken back: what was
-    made of the rows before is old."""
+    """`counts`: items by their state. `label`: the highest that an item carries; "": none does. `revision` rises with
+    each decision and with each that is taken back: what was made of the rows before is old."""
 
     def __init__(self, folder: Path) -> None:
         """Raises AppError("draft_damaged" | "draft_unwritable")."""
@@ -127,6 +130,7 @@ class Curation:
         self.revision = 0
         try:
             self.items = tuple(_item(line) for line in (folder / ITEMS).read_bytes().splitlines())
+            self.label = _label(self.items)
             self.counts = Counter(map(self.state_of, self.items))
             raw = self._path.read_bytes() if self._path.exists() else b""
             whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
@@ -242,6 +246,12 @@ class Curation:
 def _item(line: bytes) -> Item:
     found: Item = lines.from_json(json.loads(line), {"Item": Item})
     return found
+
+
+def _label(items: Sequence[Item]) -> str:
+    """Raises ValueError for an unknown one."""
+    told = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
+    return max(told, key=LABELS.index, default="")
 
 
 def _messages(decision: Decision) -> tuple[Message, ...]:

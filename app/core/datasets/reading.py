@@ -14,7 +14,7 @@ from app.core.datasets.columns import ColumnMapping
 from app.core.datasets.records import BadRow, Record, Records
 from app.core.datasets.rows import Row
 from app.core.datasets.shapes import Shape
-from app.core.documents import encodings
+from app.core.documents import encodings, labels
 from app.core.errors import AppError
 from app.core.wording import phrase
 
@@ -34,6 +34,8 @@ __all__ = ["BadRow", "ColumnMapping", "Imported", "read"]
 class Imported:
     """A file, read. `mapping`: what was taken from which column, also where nobody said so.
 
+    `label`: the highest that its rows carry (`app.core.documents.labels`); "": none does.
+
     `samples`: its first records, with texts cut after SAMPLE_CHARACTERS and lists after SAMPLE_ITEMS.
     """
 
@@ -49,6 +51,7 @@ class Imported:
     other_sheets: tuple[str, ...] = ()  # which are not read
     blank: int = 0  # rows without anything, which are no rows and no problems
     samples: tuple[Record, ...] = ()
+    label: str = ""
 
 
 def read(path: Path, mapping: ColumnMapping | None = None) -> Imported:
@@ -170,6 +173,7 @@ def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: Colu
         other_sheets=found.other_sheets,
         blank=found.blank,
         samples=_samples(found),
+        label=labels.told_of_rows(record.values for record in found.found) or "",
     )
 
 

@@ -34,9 +34,14 @@ def of_answer(own: Label | None, groundings: Iterable[Grounding | None]) -> Labe
 
 def of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
     """The highest that rows carry in their provenance (`app.core.generation.rows`); the lowest where none does."""
+    return told_of_rows(rows) or LABELS[0]
+
+
+def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label | None:
+    """As `of_rows`; None where none does."""
     origins = (row.get("provenance") for row in rows)
     told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
-    return highest(label for label in LABELS if label in told)
+    return next((label for label in reversed(LABELS) if label in told), None)
 
 
 def may_train(label: Label, *, is_consented: bool) -> bool:

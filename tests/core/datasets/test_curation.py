@@ -89,6 +89,23 @@ def test_generated_pairs_count_once_they_were_looked_at(tmp_path: Path) -> None:
     assert [row.group for row in desk.rows()] == ["手引き.pdf"]
 
 
+def test_what_was_decided_of_a_pair_before_it_came_here_stands(tmp_path: Path) -> None:
+    pairs = [PAIR | {"review": "accepted"}, PAIR | {"review": "edited"}, PAIR]
+    curation.create(tmp_path, curation.generated(pairs))
+    desk = Curation(tmp_path)
+    assert (states(desk), len(desk.rows()), desk.undo()) == (["accepted", "edited", "undecided"], 2, 0)
+    desk.decide(Decision(1, "rejected"))
+    assert states(desk)[0] == "rejected"
+    desk.undo()
+    assert states(Curation(tmp_path))[0] == "accepted"
+
+
+def test_the_highest_label_of_the_pairs_is_known(desk: Curation, tmp_path: Path) -> None:
+    told = [PAIR | {"provenance": PAIR["provenance"] | {"label": label}} for label in ("public", "secret", "internal")]
+    curation.create(tmp_path / "組", curation.generated(told))
+    assert (Curation(tmp_path / "組").label, desk.label) == ("secret", "")
+
+
 def test_the_last_decision_is_taken_back_first_and_an_earlier_one_stands_again(desk: Curation) -> None:
     desk.decide(Decision(2, "rejected"))
     desk.decide(Decision(2, "edited", "問い", "答え"))
