@@ -10,12 +10,13 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from app.core import drafts
+from app.core import drafts, wording
 from app.core.errors import AppError
 from app.core.plan import PLANNED, STEPS
 from app.core.training import overview
 from app.core.training.overview import DAMAGED, Entry, Overview
 from app.core.wording import describe_error
+from app.services import background
 from app.services.training_draft import Means, TrainingDraft
 from app.services.trainings import Trainings
 from app.ui.desktop import open_folder
@@ -59,6 +60,7 @@ class TrainingPage(Page):
         self.desk = EntryDesk(theme, means.paths, means.models, open_folder, self)
         self._connect()
         self.refresh()
+        background.run(wording.codes, lambda _codes: None, self.say)  # reading its file would hold up the first step
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
