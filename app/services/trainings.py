@@ -88,8 +88,8 @@ class Trainings(QObject):
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError as `locate` and `TrainingRun.start`; where an answer is waited for,
-        `ended` tells what the latter raises."""
+        """Begins, or goes on. Raises AppError: run_busy (this or another one), and as `locate` and `TrainingRun.start`;
+        where an answer is waited for, `ended` tells what the latter raises."""
         trainer = self._locate()
         self._take(folder, lambda: self._train(folder, trainer))
 
@@ -120,14 +120,17 @@ class Trainings(QObject):
             self._end(None, "paused")
 
     def finish(self) -> None:
-        """Ends the training here, with the best that was trained so far."""
+        """Ends the training here, with the best that was trained so far; one that is judged has ended."""
         if self.run is not None:
             self.run.finish()
 
     def cancel(self) -> None:
-        """Ends without saving where it is. The run stays in the list, and can go on from what was saved last."""
+        """Ends without saving where it is. The run stays in the list, and can go on from what was saved last; what was
+        measured of a run that is judged is kept, as by `pause`."""
         if self.run is not None:
             self.run.cancel()
+        elif self._gate is not None:
+            self._gate.cancel()
         elif self.is_waiting:
             self._end(None, "cancelled")
 
@@ -148,7 +151,8 @@ class Trainings(QObject):
     # ------------------------------------------------------------------- private
 
     def _take(self, folder: Path, begin: Callable[[], None], form: str = "") -> None:
-        assert self.folder is None
+        if self.folder is not None:
+            raise AppError("run_busy", id=self.folder.name)
         self.form = form
         self.folder, self._begin, self._began_at, self.outcome = folder, begin, time.monotonic(), ""
         self._engine.refusal = AppError("training_has_memory")

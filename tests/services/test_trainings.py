@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -14,10 +15,14 @@ from app.services import training
 from app.services.engine import EngineClient
 from app.services.training import Trainer
 from app.services.trainings import Trainings
+from tests.services import test_gate_run
+from tests.services.test_gate_run import Bench
 from trainer.events import Event, Step
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
+
+gate_bench = test_gate_run.bench  # a fixture
 
 
 class Scene:
@@ -222,3 +227,52 @@ def test_a_form_is_made_without_anything_being_trained(scene: Scene) -> None:
     assert (told, error.code) == (folder, "gate_not_finished")
     assert (scene.trainings.folder, scene.trainings.form, begun, scene.ends) == (None, "", [], [])
     assert scene.engine.refusal is None
+
+
+def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
+    scene.is_answering = True
+    first = scene.run()
+    scene.trainings.start(first)
+    second = runs.create(RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl"))
+    for begin in (scene.trainings.start, scene.trainings.judge, lambda folder: scene.trainings.make(folder, "Q8_0")):
+        with pytest.raises(AppError) as caught:
+            begin(second)
+        assert (caught.value.code, caught.value.facts["id"]) == ("run_busy", first.name)
+    assert (scene.trainings.folder, scene.trainings.is_waiting) == (first, True)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+
+
+@pytest.fixture
+def judge(scene: Scene, gate_bench: Bench) -> Trainings:
+    """Of a run that was trained for real, with real children."""
+    trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
+    scorers = (children.quantizer, children.scorer)
+    made = scene.trainings = Trainings(scene.engine, lambda: trainer, gate_bench.cache, scorers)
+    made.ended.connect(lambda run, error: scene.ends.append((run, error)))
+    return made
+
+
+@pytest.mark.parametrize("way", ["pause", "cancel"])
+def test_what_is_judged_can_be_stopped(scene: Scene, gate_bench: Bench, judge: Trainings, way: str) -> None:
+    told: list[object] = []
+    judge.judging.connect(told.append)
+    judge.judge(gate_bench.run)
+    assert judge.is_judging
+    assert scene.engine.refusal is not None
+    scene.until(lambda: bool(told))
+    assert judge.progress == told[-1]
+    judge.finish()  # it was trained to its end already
+    assert judge.is_judging
+    getattr(judge, way)()
+    assert scene.ended() is None
+    assert (judge.outcome, judge.is_judging, judge.progress) == ("paused", False, None)
+    assert scene.engine.refusal is None
+    assert not (gate_bench.run / runs.GATE).exists()
+
+
+def test_a_run_is_judged_to_its_verdict(scene: Scene, gate_bench: Bench, judge: Trainings) -> None:
+    judge.judge(gate_bench.run)
+    assert scene.ended() is None
+    assert (judge.outcome, judge.is_judging, scene.engine.refusal) == ("finished", False, None)
+    assert runs.read(gate_bench.run).is_judged
