@@ -74,7 +74,14 @@ class TrainingPage(Page):
     def refresh(self) -> None:
         """Reads the list anew."""
         self._soon.stop()
-        self._shown = overview.read(self._means.paths)
+        self._show_overview(overview.read(self._means.paths))
+
+    def _read_apart(self) -> None:
+        """What a run or a draft tells of itself may wait; looking at many runs takes longer than a frame."""
+        background.run(lambda: overview.read(self._means.paths), self._show_overview, self.say)
+
+    def _show_overview(self, shown: Overview) -> None:
+        self._shown = shown
         self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
         self.entries.set_overview(self._shown.search(self.search.text()))
         self._choose()
@@ -188,8 +195,8 @@ class TrainingPage(Page):
         self.list.rename_requested.connect(lambda: self._with_entry(self.desk.edit))
         self.list.remove_requested.connect(lambda: self._with_entry(self.desk.remove))
         self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
-        self.search.textChanged.connect(self.refresh)
-        self._soon.timeout.connect(self.refresh)
+        self.search.textChanged.connect(lambda: self._show_overview(self._shown))
+        self._soon.timeout.connect(self._read_apart)
         self.list_button.clicked.connect(self.close_content)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
         for button in (self.new_button, self.nothing.button):
@@ -204,7 +211,7 @@ class TrainingPage(Page):
         self._steps.undo_offered.connect(self.undo_offered)
         self._steps.failed.connect(self.say)
         self._steps.step_requested.connect(lambda key: self.content.show_step(key) if self.content else None)
-        trainings.started.connect(self.refresh)
+        trainings.started.connect(lambda _folder: self._soon.start())
         trainings.ended.connect(self._on_training_ended)
         trainings.event_received.connect(self._on_told)
         trainings.judging.connect(self._on_told)
