@@ -2,6 +2,37 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en_US" sourcelanguage="ja_JP">
 <context>
+    <name>Actions</name>
+    <message>
+        <source>ここで終えて最良を残す</source>
+        <translation>Finish and keep the best</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>中止…</source>
+        <translation>Abort…</translation>
+    </message>
+    <message>
+        <source>中止する</source>
+        <translation>Abort</translation>
+    </message>
+    <message>
+        <source>学習を中止しますか</source>
+        <translation>Abort this run?</translation>
+    </message>
+    <message>
+        <source>続ける</source>
+        <translation>Resume</translation>
+    </message>
+</context>
+<context>
     <name>AddressField</name>
     <message>
         <source>▲ 「http://ホスト:ポート」の形で入れてください。</source>
@@ -251,6 +282,53 @@
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>BaseField</name>
+    <message>
+        <source>{n}B パラメータ</source>
+        <translation>{n}B parameters</translation>
+    </message>
+    <message>
+        <source>▲ 前に選んだ土台のモデル（{name}）は、もうありません。</source>
+        <translation>▲ The base model chosen before ({name}) is not here any more.</translation>
+    </message>
+    <message>
+        <source>✓ 使えます</source>
+        <translation>✓ Can be used</translation>
+    </message>
+    <message>
+        <source>フォルダを選ぶ…</source>
+        <translation>Choose a folder…</translation>
+    </message>
+    <message>
+        <source>モデルを入手する</source>
+        <translation>Get a model</translation>
+    </message>
+    <message>
+        <source>土台のモデル</source>
+        <translation>Base model</translation>
+    </message>
+    <message>
+        <source>土台のモデルのフォルダを選ぶ</source>
+        <translation>Choose the base model&apos;s folder</translation>
+    </message>
+    <message>
+        <source>学習できるモデルが、まだありません。</source>
+        <translation>There is no model yet that can be fine-tuned.</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Looking…</translation>
+    </message>
+    <message>
+        <source>選んでください</source>
+        <translation>Choose one</translation>
+    </message>
+    <message>
+        <source>配布元の safetensors のフォルダを土台にします</source>
+        <translation>A publisher&apos;s safetensors folder becomes the base</translation>
     </message>
 </context>
 <context>
@@ -689,6 +767,37 @@
     </message>
 </context>
 <context>
+    <name>CategoriesCard</name>
+    <message>
+        <source>件数</source>
+        <translation>Count</translation>
+    </message>
+    <message>
+        <source>図で見る</source>
+        <translation>Show as a chart</translation>
+    </message>
+    <message>
+        <source>学習前</source>
+        <translation>Before</translation>
+    </message>
+    <message>
+        <source>学習後</source>
+        <translation>After</translation>
+    </message>
+    <message>
+        <source>差</source>
+        <translation>Change</translation>
+    </message>
+    <message>
+        <source>横線は 95 % 区間。右端は差</source>
+        <translation>Bars are 95 % intervals. At the right, the change</translation>
+    </message>
+    <message>
+        <source>表で見る</source>
+        <translation>Show as a table</translation>
+    </message>
+</context>
+<context>
     <name>ChatHeader</name>
     <message>
         <source>この会話だけの設定…</source>
@@ -751,12 +860,20 @@
         <translation>Export conversations…</translation>
     </message>
     <message>
+        <source>元のモデル：{name}</source>
+        <translation>Base: {name}</translation>
+    </message>
+    <message>
         <source>名前を変更</source>
         <translation>Rename</translation>
     </message>
     <message>
         <source>変更あり</source>
         <translation>changed</translation>
+    </message>
+    <message>
+        <source>学習済み</source>
+        <translation>Tuned</translation>
     </message>
     <message>
         <source>新しい質問</source>
@@ -769,6 +886,120 @@
     <message>
         <source>資料のラベルより下げられません</source>
         <translation>It cannot be lower than that of its documents</translation>
+    </message>
+</context>
+<context>
+    <name>CheckList</name>
+    <message>
+        <source>{n}／{most}（モデルによる採点）</source>
+        <translation>{n}/{most} (scored by the model)</translation>
+    </message>
+    <message>
+        <source>{place}を見る</source>
+        <translation>Show {place}</translation>
+    </message>
+    <message>
+        <source>「{value}」は引用にありません</source>
+        <translation>&quot;{value}&quot; is not in the quote</translation>
+    </message>
+    <message>
+        <source>」「</source>
+        <translation>&quot;, &quot;</translation>
+    </message>
+    <message>
+        <source>個人情報なし</source>
+        <translation>No personal data</translation>
+    </message>
+    <message>
+        <source>品質の目安</source>
+        <translation>Quality</translation>
+    </message>
+    <message>
+        <source>数値 {n} 件は引用と一致</source>
+        <translation>{n} numbers match the quote</translation>
+    </message>
+    <message>
+        <source>数値なし</source>
+        <translation>No numbers</translation>
+    </message>
+    <message>
+        <source>文末が完結</source>
+        <translation>Ends as a sentence</translation>
+    </message>
+    <message>
+        <source>自動チェック</source>
+        <translation>Checks</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Looking…</translation>
+    </message>
+    <message>
+        <source>重複なし</source>
+        <translation>No duplicates</translation>
+    </message>
+</context>
+<context>
+    <name>CheckStep</name>
+    <message>
+        <source>いまの設定では、まだ確認していません。</source>
+        <translation>These settings have not been checked yet.</translation>
+    </message>
+    <message>
+        <source>このままでは始められません（{n} 件）。</source>
+        <translation>Cannot start like this ({n} to settle).</translation>
+    </message>
+    <message>
+        <source>この設定を調べる</source>
+        <translation>Check these settings</translation>
+    </message>
+    <message>
+        <source>どの語を学習するかの例は、3 ステップ試すと表示します。</source>
+        <translation>Examples of which words are learned are shown after a 3-step trial.</translation>
+    </message>
+    <message>
+        <source>どの語を学習するかの例は、もう一度調べると表示します。</source>
+        <translation>Check again to see examples of which words are learned.</translation>
+    </message>
+    <message>
+        <source>もう一度調べる</source>
+        <translation>Check again</translation>
+    </message>
+    <message>
+        <source>データと設定を見直して、もう一度調べてください。</source>
+        <translation>Look over the data and settings, then check again.</translation>
+    </message>
+    <message>
+        <source>データと設定を調べ、時間とメモリを見積もります。ふつうは 1 分もかかりません。その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。</source>
+        <translation>Checks the data and settings, and estimates time and memory, usually in less than a minute. Meanwhile the model that answers is unloaded; your next question loads it again.</translation>
+    </message>
+    <message>
+        <source>別の PC 用の作業フォルダを作る…</source>
+        <translation>Make a job folder for another PC…</translation>
+    </message>
+    <message>
+        <source>始められます。</source>
+        <translation>Ready to start.</translation>
+    </message>
+    <message>
+        <source>始められます。注意が {n} 件あります。</source>
+        <translation>Ready to start, with {n} to note.</translation>
+    </message>
+    <message>
+        <source>学習の準備をしています</source>
+        <translation>Preparing the training</translation>
+    </message>
+    <message>
+        <source>学習を始める</source>
+        <translation>Start training</translation>
+    </message>
+    <message>
+        <source>学習環境がまだないので、時間とメモリ、ディスクだけを見積もります。すぐに終わります。</source>
+        <translation>Without a training environment only time, memory and disk are estimated. That takes a moment.</translation>
+    </message>
+    <message>
+        <source>調べています</source>
+        <translation>Checking</translation>
     </message>
 </context>
 <context>
@@ -800,6 +1031,13 @@
     <message>
         <source>自動（会話と同じ）</source>
         <translation>Auto (as the conversation)</translation>
+    </message>
+</context>
+<context>
+    <name>Closing</name>
+    <message>
+        <source>学習は続いています。Kotae をもう一度起動すると、画面が戻ります。</source>
+        <translation>Training goes on. Start Kotae again to bring the window back.</translation>
     </message>
 </context>
 <context>
@@ -857,6 +1095,75 @@
     <message>
         <source>資料集の一覧</source>
         <translation>List of collections</translation>
+    </message>
+</context>
+<context>
+    <name>ColumnForm</name>
+    <message>
+        <source>ファイルの最初の行は、次のとおりです。</source>
+        <translation>These are the first rows of the file.</translation>
+    </message>
+    <message>
+        <source>列「{column}」が二度選ばれています。別の列を選んでください。</source>
+        <translation>The column &quot;{column}&quot; is chosen twice. Choose another one.</translation>
+    </message>
+    <message>
+        <source>最初の行は、次のように学習します。</source>
+        <translation>The first rows will be trained on like this.</translation>
+    </message>
+    <message>
+        <source>質問と回答の列を選んでください。</source>
+        <translation>Choose the columns of questions and answers.</translation>
+    </message>
+    <message>
+        <source>（なし）</source>
+        <translation>(none)</translation>
+    </message>
+</context>
+<context>
+    <name>ColumnsDialog</name>
+    <message>
+        <source>{name} では、列の名前から決められませんでした。</source>
+        <translation>The names of the columns of {name} do not tell.</translation>
+    </message>
+    <message>
+        <source>この列で取り込む</source>
+        <translation>Import with these columns</translation>
+    </message>
+    <message>
+        <source>どの列が質問と回答ですか</source>
+        <translation>Which columns are the questions and answers?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+</context>
+<context>
+    <name>ColumnsTab</name>
+    <message>
+        <source>▲ ファイルは取り込んだあとに変わっています。読み直すと、新しい内容になります。</source>
+        <translation>▲ The file has changed since it was imported. Reading it again takes what it holds now.</translation>
+    </message>
+    <message>
+        <source>▲ 元のファイルが見つかりません。取り込んだ行はこのまま使えます。</source>
+        <translation>▲ The file cannot be found. The rows that were imported can still be used.</translation>
+    </message>
+    <message>
+        <source>いまの行は、この対応で読んだものです。</source>
+        <translation>The rows were read with these columns.</translation>
+    </message>
+    <message>
+        <source>この対応で読み直す</source>
+        <translation>Read again with these columns</translation>
+    </message>
+    <message>
+        <source>この資料集から作った組です。列はありません。</source>
+        <translation>These pairs were made from this collection. There are no columns.</translation>
+    </message>
+    <message>
+        <source>文章から読んだので、列はありません。「Q:」「A:」や「問：」「答：」の印で組に分けています。</source>
+        <translation>It was read as a text and has no columns. Marks such as Q: and A: tell the pairs apart.</translation>
     </message>
 </context>
 <context>
@@ -1117,6 +1424,65 @@
     <message>
         <source>記録を見る</source>
         <translation>View log</translation>
+    </message>
+</context>
+<context>
+    <name>DataStep</name>
+    <message>
+        <source>データを替える</source>
+        <translation>Change data</translation>
+    </message>
+    <message>
+        <source>データを替える ▾</source>
+        <translation>Change data ▾</translation>
+    </message>
+    <message>
+        <source>ファイルを選ぶ…</source>
+        <translation>Choose a file…</translation>
+    </message>
+    <message>
+        <source>分割して固定する</source>
+        <translation>Split and hold fast</translation>
+    </message>
+    <message>
+        <source>分割し直す</source>
+        <translation>Split again</translation>
+    </message>
+    <message>
+        <source>分割と漏れ検査</source>
+        <translation>Split and leakage</translation>
+    </message>
+    <message>
+        <source>列の対応</source>
+        <translation>Columns</translation>
+    </message>
+    <message>
+        <source>問題のある行</source>
+        <translation>Rows with problems</translation>
+    </message>
+    <message>
+        <source>行を分けて、漏れがないか調べています</source>
+        <translation>Splitting the rows and looking for leaks</translation>
+    </message>
+    <message>
+        <source>行を取り込んでいます</source>
+        <translation>Importing the rows</translation>
+    </message>
+    <message>
+        <source>行を開いています</source>
+        <translation>Opening the rows</translation>
+    </message>
+    <message>
+        <source>見直し</source>
+        <translation>Review</translation>
+    </message>
+    <message>
+        <source>資料から作る…</source>
+        <translation>Make from documents…</translation>
+    </message>
+    <message>
+        <source>長さと分布</source>
+        <translation>Lengths</translation>
     </message>
 </context>
 <context>
@@ -1729,6 +2095,13 @@
     </message>
 </context>
 <context>
+    <name>Earlier</name>
+    <message>
+        <source>前のやりとり（変更されません）</source>
+        <translation>What was said before (not changed)</translation>
+    </message>
+</context>
+<context>
     <name>EditLine</name>
     <message>
         <source>やめる&#x3000;Esc</source>
@@ -1764,6 +2137,41 @@
     <message>
         <source>編集を続ける</source>
         <translation>Keep editing</translation>
+    </message>
+</context>
+<context>
+    <name>Empty</name>
+    <message>
+        <source>ここにファイルをドロップ</source>
+        <translation>Drop a file here</translation>
+    </message>
+    <message>
+        <source>ファイルを選ぶ…</source>
+        <translation>Choose a file…</translation>
+    </message>
+    <message>
+        <source>モデルに覚えさせる質問と回答の組を用意します。手元のファイルを使うか、資料から作れます。</source>
+        <translation>Training needs pairs of question and answer. Use a file of your own, or make them from documents.</translation>
+    </message>
+    <message>
+        <source>例：一行目に「質問」「回答」と書いた表。JSONL なら、一行に一組ずつ書きます。</source>
+        <translation>Example: a table with &quot;question&quot; and &quot;answer&quot; in its first row. In JSONL, one pair a line.</translation>
+    </message>
+    <message>
+        <source>年に 2 回です。</source>
+        <translation>Twice a year.</translation>
+    </message>
+    <message>
+        <source>点検は年に何回ですか。</source>
+        <translation>How often is it inspected?</translation>
+    </message>
+    <message>
+        <source>読めるファイル：Excel（.xlsx）、CSV、TSV、JSON、JSONL、Markdown。</source>
+        <translation>Files that can be read: Excel (.xlsx), CSV, TSV, JSON, JSONL, Markdown.</translation>
+    </message>
+    <message>
+        <source>資料から作る…</source>
+        <translation>Make from documents…</translation>
     </message>
 </context>
 <context>
@@ -1818,6 +2226,145 @@
     </message>
 </context>
 <context>
+    <name>EntryDesk</name>
+    <message>
+        <source>「{name}」を削除しました。</source>
+        <translation>{name} was deleted.</translation>
+    </message>
+    <message>
+        <source>このアダプターから続ける</source>
+        <translation>Go on from this adapter</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>削除</source>
+        <translation>Delete</translation>
+    </message>
+    <message>
+        <source>同じ設定でもう一度</source>
+        <translation>Again with the same settings</translation>
+    </message>
+    <message>
+        <source>名前とメモ…</source>
+        <translation>Name and note…</translation>
+    </message>
+    <message>
+        <source>名前を変える…</source>
+        <translation>Rename…</translation>
+    </message>
+</context>
+<context>
+    <name>EntryDialog</name>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>メモ</source>
+        <translation>Note</translation>
+    </message>
+    <message>
+        <source>保存する</source>
+        <translation>Save</translation>
+    </message>
+    <message>
+        <source>名前</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>名前とメモ</source>
+        <translation>Name and note</translation>
+    </message>
+    <message>
+        <source>名前を変える</source>
+        <translation>Rename</translation>
+    </message>
+</context>
+<context>
+    <name>EntryList</name>
+    <message>
+        <source>履歴</source>
+        <translation>History</translation>
+    </message>
+    <message>
+        <source>進行中</source>
+        <translation>In progress</translation>
+    </message>
+</context>
+<context>
+    <name>EntryView</name>
+    <message>
+        <source>学習の一覧</source>
+        <translation>List of trainings</translation>
+    </message>
+</context>
+<context>
+    <name>EnvironmentBox</name>
+    <message>
+        <source>CUDA なし</source>
+        <translation>No CUDA</translation>
+    </message>
+    <message>
+        <source>Windows では、pip の配布元にある torch は CPU 用です。CUDA 版のホイール（.whl）を集めたフォルダから、「オフラインで作る…」で作ってください。</source>
+        <translation>On Windows the torch of pip&apos;s index is made for CPUs. Collect the wheels (.whl) with CUDA in a folder and use &quot;Make it offline…&quot;.</translation>
+    </message>
+    <message>
+        <source>▲ 使えますが、torch が CPU 用なので GPU を使えません。</source>
+        <translation>▲ It works, but its torch is made for CPUs and cannot use the GPU.</translation>
+    </message>
+    <message>
+        <source>▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。</source>
+        <translation>▲ It works, but its parts differ from those of this version of Kotae. Make it anew to get them.</translation>
+    </message>
+    <message>
+        <source>✓ 使えます。4 ビットの計算も確かめました。</source>
+        <translation>✓ It works. Computing in 4 bits was tried, too.</translation>
+    </message>
+    <message>
+        <source>いま、学習環境を使っています。</source>
+        <translation>The training environment is in use.</translation>
+    </message>
+    <message>
+        <source>まだありません。学習を始める前に、一度だけ作ります。</source>
+        <translation>There is none yet. It is made once, before the first training.</translation>
+    </message>
+    <message>
+        <source>オフラインで作る…</source>
+        <translation>Make it offline…</translation>
+    </message>
+    <message>
+        <source>作り直す</source>
+        <translation>Make it anew</translation>
+    </message>
+    <message>
+        <source>取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います。</source>
+        <translation>About {download} GB are fetched, and up to {room} GB of disk space are used while it is made.</translation>
+    </message>
+    <message>
+        <source>学習とモデルの変換に使う Python と torch などです。質問に答えるだけなら要りません。</source>
+        <translation>Python, torch and others, for training and for converting models. Answering questions does not need them.</translation>
+    </message>
+    <message>
+        <source>学習環境</source>
+        <translation>Training environment</translation>
+    </message>
+    <message>
+        <source>学習環境を作る</source>
+        <translation>Make the training environment</translation>
+    </message>
+    <message>
+        <source>終わってから、もう一度選んでください。</source>
+        <translation>Choose this again afterwards.</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Looking…</translation>
+    </message>
+</context>
+<context>
     <name>EnvironmentMaking</name>
     <message>
         <source>ホイール（.whl）のフォルダを選ぶ</source>
@@ -1836,6 +2383,29 @@
     </message>
 </context>
 <context>
+    <name>ExpertForm</name>
+    <message>
+        <source>ほかの設定を既定に戻す</source>
+        <translation>Reset the other settings</translation>
+    </message>
+    <message>
+        <source>ほかの設定：{settings}</source>
+        <translation>Other settings: {settings}</translation>
+    </message>
+    <message>
+        <source>既定</source>
+        <translation>Default</translation>
+    </message>
+    <message>
+        <source>既定（{value}）</source>
+        <translation>Default ({value})</translation>
+    </message>
+    <message>
+        <source>続けるアダプターの値です。変えられません。</source>
+        <translation>That of the adapter that is trained further; it cannot be changed.</translation>
+    </message>
+</context>
+<context>
     <name>ExportDialog</name>
     <message>
         <source>どの形で書き出しますか</source>
@@ -1848,6 +2418,56 @@
     <message>
         <source>書き出す…</source>
         <translation>Export…</translation>
+    </message>
+</context>
+<context>
+    <name>Facts</name>
+    <message>
+        <source>{a}／{b}</source>
+        <translation>{a}/{b}</translation>
+    </message>
+    <message>
+        <source>ステップ</source>
+        <translation>Step</translation>
+    </message>
+    <message>
+        <source>再開からの経過</source>
+        <translation>Since resuming</translation>
+    </message>
+    <message>
+        <source>土台</source>
+        <translation>Base</translation>
+    </message>
+    <message>
+        <source>学習の進み</source>
+        <translation>Progress of the training</translation>
+    </message>
+    <message>
+        <source>最良の検証損失</source>
+        <translation>Best validation loss</translation>
+    </message>
+    <message>
+        <source>残り</source>
+        <translation>Left</translation>
+    </message>
+    <message>
+        <source>状態</source>
+        <translation>State</translation>
+    </message>
+    <message>
+        <source>経過</source>
+        <translation>Elapsed</translation>
+    </message>
+</context>
+<context>
+    <name>Field</name>
+    <message>
+        <source>既定に戻す</source>
+        <translation>Reset</translation>
+    </message>
+    <message>
+        <source>既定（{value}）に戻す</source>
+        <translation>Reset to {value}</translation>
     </message>
 </context>
 <context>
@@ -1932,6 +2552,76 @@
     </message>
 </context>
 <context>
+    <name>Foot</name>
+    <message>
+        <source>戻る</source>
+        <translation>Back</translation>
+    </message>
+</context>
+<context>
+    <name>ForecastBox</name>
+    <message>
+        <source>3 ステップ試した結果：{time}、{memory} {size}</source>
+        <translation>After a 3-step trial: {time} · {memory} {size}</translation>
+    </message>
+    <message>
+        <source>3 ステップ試す</source>
+        <translation>Try 3 steps</translation>
+    </message>
+    <message>
+        <source>この設定にする</source>
+        <translation>Use these settings</translation>
+    </message>
+    <message>
+        <source>ディスク</source>
+        <translation>Disk</translation>
+    </message>
+    <message>
+        <source>ディスクの空きが足りません。不要なファイルを消してから、もう一度調べてください。</source>
+        <translation>Not enough free disk space. Delete what you do not need, then check again.</translation>
+    </message>
+    <message>
+        <source>トークンの数と、計算の速さの目安から計算しました。時間は大きく外れることがあります。</source>
+        <translation>Computed from the number of tokens and a typical speed. The time may be far off.</translation>
+    </message>
+    <message>
+        <source>トークンの数を文字数から推し量った、おおよその値です。</source>
+        <translation>Rough: the number of tokens is estimated from letters.</translation>
+    </message>
+    <message>
+        <source>メモリが足りず、設定を変えても収まりません。小さいモデルを選ぶか、別の PC 用の作業フォルダを作ってください。</source>
+        <translation>Not enough memory, and no settings make it fit. Choose a smaller model, or make a job folder for another PC.</translation>
+    </message>
+    <message>
+        <source>メモリが足りません。次の設定にすると始められます：{changes}</source>
+        <translation>Not enough memory. It fits with these settings: {changes}</translation>
+    </message>
+    <message>
+        <source>土台を学習用に変換し、3 ステップだけ計算して測ります。変換は初めの一度だけで、時間がかかります。</source>
+        <translation>Converts the base for training, then measures 3 steps. The conversion takes a while, and is done only once.</translation>
+    </message>
+    <message>
+        <source>実際に 3 ステップだけ計算して、時間とメモリを測ります。数分かかることがあります。</source>
+        <translation>Computes just 3 steps to measure time and memory. It may take some minutes.</translation>
+    </message>
+    <message>
+        <source>必要 {need}／使える {free}</source>
+        <translation>{need} needed, {free} available</translation>
+    </message>
+    <message>
+        <source>必要 {need}／空き {free}</source>
+        <translation>{need} needed, {free} free</translation>
+    </message>
+    <message>
+        <source>見積もり：{time}、{memory} {size}</source>
+        <translation>Estimate: {time} · {memory} {size}</translation>
+    </message>
+    <message>
+        <source>長い例で測りました。時間には検証を含み、試しの回答と保存、学習後の判定は含みません。</source>
+        <translation>Measured with the longest examples. The time includes validation, but no samples, saving or the verdict afterwards.</translation>
+    </message>
+</context>
+<context>
     <name>FormatChoice</name>
     <message>
         <source>JSON（.json）</source>
@@ -1964,6 +2654,65 @@
     <message>
         <source>文字だけのファイル。会話ごとに 1 つになります。</source>
         <translation>Plain text. One file for each conversation.</translation>
+    </message>
+</context>
+<context>
+    <name>FormsCard</name>
+    <message>
+        <source>おすすめ</source>
+        <translation>Recommended</translation>
+    </message>
+    <message>
+        <source>この形のファイルはまだありません。作ると使えるようになります。</source>
+        <translation>There is no file of this form yet. Make it to use it.</translation>
+    </message>
+    <message>
+        <source>この形を作る</source>
+        <translation>Make this form</translation>
+    </message>
+    <message>
+        <source>メモリ不足</source>
+        <translation>Not enough memory</translation>
+    </message>
+    <message>
+        <source>作っています（{a}／{b}）：{what}</source>
+        <translation>Making ({a}/{b}): {what}</translation>
+    </message>
+    <message>
+        <source>作る準備をしています</source>
+        <translation>Getting ready</translation>
+    </message>
+    <message>
+        <source>使う形</source>
+        <translation>Form to use</translation>
+    </message>
+    <message>
+        <source>大きさ</source>
+        <translation>Size</translation>
+    </message>
+    <message>
+        <source>形</source>
+        <translation>Form</translation>
+    </message>
+    <message>
+        <source>損失 {v}</source>
+        <translation>Loss {v}</translation>
+    </message>
+    <message>
+        <source>損失の増加</source>
+        <translation>Loss added</translation>
+    </message>
+    <message>
+        <source>損失大</source>
+        <translation>Large loss</translation>
+    </message>
+    <message>
+        <source>未測定</source>
+        <translation>Not measured</translation>
+    </message>
+    <message>
+        <source>測る</source>
+        <translation>Measure</translation>
     </message>
 </context>
 <context>
@@ -2023,6 +2772,129 @@
     <message>
         <source>追加するモデルに印を付けてください。</source>
         <translation>Tick the models to add.</translation>
+    </message>
+</context>
+<context>
+    <name>GateTable</name>
+    <message>
+        <source>判定</source>
+        <translation>Verdict</translation>
+    </message>
+    <message>
+        <source>合格の条件</source>
+        <translation>Acceptance gate</translation>
+    </message>
+    <message>
+        <source>条件</source>
+        <translation>Condition</translation>
+    </message>
+    <message>
+        <source>条件：{wanted}
+結果：{found}</source>
+        <translation>Condition: {wanted}
+Result: {found}</translation>
+    </message>
+    <message>
+        <source>結果</source>
+        <translation>Result</translation>
+    </message>
+    <message>
+        <source>項目</source>
+        <translation>What</translation>
+    </message>
+</context>
+<context>
+    <name>GenerateDialog</name>
+    <message>
+        <source>1 組につき、モデルに 2 回以上尋ねます。残り時間は、始めてから表示します。途中で止めても続きから作れます。質問に答えている間は待ちます。</source>
+        <translation>Each pair takes two prompts or more. The time left is shown once it has begun. It can be stopped and resumed, and it waits while questions are answered.</translation>
+    </message>
+    <message>
+        <source>{n} 件、{s} 節</source>
+        <translation>{n} documents, {s} sections</translation>
+    </message>
+    <message>
+        <source>▲ モデルがまだありません。「モデル」の画面で取り込んでください。</source>
+        <translation>▲ There is no model yet. Import one on the Models page.</translation>
+    </message>
+    <message>
+        <source>▲ 小さなモデルなので、使える組はほとんどできません。8B 以上のモデルを勧めます。</source>
+        <translation>▲ The model is small: hardly any of its pairs can be used. 8B or larger is advised.</translation>
+    </message>
+    <message>
+        <source>▲ 読み取った資料がまだありません。「資料」の画面で追加してください。</source>
+        <translation>▲ No documents have been read yet. Add some on the Documents page.</translation>
+    </message>
+    <message>
+        <source>この PC のモデルが資料を読み、質問と回答の組を根拠の引用付きで作ります。学習に使う前に、一組ずつ見直します。</source>
+        <translation>A model on this PC reads the documents and makes pairs of question and answer, each with the quote it rests on. You review each pair before it is trained on.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>作り始める</source>
+        <translation>Start</translation>
+    </message>
+    <message>
+        <source>作る前に確認します</source>
+        <translation>You are asked before it begins</translation>
+    </message>
+    <message>
+        <source>組の数</source>
+        <translation>Pairs</translation>
+    </message>
+    <message>
+        <source>資料から質問と回答を作りますか</source>
+        <translation>Make questions and answers from documents?</translation>
+    </message>
+    <message>
+        <source>資料集</source>
+        <translation>Collection</translation>
+    </message>
+</context>
+<context>
+    <name>GoalStep</name>
+    <message>
+        <source>事実は、資料に追加すると出典付きで答えられ、原文で確かめられます。学習だけでは、数値や名称を取り違えることがあります。それでも学習に進むことはできます。</source>
+        <translation>Facts in your documents are answered with their sources, and can be checked there. A model that was only fine-tuned may mix up numbers and names. You can go on all the same.</translation>
+    </message>
+    <message>
+        <source>事実は資料に、書き方は学習に分けます。資料がまだなら、先に追加しておくと問答も作れます。</source>
+        <translation>Facts go into the documents, the way of writing into the training. Add the documents first: pairs can be made from them, too.</translation>
+    </message>
+    <message>
+        <source>何をしたいですか</source>
+        <translation>What do you want?</translation>
+    </message>
+    <message>
+        <source>学習でできること、できないこと</source>
+        <translation>What fine-tuning can do, and what it cannot</translation>
+    </message>
+    <message>
+        <source>学習を始める前に</source>
+        <translation>Before you start</translation>
+    </message>
+    <message>
+        <source>文体、書式、用語をそろえ、答えられない問いを断らせることができます。</source>
+        <translation>It can unify style, format and terms, and make the model decline what it cannot answer.</translation>
+    </message>
+    <message>
+        <source>新しい事実を確実に覚えさせることはできません。知らないことを、知っているかのように答える誤りが増えることもあります。</source>
+        <translation>It cannot teach new facts reliably. The model may even answer more often as if it knew what it does not know.</translation>
+    </message>
+    <message>
+        <source>資料に追加する</source>
+        <translation>Add to the documents</translation>
+    </message>
+    <message>
+        <source>質問と答えの組を 50 件以上、できれば数百件用意します。登録した資料から作ることもできます。</source>
+        <translation>Prepare at least 50 pairs of question and answer, some hundreds if you can. They can also be made from your documents.</translation>
     </message>
 </context>
 <context>
@@ -2140,6 +3012,69 @@
     <message>
         <source>取り込んでいます：{name}</source>
         <translation>Importing {name}</translation>
+    </message>
+</context>
+<context>
+    <name>JobDialog</name>
+    <message>
+        <source>{size} までのモデルは、いつも入ります。</source>
+        <translation>Models of up to {size} always go along.</translation>
+    </message>
+    <message>
+        <source>▲ 土台のモデルは入っていません。学習する PC で {files} に置いてください。</source>
+        <translation>▲ The base model is not in it. Put it there on the other PC: {files}.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>データ、学習のプログラム、手順書をフォルダにまとめます。GPU のある PC に移せば、Kotae がなくても学習できます。</source>
+        <translation>Data, the training program and instructions go into one folder. A PC with a GPU can train from it without Kotae.</translation>
+    </message>
+    <message>
+        <source>フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。終わったらフォルダを戻し、コマンド kotae train import で取り込みます。</source>
+        <translation>Move the whole folder to a PC with a GPU and follow the README.md in it. Then bring the folder back and take it in with the command kotae train import.</translation>
+    </message>
+    <message>
+        <source>フォルダを作っています</source>
+        <translation>Making the folder</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>作る</source>
+        <translation>Make</translation>
+    </message>
+    <message>
+        <source>作る場所</source>
+        <translation>Where to</translation>
+    </message>
+    <message>
+        <source>作業フォルダを作りました</source>
+        <translation>The job folder is made</translation>
+    </message>
+    <message>
+        <source>作業フォルダを作る場所</source>
+        <translation>Where to make the job folder</translation>
+    </message>
+    <message>
+        <source>別の PC 用の作業フォルダを作りますか</source>
+        <translation>Make a job folder for another PC?</translation>
+    </message>
+    <message>
+        <source>土台のモデルも入れる</source>
+        <translation>Put the base model into it</translation>
+    </message>
+    <message>
+        <source>空のフォルダか、新しいフォルダを選びます。</source>
+        <translation>Choose an empty folder or a new one.</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
     </message>
 </context>
 <context>
@@ -2271,6 +3206,96 @@
     </message>
 </context>
 <context>
+    <name>LengthsTab</name>
+    <message>
+        <source>{a} 文字より長い</source>
+        <translation>More than {a} characters</translation>
+    </message>
+    <message>
+        <source>{a}～{b} 文字</source>
+        <translation>{a} to {b} characters</translation>
+    </message>
+    <message>
+        <source>✓ ありません。</source>
+        <translation>✓ None.</translation>
+    </message>
+    <message>
+        <source>ほかのグループに {n} 行あります。</source>
+        <translation>{n} rows are in other groups.</translation>
+    </message>
+    <message>
+        <source>ほかの回答より飛び抜けて長い、または短い回答です。Enter キーで「見直し」を開きます。</source>
+        <translation>Answers that are far longer or shorter than the others. Enter opens one under Review.</translation>
+    </message>
+    <message>
+        <source>グループ</source>
+        <translation>Group</translation>
+    </message>
+    <message>
+        <source>使える行がまだありません。</source>
+        <translation>There are no rows that can be used yet.</translation>
+    </message>
+    <message>
+        <source>回答の長さ</source>
+        <translation>Length of answers</translation>
+    </message>
+    <message>
+        <source>数えています…</source>
+        <translation>Counting…</translation>
+    </message>
+    <message>
+        <source>文字数</source>
+        <translation>Characters</translation>
+    </message>
+    <message>
+        <source>行</source>
+        <translation>Row</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+    <message>
+        <source>質問の種類</source>
+        <translation>Kind of question</translation>
+    </message>
+    <message>
+        <source>長さが離れた回答</source>
+        <translation>Answers of quite another length</translation>
+    </message>
+    <message>
+        <source>長さが離れた回答 {n}</source>
+        <translation>Answers of quite another length: {n}</translation>
+    </message>
+    <message>
+        <source>（そのほか）</source>
+        <translation>(others)</translation>
+    </message>
+    <message>
+        <source>（なし）</source>
+        <translation>(none)</translation>
+    </message>
+</context>
+<context>
+    <name>LikeView</name>
+    <message>
+        <source>この行に移る</source>
+        <translation>Go to this row</translation>
+    </message>
+    <message>
+        <source>似ている行：{place}</source>
+        <translation>Similar: {place}</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answer</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+</context>
+<context>
     <name>LinkDialog</name>
     <message>
         <source>このリンクを開きますか</source>
@@ -2329,6 +3354,79 @@
     </message>
 </context>
 <context>
+    <name>Lock</name>
+    <message>
+        <source>分割は古くなりました</source>
+        <translation>The split is out of date</translation>
+    </message>
+    <message>
+        <source>分割は未固定</source>
+        <translation>Not split yet</translation>
+    </message>
+    <message>
+        <source>試験 {n} は固定</source>
+        <translation>Test {n} held fast</translation>
+    </message>
+</context>
+<context>
+    <name>LossCard</name>
+    <message>
+        <source>{n} ステップごとの値と、検証したところを並べています。</source>
+        <translation>One step in {n}, and all that was evaluated.</translation>
+    </message>
+    <message>
+        <source>グラフで見る</source>
+        <translation>Show as a plot</translation>
+    </message>
+    <message>
+        <source>学習（平滑）</source>
+        <translation>Training (smoothed)</translation>
+    </message>
+    <message>
+        <source>損失（正解文の NLL、nats／トークン）</source>
+        <translation>Loss (NLL of the reference, nats per token)</translation>
+    </message>
+    <message>
+        <source>最初の値を待っています。</source>
+        <translation>Waiting for the first value.</translation>
+    </message>
+    <message>
+        <source>検証</source>
+        <translation>Validation</translation>
+    </message>
+    <message>
+        <source>表で見る</source>
+        <translation>Show as a table</translation>
+    </message>
+</context>
+<context>
+    <name>LossPlot</name>
+    <message>
+        <source>ステップ</source>
+        <translation>Step</translation>
+    </message>
+    <message>
+        <source>学習前 {base}、最良 {best}、{n} ステップ</source>
+        <translation>Before {base}, best {best}, {n} steps</translation>
+    </message>
+    <message>
+        <source>学習前 {loss}</source>
+        <translation>Before {loss}</translation>
+    </message>
+    <message>
+        <source>損失の曲線</source>
+        <translation>Loss curves</translation>
+    </message>
+    <message>
+        <source>最良 {loss}（{s}）</source>
+        <translation>Best {loss} ({s})</translation>
+    </message>
+    <message>
+        <source>現在 {s}</source>
+        <translation>Now {s}</translation>
+    </message>
+</context>
+<context>
     <name>MachineLine</name>
     <message>
         <source>CPU {n} コア</source>
@@ -2365,6 +3463,73 @@
     <message>
         <source>速さを測り直す</source>
         <translation>Measure again</translation>
+    </message>
+</context>
+<context>
+    <name>MachinePanel</name>
+    <message>
+        <source>GPU メモリ</source>
+        <translation>GPU memory</translation>
+    </message>
+    <message>
+        <source>✓ 土台のモデルにお試し用モデルを選びました。</source>
+        <translation>✓ The trial model is now the base model.</translation>
+    </message>
+    <message>
+        <source>お試し用モデルで練習する</source>
+        <translation>Practise with the trial model</translation>
+    </message>
+    <message>
+        <source>お試し用モデルを追加する</source>
+        <translation>Add the trial model</translation>
+    </message>
+    <message>
+        <source>この PC</source>
+        <translation>This PC</translation>
+    </message>
+    <message>
+        <source>ディスク</source>
+        <translation>Disk</translation>
+    </message>
+    <message>
+        <source>ドライバー</source>
+        <translation>Driver</translation>
+    </message>
+    <message>
+        <source>メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>不明</source>
+        <translation>Not known</translation>
+    </message>
+    <message>
+        <source>作業フォルダは、データと土台のモデルを決めてから、ここか「確認」の画面で作れます。</source>
+        <translation>The job folder needs data and a base model. Once they are chosen, make it here or on the page Check.</translation>
+    </message>
+    <message>
+        <source>別の PC 用の作業フォルダを作る…</source>
+        <translation>Make a job folder for another PC…</translation>
+    </message>
+    <message>
+        <source>測り直す</source>
+        <translation>Measure again</translation>
+    </message>
+    <message>
+        <source>空き {free} GB</source>
+        <translation>{free} GB free</translation>
+    </message>
+    <message>
+        <source>空き {free} GB／{total} GB</source>
+        <translation>{free} of {total} GB free</translation>
+    </message>
+    <message>
+        <source>見つかりません</source>
+        <translation>None found</translation>
+    </message>
+    <message>
+        <source>調べています…</source>
+        <translation>Looking…</translation>
     </message>
 </context>
 <context>
@@ -2455,6 +3620,10 @@
     <message>
         <source>会話とページの一覧</source>
         <translation>Conversations and pages</translation>
+    </message>
+    <message>
+        <source>学習</source>
+        <translation>Fine-tuning</translation>
     </message>
     <message>
         <source>設定</source>
@@ -2554,6 +3723,25 @@
     </message>
 </context>
 <context>
+    <name>Measured</name>
+    <message>
+        <source>GPU メモリ</source>
+        <translation>GPU memory</translation>
+    </message>
+    <message>
+        <source>メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>勾配ノルム</source>
+        <translation>Gradient norm</translation>
+    </message>
+    <message>
+        <source>学習率</source>
+        <translation>Learning rate</translation>
+    </message>
+</context>
+<context>
     <name>MemoryBar</name>
     <message>
         <source>KV キャッシュ</source>
@@ -2597,6 +3785,10 @@
         <source>使用中</source>
         <translation>In use</translation>
     </message>
+    <message>
+        <source>学習済み</source>
+        <translation>Tuned</translation>
+    </message>
 </context>
 <context>
     <name>ModelDetail</name>
@@ -2631,6 +3823,10 @@
     <message>
         <source>お願い</source>
         <translation>What it asks</translation>
+    </message>
+    <message>
+        <source>アダプター</source>
+        <translation>Adapter</translation>
     </message>
     <message>
         <source>キットを取り込む</source>
@@ -2669,6 +3865,10 @@
         <translation>Memory use</translation>
     </message>
     <message>
+        <source>一覧から外す</source>
+        <translation>Take off the list</translation>
+    </message>
+    <message>
         <source>一覧から外す…</source>
         <translation>Take off the list…</translation>
     </message>
@@ -2701,6 +3901,10 @@
         <translation>Base model</translation>
     </message>
     <message>
+        <source>元のモデルに戻す</source>
+        <translation>Back to the base model</translation>
+    </message>
+    <message>
         <source>別の入手元</source>
         <translation>Another source</translation>
     </message>
@@ -2711,6 +3915,10 @@
     <message>
         <source>大きさ</source>
         <translation>Size</translation>
+    </message>
+    <message>
+        <source>学習</source>
+        <translation>Training run</translation>
     </message>
     <message>
         <source>学習の土台</source>
@@ -2889,6 +4097,14 @@
 <context>
     <name>ModelStep</name>
     <message>
+        <source>{n} 件を変更</source>
+        <translation>{n} changed</translation>
+    </message>
+    <message>
+        <source>▲ 時間とメモリを見積もれません。{reason}</source>
+        <translation>▲ Time and memory cannot be estimated. {reason}</translation>
+    </message>
+    <message>
         <source>✓ {name} を質問に使います。</source>
         <translation>✓ {name} is used for questions.</translation>
     </message>
@@ -2903,6 +4119,14 @@
     <message>
         <source>お試し用モデルを追加しています</source>
         <translation>Adding the trial model</translation>
+    </message>
+    <message>
+        <source>データの文字数と、この PC の速さからの見積もりです。「確認」で 3 ステップ試すと、実際の値が分かります。</source>
+        <translation>Estimated from the letters of your data and the speed of this PC. A 3-step trial under Check shows the real values.</translation>
+    </message>
+    <message>
+        <source>データを分けると、時間とメモリの見積もりが出ます。</source>
+        <translation>Split the data to see estimates of time and memory.</translation>
     </message>
     <message>
         <source>ファイルから</source>
@@ -2939,6 +4163,22 @@
     <message>
         <source>回答を書くモデルを追加します。ネットワークを使うのは、ダウンロードを選んだときだけです。</source>
         <translation>Add a model that writes answers. The network is used only if you choose a download.</translation>
+    </message>
+    <message>
+        <source>土台のモデルを選ぶと、時間とメモリの見積もりが出ます。</source>
+        <translation>Choose a base model to see estimates of time and memory.</translation>
+    </message>
+    <message>
+        <source>学習のしかた</source>
+        <translation>How to train</translation>
+    </message>
+    <message>
+        <source>詳しい設定をたたむ</source>
+        <translation>Hide details</translation>
+    </message>
+    <message>
+        <source>詳しい設定を開く</source>
+        <translation>Show details</translation>
     </message>
 </context>
 <context>
@@ -3144,6 +4384,10 @@
         <translation>Almost like the original</translation>
     </message>
     <message>
+        <source>元のモデル：{name}</source>
+        <translation>Base: {name}</translation>
+    </message>
+    <message>
         <source>動くが遅い</source>
         <translation>Works, slowly</translation>
     </message>
@@ -3166,6 +4410,10 @@
     <message>
         <source>実際のメモリ</source>
         <translation>Memory in use</translation>
+    </message>
+    <message>
+        <source>強さ {n}</source>
+        <translation>Strength {n}</translation>
     </message>
     <message>
         <source>必要 {need} GB に対して空きは {free} GB で、余裕がわずかです。</source>
@@ -3375,6 +4623,21 @@
     </message>
 </context>
 <context>
+    <name>Nothing</name>
+    <message>
+        <source>例：報告書の言い回しにそろえる、決まった書式で答えさせる、社内の用語を使わせる</source>
+        <translation>For example: the wording of your reports, a fixed form of answers, the terms of your organization</translation>
+    </message>
+    <message>
+        <source>手元の質問と回答の組で学習させて、モデルの答え方をそろえられます。</source>
+        <translation>Train a model on your own questions and answers, so that it answers the way you want.</translation>
+    </message>
+    <message>
+        <source>新しい学習</source>
+        <translation>New run</translation>
+    </message>
+</context>
+<context>
     <name>Notifier</name>
     <message>
         <source>モデルのダウンロードが止まりました</source>
@@ -3413,6 +4676,14 @@
         <translation>The answer stopped halfway</translation>
     </message>
     <message>
+        <source>学習が終わりました</source>
+        <translation>A training has ended</translation>
+    </message>
+    <message>
+        <source>学習が途中で止まりました</source>
+        <translation>A training has stopped</translation>
+    </message>
+    <message>
         <source>学習環境ができました</source>
         <translation>The training environment is ready</translation>
     </message>
@@ -3437,6 +4708,135 @@
     </message>
 </context>
 <context>
+    <name>PairsCard</name>
+    <message>
+        <source>{a}–{b}／{n}</source>
+        <translation>{a}–{b} of {n}</translation>
+    </message>
+    <message>
+        <source>両方</source>
+        <translation>Both</translation>
+    </message>
+    <message>
+        <source>全文を表示</source>
+        <translation>Show all text</translation>
+    </message>
+    <message>
+        <source>前の問い</source>
+        <translation>Previous questions</translation>
+    </message>
+    <message>
+        <source>問いごとの前後</source>
+        <translation>Before and after by question</translation>
+    </message>
+    <message>
+        <source>学習前</source>
+        <translation>Before</translation>
+    </message>
+    <message>
+        <source>学習後</source>
+        <translation>After</translation>
+    </message>
+    <message>
+        <source>次の問い</source>
+        <translation>Next questions</translation>
+    </message>
+    <message>
+        <source>良くなった {a}&#x3000;変わらない {b}&#x3000;悪くなった {c}</source>
+        <translation>Better {a} · Same {b} · Worse {c}</translation>
+    </message>
+    <message>
+        <source>良し悪しは、お手本の回答の出やすさ（損失）の変化で分けています。途中で切れた回答や繰り返しは、良くなったとは数えません。</source>
+        <translation>Better and worse: by how likely the kept-back answer has become (loss). An answer that is cut off or repeats itself does not count as better.</translation>
+    </message>
+</context>
+<context>
+    <name>PairsRow</name>
+    <message>
+        <source>{n} 組には届きませんでした。</source>
+        <translation>That is fewer than the {n} wanted.</translation>
+    </message>
+    <message>
+        <source>「{name}」から {n} 組を作りました。</source>
+        <translation>{n} pairs were made from &quot;{name}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{name}」から作った質問と回答があります。</source>
+        <translation>There are questions and answers made from &quot;{name}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{name}」から質問と回答を作る作業は途中です。</source>
+        <translation>Making questions and answers from &quot;{name}&quot; is not finished.</translation>
+    </message>
+    <message>
+        <source>ここで止める</source>
+        <translation>Stop here</translation>
+    </message>
+    <message>
+        <source>ここまでの返答は残してあり、続きから作れます。</source>
+        <translation>The replies so far are kept, and it can be resumed.</translation>
+    </message>
+    <message>
+        <source>もう一度試す</source>
+        <translation>Try again</translation>
+    </message>
+    <message>
+        <source>使えなかった主な理由：{reasons}</source>
+        <translation>Main reasons why others could not be used: {reasons}</translation>
+    </message>
+    <message>
+        <source>使える組は作れませんでした。</source>
+        <translation>No usable pairs could be made.</translation>
+    </message>
+    <message>
+        <source>取り込まない</source>
+        <translation>Do not import</translation>
+    </message>
+    <message>
+        <source>取り込む</source>
+        <translation>Import</translation>
+    </message>
+    <message>
+        <source>取り込むと、いまの行と見直しの結果は残りません。</source>
+        <translation>Importing them replaces the rows, and what was decided of them.</translation>
+    </message>
+    <message>
+        <source>続けない</source>
+        <translation>Do not resume</translation>
+    </message>
+    <message>
+        <source>続ける</source>
+        <translation>Resume</translation>
+    </message>
+    <message>
+        <source>資料を読んでいます</source>
+        <translation>Reading the documents</translation>
+    </message>
+    <message>
+        <source>質問と回答を作っています（採用 {a}／{b} 組）</source>
+        <translation>Making questions and answers ({a} of {b} pairs accepted)</translation>
+    </message>
+    <message>
+        <source>質問と回答を作る作業を止めました（返答 {n} 件、使える組 {a}）。</source>
+        <translation>Making questions and answers was stopped ({n} replies, {a} usable pairs).</translation>
+    </message>
+</context>
+<context>
+    <name>PassageView</name>
+    <message>
+        <source>ページを表示</source>
+        <translation>Show page</translation>
+    </message>
+    <message>
+        <source>出典</source>
+        <translation>Source</translation>
+    </message>
+    <message>
+        <source>同じ箇所から作った問いが、ほかに {n} 件あります。</source>
+        <translation>{n} more from the same passage.</translation>
+    </message>
+</context>
+<context>
     <name>PathRow</name>
     <message>
         <source>外す</source>
@@ -3449,6 +4849,59 @@
     <message>
         <source>選んでいません</source>
         <translation>Not chosen</translation>
+    </message>
+</context>
+<context>
+    <name>Planning</name>
+    <message>
+        <source>学習を始める</source>
+        <translation>Start training</translation>
+    </message>
+    <message>
+        <source>次へ：{step}</source>
+        <translation>Next: {step}</translation>
+    </message>
+</context>
+<context>
+    <name>Plot</name>
+    <message>
+        <source>図で見る</source>
+        <translation>Show as a chart</translation>
+    </message>
+    <message>
+        <source>行数</source>
+        <translation>Rows</translation>
+    </message>
+    <message>
+        <source>表で見る</source>
+        <translation>Show as a table</translation>
+    </message>
+</context>
+<context>
+    <name>PresetCard</name>
+    <message>
+        <source>▲ この GPU のメモリ（{size}）では足りません</source>
+        <translation>▲ More than the memory of this GPU ({size})</translation>
+    </message>
+    <message>
+        <source>▲ この PC のメモリ（{size}）では足りません</source>
+        <translation>▲ More than the memory of this PC ({size})</translation>
+    </message>
+    <message>
+        <source>おすすめ</source>
+        <translation>Recommended</translation>
+    </message>
+    <message>
+        <source>ディスク</source>
+        <translation>Disk</translation>
+    </message>
+    <message>
+        <source>時間</source>
+        <translation>Time</translation>
+    </message>
+    <message>
+        <source>計算中…</source>
+        <translation>Computing…</translation>
     </message>
 </context>
 <context>
@@ -3747,6 +5200,52 @@
     </message>
 </context>
 <context>
+    <name>ProblemEditor</name>
+    <message>
+        <source>ここでは直せません。元のファイルのこの行を直して、もう一度取り込んでください。</source>
+        <translation>It cannot be mended here. Mend this row in the file and import it again.</translation>
+    </message>
+    <message>
+        <source>修正して採用 (E)</source>
+        <translation>Edit and accept (E)</translation>
+    </message>
+    <message>
+        <source>元に戻す</source>
+        <translation>Undo</translation>
+    </message>
+    <message>
+        <source>却下 (R)</source>
+        <translation>Reject (R)</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answer</translation>
+    </message>
+    <message>
+        <source>採用 (A)</source>
+        <translation>Accept (A)</translation>
+    </message>
+    <message>
+        <source>文を直して「修正して採用」を押すと、直した文で学習します。</source>
+        <translation>Correct the texts and press Edit and accept: the corrected texts are trained on.</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+</context>
+<context>
+    <name>ProblemView</name>
+    <message>
+        <source>A で採用、E で修正、R で却下します</source>
+        <translation>A accepts, E edits, R rejects</translation>
+    </message>
+    <message>
+        <source>問題のある行の一覧</source>
+        <translation>Rows with problems</translation>
+    </message>
+</context>
+<context>
     <name>Problems</name>
     <message>
         <source>GGUF ファイルを取り込む</source>
@@ -3787,6 +5286,25 @@
     <message>
         <source>軽い形を選ぶ</source>
         <translation>Choose a lighter form</translation>
+    </message>
+</context>
+<context>
+    <name>ProblemsTab</name>
+    <message>
+        <source>{kind}（{n}）</source>
+        <translation>{kind} ({n})</translation>
+    </message>
+    <message>
+        <source>✓ 問題のある行はありません。</source>
+        <translation>✓ No rows have problems.</translation>
+    </message>
+    <message>
+        <source>✓ 残っていません。</source>
+        <translation>✓ None are left.</translation>
+    </message>
+    <message>
+        <source>問題の種類</source>
+        <translation>Kind of problem</translation>
     </message>
 </context>
 <context>
@@ -4042,6 +5560,29 @@
     </message>
 </context>
 <context>
+    <name>QuotePart</name>
+    <message>
+        <source>原文と一致</source>
+        <translation>Matches the source</translation>
+    </message>
+    <message>
+        <source>原文と一致しません</source>
+        <translation>Does not match the source</translation>
+    </message>
+    <message>
+        <source>引用なし</source>
+        <translation>No quote</translation>
+    </message>
+    <message>
+        <source>根拠の引用</source>
+        <translation>Quoted source text</translation>
+    </message>
+    <message>
+        <source>資料に答えがない質問です。資料にないことを回答が伝えているか、確かめてください。</source>
+        <translation>The documents do not answer this question. Check that the answer says so.</translation>
+    </message>
+</context>
+<context>
     <name>Rating</name>
     <message>
         <source>悪い</source>
@@ -4127,6 +5668,201 @@
     </message>
 </context>
 <context>
+    <name>Result</name>
+    <message>
+        <source>{a}／{b}</source>
+        <translation>{a}/{b}</translation>
+    </message>
+    <message>
+        <source>{lo} 〜 {hi}</source>
+        <translation>{lo} to {hi}</translation>
+    </message>
+    <message>
+        <source>{most} 以下</source>
+        <translation>{most} or less</translation>
+    </message>
+    <message>
+        <source>{n} 件</source>
+        <translation>{n}</translation>
+    </message>
+    <message>
+        <source>{n} 件以上</source>
+        <translation>{n} or more</translation>
+    </message>
+    <message>
+        <source>{p} 以上</source>
+        <translation>{p} or more</translation>
+    </message>
+    <message>
+        <source>{p} 以下</source>
+        <translation>{p} or less</translation>
+    </message>
+    <message>
+        <source>±{most} 以内</source>
+        <translation>within ±{most}</translation>
+    </message>
+    <message>
+        <source>お手本より大きく下がらない</source>
+        <translation>Not far below the kept-back answers</translation>
+    </message>
+    <message>
+        <source>お手本（{p}）との差が {n} ポイント以内</source>
+        <translation>Within {n} points of the kept-back answers ({p})</translation>
+    </message>
+    <message>
+        <source>すべて一致</source>
+        <translation>All equal</translation>
+    </message>
+    <message>
+        <source>その他</source>
+        <translation>Other</translation>
+    </message>
+    <message>
+        <source>グループ別の損失（小さいほど良い）</source>
+        <translation>Loss by group (smaller is better)</translation>
+    </message>
+    <message>
+        <source>下がる（区間の上限が 0 未満）</source>
+        <translation>Falls (interval below 0)</translation>
+    </message>
+    <message>
+        <source>不合格</source>
+        <translation>Failed</translation>
+    </message>
+    <message>
+        <source>不採用</source>
+        <translation>Do not adopt</translation>
+    </message>
+    <message>
+        <source>中くらいの回答</source>
+        <translation>Medium answers</translation>
+    </message>
+    <message>
+        <source>使う形にしたときの損失の増加</source>
+        <translation>Loss added by the form</translation>
+    </message>
+    <message>
+        <source>元のモデル＋アダプター</source>
+        <translation>Base + adapter</translation>
+    </message>
+    <message>
+        <source>分野別の損失（小さいほど良い）</source>
+        <translation>Loss by category (smaller is better)</translation>
+    </message>
+    <message>
+        <source>判定に使った件数</source>
+        <translation>Examples that were judged by</translation>
+    </message>
+    <message>
+        <source>合格</source>
+        <translation>Passed</translation>
+    </message>
+    <message>
+        <source>同じ文の繰り返し</source>
+        <translation>repeats itself</translation>
+    </message>
+    <message>
+        <source>同じ文を繰り返す回答</source>
+        <translation>Answers that repeat themselves</translation>
+    </message>
+    <message>
+        <source>回答なし</source>
+        <translation>no answer</translation>
+    </message>
+    <message>
+        <source>回答の長さ別の損失（小さいほど良い）</source>
+        <translation>Loss by length of the answer (smaller is better)</translation>
+    </message>
+    <message>
+        <source>変わらない</source>
+        <translation>Same</translation>
+    </message>
+    <message>
+        <source>差 {d}、95&#xa0;% 区間 {lo} 〜 {hi}</source>
+        <translation>difference {d}, 95 % interval {lo} to {hi}</translation>
+    </message>
+    <message>
+        <source>必要なメモリ</source>
+        <translation>Memory needed</translation>
+    </message>
+    <message>
+        <source>悪くなった</source>
+        <translation>Worse</translation>
+    </message>
+    <message>
+        <source>採用</source>
+        <translation>Adopt</translation>
+    </message>
+    <message>
+        <source>損失 {v}</source>
+        <translation>Loss {v}</translation>
+    </message>
+    <message>
+        <source>日本語の割合</source>
+        <translation>Share of Japanese</translation>
+    </message>
+    <message>
+        <source>書き出しによる損失の増加</source>
+        <translation>Loss added by exporting</translation>
+    </message>
+    <message>
+        <source>書式の一致（トークン列）</source>
+        <translation>Same prompt tokens</translation>
+    </message>
+    <message>
+        <source>未測定</source>
+        <translation>Not measured</translation>
+    </message>
+    <message>
+        <source>正解文の損失（付属のアダプターと比べて）</source>
+        <translation>Loss of the reference (against the adapter that comes with it)</translation>
+    </message>
+    <message>
+        <source>正解文の損失（使う形）</source>
+        <translation>Loss of the reference (form to use)</translation>
+    </message>
+    <message>
+        <source>正解文の損失（学習の効果）</source>
+        <translation>Loss of the reference (effect of training)</translation>
+    </message>
+    <message>
+        <source>短い回答</source>
+        <translation>Short answers</translation>
+    </message>
+    <message>
+        <source>空き {size} 以内</source>
+        <translation>Within {size} that are free</translation>
+    </message>
+    <message>
+        <source>組み込みによる損失の変化</source>
+        <translation>Loss changed by merging</translation>
+    </message>
+    <message>
+        <source>組み込み済み {form}</source>
+        <translation>Merged {form}</translation>
+    </message>
+    <message>
+        <source>自分で書き終えた回答</source>
+        <translation>Answers that ended by themselves</translation>
+    </message>
+    <message>
+        <source>良くなった</source>
+        <translation>Better</translation>
+    </message>
+    <message>
+        <source>要確認</source>
+        <translation>Needs review</translation>
+    </message>
+    <message>
+        <source>途中で打ち切り</source>
+        <translation>cut off</translation>
+    </message>
+    <message>
+        <source>長い回答</source>
+        <translation>Long answers</translation>
+    </message>
+</context>
+<context>
     <name>ResultList</name>
     <message>
         <source>ほか {n} 件</source>
@@ -4143,6 +5879,302 @@
     <message>
         <source>質問</source>
         <translation>Question</translation>
+    </message>
+</context>
+<context>
+    <name>ResultStep</name>
+    <message>
+        <source>✓ 質問に使っています。</source>
+        <translation>✓ In use for questions.</translation>
+    </message>
+    <message>
+        <source>「使う形」で選んだ形を、先に作ってください。</source>
+        <translation>Make the form that is chosen under Form to use first.</translation>
+    </message>
+    <message>
+        <source>元のモデルに戻す</source>
+        <translation>Back to the base model</translation>
+    </message>
+    <message>
+        <source>学習か評価が進んでいるため、終わるまで待ってください。</source>
+        <translation>Training or judging is under way. Wait until it has ended.</translation>
+    </message>
+    <message>
+        <source>資料と組み合わせた効果は、コマンド kotae eval documents で比べられます。</source>
+        <translation>What it brings together with documents can be compared by the command kotae eval documents.</translation>
+    </message>
+</context>
+<context>
+    <name>Review</name>
+    <message>
+        <source>{n} 件目</source>
+        <translation>pair {n}</translation>
+    </message>
+    <message>
+        <source>{n} 行目</source>
+        <translation>row {n}</translation>
+    </message>
+    <message>
+        <source>{who}：{text}</source>
+        <translation>{who}: {text}</translation>
+    </message>
+    <message>
+        <source>、</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>あと約 {h} 時間 {m} 分</source>
+        <translation>about {h} h {m} min left</translation>
+    </message>
+    <message>
+        <source>あと約 {m} 分</source>
+        <translation>about {m} min left</translation>
+    </message>
+    <message>
+        <source>すべて</source>
+        <translation>All</translation>
+    </message>
+    <message>
+        <source>カード番号</source>
+        <translation>card number</translation>
+    </message>
+    <message>
+        <source>マイナンバー</source>
+        <translation>My Number</translation>
+    </message>
+    <message>
+        <source>メールアドレス</source>
+        <translation>mail address</translation>
+    </message>
+    <message>
+        <source>住所</source>
+        <translation>address</translation>
+    </message>
+    <message>
+        <source>修正</source>
+        <translation>Edited</translation>
+    </message>
+    <message>
+        <source>個人情報らしい記載：{what}</source>
+        <translation>May be personal data: {what}</translation>
+    </message>
+    <message>
+        <source>判断したものはまだありません。</source>
+        <translation>Nothing has been decided yet.</translation>
+    </message>
+    <message>
+        <source>判断済み</source>
+        <translation>Decided</translation>
+    </message>
+    <message>
+        <source>却下</source>
+        <translation>Rejected</translation>
+    </message>
+    <message>
+        <source>口座番号</source>
+        <translation>account number</translation>
+    </message>
+    <message>
+        <source>採用</source>
+        <translation>Accepted</translation>
+    </message>
+    <message>
+        <source>未確認</source>
+        <translation>Not reviewed</translation>
+    </message>
+    <message>
+        <source>未確認のものはありません。</source>
+        <translation>Nothing is left to review.</translation>
+    </message>
+    <message>
+        <source>未確認（このまま使用）</source>
+        <translation>Not reviewed (used as it is)</translation>
+    </message>
+    <message>
+        <source>氏名</source>
+        <translation>name</translation>
+    </message>
+    <message>
+        <source>生年月日</source>
+        <translation>date of birth</translation>
+    </message>
+    <message>
+        <source>見直すデータはまだありません。</source>
+        <translation>There is nothing to review yet.</translation>
+    </message>
+    <message>
+        <source>資料にない質問</source>
+        <translation>Not in the documents</translation>
+    </message>
+    <message>
+        <source>郵便番号</source>
+        <translation>postal code</translation>
+    </message>
+    <message>
+        <source>除外</source>
+        <translation>Left out</translation>
+    </message>
+    <message>
+        <source>除外したものはありません。</source>
+        <translation>Nothing is left out.</translation>
+    </message>
+    <message>
+        <source>電話番号</source>
+        <translation>telephone number</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewDelegate</name>
+    <message>
+        <source>修正中</source>
+        <translation>Being edited</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewFoot</name>
+    <message>
+        <source>修正して採用</source>
+        <translation>Edit and accept</translation>
+    </message>
+    <message>
+        <source>元に戻す</source>
+        <translation>Undo</translation>
+    </message>
+    <message>
+        <source>却下</source>
+        <translation>Reject</translation>
+    </message>
+    <message>
+        <source>採用</source>
+        <translation>Accept</translation>
+    </message>
+    <message>
+        <source>見直しがあと {n} 件あります</source>
+        <translation>{n} left to review</translation>
+    </message>
+    <message>
+        <source>見直しは終わりました</source>
+        <translation>Review finished</translation>
+    </message>
+    <message>
+        <source>選ばれている行がありません</source>
+        <translation>No row is selected</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewItems</name>
+    <message>
+        <source>修正中</source>
+        <translation>Being edited</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewList</name>
+    <message>
+        <source>{a}／{b} 件</source>
+        <translation>{a}/{b}</translation>
+    </message>
+    <message>
+        <source>見直しが必要な行はありません</source>
+        <translation>Nothing needs review</translation>
+    </message>
+    <message>
+        <source>見直しの進み</source>
+        <translation>Progress of the review</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewTab</name>
+    <message>
+        <source>{done}。見直しは終わりました</source>
+        <translation>{done}. Review finished</translation>
+    </message>
+    <message>
+        <source>{i}／{n} 件目</source>
+        <translation>{i} of {n}</translation>
+    </message>
+    <message>
+        <source>修正して採用しました</source>
+        <translation>Edited and accepted</translation>
+    </message>
+    <message>
+        <source>元に戻しました</source>
+        <translation>Undone</translation>
+    </message>
+    <message>
+        <source>却下しました</source>
+        <translation>Rejected</translation>
+    </message>
+    <message>
+        <source>採用しました</source>
+        <translation>Accepted</translation>
+    </message>
+</context>
+<context>
+    <name>ReviewView</name>
+    <message>
+        <source>A で採用、E で修正、R で却下します</source>
+        <translation>A accepts, E edits, R rejects</translation>
+    </message>
+    <message>
+        <source>見直すデータの一覧</source>
+        <translation>Rows to review</translation>
+    </message>
+</context>
+<context>
+    <name>RowEditor</name>
+    <message>
+        <source> 修正して採用</source>
+        <translation> Edit and accept</translation>
+    </message>
+    <message>
+        <source> 修正をやめる</source>
+        <translation> Give up the edit</translation>
+    </message>
+    <message>
+        <source>修正中（未保存）</source>
+        <translation>Being edited (not saved)</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answer</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+</context>
+<context>
+    <name>RunStep</name>
+    <message>
+        <source>
+この PC では、スリープを止められません。電源の設定で、スリープしないようにしてください。</source>
+        <translation>
+This PC cannot be kept awake from here. Turn sleep off in the power settings.</translation>
+    </message>
+    <message>
+        <source>ここで終えて最良を残す</source>
+        <translation>Finish and keep the best</translation>
+    </message>
+    <message>
+        <source>別の学習が動いています。終わると「続ける」を押せます。</source>
+        <translation>Another run is going on. You can resume this one when that has ended.</translation>
+    </message>
+    <message>
+        <source>学習は続いていました。</source>
+        <translation>Training has continued.</translation>
+    </message>
+    <message>
+        <source>画面を閉じても学習は続きます。質問用のモデルは学習中だけメモリから下ろし、終わると自動で戻します。</source>
+        <translation>Training continues when this window closes. The chat model is unloaded meanwhile and comes back afterwards.</translation>
+    </message>
+    <message>
+        <source>記録のフォルダを開く</source>
+        <translation>Open the log folder</translation>
+    </message>
+    <message>
+        <source>質問への回答が終わるのを待っています。終わりしだい始めます。</source>
+        <translation>Waiting for an answer to be finished; then it starts.</translation>
     </message>
 </context>
 <context>
@@ -4168,6 +6200,10 @@
         <translation>Paused</translation>
     </message>
     <message>
+        <source>次へ：{step}</source>
+        <translation>Next: {step}</translation>
+    </message>
+    <message>
         <source>止めています…</source>
         <translation>Stopping…</translation>
     </message>
@@ -4182,6 +6218,57 @@
     <message>
         <source>続きを調べています</source>
         <translation>Looking where to go on</translation>
+    </message>
+</context>
+<context>
+    <name>Samples</name>
+    <message>
+        <source>ステップ {a}〜{b}（最新）</source>
+        <translation>Steps {a}-{b} (latest)</translation>
+    </message>
+    <message>
+        <source>ステップ {s}</source>
+        <translation>Step {s}</translation>
+    </message>
+    <message>
+        <source>ステップ {s}（最新）</source>
+        <translation>Step {s} (latest)</translation>
+    </message>
+    <message>
+        <source>前の問い</source>
+        <translation>Previous question</translation>
+    </message>
+    <message>
+        <source>問い {i}／{n}</source>
+        <translation>Question {i}/{n}</translation>
+    </message>
+    <message>
+        <source>回答の変化</source>
+        <translation>How answers change</translation>
+    </message>
+    <message>
+        <source>学習前</source>
+        <translation>Before</translation>
+    </message>
+    <message>
+        <source>学習前（ステップ {s} でも同じ）</source>
+        <translation>Before training (the same at step {s})</translation>
+    </message>
+    <message>
+        <source>最初の検証のときに、検証用の質問への回答をここに並べます。</source>
+        <translation>From the first evaluation on, answers to validation questions are shown here.</translation>
+    </message>
+    <message>
+        <source>次の問い</source>
+        <translation>Next question</translation>
+    </message>
+    <message>
+        <source>正解</source>
+        <translation>Reference</translation>
+    </message>
+    <message>
+        <source>長さの上限で打ち切り</source>
+        <translation>cut off at the length limit</translation>
     </message>
 </context>
 <context>
@@ -4285,6 +6372,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Copy</translation>
     </message>
     <message>
+        <source>作る</source>
+        <translation>Make</translation>
+    </message>
+    <message>
+        <source>学習したモデルの回答に、資料の内容が現れることがあります。作った日時と保存先を記録します。内容は記録しません。</source>
+        <translation>What the documents hold may appear in answers of the trained model. The time and the file are put on record, not the content.</translation>
+    </message>
+    <message>
         <source>書き出した日時と宛先を記録します。内容は記録しません。</source>
         <translation>The time and destination are recorded, and none of the content.</translation>
     </message>
@@ -4299,6 +6394,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>機密の内容を書き出しますか</source>
         <translation>Export confidential content?</translation>
+    </message>
+    <message>
+        <source>機密の資料から学習データを作りますか</source>
+        <translation>Make training data from confidential documents?</translation>
     </message>
 </context>
 <context>
@@ -4389,6 +6488,13 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>質問の列</source>
         <translation>Question column</translation>
+    </message>
+</context>
+<context>
+    <name>SheetView</name>
+    <message>
+        <source>出典の本文</source>
+        <translation>Text of the source</translation>
     </message>
 </context>
 <context>
@@ -4608,6 +6714,137 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <source>「{name}」の場所</source>
         <translation>Where is &quot;{name}&quot;</translation>
     </message>
+    <message>
+        <source>いまの行と、見直しの結果 {n} 件は残りません。</source>
+        <translation>The rows are replaced, and {n} decisions are lost.</translation>
+    </message>
+    <message>
+        <source>いまの行を入れ替えますか</source>
+        <translation>Replace the rows?</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>入れ替える</source>
+        <translation>Replace</translation>
+    </message>
+    <message>
+        <source>学習データのファイル ({kinds});;すべてのファイル (*)</source>
+        <translation>Training data ({kinds});;All files (*)</translation>
+    </message>
+    <message>
+        <source>学習データのファイルを選ぶ</source>
+        <translation>Choose a file of training data</translation>
+    </message>
+</context>
+<context>
+    <name>SplitTab</name>
+    <message>
+        <source>{n} 行</source>
+        <translation>{n} rows</translation>
+    </message>
+    <message>
+        <source>まだ分けていません。</source>
+        <translation>The rows are not split yet.</translation>
+    </message>
+    <message>
+        <source>乱数の種</source>
+        <translation>Seed</translation>
+    </message>
+    <message>
+        <source>分けたあとに行が変わりました。いまの行で分割し直してください。</source>
+        <translation>The rows have changed since they were split. Split them again.</translation>
+    </message>
+    <message>
+        <source>分けて固定しました。</source>
+        <translation>The rows are split and held fast.</translation>
+    </message>
+    <message>
+        <source>分割し直す</source>
+        <translation>Split again</translation>
+    </message>
+    <message>
+        <source>同じ内容</source>
+        <translation>The same as another</translation>
+    </message>
+    <message>
+        <source>同じ回答が学習用にもある行：{n}（{c} 行について比べました）</source>
+        <translation>Test rows whose answer is also in training: {n} ({c} were compared)</translation>
+    </message>
+    <message>
+        <source>学習用</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>学習用とほとんど同じ行（類似度 {t} 以上）：{n}</source>
+        <translation>Test rows nearly the same as a training row (similarity {t} or more): {n}</translation>
+    </message>
+    <message>
+        <source>学習用と試験用にまたがるグループ：{n}</source>
+        <translation>Groups in both training and test: {n}</translation>
+    </message>
+    <message>
+        <source>学習用はモデルに覚えさせる行、検証用は学習の途中で確かめる行、試験用は最後に採点する行です。試験用は学習に使わず、内容が変わっていないことをハッシュで確かめます。</source>
+        <translation>Training rows are learned, validation rows are looked at during training, test rows judge the result. Test rows are never trained on; their hash shows that they have not changed.</translation>
+    </message>
+    <message>
+        <source>検証用</source>
+        <translation>Validation</translation>
+    </message>
+    <message>
+        <source>検証用の {n} 行は、学習用の行によく似ています。検証の損失は良く見えることがあります。</source>
+        <translation>{n} validation rows are much like training rows. The validation loss may look better than it is.</translation>
+    </message>
+    <message>
+        <source>残した行</source>
+        <translation>Kept row</translation>
+    </message>
+    <message>
+        <source>漏れの検査</source>
+        <translation>Leakage check</translation>
+    </message>
+    <message>
+        <source>行</source>
+        <translation>Row</translation>
+    </message>
+    <message>
+        <source>試験用</source>
+        <translation>Test</translation>
+    </message>
+    <message>
+        <source>試験用のハッシュ</source>
+        <translation>Hash of the test rows</translation>
+    </message>
+    <message>
+        <source>試験用の各行と、最も近い学習用の行との類似度：中央値 {median}、最大 {most}</source>
+        <translation>Similarity of each test row to its nearest training row: median {median}, highest {most}</translation>
+    </message>
+    <message>
+        <source>試験用の行に似ている</source>
+        <translation>Like a test row</translation>
+    </message>
+    <message>
+        <source>該当する試験用の行：{lines}。直すか却下して、分割し直してください。</source>
+        <translation>Test rows concerned: {lines}. Edit or reject them, then split again.</translation>
+    </message>
+    <message>
+        <source>除いた理由</source>
+        <translation>Why it was removed</translation>
+    </message>
+    <message>
+        <source>除いた行</source>
+        <translation>Removed rows</translation>
+    </message>
+    <message>
+        <source>除いた行 {n}</source>
+        <translation>Removed rows: {n}</translation>
+    </message>
+    <message>
+        <source>類似度</source>
+        <translation>Similarity</translation>
+    </message>
 </context>
 <context>
     <name>StageLine</name>
@@ -4710,6 +6947,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Answering…</translation>
     </message>
     <message>
+        <source>学習中：質問用のモデルは休止中</source>
+        <translation>Training: the model for questions rests</translation>
+    </message>
+    <message>
         <source>待機中</source>
         <translation>Idle</translation>
     </message>
@@ -4758,6 +6999,44 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>{i}／{n}&#x3000;{step}</source>
         <translation>{i}/{n}  {step}</translation>
+    </message>
+</context>
+<context>
+    <name>StepTable</name>
+    <message>
+        <source>ステップ</source>
+        <translation>Step</translation>
+    </message>
+    <message>
+        <source>メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>勾配ノルム</source>
+        <translation>Gradient norm</translation>
+    </message>
+    <message>
+        <source>学習の損失</source>
+        <translation>Training loss</translation>
+    </message>
+    <message>
+        <source>学習率</source>
+        <translation>Learning rate</translation>
+    </message>
+    <message>
+        <source>最良</source>
+        <translation>best</translation>
+    </message>
+    <message>
+        <source>検証の損失</source>
+        <translation>Validation loss</translation>
+    </message>
+</context>
+<context>
+    <name>StepView</name>
+    <message>
+        <source>損失と測定値の表</source>
+        <translation>Table of losses and measurements</translation>
     </message>
 </context>
 <context>
@@ -4825,6 +7104,45 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>空き {n} GB</source>
         <translation>{n} GB free</translation>
+    </message>
+</context>
+<context>
+    <name>Strip</name>
+    <message>
+        <source>→ 使える {n}</source>
+        <translation>→ usable {n}</translation>
+    </message>
+    <message>
+        <source>却下 {n}</source>
+        <translation>rejected {n}</translation>
+    </message>
+    <message>
+        <source>取り込み {n} 行</source>
+        <translation>Imported {n} rows</translation>
+    </message>
+    <message>
+        <source>問題あり {n}</source>
+        <translation>with problems {n}</translation>
+    </message>
+    <message>
+        <source>学習 {n}</source>
+        <translation>training {n}</translation>
+    </message>
+    <message>
+        <source>未確認 {n}</source>
+        <translation>not reviewed {n}</translation>
+    </message>
+    <message>
+        <source>検証 {n}</source>
+        <translation>validation {n}</translation>
+    </message>
+    <message>
+        <source>直せない行 {n}</source>
+        <translation>unusable {n}</translation>
+    </message>
+    <message>
+        <source>重複 {n}</source>
+        <translation>duplicates {n}</translation>
     </message>
 </context>
 <context>
@@ -4911,6 +7229,48 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>TokenText</name>
+    <message>
+        <source>学習する語：{text}</source>
+        <translation>Trained: {text}</translation>
+    </message>
+</context>
+<context>
+    <name>TokenView</name>
+    <message>
+        <source>[ ] は会話の区切りの記号</source>
+        <translation>[ ] marks of the conversation</translation>
+    </message>
+    <message>
+        <source>例 {i}／{n}</source>
+        <translation>Example {i} of {n}</translation>
+    </message>
+    <message>
+        <source>全部で {n} トークン</source>
+        <translation>{n} tokens in all</translation>
+    </message>
+    <message>
+        <source>前の例</source>
+        <translation>Previous example</translation>
+    </message>
+    <message>
+        <source>学習する語</source>
+        <translation>Trained tokens</translation>
+    </message>
+    <message>
+        <source>学習する語 {n} トークン</source>
+        <translation>{n} trained</translation>
+    </message>
+    <message>
+        <source>次の例</source>
+        <translation>Next example</translation>
+    </message>
+    <message>
+        <source>読むだけの語</source>
+        <translation>Read only</translation>
+    </message>
+</context>
+<context>
     <name>Traffic</name>
     <message>
         <source>{n} 件</source>
@@ -4948,6 +7308,66 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>Training</name>
     <message>
+        <source>データ</source>
+        <translation>Data</translation>
+    </message>
+    <message>
+        <source>モデルと設定</source>
+        <translation>Model and settings</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Paused</translation>
+    </message>
+    <message>
+        <source>下書き：{step}</source>
+        <translation>Draft: {step}</translation>
+    </message>
+    <message>
+        <source>不採用</source>
+        <translation>Do not adopt</translation>
+    </message>
+    <message>
+        <source>両方</source>
+        <translation>Both</translation>
+    </message>
+    <message>
+        <source>中止</source>
+        <translation>Aborted</translation>
+    </message>
+    <message>
+        <source>元のモデルに戻しました。</source>
+        <translation>Back to the base model.</translation>
+    </message>
+    <message>
+        <source>判定中</source>
+        <translation>Being judged</translation>
+    </message>
+    <message>
+        <source>別の PC で学習</source>
+        <translation>Trained on another PC</translation>
+    </message>
+    <message>
+        <source>名前のない学習</source>
+        <translation>Unnamed training</translation>
+    </message>
+    <message>
+        <source>失敗</source>
+        <translation>Failed</translation>
+    </message>
+    <message>
+        <source>学習</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>学習が向いています</source>
+        <translation>Fine-tuning suits this</translation>
+    </message>
+    <message>
+        <source>学習中</source>
+        <translation>Training</translation>
+    </message>
+    <message>
         <source>学習環境が動くか確かめています</source>
         <translation>Checking that the training environment works</translation>
     </message>
@@ -4966,6 +7386,578 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>学習環境を作る準備をしています</source>
         <translation>Getting ready to make the training environment</translation>
+    </message>
+    <message>
+        <source>完了（未判定）</source>
+        <translation>Finished, not judged</translation>
+    </message>
+    <message>
+        <source>採用</source>
+        <translation>Adopt</translation>
+    </message>
+    <message>
+        <source>文体、書式、用語をそろえたい</source>
+        <translation>Unify style, format and terms</translation>
+    </message>
+    <message>
+        <source>新しい事実を答えさせたい</source>
+        <translation>Answer new facts</translation>
+    </message>
+    <message>
+        <source>残り{time}</source>
+        <translation>{time} left</translation>
+    </message>
+    <message>
+        <source>目的</source>
+        <translation>Goal</translation>
+    </message>
+    <message>
+        <source>確認</source>
+        <translation>Check</translation>
+    </message>
+    <message>
+        <source>結果</source>
+        <translation>Result</translation>
+    </message>
+    <message>
+        <source>要確認</source>
+        <translation>Needs review</translation>
+    </message>
+    <message>
+        <source>読めません</source>
+        <translation>Unreadable</translation>
+    </message>
+    <message>
+        <source>資料と学習を組み合わせます</source>
+        <translation>Combine documents and tuning</translation>
+    </message>
+    <message>
+        <source>資料に追加するのが確実です</source>
+        <translation>Adding documents is the reliable way</translation>
+    </message>
+    <message>
+        <source>途中で止まりました</source>
+        <translation>Stopped midway</translation>
+    </message>
+    <message>
+        <source>開始前</source>
+        <translation>Not started</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingCheck</name>
+    <message>
+        <source>f16 では計算があふれて壊れます。「土台の精度」を 4 ビットか bf16 にしてください。</source>
+        <translation>Numbers overflow in f16, and the run breaks. Set &quot;Base precision&quot; to 4 bits or bf16.</translation>
+    </message>
+    <message>
+        <source>f16 では計算があふれることがあります。できれば「土台の精度」を 4 ビットにしてください。</source>
+        <translation>Numbers may overflow in f16. Set &quot;Base precision&quot; to 4 bits if you can.</translation>
+    </message>
+    <message>
+        <source>{file} の {count} 行が {context_tokens} トークンを超えています（最長 {longest}）。行を短くするか、詳しい設定の「長すぎる例」で扱いを選んでください。</source>
+        <translation>{count} rows of the {file} are longer than {context_tokens} tokens (the longest has {longest}). Shorten them, or choose under &quot;Overlong examples&quot; what becomes of them.</translation>
+    </message>
+    <message>
+        <source>この PC</source>
+        <translation>This PC</translation>
+    </message>
+    <message>
+        <source>この PC では、スリープを止められません。OS の設定で、スリープしないようにしてください。</source>
+        <translation>This PC cannot be kept awake from here. Turn sleep off in the system settings.</translation>
+    </message>
+    <message>
+        <source>このモデルの文章の区切り方は、変換プログラムが知らないものかもしれません。先に「モデルを作る」で変換できるか試してください。</source>
+        <translation>The converter may not know how this model splits texts. Try first whether it can be built under Models.</translation>
+    </message>
+    <message>
+        <source>この土台は、まだ学習用に変換していません。3 ステップ試すと、変換してから調べます。</source>
+        <translation>This base is not converted for training yet. A 3-step trial converts it, then looks.</translation>
+    </message>
+    <message>
+        <source>スリープ</source>
+        <translation>Sleep</translation>
+    </message>
+    <message>
+        <source>データ</source>
+        <translation>Data</translation>
+    </message>
+    <message>
+        <source>データへ戻る</source>
+        <translation>Back to Data</translation>
+    </message>
+    <message>
+        <source>会話の形式</source>
+        <translation>Chat format</translation>
+    </message>
+    <message>
+        <source>会話の形式は土台のモデルと合い、答えの終わりまで学びます。</source>
+        <translation>The chat format fits the base model, and answers are learned to their end.</translation>
+    </message>
+    <message>
+        <source>参考</source>
+        <translation>Note</translation>
+    </message>
+    <message>
+        <source>問題なし</source>
+        <translation>Fine</translation>
+    </message>
+    <message>
+        <source>土台のモデル</source>
+        <translation>Base model</translation>
+    </message>
+    <message>
+        <source>始められません</source>
+        <translation>Cannot start</translation>
+    </message>
+    <message>
+        <source>学習 {n} 件</source>
+        <translation>{n} for training</translation>
+    </message>
+    <message>
+        <source>学習を動かす環境が、まだありません。時間とメモリだけ見積もりました。</source>
+        <translation>There is no training environment yet. Only time and memory were estimated.</translation>
+    </message>
+    <message>
+        <source>学習中は、PC が自動でスリープしないようにします。ノート PC のふたは開けておいてください。</source>
+        <translation>The PC is kept awake while it trains. Leave the lid of a laptop open.</translation>
+    </message>
+    <message>
+        <source>学習環境</source>
+        <translation>Training environment</translation>
+    </message>
+    <message>
+        <source>学習環境を作る</source>
+        <translation>Make the training environment</translation>
+    </message>
+    <message>
+        <source>学習用データ</source>
+        <translation>training data</translation>
+    </message>
+    <message>
+        <source>検証 {n} 件</source>
+        <translation>{n} for validation</translation>
+    </message>
+    <message>
+        <source>検証用の行がないので、いちばん良い時点を選べません。行を増やすか、「1 周の検証回数」を 0 にしてください。</source>
+        <translation>Without validation rows the best moment cannot be chosen. Add rows, or set &quot;Checks per epoch&quot; to 0.</translation>
+    </message>
+    <message>
+        <source>検証用データ</source>
+        <translation>validation data</translation>
+    </message>
+    <message>
+        <source>注意</source>
+        <translation>Note</translation>
+    </message>
+    <message>
+        <source>設定へ戻る</source>
+        <translation>Back to the settings</translation>
+    </message>
+    <message>
+        <source>試験 {n} 件（学習に使いません）</source>
+        <translation>{n} for the test (never trained on)</translation>
+    </message>
+    <message>
+        <source>試験用データ</source>
+        <translation>test data</translation>
+    </message>
+    <message>
+        <source>選んだ設定のとおり、答えだけでなく質問も学びます（詳しい設定の「学習する範囲」）。</source>
+        <translation>As chosen, questions are learned as well as answers (&quot;What is learned&quot; in the details).</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingData</name>
+    <message>
+        <source>「{text}」</source>
+        <translation>&quot;{text}&quot;</translation>
+    </message>
+    <message>
+        <source>ふだんの言葉</source>
+        <translation>Everyday words</translation>
+    </message>
+    <message>
+        <source>ほとんど同じ行</source>
+        <translation>Nearly the same rows</translation>
+    </message>
+    <message>
+        <source>まだ決めていない行</source>
+        <translation>Not decided yet</translation>
+    </message>
+    <message>
+        <source>もとの行は {n} 行目です。</source>
+        <translation>The earlier row is row {n}.</translation>
+    </message>
+    <message>
+        <source>グループ</source>
+        <translation>Group</translation>
+    </message>
+    <message>
+        <source>システム</source>
+        <translation>System</translation>
+    </message>
+    <message>
+        <source>シート「{name}」</source>
+        <translation>Sheet &quot;{name}&quot;</translation>
+    </message>
+    <message>
+        <source>モデルに尋ねる文です。</source>
+        <translation>What the model is asked.</translation>
+    </message>
+    <message>
+        <source>モデルに覚えさせる文です。</source>
+        <translation>What the model is to learn.</translation>
+    </message>
+    <message>
+        <source>会話の前に渡す指示です。</source>
+        <translation>Instructions before the conversation.</translation>
+    </message>
+    <message>
+        <source>列挙</source>
+        <translation>Lists</translation>
+    </message>
+    <message>
+        <source>参考</source>
+        <translation>Input</translation>
+    </message>
+    <message>
+        <source>同じグループの行は、学習用と試験用に分かれません。</source>
+        <translation>Rows of one group are never split between training and test.</translation>
+    </message>
+    <message>
+        <source>同じ質問に別の回答</source>
+        <translation>Same question, other answer</translation>
+    </message>
+    <message>
+        <source>問題のある行すべて</source>
+        <translation>All rows with problems</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answer</translation>
+    </message>
+    <message>
+        <source>定義</source>
+        <translation>Definitions</translation>
+    </message>
+    <message>
+        <source>手順</source>
+        <translation>Procedures</translation>
+    </message>
+    <message>
+        <source>数値</source>
+        <translation>Numbers</translation>
+    </message>
+    <message>
+        <source>文字コード {name}</source>
+        <translation>Encoding {name}</translation>
+    </message>
+    <message>
+        <source>検索語</source>
+        <translation>Search words</translation>
+    </message>
+    <message>
+        <source>比較</source>
+        <translation>Comparisons</translation>
+    </message>
+    <message>
+        <source>直せない行</source>
+        <translation>Unusable rows</translation>
+    </message>
+    <message>
+        <source>言い換え</source>
+        <translation>Paraphrases</translation>
+    </message>
+    <message>
+        <source>資料にない質問</source>
+        <translation>Not in the documents</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+    <message>
+        <source>質問の後に続けて渡す文です。</source>
+        <translation>Text given after the question.</translation>
+    </message>
+    <message>
+        <source>重複</source>
+        <translation>Duplicates</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingModel</name>
+    <message>
+        <source> トークン</source>
+        <translation> tokens</translation>
+    </message>
+    <message>
+        <source> 件</source>
+        <translation> examples</translation>
+    </message>
+    <message>
+        <source> 周</source>
+        <translation> epochs</translation>
+    </message>
+    <message>
+        <source> 回</source>
+        <translation> times</translation>
+    </message>
+    <message>
+        <source>1 ステップで動かす大きさです。大きすぎると壊れ、小さすぎると身につきません。</source>
+        <translation>How far each step moves. Too far breaks the model, too little teaches nothing.</translation>
+    </message>
+    <message>
+        <source>1 ステップの計算回数</source>
+        <translation>Passes per step</translation>
+    </message>
+    <message>
+        <source>1 周の検証回数</source>
+        <translation>Checks per epoch</translation>
+    </message>
+    <message>
+        <source>16 ビット（bf16）</source>
+        <translation>16 bits (bf16)</translation>
+    </message>
+    <message>
+        <source>16 ビット（f16）</source>
+        <translation>16 bits (f16)</translation>
+    </message>
+    <message>
+        <source>32 ビット（f32）</source>
+        <translation>32 bits (f32)</translation>
+    </message>
+    <message>
+        <source>4 ビット（nf4）</source>
+        <translation>4 bits (nf4)</translation>
+    </message>
+    <message>
+        <source>GPU メモリ</source>
+        <translation>GPU memory</translation>
+    </message>
+    <message>
+        <source>LoRA の alpha</source>
+        <translation>LoRA alpha</translation>
+    </message>
+    <message>
+        <source>LoRA のランク</source>
+        <translation>LoRA rank</translation>
+    </message>
+    <message>
+        <source>{name}：{value}</source>
+        <translation>{name}: {value}</translation>
+    </message>
+    <message>
+        <source>、</source>
+        <translation>, </translation>
+    </message>
+    <message>
+        <source>しない</source>
+        <translation>No</translation>
+    </message>
+    <message>
+        <source>する</source>
+        <translation>Yes</translation>
+    </message>
+    <message>
+        <source>その例を使わない</source>
+        <translation>Leave them out</translation>
+    </message>
+    <message>
+        <source>たいていのデータは、これで足ります。</source>
+        <translation>Enough for most data.</translation>
+    </message>
+    <message>
+        <source>どの語を覚えるかです。ふつうは、質問は読むだけにして、答えを学びます。</source>
+        <translation>Which words are learned. Usually questions are only read, and answers are learned.</translation>
+    </message>
+    <message>
+        <source>まとめて計算する例の数です。減らすと、必要なメモリが減って時間が延びます。</source>
+        <translation>How many examples are computed together. Fewer need less memory and more time.</translation>
+    </message>
+    <message>
+        <source>わざと一部を休ませながら学び、丸暗記を防ぎます。データが少ないときに効きます。</source>
+        <translation>Parts pause at random while learning, against learning by heart. It helps with few data.</translation>
+    </message>
+    <message>
+        <source>データに効き目があるかを、短い時間で確かめます。</source>
+        <translation>Shows in a short time whether the data do any good.</translation>
+    </message>
+    <message>
+        <source>データを 1 周する間に、検証用のデータで確かめる回数です。0 にすると、いちばん良い時点を選べません。</source>
+        <translation>How often the validation data are asked in one pass over the data. With 0, the best moment cannot be chosen.</translation>
+    </message>
+    <message>
+        <source>ドロップアウト</source>
+        <translation>Dropout</translation>
+    </message>
+    <message>
+        <source>メモリ</source>
+        <translation>Memory</translation>
+    </message>
+    <message>
+        <source>一度に計算する例</source>
+        <translation>Examples at once</translation>
+    </message>
+    <message>
+        <source>上限より長い例をどうするかです。どれを選んでも、答えが途中で切れることはありません。</source>
+        <translation>What becomes of examples over the limit. Whatever you choose, no answer is cut.</translation>
+    </message>
+    <message>
+        <source>乱数の種</source>
+        <translation>Seed</translation>
+    </message>
+    <message>
+        <source>会話の区切りで分ける</source>
+        <translation>Split at turns</translation>
+    </message>
+    <message>
+        <source>何回分の計算で 1 ステップ進むかです。一度に計算する例を半分にしたら、こちらを倍にします。</source>
+        <translation>How many computations make one step. Double it when you halve the examples at once.</translation>
+    </message>
+    <message>
+        <source>例の並べ方などを決める番号です。同じ番号なら、同じ学習を繰り返せます。</source>
+        <translation>A number that decides the order of examples and the like. The same number repeats the same training.</translation>
+    </message>
+    <message>
+        <source>例の長さの上限</source>
+        <translation>Longest example</translation>
+    </message>
+    <message>
+        <source>同じデータを何周まで学ぶかです。良くならなくなれば、その前に終わります。</source>
+        <translation>How often the same data are gone through at most. It ends earlier when nothing gets better.</translation>
+    </message>
+    <message>
+        <source>周回数の上限</source>
+        <translation>Epochs at most</translation>
+    </message>
+    <message>
+        <source>土台のモデルを何ビットで読み込むかです。4 ビットなら、メモリが少なくて済みます。</source>
+        <translation>How many bits the base model is loaded with. Four bits need little memory.</translation>
+    </message>
+    <message>
+        <source>土台の精度</source>
+        <translation>Base precision</translation>
+    </message>
+    <message>
+        <source>大きめの設定で、時間をかけて繰り返し学びます。</source>
+        <translation>Larger settings, and more passes over the data.</translation>
+    </message>
+    <message>
+        <source>学習した分をどれだけ強く効かせるかです。ランクを変えるときも、そのままで構いません。</source>
+        <translation>How strongly what was learned counts. It can stay as it is, also with another rank.</translation>
+    </message>
+    <message>
+        <source>学習する範囲</source>
+        <translation>What is learned</translation>
+    </message>
+    <message>
+        <source>学習で書き足す部分の大きさです。大きいほど多くを覚えられますが、データが少ないと丸暗記になります。</source>
+        <translation>The size of what training adds. A larger one can hold more, but learns few data by heart.</translation>
+    </message>
+    <message>
+        <source>学習に使う例の長さの上限です。1 トークンはおよそ 1〜2 文字で、長いほどメモリが要ります。</source>
+        <translation>The longest example that is learned. A token is one or two Japanese letters; longer examples need more memory.</translation>
+    </message>
+    <message>
+        <source>学習の途中で試しに答えさせる質問です。1 行に 1 つ書きます。空なら、検証用のデータから 2 つ選びます。</source>
+        <translation>Questions answered on the way as samples, one a line. Left empty, two of the validation data are taken.</translation>
+    </message>
+    <message>
+        <source>学習を始めない</source>
+        <translation>Do not start</translation>
+    </message>
+    <message>
+        <source>学習率</source>
+        <translation>Learning rate</translation>
+    </message>
+    <message>
+        <source>念入り</source>
+        <translation>Thorough</translation>
+    </message>
+    <message>
+        <source>検証の結果が続けてこの回数だけ良くならなければ、そこで終えます。</source>
+        <translation>Training ends after so many checks in a row without improvement.</translation>
+    </message>
+    <message>
+        <source>標準</source>
+        <translation>Standard</translation>
+    </message>
+    <message>
+        <source>答えだけ</source>
+        <translation>Answers only</translation>
+    </message>
+    <message>
+        <source>約 {n} 分</source>
+        <translation>about {n} min</translation>
+    </message>
+    <message>
+        <source>約 {n} 日</source>
+        <translation>about {n} days</translation>
+    </message>
+    <message>
+        <source>約 {n} 時間</source>
+        <translation>about {n} h</translation>
+    </message>
+    <message>
+        <source>見切る回数</source>
+        <translation>Patience</translation>
+    </message>
+    <message>
+        <source>試しの質問</source>
+        <translation>Sample questions</translation>
+    </message>
+    <message>
+        <source>論文 arXiv 2603.18037 の設定</source>
+        <translation>As in arXiv 2603.18037</translation>
+    </message>
+    <message>
+        <source>論文の学習をそのまま繰り返すための設定です。答えだけでなく、質問の文も学びます。</source>
+        <translation>For repeating the paper&apos;s training as it was. Questions are learned as well as answers.</translation>
+    </message>
+    <message>
+        <source>質問と答え</source>
+        <translation>Questions and answers</translation>
+    </message>
+    <message>
+        <source>軽い</source>
+        <translation>Light</translation>
+    </message>
+    <message>
+        <source>途中の値の再計算</source>
+        <translation>Recompute values</translation>
+    </message>
+    <message>
+        <source>途中の値を取っておかず、要るときに計算し直します。メモリが減り、時間が延びます。</source>
+        <translation>Values in between are computed again instead of kept. It needs less memory and more time.</translation>
+    </message>
+    <message>
+        <source>長すぎる例</source>
+        <translation>Overlong examples</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingPage</name>
+    <message>
+        <source>一覧</source>
+        <translation>List</translation>
+    </message>
+    <message>
+        <source>下書きは自動で保存されます</source>
+        <translation>The draft is saved automatically</translation>
+    </message>
+    <message>
+        <source>名前やメモで探す</source>
+        <translation>Find by name or note</translation>
+    </message>
+    <message>
+        <source>学習</source>
+        <translation>Fine-tuning</translation>
+    </message>
+    <message>
+        <source>新しい学習</source>
+        <translation>New run</translation>
     </message>
 </context>
 <context>
@@ -5041,6 +8033,265 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>途中まで取得した部品が {size} あります。もう一度作ると、続きから始まります。</source>
         <translation>{size} of parts are already here. Making it again goes on from there.</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingRun</name>
+    <message>
+        <source>1 分以内</source>
+        <translation>under 1 min</translation>
+    </message>
+    <message>
+        <source>PC のスリープ</source>
+        <translation>Sleep</translation>
+    </message>
+    <message>
+        <source>{a}／{b} 周</source>
+        <translation>{a}/{b} epochs</translation>
+    </message>
+    <message>
+        <source>{h} 時間 {m} 分</source>
+        <translation>{h} h {m} min</translation>
+    </message>
+    <message>
+        <source>{m} 分 {s} 秒</source>
+        <translation>{m} min {s} s</translation>
+    </message>
+    <message>
+        <source>{n} 回。学習率を半分にして再開</source>
+        <translation>{n} times; resumed with half the rate</translation>
+    </message>
+    <message>
+        <source>{n} 回続けて悪化</source>
+        <translation>Rose {n} times in a row</translation>
+    </message>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>{words}（差&#xa0;{gap}）</source>
+        <translation>{words} (gap&#xa0;{gap})</translation>
+    </message>
+    <message>
+        <source>「確認」で見つかったことを直して、新しい学習を始めてください。</source>
+        <translation>Mend what the step Check has found, and start a new run.</translation>
+    </message>
+    <message>
+        <source>「続ける」で、最初から学習します。</source>
+        <translation>Resume starts it from the beginning.</translation>
+    </message>
+    <message>
+        <source>いまの処理が区切りに来たら終わります。1 ステップに数分かかることもあります。</source>
+        <translation>It ends as soon as what it is doing is done. A step may take minutes.</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>None</translation>
+    </message>
+    <message>
+        <source>ほかのアプリを閉じてください。</source>
+        <translation>Close other programs.</translation>
+    </message>
+    <message>
+        <source>まだありません</source>
+        <translation>None yet</translation>
+    </message>
+    <message>
+        <source>まだ始まっていません。</source>
+        <translation>It has not started yet.</translation>
+    </message>
+    <message>
+        <source>まだ途中結果が保存されていません。あとで最初からやり直せます。</source>
+        <translation>Nothing is saved yet. You can start over later.</translation>
+    </message>
+    <message>
+        <source>ステップ {n} で一時停止しています。「続ける」で、そこから学習します。</source>
+        <translation>Paused at step {n}; Resume goes on from there.</translation>
+    </message>
+    <message>
+        <source>ステップ {n} までの途中結果は残り、あとで続きから再開できます。</source>
+        <translation>Progress up to step {n} is kept and can be resumed.</translation>
+    </message>
+    <message>
+        <source>ステップ {n} までは保存済みです。「続ける」で、そこから再開します。</source>
+        <translation>All up to step {n} is saved; Resume goes on from there.</translation>
+    </message>
+    <message>
+        <source>ステップ {s}</source>
+        <translation>Step {s}</translation>
+    </message>
+    <message>
+        <source>ステップ {s} から急に低下</source>
+        <translation>Much slower since step {s}</translation>
+    </message>
+    <message>
+        <source>ステップ {s} で発散</source>
+        <translation>Diverged at step {s}</translation>
+    </message>
+    <message>
+        <source>ターミナルなど、この画面の外で動いている学習です。</source>
+        <translation>This run goes on outside this window, in a terminal for example.</translation>
+    </message>
+    <message>
+        <source>チェックポイント</source>
+        <translation>Checkpoint</translation>
+    </message>
+    <message>
+        <source>メモリ不足</source>
+        <translation>Not enough memory</translation>
+    </message>
+    <message>
+        <source>モデルを元の場所に戻してください。</source>
+        <translation>Put the model back where it was.</translation>
+    </message>
+    <message>
+        <source>一度に計算する数を {n} に減らして継続</source>
+        <translation>Going on with {n} at once</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Paused</translation>
+    </message>
+    <message>
+        <source>不要なファイルを消してください。</source>
+        <translation>Delete files that you do not need.</translation>
+    </message>
+    <message>
+        <source>中断</source>
+        <translation>Broken off</translation>
+    </message>
+    <message>
+        <source>中止</source>
+        <translation>Aborted</translation>
+    </message>
+    <message>
+        <source>中止した学習です。</source>
+        <translation>This run was aborted.</translation>
+    </message>
+    <message>
+        <source>使いません</source>
+        <translation>Not used</translation>
+    </message>
+    <message>
+        <source>保存中</source>
+        <translation>Saving</translation>
+    </message>
+    <message>
+        <source>別の PC で学習するために書き出した学習です。</source>
+        <translation>This run was exported to be trained on another PC.</translation>
+    </message>
+    <message>
+        <source>取り分けたデータで、学習の結果を評価しています。</source>
+        <translation>The result is being judged with the rows kept back.</translation>
+    </message>
+    <message>
+        <source>失敗</source>
+        <translation>Failed</translation>
+    </message>
+    <message>
+        <source>学習の処理が、いま保存して終わるところです。終わると「続ける」を押せます。</source>
+        <translation>The training process is saving and about to end. You can resume when it has.</translation>
+    </message>
+    <message>
+        <source>学習の処理が途中で止まりました。</source>
+        <translation>The training process stopped on the way.</translation>
+    </message>
+    <message>
+        <source>学習の処理を起動しています</source>
+        <translation>Starting the training process</translation>
+    </message>
+    <message>
+        <source>学習データを元の場所に戻してください。</source>
+        <translation>Put the training data back where they were.</translation>
+    </message>
+    <message>
+        <source>学習中</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>学習中は抑止</source>
+        <translation>Prevented while training</translation>
+    </message>
+    <message>
+        <source>学習率を小さくして、新しい学習を始めてください。</source>
+        <translation>Start a new run with a smaller learning rate.</translation>
+    </message>
+    <message>
+        <source>完了</source>
+        <translation>Finished</translation>
+    </message>
+    <message>
+        <source>抑止していません</source>
+        <translation>Not kept awake</translation>
+    </message>
+    <message>
+        <source>抑止できません</source>
+        <translation>Cannot be prevented</translation>
+    </message>
+    <message>
+        <source>改善なし {n}／{m} 回</source>
+        <translation>No improvement {n}/{m}</translation>
+    </message>
+    <message>
+        <source>数値の異常（NaN）</source>
+        <translation>Invalid numbers (NaN)</translation>
+    </message>
+    <message>
+        <source>新しい学習を始めてください。</source>
+        <translation>Start a new run.</translation>
+    </message>
+    <message>
+        <source>早期終了</source>
+        <translation>Early stopping</translation>
+    </message>
+    <message>
+        <source>書き出し済み</source>
+        <translation>Exported</translation>
+    </message>
+    <message>
+        <source>検証の損失が {n} 回続けて悪化しました。最良（ステップ {s}）で終えられます。</source>
+        <translation>Validation loss rose {n} times in a row. You can finish with the best (step {s}).</translation>
+    </message>
+    <message>
+        <source>止めるには、そちらで Ctrl+C を押してください。</source>
+        <translation>To stop it, press Ctrl+C there.</translation>
+    </message>
+    <message>
+        <source>照合済み</source>
+        <translation>verified</translation>
+    </message>
+    <message>
+        <source>約 {h} 時間 {m} 分</source>
+        <translation>about {h} h {m} min</translation>
+    </message>
+    <message>
+        <source>約 {m} 分</source>
+        <translation>about {m} min</translation>
+    </message>
+    <message>
+        <source>終了</source>
+        <translation>ended</translation>
+    </message>
+    <message>
+        <source>評価が残っています。「続ける」で評価します。</source>
+        <translation>It has not been judged yet; Resume does that.</translation>
+    </message>
+    <message>
+        <source>評価中</source>
+        <translation>Being judged</translation>
+    </message>
+    <message>
+        <source>速さ</source>
+        <translation>Speed</translation>
+    </message>
+    <message>
+        <source>過学習の兆し</source>
+        <translation>Overfitting</translation>
+    </message>
+    <message>
+        <source>開始前</source>
+        <translation>Not started</translation>
     </message>
 </context>
 <context>
@@ -5191,6 +8442,154 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>TryingCard</name>
+    <message>
+        <source>0 は元のモデルのまま、1 は学習したとおりです。</source>
+        <translation>0 is the base as it is, 1 is as trained.</translation>
+    </message>
+    <message>
+        <source>{s} 秒</source>
+        <translation>{s} s</translation>
+    </message>
+    <message>
+        <source>ここで停止しました</source>
+        <translation>Stopped here</translation>
+    </message>
+    <message>
+        <source>例：点検の頻度を教えてください。</source>
+        <translation>Example: How often are inspections due?</translation>
+    </message>
+    <message>
+        <source>停止</source>
+        <translation>Stop</translation>
+    </message>
+    <message>
+        <source>元のモデル</source>
+        <translation>Base model</translation>
+    </message>
+    <message>
+        <source>元のモデルと、学習したアダプターを重ねたモデルに、同じ質問をします。資料は使いません。</source>
+        <translation>Asks the base model, and the base with the trained adapter, the same question. Documents are not used.</translation>
+    </message>
+    <message>
+        <source>回答を並べました。</source>
+        <translation>Both answers are there.</translation>
+    </message>
+    <message>
+        <source>回答中…</source>
+        <translation>Answering…</translation>
+    </message>
+    <message>
+        <source>学習後（強さ {s}）</source>
+        <translation>Tuned (strength {s})</translation>
+    </message>
+    <message>
+        <source>強さ</source>
+        <translation>Strength</translation>
+    </message>
+    <message>
+        <source>待っています…</source>
+        <translation>Waiting…</translation>
+    </message>
+    <message>
+        <source>比べる</source>
+        <translation>Compare</translation>
+    </message>
+    <message>
+        <source>自分の質問で比べる</source>
+        <translation>Compare with your own question</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Question</translation>
+    </message>
+    <message>
+        <source>途中で打ち切り</source>
+        <translation>cut off</translation>
+    </message>
+    <message>
+        <source>（空）</source>
+        <translation>(nothing)</translation>
+    </message>
+</context>
+<context>
+    <name>Using</name>
+    <message>
+        <source>{name} を一覧から外しました。</source>
+        <translation>{name} was taken off the list.</translation>
+    </message>
+    <message>
+        <source>質問に使うモデルを {name} に戻しました。</source>
+        <translation>Questions are answered by {name} again.</translation>
+    </message>
+</context>
+<context>
+    <name>Verdict</name>
+    <message>
+        <source>▲ 使うと、元のモデルより悪い回答になるおそれがあります。</source>
+        <translation>▲ Answers may be worse than those of the base model.</translation>
+    </message>
+    <message>
+        <source>それでも質問で使う</source>
+        <translation>Use for questions anyway</translation>
+    </message>
+    <message>
+        <source>下の「自分の質問で比べる」で、回答を見比べてください。</source>
+        <translation>Compare answers below, under Compare with your own question.</translation>
+    </message>
+    <message>
+        <source>元のモデルのまま使うことを勧めます。</source>
+        <translation>Keep the base model.</translation>
+    </message>
+    <message>
+        <source>判定用のデータがないため、良くなったかを確かめられません。</source>
+        <translation>No rows were kept back, so whether it is better cannot be checked.</translation>
+    </message>
+    <message>
+        <source>報告書</source>
+        <translation>Report</translation>
+    </message>
+    <message>
+        <source>学習に使っていない {n} 件で、正解文の損失が {a} から {b} になりました（1 トークンあたり、小さいほど良い。{interval}）。</source>
+        <translation>On {n} examples that were not trained on, the loss of the reference went from {a} to {b} (nats a token, smaller is better; {interval}).</translation>
+    </message>
+    <message>
+        <source>学習に使っていない {n} 件での、正解文の損失（1 トークンあたり、小さいほど良い）の{interval}。</source>
+        <translation>On {n} examples that were not trained on, the loss of the reference (nats a token, smaller is better): {interval}.</translation>
+    </message>
+    <message>
+        <source>学習に使っていない質問で元のモデルと比べ、使う形を選びます。数分から数十分かかります。</source>
+        <translation>It is compared with the base on questions that were not trained on, and the form to use is chosen. This takes some minutes, up to an hour.</translation>
+    </message>
+    <message>
+        <source>学習は終わりましたが、良くなったかはまだ確かめていません。</source>
+        <translation>Training has ended, but whether it is better has not been checked yet.</translation>
+    </message>
+    <message>
+        <source>学習後のモデルは、元のモデルより良くなりました。</source>
+        <translation>The tuned model is better than the base.</translation>
+    </message>
+    <message>
+        <source>未評価</source>
+        <translation>Not judged</translation>
+    </message>
+    <message>
+        <source>評価する</source>
+        <translation>Judge</translation>
+    </message>
+    <message>
+        <source>質問で使う</source>
+        <translation>Use for questions</translation>
+    </message>
+</context>
+<context>
+    <name>Watch</name>
+    <message>
+        <source>見張り</source>
+        <translation>Watch</translation>
+    </message>
+</context>
+<context>
     <name>Work</name>
     <message>
         <source>ほかのモデルの作業を続けています。</source>
@@ -5199,6 +8598,25 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>終わってから、もう一度選んでください。</source>
         <translation>Choose again when it has finished.</translation>
+    </message>
+</context>
+<context>
+    <name>_PairView</name>
+    <message>
+        <source>お手本：{text}</source>
+        <translation>Kept-back answer: {text}</translation>
+    </message>
+    <message>
+        <source>学習前</source>
+        <translation>Before</translation>
+    </message>
+    <message>
+        <source>学習後</source>
+        <translation>After</translation>
+    </message>
+    <message>
+        <source>（空）</source>
+        <translation>(nothing)</translation>
     </message>
 </context>
 </TS>
