@@ -96,6 +96,8 @@ def _text(imported: Imported, made: Split, folder: Path, output: Output) -> Iter
         yield output.phrase("split_group", column=mapping["group"])
     if imported.bad:
         yield output.phrase("split_unusable", count=f"{len(imported.bad):,}")
+    if imported.label:
+        yield output.phrase("split_label", label=output.phrase(f"label_{imported.label}"))
 
 
 def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -> Iterator[str]:

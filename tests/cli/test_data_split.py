@@ -51,6 +51,24 @@ def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert split.verify(folder)["source"]["mapping"] == {"question": "ご質問", "answer": "模範解答", "group": "資料"}
 
 
+def test_rows_of_secret_documents_are_said_to_be_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "組.jsonl"
+    lines = [
+        {
+            "question": row.question,
+            "answer": row.answer,
+            "provenance": {"label": "secret" if row.line == 7 else "public"},
+        }
+        for row in distinct(40)
+    ]
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    assert run(path, "--out", tmp_path / "分割") == 0
+    assert "機密の資料から作った行が入っています" in capsys.readouterr().out
+    assert split.verify(tmp_path / "分割")["source"]["label"] == "secret"
+
+
 def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "分割"
     assert run(table(tmp_path), "--out", folder, *COLUMNS, "--json", "--seed", "3") == 0
