@@ -180,6 +180,18 @@ def test_what_nothing_came_of_leaves_no_folder(desk: Desk) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["draft.json", Path(data.folder).name]
 
 
+def test_a_split_that_no_draft_can_take_leaves_no_folder(desk: Desk) -> None:
+    desk.draft.import_file(desk.file(20))
+    desk.wait()
+    folder = desk.where.drafts / desk.draft.draft.id
+    other = desk.reopened()
+    other.change(name="別")
+    desk.draft.freeze()
+    desk.wait()
+    assert [error.code for error in desk.errors] == ["draft_changed"]
+    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-1"]
+
+
 def test_a_draft_that_was_changed_elsewhere_is_not_written_over(desk: Desk) -> None:
     desk.draft.import_file(desk.file(20))
     desk.wait()

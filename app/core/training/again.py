@@ -132,8 +132,9 @@ def _with_rows(
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
             curation.create(rows, [curation.Item(row.line, row) for row in _rows(_spec_of(run))])
-            name = str(((manifest or {}).get("source") or {}).get("name") or Path(_spec_of(run).train).name)
-            data = Data(name, 0, len(Curation(rows).items), folder=str(rows))
+            told = (manifest or {}).get("source") or {}
+            name, label = str(told.get("name") or Path(_spec_of(run).train).name), str(told.get("label") or "")
+            data = Data(name, 0, len(Curation(rows).items), folder=str(rows), label=label)
         if manifest is None:
             return data, None
         shutil.copytree(source, target)

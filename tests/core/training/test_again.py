@@ -27,7 +27,7 @@ TRANSCRIPTS = Path(__file__).parents[2] / "transcripts"
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     made = split.split(distinct(60))
-    split.write(made, tmp_path / "分けた", {"name": "窓口.csv"}, leakage.report(made).as_json())
+    split.write(made, tmp_path / "分けた", {"name": "窓口.csv", "label": "secret"}, leakage.report(made).as_json())
     return tmp_path / "分けた"
 
 
@@ -71,6 +71,7 @@ def test_the_same_is_planned_with_its_settings_and_its_split(where: Paths, run: 
     assert draft.is_complete("model")
     assert draft.data is not None
     assert (draft.data.source, draft.data.used, len(Curation(Path(draft.data.folder)).items)) == ("窓口.csv", 60, 60)
+    assert draft.data.label == "secret"
     assert drafts.read(where.drafts, draft.id) == draft
     shutil.rmtree(data)  # it has its own
     assert draft.frozen is not None
