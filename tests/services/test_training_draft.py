@@ -6,61 +6,25 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import shiboken6
-from PySide6.QtCore import QThreadPool
-from pytestqt.qtbot import QtBot
 
-from app.core import bin_folder, drafts, paths
+from app.core import bin_folder, drafts
 from app.core.datasets.curation import Decision
 from app.core.errors import AppError
-from app.core.paths import Paths
 from app.core.plan import Draft
 from app.core.training import again, drafting, runs, shelf
 from app.core.training.jobs import Job
 from app.core.training_setup import converter
-from app.services import background, training
-from app.services.training_draft import Means, TrainingDraft
-from tests import models, scripted_trainer
+from app.services.training_draft import TrainingDraft
+from tests import models
+from tests.services import draft_desk
+from tests.services.draft_desk import Desk
 from trainer import adapter
-from trainer.events import Event, Failed, Finding, Findings
 
-
-class Desk:
-    def __init__(self, where: Paths, qtbot: QtBot) -> None:
-        self.where = where
-        self.means = Means(where, tuple, lambda: training.locate(where.data))
-        self.draft = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
-        self.errors: list[AppError] = []
-        self.draft.failed.connect(self.errors.append)
-        self._qtbot = qtbot
-
-    def reopened(self) -> TrainingDraft:
-        return TrainingDraft(drafts.read(self.where.drafts, self.draft.draft.id), self.means)
-
-    def wait(self, draft: TrainingDraft | None = None) -> Draft:
-        one = draft or self.draft
-        self._qtbot.waitUntil(lambda: not one.is_busy)
-        return one.draft
-
-    def file(self, count: int) -> Path:
-        path = self.where.data / "行.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = (
-            f"{n * 7919 % 10_007:x} の点検は何年ごとか,{n * 104_729 % 99_991:x} 年ごとに行う。\n" for n in range(count)
-        )
-        path.write_text("質問,回答\n" + "".join(rows) + 'JSON の残り,"{""answer"": ""あ。""}"\n,空の質問\n', "utf-8")
-        return path
-
-
-@pytest.fixture
-def desk(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
-    yield Desk(paths.locate(str(tmp_path / "データ")), qtbot)
-    background.shut_down()
+desk = draft_desk.desk  # a fixture
 
 
 def test_a_file_becomes_a_run_step_by_step(desk: Desk, tmp_path: Path) -> None:
@@ -164,34 +128,6 @@ def test_what_becomes_of_a_draft_does_not_touch_its_run(desk: Desk, tmp_path: Pa
     assert once_more.hashes == asked.hashes
 
 
-def test_what_nothing_came_of_leaves_no_folder(desk: Desk) -> None:
-    desk.draft.import_file(desk.file(3000))
-    desk.draft.cancel()
-    desk.wait()
-    desk.draft.import_file(desk.where.data / "無い.csv")
-    desk.wait()
-    desk.draft.import_file(desk.file(5))
-    desk.wait()
-    desk.draft.freeze()  # too few
-    desk.wait()
-    folder = desk.where.drafts / desk.draft.draft.id
-    data = desk.draft.draft.data
-    assert data is not None
-    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", Path(data.folder).name]
-
-
-def test_a_split_that_no_draft_can_take_leaves_no_folder(desk: Desk) -> None:
-    desk.draft.import_file(desk.file(20))
-    desk.wait()
-    folder = desk.where.drafts / desk.draft.draft.id
-    other = desk.reopened()
-    other.change(name="別")
-    desk.draft.freeze()
-    desk.wait()
-    assert [error.code for error in desk.errors] == ["draft_changed"]
-    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-1"]
-
-
 def test_a_draft_that_was_changed_elsewhere_is_not_written_over(desk: Desk) -> None:
     desk.draft.import_file(desk.file(20))
     desk.wait()
@@ -199,7 +135,11 @@ def test_a_draft_that_was_changed_elsewhere_is_not_written_over(desk: Desk) -> N
     other.open()
     desk.wait(other)
     desk.draft.decide(Decision(1, "rejected"))
-    for change in (lambda: other.change(name="別"), lambda: other.decide(Decision(2, "rejected"))):
+    changes: tuple[Callable[[], None], ...] = (
+        lambda: other.change(name="別"),
+        lambda: other.decide(Decision(2, "rejected")),
+    )
+    for change in changes:
         with pytest.raises(AppError) as caught:
             change()
         assert caught.value.code == "draft_changed"
@@ -283,7 +223,11 @@ def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
 
 def test_what_was_made_of_secret_documents_says_so_as_far_as_the_run(desk: Desk, tmp_path: Path) -> None:
     path = generated(tmp_path / "組.jsonl", 60, review="accepted")
-    for take in (lambda: desk.draft.take_pairs(path, "基準"), lambda: desk.draft.import_file(path)):
+    takes: tuple[Callable[[], None], ...] = (
+        lambda: desk.draft.take_pairs(path, "基準"),
+        lambda: desk.draft.import_file(path),
+    )
+    for take in takes:
         take()
         data = desk.wait().data
         assert data is not None
@@ -346,15 +290,6 @@ def test_too_few_rows_are_told_when_they_are_to_be_split(desk: Desk) -> None:
     assert desk.draft.draft.frozen is None
 
 
-def test_an_import_that_is_cancelled_leaves_the_rows_that_were_there(desk: Desk) -> None:
-    desk.draft.import_file(desk.file(20))
-    before = desk.wait().data
-    desk.draft.import_file(desk.file(3000))
-    desk.draft.cancel()
-    assert desk.wait().data == before
-    assert desk.errors == []
-
-
 def test_without_an_environment_a_draft_is_planned_all_the_same(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,107 +346,3 @@ def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
     there[0] = None
     draft.look_for_environment()
     assert [one.has_environment for one in changed] == [False]
-
-
-def test_an_error_that_nobody_expected_rises_and_the_draft_can_be_worked_on(desk: Desk, qtbot: QtBot) -> None:
-    def missing() -> None:
-        raise ValueError("a bug")
-
-    desk.means = dataclasses.replace(desk.means, models=missing)  # type: ignore[arg-type]
-    draft = desk.reopened()
-    ended: list[bool] = []
-    draft.ended.connect(lambda: ended.append(True))
-    with qtbot.captureExceptions() as bugs:
-        draft.begin()
-        desk.wait(draft)
-    assert [kind for kind, _error, _trace in bugs] == [ValueError]
-    assert ended == [True]
-    draft.import_file(desk.file(20))
-    data = desk.wait(draft).data
-    assert data is not None
-    assert data.used == 20
-
-
-def ready(desk: Desk, base: Path) -> None:
-    """All that a run needs."""
-    desk.draft.import_file(desk.file(60))
-    desk.wait()
-    desk.draft.freeze()
-    desk.wait()
-    desk.draft.change(base=str(models.tiny_llama(base)), goal="style")
-
-
-@pytest.mark.parametrize("is_late", [False, True])
-def test_whoever_cancels_gets_no_run_no_split_and_no_forecast(desk: Desk, tmp_path: Path, *, is_late: bool) -> None:
-    ready(desk, tmp_path / "小.gguf")
-    before = desk.draft.draft
-    told: list[object] = []
-    for signal in (desk.draft.begun, desk.draft.job_made, desk.draft.changed):
-        signal.connect(told.append)
-    works = (desk.draft.freeze, desk.draft.check, desk.draft.begin, lambda: desk.draft.make_job(tmp_path / "別の PC"))
-    for work in works:
-        work()
-        if is_late:
-            QThreadPool.globalInstance().waitForDone()  # its result is on the way
-        desk.draft.cancel()
-        desk.wait()
-    assert (desk.draft.draft, told, desk.errors) == (before, [], [])
-    assert runs.folders(desk.where.runs) == []
-    assert not (tmp_path / "別の PC").exists()
-    folder = desk.where.drafts / before.id
-    assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-1", "split-1"]
-
-
-def test_a_draft_that_is_left_while_it_works_leaves_no_folder_and_is_not_called(desk: Desk, qtbot: QtBot) -> None:
-    desk.draft.import_file(desk.file(3000))
-    desk.draft.cancel()
-    id = desk.draft.draft.id
-    with qtbot.captureExceptions() as bugs:
-        shiboken6.delete(desk.draft)
-        qtbot.waitUntil(lambda: not background._running)
-    assert bugs == []
-    assert [path.name for path in (desk.where.drafts / id).iterdir()] == ["draft.json"]
-
-
-def test_what_is_deleted_before_it_is_done_is_not_called(desk: Desk, qtbot: QtBot) -> None:
-    desk.draft.import_file(desk.file(20))
-    with qtbot.captureExceptions() as bugs:
-        shiboken6.delete(desk.draft)
-        qtbot.waitUntil(lambda: not background._running)
-    assert bugs == []
-
-
-def test_another_row_of_training_makes_a_forecast_old_though_the_hold_out_stays(desk: Desk, tmp_path: Path) -> None:
-    ready(desk, tmp_path / "小.gguf")
-    desk.draft.check()
-    before = desk.wait()
-    assert before.is_complete("check")
-    assert before.frozen is not None
-    trained = (Path(before.frozen.folder) / "train.jsonl").read_text("utf-8").splitlines()
-    question = json.loads(trained[0])["messages"][0]["content"]
-    path = desk.file(60)
-    path.write_text(path.read_text("utf-8").replace(f"{question},", f"{question}？,"), "utf-8")
-    desk.draft.import_file(path)
-    desk.wait()
-    desk.draft.freeze()
-    after = desk.wait()
-    assert after.frozen is not None
-    assert after.frozen.revision == before.frozen.revision
-    same_holdout = dataclasses.replace(after.frozen, sha256=before.frozen.sha256)
-    told = dataclasses.replace(after, frozen=same_holdout, forecast=before.forecast)
-    assert [problem.code for problem in told.problems("check")] == ["not_checked"]
-
-
-@pytest.mark.parametrize("found", [(), (Finding("few_rows", "warn"),)])
-def test_what_the_trainer_would_fail_by_is_told_though_its_findings_do_not_say_it(
-    desk: Desk, tmp_path: Path, found: tuple[Finding, ...]
-) -> None:
-    ready(desk, tmp_path / "小.gguf")
-    refused: list[Event | str] = [scripted_trainer.effective(), Findings(found), Failed("preflight_blocked", {})]
-    trainer = scripted_trainer.made(tmp_path / "手本", refused, refused)
-    desk.means = dataclasses.replace(desk.means, trainer=lambda: trainer)
-    draft = desk.reopened()
-    draft.failed.connect(desk.errors.append)
-    draft.check()
-    assert not desk.wait(draft).is_complete("check")
-    assert [error.code for error in desk.errors] == ["run_preflight_blocked"]

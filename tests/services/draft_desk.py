@@ -1,0 +1,48 @@
+"""A draft of a training with the fake trainer, and what a test does with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import drafts, paths
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.plan import Draft
+from app.services import background, training
+from app.services.training_draft import Means, TrainingDraft
+
+
+class Desk:
+    def __init__(self, where: Paths, qtbot: QtBot) -> None:
+        self.where = where
+        self.means = Means(where, tuple, lambda: training.locate(where.data))
+        self.draft = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
+        self.errors: list[AppError] = []
+        self.draft.failed.connect(self.errors.append)
+        self._qtbot = qtbot
+
+    def reopened(self) -> TrainingDraft:
+        return TrainingDraft(drafts.read(self.where.drafts, self.draft.draft.id), self.means)
+
+    def wait(self, draft: TrainingDraft | None = None) -> Draft:
+        one = draft or self.draft
+        self._qtbot.waitUntil(lambda: not one.is_busy)
+        return one.draft
+
+    def file(self, count: int) -> Path:
+        path = self.where.data / "行.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = (
+            f"{n * 7919 % 10_007:x} の点検は何年ごとか,{n * 104_729 % 99_991:x} 年ごとに行う。\n" for n in range(count)
+        )
+        path.write_text("質問,回答\n" + "".join(rows) + 'JSON の残り,"{""answer"": ""あ。""}"\n,空の質問\n', "utf-8")
+        return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    yield Desk(paths.locate(str(tmp_path / "データ")), qtbot)
+    background.shut_down()
