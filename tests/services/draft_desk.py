@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.core import drafts, paths
+from app.core import drafts, paths, speed
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.plan import Draft
+from app.core.speed import MachineSpeed
 from app.services import background, training
 from app.services.training_draft import Means, TrainingDraft
 
@@ -17,6 +18,8 @@ from app.services.training_draft import Means, TrainingDraft
 class Desk:
     def __init__(self, where: Paths, qtbot: QtBot) -> None:
         self.where = where
+        where.data.mkdir(parents=True, exist_ok=True)
+        speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
         self.means = Means(where, tuple, lambda: training.locate(where.data))
         self.draft = TrainingDraft(drafts.new(where.drafts, 1.0), self.means)
         self.errors: list[AppError] = []
