@@ -69,7 +69,7 @@ def source(data: Data, rows: Curation, file: Origin | None) -> dict[str, Any]:
         if rows.state_of(item) in curation.TRAINED:
             for code in item.flags:
                 flagged.setdefault(code, []).append(item.row.line)
-    kinds = ("accepted", "edited", "rejected")
+    kinds: tuple[curation.Kind, ...] = ("accepted", "edited", "rejected")
     decided = {kind: rows.counts[kind] for kind in kinds if rows.counts[kind]}
     told |= {"flagged": flagged, "used": data.used, "decided": decided}
     return told | ({"label": data.label} if data.label else {})
