@@ -22,6 +22,7 @@ from app.ui.dialogs import BugReporter
 from app.ui.documents.page import FILTER_FROM
 from app.ui.input_method import guard_of
 from tests import document_shots, screenshots
+from tests.ui import training_places
 
 UI = Path(__file__).resolve().parents[2] / "app" / "ui"
 
@@ -151,6 +152,7 @@ OTHERS: dict[str, Callable[[Parts], object]] = {
     "link": lambda parts: link_dialog.ask_to_open(parts.theme, "https://example.org/", lambda _url: None, parts.window),
     "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
     "manual": lambda parts: parts.window.show_manual(),
+    **training_places.PLACES,
 }
 PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 
