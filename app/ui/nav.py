@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QStyleOptionViewItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QGridLayout, QStyleOptionViewItem, QWidget
 
 from app.ui.language import joined, noted
 from app.ui.theme import Theme
@@ -69,7 +69,7 @@ class NavButton(QAbstractButton):
 
 
 class Nav(QWidget):
-    """`pages`: (key, icon, word) from top to bottom; Ctrl+1 is the first."""
+    """`pages`: (key, icon, word) from top to bottom; Ctrl+1 is the first. Two side by side where height is short."""
 
     chosen = Signal(str)  # the key of a page
 
@@ -77,15 +77,33 @@ class Nav(QWidget):
         super().__init__()
         self._buttons: dict[str, NavButton] = {}
         self._group = QButtonGroup(self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 8)
-        column.setSpacing(0)
+        self._theme = theme
+        self._columns = 0
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 8, 0, 8)
+        self._grid.setSpacing(0)
+        self._grid.setColumnStretch(0, 1)
         for number, (key, icon, word) in enumerate(pages, start=1):
             button = NavButton(theme, icon, word, f"Ctrl+{number}")
             button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
             self._group.addButton(button)
             self._buttons[key] = button
-            column.addWidget(button)
+        self.set_columns(1)
+
+    @property
+    def full_height(self) -> int:
+        """Of one column."""
+        return len(self._buttons) * self._theme.metric("row_list") + 16
+
+    def set_columns(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self._grid.setColumnStretch(1, columns - 1)
+        for button in self._buttons.values():
+            self._grid.removeWidget(button)
+        for place, button in enumerate(self._buttons.values()):
+            self._grid.addWidget(button, place // columns, place % columns)
 
     def show_page(self, key: str) -> None:
         """Marks none where the page is not one of these."""

@@ -17,6 +17,7 @@ from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.search_field import SearchField
 
 BIN_FROM_HEIGHT_PX = 420
+BELOW_NAV_PX = 250  # what stands below the pages, with a short list
 
 
 class Sidebar(QWidget):
@@ -78,6 +79,8 @@ class Sidebar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        is_short = self.height() < self.nav.full_height + self._theme.px(BELOW_NAV_PX)
+        self.nav.set_columns(2 if is_short else 1)
         self._show_bin()
 
     def edit_folder(self, folder_id: int) -> None:

@@ -19,7 +19,7 @@ def test_of_each_package_the_largest_wheel_counts(tmp_path: Path) -> None:
     empty = need.unpacked_bytes(make_wheel(tmp_path, "torch").parent)
     make_wheel(tmp_path, "torch", version="2.0", size_bytes=5_000_000)
     make_wheel(tmp_path, "peft", size_bytes=1_000_000)
-    assert need.unpacked_bytes(tmp_path) == pytest.approx(6_000_000 + 2 * empty, abs=200)
+    assert need.unpacked_bytes(tmp_path) == pytest.approx(6_000_000 + 2 * empty, abs=500)
     estimated = need.estimate(tmp_path, tmp_path)
     assert estimated.download_bytes == 0
     assert estimated.room_bytes > 6_000_000 * need.COMPILED
