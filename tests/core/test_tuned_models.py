@@ -74,7 +74,9 @@ def test_two_trainings_of_one_name_are_told_apart(shelf: Shelf) -> None:
 def test_it_answers_on_when_its_run_is_gone(shelf: Shelf) -> None:
     model = shelf.use()
     runs.remove(runs.read(shelf.run))
-    tuned_models.require_unchanged(model)
+    assert not shelf.run.exists()
+    tuned_models.require_unchanged(model)  # raises where something of it is gone
+    assert Path(model.adapter).is_file()
 
 
 def test_a_base_or_an_adapter_that_is_gone_or_another_is_refused(shelf: Shelf) -> None:

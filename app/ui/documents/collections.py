@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.core.documents.records import Collection
 from app.ui.documents import words
@@ -13,6 +13,7 @@ from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
+from app.ui.widgets.named_list import NamedList
 
 IdRole = Qt.ItemDataRole.UserRole + 1
 CollectionRole = Qt.ItemDataRole.UserRole + 2
@@ -111,38 +112,7 @@ class CollectionDelegate(QStyledItemDelegate):
             )
 
 
-class CollectionView(QListView):
-    """F2 renames, Delete removes (which can be undone)."""
-
-    rename_requested = Signal()
-    remove_requested = Signal()
-    menu_requested = Signal(object)  # QPoint on the screen
-
+class CollectionView(NamedList):
     def __init__(self, theme: Theme, model: CollectionList) -> None:
-        super().__init__()
-        self.setModel(model)
+        super().__init__(theme, model, self.tr("資料集の一覧"))
         self.setItemDelegate(CollectionDelegate(theme, self))
-        self.setAccessibleName(self.tr("資料集の一覧"))
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMouseTracking(True)
-        self.setMinimumHeight(theme.px(48))
-        theme.changed.connect(self.scheduleDelayedItemsLayout)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_F2:
-            self.rename_requested.emit()
-        elif event.matches(QKeySequence.StandardKey.Delete):
-            self.remove_requested.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        if event.reason() != QContextMenuEvent.Reason.Keyboard:
-            index = self.indexAt(event.pos())
-            if not index.isValid():
-                return
-            self.setCurrentIndex(index)
-        self.menu_requested.emit(event.globalPos())

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.core.training.overview import Entry, Overview
 from app.ui.language import day_of_year, joined
@@ -15,6 +15,7 @@ from app.ui.theme import Theme
 from app.ui.training import words
 from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
+from app.ui.widgets.named_list import NamedList
 
 EntryRole = Qt.ItemDataRole.UserRole + 1  # Entry; None: a heading
 SaidRole = Qt.ItemDataRole.UserRole + 2  # the second line
@@ -136,43 +137,12 @@ class EntryDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-class EntryView(QListView):
-    """F2 renames, Delete removes (which can be undone)."""
-
-    rename_requested = Signal()
-    remove_requested = Signal()
-    menu_requested = Signal(object)  # QPoint on the screen
-
+class EntryView(NamedList):
     def __init__(self, theme: Theme, model: EntryList) -> None:
-        super().__init__()
-        self.setModel(model)
+        super().__init__(theme, model, self.tr("学習の一覧"))
         self.setItemDelegate(EntryDelegate(theme, self))
-        self.setAccessibleName(self.tr("学習の一覧"))
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMouseTracking(True)
-        self.setMinimumHeight(theme.px(48))
-        theme.changed.connect(self.scheduleDelayedItemsLayout)
 
     @property
     def entry(self) -> Entry | None:
         found: Entry | None = self.currentIndex().data(EntryRole) if self.currentIndex().isValid() else None
         return found
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_F2:
-            self.rename_requested.emit()
-        elif event.matches(QKeySequence.StandardKey.Delete):
-            self.remove_requested.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        if event.reason() != QContextMenuEvent.Reason.Keyboard:
-            index = self.indexAt(event.pos())
-            if not index.isValid() or index.data(EntryRole) is None:
-                return
-            self.setCurrentIndex(index)
-        self.menu_requested.emit(event.globalPos())
