@@ -159,7 +159,6 @@ class Pages(QObject):
         steps, means = make_steps(self._theme, self._services, self)
         steps.documents_requested.connect(lambda: self.page_requested.emit("documents"))
         steps.models_requested.connect(lambda: self.page_requested.emit("models"))
-        steps.ask_requested.connect(self.ask_requested)
         steps.starter_requested.connect(self.starter_requested)
         self.reopened.connect(steps.reopened)
         page = TrainingPage(self._theme, means, self._services.trainings, steps)

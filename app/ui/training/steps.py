@@ -44,7 +44,6 @@ class Steps(QObject):
     documents_requested = Signal()
     models_requested = Signal()
     starter_requested = Signal()
-    ask_requested = Signal()
     step_requested = Signal(str)  # of app.core.plan.STEPS
     undo_offered = Signal(str, object)
     failed = Signal(object)  # AppError
