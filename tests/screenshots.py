@@ -1,6 +1,6 @@
 """Saves pictures of the real window: `python -m tests.screenshots FOLDER [NAME…]`. A script, not a test.
 
-`python -m tests.screenshots --readme --lang ja` (or en) makes those of the README anew.
+`python -m tests.screenshots --readme --lang ja` (or en) makes those of the README anew, `--manual` those of the manual.
 
 Every picture is made with a data folder of its own and thrown-away content, so that it can be looked at and compared.
 A new picture is one function in SHOTS.
@@ -32,6 +32,7 @@ from app.core.exchange.json_file import Refusal
 from app.core.found_models import Findings, FoundModel, Skipped
 from app.core.kit_import import Imported as KitImported
 from app.core.kit_manifest import Kit, KitFile, KitModel, KitPart
+from app.core.paths import resources
 from app.core.presets import PROGRAM, Choices
 from app.core.records import AnswerDetails, Draft, FileMark, LocalModel, Message
 from app.core.shelf import Shelf
@@ -885,6 +886,11 @@ README = {
     },
     "en": {"light": ("chat", "first_run_2"), "dark": ("models",)},
 }
+MANUAL_PICTURES, MANUAL_SIZE = resources() / "manual" / "pictures", (880, 720)
+MANUAL = (
+    "training_goal", "training_data", "training_review", "training_split", "training_model", "training_check",
+    "training_running", "training_result",
+)  # fmt: skip
 
 
 @contextmanager
@@ -922,12 +928,24 @@ def take(app: QApplication, target: Path, name: str, theme: str, size: str, scal
 
 
 def take_for_readme(app: QApplication, language: str) -> None:
-    PICTURES.mkdir(exist_ok=True)
     for theme, names in README[language].items():
         for name in names:
-            with tempfile.TemporaryDirectory() as folder, opened(app, folder, name, theme, "wide") as parts:
-                shown = (other_windows(app, parts) or [parts.window])[0]
-                small(shown.grab().toImage()).save(str(PICTURES / f"{name}-{theme}-{language}.png"), quality=0)
+            take_small(app, PICTURES / f"{name}-{theme}-{language}.png", name, theme)
+
+
+def take_for_manual(app: QApplication, language: str) -> None:
+    for name in MANUAL:
+        take_small(app, MANUAL_PICTURES / f"{name}-{language}.png", name, "light", MANUAL_SIZE)
+
+
+def take_small(app: QApplication, target: Path, name: str, theme: str, size: tuple[int, int] = SIZES["wide"]) -> None:
+    """The dialog in front, where there is one."""
+    target.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, opened(app, folder, name, theme, "wide") as parts:
+        parts.window.resize(*size)
+        pause()
+        shown = (other_windows(app, parts) or [parts.window])[0]
+        small(shown.grab().toImage()).save(str(target), quality=0)
 
 
 def small(picture: QImage) -> QImage:
@@ -947,10 +965,11 @@ def main() -> int:
     parser.add_argument("--scale", type=int, default=100, help="text size in percent")
     parser.add_argument("--lang", default="ja", choices=["ja", "en"])
     parser.add_argument("--readme", action="store_true", help=f"those of the README, into {PICTURES.name}/")
+    parser.add_argument("--manual", action="store_true", help=f"those of the manual, into {MANUAL_PICTURES.name}/")
     arguments = parser.parse_args()
-    if arguments.readme:
+    if arguments.readme or arguments.manual:
         app = desktop.make_application(arguments.lang)
-        take_for_readme(app, arguments.lang)
+        (take_for_readme if arguments.readme else take_for_manual)(app, arguments.lang)
         return 0
     if arguments.folder is None:
         parser.error("the folder is missing")

@@ -222,7 +222,7 @@ def test_the_manual_is_in_the_language_of_the_window(
     language.speak(qapp, spoken)
     manual = ManualWindow(theme)
     qtbot.addWidget(manual)
-    text = manual._text.toPlainText()
+    text = manual.plain_text()
     language.speak(qapp, "ja")
     assert len(text) > 1500
     assert bool(JAPANESE.search(text)) == (spoken == "ja")
