@@ -17,31 +17,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.cli import ask, ask_adapter, eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
-from app.cli.eval_scale import Wish
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import dated_folder, quantizations
+from app.core import dated_folder, quantizations, settings
 from app.core.errors import AppError
 from app.core.evaluation import (
     advice,
     contending,
+    planning,
     quant_plan,
     results_file,
     scale_plan,
     scale_results,
+    scale_study,
     scale_subsets,
 )
 from app.core.evaluation import study as studies
 from app.core.evaluation.comparing import MEASURES
+from app.core.evaluation.planning import Asking
 from app.core.evaluation.quant_plan import PAPER_FORMS
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.evaluation.scale_study import Scale
 from app.core.evaluation.scale_subsets import Material
 from app.core.evaluation.study import Contender, Study, Training
 from app.core.paths import Paths
-from app.core.training import bases, planning, runs
+from app.core.training import bases, runs
+from app.core.training.planning import best_card
 from app.core.wording import help_text, phrase
-from app.services import training
 
 PRESET = "paper-2603.18037"
 ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
@@ -67,7 +70,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ask.check("--limit", options.limit, 1, 1 << 20)
     paths = _paths(options.base, where)
     judge = ask.choose_model(options.judge, where) if options.judge else None
-    is_whole = planning.best_card() is not None
+    is_whole = best_card() is not None
     divide = options.divide or (1 if is_whole else REDUCED)
     questions = eval_sets.load(str(folder / QUESTIONS), where, output)
     limit = options.limit or (len(questions.questions) if is_whole else REDUCED_QUESTIONS)
@@ -75,9 +78,9 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if divide > 1 or not is_whole:
         output.note("paper_reduced", divide=divide, count=len(questions.questions))
     material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
-    wish = Wish(
-        "", options.base[0], PRESET, 1, has_control=False, questions=questions, judge=judge, judge_preset=PRESET
-    )
+    context_tokens = settings.load(where.settings).context_tokens
+    asking = Asking(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
+    wish = Scale(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
     stages = _Stages(options.name, wish, material, where, output)
     status = stages.run("scale", paths[:1], lambda named: eval_scale.prepare(named, material, where, output))
     if status == 0 and len(options.base) > 1:
@@ -109,7 +112,7 @@ class _Finished:
 class _Stages:
     """Each is a study called after the paper's stage; one that is there is gone on with, or taken as it is."""
 
-    def __init__(self, name: str, wish: Wish, material: Material, where: Paths, output: Output) -> None:
+    def __init__(self, name: str, wish: Scale, material: Material, where: Paths, output: Output) -> None:
         self._name = name
         self._wish = wish
         self._material = material
@@ -117,14 +120,15 @@ class _Stages:
         self._output = output
         self._finished: list[_Finished] = []
 
-    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Wish], Path]) -> int:
+    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Scale], Path]) -> int:
         """`paths`: of the base models that are trained."""
         name = f"{self._name} {phrase(f'paper_stage_{stage}')}"
         self._output.note("paper_stage", name=name)
         known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
         if known and known[0].study is not None:
             self._require_same(known[0].folder, known[0].study, paths)
-        folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, name=name))
+        asking = dataclasses.replace(self._wish.asking, name=name)
+        folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, asking=asking))
         is_finished = bool(known) and known[0].state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
         if status == 0:
@@ -139,7 +143,7 @@ class _Stages:
         trained = {Path(one.folder) for finished in self._finished for one in finished.study.trainings}
         is_same = (
             studies.questions_of(folder, study).questions == asked
-            and (study.judge.path if study.judge else "") == (wish.judge.path if wish.judge else "")
+            and (study.judge.path if study.judge else "") == (wish.asking.judge.path if wish.asking.judge else "")
             and {one.rows for one in study.trainings} <= {one.rows for one in self._material.subsets}
             and {Path(one.base) for one in specs if one is not None} == set(paths)
             and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
@@ -194,23 +198,28 @@ class _Best:
     material: Material  # that it was trained on
 
 
-def _bases(wish: Wish, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
+def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Every base by itself and trained on the best amount."""
-    trainer, models = training.locate(where.data), eval_scale.models_of(where)
-    folder = dated_folder.new(where.evaluations, wish.name, time.time())
+    means = eval_scale.means_of(where)
+    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
     contenders, trainings = list[Contender](), list[Training]()
     assert wish.questions is not None
     try:
         for number, base in enumerate(wanted, start=1):
             one = dataclasses.replace(wish, base=base)
-            planned = eval_scale.planned_in(
-                folder / f"base-{number}", one, best.material, trainer, models, where, output
-            )
-            model = bases.model_for(planned.asked, models)
+            output.progress("plan_working")
+            try:
+                planned = scale_study.trainings_of(folder / f"base-{number}", one, best.material, means)
+            finally:
+                output.end_progress()
+            model = bases.model_for(planned.asked, means.models)
             contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
             trainings += planned.trainings
         kept = contending.numbered(contenders)
-        study = eval_scale.study_of(folder.name, "bases", wish, wish.questions, kept, tuple(trainings), where)
+        study = planning.study(
+            where.evaluations, "bases", wish.questions, kept, wish.asking,
+            id=folder.name, label=wish.questions.label, trainings=tuple(trainings),
+        )  # fmt: skip
         studies.create(folder, study, wish.questions)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -218,11 +227,11 @@ def _bases(wish: Wish, wanted: list[str], best: _Best, where: Paths, output: Out
     return folder
 
 
-def _quant(wish: Wish, best: _Best, where: Paths, output: Output) -> Path:
+def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     """Base and tuned of the best, in the paper's forms."""
     questions = wish.questions
     assert questions is not None
-    folder = dated_folder.new(where.evaluations, wish.name, time.time())
+    folder = dated_folder.new(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
     base = ask.choose_model(system.model, where)
     adapter = ask_adapter.choose(system.adapter, where.runs)
@@ -233,9 +242,10 @@ def _quant(wish: Wish, best: _Best, where: Paths, output: Output) -> Path:
     plan = quant_plan.plan(
         source, quantizations.named(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
     )
-    study = eval_scale.study_of(folder.name, "quantizations", wish, questions, plan.contenders, (), where)
-    has_references = any(one.reference for one in questions.questions)
-    study = dataclasses.replace(study, made=plan.made, has_likelihoods=has_references)
+    study = planning.study(
+        where.evaluations, "quantizations", questions, plan.contenders, wish.asking,
+        id=folder.name, label=questions.label, made=plan.made, has_likelihoods=planning.has_likelihoods(questions),
+    )  # fmt: skip
     eval_quant.tell_room(study, where, output)
     studies.create(folder, study, questions)
     return folder

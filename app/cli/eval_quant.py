@@ -9,10 +9,9 @@ from pathlib import Path
 from app.cli import ask, ask_adapter, eval_questions, eval_run
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import gguf, quantizations
-from app.core.copying import require_space
+from app.core import quantizations
 from app.core.errors import AppError
-from app.core.evaluation import contending, quant_plan, steps
+from app.core.evaluation import planning, quant_plan
 from app.core.evaluation.quant_plan import PAPER_FORMS, QuantPlan
 from app.core.evaluation.study import Contender, Study
 from app.core.paths import Paths
@@ -33,10 +32,9 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """One model: its forms are made. Several: they are compared as they are. Exit status as `eval_run.run_study`."""
     judge, models = eval_questions.judge_of(options, where), _models(options, where)
     questions = eval_questions.questions_of(options, where, output)
-    has_references = any(one.reference for one in questions.questions)
-    study = eval_questions.study_of(
-        options, "quantizations", questions, (), judge, where, has_likelihoods=has_references
-    )
+    asking = eval_questions.asking_of(options, questions, judge, where)
+    has_likelihoods = planning.has_likelihoods(questions)
+    study = planning.study(where.evaluations, "quantizations", questions, (), asking, has_likelihoods=has_likelihoods)
     folder = where.evaluations / study.id
     found = _made(options, models, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, models), ())
     study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
@@ -46,10 +44,8 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def tell_room(study: Study, where: Paths, output: Output) -> None:
     """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
-    most = steps.peak_bytes(study)
+    most = planning.require_room(study, where.data)
     if most:
-        where.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_space(where.data, most)
         output.note("quant_room", disk=size(most), free=size(shutil.disk_usage(where.data).free))
 
 
@@ -70,15 +66,7 @@ def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Pat
 
 
 def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
-    """Forms of the same model are one family; the first is what the others are compared with.
-
-    Raises AppError("quant_adapter_alone"), and as `gguf.read_header`.
-    """
+    """Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
     if options.adapter is not None:
         raise AppError("quant_adapter_alone")
-    found = []
-    for model in models:
-        header = gguf.read_header(Path(model.path))
-        family = f"{header.architecture} {header.vocab_size} {header.parameters}"
-        found.append(dataclasses.replace(contending.contender(model, None), family=family))
-    return contending.numbered(found)
+    return planning.as_they_are(models)

@@ -2,20 +2,18 @@
 
 import argparse
 import dataclasses
-import time
 from pathlib import Path
-from typing import Any
 
 from app.cli import ask, ask_adapter, ask_sources, eval_ratings, eval_run, eval_sets
 from app.cli.ask_adapter import Adapter
 from app.cli.main import set_command
 from app.cli.output import Output
-from app.core import dated_folder, settings
+from app.core import settings
 from app.core.documents import excerpts
 from app.core.errors import AppError
-from app.core.evaluation import contending, judging, question_sets, seeding, unchanged
-from app.core.evaluation import study as studies
+from app.core.evaluation import contending, judging, planning, question_sets
 from app.core.evaluation.contending import Documents, Tuning
+from app.core.evaluation.planning import Asking
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.study import Contender, Rated, Study
 from app.core.paths import Paths
@@ -23,9 +21,7 @@ from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.core.wording import help_text
-from app.services.batch import scope_label
-
-MAX_TOKENS = 512  # of an answer where nothing else is asked for: a loop ends sooner than the program's own 1,024
+from app.services import study_wish
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -50,18 +46,20 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 _NOTHING_ANSWERED = {
-    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": MAX_TOKENS, "context": None,
+    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": planning.MAX_TOKENS, "context": None,
 }  # fmt: skip
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """What every study that asks questions takes beside its set, `file`; read by `study_of`."""
+    """What every study that asks questions takes beside its set, `file`; read by `asking_of`."""
     _add_judging(parser, is_required=False)
     parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("eval --preset"))
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
-    parser.add_argument("--max-tokens", metavar="N", type=int, default=MAX_TOKENS, help=help_text("eval --max-tokens"))
+    parser.add_argument(
+        "--max-tokens", metavar="N", type=int, default=planning.MAX_TOKENS, help=help_text("eval --max-tokens")
+    )
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
 
 
@@ -91,46 +89,23 @@ def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> Q
     return dataclasses.replace(found, questions=found.questions[: options.limit])
 
 
-def study_of(
-    options: argparse.Namespace,
-    kind: str,
-    questions: QuestionSet,
-    contenders: tuple[Contender, ...],
-    judge: LocalModel | None,
-    where: Paths,
-    **others: Any,
-) -> Study:
-    """`judge`: as of `judge_of`; `others`: further fields. Raises AppError: bad_option, unknown_preset."""
+def asking_of(options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths) -> Asking:
+    """`judge`: as of `judge_of`. Raises AppError: bad_option, unknown_preset, and as `_rated`."""
     ask.check("--seeds", options.seeds, 1, 100)
     ask.check("--temperature", options.temperature, 0, 5)
     ask.check("--max-tokens", options.max_tokens, 1, 1 << 20)
     ask.check("--context", options.context, 256, 1 << 20)
-    if options.pairs and (not options.judge or len(contenders) == 1):
-        raise AppError("pairs_without_judge")
-    temperature = options.temperature
-    if temperature is None and options.seeds == 1:
-        temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
-    own = Choices(temperature=temperature, max_tokens=options.max_tokens)
-    preset = ask.find_preset(options.preset, where).choices if options.preset is not None else Choices()
-    now, name = time.time(), options.name or studies.free_name(where.evaluations, questions.name)
-    return Study(
-        id=dated_folder.new(where.evaluations, name, now).name,
-        name=name,
-        kind=kind,
-        set_name=questions.name,
-        set_version=questions.version,
-        set_sha256=questions.sha256,
-        label=contending.label_of(contenders, (questions.label,)),
-        contenders=contenders,
-        seeds=tuple(range(options.seeds)),
-        choices=own.over(preset),
+    return Asking(
+        name=options.name or "",
+        seeds=options.seeds,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
         context_tokens=options.context or settings.load(where.settings).context_tokens,
+        preset=ask.find_preset(options.preset, where).choices if options.preset is not None else Choices(),
         judge=judge,
         judge_preset=options.judge_preset,
         rated=_rated(options, questions),
         has_pairs=options.pairs,
-        created_at=now,
-        **others,
     )
 
 
@@ -162,7 +137,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
         for tuned, tuning in [tuned_by(model, one) for one in adapters] or [contending.of_card(model)]:
             contenders.append(contending.contender(tuned, tuning, documents))
     kind = "bases" if len(models) > 1 else "questions"
-    study = study_of(options, kind, questions, contending.numbered(contenders), judge, where)
+    study = _study(options, kind, questions, contending.numbered(contenders), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
@@ -170,9 +145,8 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Nothing is answered: the judge itself is measured. Exit status as `eval_run.run_study`."""
     judge = judge_of(options, where)
     questions = questions_of(options, where, output)
-    if not any(seeding.has_right_answer(one) for one in questions.questions):
-        raise AppError("judge_without_references", name=questions.name)
-    study = study_of(options, "judge", questions, (), judge, where)
+    planning.require_right_answers(questions)
+    study = _study(options, "judge", questions, (), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
@@ -186,15 +160,25 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     contenders = contending.four_ways(
         model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
     )
-    study = study_of(options, "documents", questions, contenders, judge, where)
+    study = _study(options, "documents", questions, contenders, judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+
+
+def _study(
+    options: argparse.Namespace,
+    kind: str,
+    questions: QuestionSet,
+    contenders: tuple[Contender, ...],
+    judge: LocalModel | None,
+    where: Paths,
+) -> Study:
+    asking = asking_of(options, questions, judge, where)
+    return planning.study(where.evaluations, kind, questions, contenders, asking)
 
 
 def documents_of(names: list[str], where: Paths) -> Documents:
     """Raises AppError as `collections.find`."""
-    scope = ask_sources.scope_of(names, where)
-    sha256 = unchanged.documents_sha256(where.documents, scope)
-    return Documents(scope, scope_label(where.documents, scope), sha256=sha256)
+    return study_wish.documents_of(where.documents, ask_sources.scope_of(names, where))
 
 
 def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | None]:

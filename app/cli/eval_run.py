@@ -16,7 +16,7 @@ from app.cli.meaning import Meanings
 from app.cli.output import Output, left
 from app.core import children, room, settings
 from app.core.errors import AppError
-from app.core.evaluation import combining, export, memory, ratings, results_file
+from app.core.evaluation import combining, export, memory, planning, ratings, results_file
 from app.core.evaluation import study as studies
 from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.report_parts import Section
@@ -25,7 +25,6 @@ from app.core.evaluation.study import Entry, Study
 from app.core.paths import Paths
 from app.core.wording import help_text, phrase, size
 from app.services import background, training
-from app.services.answer_run import in_force
 from app.services.engine import EngineClient
 from app.services.study_run import StudyProgress, StudyRun
 from app.services.study_work import Tools
@@ -55,8 +54,8 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
     """Writes a study that was planned, and runs it. Exit status as `run_study`. Raises AppError("bad_option")."""
-    if len(study.seeds) > 1 and any(in_force(one.model, study.choices).temperature == 0 for one in study.contenders):
-        expected = phrase("eval_seeds_vary")  # the same answer so often would look like certainty
+    if planning.repeats_itself(study):
+        expected = phrase("eval_seeds_vary")
         raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
     studies.create(folder, study, questions)
     return run_study(folder, where, output)

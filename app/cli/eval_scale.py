@@ -1,32 +1,25 @@
 """`kotae eval scale`: how much training data is enough, by training on several amounts of it."""
 
 import argparse
-import shutil
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from app.cli import ask, eval_questions, eval_run, eval_sets
+from app.cli import ask, eval_run, eval_sets
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.cli.train_live import duration
-from app.core import dated_folder, settings, speed
+from app.core import settings
 from app.core.errors import AppError
-from app.core.evaluation import judging, scale_plan, scale_subsets
-from app.core.evaluation import study as studies
-from app.core.evaluation.records import QuestionSet
+from app.core.evaluation import judging, scale_plan, scale_study, scale_subsets
+from app.core.evaluation.planning import Asking
 from app.core.evaluation.scale_plan import Planned
+from app.core.evaluation.scale_study import Means, Scale
 from app.core.evaluation.scale_subsets import Material
-from app.core.evaluation.study import Contender, Study, Training
 from app.core.paths import Paths
-from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
-from app.core.training import bases, drafting, planning
+from app.core.training import bases
 from app.core.wording import help_text, phrase, size
 from app.services import training
-from app.services.training import Trainer
 from trainer.spec import PRESETS
 
 _MOST_SEEDS = 20
@@ -52,20 +45,6 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges."""
-
-    name: str
-    base: str
-    preset: str | None
-    seeds: int
-    has_control: bool
-    questions: QuestionSet | None = None
-    judge: LocalModel | None = None
-    judge_preset: str = "kotae"
-
-
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     ask.check("--seeds", options.seeds, 1, _MOST_SEEDS)
@@ -76,17 +55,21 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     judge = ask.choose_model(options.judge, where) if options.judge else None
     bases.resolve(options.base, models_of(where))
     material = _material(options)
-    wish = Wish(
-        options.name or studies.free_name(where.evaluations, material.name),
+    asking = Asking(
+        options.name or "",
+        context_tokens=settings.load(where.settings).context_tokens,
+        judge=judge,
+        judge_preset=options.judge_preset,
+    )
+    asked = Scale(
+        asking,
         options.base,
         options.preset,
         options.seeds,
         not options.no_control,
         eval_sets.load(options.questions, where, output) if options.questions else None,
-        judge,
-        options.judge_preset,
     )
-    return eval_run.run_study(prepare(wish, material, where, output), where, output)
+    return eval_run.run_study(prepare(asked, material, where, output), where, output)
 
 
 def require_file(base: Path | None) -> None:
@@ -95,25 +78,23 @@ def require_file(base: Path | None) -> None:
         raise AppError("evaluation_base_is_folder", path=str(base))
 
 
-def prepare(wish: Wish, material: Material, where: Paths, output: Output) -> Path:
+def prepare(asked: Scale, material: Material, where: Paths, output: Output) -> Path:
     """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`."""
-    trainer = training.locate(where.data)
-    folder = dated_folder.new(where.evaluations, wish.name, time.time())
-    models = models_of(where)
-    planned = planned_in(folder, wish, material, trainer, models, where, output)
+    means = means_of(where)
+    output.progress("plan_working")
     try:
-        asked = planned.asked
-        contenders: tuple[Contender, ...] = ()
-        if wish.questions is not None:
-            contenders = scale_plan.contenders(bases.model_for(asked, models), asked, planned.trainings)
-        questions = wish.questions or scale_plan.holdout_questions(material, folder)
-        study = study_of(folder.name, "scale", wish, questions, contenders, planned.trainings, where)
-        studies.create(folder, study, questions)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        folder, planned = scale_study.make(asked, material, means)
+    finally:
+        output.end_progress()
     _tell(planned, material, output)
     return folder
+
+
+def means_of(where: Paths) -> Means:
+    """Raises AppError("no_training_environment" | "converter_missing")."""
+    trainer = training.locate(where.data)
+    command = trainer.command if trainer.can_judge else None  # the fake cannot plan
+    return Means(where, models_of(where), command, trainer.converter)
 
 
 def _material(options: argparse.Namespace) -> Material:
@@ -133,64 +114,6 @@ def _sizes(said: str | None) -> list[int]:
         return [int(one) for one in said.split(",")] if said else []
     except ValueError as error:
         raise AppError("bad_option", option="--sizes", value=said, expected=phrase("eval_sizes_form")) from error
-
-
-def planned_in(
-    folder: Path,
-    wish: Wish,
-    material: Material,
-    trainer: Trainer,
-    models: Sequence[LocalModel],
-    where: Paths,
-    output: Output,
-) -> Planned:
-    """Makes the folder with data and specs. Raises AppError as `scale_plan.plan`."""
-    wishes = {"base": wish.base, "preset": wish.preset, "name": wish.name}
-    output.progress("plan_working")
-    try:
-        return scale_plan.plan(
-            folder,
-            material,
-            lambda files: drafting.draft({**wishes, **files}, where, models, trainer.converter),
-            lambda asked: planning.plan(
-                asked,
-                trainer.command if trainer.can_judge else None,  # the fake cannot plan
-                lambda kind: planning.device_of(kind, where.data / speed.FILE_NAME),
-            ),
-            range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + wish.seeds),
-            has_control=wish.has_control,
-        )
-    finally:
-        output.end_progress()
-
-
-def study_of(
-    id: str,
-    kind: str,
-    wish: Wish,
-    questions: QuestionSet,
-    contenders: tuple[Contender, ...],
-    trainings: tuple[Training, ...],
-    where: Paths,
-) -> Study:
-    """Answers are the likeliest ones, once."""
-    return Study(
-        id=id,
-        name=wish.name,
-        kind=kind,
-        set_name=questions.name,
-        set_version=questions.version,
-        set_sha256=questions.sha256,
-        label=questions.label,
-        contenders=contenders,
-        seeds=(0,),
-        choices=Choices(temperature=0.0, max_tokens=eval_questions.MAX_TOKENS),
-        context_tokens=settings.load(where.settings).context_tokens,
-        judge=wish.judge,
-        judge_preset=wish.judge_preset,
-        trainings=trainings,
-        created_at=time.time(),
-    )
 
 
 def _tell(planned: Planned, material: Material, output: Output) -> None:

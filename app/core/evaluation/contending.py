@@ -86,10 +86,11 @@ def numbered(contenders: Iterable[Contender]) -> tuple[Contender, ...]:
 
 
 def four_ways(
-    model: LocalModel, tuned: tuple[LocalModel, Tuning] | None, documents: Documents, *, quotes: bool
+    model: LocalModel, tuned: tuple[LocalModel, Tuning | None] | None, documents: Documents, *, quotes: bool
 ) -> tuple[Contender, ...]:
     """Base, base with documents, tuned, tuned with documents; with `quotes` also what the program itself does with a
-    model that small: it quotes the documents. `tuned`: the model in the form of its training."""
+    model that small: it quotes the documents. `tuned`: the model in the form of its training; without a Tuning it is
+    merged into its file."""
     asked = dataclasses.replace(documents, may_quote=False)
     base, after, read = (phrase(f"system_way_{way}") for way in ("base", "tuned", "documents"))
     found = [

@@ -1,0 +1,88 @@
+"""A scale study, made: its folder with the runs that are to be trained and, after them, the systems that are asked."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import dated_folder, speed
+from app.core.evaluation import planning, scale_plan
+from app.core.evaluation import study as studies
+from app.core.evaluation.planning import Asking
+from app.core.evaluation.records import QuestionSet
+from app.core.evaluation.scale_plan import Planned
+from app.core.evaluation.scale_subsets import Material
+from app.core.evaluation.study import Contender
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.training import bases, drafting
+from app.core.training import planning as training
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges.
+
+    Of `asking` the name "" is that of the data; answers are the likeliest ones, once.
+    """
+
+    asking: Asking
+    base: str  # as of `bases.resolve`
+    preset: str | None = None
+    runs: int = scale_plan.SEEDS  # of each size
+    has_control: bool = True
+    questions: QuestionSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What trainings are planned with. `command`: starts the trainer with arguments; None: it cannot be asked, and
+    tokens are estimated from letters. `converter`: a folder."""
+
+    where: Paths
+    models: Sequence[LocalModel]
+    command: Callable[..., list[str]] | None
+    converter: str
+
+
+def trainings_of(folder: Path, asked: Scale, material: Material, means: Means) -> Planned:
+    """Makes `folder` with data and specs. Raises AppError as `scale_plan.plan`."""
+    wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
+    speed_file = means.where.data / speed.FILE_NAME
+    return scale_plan.plan(
+        folder,
+        material,
+        lambda files: drafting.draft({**wishes, **files}, means.where, means.models, means.converter),
+        lambda spec: training.plan(
+            spec, means.command, lambda kind: training.device_of(kind, speed_file)
+        ),
+        range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + asked.runs),
+        has_control=asked.has_control,
+    )  # fmt: skip
+
+
+def make(asked: Scale, material: Material, means: Means) -> tuple[Path, Planned]:
+    """The folder of a new study, planned and estimated. All or nothing. Raises AppError as `scale_plan.plan`."""
+    evaluations = means.where.evaluations
+    asking = dataclasses.replace(
+        asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
+    )
+    folder = dated_folder.new(evaluations, asking.name, time.time())
+    planned = trainings_of(folder, dataclasses.replace(asked, asking=asking), material, means)
+    try:
+        contenders: tuple[Contender, ...] = ()
+        if asked.questions is not None:
+            model = bases.model_for(planned.asked, means.models)
+            contenders = scale_plan.contenders(model, planned.asked, planned.trainings)
+        questions = asked.questions or scale_plan.holdout_questions(material, folder)
+        made = planning.study(
+            evaluations, "scale", questions, contenders, asking,
+            id=folder.name, label=questions.label, trainings=planned.trainings,
+        )  # fmt: skip
+        studies.create(folder, made, questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder, planned
