@@ -22,20 +22,24 @@ from typing import Any
 
 import filelock
 
-from app.core import whole_file
+from app.core import bin_folder, whole_file
 from app.core.atomic import write_atomically
+from app.core.datasets.records import Record
+from app.core.datasets.shapes import RefusedError
 from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
 from app.core.errors import AppError
-from app.core.evaluation import question_files
+from app.core.evaluation import question_columns, question_files, question_rows
 from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.exchange.file_names import safe_name
 from app.core.paths import resources
+from app.core.shelf import BIN_DAYS
 from app.core.wording import phrase
 
 ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
 SHIPPED = ("general", "plain")
+_DAY_S = 86_400
 _LOCK_LIMIT_S = 10.0  # storing takes a moment
 _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 
@@ -85,6 +89,11 @@ def kept(folder: Path, name: str) -> KeptSet:
     if place is None:
         raise AppError("question_set_unknown", name=name)
     return _about(place)
+
+
+def named(sets: Sequence[KeptSet], name: str) -> KeptSet | None:
+    """The one of them that `store` would add a version to under this name."""
+    return next((one for one in sets if _plain(one.name) == _plain(name)), None)
 
 
 def newest_version(folder: Path, name: str) -> int:
@@ -160,33 +169,71 @@ def changes(before: Sequence[Question], after: Sequence[Question]) -> Changes:
     return Changes(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
 
 
+def why_unfit(question: Question) -> str:
+    """Why no set can hold it, as the code of a BadRow; "": one can."""
+    values = question_rows.as_object(question)
+    try:
+        question_rows.question_of(Record(1, values), question_columns.find(tuple(values)))
+    except RefusedError as error:
+        return error.code
+    return ""
+
+
 # ----------------------------------------------------------------------- changing
 
 
 def store(
-    folder: Path, name: str, questions: Sequence[Question], label: Label | None = None, source: str = ""
+    folder: Path,
+    name: str,
+    questions: Sequence[Question],
+    label: Label | None = None,
+    source: str = "",
+    *,
+    after: str | None = None,
 ) -> QuestionSet:
     """Keeps them as a new set, or as the next version of the one of that name; as none, where it has the same already.
 
     `label`: of what the questions were made of. A set keeps the highest it was given; None: as it is, or internal.
+    `after`: SHA-256 of the version that they were made from, where that must still be the newest; "": of none, the set
+    must be new.
     Raises AppError: question_set_name, question_set_damaged, questions_unreadable (of questions that no file could
-    hold), journal_busy, and as `whole_file`.
+    hold), question_set_unknown, question_set_taken, question_set_outdated (these with `after`), journal_busy, and as
+    `whole_file`.
     """
     questions = question_files.from_lines(question_files.to_lines(questions), name)
     raw = question_files.to_lines(questions)
     sha256 = hashlib.sha256(raw).hexdigest()
     with _held(folder):
-        place = _place(folder, name) or folder / _checked(name)
+        _check_newest(folder, name, after)
+        place = _place(folder, name) or folder / checked_name(name)
         before = _about(place) if (place / ABOUT).is_file() else KeptSet(place.name, label or labels.DEFAULT, ())
         versions = before.versions
         if not versions or versions[-1].sha256 != sha256:
             versions += (Version(len(versions) + 1, sha256, len(questions), time.time(), source),)
             place.mkdir(mode=0o700, exist_ok=True)
             write_atomically(place / _file(len(versions)), raw)
-        after = KeptSet(place.name, labels.highest((before.label, label or before.label)), versions)
-        if after != before:
-            write_atomically(place / ABOUT, _as_bytes(after))
-    return QuestionSet(after.name, after.newest.number, sha256, questions, after.label)
+        now = KeptSet(place.name, labels.highest((before.label, label or before.label)), versions)
+        if now != before:
+            write_atomically(place / ABOUT, _as_bytes(now))
+    return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
+
+
+def rename(folder: Path, name: str, wanted: str) -> KeptSet:
+    """Studies keep the questions that they asked, and the name that these had.
+
+    Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
+    and as `whole_file`.
+    """
+    with _held(folder):
+        place = _place(folder, name)
+        if place is None:
+            raise AppError("question_set_unknown", name=name)
+        target = folder / checked_name(wanted)
+        if target.name != place.name:
+            if _place(folder, wanted) not in (None, place) or (target.exists() and not target.samefile(place)):
+                raise AppError("question_set_taken", name=target.name)
+            place.rename(target)
+    return _about(target)
 
 
 def remove(folder: Path, name: str) -> Path:
@@ -201,6 +248,7 @@ def remove(folder: Path, name: str) -> Path:
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
         last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
         target = folder / BIN / f"{place.name}@{last + 1}"
+        os.utime(place)  # the bin is emptied by time
         place.rename(target)
     return target
 
@@ -221,6 +269,19 @@ def restore(folder: Path, name: str) -> KeptSet:
             free = f"{once} ({number})"
         newest.rename(folder / free)
     return _about(folder / free)
+
+
+def empty_bin(folder: Path, now: float, days: float = BIN_DAYS) -> int:
+    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    return len(bin_folder.empty(folder, now - days * _DAY_S))
+
+
+def checked_name(name: str) -> str:
+    """As the name of a folder. Raises AppError("question_set_name")."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or safe_name(name, "") != name or "@" in name:
+        raise AppError("question_set_name", name=name)
+    return name
 
 
 # -------------------------------------------------------------------------- files
@@ -257,16 +318,19 @@ def _place(folder: Path, name: str) -> Path | None:
     return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
 
 
+def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
+    """`sha256` as `after` of `store`."""
+    place = _place(folder, name) if sha256 is not None else None
+    if sha256 and place is None:
+        raise AppError("question_set_unknown", name=name)
+    if place is not None and not sha256:
+        raise AppError("question_set_taken", name=place.name)
+    if place is not None and _about(place).newest.sha256 != sha256:
+        raise AppError("question_set_outdated", name=place.name)
+
+
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def _checked(name: str) -> str:
-    """As the name of a folder. Raises AppError("question_set_name")."""
-    name = unicodedata.normalize("NFC", name).strip()
-    if not name or safe_name(name, "") != name or "@" in name:
-        raise AppError("question_set_name", name=name)
-    return name
 
 
 def _file(number: int) -> str:
