@@ -1,0 +1,260 @@
+"""From an evaluation to what the window draws of it. Takes up to seconds: every interval is drawn anew."""
+
+import re
+import secrets
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from app.core import html_page
+from app.core.evaluation import advice, answer_table, comparing, export, facts, grids, tables
+from app.core.evaluation.comparing import MEASURES, Comparison, Measure
+from app.core.evaluation.grids import WORDS, Column
+from app.core.evaluation.report_parts import Section, Table
+from app.core.evaluation.result_shown import AnswerShown, Difference, QuestionShown, ResultShown, Span, SystemShown
+from app.core.evaluation.results import Evaluation, Row, System, SystemResult
+from app.core.evaluation.study import Study
+from app.core.training.bootstrap import LEAST_UNITS, RESAMPLES, Interval
+from app.core.whole_file import failure
+from app.core.wording import phrase
+
+_ADVICE = ("advice_use", "advice_best", "quant_advice", "quant_advice_scores")  # phrases that name a system
+_ANY = "\0"
+_PERCENT = re.compile(r" ?[(（]%[)）]")
+_EQUAL = 1e-9
+_STEPS = (0.5, 1.0)  # of the rules' score: 0, below the first, below the second, full
+
+
+def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Section]) -> ResultShown:
+    """`sections`: of results.json. Advice is said anew in the language in use, but that on the amount of data, which
+    would read every training again."""
+    measured = tables.measures(found)
+    measure = measured[0] if measured else None
+    told = advice.sections(study, folder, found) if study.kind != "scale" else ()
+    head, rest = (told[0], sections[len(told) :]) if told else _first_said(study, sections)
+    has_judged = any(row.judgement and row.judgement.score is not None for one in found.systems for row in one.rows)
+    differences, notes = _differences(study, found, measure) if measure is not None else ((), ())
+    return ResultShown(
+        kind=study.kind,
+        measure=measure.name if measure else "",
+        most=comparing.most(measure) if measure else 1.0,
+        digits=tables.DIGITS[measure.name] if measure else 0,
+        resamples=RESAMPLES,
+        advice=head.sentences if head else (),
+        advised=_advised(found, head.sentences) if head else None,
+        doubt=_doubt(found, measured),
+        systems=tuple(_system(found, one, measure, has_judged=has_judged) for one in found.systems),
+        differences=differences,
+        notes=notes,
+        has_judged_counts=has_judged,
+        categories=_categories(found),
+        sections=tuple(_without_advice(head, rest, study)),
+        questions=tuple(_questions(found, measure)),
+    )
+
+
+def save(found: Evaluation, sections: Sequence[Section], out: Path) -> None:
+    """As `export.save`, in the place of a file that the user has agreed to replace."""
+    beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
+    export.save(found, sections, beside)
+    try:
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise failure(error, out) from error
+
+
+# -------------------------------------------------------------------------- advice
+
+
+def _first_said(study: Study, sections: Sequence[Section]) -> tuple[Section | None, Sequence[Section]]:
+    """What a study of trainings or of a judge begins with is its verdict; of others there is none."""
+    if study.kind in ("scale", "judge") and sections:
+        return sections[0], sections[1:]
+    return None, sections
+
+
+def _without_advice(head: Section | None, rest: Sequence[Section], study: Study) -> Iterable[Section]:
+    """The plots and tables that belong to the advice stand for themselves, below a title that says what they are."""
+    if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
+        is_advice = study.kind == "quantizations"
+        title = html_page.words(WORDS)["section_models"] if is_advice else head.title
+        yield Section(title, (), head.plots, head.tables)
+    yield from rest
+
+
+def _advised(found: Evaluation, sentences: Sequence[str]) -> System | None:
+    """The one that the first sentence names as the one to use, so that the button never says another."""
+    if not sentences:
+        return None
+    for one in found.systems:
+        name = one.system.name
+        said = [_pattern(key, name=name, first=_ANY) for key in _ADVICE]
+        said.append(_pattern("quant_advice_none", first=name))
+        if any(pattern.fullmatch(sentences[0]) for pattern in said):
+            return one.system
+    return None
+
+
+def _pattern(key: str, **known: str) -> re.Pattern[str]:
+    """A phrase in which everything else may stand for anything."""
+    names = dict.fromkeys(("measure", "value", "others", "size", "name"), _ANY) | known
+    return re.compile(".*".join(map(re.escape, phrase(key, **names).split(_ANY))), re.DOTALL)
+
+
+def _doubt(found: Evaluation, measured: Sequence[Measure]) -> str:
+    if found.judge is None or found.judge.is_trusted:
+        return ""
+    word = html_page.words(WORDS)
+    key = "untrusted" if found.judge.is_trusted is False else "unknown"
+    said = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=facts.kappa(found.judge))
+    return said + (word[f"banner_by_{measured[0].name}"] if measured else "")
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def _system(found: Evaluation, one: SystemResult, measure: Measure | None, *, has_judged: bool) -> SystemShown:
+    mean = comparing.mean(one, found.questions.questions, measure) if measure else None
+    unanswerable = {question.id for question in found.questions.questions if not question.is_answerable}
+    missing = [row for row in one.rows if row.question_id in unanswerable]
+    full = comparing.most(measure) - _EQUAL if measure else 0.0
+    return SystemShown(
+        one.system,
+        mean.by_question.mean if mean else None,
+        _span(tables.enough(mean.by_question)) if mean else None,
+        _mean(value >= full for value in _values(one.rows, measure.of)) if measure else None,
+        _mean(_values(one.rows, MEASURES["citation"].of)),
+        (sum(row.marks.has_abstained for row in missing), len(missing)) if missing else None,
+        _mean(row.total_s for row in one.rows if row.total_s and row.verdict != "failed"),
+        _counts(one.rows, has_judged=has_judged),
+    )
+
+
+def _counts(rows: Sequence[Row], *, has_judged: bool) -> tuple[int, ...]:
+    if has_judged:
+        found = [row.judgement.score for row in rows if row.judgement and row.judgement.score is not None]
+    else:
+        found = [_step(value) for value in _values(rows, MEASURES["score"].of)]
+    return tuple(found.count(score) for score in range(4)) if found else ()
+
+
+def _step(value: float) -> int:
+    if value <= _EQUAL:
+        return 0
+    return 1 + sum(value >= limit - _EQUAL for limit in _STEPS)
+
+
+def _categories(found: Evaluation) -> Table | None:
+    grid = tables.categories(found)
+    return grids.shown(grids.once(grid, columns=2)) if grid.rows else None
+
+
+# --------------------------------------------------------------------- differences
+
+
+def _differences(study: Study, found: Evaluation, measure: Measure) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """Every other system against the first; where documents are compared with training, also what training adds to
+    documents."""
+    if not found.systems:
+        return (), ()
+    first, *others = found.systems
+    pairs = [*_with_documents(study, found), *((first, other) for other in others)]
+    asked = found.questions.questions
+    compared = [(one, other, comparing.compare(one, other, asked, measure)) for one, other in pairs]
+    shown = [_difference(found, one, other, said) for one, other, said in compared if said is not None]
+    word, notes = html_page.words(WORDS), []
+    if len(shown) > 1:
+        notes.append(word["note_several"].format(count=len(shown)))
+    if left_out := max((said.left_out for *_, said in compared if said is not None), default=0):
+        notes.append(word["note_left_out"].format(count=left_out))
+    return tuple(shown), tuple(notes)
+
+
+def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
+    """The base with documents and the tuned model with documents, where neither is the first."""
+    if study.kind != "documents":
+        return []
+    ids = {
+        bool(one.system.adapter): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote
+    }
+    by_id = {one.system.id: one for one in found.systems}
+    before, after = (by_id.get(ids.get(has_adapter, "")) for has_adapter in (False, True))
+    return [(before, after)] if before and after and before is not found.systems[0] else []
+
+
+def _difference(found: Evaluation, first: SystemResult, second: SystemResult, said: Comparison) -> Difference:
+    sentence = comparing.sentence(said, first.system.name, second.system.name)
+    if said.measure == "judge" and not (found.judge and found.judge.is_trusted):
+        sentence = tables.doubted(sentence)
+    has_few = said.by_question.units < LEAST_UNITS
+    is_grouped = said.verdict == "unclear" and not said.by_question.holds_zero and said.by_group is not None
+    return Difference(
+        first.system.name,
+        second.system.name,
+        said.by_question.mean,
+        _span(tables.enough(said.by_group if is_grouped else said.by_question)),
+        "few" if has_few else said.verdict,
+        sentence,
+    )
+
+
+# ----------------------------------------------------------------------- questions
+
+
+def _questions(found: Evaluation, measure: Measure | None) -> Iterable[QuestionShown]:
+    number = {one.system.id: at for at, one in enumerate(found.systems)}
+    for question, given in answer_table.by_question(found) if found.systems else ():
+        means: list[float | None] = [None] * len(found.systems)
+        for result, rows in given:
+            means[number[result.system.id]] = answer_table.mean(rows, measure) if measure else None
+        known = [value for value in means if value is not None]
+        answers = tuple(_answer(found, number[result.system.id], row) for result, rows in given for row in rows)
+        yield QuestionShown(question, tuple(means), max(known) - min(known) if known else 0.0, answers)
+
+
+def _answer(found: Evaluation, system: int, row: Row) -> AnswerShown:
+    word = html_page.words(WORDS)
+    told = [
+        word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
+        word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
+        phrase(f"batch_verdict_{row.verdict}") if row.verdict != "answered" else "",
+    ]
+    return AnswerShown(
+        system,
+        row.answer.strip() or row.error or word["empty"],
+        tuple(filter(None, told)),
+        row.judgement.score if row.judgement else None,
+        answer_table.reason(row.judgement),
+        tuple(_marks(row)),
+    )
+
+
+def _marks(row: Row) -> Iterable[str]:
+    """As "name value", those that apply."""
+    word = html_page.words(WORDS)
+    if row.marks.score is not None:
+        yield f"{word['score_mean']} {row.marks.score:.2f}"
+    for name, value in answer_table.marks(row).items():
+        if isinstance(value, float):
+            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
+            label = _PERCENT.sub("", word[name])
+            yield f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%"
+        elif value:
+            yield word[name] if isinstance(value, str) else f"{word[name]} {value}"
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _span(found: Interval | None) -> Span | None:
+    return Span(found.mean, found.low, found.high) if found is not None else None
+
+
+def _values(rows: Iterable[Row], of: Callable[[Row], float | None]) -> list[float]:
+    return [value for row in rows if (value := of(row)) is not None]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return statistics.fmean(found) if found else None

@@ -1,0 +1,138 @@
+"""Every system in a row: its mean with the interval, in numbers and drawn, and what else is known of it."""
+
+from collections.abc import Callable
+
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.core.evaluation.result_shown import ResultShown, SystemShown
+from app.ui.evaluation.result import words
+from app.ui.evaluation.result.grid import INDENT_PX, RowGrid
+from app.ui.evaluation.result.span_plot import Axis, Scale, SpanRow, scale_of
+from app.ui.theme import Theme
+from app.ui.training.result.card import Card
+from app.ui.widgets.flow import Flow
+from app.ui.widgets.labels import Label
+
+NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
+
+Column = tuple[str, Callable[[SystemShown], str]]
+
+
+class ComparisonCard(Card):
+    """Hidden where no system was asked."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self._theme = theme
+        self._found: ResultShown | None = None
+        self._is_wide = True
+        self.about = Label(role="caption", tone="text2", wraps=True)
+        self.rows = RowGrid(theme)
+        self.column.addWidget(self.about)
+        self.column.addWidget(self.rows)
+        self.hide()
+
+    def show_result(self, found: ResultShown) -> None:
+        self._found = found
+        self.setVisible(bool(found.systems))
+        count = len(found.systems)
+        self.title.setText(self.tr("{n} 通りの比較").format(n=count) if count > 1 else self.tr("結果"))
+        self.about.setText(words.measured_by(found) if found.measure else self.tr("点の付いた回答がありません。"))
+        self._is_wide = self._fits()
+        self._fill(found)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._found is not None and self._fits() != self._is_wide:
+            self._is_wide = not self._is_wide
+            self._fill(self._found)
+
+    # ------------------------------------------------------------------- private
+
+    def _fits(self) -> bool:
+        columns = self._columns(self._found) if self._found else []
+        return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * len(columns))
+
+    def _columns(self, found: ResultShown) -> list[Column]:
+        """Of those beside name and plot, the ones in which anything is known."""
+        digits = found.digits
+        all_: list[Column] = [
+            (self.tr("平均"), lambda one: words.number(one.mean, digits)),
+            (self.tr("95 % 区間"), lambda one: words.span(one.span, digits)),
+            (self.tr("満点"), lambda one: words.percent(one.perfect)),
+            (self.tr("引用の正しさ"), lambda one: words.percent(one.citation)),
+            (self.tr("「ない」と答えた"), lambda one: words.share(one.abstained)),
+            (self.tr("秒／問"), lambda one: words.number(one.seconds, 1)),
+        ]
+        if found.kind != "documents":
+            all_.append((self.tr("大きさ"), lambda one: words.gigabytes(one.system.size_bytes)))
+        return [one for one in all_ if any(one[1](system) != words.NONE for system in found.systems)]
+
+    def _fill(self, found: ResultShown) -> None:
+        self.rows.clear()
+        spans = [one.span for one in found.systems if one.span is not None]
+        scale = scale_of(spans) if spans else None
+        columns = self._columns(found)
+        if self._is_wide:
+            self._fill_wide(found, columns, scale)
+        else:
+            self._fill_narrow(found, columns, scale)
+
+    def _fill_wide(self, found: ResultShown, columns: list[Column], scale: Scale | None) -> None:
+        rows, px = self.rows, self._theme.px
+        before = sum(name in (self.tr("平均"), self.tr("95 % 区間")) for name, _ in columns)
+        count = len(columns) + 2
+        rows.ground("raised")
+        rows.put(Label(self.tr("構成"), "caption", "text2", strong=True), 0)
+        rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
+        rows.grid.setColumnStretch(0, 3)
+        for at, (name, _) in enumerate(columns):
+            rows.put(Label(name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
+        rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
+        if scale:
+            rows.put(Axis(self._theme, scale), before + 1)
+        rows.rule(count)
+        for number, one in enumerate(found.systems):
+            if one.system == found.advised:
+                rows.ground("accent_soft")
+            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            for at, (_, said) in enumerate(columns):
+                rows.put(Label(said(one)), self._place(at, before), is_number=True)
+            if scale:
+                rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
+            if number + 1 < len(found.systems):
+                rows.rule(count)
+
+    def _place(self, at: int, before: int) -> int:
+        """The plot stands behind the mean and its interval."""
+        return at + 1 if at < before else at + 2
+
+    def _fill_narrow(self, found: ResultShown, columns: list[Column], scale: Scale | None) -> None:
+        """One below another: the name, what is drawn, and the rest in a line."""
+        rows = self.rows
+        rows.grid.setColumnStretch(0, 1)
+        if scale:
+            rows.put(Axis(self._theme, scale), 0)
+            rows.rule(1)
+        for number, one in enumerate(found.systems):
+            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            rows.next_row()
+            if scale:
+                rows.put(SpanRow(self._theme, scale, one.span, number), 0)
+                rows.next_row()
+            rows.put(_facts([f"{name}\u00a0{said(one)}" for name, said in columns], self._theme.px(INDENT_PX)), 0)
+            if number + 1 < len(found.systems):
+                rows.rule(1)
+
+
+def _facts(told: list[str], indent_px: int) -> QWidget:
+    """A line breaks between facts, not in them."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(indent_px, 0, indent_px, indent_px)
+    labels = [Label(one, "caption", "text2") for one in told]
+    for label in labels:
+        label.setContentsMargins(0, 0, indent_px, 0)
+    column.addWidget(Flow(*labels))
+    return holder

@@ -1,0 +1,49 @@
+"""A section of the report: its sentences, plots and tables."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout
+
+from app.core.evaluation.report_parts import Section
+from app.ui.evaluation.result.svg_plot import SvgPlot
+from app.ui.evaluation.result.text_table import TextTable
+from app.ui.theme import Theme
+from app.ui.training.result.card import Card
+from app.ui.widgets.labels import Label
+
+WIDE_PX = 900  # for two plots side by side
+
+
+class SectionCard(Card):
+    def __init__(self, theme: Theme, section: Section) -> None:
+        super().__init__(section.title)
+        self._theme = theme
+        self._columns = 0
+        for sentence in section.sentences:
+            label = Label(sentence, wraps=True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self.column.addWidget(label)
+        self.plots = [SvgPlot(theme, plot) for plot in section.plots if plot]
+        self._grid = QGridLayout()
+        self._grid.setSpacing(16)
+        self.column.addLayout(self._grid)
+        for table in section.tables:
+            if table.rows:
+                self.column.addWidget(TextTable(theme, table, section.title))
+            for note in table.notes:
+                self.column.addWidget(Label(note, "caption", "text2", wraps=True))
+        self._place_plots()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_plots()
+
+    def _place_plots(self) -> None:
+        columns = 2 if self.width() >= self._theme.px(WIDE_PX) else 1
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for number, plot in enumerate(self.plots):
+            self._grid.addWidget(plot, number // columns, number % columns)
+        for column in range(2):
+            self._grid.setColumnStretch(column, int(column < columns))
