@@ -1,0 +1,39 @@
+"""What the dialog chooses from, asked anew each time that it opens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.core.documents.records import Collection
+from app.core.errors import AppError
+from app.core.evaluation.question_sets import KeptSet
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.training.splits import SplitChoice
+from app.services import training
+from app.services.training import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class StartMeans:
+    """`splits` and `trainer` may read files and are called in the background; the others at once.
+
+    `trainer`: with which a training is forecast; None: the one of the data folder, if there is one.
+    """
+
+    sets: Callable[[], list[KeptSet]]
+    models: Callable[[], Sequence[LocalModel]]
+    collections: Callable[[], Sequence[Collection]]
+    splits: Callable[[], list[SplitChoice]]
+    paths: Paths
+    context_tokens: Callable[[], int]
+    has_trainer: Callable[[], bool]
+    current_model_id: Callable[[], str]
+    trainer: Callable[[], Trainer | None] | None = None
+
+    def found_trainer(self) -> Trainer | None:
+        if self.trainer is not None:
+            return self.trainer()
+        try:
+            return training.locate(self.paths.data)
+        except AppError:
+            return None

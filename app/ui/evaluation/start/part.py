@@ -1,0 +1,73 @@
+"""A part of the dialog: rows of controls that become fields of the wish."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.core import local_models
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Collection
+from app.core.evaluation.question_sets import KeptSet
+from app.core.records import LocalModel
+from app.ui.documents.words import label
+from app.ui.evaluation.start import words
+from app.ui.language import joined
+from app.ui.settings.rows import SettingRow
+from app.ui.theme import Theme
+from app.ui.training.model.words import gigabytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is to choose from, as it was when the dialog was opened."""
+
+    models: Sequence[LocalModel]
+    collections: Sequence[Collection]
+    sets: Sequence[KeptSet]  # those that can be read
+    context_tokens: int
+    current_model_id: str
+    has_trainer: bool
+
+    def name(self, model: LocalModel) -> str:
+        return local_models.distinct_names(self.models)[model.id]
+
+    def facts(self, model: LocalModel) -> str:
+        return joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")
+
+
+class Part(QWidget):
+    changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.rows: list[SettingRow] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(14)
+
+    def wish(self) -> dict[str, Any]:
+        """Fields of a StudyWish."""
+        raise NotImplementedError
+
+    def set_stacked(self, is_stacked: bool) -> None:
+        for row in self.rows:
+            row.set_stacked(is_stacked)
+
+    def _add(self, name: str, control: QWidget, sentence: str = "") -> SettingRow:
+        row = SettingRow(self._theme, name, control, sentence, is_wide=True)
+        self.rows.append(row)
+        self._column.addWidget(row)
+        return row
+
+
+def collection_rows(collections: Sequence[Collection]) -> list[tuple[str, str, str]]:
+    """For `Checks`: the key is the name, which no two share."""
+    return [(one.name, one.name, joined(label(one.label), words.documents(one.documents))) for one in collections]
+
+
+def scope_of(collections: Sequence[Collection], names: Sequence[str]) -> tuple[CollectionRef, ...]:
+    return tuple(CollectionRef(one.id, one.name) for one in collections if one.name in names)

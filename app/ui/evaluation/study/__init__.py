@@ -1,0 +1,1 @@
+"""A study that goes on, or waits to be gone on with."""

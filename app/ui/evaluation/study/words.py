@@ -1,0 +1,121 @@
+"""A study that goes on in words: what is done now, how far each of its systems is, and what has stopped it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from app.core import wording
+from app.core.errors import AppError
+from app.core.evaluation.study import Study, Training
+from app.core.wording import Sentence
+from app.ui.training.model.words import gigabytes
+
+if TYPE_CHECKING:
+    from app.services.study_run import StudyProgress  # numpy, which most starts never need
+
+translate = QCoreApplication.translate
+
+
+def kind(key: str) -> str:
+    """One of `study.KINDS`."""
+    return {
+        "documents": translate("Evaluation", "資料と学習の比較"),
+        "questions": translate("Evaluation", "モデルの比較"),
+        "bases": translate("Evaluation", "モデルの比較"),
+        "quantizations": translate("Evaluation", "量子化の比較"),
+        "scale": translate("Evaluation", "学習量の比較"),
+        "judge": translate("Evaluation", "採点モデルの検証"),
+    }.get(key, "")
+
+
+def doing(progress: "StudyProgress", study: Study) -> str:
+    """Files and runs are called by what they are: their names mean nothing to anybody."""
+    name = progress.name
+    if progress.kind == "make":
+        made = next((one for one in study.made if Path(one.path).name == name), None)
+        return _making(made.form) if made else translate("Evaluation", "{name} を作っています").format(name=name)
+    if progress.kind == "train":
+        one = next((one for one in study.trainings if Path(one.folder).name == name), None)
+        name = _training(one, study.trainings) if one else name
+    return {
+        "train": translate("Evaluation", "{name} を学習しています"),
+        "likelihood": translate("Evaluation", "{name} の損失を測っています"),
+        "answers": translate("Evaluation", "{name} に質問しています"),
+        "judge": translate("Evaluation", "{name} が採点しています"),
+        "conclude": translate("Evaluation", "結果をまとめています"),
+    }[progress.kind].format(name=name)
+
+
+def _making(form: str) -> str:
+    if form == "folder":
+        return translate("Evaluation", "モデルを変換用のフォルダに戻しています")
+    return translate("Evaluation", "{form} の形式を作っています").format(form=form)
+
+
+def _training(one: Training, among: Sequence[Training]) -> str:
+    if one.is_control:
+        return translate("Evaluation", "{n} 件の対照").format(n=f"{one.rows:,}")
+    seeds = sorted({other.seed for other in among})
+    number = seeds.index(one.seed) + 1
+    return translate("Evaluation", "{n} 件（{a} 回目）").format(n=f"{one.rows:,}", a=number)
+
+
+def step(number: int, steps: int, what: str) -> str:
+    return translate("Evaluation", "{a}／{b}　{what}").format(a=number, b=steps, what=what)
+
+
+def part(kind: str) -> str:
+    """What a step's own progress counts."""
+    return {
+        "make": translate("Evaluation", "ファイルの作成"),
+        "train": translate("Evaluation", "学習のステップ"),
+        "likelihood": translate("Evaluation", "測ったトークン"),
+        "answers": translate("Evaluation", "回答"),
+        "judge": translate("Evaluation", "採点"),
+    }.get(kind, translate("Evaluation", "準備"))
+
+
+def amount(done: int, total: int) -> str:
+    return translate("Evaluation", "{a}／{b}").format(a=f"{done:,}", b=f"{total:,}")
+
+
+def answered(done: int, total: int) -> str:
+    return translate("Evaluation", "回答 {a}／{b}").format(a=f"{done:,}", b=f"{total:,}")
+
+
+def beyond(name: str, need_bytes: int, *, is_judge: bool) -> str:
+    """A model that needs more memory than there is."""
+    need = gigabytes(need_bytes)
+    if is_judge:
+        return translate(
+            "Evaluation",
+            "採点モデル「{name}」には、空きより多いメモリ（約 {need}）が必要です。"
+            "空きがないままだと、回答がそろったあと、採点の前に止まります。",
+        ).format(name=name, need=need)
+    return translate(
+        "Evaluation",
+        "「{name}」には、空きより多いメモリ（約 {need}）が必要です。とても遅くなるか、途中で止まることがあります。",
+    ).format(name=name, need=need)
+
+
+def failure(error: AppError) -> Sentence:
+    """In the window the next step is a button, and not a command."""
+    told = wording.describe_error(error)
+    if error.code == "evaluation_unanswered":
+        return Sentence(
+            told.message,
+            translate(
+                "Evaluation",
+                "メモリを空けてから「続ける」を押すと、その質問をもう一度尋ねます。また同じ質問で止まったときは、"
+                "答えられなかったものとして先へ進みます。",
+            ),
+        )
+    if error.code == "evaluation_damaged":
+        return Sentence(told.message, translate("Evaluation", "評価をもう一度行ってください。"))
+    return told
+
+
+def elapsed(time: str) -> str:
+    return translate("Evaluation", "経過 {time}").format(time=time)
