@@ -13,7 +13,8 @@ from app.core import children, wording
 from app.core.errors import AppError
 from app.core.hf_folder import absolute
 from app.core.paths import Paths
-from app.core.training_setup import folders, need
+from app.core.training_environment import base_folder
+from app.core.training_setup import folders, need, place
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.report import Report, report, size_of
 from app.core.wording import help_text
@@ -31,31 +32,39 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     what.add_argument("--create", action="store_true", help=help_text("train environment --create"))
     what.add_argument("--remove", action="store_true", help=help_text("train environment --remove"))
     parser.add_argument("--wheels", metavar="DIR", help=help_text("train environment --wheels"))
+    parser.add_argument("--folder", metavar="DIR", help=help_text("train environment --folder"))
 
 
 def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 none, or one that cannot be used; 3 expected error; 130 interrupted."""
     if options.wheels and not options.create:
         raise AppError("bad_option", option="--wheels", value=options.wheels, expected="--create --wheels DIR")
+    if options.folder and not options.create:
+        raise AppError("bad_option", option="--folder", value=options.folder, expected="--create --folder DIR")
     if options.remove:
         return _remove(where, output)
     extra: dict[str, Any] = {}
     if options.create:
-        extra["seconds"] = _create(absolute(Path(options.wheels)) if options.wheels else None, where, output)
+        wheels, base = (absolute(Path(name)) if name else None for name in (options.wheels, options.folder))
+        extra["seconds"] = _create(wheels, base or folders.proposed(where.data), where, output)
     return _print(report(where.data), extra, output)
 
 
 def _remove(where: Paths, output: Output) -> int:
-    parts = Folders(where.data)
-    freed = sum(size_of(folder) for folder in (parts.final, parts.old, parts.part))
-    folders.remove(where.data)
+    tried = folders.attempted(where.data)
+    bases = dict.fromkeys(base for base in (base_folder(where.data), where.data, tried) if base)
+    parts = [Folders(base) for base in bases]
+    freed = sum(size_of(part.part) for part in parts)
+    freed += sum(size_of(folder) for part in parts if part.base != tried for folder in (part.final, part.old))
+    folders.remove_all(where.data)
     output.result({"freed_bytes": freed}, output.phrase("training_removed", freed_bytes=freed))
     return 0
 
 
-def _create(wheels: Path | None, where: Paths, output: Output) -> float:
+def _create(wheels: Path | None, base: Path, where: Paths, output: Output) -> float:
     """Seconds that it took. Raises AppError, KeyboardInterrupt."""
-    needed = need.estimate(where.data, wheels)
+    place.require_usable(base)
+    needed = need.estimate(base, wheels)
     output.note("training_need_offline" if wheels else "training_need", **dataclasses.asdict(needed))
     app = application()
     preferences = Preferences(where.settings)
@@ -63,12 +72,12 @@ def _create(wheels: Path | None, where: Paths, output: Output) -> float:
         preferences, children.training_setup(), where.data, where.logs, lambda: preferences.value.proxy
     )
     making = _Making(setup, output)
-    making.wait(wheels)
+    making.wait(wheels, base)
     setup.deleteLater()
     background.shut_down()
     del app
     if making.error is not None or making.waiting.was_interrupted:
-        left = size_of(Folders(where.data).part)
+        left = size_of(Folders(base).part)
         output.end_progress()
         if left:
             output.note("training_kept", left_bytes=left)
@@ -92,8 +101,8 @@ class _Making:
         setup.finished.connect(self._stop)
         setup.failed.connect(self._on_failed)
 
-    def wait(self, wheels: Path | None) -> None:
-        self._setup.start(wheels)
+    def wait(self, wheels: Path | None, base: Path) -> None:
+        self._setup.start(wheels, base)
         self._pulse.start()
         try:
             if not self._has_ended:
@@ -129,6 +138,7 @@ def _print(found: Report, extra: dict[str, Any], output: Output) -> int:
     probe = found.probe
     data: dict[str, Any] = {
         "python": str(found.python) if found.python else None,
+        "folder": str(found.base),
         "size_bytes": found.size_bytes,
         "is_own": found.is_own,
         "is_current": found.is_current,

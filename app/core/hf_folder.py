@@ -104,6 +104,15 @@ def read(folder: Path) -> HfModel:
     )
 
 
+def has_chat_template(model: HfModel) -> bool:
+    """Whether the folder says how a conversation is written. Raises AppError("hf_file_unreadable")."""
+    names = {one.name for one in model.files}
+    if "chat_template.jinja" in names:
+        return True
+    name = "tokenizer_config.json"
+    return name in names and bool(strict_json.read(regular(model.folder, name)).get("chat_template"))
+
+
 def absolute(path: Path) -> Path:
     """Raises AppError("hf_folder_unreadable") for the home folder of nobody."""
     try:

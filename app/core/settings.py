@@ -30,6 +30,7 @@ class Settings:
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
+    training_folder: str = ""  # where the training environment is; "": in the data folder. Changed once one is made
     first_run_done: bool = False  # the greeting of the first start was closed
     network_allowed: bool = True  # False: 外部通信をすべて止める, also what the user asks for
     hub_endpoint: str = ""  # a mirror of the model hub; "": the environment's HF_ENDPOINT, else the hub itself
@@ -97,6 +98,8 @@ def _is_valid(key: str, value: Any, default: Any) -> bool:
         return value is None or (isinstance(value, int) and 1 <= value <= 1024)
     if key == "models_folder":
         return value is None or (isinstance(value, str) and "\0" not in value and Path(value).is_absolute())
+    if key == "training_folder":
+        return isinstance(value, str) and (value == "" or ("\0" not in value and Path(value).is_absolute()))
     if key == "scope":
         return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
     if key == "model_id":

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.core import settings
 from app.core.errors import AppError
+from app.core.paths import Paths
 from trainer import start
 
 VARIABLE = "KOTAE_TRAINER_PYTHON"
-FOLDER = "training-environment"  # below the data folder; made by app/core/training_setup
+FOLDER = "training-environment"  # below `base_folder`; made by app/core/training_setup
 OLD_FOLDER = f"{FOLDER}.old"  # the one before, while another takes its place
 DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
 CONVERTER = "llama.cpp"  # below the environment's folder
@@ -59,12 +61,19 @@ class Probe:
     least_capability: tuple[int, int] = (0, 0)  # of a card that this torch computes on
 
 
+def base_folder(data: Path) -> Path:
+    """The folder that holds the environment: the one of the settings, else the data folder."""
+    chosen = settings.load(Paths(data).settings).training_folder
+    return Path(chosen) if chosen else data
+
+
 def locate(data: Path) -> TrainingEnvironment:
-    """$KOTAE_TRAINER_PYTHON, else `data`/training-environment, else the development one. Quick: starts nothing.
+    """$KOTAE_TRAINER_PYTHON, else the one below `base_folder`, below `data`, or the development one. Starts nothing.
 
     Raises AppError("no_training_environment").
     """
-    folders = [data / FOLDER, data / OLD_FOLDER, _ROOT / DEVELOPMENT_FOLDER]
+    bases = dict.fromkeys((base_folder(data), data))
+    folders = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)] + [_ROOT / DEVELOPMENT_FOLDER]
     named = os.environ.get(VARIABLE)
     pythons = [Path(named).absolute()] if named else [python_in(folder) for folder in folders]
     for python in pythons:

@@ -94,11 +94,13 @@ def _made(folder: Path, items: Sequence[Item]) -> Curation:
 
 
 def frozen(
-    rows: Sequence[Row], revision: int, source: dict[str, Any], folder: Path, known: Collection[str]
+    rows: Sequence[Row], revision: int, source: dict[str, Any], folder: Path, known: Collection[str], progress: Progress
 ) -> tuple[Frozen, LeakageReport]:
-    """`known`: ids of rows that the adapter which is trained further knows."""
+    """`known`: ids of rows that the adapter which is trained further knows. Raises Cancelled, AppError."""
     made = split.split(rows, known=known)
+    progress.check()
     report = leakage.report(made)
+    progress.check()
     manifest = split.write(made, folder, source, report.as_json())
     counts = (len(made.train), len(made.validation), len(made.holdout))
     hashes = tuple(manifest["files"][part]["sha256"] for part in PARTS)

@@ -27,6 +27,7 @@ from app.core.training.trainer_process import Watch
 from app.core.training_setup import converter
 from app.services import background, draft_work
 from app.services.background import LongTask, Progress
+from app.services.process import wait_for_end
 from app.services.training import Trainer
 from trainer import adapter
 from trainer.events import Event, Phase
@@ -35,12 +36,12 @@ from trainer.events import Event, Phase
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a draft is made with. `trainer`: None where there is no training environment. `unload`: frees the memory of
-    the model that answers, which a training has for itself, too."""
+    the model that answers, which a training has for itself, too; gives the process that is ending (0: none is)."""
 
     paths: Paths
     models: Callable[[], Sequence[LocalModel]]
     trainer: Callable[[], Trainer | None]
-    unload: Callable[[], None] = lambda: None
+    unload: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +157,9 @@ class TrainingDraft(QObject):
         folder = drafts.free(self._drafts, self.draft.id, drafts.SPLIT)
         source, start = draft_work.source(self.draft.data, self.curation, self.origin), self.draft.start
 
-        def work(_progress: Progress) -> tuple[Frozen, LeakageReport]:
+        def work(progress: Progress) -> tuple[Frozen, LeakageReport]:
             known = adapter.known_rows(Path(start.folder)) if start else frozenset()
-            return draft_work.frozen(rows, revision, source, folder, known)
+            return draft_work.frozen(rows, revision, source, folder, known, progress)
 
         self._do("freezing", work, self._on_frozen, [folder])
 
@@ -168,9 +169,10 @@ class TrainingDraft(QObject):
         `phase` is new with each `progressed`. Where it fails, what was found before counts no more.
         """
         draft, means, self.phase = self.draft, self._means, None
-        means.unload()
+        ending = means.unload()
 
         def work(progress: Progress) -> Plan | AppError:
+            wait_for_end(ending)
             try:
                 return _planned(draft, means, progress, self._enter, measures=measures)
             except AppError as error:

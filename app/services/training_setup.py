@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from app.core import training_environment
 from app.core.errors import AppError
 from app.core.settings import Settings
 from app.core.training_setup.messages import Done, Failed, Host, Job, Phase, event_from_json
@@ -23,6 +25,9 @@ from app.services.process import ChildProcess, Exit
 if TYPE_CHECKING:  # what looks at folders and packages is loaded when it is needed: most starts never do
     from app.core.training_setup.need import Need
     from app.core.training_setup.report import Report
+
+
+log = logging.getLogger(__name__)
 
 
 class TrainingSetup(QObject):
@@ -53,6 +58,7 @@ class TrainingSetup(QObject):
         self._proxy = proxy
         self._contacts: list[Contact] = []
         self._outcome: Done | AppError | None = None
+        self._base = data  # the folder that it is being made below
         self.phase = Phase("prepare")  # the last one
         self._is_online = self._is_busy = False
         self._started_at = 0.0
@@ -95,29 +101,64 @@ class TrainingSetup(QObject):
         """0 while none runs."""
         return self._child.pid
 
+    def base(self) -> Path:
+        """The folder that it would be made below if nobody chooses another one."""
+        from app.core.training_setup import folders
+
+        return folders.proposed(self._data)
+
     def look(self, done: "Callable[[Report], None]") -> None:
         """Seconds, in the background: it imports torch there."""
         from app.core.training_setup.report import report
 
         background.run(lambda: report(self._data), done, _never)
 
-    def estimate(self, wheels: Path | None, done: "Callable[[Need], None]", failed: Callable[[AppError], None]) -> None:
-        """What making it would need, in the background."""
-        from app.core.training_setup import need
+    def estimate(
+        self,
+        wheels: Path | None,
+        done: "Callable[[Need], None]",
+        failed: Callable[[AppError], None],
+        base: Path | None = None,
+    ) -> None:
+        """What making it would need, in the background. `base`: the folder that it is made below; None: as `base()`.
 
-        background.run(lambda: need.estimate(self._data, wheels), done, failed)
+        `failed`: as `place.require_usable` and `require_free` for what the user has chosen, and `need.estimate`.
+        """
+        from app.core.training_setup import need, place
+
+        where = base or self.base()
+
+        def work() -> "Need":
+            place.require_usable(where)
+            self._require_free(where)
+            return need.estimate(where, wheels)
+
+        background.run(work, done, failed)
 
     # ------------------------------------------------------------------- what is asked for
 
-    def start(self, wheels: Path | None = None) -> None:
-        """Makes it, or makes it anew. `wheels`: the folder that all is taken from; None: pip's package index."""
+    def start(self, wheels: Path | None = None, base: Path | None = None) -> None:
+        """Makes it, or makes it anew. `wheels`: the folder that all is taken from; None: pip's package index.
+
+        `base`: the folder that it is made below; None: as `base()`. One that is elsewhere works until the new one
+        does, and is deleted then.
+        """
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
             return
         if wheels is None and not self.may_use_network:
             self.failed.emit(AppError("training_network_forbidden"))
             return
-        job = Job(str(self._data), str(self._logs), str(wheels or ""), "" if wheels else self._proxy())
+        where = base or self.base()
+        try:
+            self._require_free(where)
+            self._note(where)
+        except AppError as error:
+            self.failed.emit(error)
+            return
+        self._base = where
+        earlier = str(training_environment.base_folder(self._data))
+        job = Job(str(where), str(self._logs), str(wheels or ""), earlier, "" if wheels else self._proxy())
         self._outcome = None
         self.phase = Phase("prepare")
         self._is_online = wheels is None
@@ -129,11 +170,9 @@ class TrainingSetup(QObject):
 
     def cancel(self) -> None:
         """Ends all that was started, blocking for a moment, then clears away what it has left."""
-        from app.core.training_setup import folders
-
         if self._child.is_running:
             self._end()
-            self._clear(lambda: folders.discard_part(self._data), self.cancelled)
+            self._clear(self._discard, self.cancelled)
 
     def close(self) -> None:
         """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
@@ -148,9 +187,54 @@ class TrainingSetup(QObject):
             self.failed.emit(AppError("training_setup_running"))
         else:
             self._started_at = time.monotonic()
-            self._clear(lambda: folders.remove(self._data), self.removed)
+            self._clear(lambda: folders.remove_all(self._data), self.removed)
 
     # ------------------------------------------------------------------------ private
+
+    def _require_free(self, base: Path) -> None:
+        """Raises AppError("training_place_taken") for another folder than until now."""
+        from app.core.training_setup import place
+
+        if base not in (self._data, training_environment.base_folder(self._data)):
+            place.require_free(base)
+
+    def _note(self, base: Path) -> None:
+        """Raises AppError("training_environment_unwritable")."""
+        from app.core.training_setup import folders
+
+        if base == training_environment.base_folder(self._data):
+            folders.forget_attempt(self._data)
+        else:
+            folders.note_attempt(self._data, base)
+
+    def _discard(self) -> None:
+        from app.core.training_setup import folders
+
+        folders.discard_part(self._base)
+        folders.forget_attempt(self._data)
+
+    def _settle(self) -> None:
+        """The new one is used from now on; one in another folder is deleted. Ends the work."""
+        from app.core.training_setup import folders
+
+        earlier = training_environment.base_folder(self._data)
+        if self._base == earlier:
+            self.finished.emit()
+            return
+        problems: list[AppError] = []
+        self._preferences.failed.connect(problems.append)
+        self._preferences.change(training_folder="" if self._base == self._data else str(self._base))
+        self._preferences.failed.disconnect(problems.append)
+        if problems:
+            self.failed.emit(problems[0])
+            return
+        folders.forget_attempt(self._data)
+
+        def clear() -> None:
+            with contextlib.suppress(AppError):  # a file in use, a drive that is gone: the new one works all the same
+                folders.remove(earlier)
+
+        self._clear(clear, self.finished)
 
     def _clear(self, work: Callable[[], None], told: SignalInstance) -> None:
         self._is_busy = True
@@ -199,8 +283,10 @@ class TrainingSetup(QObject):
         self._end_group()
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, Done):
-            self.finished.emit()
+            self._settle()
         else:
+            if not isinstance(outcome, AppError):
+                log.warning("the training environment's child has ended: %s", how.detail or how.cause)
             died = AppError("training_setup_died", cause=how.detail or how.cause)
             self.failed.emit(outcome or died)
 

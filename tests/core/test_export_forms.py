@@ -116,32 +116,47 @@ def test_what_was_measured_with_another_adapter_counts_no_more(export: Export) -
     found = Scores((ExampleScore(1, 3, 2.5),), (ANSWER,))
     scores.write(found, export.score_file("base"))
     export.score_file("F16").write_text("{", encoding="utf-8")
-    assert forms.measured(export, GB) == {"base": found}
+    assert forms.measured(export) == {"base": found}
     models.tiny_adapter(export.adapter, size=0.5)
     other = forms.of_run(forms.source_of(export.run), export.cache)
     assert other.key != export.key
-    assert forms.measured(other, GB) == {}
+    assert forms.measured(other) == {}
     forms.open_folder(other, ())
     assert not export.folder.exists()
 
 
 def test_what_was_measured_with_other_prompts_counts_no_more(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
     assert forms.of_run(forms.source_of(export.run), export.cache).key == export.key
-    monkeypatch.setattr("app.core.training.prompts.LIMIT_TOKENS", 129)
+    monkeypatch.setattr("app.core.training.prompts.LIMIT_TOKENS", 65)
     longer = forms.of_run(forms.source_of(export.run), export.cache).key
     monkeypatch.setattr("app.core.training.prompts.segments", lambda _form, _messages: (Segment("別の聞き方"),))
     assert len({export.key, longer, forms.of_run(forms.source_of(export.run), export.cache).key}) == 3
 
 
-def test_a_form_without_the_answers_that_are_wanted_now_is_measured_again(export: Export) -> None:
-    """With less memory f16 was none to give out, and was not asked."""
+def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: Export) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5),))
     for form in ("f16+adapter", "F16", "base"):
         scores.write(silent, export.score_file(form))
-    assert set(forms.measured(export, 1)) == {"f16+adapter", "F16"}
-    assert set(forms.measured(export, GB)) == {"f16+adapter"}
-    scores.write(replace(silent, answers=(ANSWER,)), export.score_file("F16"))
-    assert set(forms.measured(export, 1)) == {"f16+adapter", "F16"}
+    assert set(forms.measured(export)) == {"f16+adapter", "F16"}
+    scores.write(replace(silent, answers=(ANSWER,)), export.score_file("base"))
+    assert set(forms.measured(export)) == {"f16+adapter", "F16", "base"}
+
+
+def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(export: Export) -> None:
+    silent = Scores((ExampleScore(1, 3, 2.5, 0.1, 2),))
+    export.file("F16").write_bytes(b"there")
+    (step,) = forms.answering(export, "F16", silent)
+    assert (step.kind, step.form) == ("answer", "F16")
+    scores.write(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
+    found = forms.with_answers(export, "F16", silent)
+    assert found == replace(silent, answers=(ANSWER,), write_tokens_per_s=8.5)
+    assert forms.measured(export) == {"F16": found}
+    assert forms.answering(export, "F16", found) == []
+    assert not step.path.exists()
+
+
+def test_without_questions_nobody_answers(export: Export) -> None:
+    assert forms.answering(replace(export, form=None), "F16", Scores((ExampleScore(1, 3, 2.5),))) == []
 
 
 def test_only_the_form_that_is_proposed_stays(export: Export) -> None:

@@ -134,7 +134,8 @@ def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
     told = " ".join(map(gate_file.sentence, found.reasons))
     assert "まだ 45% あります（元のモデルでは 100%）" in told
     assert "55% で、まだ足りません（元のモデルでは 0%" in told
-    assert told.count("--preset standard") == 2
+    assert told.count("「軽い」で学習したときは、「標準」にしてください") == 2
+    assert "--" not in told
     assert "減らす" not in told
     worse = judged(measured(text=LOOP) | {BASE: scored(2.0)})
     assert "学習の回数か学習率を減らす" in gate_file.sentence(worse.reasons[0])

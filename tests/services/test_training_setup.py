@@ -112,11 +112,11 @@ def an_earlier_one(making: Making) -> Path:
 
 @pytest.fixture
 def ended(qtbot: QtBot) -> Callable[..., None]:
-    def run(making: Making, wheels: Path | None = None) -> None:
+    def run(making: Making, wheels: Path | None = None, base: Path | None = None) -> None:
         ends: list[object] = []
         making.setup.finished.connect(lambda: ends.append("finished"))
         making.setup.failed.connect(ends.append)
-        making.setup.start(wheels)
+        making.setup.start(wheels, base)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
 
     return run
@@ -351,3 +351,50 @@ def _pretend_size(wheel: Path) -> None:
     said = _ODD_BYTES.to_bytes(4, "little")
     assert content.count(said) == 2
     wheel.write_bytes(content.replace(said, _MOST_BYTES.to_bytes(4, "little")))
+
+
+def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_is_deleted(
+    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+) -> None:
+    drive = tmp_path / "外付け"
+    drive.mkdir()
+    marker = an_earlier_one(making)
+    (wheels / "safetensors-1.0-py3-none-any.whl").rename(tmp_path / "away")
+    ended(making, wheels, drive)
+    assert [error.code for error in making.errors] == ["training_wheel_missing"]
+    assert marker.exists()
+    assert making.preferences.value.training_folder == ""
+    assert making.setup.base() == drive  # the next attempt goes on there
+    (tmp_path / "away").rename(wheels / "safetensors-1.0-py3-none-any.whl")
+    ended(making, wheels)
+    assert making.errors[1:] == []
+    found = making.report()
+    assert (found.python, found.is_own, found.problem) == (Folders(drive).final / "bin/python", True, None)
+    assert Preferences(making.where.settings).value.training_folder == str(drive)
+    assert not making.folders.final.exists()
+    ended(making, wheels, making.where.data)
+    assert making.report().python == making.folders.final / "bin/python"
+    assert making.preferences.value.training_folder == ""
+    assert not Folders(drive).final.exists()
+
+
+def test_cancelling_on_another_drive_leaves_nothing_there(
+    making: Making, wheels: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    drive = tmp_path / "外付け"
+    drive.mkdir()
+    making.setup.start(wheels, drive)
+    qtbot.waitUntil(lambda: Folders(drive).half.exists(), timeout=LIMIT_MS)
+    with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
+        making.setup.cancel()
+    assert not Folders(drive).part.exists()
+    assert making.setup.base() == making.where.data
+
+
+def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(
+    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+) -> None:
+    ended(making, wheels, tmp_path / "none")
+    (tmp_path / "training-environment").mkdir()
+    ended(making, wheels, tmp_path)
+    assert [error.code for error in making.errors] == ["training_place_missing", "training_place_taken"]

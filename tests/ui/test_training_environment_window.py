@@ -186,3 +186,33 @@ def test_one_made_elsewhere_is_shown_but_not_deleted_here(parts, monkeypatch, qt
     assert panel.state.text().startswith("▲ 使えません（")
     assert "Kotae が作ったものではありません" in panel.place.text()
     assert not panel.remove_button.isVisible()
+
+
+def test_the_place_is_chosen_with_its_room_and_one_that_cannot_hold_it_is_refused(
+    parts, panel, wheels, tmp_path, qtbot
+):
+    drive = tmp_path / "外付け"
+    drive.mkdir()
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    dialog = asking()
+    qtbot.waitUntil(dialog.buttons["make"].isEnabled, timeout=LIMIT_MS)
+    dialog._pickers = Pickers(folder=lambda *_: str(tmp_path / "none"))
+    qtbot.mouseClick(dialog.place.choose_button, LEFT)
+    qtbot.waitUntil(lambda: "見つかりません" in dialog.room.text(), timeout=LIMIT_MS)
+    assert not dialog.buttons["make"].isEnabled()
+    dialog._pickers = Pickers(folder=lambda *_: str(drive))
+    qtbot.mouseClick(dialog.place.choose_button, LEFT)
+    qtbot.waitUntil(lambda: "使います（空き" in dialog.room.text(), timeout=LIMIT_MS)
+    choose(qtbot, "make")
+    qtbot.waitUntil(lambda: panel.state.text() == "✓ 使えます。", timeout=LIMIT_MS)
+    assert str(drive) in panel.place.text().replace("\u200b", "")
+    assert parts.preferences.value.training_folder == str(drive)
+
+
+def test_a_drive_that_is_not_connected_is_named(parts, tmp_path, qtbot):
+    parts.preferences.change(training_folder=str(tmp_path / "外した"))
+    parts.window.show_settings("training")
+    panel = dict(parts.window.page("settings").sections)["学習環境"].panel
+    qtbot.waitUntil(lambda: panel.report is not None, timeout=LIMIT_MS)
+    assert "見つかりません" in panel.state.text()
+    assert panel.make_button.isEnabled()

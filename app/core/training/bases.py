@@ -11,13 +11,15 @@ from pathlib import Path
 import filelock
 
 from app.core import catalogue, hf_folder, local_models, starter
-from app.core.catalogue import PromptForm
+from app.core.catalogue import ModelCard, PromptForm
 from app.core.errors import AppError
+from app.core.hf_folder import HfModel
 from app.core.records import LocalModel
 from trainer.form import Form
 from trainer.spec import RunSpec
 
 STARTER = "starter"
+_PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # as llama.cpp names the parts of a model
 TRAINED_FORM = "question_answer_trained"  # of a base model, after training
 
 
@@ -32,7 +34,8 @@ class Base:
 def resolve(wanted: str, models: Collection[LocalModel]) -> Base:
     """`wanted`: a path, "starter", or a model of the list by id, card or a part of its name.
 
-    Raises AppError: base_unknown, base_starter_missing, base_for_search, and what a damaged file or folder gives.
+    Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and what a damaged file or
+    folder gives.
     """
     wanted = wanted.encode("utf-8", "replace").decode()
     path = existing(wanted)
@@ -53,10 +56,31 @@ def listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
     return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
 
 
+def of_folder(path: Path) -> HfModel:
+    """A folder that can be trained. Raises AppError as `hf_folder.read`, and base_no_template."""
+    model = hf_folder.read(path)
+    if _form_of(model) is None:
+        _require_template(model)
+    return model
+
+
+def require_form(base: Base) -> None:
+    """Raises AppError("base_no_template") for a folder that does not say how a conversation is written."""
+    if base.form is None and base.path.is_dir():
+        _require_template(hf_folder.read(base.path))
+
+
+def _require_template(model: HfModel) -> None:
+    if not hf_folder.has_chat_template(model):
+        raise AppError("base_no_template", path=str(model.folder))
+
+
 def refusal(model: LocalModel) -> AppError | None:
     """Why a model of the list cannot be trained, as far as is known without reading its file."""
     if local_models.is_for_search(model):
         return AppError("base_for_search", name=model.name)
+    if len(model.files) > 1 or _PART.search(Path(model.path).name):
+        return AppError("base_is_split", name=model.name)
     return None if Path(model.path).is_file() else AppError("model_missing", path=model.path)
 
 
@@ -188,10 +212,18 @@ def _of_model(model: LocalModel) -> Base:
 
 def _of_folder(path: Path) -> Base:
     model = hf_folder.read(path)
-    book = catalogue.load()
-    card = next((card for card in book.cards if card.base_model and card.base_model == model.repository), None)
-    form = book.forms.get(card.form) if card else None
+    card, form = _card_of(model), _form_of(model)
     return Base(model.folder, card.title if card else model.name, "", form_of(_trained(form)) if form else None)
+
+
+def _form_of(model: HfModel) -> PromptForm | None:
+    card = _card_of(model)
+    return catalogue.load().forms.get(card.form) if card else None
+
+
+def _card_of(model: HfModel) -> ModelCard | None:
+    cards = catalogue.load().cards
+    return next((card for card in cards if card.base_model and card.base_model == model.repository), None)
 
 
 def _noted_sha256(model: LocalModel) -> str:

@@ -61,6 +61,8 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
             raise SpecError("base", None, "a value")
         files = _files(said)
         base = bases.resolve(said["base"], models)
+        if "form" not in said:
+            bases.require_form(base)
         name = said.get("name") or Path(said.get("data") or said["train"]).stem
         made: dict[str, Any] = {
             "folder": str(dated_folder.new(where.runs, name, time.time())),

@@ -99,6 +99,8 @@ def number(value: float) -> str:
 
 def of_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
     """An error for what a run (`run`: its id) has said it failed by: `code` is a key of `trainer.events.FAILURES`."""
+    if code == "spec_invalid" and facts.get("field") == "form" and facts.get("value") is None:
+        return AppError("base_form_unreadable")  # people never write it: it is taken from the base
     if code == "spec_invalid":
         return _invalid(str(facts.get("field")), facts.get("value"), str(facts.get("expected")))
     if code in _SAME_CODE:

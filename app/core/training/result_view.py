@@ -103,6 +103,7 @@ class ResultView:
     error: AppError | None = None
     can_judge: bool = False
     has_adapter: bool = False
+    is_further: bool = False  # it went on from another adapter; what it is held against is the base without any
     has_report: bool = False
     conditions: tuple[Condition, ...] = ()
     categories: Categories = Categories()
@@ -123,6 +124,7 @@ def read(folder: Path) -> ResultView:
         error=error,
         can_judge=(folder / runs.HOLDOUT).is_file(),
         has_adapter=run.adapter is not None,
+        is_further=run.spec is not None and bool(run.spec.adapter),
         has_report=(folder / runs.REPORT).is_file(),
     )
     if gate is None:

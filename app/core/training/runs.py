@@ -128,7 +128,7 @@ def exported_to(folder: Path) -> str:
 
 def note_export(folder: Path, job: Path) -> None:
     """Raises AppError("run_unwritable")."""
-    _write(folder, EXPORTED, str(job))
+    _write(folder, EXPORTED, str(job).encode("utf-8", "replace"))
 
 
 def find(runs: Path, wanted: str) -> Run:
@@ -153,7 +153,8 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     """Makes the folder of a new run with its spec, and gives it. An adapter that is trained further is copied into it,
     and with `takes_data` the data, too: then nothing that happens to them elsewhere touches the run.
 
-    Raises AppError: run_folder_taken, run_unwritable, run_data_missing, drive_space.
+    Nothing of it stays where it cannot be made. Raises AppError: run_folder_taken, run_unwritable, run_data_missing,
+    drive_space.
     """
     folder = Path(asked.folder)
     try:
@@ -164,9 +165,15 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     try:
         taken = _with_data(asked, folder) if takes_data else asked
-        write_spec(folder, _with_start(taken, folder) if asked.adapter else taken)
+        settled = _with_start(taken, folder) if asked.adapter else taken
+        write_atomically(folder / SPEC, _told(settled))
     except OSError as error:
-        raise write_failure(error, folder, "run_unwritable") from error
+        failure = write_failure(error, folder, "run_unwritable")
+        shutil.rmtree(folder, ignore_errors=True)
+        raise failure from error
+    except AppError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 
@@ -204,12 +211,16 @@ def copy_adapter(source: Path, target: Path) -> None:
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
     """Raises AppError("run_unwritable")."""
-    _write(folder, SPEC, json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1))
+    _write(folder, SPEC, _told(asked))
 
 
-def _write(folder: Path, name: str, text: str) -> None:
+def _told(asked: RunSpec) -> bytes:
+    return json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
     try:
-        write_atomically(folder / name, text.encode("utf-8", "replace"))
+        write_atomically(folder / name, data)
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
 

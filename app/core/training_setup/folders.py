@@ -2,6 +2,8 @@
 
 It is made in a side folder and renamed when it works, so that the one that is there keeps working until then. A venv's
 scripts hold the path they were made at; `python` does not (it finds pyvenv.cfg beside itself), and it alone is used.
+It may be on another drive than the data. While it is made there, a note in the data folder says where, so that what was
+fetched is found again.
 """
 
 import contextlib
@@ -22,27 +24,28 @@ from app.core.errors import AppError
 from app.core.paths import resources
 
 STAMP = "kotae-environment.json"
+ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """All below the data folder."""
+    """All below one folder: that of the data, or the one that the user has chosen."""
 
-    data: Path
+    base: Path
 
     @property
     def final(self) -> Path:
-        return self.data / training_environment.FOLDER
+        return self.base / training_environment.FOLDER
 
     @property
     def old(self) -> Path:
         """The one before, for the moment between two renames; found by `training_environment.locate` too."""
-        return self.data / training_environment.OLD_FOLDER
+        return self.base / training_environment.OLD_FOLDER
 
     @property
     def part(self) -> Path:
         """What is being made, and what was fetched for it: an interrupted attempt need not fetch it again."""
-        return self.data / f"{training_environment.FOLDER}.part"
+        return self.base / f"{training_environment.FOLDER}.part"
 
     @property
     def half(self) -> Path:
@@ -61,13 +64,13 @@ class Folders:
 @contextlib.contextmanager
 def held(folders: Folders) -> Iterator[None]:
     """For one program at a time. Raises AppError("training_setup_running"). Falls with its process."""
-    lock = filelock.FileLock(str(folders.data / f"{training_environment.FOLDER}.lock"), timeout=0)
+    lock = filelock.FileLock(str(folders.base / f"{training_environment.FOLDER}.lock"), timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout as error:
         raise AppError("training_setup_running") from error
     except OSError as error:
-        raise unwritable(error, folders.data) from error
+        raise unwritable(error, folders.base) from error
     try:
         yield
     finally:
@@ -105,16 +108,59 @@ def take_place(folders: Folders) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # the next attempt tries again
 
 
-def discard_part(data: Path) -> None:
+def discard_part(base: Path) -> None:
     """What an attempt has left, fetched packages too; nothing where another program is at it."""
-    folders = Folders(data)
+    folders = Folders(base)
+    if not folders.part.exists():
+        return
     with contextlib.suppress(AppError), held(folders):
         shutil.rmtree(folders.part, ignore_errors=True)
 
 
-def remove(data: Path) -> None:
-    """Deletes the environment of the data folder, and what unfinished attempts have left. Raises AppError."""
-    folders = Folders(data)
+def note_attempt(data: Path, base: Path) -> None:
+    """One is being made in `base`. Raises AppError."""
+    try:
+        write_atomically(data / ATTEMPT, str(base).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise unwritable(error, data) from error
+
+
+def attempted(data: Path) -> Path | None:
+    """Where an attempt was begun that has not come to its end; None: there is none."""
+    try:
+        text = (data / ATTEMPT).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+    return Path(text) if text and "\0" not in text else None
+
+
+def proposed(data: Path) -> Path:
+    """The folder to make one in: where an attempt was begun, so that it goes on from there, else where it is."""
+    tried = attempted(data)
+    return tried if tried is not None and tried.is_dir() else training_environment.base_folder(data)
+
+
+def forget_attempt(data: Path) -> None:
+    with contextlib.suppress(OSError):
+        (data / ATTEMPT).unlink()
+
+
+def remove_all(data: Path) -> None:
+    """Deletes the environment that was made here, wherever it is, and what attempts have left. Raises AppError."""
+    bases = (training_environment.base_folder(data), data)
+    for base in dict.fromkeys(base for base in bases if base.is_dir()):
+        remove(base)
+    tried = attempted(data)
+    if tried is not None:
+        discard_part(tried)
+    forget_attempt(data)
+
+
+def remove(base: Path) -> None:
+    """Deletes the environment below `base`, and what unfinished attempts have left there. Raises AppError."""
+    folders = Folders(base)
+    if not any(folder.exists() for folder in (folders.final, folders.old, folders.part)):
+        return
     with held(folders):
         try:
             folders.part.mkdir(mode=0o700, exist_ok=True)

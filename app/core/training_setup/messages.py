@@ -10,9 +10,10 @@ PHASES = ("prepare", "venv", "fetch", "install", "check")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    data: str  # folder
+    base: str  # the folder that it is made below
     logs: str  # folder
     wheels: str = ""  # folder; "": the package index
+    earlier: str = ""  # the folder below which there may be one already; "": `base`
     proxy: str = ""  # may hold a password: never an argument, never in a file
 
 

@@ -22,25 +22,29 @@ class Need:
     room_bytes: int  # at most, while it is made; what is there stays meanwhile
     download_bytes: int  # 0: nothing comes over the network
     free_bytes: int
+    base: Path | None = None  # whose room it is
 
 
-def estimate(data: Path, wheels: Path | None) -> Need:
-    """Seconds where a graphics driver wakes up. Raises AppError as `unpacked_bytes`."""
-    free_bytes = shutil.disk_usage(data).free
+def estimate(base: Path, wheels: Path | None) -> Need:
+    """`base`: the folder that it is made below. Seconds where a graphics driver wakes up.
+
+    Raises AppError as `unpacked_bytes`.
+    """
+    free_bytes = shutil.disk_usage(base).free
     if wheels is not None:
-        return Need(round(unpacked_bytes(wheels) * COMPILED) + VENV_BYTES, 0, free_bytes)
+        return Need(round(unpacked_bytes(wheels) * COMPILED) + VENV_BYTES, 0, free_bytes, base)
     has_cuda = any(gpu.name not in ("AMD", "Intel") for gpu in machine.gpus())  # those have no driver that names them
     installed, download = CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES
     if has_cuda:
         installed, download = CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES
     # Each package is on the drive as it came and in the cache of an interrupted attempt.
-    return Need(installed + 2 * download, download, free_bytes)
+    return Need(installed + 2 * download, download, free_bytes, base)
 
 
 def require_room(folders: Folders, need: Need) -> None:
     """Raises AppError("drive_space"). What an earlier attempt has fetched is there already."""
     fetched = min(need.download_bytes, sum(path.stat().st_size for path in folders.cache.rglob("*") if path.is_file()))
-    require_space(folders.data, need.room_bytes - fetched)
+    require_space(folders.base, need.room_bytes - fetched)
 
 
 def unpacked_bytes(wheels: Path) -> int:

@@ -17,19 +17,24 @@ class Report:
     size_bytes: int = 0  # 0: not a folder of its own
     probe: Probe | None = None
     problem: AppError | None = None  # why it cannot be used
-    is_own: bool = False  # in the data folder: made here, and may be deleted
+    is_own: bool = False  # made here, and may be deleted
     is_current: bool = True  # False: another version of Kotae has made it, with other libraries
     left_bytes: int = 0  # of an attempt that was not finished
+    base: Path | None = None  # the folder that it is in, or would be made in
 
 
 def report(data: Path) -> Report:
     """Seconds: it imports torch there and adds up the sizes."""
-    where = Folders(data)
-    left = size_of(where.part)
+    base = training_environment.base_folder(data)
+    tried = folders.attempted(data) or base
+    bases = [Folders(one) for one in dict.fromkeys((base, data))]
+    left = sum(size_of(Folders(one).part) for one in dict.fromkeys((base, data, tried)))
     try:
         environment = training_environment.locate(data)
-    except AppError as error:
-        return Report(None, problem=error, left_bytes=left)
+    except AppError as none:
+        is_away = not base.is_dir()  # a drive that is not connected
+        error = AppError("training_place_missing", path=str(base)) if is_away else none
+        return Report(None, problem=error, left_bytes=left, base=folders.proposed(data))
     folder = environment.python.parent.parent
     probe, problem = None, None
     try:
@@ -41,9 +46,10 @@ def report(data: Path) -> Report:
         size_bytes=size_of(folder) if (folder / "pyvenv.cfg").is_file() else 0,
         probe=probe,
         problem=problem,
-        is_own=folder in (where.final, where.old),
+        is_own=any(folder in (where.final, where.old) for where in bases),
         is_current=folders.is_current(folder),
         left_bytes=left,
+        base=base,
     )
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from app.core import training_environment
 from app.core.errors import AppError
 from app.core.training_environment import CONVERTER, TrainingEnvironment
-from app.core.training_setup import base_python, converter, folders, need
+from app.core.training_setup import base_python, converter, folders, need, place
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.messages import Event, Host, Job, Phase
 from app.core.training_setup.pip_output import PipOutput
@@ -39,13 +39,14 @@ _PIP_SETTINGS = (
 
 def make(job: Job, report: Report) -> None:
     """All of it. Raises AppError; what was there before is as it was then."""
-    where = Folders(Path(job.data))
+    where = Folders(Path(job.base))
     wheels = Path(job.wheels) if job.wheels else None
+    place.require_usable(where.base)
     with folders.held(where):
         report(Phase("prepare"))
         base = base_python.find()
-        source, version = converter.find((where.final, where.old))
-        needed = need.estimate(where.data, wheels)
+        source, version = converter.find((where.final, where.old, Folders(Path(job.earlier or job.base)).final))
+        needed = need.estimate(where.base, wheels)
         folders.begin(where)
         need.require_room(where, needed)
         report(Phase("venv"))
@@ -75,9 +76,9 @@ def _make_venv(base: Path, where: Folders, logs: Path) -> None:
         last = line.strip() or last
 
     if _run(argv, _environment_variables(where), log, note) != 0:
-        output = PipOutput(folders.requirements(), where.data)
+        output = PipOutput(folders.requirements(), where.base)
         output.note(last)
-        raise output.failure(log, where.data)
+        raise output.failure(log, where.base)
 
 
 def _install(job: Job, where: Folders, wheels: Path | None, report: Report) -> None:
@@ -104,7 +105,7 @@ def _install(job: Job, where: Folders, wheels: Path | None, report: Report) -> N
     elif job.proxy:
         variables["PIP_PROXY"] = job.proxy
     if _run(pip_command(where, wheels), variables, log, note) != 0:
-        raise output.failure(log, where.data)
+        raise output.failure(log, where.base)
 
 
 def pip_command(where: Folders, wheels: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.paths import Paths
+from app.core.wording import describe_error
 from app.services.preferences import Preferences
 from app.services.training_setup import TrainingSetup
 from app.ui import desktop
@@ -116,6 +117,8 @@ class TrainingPanel(QWidget):
     def _show_state(self, found: "Report | None") -> None:
         if found is None:
             words, tone = self.tr("調べています…"), "muted"
+        elif found.problem is not None and found.problem.code == "training_place_missing":
+            words, tone = f"▲ {describe_error(found.problem)}", "warning"
         elif found.python is None:
             words, tone = self.tr("まだありません。"), "text"
         elif found.problem is not None:
@@ -176,6 +179,7 @@ class TrainingSection(Section):
             self.tr(
                 "モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。"
                 "通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。"
+                "入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。"
             ),
             is_wide=True,
         )

@@ -1,4 +1,4 @@
-"""Before the training environment is made: the room it takes, and what goes over the network."""
+"""Before the training environment is made: where to, the room it takes there, and what goes over the network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,9 @@ from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.services.training_setup import TrainingSetup
 from app.ui.dialogs import Choice, Dialog
+from app.ui.models.path_row import PathRow
 from app.ui.theme import Theme
+from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.labels import Label
 
 if TYPE_CHECKING:
@@ -17,11 +19,23 @@ if TYPE_CHECKING:
 
 
 class MakeDialog(Dialog):
-    """Chosen: cancel, make, or offline (from a folder that is asked for next)."""
+    """Chosen: cancel, make, or offline (from a folder of wheels that is asked for next); then `base` says where."""
 
-    def __init__(self, theme: Theme, setup: TrainingSetup, wheels: Path | None, parent: QWidget) -> None:
-        """`wheels`: the folder that all is taken from; None: the package index."""
+    def __init__(
+        self,
+        theme: Theme,
+        setup: TrainingSetup,
+        wheels: Path | None,
+        parent: QWidget,
+        pickers: Pickers,
+        base: Path | None = None,
+    ) -> None:
+        """`wheels`: the folder that all is taken from; None: the package index. `base`: as chosen before."""
+        self._setup = setup
         self._wheels = wheels
+        self._pickers = pickers
+        self.base = base or setup.base()
+        self.place = PathRow(theme, self.tr("入れる場所"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
         offline = () if wheels else (Choice("offline", self.tr("オフラインで作る…")),)
@@ -29,8 +43,8 @@ class MakeDialog(Dialog):
             theme,
             self.tr("学習環境を作りますか"),
             self.tr(
-                "モデルの変換と学習に使う Python と torch などを、Kotae のデータの場所に入れます。数分かかります。"
-                "すでにあれば、新しいものが動くと確かめてから入れ替えます。"
+                "モデルの変換と学習に使う Python と torch などを入れます。数分かかります。"
+                "すでにあるものは、新しいものが動くと確かめてから消します。別の場所へ移すときも、作り直します。"
             ),
             (
                 Choice("cancel", self.tr("キャンセル")),
@@ -40,20 +54,45 @@ class MakeDialog(Dialog):
             parent,
             content=self._content(),
         )
-        self.buttons["make"].setEnabled(False)
-        self.room.setText(self.tr("調べています…"))
         self._is_allowed = wheels is not None or setup.may_use_network
-        self._show_network()
-        setup.estimate(wheels, self._on_estimated, self._on_refused)
+        self.place.choose_requested.connect(self._choose_place)
+        self._measure()
+
+    def fit_height(self) -> None:
+        """Of what stands inside, too: a layout knows what has changed in an inner one only after a turn of the loop."""
+        for widget in (self.place, self.place.parentWidget()):
+            layout = widget.layout() if widget is not None else None
+            if layout is not None:
+                layout.invalidate()
+                layout.activate()
+        super().fit_height()
 
     def _content(self) -> QWidget:
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(self.room)
-        column.addWidget(self.network)
+        self.place.setContentsMargins(-12, 0, -12, 0)
+        for widget in (self.place, self.room, self.network):
+            column.addWidget(widget)
         return content
+
+    def _choose_place(self) -> None:
+        path = self._pickers.folder(self, self.tr("学習環境を入れる場所を選ぶ"), str(self.base))
+        if path:
+            self.base = Path(path)
+            self._measure()
+
+    def _measure(self) -> None:
+        """What it needs and what is free there."""
+        self.place.show_path(str(self.base))
+        self.place.path.setAccessibleName(str(self.base))
+        self.buttons["make"].setEnabled(False)
+        self.room.set_tone("text")
+        self.room.setText(self.tr("調べています…"))
+        self.network.show()
+        self._show_network()
+        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, self.base)
 
     def _show_network(self, size_bytes: int = 0) -> None:
         if self._wheels is not None:
@@ -71,11 +110,13 @@ class MakeDialog(Dialog):
             )
 
     def _on_estimated(self, need: "Need") -> None:
+        if need.base != self.base:  # another place was chosen meanwhile
+            return
         is_short = need.free_bytes < need.room_bytes
         words = self.tr("最大 {need} 使います（空き {free}）。")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
-        free_some = self.tr("不要なファイルを消してから、もう一度選んでください。")
-        self.room.setText(f"▲ {text}{free_some}" if is_short else text)
+        elsewhere = self.tr("空きが足りません。別の場所を選ぶか、不要なファイルを消してください。")
+        self.room.setText(f"▲ {text}{elsewhere}" if is_short else text)
         self.room.set_tone("warning" if is_short else "text")
         self._show_network(need.download_bytes)
         if self._is_allowed and not is_short:

@@ -21,6 +21,8 @@ from app.services import background
 from app.ui.theme import Theme
 from app.ui.training import words
 from app.ui.training.entry_dialog import EntryDialog
+from app.ui.training.return_dialog import ReturnDialog
+from app.ui.transfer.pickers import Pickers
 
 
 class EntryDesk(QObject):
@@ -40,8 +42,10 @@ class EntryDesk(QObject):
         models: Callable[[], Sequence[LocalModel]],
         open_folder: Callable[[Path], None],
         page: QWidget,
+        pickers: Pickers | None = None,
     ) -> None:
         super().__init__(page)
+        self._pickers = pickers or Pickers()
         self._theme = theme
         self._where = where
         self._models = models
@@ -65,6 +69,9 @@ class EntryDesk(QObject):
             menu.addAction(self.tr("このアダプターから続ける"), onward)
         menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: self._open_folder(entry.folder))
         menu.addSeparator()
+        take_back = functools.partial(self.take_back, entry)
+        menu.addAction(theme.icon("file-down"), self.tr("作業フォルダの結果を取り込む…"), take_back)
+        menu.addSeparator()
         remove = menu.addAction(theme.icon("trash-2"), self.tr("削除"), functools.partial(self.remove, entry))
         remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
         menu.popup(at)
@@ -86,6 +93,15 @@ class EntryDesk(QObject):
         """A new draft from a run: `again.same` or `again.further`. Its data are copied in the background."""
         models = tuple(self._models())
         background.run(lambda: make(self._where, runs.read(entry.folder), models), self._on_planned, self.failed.emit)
+
+    def take_back(self, entry: Entry | None = None) -> ReturnDialog:
+        """Asks for a job's folder that has come back. `entry`: the run that is waited for, perhaps; else any."""
+        job = runs.exported_to(entry.folder) if entry is not None and entry.state == "exported" else ""
+        place = Path(job) if job else None
+        dialog = ReturnDialog(self._theme, self._where.runs, place, self._page.window(), self._pickers)
+        dialog.taken.connect(lambda run: self._show("run", run.id))
+        dialog.open()
+        return dialog
 
     def remove(self, entry: Entry) -> None:
         """Into the bin."""

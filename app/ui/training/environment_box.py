@@ -10,6 +10,7 @@ from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.services.training_setup import TrainingSetup
 from app.ui.language import joined
+from app.ui.settings.storage import breakable
 from app.ui.theme import Theme
 from app.ui.training.making import EnvironmentMaking
 from app.ui.transfer.pickers import Pickers
@@ -81,6 +82,8 @@ class EnvironmentBox(QFrame):
     def _state_words(self, report: "Report | None") -> tuple[str, str]:
         if report is None:
             return self.tr("調べています…"), "muted"
+        if report.problem is not None and report.problem.code == "training_place_missing":
+            return f"▲ {describe_error(report.problem)}", "warning"
         if report.python is None:
             return self.tr("まだありません。学習を始める前に、一度だけ作ります。"), "text"
         if report.problem is not None:
@@ -112,16 +115,19 @@ class EnvironmentBox(QFrame):
         )
 
     def _need_words(self, need: "Need") -> str:
-        words = self.tr("取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います。")
-        return words.format(download=f"{need.download_bytes / 1e9:.1f}", room=f"{need.room_bytes / 1e9:.1f}")
+        words = self.tr("取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います（空き {free} GB）。")
+        sizes = {"download": need.download_bytes, "room": need.room_bytes, "free": need.free_bytes}
+        text = words.format(**{name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()})
+        place = self.tr("入れる場所：{folder}（作る前に選べます）").format(folder=breakable(str(need.base)))
+        short = self.tr("▲ 空きが足りません。別のドライブの場所を選んでください。")
+        return "\n".join([text, place, *([short] if need.free_bytes < need.room_bytes else [])])
 
     def _on_estimated(self, need: "Need") -> None:
         self._need = need
         self._show()
 
     def _on_refused(self, error: AppError) -> None:
-        """Only a folder of wheels can be refused."""
-        raise error
+        """The dialog says why, and lets another place be chosen."""
 
     def _unless_used(self, act: Callable[[], object]) -> None:
         if self._is_in_use():

@@ -125,7 +125,7 @@ def made_dialog(theme: Theme, job: Job, parent: QWidget | None) -> Dialog:
         translate(
             "JobDialog",
             "フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。"
-            "終わったらフォルダを戻し、コマンド kotae train import で取り込みます。",
+            "終わったらフォルダを戻し、学習の一覧の「作業フォルダの結果を取り込む…」（右クリック）で取り込みます。",
         ),
     ]
     if not job.has_base:

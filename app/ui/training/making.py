@@ -54,11 +54,11 @@ class EnvironmentMaking(QWidget):
     def ask(self, *_key: object) -> MakeDialog:
         return self._ask(None)
 
-    def ask_offline(self) -> MakeDialog | None:
-        """None: no folder was chosen."""
+    def ask_offline(self, base: Path | None = None) -> MakeDialog | None:
+        """`base`: where it is to be made, if that was chosen. None: no folder of wheels was chosen."""
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
         path = self._pickers.folder(self.window(), self.tr("ホイール（.whl）のフォルダを選ぶ"), home)
-        return self._ask(Path(path)) if path else None
+        return self._ask(Path(path), base) if path else None
 
     def say_no(self, what: str, sentence: str) -> None:
         """Why it cannot be made now."""
@@ -67,17 +67,17 @@ class EnvironmentMaking(QWidget):
 
     # ------------------------------------------------------------------- private
 
-    def _ask(self, wheels: Path | None) -> MakeDialog:
-        dialog = MakeDialog(self._theme, self._setup, wheels, self.window())
-        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels))
+    def _ask(self, wheels: Path | None, base: Path | None = None) -> MakeDialog:
+        dialog = MakeDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base)
+        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels, dialog.base))
         dialog.open()
         return dialog
 
-    def _on_chosen(self, key: str, wheels: Path | None) -> None:
+    def _on_chosen(self, key: str, wheels: Path | None, base: Path) -> None:
         if key == "make":
-            self._setup.start(wheels)
+            self._setup.start(wheels, base)
         elif key == "offline":
-            self.ask_offline()
+            self.ask_offline(base)
 
     def _on_began(self) -> None:
         self.banner.hide()

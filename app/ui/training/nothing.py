@@ -1,10 +1,10 @@
 """The page 学習 while no training is shown: what it is for, and the way in."""
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
 
 MARGIN_PX = 24
@@ -14,6 +14,7 @@ class Nothing(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.button = Button(theme, self.tr("新しい学習"), "primary", "plus")
+        self.return_button = Button(theme, self.tr("作業フォルダの結果を取り込む…"), "quiet", "file-down")
         said = self.tr("手元の質問と回答の組で学習させて、モデルの答え方をそろえられます。")
         example = self.tr("例：報告書の言い回しにそろえる、決まった書式で答えさせる、社内の用語を使わせる")
         column = QVBoxLayout(self)
@@ -21,6 +22,6 @@ class Nothing(QWidget):
         column.setSpacing(12)
         column.addStretch(2)
         column.addWidget(Label(said, "heading3", wraps=True))
-        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(Flow(self.button, self.return_button))
         column.addWidget(Label(example, tone="muted", wraps=True))
         column.addStretch(3)

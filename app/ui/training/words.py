@@ -5,7 +5,6 @@ from PySide6.QtCore import QCoreApplication
 from app.core import wording
 from app.core.errors import AppError
 from app.core.plan import Problem
-from app.core.training import problems
 from app.core.training.overview import DAMAGED, Entry
 from app.ui.language import joined
 from trainer.events import Finding, Step
@@ -33,7 +32,9 @@ def problem(found: Problem) -> str:
     if found.code == "setting_wrong":
         return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
     if found.code == "finding":
-        return problems.of_finding(Finding(facts["code"], "", facts["facts"]))
+        from app.ui.training.check.words import sentence  # which most steps never need
+
+        return sentence(Finding(facts["code"], "", facts["facts"]))
     shown = {name: wording.size(value) if name in _SIZES else value for name, value in facts.items()}
     return wording.phrase(f"draft_{found.code}", **shown)
 

@@ -99,6 +99,15 @@ def test_the_end_of_a_long_journal_counts_though_it_began_far_before(where: Path
     assert [(one.state, one.when) for one in overview.read(where).entries] == [("failed", 40.0)]
 
 
+def test_whether_a_run_was_trained_to_its_end_is_what_its_journal_said_last(where: Paths) -> None:
+    found = [overview.has_finished(begun(where, id, id)) for id in ("good", "crashed", "truncated", "out_of_memory")]
+    assert found == [True, False, False, False]
+    assert not overview.has_finished(begun(where, "これから"))
+    folder = begun(where, "続き", "good")
+    tell(folder, events.Started(1, 0, 90.0), *(events.Phase("training") for _ in range(2000)))
+    assert not overview.has_finished(folder)
+
+
 def test_a_draft_and_its_run_are_one_entry_and_go_and_come_back_together(where: Paths) -> None:
     folder = begun(where, "敬体", "good")
     frozen = Frozen("/split", 1, 96, 12, 12, "a41f", is_sound=True)

@@ -201,6 +201,40 @@ def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
         runs.create(RunSpec(str(tmp_path / "full"), "b", "t", "v"))
 
 
+@pytest.mark.parametrize("missing", ["validation.jsonl", "start"])
+def test_what_cannot_be_made_whole_leaves_nothing(tmp_path: Path, missing: str) -> None:
+    places = {}
+    for part in ("train", "validation", "holdout"):
+        places[part] = str(tmp_path / f"{part}.jsonl")
+        (tmp_path / f"{part}.jsonl").write_text("{}\n", encoding="utf-8")
+    start = str(tmp_path / "start") if missing == "start" else ""
+    (tmp_path / missing).unlink(missing_ok=True)
+    folder = tmp_path / "runs" / "一つ目"
+    with pytest.raises(AppError):
+        runs.create(RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "小さい"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user cannot mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_full_disk_nothing_of_a_run_stays(small_disk: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "train.jsonl"
+    rows.write_bytes(b"x" * (2 << 20))
+    asked = RunSpec(str(small_disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
+    with pytest.raises(AppError, match="drive_space"):
+        runs.create(asked, takes_data=True)
+    assert list((small_disk / "runs").iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AppError, match="run_unwritable"):

@@ -104,6 +104,7 @@ def test_a_form_of_ones_own_is_kept(where: Paths, data: Path, model: LocalModel)
 
 def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path) -> None:
     folder = hf_models.model(tmp_path / "hf")
+    (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     asked = draft({"data": str(data), "base": str(folder)}, where)
     assert (asked.base, asked.base_sha256, asked.form) == (str(folder), "", None)
 

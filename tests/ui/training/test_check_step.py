@@ -12,10 +12,13 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.core.paths import Paths
+from app.core.plan import Problem
 from app.core.settings import Settings
 from app.core.training import runs
 from app.services import background
 from app.ui.theme import Theme
+from app.ui.training import words
+from app.ui.training.check import words as check_words
 from app.ui.training.check.step import CheckStep
 from app.ui.widgets.scroll import scrolled
 from tests import scripted_trainer
@@ -131,12 +134,31 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -
     assert step.deed() is None
     assert step.verdict.text() == "このままでは始められません（1 件）。"
     row = step.findings.rows[0]
-    assert row.text.text().startswith("学習用データ の 2 行が 512 トークンを超えています（最長 1,180）。")
+    assert row.text.text().startswith("学習用データの 2 行が 512 トークンを超えています（最長 1,180）。")
     assert "「長すぎる例」" in row.text.text()  # as the page before calls it
     assert not step.forecast.trial_button.isVisible()
     with desk.qtbot.waitSignal(step.step_requested) as signal:
         desk.click(row.button)
     assert signal.args == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("code", "facts"),
+    [
+        ("validation_shared", {"file": "validation.jsonl", "lines": [3, 8], "count": 2}),
+        ("holdout_shared", {"file": "holdout.jsonl", "lines": [3], "count": 1}),
+        ("holdout_known", {"file": "holdout.jsonl", "lines": [3], "count": 1}),
+        ("data_unfrozen", {"files": ["train.jsonl", "validation.jsonl"]}),
+        ("rows_dropped", {"file": "train.jsonl", "lines": [1], "count": 1, "context_tokens": 512}),
+        ("no_rows", {"file": "train.jsonl"}),
+    ],
+)
+def test_no_file_field_or_option_is_named_in_what_was_found(code: str, facts: dict[str, Any]) -> None:
+    for told in (
+        check_words.sentence(Finding(code, "block", facts)),
+        words.problem(Problem("finding", {"code": code, "facts": facts})),
+    ):
+        assert not any(word in told for word in (".jsonl", "hashes", "--", "_", "[", "{"))
 
 
 def test_three_steps_are_tried_where_they_are_wanted(desk: Desk) -> None:

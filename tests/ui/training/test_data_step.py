@@ -260,6 +260,17 @@ def test_rows_that_somebody_has_looked_through_are_only_replaced_after_a_yes(des
         assert desk.counts["used"] == used
 
 
+def test_a_cancelled_split_leaves_the_rows_unsplit(desk: Desk, tmp_path: Path) -> None:
+    desk.take(table(tmp_path, "".join(f"質問{n}は何か,答え{n * 7919 % 10_007:x}である。,第1章\n" for n in range(400))))
+    desk.step.do("freeze")
+    assert desk.step.progress.cancel_button.isVisible()
+    desk.click(desk.step.progress.cancel_button)
+    desk.done()
+    assert desk.work.draft.frozen is None
+    assert not desk.step.progress.isVisible()
+    assert desk.counts["used"] == "430"
+
+
 def test_a_cancelled_import_leaves_what_was_there(desk: Desk, tmp_path: Path) -> None:
     desk.take(table(tmp_path))
     more = "".join(f"質問{n}は何か,答え{n * 7919 % 10_007:x}である。,第1章\n" for n in range(2000))

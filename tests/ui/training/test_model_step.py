@@ -93,7 +93,9 @@ def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_rea
 
 def test_a_folder_becomes_the_base_and_one_that_is_none_is_refused_in_words(desk: Desk) -> None:
     step = desk.open()
-    desk.picked = str(hf_models.model(desk.folder / "配布元"))
+    folder = hf_models.model(desk.folder / "配布元")
+    (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
+    desk.picked = str(folder)
     desk.qtbot.mouseClick(step.base.folder_button, Qt.MouseButton.LeftButton)
     assert desk.work.draft.base == desk.picked
     desk.qtbot.waitUntil(lambda: step.base.state.text().startswith("✓ 使えます"))

@@ -118,7 +118,7 @@ def open_step(
         desk = Desk(folder, step, area, trainings, qtbot)
         opened.append(desk)
         step.use_requested.connect(desk.used.append)
-        for name in ("rollback", "report", "judge"):
+        for name in ("rollback", "report", "judge", "evaluation"):
             getattr(step, f"{name}_requested").connect(lambda name=name: desk.asked.append(name))
         desk.read()
         return desk
@@ -146,6 +146,23 @@ def test_an_adopted_run_is_told_in_a_sentence_with_its_interval_and_used_with_on
     desk.click(verdict.report_button)
     assert desk.asked == ["report"]
     assert desk.step.header_actions == ()  # it is not in use
+
+
+def test_what_a_run_that_goes_on_from_an_adapter_is_held_against_is_said(open_step: Callable[..., Desk]) -> None:
+    desk = open_step(adopted())
+    assert not desk.step.before.isVisible()
+    asked = runs.read(desk.folder).spec
+    assert asked is not None
+    runs.write_spec(desk.folder, dataclasses.replace(asked, adapter="start"))
+    desk.read()
+    assert desk.step.before.isVisible()
+    assert "「学習前」は、アダプターを付けない元のモデルです" in desk.step.before.text()
+
+
+def test_it_leads_to_the_page_where_more_can_be_compared(open_step: Callable[..., Desk]) -> None:
+    desk = open_step(adopted())
+    desk.click(desk.step.compare_button)
+    assert desk.asked == ["evaluation"]
 
 
 def test_a_run_in_use_can_be_rolled_back(open_step: Callable[..., Desk], qtbot: QtBot) -> None:

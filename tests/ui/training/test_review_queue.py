@@ -16,6 +16,7 @@ from app.core.datasets.curation import Curation, Decision, Item
 from app.ui.input_method import InputMethodGuard
 from app.ui.theme import Theme
 from app.ui.training.review.items import ReviewItems
+from app.ui.widgets.buttons import Button
 from tests.ui.conversion import convert, is_typed_into
 from tests.ui.training.review_desk import CONTROL, Desk, file_items, make_work, pair, row
 
@@ -58,6 +59,7 @@ def test_each_key_decides_and_the_next_one_comes(desk: Desk) -> None:
 
 def test_the_buttons_do_as_the_keys_and_the_keyboard_stays_in_the_list(desk: Desk, qtbot: QtBot) -> None:
     foot = desk.tab.foot
+    assert not [one for one in desk.tab.findChildren(Button) if one.property("kind") == "primary"]  # the page has it
     for button in (foot.accept_button, foot.reject_button):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         assert desk.view.hasFocus()

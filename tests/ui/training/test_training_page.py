@@ -22,7 +22,7 @@ from app.services.training import locate
 from app.services.training_draft import Means, TrainingDraft
 from app.services.trainings import Trainings
 from app.ui.theme import Theme
-from app.ui.training.entry_list import EntryRole
+from app.ui.training.entry_list import EntryRole, SaidRole
 from app.ui.training.page import TrainingPage
 from app.ui.training.planning import Planning
 from app.ui.training.running import Running
@@ -301,3 +301,33 @@ def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scen
         QCoreApplication.processEvents()
         places.append(button.mapTo(scene.page, button.rect().bottomLeft()).y() > scene.page._header.height())
     assert places == [False, True, False]
+
+
+def test_the_next_step_is_built_while_nothing_else_is_to_do(scene: Scene) -> None:
+    scene.draft("下書き", goal="style")
+    scene.show()
+    planning = scene.page.content
+    assert isinstance(planning, Planning)
+
+    def built() -> dict[str, int]:
+        return {step.key: step.drawn for step in planning.findChildren(PlainStep)}
+
+    scene.qtbot.waitUntil(lambda: "data" in built())
+    assert built()["data"] == 0
+    assert planning.key == "goal"
+    QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
+    assert (planning.key, built()["data"]) == ("data", 1)
+
+
+def test_thousands_of_steps_are_told_a_few_times_a_second(scene: Scene) -> None:
+    folder = scene.run("いま", state="crashed")
+    scene.show()
+    index = scene.page.entries.index_of(("run", folder.name))
+    told: list[str] = []
+    scene.page.entries.dataChanged.connect(lambda *_: told.append(index.data(SaidRole)))
+    scene.trainings.folder = folder
+    for number in range(1, 2001):
+        scene.trainings.event_received.emit(events.Step(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
+    scene.qtbot.waitUntil(lambda: any("50" in words for words in told))
+    scene.trainings.folder = None
+    assert len(told) <= 3

@@ -145,7 +145,7 @@ class CheckStep(Step):
         if self._work.draft.has_environment:
             self.about.setText(
                 self.tr(
-                    "データと設定を調べ、時間とメモリを見積もります。ふつうは 1 分もかかりません。"
+                    "データと設定を調べ、時間とメモリを見積もります。数十秒から数分かかります。"
                     "その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。"
                 )
             )

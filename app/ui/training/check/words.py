@@ -16,7 +16,7 @@ OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # as of Finding; "ok": no
 
 _DATA = (
     "no_rows", "few_rows", "some_rows", "too_long", "rows_dropped", "rows_split", "lengths", "validation_empty",
-    "validation_shared", "holdout_shared", "data_unfrozen", "stop_in_answer",
+    "validation_shared", "holdout_shared", "holdout_known", "data_unfrozen", "stop_in_answer",
 )  # fmt: skip
 _FORM = (
     "end_unknown", "end_not_stopping", "end_masked", "nothing_trained", "prompts_trained", "prompts_wanted",
@@ -119,10 +119,10 @@ def _line(finding: Finding) -> Line:
     elif code in _MACHINE:
         topic, step = translate("TrainingCheck", "この PC"), ""
     is_to_be_mended = finding.level in (WARN, BLOCK)
-    return Line(finding.level, topic, _sentence(finding), step if is_to_be_mended else "")
+    return Line(finding.level, topic, sentence(finding), step if is_to_be_mended else "")
 
 
-def _sentence(finding: Finding) -> str:
+def sentence(finding: Finding) -> str:
     """Where the shared words name a setting as SPEC has it, the name that the page 詳しい設定 has."""
     own = {
         "too_long": translate(
@@ -134,6 +134,22 @@ def _sentence(finding: Finding) -> str:
             "TrainingCheck",
             "検証用の行がないので、いちばん良い時点を選べません。行を増やすか、「1 周の検証回数」を 0 にしてください。",
         ),
+        "validation_shared": translate(
+            "TrainingCheck",
+            "検証用の {count} 行が、学習用の行とまったく同じです（{lines} 行目など）。"
+            "覚えすぎに気づきにくくなるので、どちらかから除いてください。",
+        ),
+        "holdout_shared": translate(
+            "TrainingCheck",
+            "試験用の {count} 行が、学習用か検証用の行とまったく同じです（{lines} 行目など）。"
+            "正しく評価できないので、どちらかから除いてください。",
+        ),
+        "holdout_known": translate(
+            "TrainingCheck",
+            "試験用の {count} 行を、続きの元のアダプターがもう学習しています（{lines} 行目など）。"
+            "正しく評価できないので、データを分け直してください。",
+        ),
+        "data_unfrozen": translate("TrainingCheck", "データの控えがありません。データを分け直してください。"),
         "prompts_wanted": translate(
             "TrainingCheck", "選んだ設定のとおり、答えだけでなく質問も学びます（詳しい設定の「学習する範囲」）。"
         ),
@@ -154,12 +170,19 @@ def _sentence(finding: Finding) -> str:
         "validation.jsonl": translate("TrainingCheck", "検証用データ"),
         "holdout.jsonl": translate("TrainingCheck", "試験用データ"),
     }
-    facts = finding.facts | {"file": files.get(str(finding.facts.get("file")), finding.facts.get("file"))}
-    if finding.code not in own:
-        return problems.of_finding(Finding(finding.code, finding.level, facts))
-    return own[finding.code].format_map(
-        {name: f"{what:,}" if type(what) is int else what for name, what in facts.items()}
-    )
+    file = files.get(str(finding.facts.get("file")), finding.facts.get("file"))
+    facts = finding.facts | {"file": file}
+    if finding.code in own:
+        told = own[finding.code].format_map({name: _told(what) for name, what in facts.items()})
+    else:
+        told = problems.of_finding(Finding(finding.code, finding.level, facts))
+    return told.replace(f"{file} の", f"{file}の")  # a file's name in Latin letters would be set apart
+
+
+def _told(what: object) -> object:
+    if isinstance(what, list | tuple):
+        return ", ".join(map(str, what))
+    return f"{what:,}" if type(what) is int else what
 
 
 def _data_name() -> str:

@@ -279,7 +279,7 @@ class DataStep(Step):
             "freezing": self.tr("行を分けて、漏れがないか調べています"),
         }[what]
         self.progress.start(words)
-        self.progress.cancel_button.setVisible(what == "importing")
+        self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
         self._settle_notes()
         self.show_draft()
 

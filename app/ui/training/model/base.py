@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, Signal
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from app.core import hf_folder, local_models
+from app.core import local_models
 from app.core.errors import AppError
 from app.core.hf_folder import HfModel
 from app.core.records import LocalModel
@@ -65,7 +65,7 @@ class BaseField(QWidget):
             self.box.show_value(base)
             self._say(self.tr("調べています…") if path.is_dir() else self.tr("✓ 使えます"), "text2")
             if path.is_dir():
-                background.run(lambda: (base, hf_folder.read(path)), self._on_read, self._on_unreadable)
+                background.run(lambda: (base, bases.of_folder(path)), self._on_read, self._on_unreadable)
         elif found is None or bases.refusal(found) is not None:
             self.box.setCurrentIndex(-1)
             reason = bases.refusal(found) if found else None

@@ -39,6 +39,7 @@ class ResultStep(Step):
     rollback_requested = Signal()
     report_requested = Signal()
     judge_requested = Signal()
+    evaluation_requested = Signal()  # where it is compared with documents, and with other models
 
     def __init__(
         self,
@@ -57,10 +58,17 @@ class ResultStep(Step):
         self._is_focus_wanted = False
         self.view: ResultView | None = None  # None: not read yet
         self.trial = AdapterTrial(means, folder, self)
+        self.compare_button = Button(theme, self.tr("評価でくわしく比べる"), "quiet", "chart-line")
         self.rollback_button = Button(theme, self.tr("元のモデルに戻す"), "", "undo-2")
         self.banner = Banner(theme)
         self.verdict = Verdict(theme)
         self.in_use = Label(tone="success", wraps=True)
+        self.before = Label(
+            self.tr("前のアダプターから続けた学習です。ここでの「学習前」は、アダプターを付けない元のモデルです。"),
+            "caption",
+            "text2",
+            wraps=True,
+        )
         self.gate_table = GateTable(theme)
         self.forms = FormsCard(theme)
         self.categories = CategoriesCard(theme)
@@ -102,11 +110,10 @@ class ResultStep(Step):
         inside = QVBoxLayout(self._content)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(GAP_PX)
-        told = self.tr("資料と組み合わせた効果は、コマンド kotae eval documents で比べられます。")
-        for widget in (self.verdict, self.in_use):
+        for widget in (self.verdict, self.in_use, self.before):
             inside.addWidget(widget)
         inside.addLayout(self._columns)
-        inside.addWidget(Label(told, "caption", "text2", wraps=True))
+        inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         column.setSpacing(GAP_PX)
@@ -120,6 +127,7 @@ class ResultStep(Step):
         verdict.use_requested.connect(lambda: self.use_requested.emit(self._form))
         verdict.report_requested.connect(self.report_requested)
         verdict.judge_requested.connect(self.judge_requested)
+        self.compare_button.clicked.connect(self.evaluation_requested)
         forms.chosen.connect(self._settle)
         forms.make_requested.connect(self._make)
         forms.measure_requested.connect(self.judge_requested)
@@ -138,6 +146,7 @@ class ResultStep(Step):
     def _on_read(self, view: ResultView) -> None:
         self.view = view
         self.verdict.show_result(view)
+        self.before.setVisible(view.is_further)
         self.gate_table.setVisible(bool(view.conditions))
         self.gate_table.show_conditions(view.conditions)
         self.forms.show_choices(view.forms)

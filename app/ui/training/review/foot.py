@@ -17,7 +17,7 @@ CAP_PX, CAP_GAP_PX = 18, 6
 class ReviewFoot(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.accept_button = KeyButton(theme, self.tr("採用"), "A", "primary")
+        self.accept_button = KeyButton(theme, self.tr("採用"), "A")
         self.edit_button = KeyButton(theme, self.tr("修正して採用"), "E")
         self.reject_button = KeyButton(theme, self.tr("却下"), "R")
         self.undo_button = Button(theme, self.tr("元に戻す"), "quiet", "undo-2")
@@ -62,8 +62,8 @@ class ReviewFoot(QWidget):
 class KeyButton(Button):
     """A button whose key stands behind its word, as a key cap."""
 
-    def __init__(self, theme: Theme, text: str, key: str, kind: str = "") -> None:
-        super().__init__(theme, text, kind)
+    def __init__(self, theme: Theme, text: str, key: str) -> None:
+        super().__init__(theme, text)
         self._key = key
         self.setAccessibleName(noted(text, key))
         self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is its icon, behind the word
@@ -73,8 +73,7 @@ class KeyButton(Button):
     def _draw_cap(self) -> None:
         theme = self._theme
         icon = QIcon()
-        tone = "on_accent" if self.property("kind") == "primary" else "text2"
-        for mode, token in ((QIcon.Mode.Normal, tone), (QIcon.Mode.Disabled, "control")):
+        for mode, token in ((QIcon.Mode.Normal, "text2"), (QIcon.Mode.Disabled, "control")):
             for ratio in PIXEL_RATIOS:
                 icon.addPixmap(_cap(theme, self._key, token, ratio), mode)
         self.setIcon(icon)
