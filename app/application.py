@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,13 +19,14 @@ from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
-from app.services import background, training
+from app.services import background, housekeeping, training
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.documents import Documents
 from app.services.downloads import Downloads
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient, EngineDeath
+from app.services.evaluations import Evaluations
 from app.services.garbage import GarbageCollector
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
@@ -51,8 +51,6 @@ from app.ui.theme import Theme, unstyled
 from app.ui.training.closing import Closing
 from app.ui.transfer.desk import TransferDesk
 
-BACKUP_AFTER_MS = 10_000
-BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
 DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
 if TYPE_CHECKING:
@@ -77,6 +75,7 @@ class Parts:
     build_desk: BuildDesk
     training_setup: TrainingSetup
     trainings: Trainings
+    evaluations: Evaluations
     conversations: Conversations
     presets: Presets
     session: ChatSession
@@ -100,6 +99,7 @@ class Parts:
         self.downloads.close()  # what runs is paused; the next start offers to go on
         self.build_desk.cancel()  # what is finished of it is kept
         has_saved = self.trainings.close()  # what is trained; the page offers to go on
+        has_saved = self.evaluations.close() and has_saved  # what is measured, likewise
         self.training_setup.close()  # what was fetched for it is kept
         self.documents.close()  # what waits is read after the next start
         self.embedding.close()
@@ -154,9 +154,9 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
         parts.window.first_run_requested.emit()
     if children.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
-    _back_up_daily(where, parts.window)
+    housekeeping.back_up_daily(where, parts.window)
     _open_documents(parts)
-    _empty_bin(where, parts.window)
+    housekeeping.empty_bins(where, parts.window)
     status = app.exec()
     if not parts.close():
         logging.shutdown()
@@ -192,9 +192,12 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         engine, lambda: training.locate(where.data), where.bases, (children.quantizer, children.scorer), page,
         lambda: session.is_busy,
     )  # fmt: skip
+    evaluations = Evaluations(
+        engine, where, lambda: training.locate(where.data), embedding, page, lambda: session.is_busy
+    )
     services = Services(
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
-        training_setup, trainings, documents, embedding,
+        training_setup, trainings, evaluations, documents, embedding,
     )  # fmt: skip
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
@@ -208,7 +211,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     notifier.follow_models(downloads, upkeep)
     notifier.follow_training(training_setup)
     notifier.follow_trainings(trainings)
-    Closing(window, trainings, notifier).reopened.connect(window.pages.reopened)
+    notifier.follow_evaluations(evaluations)
+    Closing(window, trainings, evaluations, notifier).reopened.connect(window.pages.reopened)
     window.pages.work_ended.connect(notifier.finished)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     secrecy = Secrecy(theme, where.exports_log)
@@ -216,7 +220,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
-        training_setup, trainings, conversations, presets, session, window, desk, secrecy, offers,
+        training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers,
     )  # fmt: skip
 
 
@@ -338,37 +342,6 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
         preferences.change(models_folder=str(plan.target))
         return dataclasses.replace(where, models_folder=plan.target)
     return where
-
-
-def _back_up_daily(where: Paths, window: MainWindow) -> None:
-    """Off the GUI thread; a full disk is told in the log, not in the user's way."""
-
-    def back_up() -> None:
-        background.run(
-            lambda: backups.daily(where.database, where.backups, time.time()),
-            lambda made: log.info("backup: %s", made) if made else None,
-            lambda error: log.warning("no backup: %s", error),
-        )
-
-    QTimer.singleShot(BACKUP_AFTER_MS, window, back_up)
-    every_hour = QTimer(window, interval=BACKUP_EVERY_MS)
-    every_hour.timeout.connect(back_up)
-    every_hour.start()
-
-
-def _empty_bin(where: Paths, window: MainWindow) -> None:
-    """Trainings that were removed long ago go for good."""
-
-    def empty() -> None:
-        from app.core.training import overview  # most starts end before
-
-        background.run(
-            lambda: overview.empty_bin(where, time.time()),
-            lambda gone: log.info("trainings deleted from the bin: %d", gone),
-            lambda error: log.warning("bin of trainings: %s", error),
-        )
-
-    QTimer.singleShot(BACKUP_AFTER_MS, window, empty)
 
 
 def _open_documents(parts: Parts) -> None:

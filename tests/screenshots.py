@@ -56,6 +56,7 @@ from app.ui.transfer.pickers import Pickers
 from tests import hf_models
 from tests.batch_shots import BATCH_SHOTS
 from tests.document_shots import DOCUMENT_SHOTS
+from tests.evaluation_shots import EVALUATION_SHOTS
 from tests.rating_shots import RATING_SHOTS
 from tests.source_shots import SOURCE_SHOTS
 from tests.training_shots import TRAINING_SHOTS
@@ -865,7 +866,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         branch, edit, answer_menu, temporary, temporary_left, details, reproduced,
         export, export_all, exporting, exported, import_result,
     )
-} | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS | TRAINING_SHOTS  # fmt: skip
+} | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS | TRAINING_SHOTS | EVALUATION_SHOTS  # fmt: skip
 
 
 PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"

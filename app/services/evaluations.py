@@ -12,15 +12,14 @@ from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
 
 from app.core import children, settings
 from app.core.errors import AppError
-from app.core.evaluation import study as studies
-from app.core.evaluation.study import Study
 from app.core.paths import Paths
 from app.services import background
 from app.services.embedding import Embedding, EmbeddingStanding
 from app.services.engine import EngineClient
 from app.services.training import Trainer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most starts never need a study
+    from app.core.evaluation.study import Study
     from app.services.study_run import StudyProgress, StudyRun  # numpy, which most starts never need
 
 LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
@@ -92,6 +91,8 @@ class Evaluations(QObject):
     def start(self, folder: Path) -> None:
         """Begins, or goes on. Raises AppError: study_busy (this or another one), study_beside_training,
         evaluation_damaged; what `StudyRun.start` raises, `ended` tells."""
+        from app.core.evaluation import study as studies
+
         if self.folder is not None:
             raise AppError("study_busy")
         if self._engine.refusal is not None:  # a training has the memory

@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         self._downloads = services.download_desk.downloads
         self._training_setup = services.training_setup
         self._trainings = services.trainings
+        self._evaluations = services.evaluations
         self._place = WindowPlace(services.paths.data / "window.json")
         self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
@@ -76,7 +77,7 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, training, settings, bin, search or batch."""
+        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
@@ -168,6 +169,7 @@ class MainWindow(QMainWindow):
             ("documents", "library-big", self.tr("資料")),
             ("models", "box", self.tr("モデル")),
             ("training", "graduation-cap", self.tr("学習")),
+            ("evaluation", "chart-line", self.tr("評価")),
             ("settings", "settings", self.tr("設定")),
         )
 
@@ -188,8 +190,10 @@ class MainWindow(QMainWindow):
         self._session.message_added.connect(self._on_message_added)
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
-        self._trainings.started.connect(lambda _folder: self.status_line.show_training(is_training=True))
-        self._trainings.ended.connect(lambda *_: self.status_line.show_training(is_training=False))
+        self._trainings.started.connect(lambda _folder: self.status_line.show_work("training"))
+        self._evaluations.started.connect(lambda _folder: self.status_line.show_work("evaluation"))
+        for ended in (self._trainings.ended, self._evaluations.ended):
+            ended.connect(lambda *_: self.status_line.show_work(""))
         self._preferences.changed.connect(self._on_preferences_changed)
         setup = self._training_setup
         for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,

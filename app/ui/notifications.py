@@ -19,6 +19,7 @@ from app.services.training_setup import TrainingSetup
 from app.services.upkeep import ModelUpkeep
 
 if TYPE_CHECKING:  # most starts train nothing
+    from app.services.evaluations import Evaluations
     from app.services.trainings import Trainings
 
 LONG_WORK_S = 5.0
@@ -104,6 +105,16 @@ class Notifier(QObject):
             self.finished(self.tr("学習が終わりました"), trainings.elapsed_s)
         elif trainings.outcome == "failed":
             self.finished(self.tr("学習が途中で止まりました"), trainings.elapsed_s)
+
+    def follow_evaluations(self, evaluations: "Evaluations") -> None:
+        """One that was stopped tells nothing new."""
+        evaluations.ended.connect(lambda _folder, _error: self._on_evaluation_ended(evaluations))
+
+    def _on_evaluation_ended(self, evaluations: "Evaluations") -> None:
+        if evaluations.outcome == "finished":
+            self.finished(self.tr("評価が終わりました"), evaluations.elapsed_s)
+        elif evaluations.outcome == "failed":
+            self.finished(self.tr("評価が途中で止まりました"), evaluations.elapsed_s)
 
     def _on_upkeep_failed(self, error: AppError, took_s: float) -> None:
         if error.code != "cancelled":

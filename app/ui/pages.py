@@ -16,6 +16,7 @@ from app.services.conversations import Conversations
 from app.services.documents import Documents
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient
+from app.services.evaluations import Evaluations
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.presets import Presets
@@ -54,6 +55,7 @@ class Services:
     build_desk: "BuildDesk"
     training_setup: TrainingSetup
     trainings: Trainings
+    evaluations: Evaluations
     documents: Documents
     embedding: Embedding
 
@@ -90,6 +92,7 @@ class Pages(QObject):
             "documents": self._make_documents,
             "models": self._make_models,
             "training": self._make_training,
+            "evaluation": self._make_evaluation,
             "settings": self._make_settings,
             "bin": self._make_bin,
             "search": self._make_search,
@@ -97,7 +100,7 @@ class Pages(QObject):
         }
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, training, settings, bin, search or batch."""
+        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -159,9 +162,20 @@ class Pages(QObject):
         steps, means = make_steps(self._theme, self._services, self)
         steps.documents_requested.connect(lambda: self.page_requested.emit("documents"))
         steps.models_requested.connect(lambda: self.page_requested.emit("models"))
+        steps.evaluation_requested.connect(lambda: self.page_requested.emit("evaluation"))
         steps.starter_requested.connect(self.starter_requested)
         self.reopened.connect(steps.reopened)
         page = TrainingPage(self._theme, means, self._services.trainings, steps)
+        page.undo_offered.connect(self.undo_offered)
+        return page
+
+    def _make_evaluation(self) -> Page:
+        from app.ui.evaluation.page import EvaluationPage
+        from app.ui.evaluation.tools import make_tools
+
+        tools = make_tools(self._theme, self._services, self)
+        tools.using.in_use.connect(self.ask_requested)
+        page = EvaluationPage(self._theme, tools)
         page.undo_offered.connect(self.undo_offered)
         return page
 

@@ -36,7 +36,7 @@ class StatusLine(QWidget):
         self._theme = theme
         self._status = EngineStatus()
         self._shows_details = False
-        self._is_training = False
+        self._work = ""  # that has the memory: training | evaluation
         self._load_left = TimeLeft()
         self._build()
         self._connect()
@@ -45,7 +45,7 @@ class StatusLine(QWidget):
     def show_status(self, status: EngineStatus) -> None:
         self._status = status
         is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
-        resting = self.tr("学習中：質問用のモデルは休止中") if self._is_training else ""
+        resting = self._resting()
         self.model.setText(resting or status.model_name or self.tr("モデルは読み込まれていません"))
         self._show_device(status.facts, is_compact)
         self._show_state(status)
@@ -56,10 +56,17 @@ class StatusLine(QWidget):
         self.speed.setText(f"{status.tokens_per_s:.1f} tok/s")
         self.first.setText(self.tr("最初の語まで {s} 秒").format(s=f"{status.first_token_s:.1f}"))
 
-    def show_training(self, *, is_training: bool) -> None:
-        """A training has the memory of the model that answers."""
-        self._is_training = is_training
+    def show_work(self, key: str) -> None:
+        """`key`: training | evaluation, which has the memory of the model that answers; "": nothing has."""
+        self._work = key
         self.show_status(self._status)
+
+    def _resting(self) -> str:
+        return {
+            "": "",
+            "training": self.tr("学習中：質問用のモデルは休止中"),
+            "evaluation": self.tr("評価中：質問用のモデルは休止中"),
+        }[self._work]
 
     def set_shows_details(self, shows_details: bool) -> None:
         """Whether to show how fast the last answer was."""

@@ -85,6 +85,7 @@ def open_window(
 
     yield open_
     for parts in opened:
+        parts.evaluations.close()
         parts.documents.close()
     background.shut_down()
     QCoreApplication.processEvents()  # what the pool has done arrives now, not in the next test

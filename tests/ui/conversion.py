@@ -22,7 +22,7 @@ from app.ui.dialogs import BugReporter
 from app.ui.documents.page import FILTER_FROM
 from app.ui.input_method import guard_of
 from tests import document_shots, screenshots
-from tests.ui import training_places
+from tests.ui import evaluation_places, training_places
 
 UI = Path(__file__).resolve().parents[2] / "app" / "ui"
 
@@ -153,6 +153,7 @@ OTHERS: dict[str, Callable[[Parts], object]] = {
     "bug": lambda parts: BugReporter(parts.theme, parts.window, lambda: None).report(ValueError, ValueError("x"), None),
     "manual": lambda parts: parts.window.show_manual(),
     **training_places.PLACES,
+    **evaluation_places.PLACES,
 }
 PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 

@@ -129,7 +129,7 @@ def test_a_conversation_is_found_renamed_binned_and_taken_back(keyboard: Keyboar
 
 def test_a_setting_is_changed(keyboard: Keyboard) -> None:
     parts = keyboard._parts
-    keyboard.press(Key.Key_5, Modifier.ControlModifier)
+    keyboard.press(Key.Key_6, Modifier.ControlModifier)
     assert parts.window.current_page == "settings"
     chooser = keyboard.go_to("テーマ")
     assert isinstance(chooser, QComboBox)

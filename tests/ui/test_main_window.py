@@ -60,10 +60,10 @@ def test_a_start_loads_nothing_large_that_only_some_starts_need() -> None:
 def test_the_window_shows_the_pages_that_exist(open_window):
     window = open_window().window
     buttons = window.sidebar.nav.findChildren(QAbstractButton)
-    assert [button.text() for button in buttons] == ["質問", "資料", "モデル", "学習", "設定"]
-    keys = {"Ctrl+2": "documents", "Ctrl+3": "models", "Ctrl+4": "training", "Ctrl+5": "settings", "Ctrl+1": "ask"}
-    for key, page in keys.items():
-        press(window, key)
+    assert [button.text() for button in buttons] == ["質問", "資料", "モデル", "学習", "評価", "設定"]
+    pages = ("ask", "documents", "models", "training", "evaluation", "settings")
+    for number, page in enumerate(pages, start=1):
+        press(window, f"Ctrl+{number}")
         assert window.current_page == page
 
 
@@ -165,7 +165,7 @@ def test_a_gpu_is_named_with_its_layers(open_window):
 
 
 def every_page(window):
-    for key in ("ask", "documents", "models", "training", "settings"):
+    for key in ("ask", "documents", "models", "training", "evaluation", "settings"):
         window.show_page(key)
     return window
 

@@ -185,3 +185,12 @@ def test_a_training_that_has_ended_is_told_and_one_that_was_paused_is_not(window
         trainings.outcome = outcome
         trainings.ended.emit(None, None)
     assert desktop.shown == ["学習が終わりました", "学習が途中で止まりました"]
+
+
+def test_an_evaluation_that_has_ended_is_told_and_one_that_was_stopped_is_not(window, desktop, alerted):
+    evaluations = Trained()
+    desktop.notifier(window).follow_evaluations(evaluations)
+    for outcome in ("stopped", "finished", "failed"):
+        evaluations.outcome = outcome
+        evaluations.ended.emit(None, None)
+    assert desktop.shown == ["評価が終わりました", "評価が途中で止まりました"]

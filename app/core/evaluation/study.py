@@ -5,12 +5,13 @@ removed is in `.bin` beside the folders, and can be restored.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
-from app.core import folder_lock, lines
+from app.core import bin_folder, folder_lock, lines
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.documents.grounding import CollectionRef
@@ -21,6 +22,7 @@ from app.core.evaluation.records import QuestionSet
 from app.core.evaluation.results import System
 from app.core.presets import Choices
 from app.core.records import LocalModel
+from app.core.shelf import BIN_DAYS
 from app.core.wording import phrase
 
 VERSION = 1
@@ -28,6 +30,7 @@ KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
 _NAMED = 5  # of those that a part of a name stands for
+_DAY_S = 86_400
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 
 
@@ -206,7 +209,7 @@ def hold(folder: Path) -> filelock.BaseFileLock:
 
 
 def remove(entry: Entry) -> Path:
-    """Moves it into the bin, and gives its place there.
+    """Moves it into the bin, and gives its place there. Its time there is now.
 
     Raises AppError("evaluation_busy" | "evaluation_unwritable").
     """
@@ -218,6 +221,11 @@ def restore(evaluations: Path, wanted: str) -> Entry:
     """Out of the bin, as `find` finds it there. Raises AppError as `find` and `remove`."""
     found = find(evaluations / BIN, wanted)
     return _entry(_move(found.folder, evaluations / found.id))
+
+
+def empty_bin(evaluations: Path, now: float, days: float = BIN_DAYS) -> int:
+    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    return len(bin_folder.empty(evaluations, now - days * _DAY_S))
 
 
 def free_name(evaluations: Path, name: str) -> str:
@@ -233,6 +241,7 @@ def free_name(evaluations: Path, name: str) -> str:
 def _move(folder: Path, target: Path) -> Path:
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
+        os.utime(folder)  # the bin is emptied by time
         return folder.rename(target)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error

@@ -1,4 +1,4 @@
-"""What becomes of a training when its window is closed, when the session ends, and when nothing is left to do."""
+"""What becomes of a training or a study when the window is closed, when the session ends, and when all is done."""
 
 import sys
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from app.services.evaluations import Evaluations
 from app.services.trainings import Trainings
 from app.ui.notifications import Notifier
 
@@ -17,15 +18,24 @@ class Closing(QObject):
     """While a run is trained or judged, closing the last window leaves the program at work without one.
 
     Starting Kotae again brings the window back (`app.services.single_instance`). Without a window it ends by itself
-    once the run has. A system that shuts down pauses the run.
+    once the run has. A study ends with its window, which is told; what it has measured is kept, and the page offers to
+    go on. A system that shuts down pauses them.
     """
 
     reopened = Signal()  # the window is shown again, after it was closed during a training
 
-    def __init__(self, window: QWidget, trainings: Trainings, notifier: Notifier, linger_ms: int = LINGER_MS) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        trainings: Trainings,
+        evaluations: Evaluations,
+        notifier: Notifier,
+        linger_ms: int = LINGER_MS,
+    ) -> None:
         super().__init__(window)
         self._window = window
         self._trainings = trainings
+        self._evaluations = evaluations
         self._notifier = notifier
         self._is_closed = False
         self._end = QTimer(self, singleShot=True, interval=linger_ms)
@@ -40,8 +50,9 @@ class Closing(QObject):
         window.installEventFilter(self)
 
     def pause(self) -> None:
-        """The session ends: what is trained is saved, and the window stays closed."""
+        """The session ends: what is trained or measured is saved, and the window stays closed."""
         self._trainings.pause()
+        self._evaluations.stop()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._window and event.type() == QEvent.Type.Show and self._is_closed:
@@ -56,6 +67,8 @@ class Closing(QObject):
         if self._trainings.is_training:
             self._is_closed = True
             self._notifier.tell(self.tr("学習は続いています。Kotae をもう一度起動すると、画面が戻ります。"))
+        elif self._evaluations.is_running:
+            self._notifier.tell(self.tr("評価を止めました。評価のページで、残りから続けられます。"))
 
     def _on_ended(self) -> None:
         _application().setQuitOnLastWindowClosed(True)

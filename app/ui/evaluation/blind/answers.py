@@ -80,6 +80,7 @@ class AnswerBox(QFrame):
         column.setSpacing(4)
         column.addWidget(self.title)
         column.addWidget(self.area, 1)
+        column.addStretch(0)  # else a low text would stand in the middle of a high box
         theme.changed.connect(self._show)
         self._answer = ""
 

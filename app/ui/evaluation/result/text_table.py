@@ -40,8 +40,10 @@ class Cells(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         text = self._table.rows[index.row()][index.column()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return text
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return text or "—"  # a cell without a name is passed over
         if role == Qt.ItemDataRole.ToolTipRole:
             return tip(text)
         return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None

@@ -215,6 +215,7 @@ class ResultView(QWidget):
             from app.ui.evaluation.blind.view import BlindView
 
             self._blind = BlindView(self._theme)
+            self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)
             self.pages.addWidget(self._blind)
         self._blind.show_study(folder, found)
         self.pages.setCurrentWidget(self._blind)

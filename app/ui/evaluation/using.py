@@ -1,0 +1,54 @@
+"""What was compared answers questions from now on: its model, and the collections that it was asked with, in a new
+conversation."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Collection
+from app.core.errors import AppError
+from app.core.evaluation.result_shown import row_of
+from app.core.evaluation.results import System
+from app.core.records import LocalModel
+from app.services.chat import ChatSession
+
+
+class Using(QObject):
+    in_use = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        session: ChatSession,
+        models: Callable[[], Sequence[LocalModel]],
+        collections: Callable[[], Sequence[Collection]],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._models = models
+        self._collections = collections
+
+    def use(self, system: System) -> None:
+        """Ends with `in_use` or with `failed`: system_not_listed, system_no_collection. Nothing is asked yet."""
+        try:
+            model = row_of(system, self._models())
+            if model is None:
+                raise AppError("system_not_listed", name=system.name, model=system.model_name)
+            scope = self._scope(system)
+        except AppError as error:
+            self.failed.emit(error)
+            return
+        self._session.new()
+        self._session.ask_of(scope)
+        self._session.use_model(model.id)
+        self.in_use.emit()
+
+    def _scope(self, system: System) -> tuple[CollectionRef, ...]:
+        """Raises AppError("system_no_collection")."""
+        known = {one.name: one for one in self._collections()}
+        for name in system.collections:
+            if name not in known:
+                raise AppError("system_no_collection", name=system.name, collection=name)
+        return tuple(CollectionRef(known[name].id, name) for name in system.collections)

@@ -1,0 +1,284 @@
+"""Pictures of the page 評価, for `tests.screenshots`: sets and studies as they would be left, without any child."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from app.application import Parts
+from app.core.batch.journal import Head, Journal
+from app.core.batch.results import Result
+from app.core.documents.grounding import CollectionRef
+from app.core.evaluation import advice, contending, question_sets, report, results_file, steps
+from app.core.evaluation import study as studies
+from app.core.evaluation.contending import Documents, Tuning
+from app.core.evaluation.records import Gold, Question, QuestionSet
+from app.core.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
+from app.core.evaluation.study import Contender, Study
+from app.core.paths import Paths
+from app.core.presets import Choices
+from app.core.records import LocalModel
+from app.core.wording import current_language
+from app.services.prompt_run import Progress
+from app.services.study_run import StudyProgress
+from app.ui.evaluation.blind.view import BlindView
+from app.ui.evaluation.page import EvaluationPage
+from app.ui.evaluation.result.view import ResultView
+from tests import document_shots
+
+DAY_S = 86_400
+COUNT = 24  # questions; the last three have no answer in the documents
+SETS = {
+    "ja": ("窓口のよくある質問", "証明書の手引き", "会話の評価から"),
+    "en": ("Asked at the counter", "Guide to certificates", "From conversations"),
+}
+STUDIES = {
+    "ja": ("資料と学習の比較", "量子化の比較", "土台のモデル"),
+    "en": ("Documents and fine-tuning", "Quantizations", "Base models"),
+}
+ASKED = {
+    "ja": (
+        ("{n} 番の窓口では、何を受け付けますか。", "種類 {m} の届けを受け付けます。", "届け出"),
+        ("種類 {m} の証明書の手数料は、いくらですか。", "1 通につき {n}00 円です。", "証明書"),
+        ("住所の変更は、何日以内に届け出ますか。（{n}）", "引っ越した日から 14 日以内です。", "届け出"),
+    ),
+    "en": (
+        ("What is handled at counter {n}?", "Notices of kind {m}.", "notices"),
+        ("What does a certificate of kind {m} cost?", "It costs {n}00 yen.", "certificates"),
+        ("By when is a new address reported? ({n})", "Within 14 days of moving.", "notices"),
+    ),
+}
+OPEN = {"ja": ("支所 {n} の駐車場は何台分ですか。", "案内"), "en": ("How many cars can park at branch {n}?", "guide")}
+WRONG = {
+    "ja": ("窓口の案内に従ってください。", "正解にある数字がありません。", "正解と同じ内容です。"),
+    "en": ("Please follow the signs.", "The number is missing.", "It says the same."),
+}
+NOT_THERE = {"ja": "資料にありません。", "en": "The documents do not say."}
+SOURCE = {"ja": ("窓口の手引き.pdf", "第3章"), "en": ("counter-guide.pdf", "Chapter 3")}
+
+
+def _questions(count: int = COUNT) -> tuple[Question, ...]:
+    language = current_language()
+    found = []
+    for n in range(1, count + 1):
+        if n > count - 3:
+            text, category = OPEN[language]
+            found.append(Question(f"q{n}", text.format(n=n), category=category, is_answerable=False))
+            continue
+        text, reference, category = (part.format(n=n, m=n * 7 % 19) for part in ASKED[language][n % 3])
+        gold = Gold(reference, SOURCE[language][0], (SOURCE[language][1],), 10 + n)
+        found.append(Question(f"q{n}", text, reference, (), (gold,), category, f"{n % 8}", origin="imported"))
+    return tuple(found)
+
+
+def _page(parts: Parts) -> EvaluationPage:
+    page = parts.window.page("evaluation")
+    assert isinstance(page, EvaluationPage)
+    return page
+
+
+def _where(parts: Parts) -> Paths:
+    return parts.evaluations._paths
+
+
+def _until(is_done: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not is_done() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+
+
+def _sets(parts: Parts) -> QuestionSet:
+    """Three of them, the last confidential; the first is given."""
+    folder, names = _where(parts).questions, SETS[current_language()]
+    question_sets.store(folder, names[1], _questions(12), "public", "certificates.csv")
+    question_sets.store(folder, names[2], _questions(9), "secret", "")
+    return question_sets.store(folder, names[0], _questions(), "internal", "counter.xlsx")
+
+
+def _model(parts: Parts) -> LocalModel:
+    return next(one for one in parts.library.models() if one.id == "swallow")
+
+
+def _four_ways(parts: Parts) -> tuple[Contender, ...]:
+    model = _model(parts)
+    tuning = Tuning(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
+    collection = document_shots.NAMES[current_language()][0][0]
+    return contending.four_ways(model, (model, tuning), Documents((CollectionRef(1, collection),)), quotes=False)
+
+
+def _alike(parts: Parts, *names: str) -> tuple[Contender, ...]:
+    one = contending.contender(_model(parts), None)
+    return contending.numbered(contending.renamed(one, name) for name in names)
+
+
+def _study(
+    parts: Parts, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float
+) -> tuple[Path, Study]:
+    """Written, and not begun. `at`: of STUDIES."""
+    judge = _model(parts) if kind == "documents" else None
+    study = Study(
+        f"{20261130 - 2 * at}-090000", STUDIES[current_language()][at], kind, asked.name, asked.version, asked.sha256,
+        asked.label, contenders, (0,), Choices(temperature=0.0, max_tokens=512), 4096, judge,
+        created_at=time.time() - days * DAY_S,
+    )  # fmt: skip
+    folder = _where(parts).evaluations / study.id
+    studies.create(folder, study, asked)
+    return folder, study
+
+
+def _finished(
+    parts: Parts, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float = 2
+) -> Path:
+    folder, study = _study(parts, at, kind, asked, contenders, days)
+    systems = tuple(_result(place, one, asked.questions, study) for place, one in enumerate(contenders))
+    judge = Judge(study.judge.name, "kotae", 0.71, True) if study.judge else None
+    found = Evaluation(study.id, study.name, asked, systems, study.seeds, judge, study.created_at + 3600)
+    sections = advice.sections(study, folder, found)
+    report.write(found, sections, folder)
+    results_file.write(found, sections, folder)
+    return folder
+
+
+def _result(place: int, one: Contender, asked: Sequence[Question], study: Study) -> SystemResult:
+    """Documents help much, training a little."""
+    chance = random.Random(7 * place + 1)
+    has_documents = bool(one.system.collections)
+    rows = tuple(
+        _row(question, chance, 0.82 if has_documents else 0.4 + 0.04 * place, study, has_documents)
+        for question in asked
+    )
+    return SystemResult(one.system, rows, memory_bytes=6_100_000_000)
+
+
+def _row(question: Question, chance: random.Random, skill: float, study: Study, has_documents: bool) -> Row:
+    language = current_language()
+    is_right = chance.random() < skill
+    score = 3 if is_right else chance.randrange(3)
+    text = question.reference if is_right else WRONG[language][0]
+    if not question.is_answerable:
+        text = NOT_THERE[language] if is_right else WRONG[language][0]
+    has_abstained = not question.is_answerable and is_right
+    judgement = Judgement(score, WRONG[language][2 if is_right else 1]) if study.judge else None
+    cited = 1.0 if has_documents and question.is_answerable else None
+    marks = Marks(
+        score=score / 3, char_f1=0.9 if is_right else 0.3, citation=cited, gold_cited=cited,
+        has_abstained=has_abstained,
+    )  # fmt: skip
+    total_s = chance.uniform(4.8, 6.4) + 3 * has_documents
+    return Row(question.id, 0, text, "answered", marks, judgement, total_s, 1.1, 60, tokens_per_s=14.5)
+
+
+def _answer(folder: Path, study: Study, at: int, count: int) -> None:
+    """The first questions, to one system."""
+    one = study.contenders[at].system
+    head = Head("", "", 0, one.id, one.name, (), study.choices, study.context_tokens, 0.0)
+    kept = Journal.open(steps.out_of(folder, one.id, 0), head)
+    for line in range(1, count + 1):
+        kept.add(Result(line, "answered", NOT_THERE[current_language()]))
+    kept.close()
+
+
+def _filled(parts: Parts) -> Path:
+    """Sets and finished studies; the folder of the one with documents is given."""
+    asked = _sets(parts)
+    forms = _alike(parts, *(f"Swallow-8B {form}" for form in ("F16", "Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M")))
+    _finished(parts, 1, "questions", asked, forms, 4)
+    _finished(parts, 2, "questions", asked, _alike(parts, "Swallow-8B", "Sarashina 3B"), 6)
+    return _finished(parts, 0, "documents", asked, _four_ways(parts))
+
+
+def _show(parts: Parts, key: tuple[str, str]) -> EvaluationPage:
+    page = _page(parts)
+    parts.window._on_page_chosen("evaluation")
+    page.open(key)
+    _until(lambda: page.contents.key == key and page.contents.currentWidget() is not page.contents.nothing)
+    return page
+
+
+def evaluation_empty(parts: Parts) -> None:
+    parts.window._on_page_chosen("evaluation")
+
+
+def evaluation_set(parts: Parts) -> None:
+    _filled(parts)
+    _show(parts, ("set", SETS[current_language()][0]))
+
+
+def evaluation_start(parts: Parts) -> None:
+    document_shots.documents(parts)
+    evaluation_set(parts)
+    _page(parts).beginning.ask(SETS[current_language()][0])
+
+
+def evaluation_waiting(parts: Parts) -> None:
+    """Stopped on its way."""
+    asked = _sets(parts)
+    folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0.1)
+    _answer(folder, study, 0, COUNT)
+    _show(parts, ("study", folder.name))
+
+
+def evaluation_running(parts: Parts) -> None:
+    asked = _sets(parts)
+    _finished(parts, 1, "questions", asked, _alike(parts, "Swallow-8B F16", "Swallow-8B Q4_K_M"), 4)
+    folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0)
+    held = studies.hold(folder)
+    for at, count in ((0, COUNT), (1, 9)):
+        _answer(folder, study, at, count)
+    parts.evaluations.folder = folder  # as if it were at work on it
+    parts.evaluations._began_at = time.monotonic() - 214.0
+    parts.evaluations.close = held.release
+    parts.evaluations.started.emit(folder)
+    page = _show(parts, ("study", folder.name))
+    name = study.contenders[1].system.name
+    parts.evaluations.progress = StudyProgress("answers", name, 2, 5, Progress(9, COUNT))
+    parts.evaluations.progressed.emit(parts.evaluations.progress)
+    page.refresh()
+
+
+def evaluation_result(parts: Parts) -> None:
+    folder = _filled(parts)
+    page = _show(parts, ("study", folder.name))
+    _until(lambda: _result_view(page).shown is not None)
+
+
+def _result_view(page: EvaluationPage) -> ResultView:
+    view = page.contents.currentWidget()
+    assert isinstance(view, ResultView)
+    return view
+
+
+def evaluation_questions(parts: Parts) -> None:
+    """The answers of each system to one question."""
+    evaluation_result(parts)
+    _result_view(_page(parts)).tabs.buttons["questions"].click()
+
+
+def evaluation_blind(parts: Parts) -> None:
+    """Two answers side by side, of whom nobody says whose they are."""
+    evaluation_result(parts)
+    view = _result_view(_page(parts))
+    view.tabs.buttons["blind"].click()
+    blind = view.pages.currentWidget()
+    assert isinstance(blind, BlindView)
+    blind.start.begin_button.click()
+
+
+def evaluation_compared(parts: Parts) -> None:
+    """Two finished studies of the same questions in one table."""
+    evaluation_result(parts)
+    page = _page(parts)
+    entries = [one for one in studies.listed(_where(parts).evaluations) if one.study and one.study.judge is None]
+    page.contents.compare(entries)
+    _until(lambda: page.contents.compared and _result_view(page).shown is not None)
+
+
+EVALUATION_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot
+    for shot in (
+        evaluation_empty, evaluation_set, evaluation_start, evaluation_waiting, evaluation_running, evaluation_result,
+        evaluation_questions, evaluation_blind, evaluation_compared,
+    )
+}  # fmt: skip
