@@ -33,6 +33,45 @@
     </message>
 </context>
 <context>
+    <name>AddSet</name>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ファイルから取り込む…</source>
+        <translation>Import from a file…</translation>
+    </message>
+    <message>
+        <source>会話の評価（良い・悪い）から作る…</source>
+        <translation>From ratings in conversations (good, bad)…</translation>
+    </message>
+    <message>
+        <source>取り込む質問のファイルを選ぶ</source>
+        <translation>Choose a file of questions to import</translation>
+    </message>
+    <message>
+        <source>終わると、内容を確かめる画面が開きます。まだ何も保存していません。</source>
+        <translation>A window to check the content opens when it is done. Nothing is stored yet.</translation>
+    </message>
+    <message>
+        <source>自分で書いた問い</source>
+        <translation>Written by hand</translation>
+    </message>
+    <message>
+        <source>自分で書く…</source>
+        <translation>Write it yourself…</translation>
+    </message>
+    <message>
+        <source>読み取っています</source>
+        <translation>Reading</translation>
+    </message>
+    <message>
+        <source>質問を読み取っています</source>
+        <translation>Reading questions</translation>
+    </message>
+</context>
+<context>
     <name>AddressField</name>
     <message>
         <source>▲ 「http://ホスト:ポート」の形で入れてください。</source>
@@ -41,6 +80,13 @@
     <message>
         <source>▲ ユーザー名とパスワードは、ここには入れられません。</source>
         <translation>▲ A user name and a password cannot be entered here.</translation>
+    </message>
+</context>
+<context>
+    <name>AdviceBox</name>
+    <message>
+        <source>この組み合わせを質問で使う</source>
+        <translation>Use this combination for questions</translation>
     </message>
 </context>
 <context>
@@ -100,6 +146,28 @@
     <message>
         <source>記録を見る</source>
         <translation>View log</translation>
+    </message>
+</context>
+<context>
+    <name>AnswerBox</name>
+    <message>
+        <source>回答 {letter}</source>
+        <translation>Answer {letter}</translation>
+    </message>
+    <message>
+        <source>（回答なし）</source>
+        <translation>(no answer)</translation>
+    </message>
+</context>
+<context>
+    <name>AnswerCard</name>
+    <message>
+        <source>{n}／3 点</source>
+        <translation>{n} of 3</translation>
+    </message>
+    <message>
+        <source>採点の理由：{text}</source>
+        <translation>The judge’s reason: {text}</translation>
     </message>
 </context>
 <context>
@@ -547,6 +615,123 @@
     </message>
 </context>
 <context>
+    <name>Blind</name>
+    <message>
+        <source>A が良い</source>
+        <translation>A is better</translation>
+    </message>
+    <message>
+        <source>B が良い</source>
+        <translation>B is better</translation>
+    </message>
+    <message>
+        <source>{a}／{b} 問</source>
+        <translation>{a} of {b}</translation>
+    </message>
+    <message>
+        <source>{a}／{b} 問を選び終え、結果を表示済みです。</source>
+        <translation>Decided: {a} of {b}. The result has been shown.</translation>
+    </message>
+    <message>
+        <source>{a}／{b} 問を選び終えています。</source>
+        <translation>Decided: {a} of {b}.</translation>
+    </message>
+    <message>
+        <source>「{name}」のほうが良いと選ばれました。</source>
+        <translation>{name} was preferred.</translation>
+    </message>
+    <message>
+        <source>このうち {n} 問は、構成の名前を表示したあとに選んでいます。</source>
+        <translation>Decided after the names had been shown: {n}.</translation>
+    </message>
+    <message>
+        <source>どちらが良いとは言い切れません。差は誤差の範囲です。</source>
+        <translation>Neither is clearly better. The difference is within noise.</translation>
+    </message>
+    <message>
+        <source>どちらも誤り</source>
+        <translation>Both wrong</translation>
+    </message>
+    <message>
+        <source>まだ {n} 問残っています。</source>
+        <translation>Left to decide: {n}.</translation>
+    </message>
+    <message>
+        <source>同じくらい</source>
+        <translation>About equal</translation>
+    </message>
+    <message>
+        <source>採点モデルがないので、一致（κ）は出ません。</source>
+        <translation>There is no judge, so there is no agreement (κ) to show.</translation>
+    </message>
+    <message>
+        <source>採点モデルとの一致（κ）は 30 問から表示します。あと {n} 問です。</source>
+        <translation>Agreement with the judge (κ) appears from 30 answers. {n} to go.</translation>
+    </message>
+    <message>
+        <source>採点モデルとの一致（κ）は {k} です（1 は完全な一致、0 は偶然と同じ程度）。{n} 問中 {same} 問で同じ選び方でした。</source>
+        <translation>Agreement with the judge (κ) is {k} (1 is full agreement, 0 no more than chance). {same} of {n} choices were the same.</translation>
+    </message>
+    <message>
+        <source>採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は出ません。</source>
+        <translation>You and the judge chose the same in all {n}. As there was only one kind of choice, κ is not defined.</translation>
+    </message>
+    <message>
+        <source>採点モデルも比べている質問が {n} 問で、30 問に足りないため、一致（κ）は出ません。</source>
+        <translation>Agreement (κ) takes 30 questions that the judge compared too. Here there are {n}.</translation>
+    </message>
+    <message>
+        <source>比べる質問は {n} 問です。</source>
+        <translation>Questions to compare: {n}.</translation>
+    </message>
+    <message>
+        <source>比べる質問は {n} 問です。回答が同じ {equal} 問は除きます。</source>
+        <translation>Questions to compare: {n}. Left out because both answers are the same: {equal}.</translation>
+    </message>
+    <message>
+        <source>選ばれ方の差 {d}、95&#xa0;% 区間 {lo} 〜 {hi}。+1 は毎回「{second}」、−1 は毎回「{first}」が選ばれたことを表します。</source>
+        <translation>Difference of preference {d}, 95&#xa0;% interval {lo} to {hi}. +1 means that {second} was chosen every time, −1 that {first} was.</translation>
+    </message>
+    <message>
+        <source>選んだのが {n} 問なので、まだ判断できません。{least} 問から判断します。</source>
+        <translation>Too few choices to tell ({n}). It takes {least}.</translation>
+    </message>
+</context>
+<context>
+    <name>BlindView</name>
+    <message>
+        <source>ひとつ戻しました</source>
+        <translation>The last choice was taken back</translation>
+    </message>
+    <message>
+        <source>もう一度読む</source>
+        <translation>Read again</translation>
+    </message>
+    <message>
+        <source>構成が 1 つなので、比べる相手がありません。</source>
+        <translation>There is one setting only, so there is nothing to compare it with.</translation>
+    </message>
+</context>
+<context>
+    <name>BreakdownCard</name>
+    <message>
+        <source>左から 0 点・1 点・2 点・3 点（採点モデルの点）</source>
+        <translation>From the left: 0, 1, 2, 3 (the judge’s score)</translation>
+    </message>
+    <message>
+        <source>左から 得点 0・0.5 未満・1 未満・1（規則で付けた得点）</source>
+        <translation>From the left: 0, below 0.5, below 1, 1 (score by rules)</translation>
+    </message>
+    <message>
+        <source>得点の内訳（{n} 問）</source>
+        <translation>Scores ({n} questions)</translation>
+    </message>
+    <message>
+        <source>得点の内訳（回答 {n} 件）</source>
+        <translation>Scores ({n} answers)</translation>
+    </message>
+</context>
+<context>
     <name>Build</name>
     <message>
         <source>GGUF に変換しています</source>
@@ -970,8 +1155,8 @@
         <translation>Look over the data and settings, then check again.</translation>
     </message>
     <message>
-        <source>データと設定を調べ、時間とメモリを見積もります。ふつうは 1 分もかかりません。その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。</source>
-        <translation>Checks the data and settings, and estimates time and memory, usually in less than a minute. Meanwhile the model that answers is unloaded; your next question loads it again.</translation>
+        <source>データと設定を調べ、時間とメモリを見積もります。数十秒から数分かかります。その間、質問に答えるモデルはメモリから外します（次の質問で読み込み直します）。</source>
+        <translation>Checks the data and settings, and estimates time and memory; this takes from half a minute to a few minutes. Meanwhile the model that answers is unloaded; your next question loads it again.</translation>
     </message>
     <message>
         <source>別の PC 用の作業フォルダを作る…</source>
@@ -1038,6 +1223,10 @@
     <message>
         <source>学習は続いています。Kotae をもう一度起動すると、画面が戻ります。</source>
         <translation>Training goes on. Start Kotae again to bring the window back.</translation>
+    </message>
+    <message>
+        <source>評価を止めました。評価のページで、残りから続けられます。</source>
+        <translation>The evaluation was stopped. The page Evaluation can go on with the rest.</translation>
     </message>
 </context>
 <context>
@@ -1167,6 +1356,53 @@
     </message>
 </context>
 <context>
+    <name>ComparisonCard</name>
+    <message>
+        <source>95 % 区間</source>
+        <translation>95 % interval</translation>
+    </message>
+    <message>
+        <source>{n} 通りの比較</source>
+        <translation>{n} systems compared</translation>
+    </message>
+    <message>
+        <source>「ない」と答えた</source>
+        <translation>Abstained</translation>
+    </message>
+    <message>
+        <source>大きさ</source>
+        <translation>Size</translation>
+    </message>
+    <message>
+        <source>平均</source>
+        <translation>Mean</translation>
+    </message>
+    <message>
+        <source>引用の正しさ</source>
+        <translation>Right citations</translation>
+    </message>
+    <message>
+        <source>構成</source>
+        <translation>System</translation>
+    </message>
+    <message>
+        <source>満点</source>
+        <translation>Full score</translation>
+    </message>
+    <message>
+        <source>点の付いた回答がありません。</source>
+        <translation>No answer has a score.</translation>
+    </message>
+    <message>
+        <source>秒／問</source>
+        <translation>s/question</translation>
+    </message>
+    <message>
+        <source>結果</source>
+        <translation>Results</translation>
+    </message>
+</context>
+<context>
     <name>Composer</name>
     <message>
         <source>&#x3000;</source>
@@ -1223,6 +1459,13 @@
     <message>
         <source>長すぎるため貼り付けませんでした（{n} 文字）。質問は {max} 文字までです。</source>
         <translation>Too long to paste ({n} characters). A question may have up to {max}.</translation>
+    </message>
+</context>
+<context>
+    <name>Contents</name>
+    <message>
+        <source>{n} 件の結果</source>
+        <translation>{n} results</translation>
     </message>
 </context>
 <context>
@@ -1342,6 +1585,37 @@
     <message>
         <source>会話の一覧</source>
         <translation>Conversations</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationsDialog</name>
+    <message>
+        <source>「良い」回答と、「悪い」回答に書いた正しい回答が、模範解答になります。</source>
+        <translation>Good answers, and the right answers written for bad ones, become the reference answers.</translation>
+    </message>
+    <message>
+        <source>わかっていること</source>
+        <translation>What is known</translation>
+    </message>
+    <message>
+        <source>会話の評価から</source>
+        <translation>From conversations</translation>
+    </message>
+    <message>
+        <source>会話の評価から {n} 問の質問集を作りますか</source>
+        <translation>Make a set of {n} questions from ratings in conversations?</translation>
+    </message>
+    <message>
+        <source>作る</source>
+        <translation>Make</translation>
+    </message>
+    <message>
+        <source>使う問い</source>
+        <translation>Questions that are used</translation>
+    </message>
+    <message>
+        <source>除いたもの</source>
+        <translation>Left out</translation>
     </message>
 </context>
 <context>
@@ -1627,6 +1901,37 @@
     </message>
 </context>
 <context>
+    <name>DifferencesCard</name>
+    <message>
+        <source>95 % 区間 {span}</source>
+        <translation>95 % interval {span}</translation>
+    </message>
+    <message>
+        <source>{second} と {first}</source>
+        <translation>{second} and {first}</translation>
+    </message>
+    <message>
+        <source>判断</source>
+        <translation>Verdict</translation>
+    </message>
+    <message>
+        <source>差</source>
+        <translation>Difference</translation>
+    </message>
+    <message>
+        <source>差 {d}</source>
+        <translation>Difference {d}</translation>
+    </message>
+    <message>
+        <source>差と確からしさ</source>
+        <translation>Differences and how sure they are</translation>
+    </message>
+    <message>
+        <source>比べる組</source>
+        <translation>Pair</translation>
+    </message>
+</context>
+<context>
     <name>DocumentMenu</name>
     <message>
         <source>もう一度読む</source>
@@ -1887,6 +2192,25 @@
     <message>
         <source>資料集を作る</source>
         <translation>New collection</translation>
+    </message>
+</context>
+<context>
+    <name>DocumentsPart</name>
+    <message>
+        <source>土台のモデル</source>
+        <translation>Base models</translation>
+    </message>
+    <message>
+        <source>学習済みのモデル</source>
+        <translation>Fine-tuned model</translation>
+    </message>
+    <message>
+        <source>資料</source>
+        <translation>Documents</translation>
+    </message>
+    <message>
+        <source>選ぶと、学習済みと、学習済み ＋ 資料も比べます。</source>
+        <translation>With one, fine-tuned and fine-tuned + documents are compared too.</translation>
     </message>
 </context>
 <context>
@@ -2228,6 +2552,10 @@
 <context>
     <name>EntryDesk</name>
     <message>
+        <source>{n} 件を削除しました。</source>
+        <translation>{n} items were deleted.</translation>
+    </message>
+    <message>
         <source>「{name}」を削除しました。</source>
         <translation>{name} was deleted.</translation>
     </message>
@@ -2238,6 +2566,14 @@
     <message>
         <source>フォルダを開く</source>
         <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>並べて比べる</source>
+        <translation>Compare in one table</translation>
+    </message>
+    <message>
+        <source>作業フォルダの結果を取り込む…</source>
+        <translation>Take in the result of a work folder…</translation>
     </message>
     <message>
         <source>削除</source>
@@ -2254,6 +2590,10 @@
     <message>
         <source>名前を変える…</source>
         <translation>Rename…</translation>
+    </message>
+    <message>
+        <source>評価を実行…</source>
+        <translation>Run evaluation…</translation>
     </message>
 </context>
 <context>
@@ -2290,6 +2630,14 @@
         <translation>History</translation>
     </message>
     <message>
+        <source>結果</source>
+        <translation>Results</translation>
+    </message>
+    <message>
+        <source>質問集</source>
+        <translation>Question set</translation>
+    </message>
+    <message>
         <source>進行中</source>
         <translation>In progress</translation>
     </message>
@@ -2299,6 +2647,10 @@
     <message>
         <source>学習の一覧</source>
         <translation>List of trainings</translation>
+    </message>
+    <message>
+        <source>質問集と結果の一覧</source>
+        <translation>Question sets and results</translation>
     </message>
 </context>
 <context>
@@ -2318,6 +2670,10 @@
     <message>
         <source>▲ 使えますが、この版の Kotae が使う部品とは違います。作り直すと揃います。</source>
         <translation>▲ It works, but its parts differ from those of this version of Kotae. Make it anew to get them.</translation>
+    </message>
+    <message>
+        <source>▲ 空きが足りません。別のドライブの場所を選んでください。</source>
+        <translation>▲ There is not enough space. Choose a place on another drive.</translation>
     </message>
     <message>
         <source>✓ 使えます。4 ビットの計算も確かめました。</source>
@@ -2340,8 +2696,12 @@
         <translation>Make it anew</translation>
     </message>
     <message>
-        <source>取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います。</source>
-        <translation>About {download} GB are fetched, and up to {room} GB of disk space are used while it is made.</translation>
+        <source>入れる場所：{folder}（作る前に選べます）</source>
+        <translation>Place: {folder} (you can choose it before it is made)</translation>
+    </message>
+    <message>
+        <source>取得は約 {download} GB、作るあいだにディスクを最大 {room} GB 使います（空き {free} GB）。</source>
+        <translation>About {download} GB is fetched; up to {room} GB of disk is used while it is made ({free} GB free).</translation>
     </message>
     <message>
         <source>学習とモデルの変換に使う Python と torch などです。質問に答えるだけなら要りません。</source>
@@ -2369,6 +2729,455 @@
     <message>
         <source>ホイール（.whl）のフォルダを選ぶ</source>
         <translation>Choose a folder of wheels (.whl)</translation>
+    </message>
+</context>
+<context>
+    <name>Evaluation</name>
+    <message>
+        <source>2 回以上尋ねるときは、温度を 0 より大きくしてください。0 では毎回同じ回答になります。</source>
+        <translation>To ask more than once, let the temperature be above 0: at 0 every answer is the same.</translation>
+    </message>
+    <message>
+        <source>F16 と比べる形式を 1 つ以上選んでください。</source>
+        <translation>Choose at least one form to compare with F16.</translation>
+    </message>
+    <message>
+        <source>Kotae の採点（模範解答と資料を見せる）</source>
+        <translation>Kotae&apos;s (shown the reference and the documents)</translation>
+    </message>
+    <message>
+        <source>Kotae を閉じると、評価は一時停止します。</source>
+        <translation>Closing Kotae pauses the evaluation.</translation>
+    </message>
+    <message>
+        <source>{a}／{b}</source>
+        <translation>{a}/{b}</translation>
+    </message>
+    <message>
+        <source>{a}／{b}&#x3000;{what}</source>
+        <translation>{a}/{b}  {what}</translation>
+    </message>
+    <message>
+        <source>{form} の形式を作っています</source>
+        <translation>Making the form {form}</translation>
+    </message>
+    <message>
+        <source>{name} が採点しています</source>
+        <translation>{name} scores the answers</translation>
+    </message>
+    <message>
+        <source>{name} に質問しています</source>
+        <translation>Asking {name}</translation>
+    </message>
+    <message>
+        <source>{name} の損失を測っています</source>
+        <translation>Measuring the loss of {name}</translation>
+    </message>
+    <message>
+        <source>{name} を作っています</source>
+        <translation>Making {name}</translation>
+    </message>
+    <message>
+        <source>{name} を学習しています</source>
+        <translation>Training {name}</translation>
+    </message>
+    <message>
+        <source>{n} 件の対照</source>
+        <translation>control of {n} rows</translation>
+    </message>
+    <message>
+        <source>{n} 件（{a} 回目）</source>
+        <translation>{n} rows (run {a})</translation>
+    </message>
+    <message>
+        <source>{n} 問</source>
+        <translation>{n} questions</translation>
+    </message>
+    <message>
+        <source>{n} 回</source>
+        <translation>{n} times</translation>
+    </message>
+    <message>
+        <source>{n} 構成</source>
+        <translation>{n} systems</translation>
+    </message>
+    <message>
+        <source>{steps} まで終わっています。「続ける」で、続きから進めます。</source>
+        <translation>{steps} are done. Continue goes on from there.</translation>
+    </message>
+    <message>
+        <source>{s} 構成 × {q} 問 = {a} 回答</source>
+        <translation>{s} systems × {q} questions = {a} answers</translation>
+    </message>
+    <message>
+        <source>{s} 構成 × {q} 問 × {r} 回 = {a} 回答</source>
+        <translation>{s} systems × {q} questions × {r} times = {a} answers</translation>
+    </message>
+    <message>
+        <source>「{name}」には、空きより多いメモリ（約 {need}）が必要です。とても遅くなるか、途中で止まることがあります。</source>
+        <translation>{name} needs more memory (about {need}) than is free: it may be very slow, or end.</translation>
+    </message>
+    <message>
+        <source>いちばん少ない件数を {n} 件以上にしてください。</source>
+        <translation>Let the smallest amount be {n} or more.</translation>
+    </message>
+    <message>
+        <source>どのモデルがよく答えるかを比べます。</source>
+        <translation>Which model answers best.</translation>
+    </message>
+    <message>
+        <source>なし</source>
+        <translation>None</translation>
+    </message>
+    <message>
+        <source>ほかの評価が進んでいます。終わると、続けられます。</source>
+        <translation>Another evaluation is running. This one can go on when it has ended.</translation>
+    </message>
+    <message>
+        <source>まだ始まっていません。</source>
+        <translation>Not begun yet.</translation>
+    </message>
+    <message>
+        <source>ターミナルなど、この画面の外で進んでいる評価です。止めるには、そちらで Ctrl+C を押してください。</source>
+        <translation>This evaluation runs outside this window, for example in a terminal. To stop it, press Ctrl+C there.</translation>
+    </message>
+    <message>
+        <source>ディスク 最大 {need}（空き {free}）</source>
+        <translation>disk: at most {need} ({free} free)</translation>
+    </message>
+    <message>
+        <source>ディスクの空きが足りません。不要なファイルを消してください。</source>
+        <translation>There is not enough room on the disk. Delete files that are not needed.</translation>
+    </message>
+    <message>
+        <source>データを調べています…</source>
+        <translation>Looking for data…</translation>
+    </message>
+    <message>
+        <source>ファイルの作成</source>
+        <translation>File</translation>
+    </message>
+    <message>
+        <source>メモリを空けてから「続ける」を押すと、その質問をもう一度尋ねます。また同じ質問で止まったときは、答えられなかったものとして先へ進みます。</source>
+        <translation>Free some memory and press Continue: these questions are asked again. One at which it stops again counts as not answered.</translation>
+    </message>
+    <message>
+        <source>モデルが 1 つしかありません。「モデル」で追加してください。</source>
+        <translation>There is only one model. Add another on the page Models.</translation>
+    </message>
+    <message>
+        <source>モデルの比較</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>モデルを作成中</source>
+        <translation>Making a model</translation>
+    </message>
+    <message>
+        <source>モデルを変換用のフォルダに戻しています</source>
+        <translation>Turning the model back into a folder for conversion</translation>
+    </message>
+    <message>
+        <source>一時停止しても、そこまでの結果は残ります。</source>
+        <translation>Pausing keeps what was measured.</translation>
+    </message>
+    <message>
+        <source>一時停止しても、そこまでの結果は残ります。学習は保存してから止まるので、数分かかります。</source>
+        <translation>Pausing keeps what was measured. A training saves first, which takes minutes.</translation>
+    </message>
+    <message>
+        <source>使えるモデルがありません。「モデル」で追加してください。</source>
+        <translation>There is no model. Add one on the page Models.</translation>
+    </message>
+    <message>
+        <source>分割して固定したデータがありません。「学習」のデータで作れます。</source>
+        <translation>There are no data that were split and frozen. Make them on the page Fine-tuning, under Data.</translation>
+    </message>
+    <message>
+        <source>回答</source>
+        <translation>Answers</translation>
+    </message>
+    <message>
+        <source>回答 {a}／{b}</source>
+        <translation>{a}/{b} answers</translation>
+    </message>
+    <message>
+        <source>回答は長くて{time}</source>
+        <translation>answers: at most {time}</translation>
+    </message>
+    <message>
+        <source>回答中</source>
+        <translation>Answering</translation>
+    </message>
+    <message>
+        <source>土台のモデルを選んでください。</source>
+        <translation>Choose a base model.</translation>
+    </message>
+    <message>
+        <source>学習 {n} 回</source>
+        <translation>{n} runs</translation>
+    </message>
+    <message>
+        <source>学習のステップ</source>
+        <translation>Training steps</translation>
+    </message>
+    <message>
+        <source>学習データが何件あれば足りるかを、量を変えて学習して調べます。</source>
+        <translation>How many rows of training data are enough, by training on several amounts.</translation>
+    </message>
+    <message>
+        <source>学習データを選んでください。</source>
+        <translation>Choose training data.</translation>
+    </message>
+    <message>
+        <source>学習中</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>学習環境がありません。設定の「学習環境」で作れます。</source>
+        <translation>There is no training environment. Make it under Training in the settings.</translation>
+    </message>
+    <message>
+        <source>学習用 {n} 件</source>
+        <translation>{n} training rows</translation>
+    </message>
+    <message>
+        <source>学習量の比較</source>
+        <translation>Amounts of training data</translation>
+    </message>
+    <message>
+        <source>実行中</source>
+        <translation>Running</translation>
+    </message>
+    <message>
+        <source>小さい形式にしたとき、品質がどれだけ下がるかを比べます。</source>
+        <translation>How much quality smaller forms cost.</translation>
+    </message>
+    <message>
+        <source>採点</source>
+        <translation>Scores</translation>
+    </message>
+    <message>
+        <source>採点 {n} 件</source>
+        <translation>{n} judged</translation>
+    </message>
+    <message>
+        <source>採点モデル「{name}」には、空きより多いメモリ（約 {need}）が必要です。空きがないままだと、回答がそろったあと、採点の前に止まります。</source>
+        <translation>The judge {name} needs more memory (about {need}) than is free. Unless there is room by then, the evaluation stops before it judges, when all is answered.</translation>
+    </message>
+    <message>
+        <source>採点モデルの検証</source>
+        <translation>Check of the judge</translation>
+    </message>
+    <message>
+        <source>採点中</source>
+        <translation>Judging</translation>
+    </message>
+    <message>
+        <source>止めています…</source>
+        <translation>Stopping…</translation>
+    </message>
+    <message>
+        <source>止めています。学習はいまの状態を保存してから止まるので、数分かかることがあります。</source>
+        <translation>Stopping. A training saves where it is first, which may take minutes.</translation>
+    </message>
+    <message>
+        <source>比べられるものが、まだありません。</source>
+        <translation>There is nothing to compare yet.</translation>
+    </message>
+    <message>
+        <source>比べるモデルを 2 つ以上選んでください。</source>
+        <translation>Choose two models or more.</translation>
+    </message>
+    <message>
+        <source>比べる件数は、50, 100, 200 のように数字で書いてください。</source>
+        <translation>Write the amounts as numbers, such as 50, 100, 200.</translation>
+    </message>
+    <message>
+        <source>比べる件数は、小さい順に 2 つ以上書いてください。</source>
+        <translation>Write two amounts or more, rising.</translation>
+    </message>
+    <message>
+        <source>測ったトークン</source>
+        <translation>Measured tokens</translation>
+    </message>
+    <message>
+        <source>測定中</source>
+        <translation>Measuring</translation>
+    </message>
+    <message>
+        <source>準備</source>
+        <translation>Preparation</translation>
+    </message>
+    <message>
+        <source>経過 {time}</source>
+        <translation>{time} so far</translation>
+    </message>
+    <message>
+        <source>結果をまとめています</source>
+        <translation>Putting the results together</translation>
+    </message>
+    <message>
+        <source>続けられます</source>
+        <translation>Can be continued</translation>
+    </message>
+    <message>
+        <source>評価が終わりました。</source>
+        <translation>The evaluation has finished.</translation>
+    </message>
+    <message>
+        <source>評価をもう一度行ってください。</source>
+        <translation>Do the evaluation again.</translation>
+    </message>
+    <message>
+        <source>評価中は、質問用のモデルを休ませます。終わると自動で戻ります。</source>
+        <translation>The model that answers you rests during an evaluation. It comes back by itself.</translation>
+    </message>
+    <message>
+        <source>読めません</source>
+        <translation>Cannot be read</translation>
+    </message>
+    <message>
+        <source>論文 arXiv 2603.18037 の採点（回答だけを見せる）</source>
+        <translation>That of arXiv 2603.18037 (shown the answer alone)</translation>
+    </message>
+    <message>
+        <source>資料 {n} 件</source>
+        <translation>{n} documents</translation>
+    </message>
+    <message>
+        <source>資料と学習の比較</source>
+        <translation>Documents and fine-tuning</translation>
+    </message>
+    <message>
+        <source>資料を 1 つ以上選んでください。</source>
+        <translation>Choose at least one collection.</translation>
+    </message>
+    <message>
+        <source>資料を渡す効果と学習の効果を、同じ問いで比べます。</source>
+        <translation>What documents bring and what a training brings, over the same questions.</translation>
+    </message>
+    <message>
+        <source>資料集がありません。「資料」で追加してください。</source>
+        <translation>There is no collection. Add one on the page Documents.</translation>
+    </message>
+    <message>
+        <source>質問集がありません。先に質問集を追加してください。</source>
+        <translation>There is no question set. Add one first.</translation>
+    </message>
+    <message>
+        <source>質問集を選んでください。</source>
+        <translation>Choose a question set.</translation>
+    </message>
+    <message>
+        <source>量子化の比較</source>
+        <translation>Quantizations</translation>
+    </message>
+    <message>
+        <source>長くて{time}</source>
+        <translation>at most {time}</translation>
+    </message>
+    <message>
+        <source>集計中</source>
+        <translation>Summing up</translation>
+    </message>
+</context>
+<context>
+    <name>EvaluationPage</name>
+    <message>
+        <source>一覧</source>
+        <translation>List</translation>
+    </message>
+    <message>
+        <source>評価</source>
+        <translation>Evaluation</translation>
+    </message>
+    <message>
+        <source>評価を実行</source>
+        <translation>Run evaluation</translation>
+    </message>
+    <message>
+        <source>評価を準備しています</source>
+        <translation>Preparing the evaluation</translation>
+    </message>
+    <message>
+        <source>質問集を追加</source>
+        <translation>Add a question set</translation>
+    </message>
+</context>
+<context>
+    <name>EvaluationResult</name>
+    <message>
+        <source>0.5 未満</source>
+        <translation>below 0.5</translation>
+    </message>
+    <message>
+        <source>1 未満</source>
+        <translation>below 1</translation>
+    </message>
+    <message>
+        <source>1（満点）</source>
+        <translation>1 (full)</translation>
+    </message>
+    <message>
+        <source>{low} 〜 {high}</source>
+        <translation>{low} to {high}</translation>
+    </message>
+    <message>
+        <source>{low}〜{high}</source>
+        <translation>{low} to {high}</translation>
+    </message>
+    <message>
+        <source>{n} 点</source>
+        <translation>{n}</translation>
+    </message>
+    <message>
+        <source>モデルの比較</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>問い不足</source>
+        <translation>Too few questions</translation>
+    </message>
+    <message>
+        <source>土台のモデル</source>
+        <translation>Base models</translation>
+    </message>
+    <message>
+        <source>学習量</source>
+        <translation>Amount of data</translation>
+    </message>
+    <message>
+        <source>得点 0〜1。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）</source>
+        <translation>Score, 0 to 1. Lines: 95 % intervals (bootstrap of {n} draws, by question)</translation>
+    </message>
+    <message>
+        <source>悪い</source>
+        <translation>Worse</translation>
+    </message>
+    <message>
+        <source>採点 0〜3。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）</source>
+        <translation>Judge’s score, 0 to 3. Lines: 95 % intervals (bootstrap of {n} draws, by question)</translation>
+    </message>
+    <message>
+        <source>採点モデル</source>
+        <translation>Judge</translation>
+    </message>
+    <message>
+        <source>良い</source>
+        <translation>Better</translation>
+    </message>
+    <message>
+        <source>誤差の範囲</source>
+        <translation>Within noise</translation>
+    </message>
+    <message>
+        <source>資料と学習の比較</source>
+        <translation>Documents and fine-tuning</translation>
+    </message>
+    <message>
+        <source>量子化</source>
+        <translation>Quantization</translation>
     </message>
 </context>
 <context>
@@ -2403,6 +3212,77 @@
     <message>
         <source>続けるアダプターの値です。変えられません。</source>
         <translation>That of the adapter that is trained further; it cannot be changed.</translation>
+    </message>
+</context>
+<context>
+    <name>ExpertPart</name>
+    <message>
+        <source> トークン</source>
+        <translation>tokens</translation>
+    </message>
+    <message>
+        <source> 回</source>
+        <translation>times</translation>
+    </message>
+    <message>
+        <source>1 回</source>
+        <translation>Once</translation>
+    </message>
+    <message>
+        <source>ここまで書いたら終わらせます。1 トークンは 1〜2 文字です。</source>
+        <translation>An answer ends here at the latest. A token is part of a word.</translation>
+    </message>
+    <message>
+        <source>同じ質問を何回尋ねるかです。増やすと、回答のばらつきも分かります。</source>
+        <translation>How often the same question is asked. More times show how much answers vary.</translation>
+    </message>
+    <message>
+        <source>名前</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>回答の長さ</source>
+        <translation>Answer length</translation>
+    </message>
+    <message>
+        <source>尋ねる回数</source>
+        <translation>Times each is asked</translation>
+    </message>
+    <message>
+        <source>採点にかかる時間が増えます。</source>
+        <translation>Judging takes longer.</translation>
+    </message>
+    <message>
+        <source>採点のしかた</source>
+        <translation>Way of judging</translation>
+    </message>
+    <message>
+        <source>採点モデルに、2 つの回答を並べて見比べさせる</source>
+        <translation>Let the judge also compare two answers side by side</translation>
+    </message>
+    <message>
+        <source>文脈</source>
+        <translation>Context</translation>
+    </message>
+    <message>
+        <source>温度</source>
+        <translation>Temperature</translation>
+    </message>
+    <message>
+        <source>自動</source>
+        <translation>Automatic</translation>
+    </message>
+    <message>
+        <source>自動では、1 回なら 0（毎回同じ回答）、2 回以上ならモデルの推奨値にします。</source>
+        <translation>Automatic: 0 (always the same answer) when asked once, the model&apos;s own value when asked more often.</translation>
+    </message>
+    <message>
+        <source>見比べ</source>
+        <translation>Pairs</translation>
+    </message>
+    <message>
+        <source>資料と質問と回答を合わせた長さの上限です。</source>
+        <translation>The most that documents, question and answer may take together.</translation>
     </message>
 </context>
 <context>
@@ -2716,6 +3596,37 @@
     </message>
 </context>
 <context>
+    <name>FormsPart</name>
+    <message>
+        <source>F16 を基準にして、ほかの形式を作って比べます。</source>
+        <translation>The other forms are made and compared with F16.</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>基準</source>
+        <translation>baseline</translation>
+    </message>
+    <message>
+        <source>学習済みのモデル</source>
+        <translation>Fine-tuned model</translation>
+    </message>
+    <message>
+        <source>比べる形式</source>
+        <translation>Forms to compare</translation>
+    </message>
+    <message>
+        <source>約 {size}</source>
+        <translation>about {size}</translation>
+    </message>
+    <message>
+        <source>選ぶと、学習で変わった分も同じ形式にして比べます。</source>
+        <translation>With one, what the training has changed is compared in the same forms.</translation>
+    </message>
+</context>
+<context>
     <name>FoundDialog</name>
     <message>
         <source>LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。ファイルは複製も変更もせず、いまある場所のまま使います。</source>
@@ -2898,6 +3809,52 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>GoldForm</name>
+    <message>
+        <source>根拠となる引用</source>
+        <translation>Quotes as evidence</translation>
+    </message>
+    <message>
+        <source>根拠を追加</source>
+        <translation>Add evidence</translation>
+    </message>
+    <message>
+        <source>正しい回答のもとになる資料の文です。引用の正しさと、探した箇所を測れます。</source>
+        <translation>Words of a document that the right answer rests on. Citations and retrieval can then be measured.</translation>
+    </message>
+</context>
+<context>
+    <name>GoldRow</name>
+    <message>
+        <source>× ページは数字で書いてください。</source>
+        <translation>× Write the page as a number.</translation>
+    </message>
+    <message>
+        <source>× 引用を書くか、この根拠を除いてください。</source>
+        <translation>× Write the quote, or remove this evidence.</translation>
+    </message>
+    <message>
+        <source>この根拠を除く</source>
+        <translation>Remove this evidence</translation>
+    </message>
+    <message>
+        <source>ページ</source>
+        <translation>Page</translation>
+    </message>
+    <message>
+        <source>引用</source>
+        <translation>Quote</translation>
+    </message>
+    <message>
+        <source>資料の文をそのまま写します</source>
+        <translation>Copy the words as they stand in the document</translation>
+    </message>
+    <message>
+        <source>資料名</source>
+        <translation>Document</translation>
+    </message>
+</context>
+<context>
     <name>Grounds</name>
     <message>
         <source>{n} 文すべてに根拠があります。</source>
@@ -2984,6 +3941,73 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>ImportDialog</name>
+    <message>
+        <source>{n} 問を取り込みますか</source>
+        <translation>Import {n} questions?</translation>
+    </message>
+    <message>
+        <source>▲ 問いにできない {n} 行は取り込みません</source>
+        <translation>▲ {n} rows are no questions and will not be imported</translation>
+    </message>
+    <message>
+        <source>はじめの問い</source>
+        <translation>First questions</translation>
+    </message>
+    <message>
+        <source>ほか {n} か所</source>
+        <translation>{n} more places</translation>
+    </message>
+    <message>
+        <source>ほか {n} 件</source>
+        <translation>{n} more</translation>
+    </message>
+    <message>
+        <source>ほか {n} 行</source>
+        <translation>{n} more rows</translation>
+    </message>
+    <message>
+        <source>シート「{sheet}」</source>
+        <translation>Sheet &quot;{sheet}&quot;</translation>
+    </message>
+    <message>
+        <source>付け替えた ID</source>
+        <translation>IDs that were changed</translation>
+    </message>
+    <message>
+        <source>使わない列</source>
+        <translation>Columns not used</translation>
+    </message>
+    <message>
+        <source>列の対応</source>
+        <translation>Columns</translation>
+    </message>
+    <message>
+        <source>取り込む</source>
+        <translation>Import</translation>
+    </message>
+    <message>
+        <source>同じ文の問いが {n} 問重なっています。</source>
+        <translation>{n} questions repeat the words of an earlier one.</translation>
+    </message>
+    <message>
+        <source>新しい質問集</source>
+        <translation>New question set</translation>
+    </message>
+    <message>
+        <source>確かめてください</source>
+        <translation>Please check</translation>
+    </message>
+    <message>
+        <source>空の行 {n} 行は数えていません。</source>
+        <translation>{n} empty rows are not counted.</translation>
+    </message>
+    <message>
+        <source>読まなかったシート</source>
+        <translation>Sheets not read</translation>
+    </message>
+</context>
+<context>
     <name>Importing</name>
     <message>
         <source>{name}：{value}</source>
@@ -3033,8 +4057,8 @@ Result: {found}</translation>
         <translation>Data, the training program and instructions go into one folder. A PC with a GPU can train from it without Kotae.</translation>
     </message>
     <message>
-        <source>フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。終わったらフォルダを戻し、コマンド kotae train import で取り込みます。</source>
-        <translation>Move the whole folder to a PC with a GPU and follow the README.md in it. Then bring the folder back and take it in with the command kotae train import.</translation>
+        <source>フォルダごと GPU のある PC に移し、中の README.md のとおりに実行します。終わったらフォルダを戻し、学習の一覧の「作業フォルダの結果を取り込む…」（右クリック）で取り込みます。</source>
+        <translation>Move the whole folder to a computer with a GPU and follow the README.md in it. When it has finished, bring the folder back and take it in with “Take in the result of a work folder…” in the list of trainings (right click).</translation>
     </message>
     <message>
         <source>フォルダを作っています</source>
@@ -3075,6 +4099,21 @@ Result: {found}</translation>
     <message>
         <source>閉じる</source>
         <translation>Close</translation>
+    </message>
+</context>
+<context>
+    <name>JudgePart</name>
+    <message>
+        <source>なし（規則だけで採点）</source>
+        <translation>None (scored by rules alone)</translation>
+    </message>
+    <message>
+        <source>回答を模範解答と比べ、0〜3 点を付けます。8B 未満のモデルの採点は、当てにならないことがあります。人の採点との一致は、結果の「ブラインド比較」で確かめられます。</source>
+        <translation>Compares answers with the references and scores them 0 to 3. Scores of models below 8B may not be reliable. &quot;Blind comparison&quot; in the results shows how far it agrees with people.</translation>
+    </message>
+    <message>
+        <source>採点モデル</source>
+        <translation>Judge</translation>
     </message>
 </context>
 <context>
@@ -3630,6 +4669,10 @@ Result: {found}</translation>
         <translation>Settings</translation>
     </message>
     <message>
+        <source>評価</source>
+        <translation>Evaluation</translation>
+    </message>
+    <message>
         <source>資料</source>
         <translation>Documents</translation>
     </message>
@@ -3653,24 +4696,32 @@ Result: {found}</translation>
         <translation>Cancel</translation>
     </message>
     <message>
-        <source>モデルの変換と学習に使う Python と torch などを、Kotae のデータの場所に入れます。数分かかります。すでにあれば、新しいものが動くと確かめてから入れ替えます。</source>
-        <translation>Puts Python, torch and what else converts and fine-tunes models into Kotae&apos;s data folder. It takes a few minutes. An existing environment is replaced only after the new one has been checked.</translation>
-    </message>
-    <message>
-        <source>不要なファイルを消してから、もう一度選んでください。</source>
-        <translation>Delete files you no longer need, then choose this again.</translation>
+        <source>モデルの変換と学習に使う Python と torch などを入れます。数分かかります。すでにあるものは、新しいものが動くと確かめてから消します。別の場所へ移すときも、作り直します。</source>
+        <translation>Python, torch and what else converting and training models needs is put there. It takes some minutes. One that is there already is deleted once the new one is found to work. To move it elsewhere, it is made anew, too.</translation>
     </message>
     <message>
         <source>作る</source>
         <translation>Create</translation>
     </message>
     <message>
+        <source>入れる場所</source>
+        <translation>Place</translation>
+    </message>
+    <message>
         <source>学習環境を作りますか</source>
         <translation>Make the training environment?</translation>
     </message>
     <message>
+        <source>学習環境を入れる場所を選ぶ</source>
+        <translation>Choose the place for the training environment</translation>
+    </message>
+    <message>
         <source>最大 {need} 使います（空き {free}）。</source>
         <translation>Uses up to {need} ({free} free).</translation>
+    </message>
+    <message>
+        <source>空きが足りません。別の場所を選ぶか、不要なファイルを消してください。</source>
+        <translation>There is not enough space. Choose another place, or delete files that you do not need.</translation>
     </message>
     <message>
         <source>調べています…</source>
@@ -4536,6 +5587,68 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>ModelsPart</name>
+    <message>
+        <source>学習済み</source>
+        <translation>Fine-tuned</translation>
+    </message>
+    <message>
+        <source>比べるモデル</source>
+        <translation>Models to compare</translation>
+    </message>
+    <message>
+        <source>渡す資料</source>
+        <translation>Documents given to them</translation>
+    </message>
+    <message>
+        <source>選ばなければ、資料なしで答えさせます。</source>
+        <translation>With none, they answer without documents.</translation>
+    </message>
+</context>
+<context>
+    <name>NameForm</name>
+    <message>
+        <source>× 同じ名前の質問集があります。別の名前にしてください。</source>
+        <translation>× There is a question set of that name. Choose another name.</translation>
+    </message>
+    <message>
+        <source>× 同じ名前の質問集が壊れています。別の名前にしてください。</source>
+        <translation>× The question set of that name is damaged. Choose another name.</translation>
+    </message>
+    <message>
+        <source>× 名前を入力してください。</source>
+        <translation>× Enter a name.</translation>
+    </message>
+    <message>
+        <source>いまの版から：追加 {a} 問、変更 {b} 問、削除 {c} 問</source>
+        <translation>From the present version: {a} added, {b} changed, {c} removed</translation>
+    </message>
+    <message>
+        <source>この質問集はすでにあります。新しい版（版 {n}）として加えます。問いはこちらに入れ替わり、これまでの版も残ります。</source>
+        <translation>This question set exists already. A new version (version {n}) is added. Its questions are replaced by these; earlier versions are kept.</translation>
+    </message>
+    <message>
+        <source>もとの内容が{label}なので、それより低いラベルは選べません。</source>
+        <translation>The content it is made of is {label}, so a lower label cannot be chosen.</translation>
+    </message>
+    <message>
+        <source>ラベル</source>
+        <translation>Label</translation>
+    </message>
+    <message>
+        <source>同じ内容の版がすでにあるため、新しい版は増えません。</source>
+        <translation>The set has the same content already, so no version is added.</translation>
+    </message>
+    <message>
+        <source>機密の質問集は、書き出すときに確認します。</source>
+        <translation>A confidential set asks before it is exported.</translation>
+    </message>
+    <message>
+        <source>質問集の名前</source>
+        <translation>Name of the question set</translation>
+    </message>
+</context>
+<context>
     <name>NetworkSection</name>
     <message>
         <source>Hugging Face と同じ形で配る、社内などのサーバーのアドレスです。空なら huggingface.co を使います。</source>
@@ -4625,8 +5738,16 @@ Result: {found}</translation>
 <context>
     <name>Nothing</name>
     <message>
+        <source>作業フォルダの結果を取り込む…</source>
+        <translation>Take in the result of a work folder…</translation>
+    </message>
+    <message>
         <source>例：報告書の言い回しにそろえる、決まった書式で答えさせる、社内の用語を使わせる</source>
         <translation>For example: the wording of your reports, a fixed form of answers, the terms of your organization</translation>
+    </message>
+    <message>
+        <source>例：窓口によくある質問 20 問に、資料を使う場合と使わない場合で答えさせて比べる</source>
+        <translation>For example: 20 questions that are often asked at the counter, answered with and without documents</translation>
     </message>
     <message>
         <source>手元の質問と回答の組で学習させて、モデルの答え方をそろえられます。</source>
@@ -4635,6 +5756,14 @@ Result: {found}</translation>
     <message>
         <source>新しい学習</source>
         <translation>New run</translation>
+    </message>
+    <message>
+        <source>質問集を追加</source>
+        <translation>Add a question set</translation>
+    </message>
+    <message>
+        <source>質問集を追加すると、モデルを同じ問いで比べられます。</source>
+        <translation>Add a question set to compare models on the same questions.</translation>
     </message>
 </context>
 <context>
@@ -4698,6 +5827,21 @@ Result: {found}</translation>
     <message>
         <source>持ち運びキットを書き出しました</source>
         <translation>The transfer kit is written</translation>
+    </message>
+    <message>
+        <source>評価が終わりました</source>
+        <translation>The evaluation is done</translation>
+    </message>
+    <message>
+        <source>評価が途中で止まりました</source>
+        <translation>The evaluation has stopped on its way</translation>
+    </message>
+</context>
+<context>
+    <name>Overview</name>
+    <message>
+        <source>分野別</source>
+        <translation>By category</translation>
     </message>
 </context>
 <context>
@@ -5424,6 +6568,124 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>QuestionDetail</name>
+    <message>
+        <source>{n} ページ</source>
+        <translation>page {n}</translation>
+    </message>
+    <message>
+        <source>分野</source>
+        <translation>Category</translation>
+    </message>
+    <message>
+        <source>必ず含む語</source>
+        <translation>Must include</translation>
+    </message>
+    <message>
+        <source>条件に合う問いはありません。</source>
+        <translation>No question fits the filter.</translation>
+    </message>
+    <message>
+        <source>根拠</source>
+        <translation>Gold quotes</translation>
+    </message>
+    <message>
+        <source>模範解答</source>
+        <translation>Reference answer</translation>
+    </message>
+    <message>
+        <source>資料にない質問です。「ない」と答えるのが正解です。</source>
+        <translation>The documents do not answer this question: the right answer says so.</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionDialog</name>
+    <message>
+        <source>Ctrl+Enter でも保存できます。</source>
+        <translation>Ctrl+Enter saves too.</translation>
+    </message>
+    <message>
+        <source>× のあるところを直してください。</source>
+        <translation>Put right what is marked with ×.</translation>
+    </message>
+    <message>
+        <source>▲ 模範解答か必ず含む語がないと、規則では採点できません。</source>
+        <translation>▲ Without a reference answer or words that it must include, no rule can score it.</translation>
+    </message>
+    <message>
+        <source>「資料にありません」と答えるのが正解になります。</source>
+        <translation>Saying that the documents do not have it is the right answer.</translation>
+    </message>
+    <message>
+        <source>この文のまま、比べるモデルに尋ねます。</source>
+        <translation>The models that are compared are asked exactly this.</translation>
+    </message>
+    <message>
+        <source>保存する</source>
+        <translation>Save</translation>
+    </message>
+    <message>
+        <source>分野</source>
+        <translation>Category</translation>
+    </message>
+    <message>
+        <source>問いを編集</source>
+        <translation>Edit question</translation>
+    </message>
+    <message>
+        <source>問いを追加</source>
+        <translation>Add question</translation>
+    </message>
+    <message>
+        <source>問い（必須）</source>
+        <translation>Question (required)</translation>
+    </message>
+    <message>
+        <source>必ず含む語</source>
+        <translation>Must include</translation>
+    </message>
+    <message>
+        <source>最初の問いを書いて、質問集を作ります。問いは後からいくつでも足せます。</source>
+        <translation>Write the first question to make the set. Any number can be added later.</translation>
+    </message>
+    <message>
+        <source>模範解答</source>
+        <translation>Reference answer</translation>
+    </message>
+    <message>
+        <source>模範解答と必ず含む語は、採点に使いません。</source>
+        <translation>The reference answer and the words are not used for its score.</translation>
+    </message>
+    <message>
+        <source>正しい回答に必ず出てくる語を、1 行に 1 つ書きます。「a|b」と書くと、どちらかがあれば正解です。</source>
+        <translation>Words that every right answer has, one a line. With &quot;a|b&quot;, either will do.</translation>
+    </message>
+    <message>
+        <source>正しい回答の例です。回答がこれにどれだけ近いかで採点します。</source>
+        <translation>An example of a right answer. Answers are scored by how close they come to it.</translation>
+    </message>
+    <message>
+        <source>点検、料金など。結果を分野ごとに見られます。</source>
+        <translation>Inspection, fees and so on. Results can be seen by category.</translation>
+    </message>
+    <message>
+        <source>資料に書かれていない問い</source>
+        <translation>The documents do not answer this question</translation>
+    </message>
+    <message>
+        <source>質問集を作る</source>
+        <translation>Make the set</translation>
+    </message>
+    <message>
+        <source>質問集を自分で書く</source>
+        <translation>Write a question set</translation>
+    </message>
+    <message>
+        <source>追加する</source>
+        <translation>Add</translation>
+    </message>
+</context>
+<context>
     <name>QuestionSection</name>
     <message>
         <source>Ctrl + Enter で送信</source>
@@ -5455,6 +6717,53 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>QuestionSets</name>
+    <message>
+        <source>{n} 問</source>
+        <translation>{n} questions</translation>
+    </message>
+    <message>
+        <source>× 問いを書いてください。</source>
+        <translation>× Write the question.</translation>
+    </message>
+    <message>
+        <source>× 数字や記号だけでは問いになりません。言葉で書いてください。</source>
+        <translation>× Numbers and signs alone are no question. Write words.</translation>
+    </message>
+    <message>
+        <source>× 長すぎます。短くしてください。</source>
+        <translation>× It is too long. Shorten it.</translation>
+    </message>
+    <message>
+        <source>▲ {n} 問は、模範解答も必ず含む語もないため、規則では採点できません。</source>
+        <translation>▲ {n} questions have neither a reference answer nor words to include, so no rule can score them.</translation>
+    </message>
+    <message>
+        <source>必ず含む語 {n}</source>
+        <translation>{n} with words to include</translation>
+    </message>
+    <message>
+        <source>根拠 {n}</source>
+        <translation>{n} with evidence</translation>
+    </message>
+    <message>
+        <source>模範解答 {n}</source>
+        <translation>{n} reference answers</translation>
+    </message>
+    <message>
+        <source>版 {n}</source>
+        <translation>Version {n}</translation>
+    </message>
+    <message>
+        <source>資料にない問い {n}</source>
+        <translation>{n} not in the documents</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
     <name>QuestionStep</name>
     <message>
         <source>▲ モデルがまだないので、回答はできません。モデルは「モデル」の画面でいつでも追加できます。</source>
@@ -5478,6 +6787,21 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>QuestionTable</name>
+    <message>
+        <source>Enter で編集、Delete で削除します</source>
+        <translation>Enter edits, Delete removes</translation>
+    </message>
+    <message>
+        <source>列の見出し</source>
+        <translation>Column headings</translation>
+    </message>
+    <message>
+        <source>問いの一覧</source>
+        <translation>List of questions</translation>
+    </message>
+</context>
+<context>
     <name>QuestionView</name>
     <message>
         <source>この質問のその他の操作</source>
@@ -5490,6 +6814,10 @@ Result: {found}</translation>
     <message>
         <source>前の聞き方</source>
         <translation>Previous version</translation>
+    </message>
+    <message>
+        <source>問いの一覧</source>
+        <translation>List of questions</translation>
     </message>
     <message>
         <source>次の聞き方</source>
@@ -5506,6 +6834,95 @@ Result: {found}</translation>
     <message>
         <source>質問&#x3000;{time}</source>
         <translation>Question, {time}</translation>
+    </message>
+</context>
+<context>
+    <name>Questions</name>
+    <message>
+        <source>ある</source>
+        <translation>Yes</translation>
+    </message>
+    <message>
+        <source>ない</source>
+        <translation>No</translation>
+    </message>
+    <message>
+        <source>分野</source>
+        <translation>Category</translation>
+    </message>
+    <message>
+        <source>問い</source>
+        <translation>Question</translation>
+    </message>
+    <message>
+        <source>模範解答</source>
+        <translation>Reference answer</translation>
+    </message>
+    <message>
+        <source>資料にあるか</source>
+        <translation>In documents</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionsPart</name>
+    <message>
+        <source> 問</source>
+        <translation>questions</translation>
+    </message>
+    <message>
+        <source>すべて</source>
+        <translation>All</translation>
+    </message>
+    <message>
+        <source>一般の質問</source>
+        <translation>general questions</translation>
+    </message>
+    <message>
+        <source>付属の質問</source>
+        <translation>Questions that come with Kotae</translation>
+    </message>
+    <message>
+        <source>使わない（取り分けたデータで判定）</source>
+        <translation>None (judged by the hold-out)</translation>
+    </message>
+    <message>
+        <source>最初の N 問だけ</source>
+        <translation>Only the first N questions</translation>
+    </message>
+    <message>
+        <source>短い時間で試すときに使います。</source>
+        <translation>For a quick try.</translation>
+    </message>
+    <message>
+        <source>質問集</source>
+        <translation>Question set</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionsTab</name>
+    <message>
+        <source>{n} 問</source>
+        <translation>{n} questions</translation>
+    </message>
+    <message>
+        <source>{n}／{total} 問</source>
+        <translation>{n} of {total} questions</translation>
+    </message>
+    <message>
+        <source>すべての分野</source>
+        <translation>All categories</translation>
+    </message>
+    <message>
+        <source>分野</source>
+        <translation>Category</translation>
+    </message>
+    <message>
+        <source>差が大きい順</source>
+        <translation>Largest differences first</translation>
+    </message>
+    <message>
+        <source>（分野なし）</source>
+        <translation>(no category)</translation>
     </message>
 </context>
 <context>
@@ -5606,6 +7023,37 @@ Result: {found}</translation>
     <message>
         <source>評価を取り消しました</source>
         <translation>Rating taken back</translation>
+    </message>
+</context>
+<context>
+    <name>RenameDialog</name>
+    <message>
+        <source>× 同じ名前の質問集があります。別の名前にしてください。</source>
+        <translation>× There is a question set of that name. Choose another name.</translation>
+    </message>
+    <message>
+        <source>× 名前を入力してください。</source>
+        <translation>× Enter a name.</translation>
+    </message>
+    <message>
+        <source>これまでの評価の結果は、前の名前のまま残ります。</source>
+        <translation>Results so far keep the old name.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>変える</source>
+        <translation>Rename</translation>
+    </message>
+    <message>
+        <source>質問集の名前</source>
+        <translation>Name of the question set</translation>
+    </message>
+    <message>
+        <source>質問集の名前を変える</source>
+        <translation>Rename the question set</translation>
     </message>
 </context>
 <context>
@@ -5863,6 +7311,17 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>ResultDeeds</name>
+    <message>
+        <source>報告書の保存先</source>
+        <translation>Save the report</translation>
+    </message>
+    <message>
+        <source>結果の保存先</source>
+        <translation>Save the results</translation>
+    </message>
+</context>
+<context>
     <name>ResultList</name>
     <message>
         <source>ほか {n} 件</source>
@@ -5882,6 +7341,45 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>ResultPanel</name>
+    <message>
+        <source>「{name}」が良い</source>
+        <translation>{name} is better</translation>
+    </message>
+    <message>
+        <source>ひとつ戻す</source>
+        <translation>Take back the last one</translation>
+    </message>
+    <message>
+        <source>ブラインド比較の結果</source>
+        <translation>Result of the blind comparison</translation>
+    </message>
+    <message>
+        <source>割合</source>
+        <translation>Share</translation>
+    </message>
+    <message>
+        <source>合計</source>
+        <translation>Total</translation>
+    </message>
+    <message>
+        <source>構成を選び直す</source>
+        <translation>Choose other settings</translation>
+    </message>
+    <message>
+        <source>続きから比べる</source>
+        <translation>Go on comparing</translation>
+    </message>
+    <message>
+        <source>質問</source>
+        <translation>Questions</translation>
+    </message>
+    <message>
+        <source>選んだもの</source>
+        <translation>Choice</translation>
+    </message>
+</context>
+<context>
     <name>ResultStep</name>
     <message>
         <source>✓ 質問に使っています。</source>
@@ -5896,12 +7394,94 @@ Result: {found}</translation>
         <translation>Back to the base model</translation>
     </message>
     <message>
+        <source>前のアダプターから続けた学習です。ここでの「学習前」は、アダプターを付けない元のモデルです。</source>
+        <translation>This training went on from an earlier adapter. Here, “before” is the base without any adapter.</translation>
+    </message>
+    <message>
         <source>学習か評価が進んでいるため、終わるまで待ってください。</source>
         <translation>Training or judging is under way. Wait until it has ended.</translation>
     </message>
     <message>
-        <source>資料と組み合わせた効果は、コマンド kotae eval documents で比べられます。</source>
-        <translation>What it brings together with documents can be compared by the command kotae eval documents.</translation>
+        <source>評価でくわしく比べる</source>
+        <translation>Compare in detail under Evaluation</translation>
+    </message>
+</context>
+<context>
+    <name>ResultView</name>
+    <message>
+        <source>Excel に書き出す</source>
+        <translation>Export to Excel</translation>
+    </message>
+    <message>
+        <source>HTML として保存…</source>
+        <translation>Save as HTML…</translation>
+    </message>
+    <message>
+        <source>この構成のモデルは、モデルの一覧にありません。</source>
+        <translation>The model of this system is not in the list of models.</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open folder</translation>
+    </message>
+    <message>
+        <source>ブラインド比較</source>
+        <translation>Blind comparison</translation>
+    </message>
+    <message>
+        <source>問いごとの結果</source>
+        <translation>By question</translation>
+    </message>
+    <message>
+        <source>報告書</source>
+        <translation>Report</translation>
+    </message>
+    <message>
+        <source>報告書を開く</source>
+        <translation>Open the report</translation>
+    </message>
+    <message>
+        <source>書き出しました。</source>
+        <translation>Exported.</translation>
+    </message>
+    <message>
+        <source>読み込み中…</source>
+        <translation>Loading…</translation>
+    </message>
+</context>
+<context>
+    <name>ReturnDialog</name>
+    <message>
+        <source>job.json があるフォルダを選びます。</source>
+        <translation>Choose the folder with job.json in it.</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>作業フォルダの結果を取り込みますか</source>
+        <translation>Take in the result of a work folder?</translation>
+    </message>
+    <message>
+        <source>別の PC で終わった学習を、この PC の一覧に加えます。中身が変わっていないことも確かめます。戻したフォルダは、そのまま残ります。</source>
+        <translation>A training that was finished on another computer is added to the list here. It is checked that nothing in it has changed. The folder itself stays as it is.</translation>
+    </message>
+    <message>
+        <source>取り込む</source>
+        <translation>Import</translation>
+    </message>
+    <message>
+        <source>戻した作業フォルダ</source>
+        <translation>Work folder that came back</translation>
+    </message>
+    <message>
+        <source>戻した作業フォルダを選ぶ</source>
+        <translation>Choose the work folder that came back</translation>
+    </message>
+    <message>
+        <source>結果を確かめて、取り込んでいます</source>
+        <translation>Checking and taking in the result</translation>
     </message>
 </context>
 <context>
@@ -6272,6 +7852,69 @@ This PC cannot be kept awake from here. Turn sleep off in the power settings.</t
     </message>
 </context>
 <context>
+    <name>ScalePart</name>
+    <message>
+        <source> 回</source>
+        <translation>times</translation>
+    </message>
+    <message>
+        <source>50, 100, 200, 400 のように書きます。空なら、全体の 12.5、25、50、100 % で比べます。</source>
+        <translation>Rows, such as 50, 100, 200, 400. Left empty: 12.5, 25, 50 and 100 % of all.</translation>
+    </message>
+    <message>
+        <source>{n} 回</source>
+        <translation>{n} times</translation>
+    </message>
+    <message>
+        <source>「学習」で分割して固定したデータです。</source>
+        <translation>Data that were split and frozen on the page Fine-tuning.</translation>
+    </message>
+    <message>
+        <source>データが増えた効果と、学習が長くなった効果を分けられます。学習の回数が増えます。</source>
+        <translation>Tells what more data bring from what longer training brings. Takes more runs.</translation>
+    </message>
+    <message>
+        <source>件数ごとの学習</source>
+        <translation>Runs of each amount</translation>
+    </message>
+    <message>
+        <source>偶然の差と区別するために、同じ件数で何回学習するかです。3 回以上を勧めます。</source>
+        <translation>How often each amount is trained, so that differences can be told from chance. 3 or more are advised.</translation>
+    </message>
+    <message>
+        <source>名前のない学習</source>
+        <translation>Unnamed training</translation>
+    </message>
+    <message>
+        <source>土台のモデル</source>
+        <translation>Base models</translation>
+    </message>
+    <message>
+        <source>学習のしかた</source>
+        <translation>Way of training</translation>
+    </message>
+    <message>
+        <source>学習の回数をそろえた対照も学習する</source>
+        <translation>Also train controls with as many steps</translation>
+    </message>
+    <message>
+        <source>学習データ</source>
+        <translation>Training data</translation>
+    </message>
+    <message>
+        <source>対照</source>
+        <translation>Control</translation>
+    </message>
+    <message>
+        <source>比べる件数</source>
+        <translation>Amounts to compare</translation>
+    </message>
+    <message>
+        <source>自動</source>
+        <translation>Automatic</translation>
+    </message>
+</context>
+<context>
     <name>ScopeChip</name>
     <message>
         <source>{name} を外す</source>
@@ -6398,6 +8041,159 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>機密の資料から学習データを作りますか</source>
         <translation>Make training data from confidential documents?</translation>
+    </message>
+</context>
+<context>
+    <name>SetExport</name>
+    <message>
+        <source>質問集の書き出し先</source>
+        <translation>Export the question set to</translation>
+    </message>
+</context>
+<context>
+    <name>SetHead</name>
+    <message>
+        <source>最新</source>
+        <translation>newest</translation>
+    </message>
+    <message>
+        <source>版</source>
+        <translation>Version</translation>
+    </message>
+</context>
+<context>
+    <name>SetView</name>
+    <message>
+        <source>Excel に書き出す</source>
+        <translation>Export to Excel</translation>
+    </message>
+    <message>
+        <source>{n} 問を削除しました。</source>
+        <translation>Deleted {n} questions.</translation>
+    </message>
+    <message>
+        <source>「{file}」に書き出しました。</source>
+        <translation>Exported to &quot;{file}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{question}」を削除しました。</source>
+        <translation>Deleted &quot;{question}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{question}」を変更しました。</source>
+        <translation>Changed &quot;{question}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{question}」を追加しました。</source>
+        <translation>Added &quot;{question}&quot;.</translation>
+    </message>
+    <message>
+        <source>「{words}」を含む問いはありません。</source>
+        <translation>No question has &quot;{words}&quot;.</translation>
+    </message>
+    <message>
+        <source>この版に戻す</source>
+        <translation>Go back to this version</translation>
+    </message>
+    <message>
+        <source>この版は読めません。</source>
+        <translation>This version cannot be read.</translation>
+    </message>
+    <message>
+        <source>この質問集で評価…</source>
+        <translation>Evaluate with this set…</translation>
+    </message>
+    <message>
+        <source>この質問集は読めません。</source>
+        <translation>This question set cannot be read.</translation>
+    </message>
+    <message>
+        <source>すべての問いは削除できません。</source>
+        <translation>Not all questions can be deleted.</translation>
+    </message>
+    <message>
+        <source>バックアップから戻すか、一覧で削除して、元のファイルから取り込み直してください。</source>
+        <translation>Put it back from a backup, or delete it in the list and import the original file again.</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open folder</translation>
+    </message>
+    <message>
+        <source>元に戻す</source>
+        <translation>Undo</translation>
+    </message>
+    <message>
+        <source>削除</source>
+        <translation>Delete</translation>
+    </message>
+    <message>
+        <source>前の版（版 {n}）を表示しています。</source>
+        <translation>An earlier version (version {n}) is shown.</translation>
+    </message>
+    <message>
+        <source>右上で前の版を選ぶと、その版に戻せます。</source>
+        <translation>Choose an earlier version at the upper right to go back to it.</translation>
+    </message>
+    <message>
+        <source>名前を「{name}」に変えました。</source>
+        <translation>Renamed to &quot;{name}&quot;.</translation>
+    </message>
+    <message>
+        <source>名前を変える…</source>
+        <translation>Rename…</translation>
+    </message>
+    <message>
+        <source>問いを削除</source>
+        <translation>Question deleted</translation>
+    </message>
+    <message>
+        <source>問いを検索</source>
+        <translation>Search questions</translation>
+    </message>
+    <message>
+        <source>問いを編集</source>
+        <translation>Edit question</translation>
+    </message>
+    <message>
+        <source>問いを追加</source>
+        <translation>Add question</translation>
+    </message>
+    <message>
+        <source>問いを追加…</source>
+        <translation>Add question…</translation>
+    </message>
+    <message>
+        <source>書き出す（Excel、CSV、JSON Lines）…</source>
+        <translation>Export (Excel, CSV, JSON Lines)…</translation>
+    </message>
+    <message>
+        <source>版 {n} に戻しました。</source>
+        <translation>Went back to version {n}.</translation>
+    </message>
+    <message>
+        <source>版 {n} に戻す</source>
+        <translation>Back to version {n}</translation>
+    </message>
+    <message>
+        <source>編集</source>
+        <translation>Edit</translation>
+    </message>
+    <message>
+        <source>編集…</source>
+        <translation>Edit…</translation>
+    </message>
+    <message>
+        <source>編集と評価は、最新の版で行います。</source>
+        <translation>Editing and evaluating are done with the newest version.</translation>
+    </message>
+    <message>
+        <source>質問集には問いが 1 つ以上必要です。質問集ごと削除するときは、一覧から削除してください。</source>
+        <translation>A set needs at least one question. To delete the whole set, delete it in the list.</translation>
+    </message>
+    <message>
+        <source>質問集の操作</source>
+        <translation>Actions for the question set</translation>
     </message>
 </context>
 <context>
@@ -6878,6 +8674,33 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     </message>
 </context>
 <context>
+    <name>StartDialog</name>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>何を比べますか</source>
+        <translation>What do you want to compare?</translation>
+    </message>
+    <message>
+        <source>見積もっています…</source>
+        <translation>Estimating…</translation>
+    </message>
+    <message>
+        <source>評価を始める</source>
+        <translation>Start evaluation</translation>
+    </message>
+    <message>
+        <source>詳しい設定をたたむ</source>
+        <translation>Hide details</translation>
+    </message>
+    <message>
+        <source>詳しい設定を開く</source>
+        <translation>Show details</translation>
+    </message>
+</context>
+<context>
     <name>StartOffers</name>
     <message>
         <source>やめて元に戻す</source>
@@ -6906,6 +8729,57 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>途中のダウンロードが {n} 件あります。</source>
         <translation>There are unfinished downloads ({n}).</translation>
+    </message>
+</context>
+<context>
+    <name>StartPanel</name>
+    <message>
+        <source>2 つの構成の回答を、名前を伏せて並べます。良いと思うほうを選んでください。</source>
+        <translation>The answers of two settings are shown side by side without their names. Choose the one that you find better.</translation>
+    </message>
+    <message>
+        <source>ここまでの結果を見る</source>
+        <translation>See the result so far</translation>
+    </message>
+    <message>
+        <source>どちらの構成かは、選び終えるまで表示しません。</source>
+        <translation>Which is which stays hidden until you finish.</translation>
+    </message>
+    <message>
+        <source>ブラインド比較</source>
+        <translation>Blind comparison</translation>
+    </message>
+    <message>
+        <source>比べる構成</source>
+        <translation>Settings to compare</translation>
+    </message>
+    <message>
+        <source>比べる構成 1</source>
+        <translation>Setting to compare, 1</translation>
+    </message>
+    <message>
+        <source>比べる構成 2</source>
+        <translation>Setting to compare, 2</translation>
+    </message>
+    <message>
+        <source>比べ始める</source>
+        <translation>Start comparing</translation>
+    </message>
+    <message>
+        <source>結果を見る</source>
+        <translation>See the result</translation>
+    </message>
+    <message>
+        <source>続きから比べる</source>
+        <translation>Go on comparing</translation>
+    </message>
+    <message>
+        <source>違う回答がないので、比べられません。</source>
+        <translation>There is nothing to compare: all answers are the same.</translation>
+    </message>
+    <message>
+        <source>違う構成を 2 つ選んでください。</source>
+        <translation>Choose two different settings.</translation>
     </message>
 </context>
 <context>
@@ -6969,6 +8843,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>準備しています…</source>
         <translation>Getting ready…</translation>
+    </message>
+    <message>
+        <source>評価中：質問用のモデルは休止中</source>
+        <translation>Evaluating: the model for questions is resting</translation>
     </message>
     <message>
         <source>読み込みの進み具合</source>
@@ -7143,6 +9021,83 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>重複 {n}</source>
         <translation>duplicates {n}</translation>
+    </message>
+</context>
+<context>
+    <name>StudyView</name>
+    <message>
+        <source>なし（規則だけで採点）</source>
+        <translation>None (scored by rules alone)</translation>
+    </message>
+    <message>
+        <source>一時停止</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>回答が終わるのを待っています</source>
+        <translation>Waiting for an answer to end</translation>
+    </message>
+    <message>
+        <source>始める</source>
+        <translation>Start</translation>
+    </message>
+    <message>
+        <source>採点モデル</source>
+        <translation>Judge</translation>
+    </message>
+    <message>
+        <source>比べる構成</source>
+        <translation>Settings to compare</translation>
+    </message>
+    <message>
+        <source>準備しています</source>
+        <translation>Preparing</translation>
+    </message>
+    <message>
+        <source>種類</source>
+        <translation>Kind</translation>
+    </message>
+    <message>
+        <source>終わった学習</source>
+        <translation>Trained runs</translation>
+    </message>
+    <message>
+        <source>続ける</source>
+        <translation>Continue</translation>
+    </message>
+    <message>
+        <source>資料を意味でも探せるように準備しています</source>
+        <translation>Preparing the documents for search by meaning</translation>
+    </message>
+    <message>
+        <source>質問集</source>
+        <translation>Question set</translation>
+    </message>
+</context>
+<context>
+    <name>SystemRow</name>
+    <message>
+        <source>完了</source>
+        <translation>Done</translation>
+    </message>
+    <message>
+        <source>待機</source>
+        <translation>Waiting</translation>
+    </message>
+    <message>
+        <source>未完了</source>
+        <translation>Not finished</translation>
+    </message>
+    <message>
+        <source>測定中</source>
+        <translation>Measuring</translation>
+    </message>
+</context>
+<context>
+    <name>TakeDialog</name>
+    <message>
+        <source>名前を直してください。</source>
+        <translation>Put the name right.</translation>
     </message>
 </context>
 <context>
@@ -7483,6 +9438,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Data</translation>
     </message>
     <message>
+        <source>データの控えがありません。データを分け直してください。</source>
+        <translation>There is no record of the data. Split the data again.</translation>
+    </message>
+    <message>
         <source>データへ戻る</source>
         <translation>Back to Data</translation>
     </message>
@@ -7539,6 +9498,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>{n} for validation</translation>
     </message>
     <message>
+        <source>検証用の {count} 行が、学習用の行とまったく同じです（{lines} 行目など）。覚えすぎに気づきにくくなるので、どちらかから除いてください。</source>
+        <translation>{count} rows for validation are the same as rows for training (line {lines} and others). Overfitting would go unnoticed; remove them from one of both.</translation>
+    </message>
+    <message>
         <source>検証用の行がないので、いちばん良い時点を選べません。行を増やすか、「1 周の検証回数」を 0 にしてください。</source>
         <translation>Without validation rows the best moment cannot be chosen. Add rows, or set &quot;Checks per epoch&quot; to 0.</translation>
     </message>
@@ -7557,6 +9520,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>試験 {n} 件（学習に使いません）</source>
         <translation>{n} for the test (never trained on)</translation>
+    </message>
+    <message>
+        <source>試験用の {count} 行が、学習用か検証用の行とまったく同じです（{lines} 行目など）。正しく評価できないので、どちらかから除いてください。</source>
+        <translation>{count} test rows are the same as rows for training or validation (line {lines} and others). They cannot be judged by; remove them from one of both.</translation>
+    </message>
+    <message>
+        <source>試験用の {count} 行を、続きの元のアダプターがもう学習しています（{lines} 行目など）。正しく評価できないので、データを分け直してください。</source>
+        <translation>The adapter that is gone on from has learned {count} test rows already (line {lines} and others). They cannot be judged by; split the data again.</translation>
     </message>
     <message>
         <source>試験用データ</source>
@@ -8297,8 +10268,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>TrainingSection</name>
     <message>
-        <source>モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。</source>
-        <translation>Models are converted and fine-tuned in a separate Python with torch and more. Answering questions does not need it. On a PC without a network it can be made from a folder of wheels (.whl), for example on a USB stick.</translation>
+        <source>モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。</source>
+        <translation>Models are converted and trained by another Python with torch and more. To answer questions it is not needed. On a computer without a network it can be made from a folder of wheels (.whl), such as on a USB stick. Its place is chosen when it is made. To move it to another drive, choose the place under “Make anew”.</translation>
     </message>
     <message>
         <source>学習環境</source>
@@ -8580,6 +10551,53 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>質問で使う</source>
         <translation>Use for questions</translation>
+    </message>
+</context>
+<context>
+    <name>VotingPanel</name>
+    <message>
+        <source>1 で A が良い、2 で B が良い、3 で同じくらい、4 でどちらも誤り、← でひとつ戻します</source>
+        <translation>1: A is better, 2: B is better, 3: about equal, 4: both wrong, ← takes the last choice back</translation>
+    </message>
+    <message>
+        <source>← または Ctrl+Z</source>
+        <translation>← or Ctrl+Z</translation>
+    </message>
+    <message>
+        <source>ここまでの結果を見る</source>
+        <translation>See the result so far</translation>
+    </message>
+    <message>
+        <source>どちらの構成かは、選び終えるまで表示しません。</source>
+        <translation>Which is which stays hidden until you finish.</translation>
+    </message>
+    <message>
+        <source>ひとつ戻す</source>
+        <translation>Take back the last one</translation>
+    </message>
+    <message>
+        <source>ブラインド比較</source>
+        <translation>Blind comparison</translation>
+    </message>
+    <message>
+        <source>構成を選び直す</source>
+        <translation>Choose other settings</translation>
+    </message>
+    <message>
+        <source>模範解答を見る</source>
+        <translation>Show the reference answer</translation>
+    </message>
+    <message>
+        <source>模範解答を隠す</source>
+        <translation>Hide the reference answer</translation>
+    </message>
+    <message>
+        <source>結果に戻る</source>
+        <translation>Back to the result</translation>
+    </message>
+    <message>
+        <source>結果を表示したあとに選んだ質問は、結果にその数を示します。</source>
+        <translation>The result says how many questions were decided after it had been shown.</translation>
     </message>
 </context>
 <context>
