@@ -1,5 +1,6 @@
 """What was found before a training, in words: of what it is, how grave, and where it can be mended."""
 
+import re
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
@@ -23,6 +24,7 @@ _FORM = (
     "double_bos", "pad_is_end", "template_differs",
 )  # fmt: skip
 _MACHINE = ("disk_short", "network_open", "shared_memory")
+_JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # there are no spaces between Japanese words
 _BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # of the data, and mended there all the same
 
 
@@ -176,7 +178,7 @@ def sentence(finding: Finding) -> str:
         told = own[finding.code].format_map({name: _told(what) for name, what in facts.items()})
     else:
         told = problems.of_finding(Finding(finding.code, finding.level, facts))
-    return told.replace(f"{file} の", f"{file}の")  # a file's name in Latin letters would be set apart
+    return _JAPANESE_GAP.sub("", told)  # which a file's name in Latin letters would need
 
 
 def _told(what: object) -> object:
