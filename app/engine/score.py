@@ -78,8 +78,10 @@ def _example(text: Text, model: ScoredModel) -> Example:
 def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
     """What has to be read at once, and what answers may take with their prompts."""
     asked = job.chats if job.answers else ()
-    read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in asked)]
-    return max(read), max((len(chat.ids) + chat.limit for chat in asked), default=0)
+    first = job.chats[:1] if job.speed_tokens else ()
+    read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in (*first, *asked))]
+    speed = len(job.chats[0].ids) + job.speed_tokens if job.speed_tokens and job.chats else 0
+    return max(read), max((len(chat.ids) + chat.limit for chat in asked), default=speed)
 
 
 def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
@@ -99,20 +101,21 @@ class _Scoring:
         self._done = 0
         self._sent_at = 0.0
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0
-        self._total = sum(len(example.ids) for example in holdout.examples) + answers
+        self._total = (sum(len(example.ids) for example in holdout.examples) if job.measures else 0) + answers
         self.seconds_reading = self.seconds_writing = 0.0
 
     def run(self) -> Scores:
-        self._send(Phase("reading"))
+        if self._job.measures:
+            self._send(Phase("reading"))
         began = time.perf_counter()
-        examples = self._examples()
+        examples = self._examples() if self._job.measures else ()
         self.seconds_reading = time.perf_counter() - began
         chats = self._job.chats
         same = tuple(self._model.ids_of(chat.segments) == chat.ids for chat in chats)
         if self._job.answers:
             self._send(Phase("writing"))
         answers = tuple(self._answer(at, chat) for at, chat in enumerate(chats)) if self._job.answers else ()
-        written = sum(answer.tokens for answer in answers)
+        written = sum(answer.tokens for answer in answers) if self._job.answers else self._write_for_speed()
         memory_bytes = fit.estimate(self._model.header, self._job.context_tokens).total_bytes
         return Scores(
             examples=examples,
@@ -178,6 +181,14 @@ class _Scoring:
         self._report(len(chat.ids) + chat.limit)
         about = self._holdout.chats[at]
         return AnswerScore(about.line, about.question, text.strip(), ended_by, tokens)
+
+    def _write_for_speed(self) -> int:
+        """Gives the tokens."""
+        if not self._job.speed_tokens or not self._job.chats:
+            return 0
+        ids, limit = self._job.chats[0].ids, self._job.speed_tokens
+        _text, _ended_by, tokens, self.seconds_writing = self._model.answer(ids, limit, frozenset(), ())
+        return tokens
 
     def _report(self, tokens: int) -> None:
         self._done += tokens

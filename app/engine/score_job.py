@@ -41,6 +41,8 @@ class Score:
     makes_reference: bool = False
     chats: tuple[Chat, ...] = ()  # the hold-out's, in its order; their ids are compared
     answers: bool = False  # each chat is answered, too
+    measures: bool = True  # False: nothing but the answers
+    speed_tokens: int = 0  # of an answer to the first chat, written to see how fast it writes, where none is wanted
     stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
     texts: tuple[Text, ...] = ()
     strength: float = 1.0  # of the adapter

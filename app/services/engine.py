@@ -56,6 +56,7 @@ class EngineClient(QObject):
 
     event_received = Signal(object)  # app.engine.messages.Event
     died = Signal(object)  # EngineDeath
+    exited = Signal()  # the child is gone, has given its memory back, and does not come back by itself
     status_changed = Signal(object)  # EngineStatus
 
     def __init__(
@@ -79,6 +80,7 @@ class EngineClient(QObject):
         self.loading: Load | None = None  # sent, and neither answered nor cancelled
         self.loaded: Load | None = None  # what the model that is there was loaded with
         self.refusal: AppError | None = None  # why nothing is to be asked now; whoever asks looks at it
+        self._is_ending = False  # whatever it still says counts no more
         self._may_restart = True
         self._verdict = ""  # why we killed the child ourselves
         self._heard_at = self._moved_at = self._checked_at = time.monotonic()
@@ -94,6 +96,8 @@ class EngineClient(QObject):
 
     def send(self, command: Command) -> None:
         """Sends a command, starting the child first if need be."""
+        if self._child.is_stopping:  # it hears nothing any more
+            self._child.stop()
         if not self._child.is_running:
             self._start()
             if not self._child.is_running:  # it could not be started; `died` has told so
@@ -136,11 +140,29 @@ class EngineClient(QObject):
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the child is there, and has its memory."""
+        return self._child.is_running
+
     def shut_down(self) -> None:
         """Ends the child and gives its memory back. Blocks for a moment."""
+        self._forget_all()
+        self._child.stop()
+
+    def end(self) -> int:
+        """As `shut_down`, without waiting: `exited` tells that it is gone. Gives the process's number; 0: none runs."""
+        self._forget_all()
+        if not self.is_up:
+            return 0
+        pid, self._is_ending = self.pid, True
+        self._set_status(EngineStatus())
+        self._child.end()
+        return pid
+
+    def _forget_all(self) -> None:
         self._watch.stop()
         self._last_load = self._running = self.loading = self.loaded = None
-        self._child.stop()
 
     # -------------------------------------------------------------------- events
 
@@ -152,6 +174,8 @@ class EngineClient(QObject):
         self._set_status(EngineStatus("starting", model_name=self.status.model_name))
 
     def _on_line(self, line: bytes) -> None:
+        if self._is_ending:
+            return
         self._heard_at = time.monotonic()
         try:
             event = messages.event_from_json(json.loads(line))
@@ -224,9 +248,11 @@ class EngineClient(QObject):
 
     def _on_exited(self, how: Exit) -> None:
         self._watch.stop()
+        self._is_ending = False
         self._running = self.loading = self.loaded = None
         if how.cause == "stopped":
             self._set_status(EngineStatus())
+            self.exited.emit()
             return
         load, self._may_restart, may_restart = self._last_load, False, self._may_restart
         is_restarting = may_restart and load is not None and how.cause != "not_started"
@@ -236,6 +262,8 @@ class EngineClient(QObject):
         # Whoever heard of it may have shut it down, or loaded something else.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
+        elif not self._child.is_running:
+            self.exited.emit()
 
 
 def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:

@@ -30,6 +30,7 @@ from trainer.convert_job import GgufToHf, HfToGguf, Merge
 
 _SHARED = ("unpack", "convert")  # steps whose result other runs of the same base use, too
 _LOOK_AGAIN_MS = 1000
+_SPEED_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,23 @@ class GateRun(QObject):
     def is_running(self) -> bool:
         return self._lock is not None
 
-    def start(self, run: Path, cache: Path, available_bytes: int = 0, form: str = "") -> None:
+    def start(
+        self,
+        run: Path,
+        cache: Path,
+        available_bytes: int = 0,
+        form: str = "",
+        lock: filelock.BaseFileLock | None = None,
+    ) -> None:
         """`run`: the folder of a finished run. `cache`: where bases are kept. `available_bytes` 0: what is free now.
-        `form`: only this one is made, beside what was given out before; the verdict stays as it is.
+        `form`: only this one is made, beside what was given out before; the verdict stays as it is. `lock`: of the run
+        (`runs.hold`); None: it is taken now.
 
-        Raises AppError: run_busy, run_unwritable.
+        Raises AppError, then: run_busy, run_unwritable.
         """
         assert not self.is_running
         self._form = form
-        self._lock = runs.hold(run)
+        self._lock = lock or runs.hold(run)
         self._available_bytes = available_bytes or fit.available_memory_bytes()
         self._run, self._cache, self._count = run, cache, 0
         self._prepare()
@@ -105,9 +114,9 @@ class GateRun(QObject):
     # --------------------------------------------------------------------- steps
 
     def _prepare(self) -> None:
-        run, cache, available, form = self._run, self._cache, self._available_bytes, self._form
+        run, cache, form = self._run, self._cache, self._form
         self._export = None
-        self._in_background(lambda: _prepared(run, cache, available, form), self._begin)
+        self._in_background(lambda: _prepared(run, cache, form), self._begin)
 
     def _begin(self, prepared: "_Prepared") -> None:
         self._source, self._export, self._measured = prepared.source, prepared.export, prepared.measured
@@ -201,20 +210,29 @@ class GateRun(QObject):
             source = export.base_f16 if step.form == BASE else export.file(MERGED_F16)
             form = forms.BASE_FORM.name if step.form == BASE else step.form
             return Quantize(str(source), target, form, metadata=export.build.metadata())
-        return _score(export, step.form, target, self._available_bytes)
+        return _score(export, step, target)
 
     def _on_finished(self, step: Step) -> None:
         self._child = None
         self._release_base()
         self._steps.pop(0)
+        try:
+            self._take(step)
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(AppError("run_unwritable", path=str(step.path.parent), reason=error.strerror or str(error)))
+        else:
+            self._next()
+
+    def _take(self, step: Step) -> None:
+        """What a step has measured. Raises AppError, OSError."""
         if step.kind == "score":
-            try:
-                self._measured[step.form] = score_files.read(step.path)
-                self._drop()
-            except AppError as error:
-                self._fail(error)
-                return
-        self._next()
+            self._measured[step.form] = score_files.read(step.path)
+            self._drop()
+        elif step.kind == "answer":
+            assert self._export is not None
+            self._measured[step.form] = forms.with_answers(self._export, step.form, self._measured[step.form])
 
     def _drop(self) -> None:
         """Of the merged files the best so far stays, and the one that others are made of."""
@@ -233,7 +251,9 @@ class GateRun(QObject):
         if form:
             self._in_background(lambda: forms.place(export, form), lambda _name: self._finish(None))
             return
-        missing = forms.finishing(export, gate.choose(measured, available))  # if it was not the best on the way
+        proposed = gate.choose(measured, available)
+        missing = forms.answering(export, proposed, measured[proposed])
+        missing = missing or forms.finishing(export, proposed)  # if it was not the best on the way
         if missing:
             self._go_on(missing)
             return
@@ -287,7 +307,7 @@ class _Prepared:
     steps: list[Step]
 
 
-def _prepared(run: Path, cache: Path, available_bytes: int, form: str) -> _Prepared:
+def _prepared(run: Path, cache: Path, form: str) -> _Prepared:
     source = forms.source_of(run)
     steps = forms.unpacking(source)
     if steps:
@@ -295,26 +315,29 @@ def _prepared(run: Path, cache: Path, available_bytes: int, form: str) -> _Prepa
     export = forms.of_run(source, cache)
     if form:
         return _Prepared(source, export, {}, forms.finishing(export, form))
-    measured = forms.measured(export, available_bytes)
+    measured = forms.measured(export)
     return _Prepared(source, export, measured, forms.remaining(export, measured))
 
 
-def _score(export: Export, form: str, target: str, available_bytes: int) -> Score:
-    asked = export.form
+def _score(export: Export, step: Step, target: str) -> Score:
+    asked, form = export.form, step.form
+    measures = step.kind == "score"
     chats = export.holdout.chats if asked is not None else ()
     return Score(
         model=str(export.file(form)),
         holdout=str(export.holdout_file),
         target=target,
         adapter=export.adapter_of(form),
-        reference="" if form == BASE else str(export.reference),
+        reference=str(export.reference) if measures and form != BASE else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
             Chat(prompts.segments(asked, chat.messages), chat.ids, prompts.limit_tokens(chat))
             for chat in chats
             if asked is not None
         ),
-        answers=forms.answers_are_wanted(export, form, available_bytes),
+        answers=not measures or forms.answers_are_wanted(export, form),
+        measures=measures,
+        speed_tokens=0 if form in COMPARED else _SPEED_TOKENS,
         stop=asked.stop if asked is not None else (),
     )
 

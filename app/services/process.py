@@ -2,13 +2,17 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+import psutil
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 LOG_TAIL_LINES = 60
 STOP_GRACE_MS = 2000
+SLICE_S = 0.01  # of lines in one go: thousands may be waiting, and the window has to be drawn in between
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class Exit:
 
 
 class ChildProcess(QObject):
-    """One child at a time. Its standard error goes to a file; lines of its standard output arrive whole."""
+    """One child at a time. Its standard error goes to a file; lines of its standard output arrive whole, and all of
+    them before `exited`."""
 
     line_received = Signal(bytes)
     exited = Signal(object)  # Exit
@@ -37,10 +42,20 @@ class ChildProcess(QObject):
         self._log = log
         self._is_stopping = False
         self._process: QProcess | None = None
+        self._exit: Exit | None = None  # it has gone, and lines of it are left
+        self._rest = QTimer(self, singleShot=True, interval=0)
+        self._rest.timeout.connect(self._on_ready_read)
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.state() != QProcess.ProcessState.NotRunning
+        """Until `exited`."""
+        process = self._process
+        return process is not None and (self._exit is not None or process.state() != QProcess.ProcessState.NotRunning)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end, and is still there."""
+        return self._is_stopping and self.is_running
 
     @property
     def pid(self) -> int:
@@ -82,9 +97,20 @@ class ChildProcess(QObject):
             return
         self._is_stopping = True
         process.closeWriteChannel()
-        if not process.waitForFinished(STOP_GRACE_MS):  # also where it could not even start, which ends it here
+        if self._exit is not None:
+            self._on_ready_read()
+        elif not process.waitForFinished(STOP_GRACE_MS):  # also where it could not even start, which ends it here
             process.kill()
             process.waitForFinished(STOP_GRACE_MS)
+
+    def end(self) -> None:
+        """As `stop`, without waiting: `exited` tells that it is gone."""
+        process = self._process
+        if process is None or not self.is_running or self._is_stopping:
+            return
+        self._is_stopping = True
+        process.closeWriteChannel()
+        QTimer.singleShot(STOP_GRACE_MS, process, process.kill)
 
     def log_tail(self) -> str:
         try:
@@ -103,28 +129,44 @@ class ChildProcess(QObject):
             return
 
     def _on_ready_read(self) -> None:
-        process = self._process
+        """What has come; where that is much, the rest of it after a round of the event loop."""
+        process, until = self._process, time.monotonic() + SLICE_S
         while process is not None and process is self._process and process.canReadLine():
             self.line_received.emit(process.readLine().data())
+            if time.monotonic() > until and not self._is_stopping:
+                self._rest.start()
+                return
+        if self._exit is not None and process is self._process:
+            self._end(self._exit)
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             self._end(Exit("not_started", self._command[0]))
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
-        self._on_ready_read()
         if self._is_stopping:
-            self._end(Exit("stopped"))
+            self._exit = Exit("stopped")
         elif status == QProcess.ExitStatus.CrashExit:
-            self._end(Exit("killed" if code == _SIGKILL else "crashed", _signal_name(code), self.log_tail()))
+            self._exit = Exit("killed" if code == _SIGKILL else "crashed", _signal_name(code), self.log_tail())
         else:
-            self._end(Exit("finished" if code == 0 else "crashed", f"exit code {code}", self.log_tail()))
+            self._exit = Exit("finished" if code == 0 else "crashed", f"exit code {code}", self.log_tail())
+        self._on_ready_read()
 
     def _end(self, how: Exit) -> None:
+        self._rest.stop()
+        self._exit = None
         if self._process is not None:
             self._process.deleteLater()
             self._process = None
         self.exited.emit(how)
+
+
+def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
+    """Of a child of this program that was told to end; in the background: the event loop takes note of its end. 0: of
+    none."""
+    until = time.monotonic() + limit_s
+    while pid and psutil.pid_exists(pid) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
 
 
 _SIGKILL = 9  # signal.SIGKILL does not exist on Windows

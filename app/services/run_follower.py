@@ -12,7 +12,7 @@ from app.services import background
 from app.services.trainings import Trainings
 
 FIRST_MS = 50
-LIVE_MS = 200  # an eye needs no more
+LIVE_MS = 250  # an eye needs no more
 IDLE_MS = 1000  # somebody may start it in a terminal
 REST = 4  # times as long as a look has taken: a long journal must not keep a processor busy
 

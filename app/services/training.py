@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.core import training_environment
 from app.core.errors import AppError
 from app.core.training import problems, runs, standing
-from app.core.training.runs import Run
 from app.core.training.standing import Standing
 from app.core.training_environment import TrainingEnvironment
 from app.services.process import ChildProcess, Exit
@@ -49,6 +48,41 @@ class Trainer:
 
     def command(self, *arguments: str) -> list[str]:
         return self.environment.command(self.module, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run that nobody else trains until it is released, and what it goes on from."""
+
+    lock: filelock.BaseFileLock
+    standing: Standing
+    has_checkpoint: bool
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def take(trainer: Trainer, folder: Path) -> Taken:
+    """Looks whether the run may begin, or go on, and keeps it for this program. Takes up to seconds.
+
+    With the converter of now: an environment may have been made anew, or moved.
+
+    Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
+    converter_missing.
+    """
+    lock = runs.hold(folder)
+    try:
+        run = runs.read(folder)
+        if isinstance(run.standing.end, Finished):
+            raise AppError("run_is_finished", id=run.id)
+        runs.require_here(run)
+        asked = run.spec
+        if asked is not None and asked.converter and asked.converter != trainer.converter:
+            runs.write_spec(folder, dataclasses.replace(asked, converter=trainer.converter))
+    except AppError:
+        lock.release()
+        raise
+    return Taken(lock, dataclasses.replace(run.standing, end=None), run.has_checkpoint)
 
 
 def locate(data: Path) -> Trainer:
@@ -94,23 +128,13 @@ class TrainingRun(QObject):
         """0 while no child works."""
         return self._child.pid if self._child is not None else 0
 
-    def start(self) -> None:
-        """Begins, or goes on from the last checkpoint.
-
-        Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
-        converter_missing.
-        """
+    def start(self, taken: Taken | None = None) -> None:
+        """Begins, or goes on from the last checkpoint. `taken`: by `take`; None: it is taken now. Raises AppError as
+        `take`, then."""
         assert not self.is_running
-        self._lock = runs.hold(self._folder)
-        run = runs.read(self._folder)
-        try:
-            self._require_startable(run)
-        except AppError:
-            self._release()
-            raise
-        self._wish = ""
-        self.standing = dataclasses.replace(run.standing, end=None)
-        resume = ["--resume"] if run.has_checkpoint else []
+        taken = taken or take(self._trainer, self._folder)
+        self._lock, self.standing, self._wish = taken.lock, taken.standing, ""
+        resume = ["--resume"] if taken.has_checkpoint else []
         command = self._trainer.command(str(self._folder / runs.SPEC), "--commands", *resume)
         # Apart: Ctrl+C while torch is still being imported, or in what it converts, would end it instead of pausing.
         self._child = ChildProcess(command, self._folder / runs.LOG, self, is_apart=True)
@@ -137,15 +161,6 @@ class TrainingRun(QObject):
             child.stop()
 
     # ------------------------------------------------------------------------ private
-
-    def _require_startable(self, run: Run) -> None:
-        """With the converter of now: an environment may have been made anew, or moved. Raises AppError as `start`."""
-        if isinstance(run.standing.end, Finished):
-            raise AppError("run_is_finished", id=run.id)
-        runs.require_here(run)
-        asked = run.spec
-        if asked is not None and asked.converter and asked.converter != self._trainer.converter:
-            runs.write_spec(run.folder, dataclasses.replace(asked, converter=self._trainer.converter))
 
     def _ask(self, command: str, limit_s: float | None) -> None:
         if self._child is None or self.standing.end is not None:

@@ -1,16 +1,19 @@
 """The training of this program: one run at a time, from its first step to its verdict, whatever page is shown."""
 
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import filelock
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
 
 from app.core.errors import AppError
-from app.core.training import runs
+from app.core.training import overview, runs
+from app.services import background, training
 from app.services.engine import EngineClient
-from app.services.training import Trainer, TrainingRun
+from app.services.training import Taken, Trainer, TrainingRun
 from trainer.events import Cancelled, Paused
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ class Trainings(QObject):
 
     The model that answers is unloaded meanwhile, because its memory is needed, and nothing can be asked; an answer that
     is being given is waited for first. With the next question after the end the model is loaded again.
+
+    Nothing here waits: the engine ends, and the run's folder is looked at and held, while the window goes on.
     """
 
     started = Signal(object)  # the run's folder (Path)
@@ -58,10 +63,14 @@ class Trainings(QObject):
         self.progress: GateProgress | None = None  # while it is judged
         self.outcome = ""  # of the last one that has ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
+        self._is_judged = False  # now
+        self._is_freeing = False  # the engine is ending
+        self._turn: object = None  # what is prepared in the background, as long as it is wanted
         self._began_at = 0.0
-        self._begin: Callable[[], None] | None = None  # while an answer is waited for
+        self._begin: Callable[[], None] | None = None  # until it has begun
         self._look = QTimer(self, interval=LOOK_EVERY_MS)
         self._look.timeout.connect(self._begin_when_free)
+        engine.exited.connect(self._on_engine_gone)
 
     @property
     def is_training(self) -> bool:
@@ -71,11 +80,11 @@ class Trainings(QObject):
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for an answer to be given."""
-        return self._begin is not None
+        return self._look.isActive()
 
     @property
     def is_judging(self) -> bool:
-        return self._gate is not None and not self.form
+        return self._is_judged
 
     @property
     def is_asked(self) -> bool:
@@ -88,35 +97,37 @@ class Trainings(QObject):
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError: run_busy (this or another one), and as `locate` and `TrainingRun.start`;
-        where an answer is waited for, `ended` tells what the latter raises."""
+        """Begins, or goes on. Raises AppError: run_busy (this or another one), study_has_memory, and as `locate`; what
+        `training.take` raises, `ended` tells."""
         trainer = self._locate()
         self._take(folder, lambda: self._train(folder, trainer))
 
     def judge(self, folder: Path) -> None:
-        """A run that was trained at another time. Raises AppError as `locate` and, as `start`, `GateRun.start`."""
+        """A run that was trained at another time. Raises AppError as `start`; what `GateRun.start` raises, `ended`
+        tells."""
         trainer = self._locate()
         self._take(folder, lambda: self._judge(folder, trainer))
 
     def go_on(self, folder: Path) -> None:
         """With what is left to do: to train it, or to judge it. Raises AppError as `start` and `judge`."""
-        if runs.read(folder).standing.state == "finished":
+        if overview.has_finished(folder):
             self.judge(folder)
         else:
             self.start(folder)
 
     def make(self, folder: Path, form: str) -> None:
-        """Another form of a judged run than the proposed one. `made` ends it. Raises AppError as `judge`."""
+        """Another form of a judged run than the proposed one. `made` ends it, and tells what `GateRun.start` raises.
+        Raises AppError as `start`."""
         trainer = self._locate()
         self._take(folder, lambda: self._make(folder, form, trainer), form)
 
     def pause(self) -> None:
         """A training saves where it is; what was measured of a run that is judged is kept."""
-        if self.run is not None:
+        if self.run is not None and self.run.is_running:
             self.run.pause()
         elif self._gate is not None:
             self._gate.cancel()
-        elif self.is_waiting:
+        elif self.is_training:
             self._end(None, "paused")
 
     def finish(self) -> None:
@@ -127,11 +138,11 @@ class Trainings(QObject):
     def cancel(self) -> None:
         """Ends without saving where it is. The run stays in the list, and can go on from what was saved last; what was
         measured of a run that is judged is kept, as by `pause`."""
-        if self.run is not None:
+        if self.run is not None and self.run.is_running:
             self.run.cancel()
         elif self._gate is not None:
             self._gate.cancel()
-        elif self.is_waiting:
+        elif self.is_training:
             self._end(None, "cancelled")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
@@ -153,17 +164,15 @@ class Trainings(QObject):
     def _take(self, folder: Path, begin: Callable[[], None], form: str = "") -> None:
         if self.folder is not None:
             raise AppError("run_busy", id=self.folder.name)
+        if self._engine.refusal is not None:  # something else has the memory
+            raise self._engine.refusal
         self.form = form
         self.folder, self._begin, self._began_at, self.outcome = folder, begin, time.monotonic(), ""
         self._engine.refusal = AppError("training_has_memory")
         if self._is_busy():
             self._look.start()
         else:
-            try:
-                self._begin_now()
-            except AppError:
-                self._forget()
-                raise
+            self._free_memory()
         if self.folder == folder and not form:  # else it has ended already
             self.started.emit(folder)
 
@@ -171,30 +180,50 @@ class Trainings(QObject):
         return self._is_answering() or self._engine.is_computing
 
     def _begin_when_free(self) -> None:
-        if self._is_busy():
-            return
-        try:
+        if not self._is_busy():
+            self._look.stop()
+            self._free_memory()
+
+    def _free_memory(self) -> None:
+        """Before anybody measures it."""
+        self._is_freeing = self._engine.end() != 0
+        if not self._is_freeing:
             self._begin_now()
-        except AppError as error:
-            self._end(error, "failed")
+
+    def _on_engine_gone(self) -> None:
+        if self._is_freeing:
+            self._is_freeing = False
+            self._begin_now()
 
     def _begin_now(self) -> None:
-        """The memory is free before anybody measures it. Raises AppError."""
         begin, self._begin = self._begin, None
         assert begin is not None
-        self._look.stop()
-        self._engine.shut_down()
         begin()
 
+    def _prepare(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
+        """`work`, in the background, gives what holds the run, and is released where nobody wants it any more."""
+        turn = self._turn = object()
+
+        def begin(held: Any) -> None:
+            if self._turn is turn:
+                go_on(held)
+            else:
+                held.release()
+
+        background.run(work, begin, lambda error: self._end(error, "failed") if self._turn is turn else None)
+
     def _train(self, folder: Path, trainer: Trainer) -> None:
-        """Raises AppError as `TrainingRun.start`."""
         run = self.run = TrainingRun(trainer, folder, self)
         run.event_received.connect(self.event_received)
         run.finished.connect(lambda _end: self._on_trained(trainer))
         run.paused.connect(self._on_stopped)
         run.cancelled.connect(self._on_stopped)
         run.failed.connect(lambda error: self._end(error, "failed"))
-        run.start()
+
+        def begin(taken: Taken) -> None:
+            run.start(taken)
+
+        self._prepare(lambda: training.take(trainer, folder), begin)
 
     def _on_trained(self, trainer: Trainer) -> None:
         folder = self.folder
@@ -203,33 +232,27 @@ class Trainings(QObject):
         if not trainer.can_judge or not (folder / runs.HOLDOUT).is_file():
             self._end(None, "finished")
             return
-        try:
-            self._judge(folder, trainer)
-        except AppError as error:
-            self._end(error, "failed")
+        self._judge(folder, trainer)
 
     def _judge(self, folder: Path, trainer: Trainer) -> None:
-        """Raises AppError as `GateRun.start`."""
-        gate = self._gate = self._gate_run(trainer)
-        gate.progressed.connect(self._on_judging)
-        gate.finished.connect(lambda _gate: self._end(None, "finished"))
-        gate.cancelled.connect(lambda: self._end(None, "paused"))
-        gate.failed.connect(lambda error: self._end(error, "failed"))
-        gate.start(folder, self._bases)
+        self._is_judged = True
+        self._measure(folder, trainer, self._on_judging)
 
     def _make(self, folder: Path, form: str, trainer: Trainer) -> None:
-        """Raises AppError as `GateRun.start`."""
-        gate = self._gate = self._gate_run(trainer)
-        gate.progressed.connect(self.making)
-        gate.finished.connect(lambda _nothing: self._end(None, "finished"))
-        gate.cancelled.connect(lambda: self._end(None, "paused"))
-        gate.failed.connect(lambda error: self._end(error, "failed"))
-        gate.start(folder, self._bases, form=form)
+        self._measure(folder, trainer, self.making.emit, form)
 
-    def _gate_run(self, trainer: Trainer) -> "GateRun":
-        from app.services.gate import GateCommands, GateRun
+    def _measure(self, folder: Path, trainer: Trainer, tell: Callable[["GateProgress"], None], form: str = "") -> None:
+        def begin(lock: filelock.BaseFileLock) -> None:
+            from app.services.gate import GateCommands, GateRun
 
-        return GateRun(GateCommands(trainer.environment, *self._scorers), self)
+            gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
+            gate.progressed.connect(tell)
+            gate.finished.connect(lambda _found: self._end(None, "finished"))
+            gate.cancelled.connect(lambda: self._end(None, "paused"))
+            gate.failed.connect(lambda error: self._end(error, "failed"))
+            gate.start(folder, self._bases, form=form, lock=lock)
+
+        self._prepare(lambda: _held_for_gate(folder), begin)
 
     def _on_judging(self, progress: "GateProgress") -> None:
         self.progress = progress
@@ -248,7 +271,8 @@ class Trainings(QObject):
         self._forget_run()
         if self._gate is not None:
             self._gate.deleteLater()
-        self.folder = self._gate = self._begin = self.progress = None
+        self.folder = self._gate = self._begin = self.progress = self._turn = None
+        self._is_judged = self._is_freeing = False
         self.form = ""
         self._engine.refusal = None
 
@@ -257,3 +281,9 @@ class Trainings(QObject):
         self._forget()
         self.outcome = outcome
         told.emit(folder, error)
+
+
+def _held_for_gate(folder: Path) -> filelock.BaseFileLock:
+    """Raises AppError as `runs.hold`."""
+    importlib.import_module("app.core.training.report")  # takes longer to load than the window may stand still
+    return runs.hold(folder)

@@ -197,6 +197,25 @@ def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path: Path
     assert (answer.ended_by, answer.tokens, answer.answer) == ("end", 0, "")
 
 
+def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    both = scored(replace(job, chats=chats, answers=True), tmp_path)
+    _, events = jobs.run(replace(job, chats=chats, answers=True, measures=False), tmp_path)
+    alone = scores.read(Path(job.target))
+    assert (alone.answers, alone.examples) == (both.answers, ())
+    assert [event.name for event in events if isinstance(event, Phase)] == ["loading", "writing", "saving"]
+    tokens = sum(len(chat.ids) + 8 for chat in chats)
+    assert [event for event in events if isinstance(event, Progress)][-1] == Progress(tokens, tokens)
+
+
+def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) -> None:
+    chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
+    assert scored(replace(job, chats=chats), tmp_path).write_tokens_per_s == 0
+    found = scored(replace(job, chats=chats, speed_tokens=16), tmp_path)
+    assert found.write_tokens_per_s > 0
+    assert found.answers == ()
+
+
 def test_progress_goes_up_to_all_tokens(tmp_path: Path, job: Score) -> None:
     chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
     _, events = jobs.run(replace(job, chats=chats, answers=True), tmp_path)

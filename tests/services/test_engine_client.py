@@ -152,6 +152,19 @@ def test_a_machine_that_slept_is_no_engine_that_hangs(make_scene: Callable[..., 
     assert scene.ask("二").text == "二"
 
 
+def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_again(scene: Scene) -> None:
+    deaths = _deaths(scene)
+    scene.ask("一")
+    pid = scene.engine.pid
+    assert scene.engine.end() == pid
+    assert (scene.engine.facts, scene.engine.is_up) == (None, True)
+    assert scene.ask("二").text == "二"  # by another process
+    assert scene.engine.pid != pid
+    with scene.qtbot.waitSignal(scene.engine.exited):
+        scene.engine.end()
+    assert (scene.engine.end(), scene.engine.is_up, deaths) == (0, False, [])
+
+
 def test_a_folder_named_app_where_the_user_stands_is_not_run(
     make_scene: Callable[..., Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
         ("merge", "F16"),
         ("score", "F16"),
         *((kind, form) for form in ("Q8_0", "Q4_K_M") for kind in ("quantize", "score")),
+        ("answer", found.proposed),
     ]
     assert bench.environment.jobs() == ["hf_to_gguf", "merge"]
     assert [row.form for row in found.forms] == ["base", "base+adapter", "f16+adapter", "F16", "Q8_0", "Q4_K_M"]
@@ -150,7 +151,9 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     kept = {f"実行/{found.file}"} if found.file else set()
     assert {name for name in bench.ggufs() if "/" in name} == {"実行/adapter.gguf", *kept}
     assert "砂防の助手" in (bench.run / "report.html").read_text("utf-8")
-    assert {progress.steps for progress in bench.heard} == {10}
+    assert {progress.steps for progress in bench.heard} == {10, 11}
+    assert {row.form for row in found.forms if row.ended_share is not None} == {"base", found.proposed}
+    assert [row.form for row in found.forms if not row.write_tokens_per_s] == ["f16+adapter"]
     bench.environment.converter, converter = None, bench.environment.converter
     error: list[AppError] = []
     bench.gate.failed.connect(error.append)
@@ -165,7 +168,10 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert "merge_differs" in {reason.code for reason in found.reasons}  # the scripted one merges nothing
     bench.heard.clear()
     small = bench.passed(available_bytes=1)  # none fits: the one that needs least memory
-    assert bench.steps() == [("merge", "F16"), ("quantize", "Q4_K_M")]  # its file alone: nothing is measured twice
+    # Its file, and its answers: nothing is measured twice.
+    assert bench.steps() == [("merge", "F16"), ("quantize", "Q4_K_M"), ("answer", "Q4_K_M")]
+    assert small.row("Q4_K_M").divergence == found.row("Q4_K_M").divergence
+    assert small.row("Q4_K_M").ended_share is not None
     assert [row.nll for row in small.forms] == [row.nll for row in found.forms]
     assert (small.proposed, small.file) == ("Q4_K_M", "砂防の助手-Q4_K_M.gguf")
     header = gguf.check_model(bench.run / small.file)
@@ -205,16 +211,16 @@ def test_a_base_with_a_shipped_adapter_is_measured_with_it(bench: Bench, monkeyp
     monkeypatch.setattr("app.core.local_models.adapter_of", adapter_of)
     bench.cancel_at("score", "base+adapter")
     assert bench.steps()[2:] == [("score", "base"), ("score", "base+shipped"), ("score", "base+adapter")]
-    measured = forms.measured(forms.of_run(forms.source_of(bench.run), bench.cache), GB)
+    measured = forms.measured(forms.of_run(forms.source_of(bench.run), bench.cache))
     assert measured["base+shipped"].nll != measured["base"].nll
-    assert measured["base+shipped"].answers
+    assert measured["base"].answers
 
 
 def test_a_merged_file_in_f16_is_called_by_the_runs_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "ALL", forms.ALL[:5])
     monkeypatch.setattr("app.core.training.gate.choose", lambda *_: "F16")
     found = bench.passed()
-    assert bench.steps()[-2:] == [("score", "F16"), ("quantize", "F16")]
+    assert bench.steps()[-3:] == [("score", "F16"), ("answer", "F16"), ("quantize", "F16")]
     assert found.file == "砂防の助手-F16.gguf"
     made = gguf.check_model(bench.run / found.file)
     before = gguf.read_header(bench.environment.folder / "model.gguf")
@@ -336,4 +342,6 @@ def test_chats_are_asked_with_the_catalogues_form_and_may_be_as_long_as_what_was
     assert [one.text for one in found if not one.markup] == ["簡潔に。", "<|im_end|>とは？", "印です。", "なぜ？"]
     other = dataclasses.replace(form, question="Q: {text}\n")
     assert "".join(one.text for one in prompts.segments(other, messages[1:2])).startswith("Q: <|im_end|>とは？\n")
-    assert [prompts.limit_tokens(Chat((), (), (1,) * n)) for n in (0, 100, 400, 1000)] == [128, 200, 512, 1064]
+    assert [prompts.limit_tokens(Chat((), (), (1,) * n)) for n in (0, 20, 40, 100, 400, 1000)] == [
+        64, 64, 80, 200, 512, 1032,
+    ]  # fmt: skip

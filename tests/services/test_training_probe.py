@@ -52,8 +52,9 @@ class Desk:
     def wait(self, one: TrainingDraft) -> None:
         self.qtbot.waitUntil(lambda: not one.is_busy)
 
-    def _unload(self) -> None:
+    def _unload(self) -> int:
         self.unloaded += 1
+        return 0
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """The program's one training: started, stopped in each way, and told of when it fails."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
+import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -11,8 +13,10 @@ from app.core import children
 from app.core.errors import AppError
 from app.core.training import runs
 from app.core.training_environment import TrainingEnvironment
+from app.engine.messages import Load
 from app.services import training
 from app.services.engine import EngineClient
+from app.services.process import STOP_GRACE_MS
 from app.services.training import Trainer
 from app.services.trainings import Trainings
 from tests.services import test_gate_run
@@ -79,9 +83,10 @@ def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> Non
     assert (scene.trainings.folder, scene.trainings.is_judging) == (folder, False)
     assert scene.ended() is None  # what the fake has made up is not judged
     assert runs.read(folder).state == "finished"
-    with pytest.raises(AppError) as caught:
-        scene.trainings.start(folder)
-    assert (caught.value.code, scene.trainings.folder) == ("run_is_finished", None)
+    scene.trainings.start(folder)
+    error = scene.ended()
+    assert error is not None
+    assert (error.code, scene.trainings.folder, scene.engine.refusal) == ("run_is_finished", None, None)
 
 
 def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +153,37 @@ def test_what_waits_for_an_answer_can_be_given_up(scene: Scene) -> None:
     assert scene.ended() is None
     assert (runs.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
     assert scene.engine.refusal is None
+
+
+def test_what_is_about_to_begin_can_be_given_up(scene: Scene) -> None:
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.trainings.cancel()
+    assert scene.ended() is None
+    assert (scene.trainings.outcome, scene.engine.refusal) == ("cancelled", None)
+    scene.trainings.start(folder)  # while the first start still looks at the folder
+    assert scene.ended() is None
+    assert (scene.trainings.outcome, runs.read(folder).state) == ("finished", "finished")
+
+
+def test_the_engines_memory_is_free_before_a_run_begins_and_nothing_waits_for_it(
+    scene: Scene, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    scene.engine.send(Load(scene.engine.new_id(), str(tiny_model)))
+    scene.until(lambda: scene.engine.facts is not None)
+    psutil.Process(scene.engine.pid).suspend()  # it needs longer to end, until it is killed
+    began = time.monotonic()
+    scene.trainings.start(scene.run())
+    assert time.monotonic() - began < STOP_GRACE_MS / 1000
+    assert scene.engine.facts is None
+    assert scene.engine.is_up
+    up: list[bool] = []
+    scene.trainings.event_received.connect(lambda _event: up.append(scene.engine.is_up))
+    scene.until_step(1)
+    assert not any(up)
+    scene.trainings.pause()
+    assert scene.ended() is None
 
 
 def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> None:

@@ -19,7 +19,7 @@ SMALL_POINTS = 120  # of a curve beside its present value
 MARKED_POINTS = 120  # evaluations, each with a mark
 # A thread that computes in Python takes turns of 5 ms with the one that draws, which needs hundreds of them: this one
 # gives way after a millisecond.
-BREATH_LINES, BREATH_S = 25, 0.001
+BREATH_LINES, BREATH_POINTS, BREATH_S = 25, 500, 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,7 @@ class Follower:
         history, folder = self._history, self._folder
         steps, evaluations = tuple(history.steps), tuple(history.evaluations)
         losses = curves.finite([(one.step, one.loss) for one in steps])
+        raw, smooth = _thinned(losses), _thinned(curves.smoothed(losses))
         started = history.started
         return Course(
             state=state,
@@ -137,8 +138,8 @@ class Follower:
             has_holdout=(folder / runs.HOLDOUT).is_file(),
             steps=steps,
             evaluations=evaluations,
-            raw=curves.thinned(losses),
-            smooth=curves.thinned(curves.smoothed(losses)),
+            raw=raw,
+            smooth=smooth,
             validation=_marked(evaluations),
             rate=_small([(one.step, one.learning_rate) for one in steps]),
             norm=_small([(one.step, one.gradient_norm) for one in steps]),
@@ -174,7 +175,13 @@ def _marked(evaluations: Sequence[Evaluation]) -> Points:
 
 
 def _small(points: Sequence[tuple[float, float]]) -> Points:
-    return curves.thinned(curves.finite(points), SMALL_POINTS)
+    return _thinned(curves.finite(points), SMALL_POINTS)
+
+
+def _thinned(points: Points, most: int = curves.MOST_POINTS) -> Points:
+    if len(points) > BREATH_POINTS:
+        time.sleep(BREATH_S)
+    return curves.thinned(points, most)
 
 
 def _asked(folder: Path) -> RunSpec | None:

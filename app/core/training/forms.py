@@ -7,6 +7,8 @@
     score      base, base+shipped (where an adapter comes with the program), base+adapter
     merge      base + adapter in f16;  score
     quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from that;  score each
+    answer     the form to give out; so is the base, when it is measured. Writing takes most of the time, and by these
+               two sets of answers the verdict is given: the other forms are only held against f16, token by token
     quantize   F16 where it is the one to give out: a copy with the run's name, for merging keeps the base's
 
 Of the files only the best so far stays (`gate.choose`). What was measured is kept: the same export goes on from there.
@@ -46,7 +48,8 @@ _REFERENCE_BYTES = 8200  # a place (app/engine/reference.py)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`kind`: unpack | convert | quantize | merge | score. `form`: one of ALL; of `quantize` BASE or a merged one."""
+    """`kind`: unpack | convert | quantize | merge | score | answer. `form`: one of ALL; of `quantize` BASE or a merged
+    one."""
 
     kind: str
     form: str
@@ -126,6 +129,10 @@ class Export:
 
     def score_file(self, form: str) -> Path:
         return self.folder / f"{form}.json"
+
+    def answer_file(self, form: str) -> Path:
+        """Until it is put to what else was measured of the form."""
+        return self.folder / f"{form}-answers.json"
 
     def size_bytes(self, form: str) -> int:
         """About, of what is made."""
@@ -218,22 +225,37 @@ def _questions(form: Form | None, holdout: Holdout) -> list[object]:
 # ------------------------------------------------------------------------- steps
 
 
-def answers_are_wanted(export: Export, form: str, available_bytes: int) -> bool:
-    """In f16, which is slow, only where it could be the form to give out."""
-    is_too_large = form == MERGED_F16 and export.size_bytes(form) > available_bytes
-    return form != F16_ADAPTER and not is_too_large
+def answers_are_wanted(export: Export, form: str) -> bool:
+    """With the first measuring of a form. The proposed one is known later."""
+    return form == BASE and export.form is not None and bool(export.holdout.chats)
 
 
-def measured(export: Export, available_bytes: int) -> dict[str, Scores]:
-    """What an earlier try has measured. What is damaged, or lacks answers that are wanted now, counts as none."""
+def measured(export: Export) -> dict[str, Scores]:
+    """What an earlier try has measured. What is damaged, or lacks answers that are wanted, counts as none."""
     found = {}
-    has_chats = export.form is not None and bool(export.holdout.chats)
     for form in export.forms:
         with contextlib.suppress(AppError):
             one = score_files.read(export.score_file(form))
-            if one.answers or not (has_chats and answers_are_wanted(export, form, available_bytes)):
+            if one.answers or not answers_are_wanted(export, form):
                 found[form] = one
     return found
+
+
+def answering(export: Export, form: str, found: Scores) -> list[Step]:
+    """The steps to have the answers of the form that is proposed. `found`: what was measured of it."""
+    if found.answers or not answers_are_wanted(export, BASE):
+        return []
+    return [*making(export, form), Step("answer", form, export.answer_file(form), 0)]
+
+
+def with_answers(export: Export, form: str, found: Scores) -> Scores:
+    """`found`, with the answers that are there now; kept so. Raises AppError as `scores.read`, and OSError."""
+    path = export.answer_file(form)
+    told = score_files.read(path)
+    made = dataclasses.replace(found, answers=told.answers, write_tokens_per_s=told.write_tokens_per_s)
+    score_files.write(made, export.score_file(form))
+    path.unlink()
+    return made
 
 
 def remaining(export: Export, done: Collection[str]) -> list[Step]:

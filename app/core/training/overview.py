@@ -12,7 +12,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from app.core import bin_folder, drafts, text
 from app.core.errors import AppError
@@ -22,7 +22,7 @@ from app.core.shelf import BIN_DAYS
 from app.core.training import runs, shelf, standing
 from app.core.training.standing import Standing
 from trainer import events, spec
-from trainer.events import Event, Started
+from trainer.events import Event, Finished, Started
 from trainer.spec import SpecError
 
 OPEN = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs that are not over
@@ -99,6 +99,16 @@ def read(where: Paths) -> Overview:
         tuple(entry for entry in found if entry.is_open),
         tuple(entry for entry in found if not entry.is_open),
     )
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether the run in it was trained to its end; quick, however long its journal is."""
+    try:
+        with (folder / standing.JOURNAL).open("rb") as file:
+            end = _last_of(file)
+    except OSError:  # it has not begun
+        return False
+    return isinstance(end, Finished)
 
 
 # ---------------------------------------------------------------------- the bin
@@ -194,17 +204,21 @@ def _ends(journal: Path) -> Standing:
     """When it first began, its last process, and how it ended; nothing of the way."""
     try:
         with journal.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
             first = file.read(_HEAD_BYTES).partition(b"\n")[0]
-            file.seek(max(0, size - _TAIL_BYTES))
-            last = file.read().splitlines()
+            end = _last_of(file)
     except OSError:  # it has not begun
         return Standing()
-    end = next((event for line in reversed(last) if (event := _event(line, *_LAST)) is not None), None)
     if not isinstance(end, events.TERMINAL):  # it goes on, or has broken off
         return _begun(journal)
     began = _event(first, b"started")
     return Standing(started_at=began.time if isinstance(began, Started) else 0.0, end=end)
+
+
+def _last_of(file: BinaryIO) -> Event | None:
+    """The last event that begins or ends something, among the last lines. Raises OSError."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+    last = file.read().splitlines()
+    return next((event for line in reversed(last) if (event := _event(line, *_LAST)) is not None), None)
 
 
 def _begun(journal: Path) -> Standing:

@@ -9,7 +9,7 @@ from app.core.training.holdout import Chat
 from trainer import form as forms
 from trainer.form import Form
 
-LIMIT_TOKENS, MOST_TOKENS, SPARE_TOKENS = 128, 512, 64
+LIMIT_TOKENS, MOST_TOKENS, SPARE_TOKENS = 64, 512, 32
 
 
 def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from app.core import drafts, wording
+from app.core import drafts
 from app.core.errors import AppError
 from app.core.plan import PLANNED, STEPS
 from app.core.training import overview
@@ -54,13 +54,13 @@ class TrainingPage(Page):
         self._steps = steps
         self._shown = Overview()
         self.content: Planning | Running | None = None
-        self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS)
+        self._soon, self._pace = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
+        self._step: TrainingStep | None = None  # the last one that was told
         self.entries = EntryList()
         self._build()
         self.desk = EntryDesk(theme, means.paths, means.models, open_folder, self)
         self._connect()
         self.refresh()
-        background.run(wording.codes, lambda _codes: None, self.say)  # reading its file would hold up the first step
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
@@ -197,10 +197,12 @@ class TrainingPage(Page):
         self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
         self.search.textChanged.connect(lambda: self._show_overview(self._shown))
         self._soon.timeout.connect(self._read_apart)
+        self._pace.timeout.connect(self._say_step)
         self.list_button.clicked.connect(self.close_content)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
         for button in (self.new_button, self.nothing.button):
             button.clicked.connect(self.desk.add)
+        self.nothing.return_button.clicked.connect(lambda: self.desk.take_back())
         desk, trainings = self.desk, self._trainings
         desk.changed.connect(self.refresh)
         desk.opened.connect(self.open)
@@ -236,7 +238,7 @@ class TrainingPage(Page):
         makers = {key: functools.partial(self._steps.plan, key) for key in PLANNED}
         planning = Planning(self._theme, work, makers)
         self._put(planning)
-        work.changed.connect(self._on_draft_changed)
+        work.changed.connect(lambda _draft: self._soon.start())
         work.failed.connect(self.say)
         work.begun.connect(self._on_begun)
         work.began.connect(lambda _what: self.banner.hide())
@@ -362,9 +364,6 @@ class TrainingPage(Page):
         folder = self._means.paths.drafts
         drafts.save(folder, dataclasses.replace(drafts.read(folder, id), name=name), time.time())
 
-    def _on_draft_changed(self, _draft: object) -> None:
-        self._soon.start()
-
     def _on_begun(self, folder: Path) -> None:
         self.show_run(folder, "run")
         self.refresh()
@@ -374,17 +373,23 @@ class TrainingPage(Page):
             self.say(error)
 
     def _on_training_ended(self, _folder: Path, error: AppError | None) -> None:
+        self._step = None
         self.entries.say({})
         self.refresh()
         if error is not None and not self.isVisible():
             self.say(error)
 
     def _on_told(self, event: object) -> None:
+        if isinstance(event, TrainingStep):  # it has no other state after it
+            self._step = event
+        timer = self._pace if isinstance(event, TrainingStep) else self._soon
+        if not timer.isActive():
+            timer.start()
+
+    def _say_step(self) -> None:
         folder = self._trainings.folder
-        if isinstance(event, TrainingStep) and folder is not None:  # it has no other state after it
-            self.entries.say({("run", folder.name): words.progress(event)})
-        elif not self._soon.isActive():
-            self._soon.start()
+        if folder is not None and self._step is not None and not self._trainings.is_judging:
+            self.entries.say({("run", folder.name): words.progress(self._step)})
 
 
 def _is_hidden_by_its_step(action: QWidget) -> bool:

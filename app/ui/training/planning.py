@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.plan import PLANNED
@@ -15,9 +15,11 @@ from app.ui.widgets.scroll import scrolled
 
 Makers = Mapping[str, Callable[[TrainingDraft], Step]]
 
+AHEAD_MS = 40  # what is shown is drawn first
+
 
 class Planning(QWidget):
-    """Steps are built when they are first shown."""
+    """Steps are built ahead of being shown, bit by bit while nothing else is to do: each takes many frames."""
 
     step_shown = Signal(str)  # of PLANNED
 
@@ -29,6 +31,7 @@ class Planning(QWidget):
         self._steps: dict[str, Step] = {}
         self._areas: dict[str, QScrollArea] = {}
         self.key = ""  # of the step that is shown
+        self._ahead = QTimer(self, singleShot=True, interval=AHEAD_MS)
         self._stack = QStackedWidget()
         self.foot = Foot(theme)
         column = QVBoxLayout(self)
@@ -36,6 +39,7 @@ class Planning(QWidget):
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
         column.addWidget(self.foot)
+        self._ahead.timeout.connect(self._build_ahead)
         work.changed.connect(self._on_changed)
         work.began.connect(self._settle)
         work.ended.connect(self._on_changed)
@@ -50,21 +54,39 @@ class Planning(QWidget):
         """`key`: of PLANNED; a later one than the draft has come to is not shown, but the one it has come to."""
         reached = PLANNED.index(self.work.draft.step)
         self.key = PLANNED[min(PLANNED.index(key), reached)]
-        if self.key not in self._steps:
-            self._build(self.key)
+        self._make(self.key)
+        self._place(self.key)
         self.step.show_draft()
         self._stack.setCurrentWidget(self._areas[self.key])
         self._settle()
         self.step_shown.emit(self.key)
         self.step.focus_first()
+        self._ahead.start()
 
     # ------------------------------------------------------------------- private
 
-    def _build(self, key: str) -> None:
-        step = self._steps[key] = self._makers[key](self.work)
-        area = self._areas[key] = scrolled(step)
-        self._stack.addWidget(area)
-        step.changed.connect(self._settle)
+    def _make(self, key: str) -> None:
+        if key not in self._steps:
+            step = self._steps[key] = self._makers[key](self.work)
+            step.changed.connect(self._settle)
+
+    def _place(self, key: str) -> None:
+        """Qt works out the style of all that the step holds."""
+        if key not in self._areas:
+            area = self._areas[key] = scrolled(self._steps[key], self._stack)
+            self._stack.addWidget(area)
+
+    def _build_ahead(self) -> None:
+        """One bit of the steps that can be gone to from here."""
+        last = max(PLANNED.index(self.key) + 1, PLANNED.index(self.work.draft.step))
+        key = next((key for key in PLANNED[: last + 1] if key not in self._areas), None)
+        if key is None:
+            return
+        if key in self._steps:
+            self._place(key)
+        else:
+            self._make(key)
+        self._ahead.start()
 
     def _on_changed(self, *_: object) -> None:
         if self.key:

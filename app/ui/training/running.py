@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
-from app.core.training import runs
+from app.core.training import overview, runs
 from app.services.trainings import Trainings
 from app.ui.theme import Theme
 from app.ui.training import words
@@ -47,14 +47,14 @@ class Running(QWidget):
     @property
     def has_result(self) -> bool:
         """Whether it has been trained to its end. What has not been judged yet can be from there."""
-        return runs.read(self.folder).standing.state == "finished"
+        return overview.has_finished(self.folder)
 
     def show_step(self, key: str) -> None:
         """`key`: run | result."""
         self.key = key
         if key not in self._steps:
             step = self._steps[key] = self._makers[key](self.folder)
-            self._areas[key] = scrolled(step)
+            self._areas[key] = scrolled(step, self._stack)
             self._stack.addWidget(self._areas[key])
         self.step.show_draft()
         self._stack.setCurrentWidget(self._areas[key])
@@ -77,7 +77,7 @@ class Running(QWidget):
     def _on_ended(self, folder: Path, error: object) -> None:
         if folder != self.folder:
             return
-        if error is None and runs.read(folder).is_judged:
+        if error is None and (folder / runs.GATE).is_file():
             self.show_step("result")
         else:
             self._settle()

@@ -16,6 +16,7 @@ from app.services.training_draft import Means, TrainingDraft
 from app.services.training_setup import TrainingSetup
 from app.services.trainings import Trainings
 from app.ui.theme import Theme
+from app.ui.training.ahead import Ahead
 from app.ui.training.data.sources import Means as DataMeans
 from app.ui.training.job_dialog import JobDialog
 from app.ui.training.step import Step
@@ -43,6 +44,7 @@ class Steps(QObject):
 
     documents_requested = Signal()
     models_requested = Signal()
+    evaluation_requested = Signal()
     starter_requested = Signal()
     step_requested = Signal(str)  # of app.core.plan.STEPS
     undo_offered = Signal(str, object)
@@ -54,9 +56,11 @@ class Steps(QObject):
         self._theme = theme
         self._tools = tools
         tools.session.trained_refused.connect(self.failed)
+        Ahead(self)
 
     def plan(self, key: str, work: TrainingDraft) -> Step:
-        """`key`: of `app.core.plan.PLANNED`. Imported here: most starts never need them."""
+        """`key`: of `app.core.plan.PLANNED`. Imported here, if `Ahead` has not come so far: most starts never need
+        them."""
         makers = {"goal": self._goal, "data": self._data, "model": self._model, "check": self._check}
         return makers[key](work)
 
@@ -112,6 +116,7 @@ class Steps(QObject):
         step.use_requested.connect(lambda form: self._use(folder, form))
         step.rollback_requested.connect(self._go_back)
         step.report_requested.connect(lambda: _open_file(folder / runs.REPORT))
+        step.evaluation_requested.connect(self.evaluation_requested)
         step.judge_requested.connect(lambda: self._try(lambda: of.trainings.judge(folder)))
         of.session.trained_in_use.connect(step.show_draft)
         return step

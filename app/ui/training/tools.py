@@ -25,7 +25,7 @@ def make_steps(theme: Theme, of: Services, parent: QObject) -> tuple[Steps, Mean
         except AppError:
             return None
 
-    draft = Means(of.paths, of.library.models, trainer, of.engine.shut_down)
+    draft = Means(of.paths, of.library.models, trainer, of.engine.end)
     making = PairMaking(of.session, of.library, of.preferences, of.engine, children.template(), of.paths, parent)
     data = DataMeans(
         of.documents, of.library, making, Secrecy(theme, of.paths.exports_log), lambda: of.session.model_id

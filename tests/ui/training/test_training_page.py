@@ -304,7 +304,7 @@ def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scen
 
 
 def test_the_next_step_is_built_while_nothing_else_is_to_do(scene: Scene) -> None:
-    scene.draft("下書き", goal="style")
+    scene.draft("下書き")
     scene.show()
     planning = scene.page.content
     assert isinstance(planning, Planning)
@@ -315,6 +315,7 @@ def test_the_next_step_is_built_while_nothing_else_is_to_do(scene: Scene) -> Non
     scene.qtbot.waitUntil(lambda: "data" in built())
     assert built()["data"] == 0
     assert planning.key == "goal"
+    planning.work.change(goal="style")
     QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
     assert (planning.key, built()["data"]) == ("data", 1)
 

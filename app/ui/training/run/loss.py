@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.ui.training.run.curves import LossPlot
 
 SWATCH_PX = 30
+BETWEEN_MS = 20
 SMALL_PX = 150  # the least width of a small curve
 
 
@@ -80,9 +81,12 @@ class LossCard(QFrame):
     # ------------------------------------------------------------------- private
 
     def _on_loaded(self, module: Any) -> None:
+        # One thing at a time, with what is to be drawn in between: each takes tens of milliseconds.
+        QTimer.singleShot(BETWEEN_MS, self, lambda: self._build_plot(module))
+
+    def _build_plot(self, module: Any) -> None:
         plot = self.plot = module.LossPlot(self._theme)
-        # One thing at a time: each takes tens of milliseconds.
-        QTimer.singleShot(0, self, lambda: self._on_built(plot))
+        QTimer.singleShot(BETWEEN_MS, self, lambda: self._on_built(plot))
 
     def _on_built(self, plot: "LossPlot") -> None:
         self.note.hide()

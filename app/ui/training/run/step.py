@@ -66,7 +66,8 @@ class RunStep(Step):
         return self._actions.buttons
 
     def show_draft(self) -> None:
-        self.follower.look()
+        if self.follower.course is not None:  # else its first look comes when the step is drawn
+            self.follower.look()
 
     def focus_first(self) -> None:
         first = self._actions.first or self.loss.table_button

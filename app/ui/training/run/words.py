@@ -3,17 +3,19 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication
 
 from app.core import wording
 from app.core.training.course import Course
 from app.core.training.watching import Watched
-from app.services.gate import GateProgress
 from app.ui.language import joined
 from trainer import events
 from trainer.events import Finished
+
+if TYPE_CHECKING:
+    from app.services.gate import GateProgress  # numpy
 
 translate = QCoreApplication.translate
 
@@ -61,7 +63,7 @@ def phase(course: Course) -> str:
     return name
 
 
-def judging(progress: GateProgress) -> str:
+def judging(progress: "GateProgress") -> str:
     from app.core.training.gate import F16_ADAPTER, ON_BASE  # numpy
 
     is_named = progress.form in (*ON_BASE, F16_ADAPTER)
