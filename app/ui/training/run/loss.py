@@ -7,9 +7,7 @@ from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core.errors import AppError
 from app.core.training.course import Course
-from app.services import background
 from app.ui.theme import Theme
 from app.ui.training.run import words
 from app.ui.training.run.small import Small
@@ -27,7 +25,7 @@ SMALL_PX = 150  # the least width of a small curve
 
 
 class LossCard(QFrame):
-    """pyqtgraph is loaded beside the GUI when there is a first value to be drawn."""
+    """pyqtgraph is loaded when there is a first value to be drawn."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -76,12 +74,14 @@ class LossCard(QFrame):
             self.plot.show_course(course)
         elif has_values and not self._is_loading:
             self._is_loading = True
-            background.run(_load, self._on_loaded, self._on_failed)
+            # One thing at a time, with what is to be drawn in between: each takes tens of milliseconds.
+            QTimer.singleShot(BETWEEN_MS, self, self._load)
 
     # ------------------------------------------------------------------- private
 
-    def _on_loaded(self, module: Any) -> None:
-        # One thing at a time, with what is to be drawn in between: each takes tens of milliseconds.
+    def _load(self) -> None:
+        """By this thread: others must not make Qt's classes. Most of the time `Ahead` has done it."""
+        module = importlib.import_module("app.ui.training.run.curves")
         QTimer.singleShot(BETWEEN_MS, self, lambda: self._build_plot(module))
 
     def _build_plot(self, module: Any) -> None:
@@ -92,9 +92,6 @@ class LossCard(QFrame):
         self.note.hide()
         self._column.addWidget(plot, 1)
         self._show()
-
-    def _on_failed(self, error: AppError) -> None:
-        raise error  # importing raises none
 
     def _turn(self) -> None:
         if self.view is None:
@@ -183,7 +180,3 @@ class _Swatch(QWidget):
             painter.setPen(QPen(self._theme.color(self._token), 1.5))
             painter.setBrush(self._theme.color("base"))
             painter.drawRect(round(middle.x()) - 3, round(middle.y()) - 3, 7, 7)
-
-
-def _load() -> Any:
-    return importlib.import_module("app.ui.training.run.curves")
