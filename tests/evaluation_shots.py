@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 
 from app.application import Parts
 from app.core.batch.journal import Head, Journal
@@ -26,7 +26,10 @@ from app.services.study_run import StudyProgress
 from app.ui.evaluation.blind.view import BlindView
 from app.ui.evaluation.page import EvaluationPage
 from app.ui.evaluation.result.view import ResultView
+from app.ui.evaluation.start.fields import Combo
+from app.ui.widgets.check_row import CheckRow
 from tests import document_shots
+from tests.training_shots import base_model
 
 DAY_S = 86_400
 COUNT = 24  # questions; the last three have no answer in the documents
@@ -207,9 +210,17 @@ def evaluation_set(parts: Parts) -> None:
 
 
 def evaluation_start(parts: Parts) -> None:
+    model = base_model(parts, _where(parts).models)
     document_shots.documents(parts)
     evaluation_set(parts)
-    _page(parts).beginning.ask(SETS[current_language()][0])
+    beginning = _page(parts).beginning
+    beginning.ask(SETS[current_language()][0])
+    assert beginning.dialog is not None
+    base = beginning.dialog.findChildren(Combo)[1]
+    base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))
+    next(row for row in beginning.dialog.findChildren(CheckRow) if row.isVisible()).box.click()
+    forecasting = beginning.dialog.forecasting
+    _until(lambda: forecasting.found or forecasting.error)
 
 
 def evaluation_waiting(parts: Parts) -> None:

@@ -891,6 +891,7 @@ MANUAL_PICTURES, MANUAL_SIZE = resources() / "manual" / "pictures", (880, 720)
 MANUAL = (
     "training_goal", "training_data", "training_review", "training_split", "training_model", "training_check",
     "training_running", "training_result",
+    "evaluation_set", "evaluation_start", "evaluation_result", "evaluation_blind",
 )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def _see(page: TrainingPage, folder: Path) -> None:
     _until(lambda: page.content.step.loss.plot)
 
 
-def _base(parts: Parts, folder: Path) -> LocalModel:
+def base_model(parts: Parts, folder: Path) -> LocalModel:
     """What the list says of it is made up; the file is a tiny one."""
     found = local_models.describe(models.tiny_llama(folder / "base.gguf"))
     model = dataclasses.replace(found, id="base", name=BASE, size_bytes=1_130_000_000, quantization="Q5_K_M")
@@ -126,7 +126,7 @@ def _draft(parts: Parts, step: str) -> TrainingDraft:
     done = (
         lambda: work.change(goal="style"),
         lambda: (work.import_file(_file(folder)), _until(lambda: not work.is_busy), work.freeze()),
-        lambda: work.change(base=_base(parts, folder).id),
+        lambda: work.change(base=base_model(parts, folder).id),
     )
     for act in done[: ("goal", "data", "model", "check").index(step)]:
         act()
@@ -220,7 +220,7 @@ def training_split(parts: Parts) -> None:
 
 def training_model(parts: Parts) -> None:
     work = _draft(parts, "model")
-    work.change(base=_base(parts, parts.window.page("training")._means.paths.data).id)
+    work.change(base=base_model(parts, parts.window.page("training")._means.paths.data).id)
     planning = parts.window.page("training").content
     planning.show_step("model")
     step = planning.step

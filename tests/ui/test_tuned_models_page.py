@@ -80,3 +80,17 @@ def test_the_menu_of_questions_tells_it_from_its_base(page):
     header, menu = page.parts.window.page("ask").header, QMenu()
     header._fill_models(menu)
     assert [action.text() for action in menu.actions()][1] == "敬語の応答 ×0.8　学習済み（元のモデル：Tiny F32）"
+
+
+def test_the_result_of_its_run_offers_the_way_back_as_long_as_it_answers(page, where, qtbot):
+    window = page.parts.window
+    window.show_page("training")
+    window.page("training").show_run(where.runs / "r1", "result")
+    result = window.page("training").content.step
+    qtbot.waitUntil(lambda: result.view is not None)
+    assert not result.rollback_button.isVisible()
+    page.parts.session.use_model(page.tuned.id)
+    qtbot.waitUntil(result.rollback_button.isVisible)
+    click(qtbot, result.rollback_button)
+    qtbot.waitUntil(lambda: not result.rollback_button.isVisible())
+    assert page.parts.preferences.value.model_id == page.base.id

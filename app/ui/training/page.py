@@ -270,9 +270,12 @@ class TrainingPage(Page):
         self._lay_out()
 
     def _show_actions(self) -> None:
-        """What can be done with what is shown."""
+        """What can be done with what is shown. Nothing moves where that is as before: it may have the focus."""
+        wanted = list(self.content.step.header_actions) if self.content is not None else []
+        if wanted == [self._actions_row.itemAt(at).widget() for at in range(self._actions_row.count())]:
+            return
         self._clear_actions()
-        for action in self.content.step.header_actions if self.content is not None else ():
+        for action in wanted:
             self._actions_row.addWidget(action)
             action.setVisible(not _is_hidden_by_its_step(action))
 

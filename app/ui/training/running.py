@@ -18,7 +18,7 @@ Makers = Mapping[str, Callable[[Path], Step]]  # of run and result
 
 
 class Running(QWidget):
-    step_shown = Signal(str)  # run | result
+    step_shown = Signal(str)  # run | result; or it has changed
 
     def __init__(self, theme: Theme, trainings: Trainings, folder: Path, makers: Makers) -> None:
         super().__init__()
@@ -54,6 +54,7 @@ class Running(QWidget):
         self.key = key
         if key not in self._steps:
             step = self._steps[key] = self._makers[key](self.folder)
+            step.changed.connect(lambda: self.step_shown.emit(self.key))  # what can be done with it may be more now
             self._areas[key] = scrolled(step, self._stack)
             self._stack.addWidget(self._areas[key])
         self.step.show_draft()

@@ -46,6 +46,7 @@ class Steps(QObject):
     models_requested = Signal()
     evaluation_requested = Signal()
     starter_requested = Signal()
+    model_chosen = Signal()  # to the steps: another model may answer from now on
     step_requested = Signal(str)  # of app.core.plan.STEPS
     undo_offered = Signal(str, object)
     failed = Signal(object)  # AppError
@@ -118,7 +119,7 @@ class Steps(QObject):
         step.report_requested.connect(lambda: _open_file(folder / runs.REPORT))
         step.evaluation_requested.connect(self.evaluation_requested)
         step.judge_requested.connect(lambda: self._try(lambda: of.trainings.judge(folder)))
-        of.session.trained_in_use.connect(step.show_draft)
+        self.model_chosen.connect(step.show_draft)  # this run's, or another one
         return step
 
     def _is_environment_in_use(self) -> bool:

@@ -34,4 +34,6 @@ def make_steps(theme: Theme, of: Services, parent: QObject) -> tuple[Steps, Mean
     tools = Tools(
         draft, data, trial, of.training_setup, of.trainings, of.session, lambda: of.build_desk.is_running
     )  # fmt: skip
-    return Steps(theme, tools, parent), draft
+    steps = Steps(theme, tools, parent)
+    of.preferences.changed.connect(steps.model_chosen)
+    return steps, draft

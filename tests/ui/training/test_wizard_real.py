@@ -123,7 +123,7 @@ def test_a_phrase_is_learned_judged_used_and_taken_back(
     assert answered
     wizard.parts.window._on_page_chosen("training")
     with heart.during("back"):
-        wizard.until(lambda: wizard.result.rollback_button.isVisible())
+        wizard.until(lambda: not wizard.result.rollback_button.visibleRegion().isEmpty())
         wizard.click(wizard.result.rollback_button)
     assert session.model_id == "trial"
 
