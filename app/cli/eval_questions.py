@@ -9,7 +9,7 @@ from app.cli.ask_adapter import Adapter
 from app.cli.main import set_command
 from app.cli.output import Output
 from app.core import settings
-from app.core.documents import excerpts
+from app.core.documents import excerpts, labels
 from app.core.errors import AppError
 from app.core.evaluation import contending, judging, planning, question_sets
 from app.core.evaluation.contending import Documents, Tuning
@@ -20,6 +20,7 @@ from app.core.paths import Paths
 from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.core.training import splits
 from app.core.wording import help_text
 from app.services import study_wish
 
@@ -186,7 +187,9 @@ def tuned_by(model: LocalModel, adapter: Adapter) -> tuple[LocalModel, Tuning | 
     if adapter.use is None:
         return model, None
     name = adapter.run.name if adapter.run else contending.adapter_name(adapter.use.path)
-    return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name)
+    asked = adapter.run.spec if adapter.run else None
+    label = splits.label_of(Path(asked.train).parent) if asked else labels.DEFAULT
+    return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
 
 def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalModel:

@@ -1,32 +1,55 @@
 """What was removed lies in `.bin` beside the folders that it was one of, and can be restored until it is emptied."""
 
+import contextlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 BIN = ".bin"
+_REMOVED = ".removed"  # in a folder in the bin: its time is when it came there
 
 
 def put(folder: Path, now: float) -> None:
-    """`now`: seconds since 1970, which the folder in the bin keeps as its time. Raises OSError."""
+    """`now`: seconds since 1970. Raises OSError."""
     target = folder.parent / BIN / folder.name
     target.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.rmtree(target, ignore_errors=True)  # of one that was restored and removed again
     folder.rename(target)
-    os.utime(target, (now, now))
+    mark(target, now)
 
 
 def take_back(parent: Path, name: str) -> Path:
     """Raises OSError."""
-    return (parent / BIN / name).rename(parent / name)
+    folder = (parent / BIN / name).rename(parent / name)
+    unmark(folder)
+    return folder
+
+
+def mark(folder: Path, now: float) -> None:
+    """That it came into the bin. Where that cannot be written, `empty` does when it first sees it."""
+    with contextlib.suppress(OSError):
+        (folder / _REMOVED).touch()
+        os.utime(folder / _REMOVED, (now, now))
+
+
+def unmark(folder: Path) -> None:
+    """That it is out of the bin."""
+    with contextlib.suppress(OSError):
+        (folder / _REMOVED).unlink(missing_ok=True)
 
 
 def empty(parent: Path, before: float) -> list[str]:
-    """Deletes for good what was removed before that time; gives the names of what is gone."""
+    """Deletes for good what was removed before that time; gives the names of what is gone.
+
+    The time of a folder without a mark, which an earlier version has promised to keep, begins now.
+    """
     gone = []
     for folder in _folders(parent / BIN):
         try:
-            if folder.stat().st_mtime < before:
+            if not (folder / _REMOVED).exists():
+                mark(folder, time.time())
+            elif (folder / _REMOVED).stat().st_mtime < before:
                 shutil.rmtree(folder)
                 gone.append(folder.name)
         except OSError:  # somebody looks at a file in it: the next time

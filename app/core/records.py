@@ -117,6 +117,7 @@ class Tuned:
     base_sha256: str  # "": the base is a folder
     adapter_sha256: str  # of the GGUF, also where it was merged
     strength: float = 1.0  # 0 to 2
+    label: str = ""  # of the data (`app.core.documents.records.LABELS`); "": not told
 
 
 @dataclass(frozen=True, slots=True)

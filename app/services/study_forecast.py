@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import catalogue, fit, gguf, speed, training_environment
-from app.core.errors import AppError
+from app.core import catalogue, fit, gguf, speed
 from app.core.evaluation import steps
 from app.core.evaluation.planning import Asking
 from app.core.evaluation.records import QuestionSet
@@ -16,7 +15,7 @@ from app.core.evaluation.study import Contender, Study
 from app.core.paths import Paths
 from app.core.records import FileMark, LocalModel
 from app.core.speed import MachineSpeed, Speed
-from app.services import study_wish
+from app.services import study_wish, training
 from app.services.study_wish import StudyWish
 from app.services.training import Trainer
 
@@ -65,13 +64,13 @@ def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], traine
 
 def require_trainer(study: Study, paths: Paths, trainer: Trainer | None) -> None:
     """Of files that only it can make. Raises AppError("no_training_environment")."""
-    if trainer is None and any(one.form in ("folder", "F16") for one in study.made):
-        raise no_trainer(paths)
+    if any(one.form in ("folder", "F16") for one in study.made):
+        trainer_of(trainer, paths)
 
 
-def no_trainer(paths: Paths) -> AppError:
-    path = training_environment.python_in(paths.data / training_environment.FOLDER)
-    return AppError("no_training_environment", path=str(path))
+def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
+    """None: it was not there when it was looked for. Raises AppError("no_training_environment")."""
+    return trainer or training.locate(paths.data)
 
 
 def _unread(model: LocalModel) -> LocalModel:
@@ -100,8 +99,7 @@ def _of_scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], train
     from app.core.evaluation import scale_study, scale_subsets  # numpy
 
     asked = study_wish.scale_of(wish, paths)
-    if trainer is None:
-        raise no_trainer(paths)
+    trainer_of(trainer, paths)
     material = scale_subsets.nested(Path(wish.data), wish.sizes)
     means = scale_study.Means(paths, models, None, "")  # to ask the trainer would take half a minute
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)

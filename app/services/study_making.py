@@ -8,7 +8,7 @@ from app.core.evaluation import study as studies
 from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.services import study_wish
-from app.services.study_forecast import Forecast, forecast, no_trainer, require_trainer
+from app.services.study_forecast import Forecast, forecast, require_trainer, trainer_of
 from app.services.study_wish import StudyWish
 from app.services.training import Trainer
 
@@ -36,8 +36,7 @@ def _scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer:
     from app.core.evaluation import scale_study, scale_subsets  # numpy
 
     asked = study_wish.scale_of(wish, paths)
-    if trainer is None:
-        raise no_trainer(paths)
+    trainer = trainer_of(trainer, paths)
     material = scale_subsets.nested(Path(wish.data), wish.sizes)
     command = trainer.command if trainer.can_judge else None  # the fake cannot plan
     return scale_study.make(asked, material, scale_study.Means(paths, models, command, trainer.converter))[0]

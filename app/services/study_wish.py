@@ -30,7 +30,7 @@ MOST_SEEDS, MOST_RUNS = 100, 20
 _WORDS = {
     "pairs_without_judge": "wish_pairs",
     "question_set_unknown": "wish_set_gone",
-    "question_set_version": "wish_set_gone",
+    "question_set_version": "wish_version_gone",
     "scale_few_rows": "wish_few_rows",
     "scale_sizes_order": "wish_sizes_order",
 }
@@ -207,7 +207,7 @@ def _in_use(row: LocalModel, models: Sequence[LocalModel]) -> tuple[LocalModel, 
     if not row.adapter or row.tuned is None:
         return contending.of_card(row)
     base = dataclasses.replace(_base_of(row, models), form_id=row.form_id)
-    return base, Tuning(row.adapter, row.tuned.strength, row.tuned.run_name)
+    return base, Tuning(row.adapter, row.tuned.strength, row.tuned.run_name, contending.trained_on(row))
 
 
 def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:

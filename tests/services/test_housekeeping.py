@@ -27,3 +27,27 @@ def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(wher
     assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
     assert not study_bin.exists()
     assert not set_bin.exists()
+
+
+def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_when_it_is_first_seen(
+    where: Paths,
+) -> None:
+    """That version said that it stays, and told nobody when."""
+    studies.create(where.evaluations / ".bin/x", study(), QUESTIONS)
+    question_sets.store(where.questions, "窓口", [Question("q1", "何時までですか。")])
+    (where.questions / ".bin").mkdir()
+    (where.questions / "窓口").rename(where.questions / ".bin/窓口@1")
+    for folder in (where.evaluations / ".bin/x", where.questions / ".bin/窓口@1"):
+        os.utime(folder, (1_000_000_000.0, 1_000_000_000.0))
+    assert housekeeping.empty_now(where, time.time()) == 0
+    assert housekeeping.empty_now(where, time.time() + 29 * DAY_S) == 0
+    assert housekeeping.empty_now(where, time.time() + 31 * DAY_S) == 2
+
+
+def test_what_was_restored_is_what_it_was(where: Paths) -> None:
+    studies.create(where.evaluations / "x", study(), QUESTIONS)
+    before = sorted(path.name for path in (where.evaluations / "x").iterdir())
+    studies.remove(studies.find(where.evaluations, "x"))
+    studies.restore(where.evaluations, "x")
+    left = {path.name for path in (where.evaluations / "x").iterdir()} - {studies.LOCK}
+    assert sorted(left) == before

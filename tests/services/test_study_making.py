@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 
 from app.cli import main
-from app.core import lines, local_models, speed, tuned_models
+from app.core import lines, local_models, settings, speed, tuned_models
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Section
 from app.core.errors import AppError
@@ -24,7 +25,7 @@ from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.speed import MachineSpeed
 from app.core.store import Store
-from app.core.training import adoption
+from app.core.training import adoption, runs
 from app.core.wording import describe_error
 from app.services import study_making, training
 from app.services.study_making import Forecast, StudyWish
@@ -217,7 +218,7 @@ def test_how_it_is_asked(bench: Bench) -> None:
         (lambda b: {"scope": ()}, "wish_collections"),
         (lambda b: {"limit": 0}, "wish_number"),
         (lambda b: {"question_set": "無い"}, "wish_set_gone"),
-        (lambda b: {"question_set": "試験@9"}, "wish_set_gone"),
+        (lambda b: {"question_set": "試験@9"}, "wish_version_gone"),
         (lambda b: {"models": (b.other,), "tuned": b.tuned}, "wish_other_base"),
         (lambda b: {"models": (dataclasses.replace(b.base, path="/gone.gguf"),)}, "model_missing"),
         (lambda b: {"models": (dataclasses.replace(b.base, architecture="bert"),)}, "wish_for_search"),
@@ -250,7 +251,16 @@ def test_what_cannot_be_trained_is_said_and_leaves_nothing(
     assert bench.refused(dataclasses.replace(wish, **change(bench))).code == code
 
 
-def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Bench, data: Path) -> None:
+def test_a_version_that_is_missing_is_named(bench: Bench) -> None:
+    error = bench.refused(bench.wish("questions", bench.base, question_set="試験@9"))
+    assert describe_error(error).message == "質問集「試験」に版 9 が見つかりません。"
+
+
+def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Bench, data: Path, tmp_path: Path) -> None:
+    """With the folder that was chosen for it."""
+    bench.monkeypatch.delenv(training.VARIABLE)
+    bench.monkeypatch.setattr("app.core.training_environment._ROOT", tmp_path)  # where no development one is
+    settings.save(bench.where.settings, settings.Settings(training_folder=str(tmp_path / "選んだ")))
     quantized = dataclasses.replace(bench.base, quantization="Q4_K_M")
     for wish in (
         bench.wish("scale", bench.base, data=str(data), sizes=(20, 60)),
@@ -260,8 +270,50 @@ def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Ben
             with pytest.raises(AppError) as caught:
                 act(wish, bench.where, bench.models, None)
             assert caught.value.code == "no_training_environment"
-            assert str(bench.where.data) in str(describe_error(caught.value))
+            assert str(tmp_path / "選んだ") in str(describe_error(caught.value))
     assert studies.listed(bench.where.evaluations) == []
+
+
+# -------------------------------------------------------------------------- labels
+
+
+@pytest.fixture
+def secret(bench: Bench) -> LocalModel:
+    """The base with the adapter of run r2, whose data are 機密."""
+    folder = finished_run(bench.where.runs / "r2", Path(bench.base.path), name="機密", seed=5)
+    asked = json.loads((folder / runs.SPEC).read_bytes())
+    (folder / runs.SPEC).write_text(json.dumps(asked | {"train": str(folder / runs.DATA / "train.jsonl")}), "utf-8")
+    (folder / runs.DATA).mkdir(exist_ok=True)
+    (folder / runs.DATA / "split.json").write_text(json.dumps({"source": {"label": "secret"}}), "utf-8")
+    return adoption.use(folder, bench.store, bench.where.models)
+
+
+def test_what_a_model_answers_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
+    assert bench.made(bench.wish("questions", bench.base, bench.tuned)).label == "internal"
+    study = bench.made(bench.wish("questions", bench.base, secret))
+    assert (study.label, [one.label for one in study.contenders]) == ("secret", ["internal", "secret"])
+    asked = ("--model", bench.base.id, "--adapter", "none", "--adapter", "r2")
+    assert plain(study) == plain(bench.of_command("questions", "試験", *asked))
+    for wish in (
+        bench.wish("documents", bench.base, tuned=secret, scope=bench.scope),
+        bench.wish("quantizations", bench.base, tuned=secret, forms=("Q8_0",)),
+    ):
+        assert bench.made(wish).label == "secret"
+
+
+def test_a_merged_file_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
+    merged = dataclasses.replace(bench.other, tuned=secret.tuned)
+    assert bench.made(bench.wish("documents", bench.base, tuned=merged, scope=bench.scope)).label == "secret"
+
+
+def test_amounts_of_secret_training_data_make_a_secret_study(bench: Bench, data: Path, tmp_path: Path) -> None:
+    split = shutil.copytree(data, tmp_path / "機密")
+    manifest = json.loads((split / "split.json").read_bytes())
+    (split / "split.json").write_text(json.dumps(manifest | {"source": {"label": "secret"}}), "utf-8")
+    wish = bench.wish("scale", bench.base, data=str(split), sizes=(20, 60), runs=1, asking=Asking())
+    assert bench.made(wish).label == "secret"
+    assert bench.made(dataclasses.replace(wish, question_set="")).label == "secret"
+    assert bench.made(dataclasses.replace(wish, data=str(data))).label == "internal"
 
 
 def test_an_adapter_that_is_not_what_it_was_is_refused(bench: Bench) -> None:

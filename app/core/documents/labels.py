@@ -14,6 +14,11 @@ def highest(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
     return max(labels, key=LABELS.index, default=default)
 
 
+def of_told(told: object) -> Label:
+    """What a record says; DEFAULT where that is no label."""
+    return next((label for label in LABELS if label == told), DEFAULT)
+
+
 def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
     """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
     by_name = {one.name: one.label for one in collections}

@@ -1,13 +1,14 @@
 """What a study advises, in sentences: which system to use, and whether that is more than chance."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.evaluation import comparing, losses, quant_plan, scale, tables
 from app.core.evaluation.comparing import MEASURES, Comparison, Measure
 from app.core.evaluation.losses import Family, Loss
 from app.core.evaluation.report_parts import Section, Table
-from app.core.evaluation.results import Evaluation, SystemResult
+from app.core.evaluation.results import Evaluation, System, SystemResult
 from app.core.evaluation.study import Contender, Study
 from app.core.training.bootstrap import LEAST_UNITS
 from app.core.wording import phrase, size
@@ -16,15 +17,32 @@ LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is ans
 DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice differs in a fifth of places or more
 
 
+Told = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the report begins with. `system`: the one to use; None: none is advised."""
+
+    sections: tuple[Section, ...] = ()
+    system: System | None = None
+
+
 def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
-    """What the report begins with. Raises AppError for damaged files of a training."""
+    """Of `of`. Raises AppError for damaged files of a training."""
+    return of(study, folder, found).sections
+
+
+def of(study: Study, folder: Path, found: Evaluation) -> Advice:
+    """Raises AppError for damaged files of a training."""
     if study.kind == "scale":
-        return scale.sections(study, folder, found.questions)
+        return Advice(scale.sections(study, folder, found.questions))
     if study.kind == "quantizations":
         return _of_quantizations(study, found)
-    if study.kind == "documents":
-        return (_section(_of_documents(study, found)),)
-    return (_section(_best_of(found)),) if len(found.systems) > 1 else ()
+    if study.kind != "documents" and len(found.systems) < 2:
+        return Advice()
+    told, system = _of_documents(study, found) if study.kind == "documents" else _best_of(found)
+    return Advice((_section(told),), system)
 
 
 def measure_of(found: Evaluation) -> Measure:
@@ -42,50 +60,51 @@ def value_of(found: Evaluation, one: SystemResult, measure: Measure) -> float | 
 # ----------------------------------------------------------------------- documents
 
 
-def _of_documents(study: Study, found: Evaluation) -> list[str]:
+def _of_documents(study: Study, found: Evaluation) -> Told:
     """By what was added to the base: documents, training, both."""
     by_id = {one.system.id: one for one in found.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
         return _best_of(found)
     if _scored(found) < LEAST_UNITS:
-        return [_nothing(found)]
+        return [_nothing(found)], None
     told = [_compared(found, base, documents)]
     if tuned is not None and both is not None:
         told += [_compared(found, base, tuned), _compared(found, documents, both)]
     ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
-    return [_adviser(found, ways), *filter(None, told)]
+    first, system = _adviser(found, ways)
+    return [first, *filter(None, told)], system
 
 
 _WAYS = ((False, False, None), (False, True, False), (True, False, None), (True, True, False), (False, True, True))
 
 
 def _pick(
-    study: Study, by_id: dict[str, SystemResult], has_adapter: bool, has_documents: bool, quotes: bool | None
+    study: Study, by_id: dict[str, SystemResult], is_tuned: bool, has_documents: bool, quotes: bool | None
 ) -> SystemResult | None:
     def fits(one: Contender) -> bool:
-        is_way = bool(one.system.adapter) == has_adapter and bool(one.scope) == has_documents
+        is_way = study.is_tuned(one) == is_tuned and bool(one.scope) == has_documents
         return is_way and quotes in (None, one.may_quote)
 
     return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
 
 
-def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> str:
+def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> tuple[str, System | None]:
     """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on."""
     measure = measure_of(found)
     by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
     if len(means) < 2:
-        return _nothing(found)
+        return _nothing(found), None
     highest = max(means.values())
     if highest < LEAST_SHARE * comparing.most(measure):
-        return phrase("advice_zero", measure=by, value=f"{highest:.3f}")
+        return phrase("advice_zero", measure=by, value=f"{highest:.3f}"), None
     for one in ways:
         others = [other for other in ways if other is not one]
         if one.system.id in means and not any(_verdict(found, one, other, measure) == "better" for other in others):
             value = f"{means[one.system.id]:.3f}"
             names = phrase("setting_between").join(other.system.name for other in others)
-            return phrase("advice_use", name=one.system.name, value=value, measure=by, others=names)
-    return _nothing(found)
+            return phrase("advice_use", name=one.system.name, value=value, measure=by, others=names), one.system
+    return _nothing(found), None
 
 
 def _means(found: Evaluation, measure: Measure) -> dict[str, float]:
@@ -109,38 +128,40 @@ def _nothing(found: Evaluation) -> str:
 # -------------------------------------------------------------------------- models
 
 
-def _best_of(found: Evaluation) -> list[str]:
+def _best_of(found: Evaluation) -> Told:
     measure = measure_of(found)
     by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
     known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id])
     if len(known) < 2:
-        return [_nothing(found)]
+        return [_nothing(found)], None
     best, rest = known[0], known[1:]
     value = f"{means[best.system.id]:.3f}"
     if means[best.system.id] < LEAST_SHARE * comparing.most(measure):
-        return [phrase("advice_zero", measure=by, value=value)]
+        return [phrase("advice_zero", measure=by, value=value)], None
     told = [phrase("advice_best", name=best.system.name, value=value, measure=by)]
     equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
     if equal:
         names = phrase("setting_between").join(equal)
         told.append(phrase("advice_equal", names=names, name=best.system.name))
-    return told
+    return told, best.system
 
 
 # ------------------------------------------------------------------- quantizations
 
 
-def _of_quantizations(study: Study, found: Evaluation) -> tuple[Section, ...]:
+def _of_quantizations(study: Study, found: Evaluation) -> Advice:
     families: dict[str, list[SystemResult]] = {}
     for contender, one in zip(study.contenders, found.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
     several = [family for family in families.values() if len(family) > 1]
-    told = [sentence for family in several for sentence in _of_family(found, family)]
-    if not told and len(found.systems) > 1:  # nothing was measured, or they are different models
-        told = _best_of(found)
-    told += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
+    advised = [told for family in several if (told := _of_family(found, family)) is not None]
+    if not advised and len(found.systems) > 1:  # nothing was measured, or they are different models
+        advised = [_best_of(found)]
+    said = [sentence for sentences, _ in advised for sentence in sentences]
+    said += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
     drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
-    return (_section(told, tuple(drawn), tuple(losses.table(several, found.questions.questions))),)
+    section = _section(said, tuple(drawn), tuple(losses.table(several, found.questions.questions)))
+    return Advice((section,), advised[0][1] if advised else None)
 
 
 def _family_name(name: str, family: Family) -> str:
@@ -150,12 +171,13 @@ def _family_name(name: str, family: Family) -> str:
     return phrase("quant_family_other", name=first) if len(family) > 1 else first
 
 
-def _of_family(found: Evaluation, family: Family) -> list[str]:
-    """The smallest that can be said to keep its quality, and what is to be said of others; [] nothing was measured."""
+def _of_family(found: Evaluation, family: Family) -> Told | None:
+    """The smallest that can be said to keep its quality, and what is to be said of others; None: nothing was
+    measured."""
     first, *others = family
     standings = {one.system.id: _standing(found, first, one) for one in others}
     if not any(standings.values()):
-        return []
+        return None
     kept = [one for one in others if standings[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": size(smallest.system.size_bytes), "first": first.system.name}
@@ -164,7 +186,7 @@ def _of_family(found: Evaluation, family: Family) -> list[str]:
         key = "quant_advice_none"
     told = [phrase(key, measure=phrase(f"measure_{measure_of(found).name}"), **facts)]
     told += [_said(found, first, one, standings[one.system.id]) for one in others]
-    return [one for one in told if one]
+    return [one for one in told if one], smallest.system
 
 
 def _standing(found: Evaluation, first: SystemResult, one: SystemResult) -> str:

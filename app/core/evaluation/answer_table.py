@@ -1,5 +1,6 @@
 """Every answer of an evaluation with its marks: a row each, and the questions on which two systems differ most."""
 
+import re
 import statistics
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ _MARKS = (
     "abstained",
     "is_broken",
 )
+_PERCENT = re.compile(r" ?[(（]%[)）]")
 MOST = 3  # questions of a pair in each direction
 
 
@@ -109,6 +111,20 @@ def marks(row: Row) -> dict[str, Value]:
         "abstained": _said(found.has_abstained),
         "is_broken": _said(found.is_broken),
     }
+
+
+def told_marks(row: Row) -> list[str]:
+    """As "name value", those that apply."""
+    word = html_page.words(WORDS)
+    found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
+    for name, value in marks(row).items():
+        if isinstance(value, float):
+            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
+            label = _PERCENT.sub("", word[name])
+            found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%")
+        elif value:
+            found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
+    return found
 
 
 def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...]:

@@ -14,13 +14,13 @@ from typing import Literal
 from app.core.evaluation import advice, agreement, comparing
 from app.core.evaluation.blind_file import BlindFile, Retracted, Revealed, Vote, Voted
 from app.core.evaluation.comparing import Comparison, Measure
+from app.core.evaluation.pairing import GAINS
 from app.core.evaluation.records import Question
 from app.core.evaluation.results import Evaluation, Row, System, SystemResult
-from app.core.training.bootstrap import LEAST_UNITS, Interval
+from app.core.training.bootstrap import Interval
 
 LEAST_ANSWERS = 30  # of which both a person and the judge said something, before kappa is shown
 Verdict = Literal["few", "unclear", "first", "second"]
-_WINNERS = {"a": -1.0, "tie": 0.0, "b": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,9 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`n`: votes on which the judge too has a preference, `same`: of them those with the same one. `most`: what `n` can
-    become. `kappa`: quadratic weights; None: not enough, or not defined (both always preferred the same one)."""
+    """`n`: blind votes on which the judge too has a preference, `same`: of them those with the same one. `most`: what
+    `n` can become. `kappa`: quadratic weights; None: not enough, or not defined (both always preferred the same one).
+    """
 
     n: int
     same: int
@@ -70,7 +71,8 @@ class Agreement:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`difference`: mean over the questions of 1 (second preferred), -1 (first), 0 (neither); the interval that
-    decides. `when_open`: votes that were given when the names were known."""
+    decides. `when_open`: votes that were given when the names were known. They are among the counts, but not in
+    `decided` (blind votes for one of both), `difference`, `verdict` and `agreement`."""
 
     first: System
     second: System
@@ -80,7 +82,8 @@ class Outcome:
     same: int
     both_wrong: int
     when_open: int
-    difference: Interval | None  # None: no vote
+    decided: int
+    difference: Interval | None  # None: no blind vote
     verdict: Verdict
     agreement: Agreement
 
@@ -140,7 +143,7 @@ class BlindComparison:
 
     @property
     def agreement(self) -> Agreement:
-        return agreement_of(self.pairing, self.votes)
+        return agreement_of(self.pairing, self.votes, is_revealed=self.is_revealed)
 
     def vote(self, vote: Vote) -> None:
         """On the current pair. With the last one the names are shown. Raises AppError as `BlindFile.add`."""
@@ -172,30 +175,31 @@ class BlindComparison:
 
 
 def outcome(pairing: Pairing, votes: Sequence[Voted]) -> Outcome:
-    """Takes a moment for hundreds of votes: the interval is drawn 10,000 times."""
-    gains = _gains(pairing, votes)
+    """With the names. Takes a moment for hundreds of votes: the interval is drawn 10,000 times."""
+    gains = [_gain(one, pairing.second.id) for one in votes]
     kinds = [one.vote for one in votes]
-    questions = [pair.question for pair in pairing.pairs]
-    compared = comparing.compare_values("blind", dict.fromkeys(gains, 0.0), gains, questions)
+    compared = comparing.compare_votes("blind", _gains(pairing, votes), [pair.question for pair in pairing.pairs])
     return Outcome(
         pairing.first,
         pairing.second,
         len(votes),
-        first_wins=sum(gain < 0 for gain in gains.values()),
-        second_wins=sum(gain > 0 for gain in gains.values()),
+        first_wins=sum(gain < 0 for gain in gains),
+        second_wins=sum(gain > 0 for gain in gains),
         same=kinds.count("same"),
         both_wrong=kinds.count("both_wrong"),
         when_open=sum(one.is_open for one in votes),
-        difference=_decisive(compared) if compared else None,
+        decided=compared.decided if compared else 0,
+        difference=compared.decisive if compared else None,
         verdict=_verdict(compared),
-        agreement=agreement_of(pairing, votes),
+        agreement=agreement_of(pairing, votes, is_revealed=True),
     )
 
 
-def agreement_of(pairing: Pairing, votes: Sequence[Voted]) -> Agreement:
+def agreement_of(pairing: Pairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> Agreement:
+    """`is_revealed`: no vote can be blind any more."""
     gains = _gains(pairing, votes)
     both = [(gain, pairing.judged[id]) for id, gain in gains.items() if id in pairing.judged]
-    most = sum(pair.question.id in pairing.judged for pair in pairing.pairs)
+    most = len(both) if is_revealed else sum(pair.question.id in pairing.judged for pair in pairing.pairs)
     kappa = agreement.kappa(*zip(*both, strict=True)) if len(both) >= LEAST_ANSWERS else None
     same = sum(gain == judged for gain, judged in both)
     return Agreement(len(both), same, most, kappa, has_judge=bool(pairing.basis))
@@ -243,15 +247,15 @@ def _judged(
     if first is found.systems[0]:
         asked = [one for one in found.preferences if one.system_id == second.system.id and one.seed in found.seeds[:1]]
         if asked:
-            return {one.question_id: _WINNERS[one.winner] for one in asked if one.winner is not None}, "pairs"
+            return {one.question_id: GAINS[one.winner] for one in asked if one.winner is not None}, "pairs"
     scores = ({id: row.judgement.score for id, row in rows.items() if row.judgement} for rows in (before, after))
     one, other = ({id: score for id, score in side.items() if score is not None} for side in scores)
     return {id: float((other[id] > one[id]) - (other[id] < one[id])) for id in one.keys() & other.keys()}, "scores"
 
 
 def _gains(pairing: Pairing, votes: Sequence[Voted]) -> dict[str, float]:
-    """By the question's id: 1 the second system is preferred, -1 the first."""
-    return {one.question: _gain(one, pairing.second.id) for one in votes}
+    """Of blind votes, by the question's id: 1 the second system is preferred, -1 the first."""
+    return {one.question: _gain(one, pairing.second.id) for one in votes if not one.is_open}
 
 
 def _gain(voted: Voted, second: str) -> float:
@@ -260,14 +264,8 @@ def _gain(voted: Voted, second: str) -> float:
     return 1.0 if second == (voted.a if voted.vote == "a_better" else voted.b) else -1.0
 
 
-def _decisive(compared: Comparison) -> Interval:
-    """The groups' interval where only that one holds 0."""
-    is_by_group = compared.verdict == "unclear" and not compared.by_question.holds_zero
-    return compared.by_group if is_by_group and compared.by_group is not None else compared.by_question
-
-
 def _verdict(compared: Comparison | None) -> Verdict:
-    if compared is None or compared.by_question.units < LEAST_UNITS:
+    if compared is None or compared.has_few:
         return "few"
     verdicts: dict[str, Verdict] = {"better": "second", "worse": "first"}
     return verdicts.get(compared.verdict, "unclear")

@@ -5,6 +5,8 @@ holds no 0, drawn by question (`app.core.training.bootstrap`) and also by group,
 alike. How often equal systems are taken for different ones, and different ones found: `tests/benchmarks/statistics.py`.
 """
 
+import dataclasses
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from app.core.training.bootstrap import LEAST_UNITS, Interval
 from app.core.wording import phrase
 
 Verdict = Literal["better", "worse", "unclear"]
+LEAST_DECIDED = 6  # votes: fewer may all be for one side by chance (sign test)
+_CHANCE = 0.05
 _EQUAL = 1e-9  # what sums of the same numbers may differ by
 
 
@@ -45,7 +49,7 @@ class Comparison:
     """Over the questions of which both have a value; `left_out`: how many others there are.
 
     `by_question`, `by_group`: of second - first, as in Mean; `wins`: questions that the second
-    answers better. `verdict`: on the second.
+    answers better. `verdict`: on the second. `is_voted`: the values are votes, of which many may be for neither.
     """
 
     measure: str
@@ -58,6 +62,27 @@ class Comparison:
     losses: int
     verdict: Verdict
     left_out: int = 0
+    is_voted: bool = False
+
+    @property
+    def decided(self) -> int:
+        return self.wins + self.losses
+
+    @property
+    def has_few(self) -> bool:
+        """Whether it is of too few questions, or votes for one side, to say anything."""
+        return self.by_question.units < LEAST_UNITS or (self.is_voted and self.decided < LEAST_DECIDED)
+
+    @property
+    def decides_by_group(self) -> bool:
+        """Whether only the groups' interval holds 0."""
+        is_grouped = self.by_group is not None and self.by_group.units >= LEAST_UNITS and self.by_group.holds_zero
+        return is_grouped and not self.by_question.holds_zero
+
+    @property
+    def decisive(self) -> Interval:
+        """The interval that decides."""
+        return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
 
 
 def _marked(name: str) -> Measure:
@@ -118,14 +143,36 @@ def compare_values(
     )
 
 
+def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Question]) -> Comparison | None:
+    """Of votes by the questions' ids: above 0 for the second, below 0 for the first, 0 for neither.
+
+    The bootstrap takes few votes for more than they are: five that agree leave it no doubt. What decides must also
+    pass the sign test.
+    """
+    found = compare_values(name, dict.fromkeys(votes, 0.0), votes, questions)
+    if found is None:
+        return None
+    verdict = found.verdict if sign_test(found.wins, found.losses) < _CHANCE else "unclear"
+    return dataclasses.replace(found, verdict=verdict, is_voted=True)
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """How likely votes are at least as uneven by chance: exact, two-sided, without those for neither."""
+    count = wins + losses
+    tail: int = sum(math.comb(count, at) for at in range(min(wins, losses) + 1))
+    return min(1.0, tail / 2 ** (count - 1)) if count else 1.0
+
+
 def sentence(comparison: Comparison, first: str, second: str) -> str:
     """In words, with the interval that decides. `first`, `second`: the systems' names."""
-    decisive = comparison.by_question
+    decisive = comparison.decisive
     key: str = comparison.verdict
-    if decisive.units < LEAST_UNITS:
-        key = "few"
-    elif comparison.verdict == "unclear" and comparison.by_group is not None and not decisive.holds_zero:
-        decisive, key = comparison.by_group, "unclear_groups"
+    if comparison.has_few:
+        key = "few" if decisive.units < LEAST_UNITS else "few_votes"
+    elif comparison.decides_by_group:
+        key = "unclear_groups"
+    elif comparison.verdict == "unclear" and not decisive.holds_zero:
+        key = "unclear_votes"
     return phrase(
         f"compared_{key}",
         first=first,
@@ -135,7 +182,10 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
         low=f"{decisive.low:+.3f}",
         high=f"{decisive.high:+.3f}",
         units=decisive.units,
-        least=LEAST_UNITS,
+        least=LEAST_DECIDED if key == "few_votes" else LEAST_UNITS,
+        wins=comparison.wins,
+        losses=comparison.losses,
+        decided=comparison.decided,
     )
 
 

@@ -19,11 +19,13 @@ from app.core.wording import phrase
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """An adapter (GGUF) in use. `name`: for people; "": the one of the model's card."""
+    """An adapter (GGUF) in use. `name`: for people; "": the one of the model's card. `label`: of what it was trained
+    on."""
 
     path: str
     strength: float = 1.0
     name: str = ""
+    label: Label = labels.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,15 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
         model,
         scope,
         may_quote=documents.may_quote if documents else True,
-        label=documents.label if documents else labels.DEFAULT,
+        label=labels.highest((documents.label if documents else labels.DEFAULT, trained_on(model, tuning))),
         documents_sha256=documents.sha256 if documents else "",
     )
+
+
+def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
+    """The label of the data that a merged file or the adapter was trained on."""
+    own = labels.of_told(model.tuned.label if model.tuned is not None else "")
+    return labels.highest((own, tuning.label if tuning is not None else labels.DEFAULT))
 
 
 def of_card(model: LocalModel) -> tuple[LocalModel, Tuning | None]:

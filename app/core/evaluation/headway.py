@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import folder_lock
 from app.core.batch import journal
 from app.core.errors import AppError
 from app.core.evaluation import steps
@@ -49,14 +48,8 @@ def of(study: Study, folder: Path) -> Standing:
         len(study.trainings),
         steps.done(study, folder, count),
         steps.total(study) + (study.judge is not None),
-        _state(folder),
+        studies.state_of(folder),
     )
-
-
-def _state(folder: Path) -> str:
-    if folder_lock.is_held(folder / studies.LOCK):
-        return "running"
-    return "finished" if (folder / studies.RESULTS).is_file() else "waiting"
 
 
 def _systems(study: Study, folder: Path, count: int, left: set[str]) -> Iterator[Headway]:

@@ -18,7 +18,7 @@ from app.core.wording import phrase
 
 Place = tuple[str, int, int]  # system, seed, number of the question from 1
 Pair = tuple[JudgePrompt, JudgePrompt] | Preference
-_GAIN = {"a": -1.0, "tie": 0.0, "b": 1.0}
+GAINS = {"a": -1.0, "tie": 0.0, "b": 1.0}
 
 
 def asked(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, Pair]:
@@ -66,8 +66,7 @@ def section(
     comparisons = list[Comparison]()
     for system in systems[1:]:
         preferences = [one for one in found if one.system_id == system.id]
-        gains = _gains(preferences)
-        compared = comparing.compare_values("pairs", dict.fromkeys(gains, 0.0), gains, questions.questions)
+        compared = comparing.compare_votes("pairs", _gains(preferences), questions.questions)
         rows.append(_row(preferences, system, compared))
         if compared is not None:
             said = comparing.sentence(compared, systems[0].name, system.name)
@@ -105,5 +104,5 @@ def _gains(found: Sequence[Preferred]) -> dict[str, float]:
     by_question: dict[str, list[float]] = {}
     for one in found:
         if one.winner is not None:
-            by_question.setdefault(one.question_id, []).append(_GAIN[one.winner])
+            by_question.setdefault(one.question_id, []).append(GAINS[one.winner])
     return {question: sum(values) / len(values) for question, values in by_question.items()}

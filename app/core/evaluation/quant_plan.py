@@ -122,7 +122,7 @@ def _family(
         )  # fmt: skip
         named = phrase("quant_named", family=phrase(f"system_way_{family}"), form=name)
         one = contending.renamed(contending.contender(file, None), named)
-        found.append(dataclasses.replace(one, family=family))
+        found.append(dataclasses.replace(one, family=family, label=contending.trained_on(file, tuning)))
     return found
 
 

@@ -248,8 +248,8 @@ def remove(folder: Path, name: str) -> Path:
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
         last = max((number for name, number, _ in _removed(folder) if _plain(name) == _plain(place.name)), default=0)
         target = folder / BIN / f"{place.name}@{last + 1}"
-        os.utime(place)  # the bin is emptied by time
         place.rename(target)
+        bin_folder.mark(target, time.time())
     return target
 
 
@@ -268,6 +268,7 @@ def restore(folder: Path, name: str) -> KeptSet:
             number += 1
             free = f"{once} ({number})"
         newest.rename(folder / free)
+        bin_folder.unmark(folder / free)
     return _about(folder / free)
 
 

@@ -27,7 +27,6 @@ from app.core.training.bootstrap import Interval
 from app.core.training.plots import Bar, Estimate
 from app.core.wording import phrase
 
-_PERCENT = re.compile(r" ?[(（]%[)）]")
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
@@ -246,22 +245,8 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
         row.answer or row.error or word["empty"],
         "" if score is None else str(score),
         answer_table.reason(row.judgement),
-        _marks(row),
+        answer_table.told_marks(row),
     )
-
-
-def _marks(row: Row) -> list[str]:
-    """As "name value", those that apply."""
-    word = html_page.words(WORDS)
-    found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
-    for name, value in answer_table.marks(row).items():
-        if isinstance(value, float):
-            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
-            label = _PERCENT.sub("", word[name])
-            found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown} %")
-        elif value:
-            found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
-    return found
 
 
 def _place(gold: Gold) -> str:

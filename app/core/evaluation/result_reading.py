@@ -1,6 +1,5 @@
 """From an evaluation to what the window draws of it. Takes up to seconds: every interval is drawn anew."""
 
-import re
 import secrets
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -8,19 +7,17 @@ from pathlib import Path
 
 from app.core import html_page
 from app.core.evaluation import advice, answer_table, comparing, export, facts, grids, tables
+from app.core.evaluation.advice import Advice
 from app.core.evaluation.comparing import MEASURES, Comparison, Measure
-from app.core.evaluation.grids import WORDS, Column
+from app.core.evaluation.grids import WORDS
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.result_shown import AnswerShown, Difference, QuestionShown, ResultShown, Span, SystemShown
-from app.core.evaluation.results import Evaluation, Row, System, SystemResult
+from app.core.evaluation.results import Evaluation, Row, SystemResult
 from app.core.evaluation.study import Study
-from app.core.training.bootstrap import LEAST_UNITS, RESAMPLES, Interval
+from app.core.training.bootstrap import RESAMPLES, Interval
 from app.core.whole_file import failure
 from app.core.wording import phrase
 
-_ADVICE = ("advice_use", "advice_best", "quant_advice", "quant_advice_scores")  # phrases that name a system
-_ANY = "\0"
-_PERCENT = re.compile(r" ?[(（]%[)）]")
 _EQUAL = 1e-9
 _STEPS = (0.5, 1.0)  # of the rules' score: 0, below the first, below the second, full
 
@@ -30,7 +27,8 @@ def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Secti
     would read every training again."""
     measured = tables.measures(found)
     measure = measured[0] if measured else None
-    told = advice.sections(study, folder, found) if study.kind != "scale" else ()
+    advised = advice.of(study, folder, found) if study.kind != "scale" else Advice()
+    told = advised.sections
     head, rest = (told[0], sections[len(told) :]) if told else _first_said(study, sections)
     has_judged = any(row.judgement and row.judgement.score is not None for one in found.systems for row in one.rows)
     differences, notes = _differences(study, found, measure) if measure is not None else ((), ())
@@ -41,7 +39,7 @@ def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Secti
         digits=tables.DIGITS[measure.name] if measure else 0,
         resamples=RESAMPLES,
         advice=head.sentences if head else (),
-        advised=_advised(found, head.sentences) if head else None,
+        advised=advised.system,
         doubt=_doubt(found, measured),
         systems=tuple(_system(found, one, measure, has_judged=has_judged) for one in found.systems),
         differences=differences,
@@ -81,25 +79,6 @@ def _without_advice(head: Section | None, rest: Sequence[Section], study: Study)
         title = html_page.words(WORDS)["section_models"] if is_advice else head.title
         yield Section(title, (), head.plots, head.tables)
     yield from rest
-
-
-def _advised(found: Evaluation, sentences: Sequence[str]) -> System | None:
-    """The one that the first sentence names as the one to use, so that the button never says another."""
-    if not sentences:
-        return None
-    for one in found.systems:
-        name = one.system.name
-        said = [_pattern(key, name=name, first=_ANY) for key in _ADVICE]
-        said.append(_pattern("quant_advice_none", first=name))
-        if any(pattern.fullmatch(sentences[0]) for pattern in said):
-            return one.system
-    return None
-
-
-def _pattern(key: str, **known: str) -> re.Pattern[str]:
-    """A phrase in which everything else may stand for anything."""
-    names = dict.fromkeys(("measure", "value", "others", "size", "name"), _ANY) | known
-    return re.compile(".*".join(map(re.escape, phrase(key, **names).split(_ANY))), re.DOTALL)
 
 
 def _doubt(found: Evaluation, measured: Sequence[Measure]) -> str:
@@ -175,11 +154,9 @@ def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult,
     """The base with documents and the tuned model with documents, where neither is the first."""
     if study.kind != "documents":
         return []
-    ids = {
-        bool(one.system.adapter): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote
-    }
+    ids = {study.is_tuned(one): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote}
     by_id = {one.system.id: one for one in found.systems}
-    before, after = (by_id.get(ids.get(has_adapter, "")) for has_adapter in (False, True))
+    before, after = (by_id.get(ids.get(is_tuned, "")) for is_tuned in (False, True))
     return [(before, after)] if before and after and before is not found.systems[0] else []
 
 
@@ -187,14 +164,12 @@ def _difference(found: Evaluation, first: SystemResult, second: SystemResult, sa
     sentence = comparing.sentence(said, first.system.name, second.system.name)
     if said.measure == "judge" and not (found.judge and found.judge.is_trusted):
         sentence = tables.doubted(sentence)
-    has_few = said.by_question.units < LEAST_UNITS
-    is_grouped = said.verdict == "unclear" and not said.by_question.holds_zero and said.by_group is not None
     return Difference(
         first.system.name,
         second.system.name,
         said.by_question.mean,
-        _span(tables.enough(said.by_group if is_grouped else said.by_question)),
-        "few" if has_few else said.verdict,
+        _span(tables.enough(said.decisive)),
+        "few" if said.has_few else said.verdict,
         sentence,
     )
 
@@ -226,22 +201,8 @@ def _answer(found: Evaluation, system: int, row: Row) -> AnswerShown:
         tuple(filter(None, told)),
         row.judgement.score if row.judgement else None,
         answer_table.reason(row.judgement),
-        tuple(_marks(row)),
+        tuple(answer_table.told_marks(row)),
     )
-
-
-def _marks(row: Row) -> Iterable[str]:
-    """As "name value", those that apply."""
-    word = html_page.words(WORDS)
-    if row.marks.score is not None:
-        yield f"{word['score_mean']} {row.marks.score:.2f}"
-    for name, value in answer_table.marks(row).items():
-        if isinstance(value, float):
-            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
-            label = _PERCENT.sub("", word[name])
-            yield f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%"
-        elif value:
-            yield word[name] if isinstance(value, str) else f"{word[name]} {value}"
 
 
 # ------------------------------------------------------------------------- private

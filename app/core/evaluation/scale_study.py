@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import dated_folder, speed
+from app.core.documents import labels
 from app.core.evaluation import planning, scale_plan
 from app.core.evaluation import study as studies
 from app.core.evaluation.planning import Asking
@@ -75,11 +76,15 @@ def make(asked: Scale, material: Material, means: Means) -> tuple[Path, Planned]
         contenders: tuple[Contender, ...] = ()
         if asked.questions is not None:
             model = bases.model_for(planned.asked, means.models)
-            contenders = scale_plan.contenders(model, planned.asked, planned.trainings)
+            contenders = tuple(
+                dataclasses.replace(one, label=labels.highest((one.label, material.label)))
+                for one in scale_plan.contenders(model, planned.asked, planned.trainings)
+            )
         questions = asked.questions or scale_plan.holdout_questions(material, folder)
+        label = labels.highest((questions.label, material.label))
         made = planning.study(
             evaluations, "scale", questions, contenders, asking,
-            id=folder.name, label=questions.label, trainings=planned.trainings,
+            id=folder.name, label=label, trainings=planned.trainings,
         )  # fmt: skip
         studies.create(folder, made, questions)
     except BaseException:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from app.core.datasets import duplicates, reading, rows, split
 from app.core.datasets.rows import Row
+from app.core.documents import labels
+from app.core.documents.records import Label
 from app.core.errors import AppError
+from app.core.evaluation.scale_limits import LEAST_ROWS, LEAST_SIZES
+from app.core.training import splits
 from app.core.wording import phrase
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, where nobody names sizes
-LEAST_ROWS = 10  # of a subset
-LEAST_SIZES = 2
 LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
 _MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as of a split
 _REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # at the least, where everything is a part of its size
@@ -42,7 +44,8 @@ class Subset:
 class Material:
     """`subsets`: by rows, rising. `validation`, `holdout`: JSON Lines, the same for every run. `name`: of the source.
 
-    `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none.
+    `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none. `label`: of
+    the source.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Material:
     holdout: bytes
     is_nested: bool
     unusable: int = 0
+    label: Label = labels.DEFAULT
 
 
 def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
@@ -59,19 +63,20 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
     scale_size_small, scale_size_large, and as `reading.read`.
     """
-    unusable = 0
+    unusable, label = 0, labels.DEFAULT
     if data.is_dir():
         split.verify(data)
+        label = splits.label_of(data)
         train, validation, holdout = ((data / f"{part}.jsonl").read_bytes() for part in rows.PARTS)
     else:
         imported = reading.read(data)
-        made, unusable = split.split(imported.rows), len(imported.bad)
+        made, unusable, label = split.split(imported.rows), len(imported.bad), labels.of_told(imported.label)
         train, validation, holdout = (_raw(made.part(part)) for part in rows.PARTS)
     lines = [line for line in train.splitlines(keepends=True) if line.strip()]
     wanted = list(sizes) or _default(len(lines))
     _check(wanted, len(lines))
     subsets = tuple(Subset(size, b"".join(lines[:size])) for size in wanted)
-    return Material(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable)
+    return Material(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
 
 
 def given(data: Path, indices: Path, divisor: int = 1) -> Material:
@@ -100,7 +105,10 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     subsets.sort(key=lambda one: one.rows)
     _check([one.rows for one in subsets], len(by_place))
     kept = [row for row in validation if row.id not in like]
-    return Material(data.stem, tuple(subsets), _raw(kept), _raw(holdout), is_nested=False, unusable=len(found.bad))
+    return Material(
+        data.stem, tuple(subsets), _raw(kept), _raw(holdout),
+        is_nested=False, unusable=len(found.bad), label=labels.of_told(found.label),
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------- private

@@ -5,7 +5,7 @@ removed is in `.bin` beside the folders, and can be restored.
 """
 
 import json
-import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Contender:
     scope: tuple[CollectionRef, ...] = ()
     may_quote: bool = True
     family: str = ""
-    label: Label = "internal"  # of the collections that are asked
+    label: Label = "internal"  # the highest of the collections that are asked and of what the model was trained on
     documents_sha256: str = ""  # `unchanged.documents_sha256` of them; "": not known
 
 
@@ -120,6 +120,10 @@ class Study:
 
     def contender(self, system_id: str) -> Contender:
         return next(one for one in self.contenders if one.system.id == system_id)
+
+    def is_tuned(self, one: Contender) -> bool:
+        """In a study whose first system is the base alone: whether it answers with an adapter, or is a merged file."""
+        return bool(one.system.adapter) or one.system.model != self.contenders[0].system.model
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
@@ -214,13 +218,17 @@ def remove(entry: Entry) -> Path:
     Raises AppError("evaluation_busy" | "evaluation_unwritable").
     """
     hold(entry.folder).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
-    return _move(entry.folder, entry.folder.parent / BIN / entry.id)
+    place = _move(entry.folder, entry.folder.parent / BIN / entry.id)
+    bin_folder.mark(place, time.time())
+    return place
 
 
 def restore(evaluations: Path, wanted: str) -> Entry:
     """Out of the bin, as `find` finds it there. Raises AppError as `find` and `remove`."""
     found = find(evaluations / BIN, wanted)
-    return _entry(_move(found.folder, evaluations / found.id))
+    folder = _move(found.folder, evaluations / found.id)
+    bin_folder.unmark(folder)
+    return _entry(folder)
 
 
 def empty_bin(evaluations: Path, now: float, days: float = BIN_DAYS) -> int:
@@ -241,7 +249,6 @@ def free_name(evaluations: Path, name: str) -> str:
 def _move(folder: Path, target: Path) -> Path:
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        os.utime(folder)  # the bin is emptied by time
         return folder.rename(target)
     except OSError as error:
         raise write_failure(error, folder, "evaluation_unwritable") from error
@@ -253,10 +260,11 @@ def _entry(folder: Path) -> Entry:
         study = read(folder)
     except AppError:
         study = None
-    return Entry(folder.name, folder, study, _state(folder))
+    return Entry(folder.name, folder, study, state_of(folder))
 
 
-def _state(folder: Path) -> str:
+def state_of(folder: Path) -> str:
+    """As of Entry."""
     if folder_lock.is_held(folder / LOCK):
         return "running"
     return "finished" if (folder / RESULTS).is_file() else "waiting"

@@ -12,7 +12,7 @@ from app.core.copying import require_space, write_failure
 from app.core.errors import AppError
 from app.core.records import LocalModel, Tuned
 from app.core.store import Store
-from app.core.training import bases, result_view, runs
+from app.core.training import bases, result_view, runs, splits
 from app.core.training.gate import BASE_ADAPTER
 from app.core.training.runs import Run
 from trainer.spec import RunSpec
@@ -47,7 +47,7 @@ def use(
         raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
     model = _asked_as_trained(run, base, base.name)
     sha256 = _sha256(run.adapter)
-    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength)
+    tuned = Tuned(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, _label(run.spec))
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
     adapter = tuned_models.adapter_file(models_folder, sha256)
     tuned_models.clear(store, models_folder, {*keep, str(adapter)})
@@ -70,7 +70,8 @@ def _merged(run: Run, adapter: Path, form: str, store: Store, models_folder: Pat
     model = _asked_as_trained(run, model, base_name)
     # A file of the same size as the one of its card is taken for that by `describe`.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
-    tuned = Tuned(run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter))
+    label = _label(run.spec)
+    tuned = Tuned(run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label)
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
     return _added(model, store, models_folder)
@@ -131,6 +132,10 @@ def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel
     if model.form_id is None and not model.template_allowed:  # it was trained with the template of its publisher
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model
+
+
+def _label(asked: RunSpec) -> str:
+    return splits.label_of(Path(asked.train).parent)
 
 
 def _sha256(path: Path) -> str:

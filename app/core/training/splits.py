@@ -10,6 +10,8 @@ from pathlib import Path
 
 from app.core import drafts
 from app.core.datasets.rows import PARTS
+from app.core.documents import labels
+from app.core.documents.records import Label
 from app.core.paths import Paths
 from app.core.training import runs
 from trainer import spec
@@ -38,6 +40,14 @@ def listed(where: Paths) -> list[SplitChoice]:
             hashes, choice = read
             found.setdefault(hashes, choice)
     return list(found.values())
+
+
+def label_of(folder: Path) -> Label:
+    """The highest that the rows carried when they were split; as of documents where none did."""
+    try:
+        return labels.of_told(json.loads((folder / _MANIFEST).read_bytes())["source"]["label"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return labels.DEFAULT
 
 
 # ------------------------------------------------------------------------- private

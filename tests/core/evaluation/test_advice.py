@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.documents.grounding import CollectionRef
-from app.core.evaluation import advice
+from app.core.evaluation import advice, result_reading
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
 from app.core.evaluation.study import Contender, Made, Study
@@ -84,6 +84,26 @@ def four(means: Sequence[float]) -> tuple[list[Contender], Evaluation]:
 def test_the_simplest_way_that_nothing_clearly_beats_is_advised(means: Sequence[float], wanted: str) -> None:
     first = told("documents", *four(means))[0]
     assert first.startswith(f"「{wanted}」を勧めます")
+
+
+def merged(means: Sequence[float]) -> tuple[list[Contender], Evaluation]:
+    """The tuned model is a file of its own: nothing of it is an adapter."""
+    contenders, found = four(means)
+    for at in (2, 3):
+        alone = dataclasses.replace(contenders[at].system, adapter="", model="/tuned.gguf")
+        contenders[at] = dataclasses.replace(contenders[at], system=alone, model=model(path="/tuned.gguf"))
+    rows = zip(contenders, found.systems, strict=True)
+    return contenders, evaluation(*(dataclasses.replace(result, system=one.system) for one, result in rows))
+
+
+def test_a_tuned_model_that_was_merged_into_a_file_is_advised_as_one_with_its_adapter_is() -> None:
+    for means in ((0.2, 0.5, 0.3, 0.8), (0.2, 0.8, 0.3, 0.8), (0.2, 0.2, 0.7, 0.7)):
+        assert told("documents", *merged(means)) == told("documents", *four(means))
+    contenders, found = merged((0.2, 0.5, 0.3, 0.8))
+    advised = advice.of(study("documents", contenders), Path(), found).system
+    assert advised == contenders[3].system
+    shown = result_reading.read(study("documents", contenders), Path(), found, ())
+    assert next((one.first, one.second) for one in shown.differences) == ("元のモデル + 資料", "学習後 + 資料")
 
 
 def test_each_step_is_compared_with_the_one_before_it() -> None:

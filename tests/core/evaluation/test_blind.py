@@ -145,8 +145,36 @@ def test_the_first_system_can_win_and_a_draw_is_unclear() -> None:
 def test_a_handful_of_votes_decides_nothing() -> None:
     pairing = blind.pairing(blind_study(12), BASE, TUNED)
     votes = preferring(pairing, {pair.question.id: 1 for pair in pairing.pairs})
-    assert [blind.outcome(pairing, votes[:count]).verdict for count in (0, 4, 5)] == ["few", "few", "second"]
+    assert [blind.outcome(pairing, votes[:count]).verdict for count in (0, 5, 6)] == ["few", "few", "second"]
     assert blind.outcome(pairing, []).difference is None
+
+
+def test_votes_for_neither_do_not_make_five_that_agree_more_than_chance() -> None:
+    """Of a fair coin five equal throws have p = 0.0625."""
+    pairing = blind.pairing(blind_study(12), BASE, TUNED)
+    gains = {pair.question.id: int(at < 5) for at, pair in enumerate(pairing.pairs)}
+    found = blind.outcome(pairing, preferring(pairing, gains))
+    assert (found.n, found.decided, found.verdict) == (12, 5, "few")
+
+
+def test_seven_of_eight_may_be_chance_and_eight_of_nine_are_not_whatever_the_votes_for_neither() -> None:
+    for count, verdict in ((8, "unclear"), (9, "second")):
+        pairing = blind.pairing(blind_study(count + 10), BASE, TUNED)
+        gains = {pair.question.id: (at < count) * (1 if at else -1) for at, pair in enumerate(pairing.pairs)}
+        assert blind.outcome(pairing, preferring(pairing, gains)).verdict == verdict
+
+
+def test_votes_that_were_given_when_the_names_were_known_decide_nothing() -> None:
+    pairing = blind.pairing(judged_by_scores(60), BASE, TUNED)
+    votes = preferring(pairing, {pair.question.id: 1 for pair in pairing.pairs})
+    opened = [dataclasses.replace(one, is_open=at >= 20) for at, one in enumerate(votes)]
+    found, blindly = blind.outcome(pairing, opened), blind.outcome(pairing, votes[:20])
+    assert (found.n, found.second_wins, found.when_open, found.decided) == (60, 60, 40, 20)
+    assert (found.verdict, found.difference) == (blindly.verdict, blindly.difference)
+    assert found.agreement == blindly.agreement
+    assert (found.agreement.n, found.agreement.most, found.agreement.kappa) == (20, 20, None)
+    few = [dataclasses.replace(one, is_open=at >= 3) for at, one in enumerate(votes)]
+    assert blind.outcome(pairing, few).verdict == "few"
 
 
 # ------------------------------------------------------------------------------------------------------------ kappa

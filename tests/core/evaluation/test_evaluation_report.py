@@ -9,7 +9,7 @@ import pytest
 
 from app.core import wording
 from app.core.errors import AppError
-from app.core.evaluation import report
+from app.core.evaluation import answer_table, report
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation, Judge, Marks
 from app.core.training import plots
@@ -169,8 +169,8 @@ def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(tex
 def test_one_answer_is_said_to_be_exact_only_where_it_is(judged: Evaluation) -> None:
     row = judged.systems[1].rows[0]
     exact = dataclasses.replace(row, marks=dataclasses.replace(row.marks, is_exact=True))
-    assert "完全一致" in report._marks(exact)
-    assert not any("完全一致" in mark for mark in report._marks(row))
+    assert "完全一致" in answer_table.told_marks(exact)
+    assert not any("完全一致" in mark for mark in answer_table.told_marks(row))
 
 
 def test_without_a_judge_nothing_of_one_is_shown() -> None:

@@ -141,6 +141,14 @@ def test_the_section_counts_and_says_what_is_sure() -> None:
     assert "4 問しかありません" in told(*"bbbb")[0]
 
 
+def test_pairs_that_are_hardly_ever_decided_say_nothing_of_chance() -> None:
+    few = told(*"bbbbb", *["tie"] * 7)[0]
+    assert "どちらかが選ばれた質問が 5 問しかありません（6 問以上が必要です）" in few
+    uneven = told(*"bbbbbbba", *["tie"] * 10)[0]
+    assert "「学習後」が良い 7 問、「元」が良い 1 問" in uneven
+    assert "より良いと" not in uneven
+
+
 def test_questions_on_one_document_are_drawn_together() -> None:
     assert "より良い" in told(*"bbbbbbbbbbaa")[0]
     assert "グループ" in told(*"bbbbbbbbbbaa", group="vvvvvvwwxxyz")[0]

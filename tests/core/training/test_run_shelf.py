@@ -1,7 +1,6 @@
 """Another name, a note, and the bin, out of which a run comes back whole."""
 
 import dataclasses
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -102,7 +101,7 @@ def test_what_was_removed_long_ago_is_emptied_with_the_bases_that_nobody_needs(r
     now = time.time()
     assert overview.empty_bin(where, now) == 0
     old = where.runs / bin_folder.BIN / other.name
-    os.utime(old, (1.0, now - 31 * 86_400))
+    bin_folder.mark(old, now - 31 * 86_400)
     assert overview.empty_bin(where, now) == 1
     assert not old.exists()
     assert list(where.bases.iterdir()) == []
