@@ -10,6 +10,7 @@ from app.application import Parts
 from app.core.evaluation import question_sets
 from app.core.evaluation.records import Question
 from app.core.training.splits import SplitChoice
+from app.ui.evaluation.blind.view import BlindView
 from app.ui.evaluation.page import EvaluationPage
 from app.ui.evaluation.result.view import ResultView
 from app.ui.evaluation.sets.view import SetView
@@ -44,7 +45,9 @@ def question(parts: Parts) -> None:
 
 
 def rename(parts: Parts) -> None:
-    _set(parts).rename()
+    view = _set(parts)
+    view.rename()
+    _until(lambda: view.dialog is not None)
 
 
 def versions(parts: Parts) -> None:
@@ -70,6 +73,7 @@ def _start(parts: Parts, kind: str) -> StartDialog:
     means = dataclasses.replace(page._tools.means, has_trainer=lambda: True, splits=lambda: [choice])
     page.beginning._tools = dataclasses.replace(page._tools, means=means)
     page.beginning.ask()
+    _until(lambda: page.beginning.dialog)
     dialog = page.beginning.dialog
     assert dialog is not None
     _until(lambda: dialog._splits is not None)
@@ -90,6 +94,9 @@ def blind(parts: Parts) -> None:
     view = _page(parts).contents.currentWidget()
     assert isinstance(view, ResultView)
     view.tabs.buttons["blind"].click()
+    blind = view.pages.currentWidget()
+    assert isinstance(blind, BlindView)
+    _until(lambda: blind.panel is blind.start)
 
 
 def quantizations(parts: Parts) -> None:

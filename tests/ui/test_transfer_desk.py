@@ -15,9 +15,8 @@ from app.application import Parts
 from app.core.records import AnswerDetails
 from app.core.store import Store
 from app.ui.dialogs import Dialog
-from app.ui.transfer.desk import _completed
 from app.ui.transfer.drop import json_file_in
-from app.ui.transfer.pickers import Pickers
+from app.ui.transfer.pickers import Pickers, completed
 from tests.core.exchange_trees import conversation, document, message
 
 Open = Callable[..., Parts]
@@ -258,9 +257,9 @@ def test_nothing_else_that_is_dropped_is_taken(url: str, qapp: QApplication) -> 
 
 def test_a_name_without_suffix_gets_one_and_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "報告.docx").touch()
-    assert _completed(tmp_path / "報告", ".docx") == tmp_path / "報告 (2).docx"
-    assert _completed(tmp_path / "報告.DOCX", ".docx") == tmp_path / "報告.DOCX"
-    assert _completed(tmp_path / "v1.2", ".md") == tmp_path / "v1.2.md"
+    assert completed(tmp_path / "報告", ".docx") == tmp_path / "報告 (2).docx"
+    assert completed(tmp_path / "報告.DOCX", ".docx") == tmp_path / "報告.DOCX"
+    assert completed(tmp_path / "v1.2", ".md") == tmp_path / "v1.2.md"
 
 
 def test_a_file_that_took_long_is_told_to_whoever_is_away(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:

@@ -24,7 +24,7 @@ from app.ui.main_window import MainWindow
 from app.ui.secrecy import Secrecy
 from app.ui.transfer.drop import JsonDrop
 from app.ui.transfer.export_dialog import ExportDialog
-from app.ui.transfer.pickers import Pickers
+from app.ui.transfer.pickers import Pickers, completed
 from app.ui.transfer.result_dialog import refusals_dialog
 from app.ui.transfer.strip import TransferStrip
 
@@ -158,7 +158,7 @@ class TransferDesk(QObject):
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
             kinds = {"docx": self.tr("Word 文書 (*.docx)"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
             path = self._pickers.save(self._window, self.tr("名前を付けて書き出す"), first, kinds[form])
-            target = _completed(Path(path), suffix)
+            target = completed(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
             what, label = secrecy
@@ -233,14 +233,3 @@ class TransferDesk(QObject):
         if not self._transfer.is_working:
             self.strip.progress.finish()
         self.strip.banner.show_message(level, what, sentence, actions)
-
-
-def _completed(path: Path, suffix: str) -> Path:
-    """With its suffix. The desktop asked about the name as typed, so with the suffix it must not replace anything."""
-    if not path.name or path.suffix.lower() == suffix:
-        return path
-    completed, number = path.with_name(path.name + suffix), 2
-    while completed.exists():
-        completed = path.with_name(f"{path.name} ({number}){suffix}")
-        number += 1
-    return completed

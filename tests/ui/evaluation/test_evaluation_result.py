@@ -1,9 +1,11 @@
 """The results of a study as a person meets them: real results, real widgets, nothing asked of a model."""
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -22,6 +24,7 @@ from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.wording import LANGUAGES, use_language
 from app.services import background
+from app.ui.evaluation.result import words
 from app.ui.evaluation.result.differences import VerdictBadge
 from app.ui.evaluation.result.question_detail import AnswerCard
 from app.ui.evaluation.result.text_table import TextTable
@@ -174,10 +177,10 @@ def test_means_with_their_intervals_and_what_else_is_known_stand_in_a_row_each(d
     desk.show(result_studies.documents(tmp_path / "s"))
     card = desk.view.overview.comparison
     assert card.title.text() == "4 通りの比較"
-    assert card.about.text() == "採点 0〜3。横線は 95 % 区間（ブートストラップ 10,000 回、問いを単位）"
+    assert card.about.text() == "採点 0〜3。横線は 95\u00a0% 区間（ブートストラップ 10,000 回、問いを単位）"
     texts = desk.texts(card.rows)
     assert texts[:8] == [
-        "構成", "平均", "95 % 区間", "満点", "引用の正しさ", "「ない」と答えた", "秒／問", "元のモデル"
+        "構成", "平均", "95\u00a0% 区間", "満点", "引用の正しさ", "「ない」と答えた", "秒／問", "元のモデル"
     ]  # fmt: skip
     shown = desk.view.shown
     assert shown is not None
@@ -191,7 +194,8 @@ def test_means_with_their_intervals_and_what_else_is_known_stand_in_a_row_each(d
 def test_the_advised_system_stands_on_a_ground_of_its_own(desk: Desk, theme: Theme, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "s"))
     rows = desk.view.overview.comparison.rows
-    names = [label for label in rows.findChildren(Label) if label.text() in ("元のモデル", "元のモデル + 資料")]
+    shown = [label for label in rows.findChildren(Label) if label.isVisibleTo(rows)]
+    names = [label for label in shown if label.text() in ("元のモデル", "元のモデル + 資料")]
     picture = rows.grab().toImage()
     soft = theme.color("accent_soft")
     assert [picture.pixelColor(2, name.geometry().center().y()) == soft for name in names] == [False, True]
@@ -216,6 +220,18 @@ def test_differences_have_a_verdict_in_words_and_their_sentence(desk: Desk, tmp_
     assert "4 つの差を一度に見ています" in desk.view.overview.differences.notes.text()
 
 
+@pytest.mark.parametrize("width", [860, 560])
+def test_differences_have_their_interval_in_numbers_beside_what_is_drawn(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    shown = desk.view.shown
+    assert shown is not None
+    texts = "\n".join(desk.texts(desk.view.overview.differences.rows))
+    assert [words.signed_span(one.span, shown.digits) in texts for one in shown.differences] == [True] * 4
+
+
 def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "s", ways=(1, 0)))
     assert verdicts(desk) == ["悪い"]
@@ -226,7 +242,7 @@ def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path:
         dataclasses.replace(one, rows=tuple(row for row in one.rows if row.question_id in ids)) for one in found.systems
     )
     desk.show((folder, study, dataclasses.replace(found, questions=few, systems=systems), ()))
-    assert verdicts(desk) == ["問い不足"]
+    assert verdicts(desk) == ["問数不足"]
 
 
 def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp_path: Path) -> None:
@@ -312,6 +328,18 @@ def test_a_study_of_the_amount_of_data_shows_its_curve_and_tables(desk: Desk, tm
     assert not view.overview.comparison.isVisibleTo(view)
 
 
+@pytest.mark.parametrize(("width", "columns"), [(960, 1), (1180, 2)])
+def test_plots_stand_side_by_side_where_their_words_can_be_read_and_have_a_table(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int, columns: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.amount_of_data(tmp_path))
+    cards = [card for card in desk.view.overview.sections if card.plots]
+    desk.qtbot.waitUntil(lambda: all(plot.width() >= 520 for card in cards for plot in card.plots))
+    assert len({plot.x() for plot in cards[-1].plots}) == columns
+    assert all(card.findChildren(TextTable) for card in cards)
+
+
 def test_a_study_of_a_judge_says_whether_to_believe_it(desk: Desk, tmp_path: Path) -> None:
     desk.show(result_studies.judge_alone(tmp_path / "s"))
     assert desk.view.tabs.buttons["overview"].text() == "採点モデル"
@@ -350,6 +378,14 @@ def test_every_question_is_listed_with_what_each_system_answered(desk: Desk, tmp
     assert tab.detail.unanswerable.isVisibleTo(tab)
 
 
+def test_the_answers_to_a_question_are_built_once(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    tab = desk.view.questions
+    before = set(tab.detail.findChildren(AnswerCard))
+    tab.spread_button.setChecked(True)
+    assert len(set(tab.detail.findChildren(AnswerCard)) - before) == 4
+
+
 def test_questions_can_be_those_of_a_category_and_in_the_order_of_their_spread(desk: Desk, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "s"))
     desk.click(desk.view.tabs.buttons["questions"])
@@ -381,6 +417,25 @@ def test_the_results_are_written_as_a_workbook(desk: Desk, tmp_path: Path) -> No
     assert book.sheetnames[0] == "結果"
     assert [path.name for path in desk.target.parent.iterdir()] == [desk.target.name]
     assert desk.view.banner.isVisibleTo(desk.view)
+
+
+def test_of_results_that_were_written_late_nothing_is_said_over_another_study(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_free, save = threading.Event(), result_reading.save
+
+    def late(*given: Any) -> None:
+        is_free.wait(30)
+        save(*given)
+
+    monkeypatch.setattr(result_reading, "save", late)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    with desk.qtbot.waitSignal(desk.view.deeds.saved):
+        desk.click(desk.view.export_button)
+        desk.view.show_result(*result_studies.one_system(tmp_path / "t"))
+        is_free.set()
+    assert desk.target.exists()
+    assert not desk.view.banner.isVisibleTo(desk.view)
 
 
 def test_a_report_is_written_as_a_page(desk: Desk, tmp_path: Path) -> None:

@@ -116,6 +116,27 @@ def test_a_file_with_what_the_set_has_already_makes_no_version(desk: Desk, tmp_p
     assert (desk.version(), desk.failed) == (1, [])
 
 
+def test_what_a_file_changes_is_said_once_however_often_the_name_was_changed(desk: Desk, tmp_path: Path) -> None:
+    imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
+    take(desk)
+    dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS + "窓口は何時からですか。,8 時半からです。,\n"))
+    for name in ("ほか", NAME, "ほか", NAME):
+        dialog.naming.name.setText(name)
+    desk.settle()
+    assert dialog.naming.note.text().count("いまの版から：") == 1
+
+
+def test_a_name_that_was_typed_is_not_lost_unasked(desk: Desk, tmp_path: Path) -> None:
+    dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
+    dialog.naming.name.setText("ほかの名前")
+    desk.qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    asked = QApplication.activeModalWidget()
+    assert isinstance(asked, Dialog)
+    assert (asked.accessibleName(), dialog.isVisible()) == ("変更を保存せずに閉じますか", True)
+    asked.buttons["leave"].click()
+    assert not dialog.isVisible()
+
+
 def test_what_was_said_of_the_name_is_what_happens(desk: Desk, tmp_path: Path) -> None:
     """A set of that name that came meanwhile is not added to."""
     dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
@@ -207,6 +228,13 @@ def test_the_menu_asks_for_a_file_and_takes_no_answer_for_no(desk: Desk, tmp_pat
     menu.actions()[0].trigger()
     desk.settle()
     assert isinstance(desk.adding.dialog, ImportDialog)
+
+
+def test_a_menu_that_was_closed_is_gone(desk: Desk) -> None:
+    menu = desk.adding.menu()
+    menu.popup(desk.window.mapToGlobal(desk.window.rect().center()))
+    with desk.qtbot.waitSignal(menu.destroyed):
+        menu.close()
 
 
 @pytest.mark.parametrize("is_given_up", [True, False])

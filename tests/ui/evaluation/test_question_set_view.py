@@ -2,24 +2,31 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from openpyxl import load_workbook
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QInputMethodEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog
 from pytestqt.qtbot import QtBot
 
+from app.core import wording
+from app.core.errors import AppError
 from app.core.evaluation import question_files, question_sets
 from app.core.evaluation.records import Gold, Question
 from app.core.settings import Settings
 from app.ui import desktop
+from app.ui.evaluation.sets import words
 from app.ui.evaluation.sets.question_dialog import QuestionDialog
 from app.ui.evaluation.sets.questions import ANSWERABLE, CATEGORY, REFERENCE
+from app.ui.evaluation.sets.rename_dialog import RenameDialog
 from app.ui.input_method import guard_of
 from app.ui.theme import Theme
+from app.ui.transfer.pickers import Pickers
 from tests.ui import accessible
 from tests.ui.clipping import clipped
 from tests.ui.evaluation.question_set_desk import NAME, QUESTIONS, Desk
@@ -42,6 +49,25 @@ def open_desk(tmp_path: Path, theme: Theme, qtbot: QtBot) -> Open:
 @pytest.fixture
 def desk(open_desk: Open) -> Desk:
     return open_desk()
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Event]]:
+    """Lets a function begin its work only after the event is set."""
+    is_free = threading.Event()
+
+    def wait_for(module: ModuleType, name: str) -> threading.Event:
+        now = getattr(module, name)
+
+        def work(*args: object, **named: object) -> object:
+            is_free.wait(30)
+            return now(*args, **named)
+
+        monkeypatch.setattr(module, name, work)
+        return is_free
+
+    yield wait_for
+    is_free.set()
 
 
 def dialog_of(desk: Desk) -> QuestionDialog:
@@ -375,6 +401,43 @@ def test_another_set_is_shown_as_it_is_although_the_first_one_comes_late(desk: D
     assert (desk.view.name, desk.view.head.title.text(), desk.shown()) == ("別", "別", ["別の質問集の問いですか。"])
 
 
+def test_another_set_can_be_changed_when_the_first_one_is_stored_late(
+    desk: Desk, tmp_path: Path, late: Callable[..., threading.Event]
+) -> None:
+    desk.store(name="別")
+    is_free = late(question_sets, "store")
+    desk.view.remove_button.click()
+    desk.view.show_set("別")
+    desk.qtbot.waitUntil(lambda: desk.view.head.facts.isVisible())
+    desk.target = str(tmp_path / "a.csv")
+    desk.view.export_button.click()
+    desk.qtbot.waitUntil(desk.view.banner.isVisible)
+    assert not desk.view.remove_button.isEnabled()
+    is_free.set()
+    desk.settle()
+    assert all(button.isEnabled() for button in (desk.view.add_button, desk.view.remove_button))
+    assert desk.view.banner.isVisible(), "what it says is of this set"
+
+
+@pytest.mark.parametrize("code", ["question_set_unknown", "question_set_damaged", "question_set_not_removed"])
+def test_the_window_names_no_command_as_the_next_step(code: str) -> None:
+    error = words.in_window(AppError(code, name=NAME, path="/x", reason="y"))
+    assert error.code in wording.codes()
+    assert not any("kotae eval" in str(wording.describe_error(error, language)) for language in wording.LANGUAGES)
+
+
+def test_renaming_a_set_that_is_gone_is_told_in_words_of_the_window(desk: Desk) -> None:
+    desk.view.rename()
+    desk.settle()
+    question_sets.remove(desk.folder, NAME)
+    dialog = desk.view.dialog
+    assert isinstance(dialog, RenameDialog)
+    dialog.name.setText("受付")
+    dialog.buttons["keep"].click()
+    desk.settle()
+    assert [error.code for error in desk.failed] == ["question_set_unknown_shown"]
+
+
 # ---------------------------------------------------------------------------------------------------------- the rest
 
 
@@ -382,7 +445,12 @@ def test_a_set_gets_another_name_which_can_be_taken_back(desk: Desk) -> None:
     desk.store(name="別")
     names: list[tuple[str, str]] = []
     desk.view.renamed.connect(lambda before, after: names.append((before, after)))
-    dialog = desk.view.rename()
+    desk.view.rename()
+    desk.view.rename()  # F2 once more, before it is there
+    desk.settle()
+    dialog = desk.view.dialog
+    assert isinstance(dialog, RenameDialog)
+    assert len(desk.window.findChildren(RenameDialog)) == 1
     for wrong, why in (("", "入力"), ("別", "同じ名前"), ("a/b", "使えません")):
         dialog.name.setText(wrong)
         dialog.buttons["keep"].click()
@@ -397,7 +465,14 @@ def test_a_set_gets_another_name_which_can_be_taken_back(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "written"), [("a.xlsx", "a.xlsx"), ("a.csv", "a.csv"), ("a.jsonl", "a.jsonl"), ("a", "a.xlsx")]
+    ("chosen", "written"),
+    [
+        ("a.xlsx", "a.xlsx"),
+        ("a.csv", "a.csv"),
+        ("a.jsonl", "a.jsonl"),
+        ("a", "a.xlsx"),
+        ("点検 v1.2", "点検 v1.2.xlsx"),
+    ],
 )
 def test_a_set_is_written_in_the_form_of_the_name(desk: Desk, tmp_path: Path, chosen: str, written: str) -> None:
     desk.target = str(tmp_path / chosen)
@@ -420,12 +495,49 @@ def test_the_folder_of_what_was_written_is_opened(desk: Desk, tmp_path: Path, mo
     assert opened == [tmp_path]
 
 
-def test_a_form_that_is_not_known_and_a_folder_that_is_gone_are_told(desk: Desk, tmp_path: Path) -> None:
-    for target in ("a.docx", "gone/a.csv"):
-        desk.target = str(tmp_path / target)
-        desk.view.export_button.click()
-        desk.settle()
-    assert [error.code for error in desk.failed] == ["questions_out_format", "export_folder_gone"]
+def test_a_name_without_suffix_replaces_no_file_that_the_desktop_has_not_asked_about(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "点検.xlsx").write_bytes(b"of somebody else")
+    desk.target = str(tmp_path / "点検")
+    desk.view.export_button.click()
+    desk.settle()
+    assert (tmp_path / "点検.xlsx").read_bytes() == b"of somebody else"
+    assert question_files.read(tmp_path / "点検 (2).xlsx").questions == QUESTIONS
+
+
+def test_a_name_without_suffix_gets_that_of_the_kind_that_was_chosen(desk: Desk, tmp_path: Path) -> None:
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, QFileDialog)
+        dialog.selectNameFilter("CSV (*.csv)")
+        dialog.selectFile(str(tmp_path / "点検"))
+        dialog.done(QDialog.DialogCode.Accepted)
+
+    QTimer.singleShot(0, answer)
+    found = Pickers().save(desk.window, "", str(tmp_path), "Excel (*.xlsx);;CSV (*.csv)")
+    assert Path(found) == tmp_path / "点検.csv"
+
+
+def test_a_folder_that_is_gone_is_told(desk: Desk, tmp_path: Path) -> None:
+    desk.target = str(tmp_path / "gone/a.csv")
+    desk.view.export_button.click()
+    desk.settle()
+    assert [error.code for error in desk.failed] == ["export_folder_gone"]
+
+
+def test_of_a_set_that_was_written_late_nothing_is_said_over_another_one(
+    desk: Desk, tmp_path: Path, late: Callable[..., threading.Event]
+) -> None:
+    desk.store(name="別")
+    is_free = late(question_files, "write")
+    desk.target = str(tmp_path / "a.csv")
+    desk.view.export_button.click()
+    desk.view.show_set("別")
+    is_free.set()
+    desk.settle()
+    assert (tmp_path / "a.csv").exists()
+    assert not desk.view.banner.isVisible()
 
 
 def test_a_confidential_set_is_written_after_a_yes_that_is_on_record(open_desk: Open, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class ResultPanel(QWidget):
         self.rows.append((self.tr("合計"), f"{found.n:,}", ""))
         table = self.table
         table.clear()
-        heads = (self.tr("選んだもの"), self.tr("質問"), self.tr("割合"))
+        heads = (self.tr("選んだもの"), self.tr("問数"), self.tr("割合"))
         for column, head in enumerate(heads):
             table.put(Label(head, "caption", "muted"), column, is_number=column > 0)
             table.grid.setColumnStretch(column, 1 if column == 0 else 0)

@@ -77,7 +77,7 @@ class StartPanel(QWidget):
         """Why it cannot begin; "": it can."""
         if comparison is None:
             return self.tr("違う構成を 2 つ選んでください。")
-        return "" if count else self.tr("違う回答がないので、比べられません。")
+        return "" if count else self.tr("2 つの構成の回答がすべて同じなので、比べるものがありません。")
 
     def _build(self) -> None:
         self.card = Card(self.tr("ブラインド比較"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
 
@@ -26,9 +26,13 @@ from app.ui.widgets.banner import Banner
 from app.ui.widgets.labels import Label
 from app.ui.widgets.scroll import scrolled
 
+Read = tuple[int, AppError | None, BlindFile | AppError]  # which reading, why, and what came of it
+Written = tuple[BlindFile | None, BlindComparison | None, Callable[[], None], AppError | None]
+
 
 class BlindView(QWidget):
-    failed = Signal(object)  # AppError; the banner here has told of it
+    """The disk is read and written in the background, one thing at a time. The next question comes when the choice on
+    this one is kept; what is pressed until then is of a question that is decided already, and does nothing."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -37,6 +41,8 @@ class BlindView(QWidget):
         self._found: Evaluation | None = None
         self._kept: BlindFile | None = None
         self._comparison: BlindComparison | None = None
+        self._asked = 0  # of the reading that is waited for
+        self._is_busy = False  # something is being read or written
         self._reckoned: tuple[Voted, ...] | None = None  # the votes of which the result is being reckoned
         self.banner = Banner(theme)
         self.nothing = Label(tone="text2", wraps=True)
@@ -50,16 +56,15 @@ class BlindView(QWidget):
         """One whose results are there; shown again, it stays where it is."""
         if folder == self._folder and found is self._found:
             return
-        self._folder, self._found, self._comparison = folder, found, None
+        self._folder, self._found, self._kept, self._comparison = folder, found, None, None
         self.banner.hide()
-        chosen = blind.suggested(found)
-        if chosen is not None and self._read():
-            self.start.show_systems(found, chosen)
-            self._choose_pair()
-            self._show(self.start)
-        elif chosen is None:
+        self._show(self.nothing)
+        self._asked += 1
+        if len(found.systems) > 1:
+            self.nothing.setText(self.tr("読み込み中…"))
+            self._read()
+        else:
             self.nothing.setText(self.tr("構成が 1 つなので、比べる相手がありません。"))
-            self._show(self.nothing)
 
     @property
     def comparison(self) -> BlindComparison | None:
@@ -94,20 +99,12 @@ class BlindView(QWidget):
     # ---------------------------------------------------------------- comparing
 
     def vote(self, vote: Vote) -> None:
-        comparison = self._comparison
-        if comparison is None or not self._done(partial(comparison.vote, vote)):
-            return
-        done, count = len(comparison.votes), len(comparison.pairing.pairs)
-        announce(self.voting, joined(words.vote(vote), words.progress(done, count), self._next_question()))
-        self.voting.show_comparison(comparison)
-        if comparison.current is None:
-            self.show_result()
+        if self._comparison is not None:
+            self._write(partial(self._comparison.vote, vote), partial(self._on_voted, vote))
 
     def undo(self) -> None:
-        comparison = self._comparison
-        if comparison is not None and comparison.votes and self._done(comparison.undo):
-            self.go_on()
-            announce(self.voting, self.tr("ひとつ戻しました"))
+        if self._comparison is not None and self._comparison.votes:
+            self._write(self._comparison.undo, self._on_undone)
 
     def go_on(self) -> None:
         """From the first question that is not decided."""
@@ -121,12 +118,8 @@ class BlindView(QWidget):
 
     def show_result(self) -> None:
         """From now on the names are known."""
-        comparison = self._comparison
-        if comparison is None or not comparison.votes or not self._done(comparison.reveal):
-            return
-        votes = self._reckoned = comparison.votes
-        work = partial(blind.outcome, comparison.pairing, votes)
-        background.run(work, self._on_reckoned, self._on_failed)
+        if self._comparison is not None and self._comparison.votes:
+            self._write(self._comparison.reveal, self._reckon)
 
     # ----------------------------------------------------------------- building
 
@@ -163,26 +156,101 @@ class BlindView(QWidget):
 
     @property
     def _can_undo(self) -> bool:
-        is_there = self.panel in (self.voting, self.result)
-        return is_there and self._comparison is not None and bool(self._comparison.votes)
+        """Also while something is written, or the key would be the window's."""
+        is_there = self.panel in (self.voting, self.result) and self._comparison is not None
+        return is_there and (self._is_busy or bool(self._comparison and self._comparison.votes))
 
     @property
     def _has_keyboard(self) -> bool:
         focused = QApplication.focusWidget()
         return focused is not None and self.isAncestorOf(focused)
 
-    def _read(self) -> bool:
-        """The votes that are kept, from the disk."""
+    def _read(self, why: AppError | None = None) -> None:
+        """The votes that are kept. `why`: they are read once more, and what is shown stays where it is."""
         assert self._folder is not None
-        try:
-            self._kept = BlindFile(self._folder)
-        except AppError as error:
-            self._kept = None
+        self._is_busy = True
+        asked, folder = self._asked, self._folder
+
+        def read() -> Read:
+            try:
+                return asked, why, BlindFile(folder)
+            except AppError as error:
+                return asked, why, error
+
+        background.run(read, self._on_read, self._on_failed)
+
+    def _on_read(self, read: Read) -> None:
+        asked, why, kept = read
+        if asked != self._asked or self._found is None:
+            return  # another study is shown meanwhile
+        self._is_busy = False
+        if isinstance(kept, AppError):
+            self._kept = self._comparison = None
             self.nothing.setText("")
             self._show(self.nothing)
-            self._on_failed(error, can_retry=True)
-            return False
-        return True
+            self._tell(kept, can_retry=True)
+            return
+        self._kept = kept
+        if why is not None:
+            self._show_anew()
+            self._tell(why)
+        elif (chosen := blind.suggested(self._found)) is not None:
+            self.start.show_systems(self._found, chosen)
+            self._choose_pair()
+            self._show(self.start)
+
+    def _write(self, work: Callable[[], None], after: Callable[[], None]) -> None:
+        """`after`: where it is kept, and the same two systems are still compared."""
+        if self._is_busy:
+            return
+        self._is_busy = True
+        kept, comparison = self._kept, self._comparison
+
+        def write() -> Written:
+            try:
+                work()
+            except AppError as error:
+                return kept, comparison, after, error
+            return kept, comparison, after, None
+
+        background.run(write, self._on_written, self._on_failed)
+
+    def _on_written(self, written: Written) -> None:
+        """Where somebody else was faster, what they chose is shown."""
+        kept, comparison, after, error = written
+        is_same_study = kept is self._kept
+        if is_same_study:
+            self._is_busy = False
+        if error is not None:
+            if error.code == "blind_changed" and is_same_study:
+                self._read(error)
+            else:
+                self._tell(error)
+        elif is_same_study:
+            self.banner.hide()
+            if comparison is self._comparison:
+                after()
+            elif self.panel is self.start:
+                self.start.show_comparison(self._comparison)
+
+    def _on_voted(self, vote: Vote) -> None:
+        comparison = self._comparison
+        assert comparison is not None
+        done, count = len(comparison.votes), len(comparison.pairing.pairs)
+        announce(self.voting, joined(words.vote(vote), words.progress(done, count), self._next_question()))
+        self.voting.show_comparison(comparison)
+        if comparison.current is None:
+            self.show_result()
+
+    def _on_undone(self) -> None:
+        self.go_on()
+        announce(self.voting, self.tr("ひとつ戻しました"))
+
+    def _reckon(self) -> None:
+        comparison = self._comparison
+        assert comparison is not None
+        votes = self._reckoned = comparison.votes
+        background.run(partial(blind.outcome, comparison.pairing, votes), self._on_reckoned, self._tell)
 
     def _choose_pair(self) -> None:
         one, other = self.start.chosen
@@ -195,20 +263,6 @@ class BlindView(QWidget):
         self.stack.setCurrentIndex(self._panels.index(panel))
         first = {self.start: self.start.first, self.result: self.result.leave_button}
         self.setFocusProxy(first.get(panel, panel))
-
-    def _done(self, work: Callable[[], None]) -> bool:
-        """Whether it is kept. Where somebody else was faster, what they chose is shown."""
-        try:
-            work()
-        except AppError as error:
-            self.banner.hide()
-            if error.code != "blind_changed" or self._read():
-                if error.code == "blind_changed":
-                    self._show_anew()
-                self._on_failed(error)
-            return False
-        self.banner.hide()
-        return True
 
     def _show_anew(self) -> None:
         self._choose_pair()
@@ -245,8 +299,11 @@ class BlindView(QWidget):
         if folder is not None and found is not None:
             self.show_study(folder, found)
 
-    def _on_failed(self, error: AppError, *, can_retry: bool = False) -> None:
+    def _on_failed(self, error: AppError) -> None:
+        self._is_busy = False
+        self._tell(error)
+
+    def _tell(self, error: AppError, *, can_retry: bool = False) -> None:
         said = describe_error(error)
         actions = (("again", self.tr("もう一度読む")),) if can_retry else ()
         self.banner.show_message("danger", said.message, said.next, actions)
-        self.failed.emit(error)

@@ -5,7 +5,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QAbstractSlider, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.core.evaluation.blind import BlindComparison, Pair
-from app.core.evaluation.blind_file import VOTES, Vote
+from app.core.evaluation.blind_file import VOTES
 from app.ui.chat.characters import harmless
 from app.ui.evaluation.blind import words
 from app.ui.evaluation.blind.answers import AnswersView, draw_ring
@@ -127,7 +127,7 @@ class VotingPanel(QWidget):
 
     def _note(self, *, is_revealed: bool) -> str:
         if is_revealed:
-            return self.tr("結果を表示したあとに選んだ質問は、結果にその数を示します。")
+            return self.tr("結果を表示したあとに選んだ問いは、数だけを示し、判断には入れません。")
         return self.tr("どちらの構成かは、選び終えるまで表示しません。")
 
     def _build(self) -> None:
@@ -169,14 +169,11 @@ class VotingPanel(QWidget):
 
     def _connect(self) -> None:
         for vote, button in self.buttons.items():
-            button.clicked.connect(lambda _=False, vote=vote: self._choose(vote))
+            button.clicked.connect(lambda _=False, vote=vote: self.vote_chosen.emit(vote))
         self.reference_button.toggled.connect(self._show_reference)
         self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
         self.result_button.clicked.connect(lambda _: self.result_requested.emit())
         self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
-
-    def _choose(self, vote: Vote) -> None:
-        self.vote_chosen.emit(vote)
 
     def _show_reference(self, *_: object) -> None:
         is_shown = self.reference_button.isChecked()

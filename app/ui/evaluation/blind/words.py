@@ -4,7 +4,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app.core.evaluation.blind import LEAST_ANSWERS, Agreement, Outcome, Pairing
 from app.core.evaluation.blind_file import Vote
-from app.core.training.bootstrap import LEAST_UNITS
+from app.core.evaluation.comparing import LEAST_DECIDED
 from app.ui.chat.characters import harmless
 
 translate = QCoreApplication.translate
@@ -26,8 +26,8 @@ def progress(done: int, count: int) -> str:
 def questions(pairing: Pairing) -> str:
     count, equal = f"{len(pairing.pairs):,}", f"{pairing.equal:,}"
     if not pairing.equal:
-        return translate("Blind", "比べる質問は {n} 問です。").format(n=count)
-    told = translate("Blind", "比べる質問は {n} 問です。回答が同じ {equal} 問は除きます。")
+        return translate("Blind", "比べる問いは {n} 問です。").format(n=count)
+    told = translate("Blind", "比べる問いは {n} 問です。回答が同じ {equal} 問は除きます。")
     return told.format(n=count, equal=equal)
 
 
@@ -53,17 +53,20 @@ def verdict(found: Outcome) -> str:
     names = {"first": name(found.first.name), "second": name(found.second.name)}
     match found.verdict:
         case "few":
-            told = translate("Blind", "選んだのが {n} 問なので、まだ判断できません。{least} 問から判断します。")
-            return told.format(n=f"{found.n:,}", least=LEAST_UNITS)
+            told = translate(
+                "Blind", "名前を見る前にどちらかを選んだのが {n} 問なので、判断できません（{least} 問以上が必要です）。"
+            )
+            return told.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
         case "unclear":
             return translate("Blind", "どちらが良いとは言い切れません。差は誤差の範囲です。")
         case _:
-            return translate("Blind", "「{name}」のほうが良いと選ばれました。").format(name=names[found.verdict])
+            return translate("Blind", "「{name}」のほうが多く選ばれました。").format(name=names[found.verdict])
 
 
 def difference(found: Outcome) -> str:
-    """Nothing of too few votes, which say nothing of chance."""
-    if found.difference is None or found.verdict == "few":
+    """Nothing of too few votes, nor of an interval that would say more than the verdict."""
+    is_surer = found.difference is not None and found.verdict == "unclear" and not found.difference.holds_zero
+    if found.difference is None or found.verdict == "few" or is_surer:
         return ""
     mean, low, high = (_signed(value) for value in (found.difference.mean, found.difference.low, found.difference.high))
     told = translate(
@@ -76,7 +79,8 @@ def difference(found: Outcome) -> str:
 
 
 def when_open(count: int) -> str:
-    return translate("Blind", "このうち {n} 問は、構成の名前を表示したあとに選んでいます。").format(n=f"{count:,}")
+    told = translate("Blind", "このうち {n} 問は、構成の名前を表示したあとに選んだので、判断に入れていません。")
+    return told.format(n=f"{count:,}")
 
 
 def left(count: int) -> str:
@@ -88,9 +92,13 @@ def left(count: int) -> str:
 
 def agreement(found: Agreement) -> str:
     if not found.has_judge:
-        return translate("Blind", "採点モデルがないので、一致（κ）は出ません。")
+        return translate("Blind", "採点モデルがないので、一致（κ）は計算できません。")
     if found.most < LEAST_ANSWERS:
-        told = translate("Blind", "採点モデルも比べている質問が {n} 問で、30 問に足りないため、一致（κ）は出ません。")
+        told = translate(
+            "Blind",
+            "名前を見る前に選べて、採点モデルの点もある問いが {n} 問しかなく、30 問に満たないため、"
+            "一致（κ）は計算できません。",
+        )
         return told.format(n=f"{found.most:,}")
     if found.wanting:
         told = translate("Blind", "採点モデルとの一致（κ）は 30 問から表示します。あと {n} 問です。")
@@ -98,7 +106,7 @@ def agreement(found: Agreement) -> str:
     facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
     if found.kappa is None:
         told = translate(
-            "Blind", "採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は出ません。"
+            "Blind", "採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は計算できません。"
         )
         return told.format(**facts)
     told = translate(

@@ -1,6 +1,7 @@
 """Every system in a row: its mean with the interval, in numbers and drawn, and what else is known of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -16,7 +17,14 @@ from app.ui.widgets.labels import Label
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 
-Column = tuple[str, Callable[[SystemShown], str]]
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`is_drawn`: what the plot shows; it stands before that."""
+
+    name: str
+    said: Callable[[SystemShown], str]
+    is_drawn: bool = False
 
 
 class ComparisonCard(Card):
@@ -58,16 +66,16 @@ class ComparisonCard(Card):
         """Of those beside name and plot, the ones in which anything is known."""
         digits = found.digits
         all_: list[Column] = [
-            (self.tr("平均"), lambda one: words.number(one.mean, digits)),
-            (self.tr("95 % 区間"), lambda one: words.span(one.span, digits)),
-            (self.tr("満点"), lambda one: words.percent(one.perfect)),
-            (self.tr("引用の正しさ"), lambda one: words.percent(one.citation)),
-            (self.tr("「ない」と答えた"), lambda one: words.share(one.abstained)),
-            (self.tr("秒／問"), lambda one: words.number(one.seconds, 1)),
+            Column(self.tr("平均"), lambda one: words.number(one.mean, digits), is_drawn=True),
+            Column(words.interval(), lambda one: words.span(one.span, digits), is_drawn=True),
+            Column(self.tr("満点"), lambda one: words.percent(one.perfect)),
+            Column(self.tr("引用の正しさ"), lambda one: words.percent(one.citation)),
+            Column(self.tr("「ない」と答えた"), lambda one: words.share(one.abstained)),
+            Column(self.tr("秒／問"), lambda one: words.number(one.seconds, 1)),
         ]
         if found.kind != "documents":
-            all_.append((self.tr("大きさ"), lambda one: words.gigabytes(one.system.size_bytes)))
-        return [one for one in all_ if any(one[1](system) != words.NONE for system in found.systems)]
+            all_.append(Column(self.tr("大きさ"), lambda one: words.gigabytes(one.system.size_bytes)))
+        return [one for one in all_ if any(one.said(system) != words.NONE for system in found.systems)]
 
     def _fill(self, found: ResultShown) -> None:
         self.rows.clear()
@@ -81,14 +89,14 @@ class ComparisonCard(Card):
 
     def _fill_wide(self, found: ResultShown, columns: list[Column], scale: Scale | None) -> None:
         rows, px = self.rows, self._theme.px
-        before = sum(name in (self.tr("平均"), self.tr("95 % 区間")) for name, _ in columns)
+        before = sum(one.is_drawn for one in columns)
         count = len(columns) + 2
         rows.ground("raised")
         rows.put(Label(self.tr("構成"), "caption", "text2", strong=True), 0)
         rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
         rows.grid.setColumnStretch(0, 3)
-        for at, (name, _) in enumerate(columns):
-            rows.put(Label(name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
+        for at, column in enumerate(columns):
+            rows.put(Label(column.name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
         rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
         if scale:
             rows.put(Axis(self._theme, scale), before + 1)
@@ -97,8 +105,8 @@ class ComparisonCard(Card):
             if one.system == found.advised:
                 rows.ground("accent_soft")
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
-            for at, (_, said) in enumerate(columns):
-                rows.put(Label(said(one)), self._place(at, before), is_number=True)
+            for at, column in enumerate(columns):
+                rows.put(Label(column.said(one)), self._place(at, before), is_number=True)
             if scale:
                 rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
             if number + 1 < len(found.systems):
@@ -121,7 +129,8 @@ class ComparisonCard(Card):
             if scale:
                 rows.put(SpanRow(self._theme, scale, one.span, number), 0)
                 rows.next_row()
-            rows.put(_facts([f"{name}\u00a0{said(one)}" for name, said in columns], self._theme.px(INDENT_PX)), 0)
+            facts = [f"{column.name}\u00a0{column.said(one)}" for column in columns]
+            rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0)
             if number + 1 < len(found.systems):
                 rows.rule(1)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QWidget
@@ -13,13 +14,16 @@ from app.core.evaluation.study import REPORT
 from app.services import background
 from app.ui.desktop import open_folder
 from app.ui.secrecy import Secrecy
-from app.ui.transfer.pickers import Pickers
+from app.ui.transfer.pickers import Pickers, completed
+
+T = TypeVar("T")
 
 BOOK, PAGE = ".xlsx", ".html"
+FORMS = (BOOK, ".csv", PAGE)
 
 
 class ResultDeeds(QObject):
-    saved = Signal(object)  # Path
+    saved = Signal(object, object)  # folder of the study, and Path
     failed = Signal(object)  # AppError
     changed = Signal()  # `is_working`
 
@@ -31,12 +35,12 @@ class ResultDeeds(QObject):
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         self.is_working = False
 
-    def export_book(self, found: Evaluation, sections: Sequence[Section]) -> None:
+    def export_book(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
         kinds = f"{self.tr('Excel ブック')} (*{BOOK});;CSV (*.csv)"
-        self._export(found, sections, self.tr("結果の保存先"), kinds, BOOK)
+        self._export(folder, found, sections, self.tr("結果の保存先"), kinds, BOOK)
 
-    def export_page(self, found: Evaluation, sections: Sequence[Section]) -> None:
-        self._export(found, sections, self.tr("報告書の保存先"), f"HTML (*{PAGE})", PAGE)
+    def export_page(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
+        self._export(folder, found, sections, self.tr("報告書の保存先"), f"HTML (*{PAGE})", PAGE)
 
     def open_report(self, folder: Path, found: Evaluation, sections: Sequence[Section]) -> None:
         """Makes it anew where it is gone."""
@@ -51,32 +55,34 @@ class ResultDeeds(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _export(self, found: Evaluation, sections: Sequence[Section], title: str, kinds: str, suffix: str) -> None:
+    def _export(
+        self, folder: Path, found: Evaluation, sections: Sequence[Section], title: str, kinds: str, suffix: str
+    ) -> None:
         name = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in found.name)[:80].strip(" .")
         first = str(Path(self._start) / f"{name or found.id}{suffix}")
         chosen = self._pickers.save(self._view.window(), title, first, kinds)
         if not chosen:
             return
-        path = _completed(Path(chosen), suffix)
+        path = completed(Path(chosen), suffix, *FORMS)
         self._start = str(path.parent)
 
-        def write() -> Path:
+        def write() -> tuple[Path, Path]:
             from app.core.evaluation import result_reading
 
             result_reading.save(found, sections, path)
-            return path
+            return folder, path
 
         label = found.questions.label
         go = lambda: self._work(write, self._on_saved)  # noqa: E731
         self._secrecy.export(self._view.window(), label, "answers", str(path), go)
 
-    def _work(self, work: Callable[[], Path], done: Callable[[Path], None]) -> None:
+    def _work(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         self._set_working(True)
         background.run(work, done, self._on_failed)
 
-    def _on_saved(self, path: Path) -> None:
+    def _on_saved(self, saved: tuple[Path, Path]) -> None:
         self._set_working(False)
-        self.saved.emit(path)
+        self.saved.emit(*saved)
 
     def _on_made(self, path: Path) -> None:
         self._set_working(False)
@@ -89,14 +95,3 @@ class ResultDeeds(QObject):
     def _set_working(self, is_working: bool) -> None:
         self.is_working = is_working
         self.changed.emit()
-
-
-def _completed(path: Path, suffix: str) -> Path:
-    """With a suffix. The desktop asked about the name as typed, so with the suffix it must not replace anything."""
-    if path.suffix.lower() in (".xlsx", ".csv", ".html"):
-        return path
-    completed, number = path.with_name(path.name + suffix), 2
-    while completed.exists():
-        completed = path.with_name(f"{path.name} ({number}){suffix}")
-        number += 1
-    return completed

@@ -14,7 +14,7 @@ from app.ui.training.result.card import Card
 from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import Label, tip
 
-WIDE_PX, NAME_PX = 540, 150
+WIDE_PX, NAME_PX = 660, 150
 
 
 class VerdictBadge(QWidget):
@@ -81,7 +81,7 @@ class DifferencesCard(Card):
             return
         spans = [one.span for one in found.differences if one.span is not None]
         scale = scale_of(spans, has_zero=True) if spans else None
-        count = 4 if self._is_wide else 2
+        count = 5 if self._is_wide else 2
         self._fill_head(scale, count)
         for at, one in enumerate(found.differences):
             if self._is_wide:
@@ -95,12 +95,13 @@ class DifferencesCard(Card):
         rows = self.rows
         if self._is_wide:
             rows.ground("raised")
-            for name, column in ((self.tr("比べる組"), 0), (self.tr("差"), 1), (self.tr("判断"), 3)):
-                rows.put(Label(name, "caption", "text2", strong=True), column, is_number=column == 1)
+            heads = ((self.tr("比べる組"), 0), (self.tr("差"), 1), (words.interval(), 2), (self.tr("判断"), 4))
+            for name, column in heads:
+                rows.put(Label(name, "caption", "text2", strong=True), column, is_number=column in (1, 2))
             if scale:
-                rows.put(Axis(self._theme, scale), 2)
+                rows.put(Axis(self._theme, scale), 3)
             rows.grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
-            for column, stretch in enumerate((5, 0, 4 if scale else 0, 0)):
+            for column, stretch in enumerate((5, 0, 0, 4 if scale else 0, 0)):
                 rows.grid.setColumnStretch(column, stretch)
             rows.rule(count)
             return
@@ -112,9 +113,10 @@ class DifferencesCard(Card):
     def _add_wide(self, one: Difference, digits: int, scale: Scale | None) -> None:
         self.rows.put(self._name(one), 0)
         self.rows.put(Label(words.signed(one.mean, digits)), 1, is_number=True)
+        self.rows.put(Label(words.signed_span(one.span, digits)), 2, is_number=True)
         if scale:
-            self.rows.put(self._plot(one, scale), 2)
-        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 3)
+            self.rows.put(self._plot(one, scale), 3)
+        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 4)
 
     def _add_narrow(self, one: Difference, digits: int, scale: Scale | None) -> None:
         self.rows.put(self._name(one), 0)
@@ -123,7 +125,7 @@ class DifferencesCard(Card):
         if scale:
             self.rows.put(self._plot(one, scale), 0, span=2)
             self.rows.next_row()
-        interval = self.tr("95 % 区間 {span}").format(span=words.signed_span(one.span, digits)) if one.span else ""
+        interval = self.tr("95\u00a0% 区間 {span}").format(span=words.signed_span(one.span, digits)) if one.span else ""
         told = joined(self.tr("差 {d}").format(d=words.signed(one.mean, digits)), interval)
         self.rows.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
 

@@ -53,9 +53,6 @@ class QuestionsTab(QWidget):
         self.spread_button.setVisible(len(found.systems) > 1)
         self._choose()
 
-    def focus_first(self) -> None:
-        self.view.setFocus(Qt.FocusReason.OtherFocusReason)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._turn()
@@ -116,9 +113,11 @@ class QuestionsTab(QWidget):
         self.count.setText(told.format(n=f"{shown:,}", total=f"{total:,}"))
         row = max(0, self.questions.row_of(self._question_id))
         index = self.questions.index(row)
-        self.view.setCurrentIndex(index)
+        if index != self.view.currentIndex():
+            self.view.setCurrentIndex(index)  # which shows it
+        else:
+            self._show_current()
         self.view.scrollTo(index)
-        self._show_current()
 
     def _show_current(self) -> None:
         if self._found is None:

@@ -8,10 +8,10 @@ from app.core.evaluation.report_parts import Section
 from app.ui.evaluation.result.svg_plot import SvgPlot
 from app.ui.evaluation.result.text_table import TextTable
 from app.ui.theme import Theme
-from app.ui.training.result.card import Card
+from app.ui.training.result.card import SIDE_PX, Card
 from app.ui.widgets.labels import Label
 
-WIDE_PX = 900  # for two plots side by side
+PLOT_PX, GAP_PX = 520, 16  # a plot beside another is as wide as it was drawn, or its words would be too small
 
 
 class SectionCard(Card):
@@ -25,7 +25,7 @@ class SectionCard(Card):
             self.column.addWidget(label)
         self.plots = [SvgPlot(theme, plot) for plot in section.plots if plot]
         self._grid = QGridLayout()
-        self._grid.setSpacing(16)
+        self._grid.setSpacing(GAP_PX)
         self.column.addLayout(self._grid)
         for table in section.tables:
             if table.rows:
@@ -39,7 +39,8 @@ class SectionCard(Card):
         self._place_plots()
 
     def _place_plots(self) -> None:
-        columns = 2 if self.width() >= self._theme.px(WIDE_PX) else 1
+        room = self.width() - 2 * SIDE_PX - GAP_PX
+        columns = 2 if room >= 2 * self._theme.px(PLOT_PX) else 1
         if columns == self._columns:
             return
         self._columns = columns

@@ -100,9 +100,6 @@ class ResultView(QWidget):
 
         background.run(work, self._on_read, self.failed.emit)
 
-    def focus_first(self) -> None:
-        self.tabs.buttons[self.tabs.key].setFocus(Qt.FocusReason.OtherFocusReason)
-
     def showEvent(self, event: QShowEvent) -> None:
         """Models may have come or gone meanwhile."""
         super().showEvent(event)
@@ -149,17 +146,19 @@ class ResultView(QWidget):
 
     def _export_book(self) -> None:
         if self._told is not None:
-            self.deeds.export_book(*self._told[1:])
+            self.deeds.export_book(*self._told)
 
     def _export_page(self) -> None:
         if self._told is not None:
-            self.deeds.export_page(*self._told[1:])
+            self.deeds.export_page(*self._told)
 
     def _open_report(self) -> None:
         if self._told is not None:
             self.deeds.open_report(*self._told)
 
-    def _on_saved(self, path: Path) -> None:
+    def _on_saved(self, folder: Path, path: Path) -> None:
+        if self._told is None or folder != self._told[0]:
+            return  # another study is shown meanwhile
         self._saved = path
         what, actions = self.tr("書き出しました。"), (("folder", self.tr("フォルダを開く")),)
         self.banner.show_message("success", what, str(path), actions)

@@ -67,7 +67,13 @@ def gigabytes(size_bytes: int) -> str:
 
 
 def share(found: tuple[int, int] | None) -> str:
-    return NONE if found is None else f"{found[0]:,}／{found[1]:,}"
+    if found is None:
+        return NONE
+    return translate("EvaluationResult", "{a}／{b}").format(a=f"{found[0]:,}", b=f"{found[1]:,}")
+
+
+def interval() -> str:
+    return translate("EvaluationResult", "95\u00a0% 区間")
 
 
 def verdict(key: str) -> str:
@@ -75,16 +81,16 @@ def verdict(key: str) -> str:
         "better": translate("EvaluationResult", "良い"),
         "worse": translate("EvaluationResult", "悪い"),
         "unclear": translate("EvaluationResult", "誤差の範囲"),
-        "few": translate("EvaluationResult", "問い不足"),
+        "few": translate("EvaluationResult", "問数不足"),
     }[key]
 
 
 def measured_by(found: ResultShown) -> str:
     """How the means and their lines are to be read."""
     if found.measure == "judge":
-        said = translate("EvaluationResult", "採点 0〜3。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）")
+        said = translate("EvaluationResult", "採点 0〜3。横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
     else:
-        said = translate("EvaluationResult", "得点 0〜1。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）")
+        said = translate("EvaluationResult", "得点 0〜1。横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
     return said.format(n=f"{found.resamples:,}")
 
 

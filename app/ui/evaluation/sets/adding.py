@@ -16,6 +16,7 @@ from app.core.evaluation.records import Question
 from app.core.store import Store
 from app.services import background
 from app.ui.dialogs import Choice, Dialog
+from app.ui.evaluation.sets import words
 from app.ui.evaluation.sets.conversations_dialog import ConversationsDialog, nothing_dialog
 from app.ui.evaluation.sets.import_dialog import ImportDialog
 from app.ui.evaluation.sets.name_form import NameForm
@@ -61,6 +62,7 @@ class AddSet(QObject):
     def menu(self) -> QMenu:
         """For the button 質問集を追加."""
         menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme = self._theme
         menu.addAction(theme.icon("file-down"), self.tr("ファイルから取り込む…"), self.import_file)
         menu.addAction(theme.icon("pencil"), self.tr("自分で書く…"), self.write)
@@ -99,16 +101,19 @@ class AddSet(QObject):
                 return asked, show, error, []
 
         self._patience.start()
-        background.run(read, self._on_read, self.failed.emit)
+        background.run(read, self._on_read, self._on_failed)
 
     def _on_read(self, read: Read) -> None:
         asked, show, found, sets = read
         if not self._is_wanted(asked):
             return
         if isinstance(found, AppError):
-            self.failed.emit(found)
+            self._on_failed(found)
         else:
             show(found, sets)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.failed.emit(words.in_window(error))
 
     def _is_wanted(self, asked: int) -> bool:
         """Whether what was read is still waited for. The wait is over then."""

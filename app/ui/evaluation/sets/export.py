@@ -5,17 +5,15 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QWidget
 
-from app.core.errors import AppError
 from app.core.evaluation import question_files
 from app.core.evaluation.records import QuestionSet
 from app.services import background
-from app.ui import desktop
 from app.ui.secrecy import Secrecy
-from app.ui.transfer.pickers import Pickers
+from app.ui.transfer.pickers import Pickers, completed
 
 
 class SetExport(QObject):
-    exported = Signal(object)  # Path
+    exported = Signal(str, object)  # the name of the set, and Path
     failed = Signal(object)  # AppError
 
     def __init__(self, view: QWidget, secrecy: Secrecy, pickers: Pickers) -> None:
@@ -24,7 +22,6 @@ class SetExport(QObject):
         self._secrecy = secrecy
         self._pickers = pickers
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        self._path: Path | None = None  # of what was exported last
 
     def ask(self, found: QuestionSet) -> None:
         """The desktop's own window asks before a file is replaced."""
@@ -33,28 +30,17 @@ class SetExport(QObject):
         chosen = self._pickers.save(self._view.window(), self.tr("質問集の書き出し先"), start, kinds)
         if not chosen:
             return
-        out = Path(chosen)
-        if not out.suffix:
-            out = out.with_name(f"{out.name}.xlsx")
-        if out.suffix.lower() not in question_files.WRITTEN:
-            self.failed.emit(AppError("questions_out_format", name=out.name))
-            return
+        out = completed(Path(chosen), *question_files.WRITTEN)
         self._secrecy.export(self._view.window(), found.label, "questions", str(out), lambda: self._write(found, out))
-
-    def open_folder(self) -> None:
-        """Where the last file is."""
-        if self._path is not None:
-            desktop.open_folder(self._path.parent)
 
     # ------------------------------------------------------------------- private
 
     def _write(self, found: QuestionSet, out: Path) -> None:
-        def work() -> Path:
+        def work() -> tuple[str, Path]:
             question_files.write(out, found.questions)
-            return out
+            return found.name, out
 
         background.run(work, self._on_written, self.failed.emit)
 
-    def _on_written(self, out: Path) -> None:
-        self._path = out
-        self.exported.emit(out)
+    def _on_written(self, written: tuple[str, Path]) -> None:
+        self.exported.emit(*written)

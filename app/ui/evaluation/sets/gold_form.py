@@ -125,7 +125,7 @@ class GoldForm(QWidget):
 
     def _build(self) -> None:
         title = Label(self.tr("根拠となる引用"), strong=True)
-        sentence = self.tr("正しい回答のもとになる資料の文です。引用の正しさと、探した箇所を測れます。")
+        sentence = self.tr("正しい回答のもとになる資料の文です。引用が正しいか、正しい箇所を探し出せたかを測れます。")
         words = Label(sentence, "caption", "muted", wraps=True)
         words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)

@@ -39,7 +39,7 @@ class NameForm(QWidget):
         self._floor = floor
         self._is_new = is_new
         self._questions: Sequence[Question] = ()  # that are to be stored
-        self._asked = ""  # of which set the changes are looked for
+        self._asked = 0  # how often changes were looked for
         self.name = QLineEdit(name)
         self.name.setMaxLength(CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
@@ -127,8 +127,8 @@ class NameForm(QWidget):
 
     def _tell(self) -> None:
         existing = self.existing
+        self._asked += 1
         if existing is None or not existing.versions or self._is_new:
-            self._asked = ""
             self._say("")
             return
         said = self.tr(
@@ -136,13 +136,13 @@ class NameForm(QWidget):
             "問いはこちらに入れ替わり、これまでの版も残ります。"
         ).format(n=existing.newest.number + 1)
         self._say(said)
-        self._asked = existing.name
         if self._questions:
-            background.run(_changes(self._folder, existing, self._questions), self._on_compared, self._on_failed)
+            compare = _changes(self._folder, existing, self._questions, self._asked)
+            background.run(compare, self._on_compared, self._on_failed)
 
-    def _on_compared(self, found: tuple[str, Changes | None]) -> None:
-        name, changes = found
-        if name != self._asked:
+    def _on_compared(self, found: tuple[int, Changes | None]) -> None:
+        asked, changes = found
+        if asked != self._asked:
             return
         if changes is None:
             self._say(self.tr("同じ内容の版がすでにあるため、新しい版は増えません。"))
@@ -163,13 +163,13 @@ class NameForm(QWidget):
 
 
 def _changes(
-    folder: Path, existing: KeptSet, questions: Sequence[Question]
-) -> Callable[[], tuple[str, Changes | None]]:
+    folder: Path, existing: KeptSet, questions: Sequence[Question], asked: int
+) -> Callable[[], tuple[int, Changes | None]]:
     """None: they are the same."""
 
-    def compare() -> tuple[str, Changes | None]:
+    def compare() -> tuple[int, Changes | None]:
         before = question_sets.find(folder, existing.name).questions
         is_same = tuple(before) == tuple(questions)
-        return existing.name, None if is_same else question_sets.changes(before, questions)
+        return asked, None if is_same else question_sets.changes(before, questions)
 
     return compare

@@ -143,8 +143,11 @@ class QuestionDialog(StoringWindow):
         """What follows from what is written so far."""
         is_unanswerable = self.unanswerable_box.isChecked()
         explained = self.tr("「資料にありません」と答えるのが正解になります。")
-        unused = self.tr("模範解答と必ず含む語は、採点に使いません。")
-        self.unanswerable_note.setText(explained + unused if is_unanswerable else explained)
+        if is_unanswerable:
+            explained = self.tr(
+                "「資料にありません」と答えるのが正解になります。模範解答と必ず含む語は、採点に使いません。"
+            )
+        self.unanswerable_note.setText(explained)
         bare = self._bare
         self.scoring.setText(self.tr("▲ 模範解答か必ず含む語がないと、規則では採点できません。"))
         self.scoring.setVisible(bool(bare.text) and not marking.can_be_scored(bare))

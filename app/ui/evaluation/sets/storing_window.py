@@ -10,6 +10,7 @@ from app.core.errors import AppError
 from app.core.evaluation.records import QuestionSet
 from app.core.wording import describe_error
 from app.services import background
+from app.ui.evaluation.sets import words
 from app.ui.input_method import guard_of
 from app.ui.presets.window import EditorWindow
 from app.ui.theme import Theme
@@ -62,7 +63,7 @@ class StoringWindow(EditorWindow):
 
     def _on_refused(self, error: AppError) -> None:
         self._set_storing(is_storing=False)
-        self._show_problem(str(describe_error(error)))
+        self._show_problem(str(describe_error(words.in_window(error))))
 
     def _set_storing(self, *, is_storing: bool) -> None:
         self._is_storing = is_storing

@@ -50,7 +50,7 @@ class TakeDialog(StoringWindow):
         self._taken = taken
         self.naming = NameForm(theme, folder, sets, taken.name, taken.floor, is_new=False)
         self.naming.show_questions(taken.questions)
-        self.naming.changed.connect(lambda: self._show_problem(""))
+        self.naming.changed.connect(self.note_change)
         self.column.addWidget(self.naming)
         self.parts = [self._part(part) for part in parts if part.lines or part.facts]
         for shown in self.parts:

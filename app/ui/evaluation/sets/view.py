@@ -11,9 +11,12 @@ from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 from app.core.datasets.records import short
 from app.core.errors import AppError
 from app.core.evaluation import question_sets
+from app.core.evaluation.question_sets import KeptSet
 from app.core.evaluation.records import Question, QuestionSet
 from app.core.wording import describe_error
+from app.services import background
 from app.ui import desktop
+from app.ui.evaluation.sets import words
 from app.ui.evaluation.sets.export import SetExport
 from app.ui.evaluation.sets.head import SetHead
 from app.ui.evaluation.sets.question_dialog import QuestionDialog
@@ -54,6 +57,8 @@ class SetView(QWidget):
         self._folder = folder
         self._wanted = ""  # id of the question that is to be chosen next
         self._wanted_row = 0
+        self._renaming = ""  # the set whose renaming window is about to open
+        self._exported: Path | None = None  # the file that the banner tells of
         self.work = SetWork(folder)
         self.work.setParent(self)
         self.exporting = SetExport(self, secrecy, pickers or Pickers())
@@ -94,10 +99,6 @@ class SetView(QWidget):
         self.work.open(name)
         self._allow()
 
-    def focus_first(self) -> None:
-        first = self.table if self.questions.rowCount() else self.add_button
-        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
@@ -127,9 +128,9 @@ class SetView(QWidget):
         self.work.failed.connect(self._on_failed)
         self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
         self.past.action_requested.connect(lambda _key: self._return_to_shown())
-        self.banner.action_requested.connect(lambda _key: self.exporting.open_folder())
+        self.banner.action_requested.connect(lambda _key: self._open_folder())
         self.exporting.exported.connect(self._on_exported)
-        self.exporting.failed.connect(self.failed)
+        self.exporting.failed.connect(self._on_failed)
         self.search.textChanged.connect(self._on_searched)
         self.table.edit_requested.connect(self.edit)
         self.table.remove_requested.connect(self.remove)
@@ -242,12 +243,23 @@ class SetView(QWidget):
         self.work.store(rest, self.tr("問いを削除"), said)
         self._allow()
 
-    def rename(self) -> RenameDialog:
-        others = [one for one in question_sets.listed(self._folder) if one.name != self.name]
-        dialog = self.dialog = RenameDialog(self._theme, self.name, others, self.window())
-        dialog.name_given.connect(functools.partial(self.work.rename, self.name))
+    def rename(self) -> None:
+        """Asks for the new name, once the others are known."""
+        if self._renaming != self.name:
+            name = self._renaming = self.name
+            background.run(lambda: (name, question_sets.listed(self._folder)), self._ask_name, self._on_failed)
+
+    def _ask_name(self, listed: tuple[str, Sequence[KeptSet]]) -> None:
+        name, sets = listed
+        if name != self._renaming:
+            return
+        self._renaming = ""
+        if name != self.name:
+            return  # another set is shown meanwhile
+        others = [one for one in sets if one.name != name]
+        dialog = self.dialog = RenameDialog(self._theme, name, others, self.window())
+        dialog.name_given.connect(functools.partial(self.work.rename, name))
         dialog.open()
-        return dialog
 
     def export(self) -> None:
         shown = self.work.shown
@@ -290,11 +302,12 @@ class SetView(QWidget):
             self.work.store(shown.found.questions, source, said)
 
     def _on_stored(self, found: QuestionSet, number: int, said: str) -> None:
+        self._allow()  # another set may be shown meanwhile
         if found.version > number:
             undo = functools.partial(self.work.put_back, found.name, number, found.sha256, self.tr("元に戻す"))
             self.undo_offered.emit(said, undo)
-        self.banner.hide()
         if found.name == self.name:
+            self.banner.hide()
             self.work.open(self.name)
 
     def _on_renamed(self, before: str, after: str, is_undo: bool) -> None:
@@ -304,12 +317,21 @@ class SetView(QWidget):
             self.undo_offered.emit(said, functools.partial(self.work.rename, after, before, is_undo=True))
 
     def _on_failed(self, error: AppError) -> None:
+        self._renaming = ""
         self._allow()
-        self.failed.emit(error)
+        self.failed.emit(words.in_window(error))
 
-    def _on_exported(self, path: Path) -> None:
+    def _on_exported(self, name: str, path: Path) -> None:
+        if name != self.name:
+            return  # another set is shown meanwhile
+        self._exported = path
         said = self.tr("「{file}」に書き出しました。").format(file=path.name)
         self.banner.show_message("success", said, "", (("open", self.tr("フォルダを開く")),))
+
+    def _open_folder(self) -> None:
+        """Where the last file is."""
+        if self._exported is not None:
+            desktop.open_folder(self._exported.parent)
 
     # --------------------------------------------------------------------- menus
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 
 from app.core.datasets.records import BadRow, short
+from app.core.errors import AppError
 from app.core.evaluation import marking
 from app.core.evaluation.question_columns import Columns
 from app.core.evaluation.question_sets import Version
@@ -16,7 +17,14 @@ from app.ui.language import day_of_year, full_date, noted
 SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
 LINE_CHARACTERS = 200  # of a text that is shown on one line
 
+_IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
+
 translate = QCoreApplication.translate
+
+
+def in_window(error: AppError) -> AppError:
+    """Whose next step is one of the window, where that of the command line is a command."""
+    return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
 
 
 def count(questions: int) -> str:
