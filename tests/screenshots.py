@@ -562,16 +562,20 @@ def settings_training_making(parts: Parts) -> None:
 
 def training_make(parts: Parts) -> None:
     settings_training(parts, NO_TRAINING)
-    parts.training_setup.estimate = lambda _wheels, done, _failed: done(Need(11_400_000_000, 2_700_000_000, 96 * 10**9))
+    _estimate(parts, Need(11_400_000_000, 2_700_000_000, 96 * 10**9))
     panel_of_training(parts).making.ask()
 
 
 def training_make_offline(parts: Parts) -> None:
     settings_training(parts, NO_TRAINING)
-    parts.training_setup.estimate = lambda _wheels, done, _failed: done(Need(6_000_000_000, 0, 2_100_000_000))
+    _estimate(parts, Need(6_000_000_000, 0, 2_100_000_000))
     making = panel_of_training(parts).making
     making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/wheels")
     making.ask_offline()
+
+
+def _estimate(parts: Parts, need: Need) -> None:
+    parts.training_setup.estimate = lambda _wheels, done, _failed, base: done(dataclasses.replace(need, base=base))
 
 
 def panel_of_training(parts: Parts) -> TrainingPanel:

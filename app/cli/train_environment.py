@@ -51,11 +51,9 @@ def _environment(options: argparse.Namespace, where: Paths, output: Output) -> i
 
 
 def _remove(where: Paths, output: Output) -> int:
-    tried = folders.attempted(where.data)
-    bases = dict.fromkeys(base for base in (base_folder(where.data), where.data, tried) if base)
-    parts = [Folders(base) for base in bases]
-    freed = sum(size_of(part.part) for part in parts)
-    freed += sum(size_of(folder) for part in parts if part.base != tried for folder in (part.final, part.old))
+    bases = dict.fromkeys((base_folder(where.data), where.data))
+    freed = sum(size_of(folder) for base in bases for folder in (Folders(base).final, Folders(base).old))
+    freed += sum(size_of(Folders(base).part) for base in dict.fromkeys((*bases, *folders.attempts(where.data))))
     folders.remove_all(where.data)
     output.result({"freed_bytes": freed}, output.phrase("training_removed", freed_bytes=freed))
     return 0

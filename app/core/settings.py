@@ -60,6 +60,15 @@ def load(path: Path) -> Settings:
     return _sanitized(data) if isinstance(data, dict) else Settings()
 
 
+def stored(path: Path) -> Settings | None:
+    """As `load`, but leaves everything as it is. None: there is no file, or a damaged one."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError):
+        return None
+    return _sanitized(data) if isinstance(data, dict) else None
+
+
 def save(path: Path, settings: Settings) -> None:
     text = json.dumps(dataclasses.asdict(settings), ensure_ascii=False, indent=1)
     write_atomically(path, text.encode("utf-8"))

@@ -187,7 +187,7 @@ class _Scoring:
         if not self._job.speed_tokens or not self._job.chats:
             return 0
         ids, limit = self._job.chats[0].ids, self._job.speed_tokens
-        _text, _ended_by, tokens, self.seconds_writing = self._model.answer(ids, limit, frozenset(), ())
+        _text, _ended_by, tokens, self.seconds_writing = self._model.answer(ids, limit, None, ())
         return tokens
 
     def _report(self, tokens: int) -> None:

@@ -194,9 +194,9 @@ class ScoredModel:
     # ----------------------------------------------------------------------- answer
 
     def answer(
-        self, prompt: tuple[int, ...], limit: int, ends: frozenset[int], stop: tuple[str, ...]
+        self, prompt: tuple[int, ...], limit: int, ends: frozenset[int] | None, stop: tuple[str, ...]
     ) -> tuple[str, str, int, float]:
-        """The likeliest token each time, as long as there is room for them.
+        """The likeliest token each time, as long as there is room for them. `ends` None: the model cannot end it.
 
         Gives text, end | stop | limit, tokens and the seconds they took to write.
         """
@@ -208,7 +208,7 @@ class ScoredModel:
         ended_by = "limit"
         while count < min(limit, self.context_tokens - len(prompt)):
             token = int(self._rows(1)[0].argmax())
-            if token in ends or api.llama_vocab_is_eog(self._vocabulary, token):
+            if ends is not None and (token in ends or api.llama_vocab_is_eog(self._vocabulary, token)):
                 ended_by = "end"
                 break
             count += 1

@@ -21,14 +21,18 @@ class Preferences(QObject):
         self.value: Settings = settings.load(path)
 
     def change(self, **fields: Any) -> None:
-        """Stores the changed fields at once. When the file cannot be written nothing changes, and `failed` says why."""
-        new = dataclasses.replace(self.value, **fields)
-        if new == self.value:
-            return
+        """Stores the changed fields at once. When the file cannot be written nothing changes, and `failed` says why.
+
+        What another program, such as a command, has stored meanwhile is kept.
+        """
+        kept = settings.stored(self._path) or self.value
+        new = dataclasses.replace(kept, **fields)
         try:
-            settings.save(self._path, new)
+            if new != kept:
+                settings.save(self._path, new)
         except OSError as error:
             self.failed.emit(AppError("settings_unsaved", path=str(self._path), reason=error.strerror or str(error)))
             return
-        self.value = new
-        self.changed.emit(new)
+        if new != self.value:
+            self.value = new
+            self.changed.emit(new)

@@ -58,8 +58,8 @@ class TrainingSetup(QObject):
         self._proxy = proxy
         self._contacts: list[Contact] = []
         self._outcome: Done | AppError | None = None
-        self._base = data  # the folder that it is being made below
         self.phase = Phase("prepare")  # the last one
+        self.is_in_use: Callable[[], bool] = lambda: False  # by a training, a study or a conversion of this program
         self._is_online = self._is_busy = False
         self._started_at = 0.0
         self._group = 0  # of the child and all that it has started
@@ -101,11 +101,11 @@ class TrainingSetup(QObject):
         """0 while none runs."""
         return self._child.pid
 
-    def base(self) -> Path:
-        """The folder that it would be made below if nobody chooses another one."""
+    def propose(self, done: Callable[[Path], None]) -> None:
+        """The folder that it would be made below if nobody chooses another one, looked for in the background."""
         from app.core.training_setup import folders
 
-        return folders.proposed(self._data)
+        background.run(lambda: folders.proposed(self._data), done, _never)
 
     def look(self, done: "Callable[[Report], None]") -> None:
         """Seconds, in the background: it imports torch there."""
@@ -120,18 +120,20 @@ class TrainingSetup(QObject):
         failed: Callable[[AppError], None],
         base: Path | None = None,
     ) -> None:
-        """What making it would need, in the background. `base`: the folder that it is made below; None: as `base()`.
+        """What making it would need, in the background. `base`: the folder that it is made below; None: as `propose`.
 
-        `failed`: as `place.require_usable` and `require_free` for what the user has chosen, and `need.estimate`.
+        `failed`: as `place.require_usable`, `place.require_free` and `need.estimate`, with `base` among the facts.
         """
-        from app.core.training_setup import need, place
-
-        where = base or self.base()
+        from app.core.training_setup import folders, need, place
 
         def work() -> "Need":
-            place.require_usable(where)
-            self._require_free(where)
-            return need.estimate(where, wheels)
+            where = base or folders.proposed(self._data)
+            try:
+                place.require_usable(where)
+                place.require_free(where, self._data)
+                return need.estimate(where, wheels)
+            except AppError as error:
+                raise AppError(error.code, **error.facts, base=str(where)) from error
 
         background.run(work, done, failed)
 
@@ -140,25 +142,16 @@ class TrainingSetup(QObject):
     def start(self, wheels: Path | None = None, base: Path | None = None) -> None:
         """Makes it, or makes it anew. `wheels`: the folder that all is taken from; None: pip's package index.
 
-        `base`: the folder that it is made below; None: as `base()`. One that is elsewhere works until the new one
+        `base`: the folder that it is made below; None: as `propose`. One that is elsewhere works until the new one
         does, and is deleted then.
         """
-        if self.is_running:
-            self.failed.emit(AppError("training_setup_running"))
+        if self._is_taken():
             return
         if wheels is None and not self.may_use_network:
             self.failed.emit(AppError("training_network_forbidden"))
             return
-        where = base or self.base()
-        try:
-            self._require_free(where)
-            self._note(where)
-        except AppError as error:
-            self.failed.emit(error)
-            return
-        self._base = where
-        earlier = str(training_environment.base_folder(self._data))
-        job = Job(str(where), str(self._logs), str(wheels or ""), earlier, "" if wheels else self._proxy())
+        proxy = "" if wheels else self._proxy()
+        job = Job(str(self._data), str(self._logs), str(base or ""), str(wheels or ""), proxy)
         self._outcome = None
         self.phase = Phase("prepare")
         self._is_online = wheels is None
@@ -170,9 +163,11 @@ class TrainingSetup(QObject):
 
     def cancel(self) -> None:
         """Ends all that was started, blocking for a moment, then clears away what it has left."""
+        from app.core.training_setup import folders
+
         if self._child.is_running:
             self._end()
-            self._clear(self._discard, self.cancelled)
+            self._clear(lambda: folders.forget_attempts(self._data), self.cancelled)
 
     def close(self) -> None:
         """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
@@ -183,56 +178,38 @@ class TrainingSetup(QObject):
         """Deletes the one that was made here, with what unfinished attempts have left; `removed` or `failed`."""
         from app.core.training_setup import folders
 
-        if self.is_running:
-            self.failed.emit(AppError("training_setup_running"))
-        else:
+        if not self._is_taken():
             self._started_at = time.monotonic()
             self._clear(lambda: folders.remove_all(self._data), self.removed)
 
     # ------------------------------------------------------------------------ private
 
-    def _require_free(self, base: Path) -> None:
-        """Raises AppError("training_place_taken") for another folder than until now."""
-        from app.core.training_setup import place
+    def _is_taken(self) -> bool:
+        """Which is told."""
+        code = "training_setup_running" if self.is_running else "training_environment_used" if self.is_in_use() else ""
+        if code:
+            self.failed.emit(AppError(code))
+        return bool(code)
 
-        if base not in (self._data, training_environment.base_folder(self._data)):
-            place.require_free(base)
-
-    def _note(self, base: Path) -> None:
-        """Raises AppError("training_environment_unwritable")."""
-        from app.core.training_setup import folders
-
-        if base == training_environment.base_folder(self._data):
-            folders.forget_attempt(self._data)
-        else:
-            folders.note_attempt(self._data, base)
-
-    def _discard(self) -> None:
-        from app.core.training_setup import folders
-
-        folders.discard_part(self._base)
-        folders.forget_attempt(self._data)
-
-    def _settle(self) -> None:
-        """The new one is used from now on; one in another folder is deleted. Ends the work."""
+    def _settle(self, base: Path) -> None:
+        """The new one, below `base`, is used from now on; one in another folder is deleted. Ends the work."""
         from app.core.training_setup import folders
 
         earlier = training_environment.base_folder(self._data)
-        if self._base == earlier:
-            self.finished.emit()
-            return
-        problems: list[AppError] = []
-        self._preferences.failed.connect(problems.append)
-        self._preferences.change(training_folder="" if self._base == self._data else str(self._base))
-        self._preferences.failed.disconnect(problems.append)
-        if problems:
-            self.failed.emit(problems[0])
-            return
-        folders.forget_attempt(self._data)
+        if base != earlier:
+            problems: list[AppError] = []
+            self._preferences.failed.connect(problems.append)
+            self._preferences.change(training_folder="" if base == self._data else str(base))
+            self._preferences.failed.disconnect(problems.append)
+            if problems:
+                self.failed.emit(problems[0])
+                return
 
         def clear() -> None:
             with contextlib.suppress(AppError):  # a file in use, a drive that is gone: the new one works all the same
-                folders.remove(earlier)
+                folders.forget_attempts(self._data)
+                if not folders.is_same(base, earlier):
+                    folders.remove(earlier)
 
         self._clear(clear, self.finished)
 
@@ -283,7 +260,7 @@ class TrainingSetup(QObject):
         self._end_group()
         outcome, self._outcome = self._outcome, None
         if isinstance(outcome, Done):
-            self._settle()
+            self._settle(Path(outcome.base))
         else:
             if not isinstance(outcome, AppError):
                 log.warning("the training environment's child has ended: %s", how.detail or how.cause)

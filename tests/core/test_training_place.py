@@ -102,14 +102,31 @@ def test_a_drive_on_which_nothing_can_be_started_is_refused(mounted: Path) -> No
     assert refused(mounted) == "training_place_no_programs"
 
 
-def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(drive: Path) -> None:
-    place.require_free(drive)
+def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data: Path, drive: Path) -> None:
+    place.require_free(drive, data)
     final = Folders(drive).final
     final.mkdir()
     with pytest.raises(AppError, match="training_place_taken"):
-        place.require_free(drive)
+        place.require_free(drive, data)
     folders.write_stamp(final)
-    place.require_free(drive)
+    place.require_free(drive, data)
+
+
+@pytest.mark.parametrize("name", ["training-environment", "training-environment.old", "training-environment.part"])
+def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name: str) -> None:
+    inside = data / name / "more"
+    inside.mkdir(parents=True)
+    (drive / "link").symlink_to(inside)
+    for base in (inside.parent, inside, drive / "link"):
+        with pytest.raises(AppError, match="training_place_inside"):
+            place.require_free(base, data)
+
+
+def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
+    folders.write_stamp(drive)
+    (drive / "lib").mkdir()
+    with pytest.raises(AppError, match="training_place_inside"):
+        place.require_free(drive / "lib", data)
 
 
 def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
@@ -153,6 +170,21 @@ def test_an_attempt_elsewhere_is_found_again_counted_and_deleted(data: Path, dri
     folders.remove_all(data)
     assert folders.proposed(data) == data
     assert not Folders(drive).part.exists()
+
+
+def test_an_attempt_on_a_drive_that_is_away_stays_noted_until_it_can_be_deleted(data: Path, drive: Path) -> None:
+    folders.note_attempt(data, drive)
+    Folders(drive).cache.mkdir(parents=True)
+    drive.rename(drive.with_name("外した"))
+    folders.note_attempt(data, data)
+    folders.forget_attempts(data)
+    assert folders.proposed(data) == data
+    drive.with_name("外した").rename(drive)
+    assert folders.attempts(data) == [drive]
+    assert folders.proposed(data) == data  # it was given up
+    folders.forget_attempts(data)
+    assert list(drive.glob("*.part")) == []
+    assert folders.attempts(data) == []
 
 
 def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> None:

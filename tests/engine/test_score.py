@@ -216,6 +216,15 @@ def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) 
     assert found.answers == ()
 
 
+def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Path, job: Score) -> None:
+    chat = Chat((Segment(PAIRS[0][0]),), tuple(held_out.prompt_ids(PAIRS[0][0])), 8)
+    (row,) = direct.log_probabilities(Path(job.model), [((*chat.ids, 5), (len(chat.ids),))])
+    metadata = {"tokenizer.ggml.eos_token_id": int(np.argmax(row))}
+    silent = replace(job, model=str(models.tiny_llama(tmp_path / "無口.gguf", metadata=metadata)), chats=(chat,))
+    assert scored(replace(silent, answers=True), tmp_path).answers[0].tokens == 0
+    assert scored(replace(silent, speed_tokens=16), tmp_path).write_tokens_per_s > 0
+
+
 def test_progress_goes_up_to_all_tokens(tmp_path: Path, job: Score) -> None:
     chats = tuple(Chat((Segment(question),), tuple(held_out.prompt_ids(question)), 8) for question, _ in PAIRS)
     _, events = jobs.run(replace(job, chats=chats, answers=True), tmp_path)

@@ -5,7 +5,6 @@ line on standard output is one fact that the program has acknowledged; one line 
 With `--talk` a seeded person does random things until the process is killed. A script, not a test.
 """
 
-import dataclasses
 import json
 import os
 import random
@@ -39,7 +38,7 @@ def main() -> int:
         def listened_to(*arguments: Any) -> Any:
             parts = build(*arguments)
             # The person at this keyboard was here before and asks the model; greeting and documents have their tests.
-            parts.preferences.value = dataclasses.replace(parts.preferences.value, first_run_done=True, scope=())
+            parts.preferences.change(first_run_done=True, scope=())
             _attend(parts, seed)
             return parts
 

@@ -16,6 +16,7 @@ from app.core import training_environment
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.training_environment import VARIABLE
+from app.core.training_setup import folders
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.messages import Phase
 from app.core.training_setup.report import Report, report
@@ -100,6 +101,16 @@ def processes_below(folder: Path) -> list[list[str]]:
         if any(str(folder) in word for word in words) and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(words)
     return found
+
+
+def test_an_environment_that_something_works_with_is_neither_made_anew_nor_deleted(
+    making: Making, wheels: Path
+) -> None:
+    making.setup.is_in_use = lambda: True
+    making.setup.start(wheels)
+    making.setup.remove()
+    assert [error.code for error in making.errors] == ["training_environment_used"] * 2
+    assert not making.setup.is_running
 
 
 def an_earlier_one(making: Making) -> Path:
@@ -364,7 +375,7 @@ def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_i
     assert [error.code for error in making.errors] == ["training_wheel_missing"]
     assert marker.exists()
     assert making.preferences.value.training_folder == ""
-    assert making.setup.base() == drive  # the next attempt goes on there
+    assert folders.proposed(making.where.data) == drive  # the next attempt goes on there
     (tmp_path / "away").rename(wheels / "safetensors-1.0-py3-none-any.whl")
     ended(making, wheels)
     assert making.errors[1:] == []
@@ -388,7 +399,7 @@ def test_cancelling_on_another_drive_leaves_nothing_there(
     with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
         making.setup.cancel()
     assert not Folders(drive).part.exists()
-    assert making.setup.base() == making.where.data
+    assert folders.proposed(making.where.data) == making.where.data
 
 
 def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(
@@ -398,3 +409,46 @@ def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(
     (tmp_path / "training-environment").mkdir()
     ended(making, wheels, tmp_path)
     assert [error.code for error in making.errors] == ["training_place_missing", "training_place_taken"]
+
+
+def test_the_same_folder_by_another_path_keeps_what_was_just_made(
+    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+) -> None:
+    drive, by_link, data_by_link = tmp_path / "外付け", tmp_path / "近道", tmp_path / "データの近道"
+    drive.mkdir()
+    by_link.symlink_to(drive)
+    data_by_link.symlink_to(making.where.data)
+    for base, folder in ((data_by_link, making.where.data), (drive, drive), (by_link, drive)):
+        ended(making, wheels, base)
+        assert making.errors == []
+        assert (Folders(folder).final / folders.STAMP).is_file(), base
+        assert making.report().problem is None
+    assert making.preferences.value.training_folder == str(drive)
+
+
+def test_inside_the_environment_itself_none_is_made_and_the_one_there_stays(
+    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+) -> None:
+    by_link = tmp_path / "近道"
+    marker = an_earlier_one(making)
+    by_link.symlink_to(making.folders.final)
+    (making.folders.final / "lib").mkdir()
+    for base in (making.folders.final, making.folders.final / "lib", by_link):
+        ended(making, wheels, base)
+    assert {error.code for error in making.errors} == {"training_place_inside"}
+    assert marker.exists()
+    assert sorted(path.name for path in making.folders.final.iterdir()) == ["earlier", "lib"]
+
+
+def test_begun_elsewhere_what_an_interrupted_attempt_has_fetched_is_deleted(
+    making: Making, wheels: Path, tmp_path: Path, ended: Callable[..., None]
+) -> None:
+    drive = tmp_path / "外付け"
+    drive.mkdir()
+    (wheels / "safetensors-1.0-py3-none-any.whl").rename(tmp_path / "away")
+    ended(making, wheels, drive)
+    assert Folders(drive).part.exists()
+    ended(making, wheels, making.where.data)
+    assert not Folders(drive).part.exists()
+    assert folders.proposed(making.where.data) == making.where.data
+    assert [error.code for error in making.errors] == ["training_wheel_missing", "training_wheel_missing"]

@@ -14,6 +14,8 @@ from app.core.errors import AppError
 from app.core.training_environment import VARIABLE
 from app.core.training_setup import folders
 from app.core.training_setup.folders import Folders
+from app.core.training_setup.need import Need
+from app.ui.language import speak
 from app.ui.notifications import Notifier
 from app.ui.training.asking import MakeDialog
 from app.ui.transfer.pickers import Pickers
@@ -171,10 +173,10 @@ def test_with_the_network_blocked_only_a_folder_is_offered(parts, panel, qtbot):
     dialog.reject()
 
 
-def test_while_a_model_is_built_the_environment_stays(parts, panel, qtbot):
-    panel._is_building = lambda: True
+def test_while_something_works_with_the_environment_it_stays(parts, panel, qtbot):
+    panel._is_in_use = lambda: True
     qtbot.mouseClick(panel.offline_button, LEFT)
-    assert "モデルを作っています。" in words(panel.making.banner)
+    assert "いま、学習環境を使っています。" in words(panel.making.banner)
     assert [w for w in QApplication.topLevelWidgets() if isinstance(w, MakeDialog)] == []
 
 
@@ -216,3 +218,36 @@ def test_a_drive_that_is_not_connected_is_named(parts, tmp_path, qtbot):
     qtbot.waitUntil(lambda: panel.report is not None, timeout=LIMIT_MS)
     assert "見つかりません" in panel.state.text()
     assert panel.make_button.isEnabled()
+
+
+def test_a_refusal_of_the_place_before_says_nothing_of_the_one_that_is_chosen(parts, panel, tmp_path, qtbot):
+    late = []
+    estimate = parts.training_setup.estimate
+
+    def hold_the_refusal(wheels, done, failed, base):
+        is_gone = not base.is_dir()  # the answer of a drive that has to wake up comes when it comes
+        estimate(wheels, done, (lambda error: late.append((failed, error))) if is_gone else failed, base)
+
+    parts.training_setup.estimate = hold_the_refusal
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    dialog = asking()
+    for folder in (tmp_path / "none", tmp_path):
+        dialog._pickers = Pickers(folder=lambda *_, folder=folder: str(folder))
+        qtbot.mouseClick(dialog.place.choose_button, LEFT)
+    qtbot.waitUntil(lambda: bool(late) and dialog.buttons["make"].isEnabled(), timeout=LIMIT_MS)
+    shown = dialog.room.text()
+    failed, error = late[0]
+    failed(error)
+    assert dialog.room.text() == shown
+    assert dialog.buttons["make"].isEnabled()
+    dialog.reject()
+
+
+def test_in_english_the_room_and_what_to_do_about_it_are_two_sentences(parts, panel, where, qtbot):
+    speak(QApplication.instance(), "en")
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    dialog = asking()
+    qtbot.waitUntil(dialog.buttons["make"].isEnabled, timeout=LIMIT_MS)
+    dialog._on_estimated(Need(6_000_000_000, 0, 2_100_000_000, where.data))
+    assert "free). There is not enough" in dialog.room.text()
+    dialog.reject()

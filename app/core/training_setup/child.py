@@ -22,11 +22,11 @@ def main() -> NoReturn:
     job = Job(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        steps.make(job, _tell)
+        base = steps.make(job, _tell)
     except AppError as error:
         _tell(Failed(error.code, error.facts))
     else:
-        _tell(Done())
+        _tell(Done(str(base)))
     os._exit(0)  # the thread sits in a read, which the end of Python would wait for
 
 

@@ -2,7 +2,7 @@
 
 It is made in a side folder and renamed when it works, so that the one that is there keeps working until then. A venv's
 scripts hold the path they were made at; `python` does not (it finds pyvenv.cfg beside itself), and it alone is used.
-It may be on another drive than the data. While it is made there, a note in the data folder says where, so that what was
+It may be on another drive than the data. While it is made, a note in the data folder says where, so that what was
 fetched is found again.
 """
 
@@ -24,7 +24,7 @@ from app.core.errors import AppError
 from app.core.paths import resources
 
 STAMP = "kotae-environment.json"
-ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made
+ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +117,63 @@ def discard_part(base: Path) -> None:
         shutil.rmtree(folders.part, ignore_errors=True)
 
 
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both paths lead to the same folder: by a link, a mapped drive, letters of another size."""
+    try:
+        return one == other or one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
 def note_attempt(data: Path, base: Path) -> None:
-    """One is being made in `base`. Raises AppError."""
-    try:
-        write_atomically(data / ATTEMPT, str(base).encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise unwritable(error, data) from error
+    """One is being made in `base`. What was left elsewhere is deleted, or stays noted until its drive is there.
+
+    Raises AppError.
+    """
+    _note(data, _discard_parts(data, base), str(base))
 
 
-def attempted(data: Path) -> Path | None:
-    """Where an attempt was begun that has not come to its end; None: there is none."""
-    try:
-        text = (data / ATTEMPT).read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
-        return None
-    return Path(text) if text and "\0" not in text else None
+def attempts(data: Path) -> list[Path]:
+    """Where attempts were begun that have not come to their end."""
+    return [Path(name) for name in _noted(data) if name]
 
 
 def proposed(data: Path) -> Path:
     """The folder to make one in: where an attempt was begun, so that it goes on from there, else where it is."""
-    tried = attempted(data)
-    return tried if tried is not None and tried.is_dir() else training_environment.base_folder(data)
+    tried = _noted(data)[-1]
+    return Path(tried) if tried and Path(tried).is_dir() else training_environment.base_folder(data)
 
 
-def forget_attempt(data: Path) -> None:
-    with contextlib.suppress(OSError):
-        (data / ATTEMPT).unlink()
+def forget_attempts(data: Path) -> None:
+    """With what they have left; of a drive that is not there it stays noted. Raises AppError."""
+    _note(data, _discard_parts(data), "")
+
+
+def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
+    """Those but `kept`; gives the folders that are not there now, or where another program is at it."""
+    others = [base for base in attempts(data) if kept is None or not is_same(base, kept)]
+    for base in others:
+        discard_part(base)
+    return [base for base in others if not base.is_dir() or Folders(base).part.exists()]
+
+
+def _noted(data: Path) -> list[str]:
+    """Folders; the last one is gone on from, "" where there is none."""
+    try:
+        return (data / ATTEMPT).read_bytes().decode("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return [""]
+
+
+def _note(data: Path, left: list[Path], tried: str) -> None:
+    text = "\0".join([*map(str, left), tried])
+    try:
+        if text:
+            write_atomically(data / ATTEMPT, text.encode("utf-8", "surrogateescape"))
+        else:
+            (data / ATTEMPT).unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(error, data) from error
 
 
 def remove_all(data: Path) -> None:
@@ -150,10 +181,7 @@ def remove_all(data: Path) -> None:
     bases = (training_environment.base_folder(data), data)
     for base in dict.fromkeys(base for base in bases if base.is_dir()):
         remove(base)
-    tried = attempted(data)
-    if tried is not None:
-        discard_part(tried)
-    forget_attempt(data)
+    forget_attempts(data)
 
 
 def remove(base: Path) -> None:

@@ -10,10 +10,10 @@ PHASES = ("prepare", "venv", "fetch", "install", "check")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    base: str  # the folder that it is made below
+    data: str  # folder
     logs: str  # folder
+    base: str = ""  # the folder that it is made below; "": as `folders.proposed`
     wheels: str = ""  # folder; "": the package index
-    earlier: str = ""  # the folder below which there may be one already; "": `base`
     proxy: str = ""  # may hold a password: never an argument, never in a file
 
 
@@ -34,7 +34,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    pass
+    base: str  # the folder that it was made below, as `place.known_as`
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ import os
 import tempfile
 from pathlib import Path
 
+from app.core import training_environment
 from app.core.errors import AppError
 from app.core.training_setup import folders
 from app.core.training_setup.folders import Folders
+
+_NAMES = {path.name for path in (Folders(Path()).final, Folders(Path()).old, Folders(Path()).part)}
 
 
 def require_usable(base: Path) -> None:
@@ -25,14 +28,26 @@ def require_usable(base: Path) -> None:
     _require_programs(base)
 
 
-def require_free(base: Path) -> None:
-    """That nothing of somebody else's would be replaced there. For a folder that the user chooses.
+def require_free(base: Path, data: Path) -> None:
+    """That nothing of somebody else's would be replaced there, and that it is in no folder that will be deleted.
 
-    Raises AppError("training_place_taken").
+    Raises AppError: training_place_inside, training_place_taken.
     """
+    if folders.is_same(base, training_environment.base_folder(data)):
+        return
+    resolved = base.resolve()
+    for folder in (resolved, *resolved.parents):
+        if folder.name.casefold() in _NAMES or (folder / folders.STAMP).is_file():
+            raise AppError("training_place_inside", path=str(folder))
     final = Folders(base).final
-    if final.exists() and not (final / folders.STAMP).is_file():
+    if final.exists() and not folders.is_same(base, data) and not (final / folders.STAMP).is_file():
         raise AppError("training_place_taken", path=str(final))
+
+
+def known_as(base: Path, data: Path) -> Path:
+    """A folder that is in use already, by whatever path, under the name that it has there."""
+    known = (training_environment.base_folder(data), data)
+    return next((folder for folder in known if folders.is_same(base, folder)), base)
 
 
 def _require_links(trial: Path, base: Path) -> None:

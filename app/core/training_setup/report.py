@@ -26,9 +26,8 @@ class Report:
 def report(data: Path) -> Report:
     """Seconds: it imports torch there and adds up the sizes."""
     base = training_environment.base_folder(data)
-    tried = folders.attempted(data) or base
     bases = [Folders(one) for one in dict.fromkeys((base, data))]
-    left = sum(size_of(Folders(one).part) for one in dict.fromkeys((base, data, tried)))
+    left = sum(size_of(Folders(one).part) for one in dict.fromkeys((base, data, *folders.attempts(data))))
     try:
         environment = training_environment.locate(data)
     except AppError as none:

@@ -37,15 +37,20 @@ _PIP_SETTINGS = (
 )  # fmt: skip
 
 
-def make(job: Job, report: Report) -> None:
-    """All of it. Raises AppError; what was there before is as it was then."""
-    where = Folders(Path(job.base))
+def make(job: Job, report: Report) -> Path:
+    """All of it; gives the folder that it is below. Raises AppError; what was there before is as it was then."""
+    data = Path(job.data)
+    chosen = Path(job.base) if job.base else folders.proposed(data)
     wheels = Path(job.wheels) if job.wheels else None
-    place.require_usable(where.base)
+    place.require_usable(chosen)
+    place.require_free(chosen, data)
+    where = Folders(place.known_as(chosen, data))
     with folders.held(where):
         report(Phase("prepare"))
+        folders.note_attempt(data, where.base)
         base = base_python.find()
-        source, version = converter.find((where.final, where.old, Folders(Path(job.earlier or job.base)).final))
+        earlier = Folders(training_environment.base_folder(data))
+        source, version = converter.find((where.final, where.old, earlier.final))
         needed = need.estimate(where.base, wheels)
         folders.begin(where)
         need.require_room(where, needed)
@@ -60,6 +65,7 @@ def make(job: Job, report: Report) -> None:
         except OSError as error:
             raise folders.unwritable(error, where.half) from error
         folders.take_place(where)
+    return where.base
 
 
 def _environment(folder: Path) -> TrainingEnvironment:

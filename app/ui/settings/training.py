@@ -31,12 +31,12 @@ class TrainingPanel(QWidget):
     """Looks when it is first shown and after each change; that takes seconds, because torch is started for it."""
 
     def __init__(
-        self, theme: Theme, setup: TrainingSetup, is_building: Callable[[], bool], pickers: Pickers | None = None
+        self, theme: Theme, setup: TrainingSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
     ) -> None:
         super().__init__()
         self._theme = theme
         self._setup = setup
-        self._is_building = is_building
+        self._is_in_use = is_in_use
         self.report: Report | None = None  # None: not looked yet
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
@@ -55,10 +55,10 @@ class TrainingPanel(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        self.make_button.clicked.connect(lambda: self._unless_building(self.making.ask))
-        self.offline_button.clicked.connect(lambda: self._unless_building(self.making.ask_offline))
+        self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
+        self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
         self.open_button.clicked.connect(self._open_folder)
-        self.remove_button.clicked.connect(lambda: self._unless_building(self.ask_to_remove))
+        self.remove_button.clicked.connect(lambda: self._unless_used(self.ask_to_remove))
         self.making.changed.connect(self._show)
         for told in (self._setup.finished, self._setup.removed, self._setup.cancelled, self._setup.failed):
             told.connect(self._look)
@@ -151,9 +151,9 @@ class TrainingPanel(QWidget):
         if self.report is not None and self.report.python is not None:
             desktop.open_folder(self.report.python.parent.parent)
 
-    def _unless_building(self, act: Callable[[], object]) -> None:
-        if self._is_building():
-            what = self.tr("モデルを作っています。")
+    def _unless_used(self, act: Callable[[], object]) -> None:
+        if self._is_in_use():
+            what = self.tr("いま、学習環境を使っています。")
             self.making.say_no(what, self.tr("終わってから、もう一度選んでください。"))
         else:
             act()

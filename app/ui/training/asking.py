@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.errors import AppError
-from app.core.wording import describe_error
+from app.core.wording import Sentence, describe_error
 from app.services.training_setup import TrainingSetup
 from app.ui.dialogs import Choice, Dialog
 from app.ui.models.path_row import PathRow
@@ -30,11 +30,14 @@ class MakeDialog(Dialog):
         pickers: Pickers,
         base: Path | None = None,
     ) -> None:
-        """`wheels`: the folder that all is taken from; None: the package index. `base`: as chosen before."""
+        """`wheels`: the folder that all is taken from; None: the package index. `base`: as chosen before.
+
+        `self.base`: None until it is known where it would be made.
+        """
         self._setup = setup
         self._wheels = wheels
         self._pickers = pickers
-        self.base = base or setup.base()
+        self.base = base
         self.place = PathRow(theme, self.tr("入れる場所"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
@@ -56,7 +59,11 @@ class MakeDialog(Dialog):
         )
         self._is_allowed = wheels is not None or setup.may_use_network
         self.place.choose_requested.connect(self._choose_place)
-        self._measure()
+        self._await(base)
+        if base is None:
+            setup.propose(self._on_proposed)
+        else:
+            self._measure(base)
 
     def fit_height(self) -> None:
         """Of what stands inside, too: a layout knows what has changed in an inner one only after a turn of the loop."""
@@ -78,21 +85,28 @@ class MakeDialog(Dialog):
         return content
 
     def _choose_place(self) -> None:
-        path = self._pickers.folder(self, self.tr("学習環境を入れる場所を選ぶ"), str(self.base))
+        path = self._pickers.folder(self, self.tr("学習環境を入れる場所を選ぶ"), str(self.base or ""))
         if path:
-            self.base = Path(path)
-            self._measure()
+            self._measure(Path(path))
 
-    def _measure(self) -> None:
+    def _on_proposed(self, base: Path) -> None:
+        if self.base is None:
+            self._measure(base)
+
+    def _measure(self, base: Path) -> None:
         """What it needs and what is free there."""
-        self.place.show_path(str(self.base))
-        self.place.path.setAccessibleName(str(self.base))
+        self.base = base
+        self._await(base)
+        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base)
+
+    def _await(self, base: Path | None) -> None:
+        self.place.show_path(str(base or "…"))
+        self.place.path.setAccessibleName(str(base or ""))
         self.buttons["make"].setEnabled(False)
         self.room.set_tone("text")
         self.room.setText(self.tr("調べています…"))
         self.network.show()
         self._show_network()
-        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, self.base)
 
     def _show_network(self, size_bytes: int = 0) -> None:
         if self._wheels is not None:
@@ -116,7 +130,7 @@ class MakeDialog(Dialog):
         words = self.tr("最大 {need} 使います（空き {free}）。")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
         elsewhere = self.tr("空きが足りません。別の場所を選ぶか、不要なファイルを消してください。")
-        self.room.setText(f"▲ {text}{elsewhere}" if is_short else text)
+        self.room.setText(f"▲ {Sentence(text, elsewhere)}" if is_short else text)
         self.room.set_tone("warning" if is_short else "text")
         self._show_network(need.download_bytes)
         if self._is_allowed and not is_short:
@@ -125,6 +139,8 @@ class MakeDialog(Dialog):
         self.fit_height()
 
     def _on_refused(self, error: AppError) -> None:
+        if error.facts["base"] != str(self.base):
+            return
         self.room.setText(f"▲ {describe_error(error)}")
         self.room.set_tone("warning")
         self.network.hide()

@@ -68,7 +68,7 @@ class Closing(QObject):
             self._is_closed = True
             self._notifier.tell(self.tr("学習は続いています。Kotae をもう一度起動すると、画面が戻ります。"))
         elif self._evaluations.is_running:
-            self._notifier.tell(self.tr("評価を止めました。評価のページで、残りから続けられます。"))
+            self._notifier.tell(self.tr("評価を止めています。評価のページで、続きから再開できます。"))
 
     def _on_ended(self) -> None:
         _application().setQuitOnLastWindowClosed(True)

@@ -73,7 +73,7 @@ class EnvironmentMaking(QWidget):
         dialog.open()
         return dialog
 
-    def _on_chosen(self, key: str, wheels: Path | None, base: Path) -> None:
+    def _on_chosen(self, key: str, wheels: Path | None, base: Path | None) -> None:
         if key == "make":
             self._setup.start(wheels, base)
         elif key == "offline":

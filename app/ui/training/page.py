@@ -271,8 +271,8 @@ class TrainingPage(Page):
 
     def _show_actions(self) -> None:
         """What can be done with what is shown. Nothing moves where that is as before: it may have the focus."""
-        wanted = list(self.content.step.header_actions) if self.content is not None else []
-        if wanted == [self._actions_row.itemAt(at).widget() for at in range(self._actions_row.count())]:
+        wanted, row = list(self.content.step.header_actions) if self.content is not None else [], self._actions_row
+        if wanted == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
             return
         self._clear_actions()
         for action in wanted:

@@ -21,7 +21,7 @@ WIDTH_PX = 600
 
 
 class ReturnDialog(Dialog):
-    """Stays open while the run is taken in, and where it could not be."""
+    """Stays open while the run is taken in, and where it could not be. Closed before, it takes nothing in."""
 
     taken = Signal(object)  # Run
 
@@ -30,6 +30,7 @@ class ReturnDialog(Dialog):
         self._runs = runs
         self._pickers = pickers
         self._folder: Path | None = None
+        self._task: background.LongTask | None = None
         self.place = PathRow(
             theme, self.tr("戻した作業フォルダ"), self.tr("job.json があるフォルダを選びます。"), can_clear=False
         )
@@ -62,12 +63,21 @@ class ReturnDialog(Dialog):
         self.banner.hide()
         self._set_busy(is_busy=True)
         self.progress.start(self.tr("結果を確かめて、取り込んでいます"))
-        background.run(lambda: job_return.take(folder, self._runs), self._on_taken, self._on_failed)
+        runs = self._runs
+        self._task = background.run_long(
+            lambda progress: job_return.take(folder, runs, progress.report),
+            self._on_taken,
+            self._on_failed,
+            self._on_progressed,
+        )
+        self.buttons["cancel"].setFocus()
         self.fit_height()
 
     def reject(self) -> None:
-        if self.progress.isHidden():
-            super().reject()
+        """At once: a drive that hangs must not hold the window up."""
+        if self._task is not None:
+            self._task.cancel()
+        super().reject()
 
     # ------------------------------------------------------------------- private
 
@@ -97,15 +107,20 @@ class ReturnDialog(Dialog):
         self.fit_height()
 
     def _set_busy(self, *, is_busy: bool) -> None:
-        for widget in (*self.buttons.values(), self.place):
+        for widget in (self.buttons["take"], self.place):
             widget.setEnabled(not is_busy)
 
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.progress.set_progress(done, total, is_bytes=True)
+        self.fit_height()
+
     def _on_taken(self, run: Run) -> None:
-        self.progress.finish()
-        super().accept()
+        if self.isVisible():
+            super().accept()
         self.taken.emit(run)
 
     def _on_failed(self, error: AppError) -> None:
+        self._task = None
         self.progress.finish()
         self._set_busy(is_busy=False)
         sentence = describe_error(error)

@@ -1,5 +1,6 @@
 """Runs for other machines: what is put into the folder, its scripts with a fake trainer, and how it is taken back."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from app.core.errors import AppError
 from app.core.training import bases, job_return, jobs, runs
+from app.services.background import Cancelled
 from tests import models
 from trainer.spec import RunSpec
 
@@ -223,6 +225,32 @@ def test_a_return_that_breaks_off_can_be_done_again(
     waiting = runs.read(tmp_path / "runs" / "点検")
     assert (waiting.state, waiting.spec) == ("waiting", asked)
     assert job_return.take(job, tmp_path / "runs").state == "finished"
+
+
+@pytest.mark.parametrize("runs_folder", ["runs", "ほか"])
+def test_a_return_that_is_cancelled_at_any_point_leaves_the_runs_as_they_were(
+    job: Path, start: Script, tmp_path: Path, runs_folder: str
+) -> None:
+    start("run.sh").communicate()
+    where = tmp_path / runs_folder
+    before = sorted(where.rglob("*"))
+    told: list[int] = []
+
+    def stop(done: int, _total: int) -> None:
+        told.append(done)
+        if len(told) == limit:
+            raise Cancelled
+
+    limit = 0
+    while not told or len(told) == limit:
+        limit, told = limit + 1, []
+        with contextlib.suppress(Cancelled):
+            assert job_return.take(job, where, stop).state == "finished"
+            continue
+        left = [path for path in where.rglob("*") if path.name != runs.LOCK]
+        assert sorted(left) == before
+    assert limit > 10  # each of its files
+    assert list(where.rglob("*.part")) == []
 
 
 def test_a_run_that_somebody_holds_is_not_written_into(job: Path, start: Script, tmp_path: Path) -> None:

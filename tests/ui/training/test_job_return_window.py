@@ -1,5 +1,6 @@
 """A job's folder that has come back, taken in from the page 学習: asked for, refused in words, shown in the list."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from app.core import paths
 from app.core.datasets.rows import PARTS
 from app.core.paths import Paths
 from app.core.training import bases, runs
+from app.services import background
 from app.ui.theme import Theme
 from app.ui.training.return_dialog import ReturnDialog
 from app.ui.training.running import Running
@@ -97,6 +99,31 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     QTest.mouseClick(again.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "取り込み済み" in words(again))
     again.reject()
+
+
+@pytest.mark.parametrize("how", ["cancel", "escape"])
+def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
+    scene: Scene,
+    asked: RunSpec,
+    job: Path,  # noqa: F811
+    how: str,
+) -> None:
+    (job / "job.json").unlink()
+    os.mkfifo(job / "job.json")  # reading it waits, as on a drive that has gone to sleep
+    scene.show()
+    dialog = scene.page.desk.take_back()
+    choose(dialog, job)
+    QTest.mouseClick(dialog.buttons["take"], LEFT)
+    assert dialog.progress.isVisible()
+    assert dialog.buttons["cancel"].isEnabled()
+    if how == "cancel":
+        QTest.mouseClick(dialog.buttons["cancel"], LEFT)
+    else:
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    scene.qtbot.waitUntil(lambda: scene.page.findChildren(ReturnDialog) == [])
+    (job / "job.json").write_bytes(b"{}")
+    background.shut_down()
+    assert runs.read(Path(asked.folder)).state == "waiting"
 
 
 def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_page(

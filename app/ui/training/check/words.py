@@ -148,7 +148,7 @@ def sentence(finding: Finding) -> str:
         ),
         "holdout_known": translate(
             "TrainingCheck",
-            "試験用の {count} 行を、続きの元のアダプターがもう学習しています（{lines} 行目など）。"
+            "試験用の {count} 行を、元にしたアダプターがすでに学習しています（{lines} 行目など）。"
             "正しく評価できないので、データを分け直してください。",
         ),
         "data_unfrozen": translate("TrainingCheck", "データの控えがありません。データを分け直してください。"),

@@ -58,7 +58,7 @@ class ResultStep(Step):
         self._is_focus_wanted = False
         self.view: ResultView | None = None  # None: not read yet
         self.trial = AdapterTrial(means, folder, self)
-        self.compare_button = Button(theme, self.tr("評価でくわしく比べる"), "quiet", "chart-line")
+        self.compare_button = Button(theme, self.tr("評価で詳しく比べる"), "quiet", "chart-line")
         self.rollback_button = Button(theme, self.tr("元のモデルに戻す"), "", "undo-2")
         self.banner = Banner(theme)
         self.verdict = Verdict(theme)

@@ -1,0 +1,54 @@
+"""The settings as the window keeps them, beside a command that changes the same file."""
+
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.core import settings
+from app.core.errors import AppError
+from app.core.settings import Settings
+from app.services.preferences import Preferences
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "settings.json"
+
+
+@pytest.fixture
+def preferences(path: Path, qtbot: QtBot) -> Preferences:
+    settings.save(path, Settings(text_scale_percent=130))
+    return Preferences(path)
+
+
+def test_what_a_command_has_stored_meanwhile_is_kept_and_told(path: Path, preferences: Preferences) -> None:
+    told: list[Settings] = []
+    preferences.changed.connect(told.append)
+    settings.save(path, Settings(text_scale_percent=130, training_folder="/drive"))
+    preferences.change(theme="dark")
+    both = Settings(text_scale_percent=130, training_folder="/drive", theme="dark")
+    assert settings.load(path) == both
+    assert preferences.value == both
+    assert told == [both]
+
+
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_a_file_that_is_gone_or_damaged_costs_nothing_of_what_is_known(
+    path: Path, preferences: Preferences, content: bytes | None
+) -> None:
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    preferences.change(theme="dark")
+    assert settings.load(path) == Settings(text_scale_percent=130, theme="dark")
+
+
+def test_where_nothing_can_be_written_nothing_changes(path: Path, preferences: Preferences) -> None:
+    problems: list[AppError] = []
+    preferences.failed.connect(problems.append)
+    path.unlink()
+    path.mkdir()
+    preferences.change(theme="dark")
+    assert [error.code for error in problems] == ["settings_unsaved"]
+    assert preferences.value == Settings(text_scale_percent=130)
