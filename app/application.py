@@ -199,6 +199,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
         preferences, library, session, conversations, presets, engine, where, upkeep, download_desk, build_desk,
         training_setup, trainings, evaluations, documents, embedding,
     )  # fmt: skip
+    training_setup.is_in_use = services.is_environment_in_use
     window = MainWindow(theme, services, page, lambda: len(offline.refusals()))
     preferences.failed.connect(window.show_problem)
     presets.problem_occurred.connect(window.show_problem)

@@ -227,11 +227,11 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
 # ------------------------------------------------------------------------- private
 
 
-def _trainer(where: Paths) -> Trainer | None:
+def _trainer(where: Paths) -> Trainer | AppError:
     try:
         return training.locate(where.data)
-    except AppError:
-        return None
+    except AppError as error:
+        return error
 
 
 class _Running:

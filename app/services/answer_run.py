@@ -99,6 +99,7 @@ class AnswerRun(QObject):
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
+        self._is_engaged = False  # with what is loaded, or was told to be
         self._kind = ""
         self._count_id = self._text = ""
         self._found: Found | None = None
@@ -110,10 +111,12 @@ class AnswerRun(QObject):
         self._started_at = time.monotonic()
         self._engine.event_received.connect(self._on_event)
         self._engine.died.connect(self._on_died)
+        self._engine.exited.connect(self._on_exited)
         request = self.request
         if (refusal := self._engine.refusal) is not None:
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return
+        self._engine.hold(self)  # from now on it is waited for: nobody begins beside it
         if request.wanted is None:
             self._plan()
             return
@@ -178,6 +181,7 @@ class AnswerRun(QObject):
     def _on_planned(self, plan: load_plan.Plan) -> None:
         if self._is_over:
             return
+        self._is_engaged = True
         if self._is_loaded(plan):
             self._build_prompt()
             return
@@ -296,6 +300,11 @@ class AnswerRun(QObject):
         code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(death.cause, "engine_died")
         self._fail(AppError(code, cause=death.detail or death.cause))
 
+    def _on_exited(self) -> None:
+        """Somebody has ended the engine."""
+        if self._is_engaged and self._done is None and not self._engine.awaits(self._load_id):
+            self._fail(self._engine.refusal or AppError("engine_died", cause="stopped"))
+
     def _fail(self, error: AppError) -> None:
         if not self._is_over:
             self._end()
@@ -303,8 +312,10 @@ class AnswerRun(QObject):
 
     def _end(self) -> None:
         self._is_over = True
+        self._engine.release(self)
         self._engine.event_received.disconnect(self._on_event)
         self._engine.died.disconnect(self._on_died)
+        self._engine.exited.disconnect(self._on_exited)
         if self._renderer is not None:
             self._renderer.cancel()
 

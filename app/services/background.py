@@ -55,10 +55,14 @@ class Task(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         _running.discard(self)
-        if not isinstance(error, AppError):
-            raise error
-        if _can_be_called(self._failed_callback):
-            self._failed_callback(error)
+        is_bug = not isinstance(error, AppError)
+        told = AppError("unexpected", detail=type(error).__name__) if is_bug else error
+        try:
+            if _can_be_called(self._failed_callback):
+                self._failed_callback(told)
+        finally:
+            if is_bug:
+                raise error
 
 
 class Progress:
@@ -163,7 +167,8 @@ class _Job(QRunnable):
 def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None]) -> Task:
     """Runs `work` in the pool; then calls `done(result)` or `failed(error)` on the caller's thread.
 
-    `work` must not touch Qt objects. An exception that is no AppError is a bug and rises in the caller's event loop.
+    `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` is told
+    AppError("unexpected"), so that whoever waits goes on, and it rises in the caller's event loop.
     """
     task = Task(done, failed)
     QThreadPool.globalInstance().start(_Job(work, task))

@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +12,20 @@ from app.core.datasets.curation import Curation, Item
 from app.core.datasets.leakage import LeakageReport
 from app.core.datasets.origin import Origin
 from app.core.datasets.rows import PARTS, Row
-from app.core.errors import AppError
 from app.core.generation import review
 from app.core.plan import Data, Frozen
-from app.services.background import Cancelled, Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Bug:
-    """In place of a result: what is no AppError rises where it is delivered."""
-
-    error: Exception
+from app.services.background import Progress
 
 
 def whole(work: Callable[[Progress], Any], made: Sequence[Path], progress: Progress) -> Any:
-    """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises AppError, Cancelled."""
+    """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises what `work` does, and
+    Cancelled."""
     try:
         result = work(progress)
         progress.check()
-    except (AppError, Cancelled):
+    except BaseException:
         delete(made)
         raise
-    except Exception as error:  # noqa: BLE001  it rises in the thread of the draft, which is no longer busy then
-        delete(made)
-        return Bug(error)
     return result
 
 

@@ -319,7 +319,7 @@ class Embedding(QObject):
             return "failed"
         if self._model is None:
             return "off"
-        if self._is_looking:
+        if self._is_looking or (self._again.isActive() and self._failures and not self._missing):
             return "looking"
         if self._again.isActive() and not self._failures:
             return "elsewhere"

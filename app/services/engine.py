@@ -81,6 +81,8 @@ class EngineClient(QObject):
         self.loaded: Load | None = None  # what the model that is there was loaded with
         self.refusal: AppError | None = None  # why nothing is to be asked now; whoever asks looks at it
         self._is_ending = False  # whatever it still says counts no more
+        self._waiting: list[Command] = []  # for a child that is ending to be gone
+        self._answering: set[object] = set()
         self._may_restart = True
         self._verdict = ""  # why we killed the child ourselves
         self._heard_at = self._moved_at = self._checked_at = time.monotonic()
@@ -95,9 +97,8 @@ class EngineClient(QObject):
         return str(next(self._ids))
 
     def send(self, command: Command) -> None:
-        """Sends a command, starting the child first if need be."""
-        if self._child.is_stopping:  # it hears nothing any more
-            self._child.stop()
+        """Sends a command, starting the child first if need be: after the end of one that is ending."""
+        is_ending = self._child.is_stopping  # it hears nothing any more
         if not self._child.is_running:
             self._start()
             if not self._child.is_running:  # it could not be started; `died` has told so
@@ -111,12 +112,29 @@ class EngineClient(QObject):
             self._moved_at = time.monotonic()
         if isinstance(command, Unload):
             self._last_load = None
-        self._child.send(messages.to_line(command))
+        if is_ending:
+            self._waiting.append(command)
+        else:
+            self._child.send(messages.to_line(command))
 
     def cancel(self, command_id: str) -> None:
         if self.loading is not None and self.loading.id == command_id:
             self.loading = self._last_load = None
-        self._child.send(messages.to_line(Cancel(command_id)))
+        if self._waiting:
+            self._waiting = [command for command in self._waiting if command.id != command_id]
+        else:
+            self._child.send(messages.to_line(Cancel(command_id)))
+
+    def hold(self, by: object) -> None:
+        """An answer has begun, of which not every step is computed here. Until `release` the engine is computing."""
+        self._answering.add(by)
+
+    def release(self, by: object) -> None:
+        self._answering.discard(by)
+
+    def awaits(self, load_id: str) -> bool:
+        """Whether this load is still to come, once a child that is ending has gone."""
+        return any(command.id == load_id for command in self._waiting)
 
     def name_model(self, name: str) -> None:
         """The name that the status shows for the model being loaded."""
@@ -134,7 +152,7 @@ class EngineClient(QObject):
     @property
     def is_computing(self) -> bool:
         """Whether somebody waits for an answer, a vector or a model."""
-        return self._running is not None and self._child.is_running
+        return bool(self._answering) or (self._running is not None and self._child.is_running)
 
     @property
     def pid(self) -> int:
@@ -162,6 +180,7 @@ class EngineClient(QObject):
 
     def _forget_all(self) -> None:
         self._watch.stop()
+        self._waiting.clear()
         self._last_load = self._running = self.loading = self.loaded = None
 
     # -------------------------------------------------------------------- events
@@ -251,8 +270,11 @@ class EngineClient(QObject):
         self._is_ending = False
         self._running = self.loading = self.loaded = None
         if how.cause == "stopped":
-            self._set_status(EngineStatus())
+            self._set_status(EngineStatus(model_name=self.status.model_name if self._waiting else ""))
             self.exited.emit()
+            waiting, self._waiting = self._waiting, []
+            for command in waiting:
+                self.send(command)
             return
         load, self._may_restart, may_restart = self._last_load, False, self._may_restart
         is_restarting = may_restart and load is not None and how.cause != "not_started"

@@ -5,25 +5,26 @@ import functools
 import importlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.core import children, settings
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.settings import Settings
 from app.services import background
 from app.services.embedding import Embedding, EmbeddingStanding
 from app.services.engine import EngineClient
+from app.services.engine_memory import CLOSE_LIMIT_S, EngineMemory, end_within
 from app.services.training import Trainer
 
 if TYPE_CHECKING:  # most starts never need a study
     from app.core.evaluation.study import Study
-    from app.services.study_run import StudyProgress, StudyRun  # numpy, which most starts never need
+    from app.services.study_run import Held, StudyProgress, StudyRun  # numpy, which most starts never need
 
-LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
-CLOSE_LIMIT_S = 20.0  # then a trainer is left to itself: it saves and ends when the program has gone
 QUESTION_LIMIT_S = 60.0  # of the embedding: nobody waits, and every question is to be found in the same way
 COMPLETE = ("idle", "failed", "off")  # phases of the embedding in which nothing more is to come
 
@@ -55,7 +56,7 @@ class Evaluations(QObject):
         self._paths = paths
         self._locate = locate
         self._embedding = embedding
-        self._is_answering = is_answering
+        self._memory = EngineMemory(engine, is_answering)
         self.folder: Path | None = None  # of the study that is carried out, or waits for that
         self.progress: StudyProgress | None = None  # the last that was told of it
         self.outcome = ""  # of the last one that has ended: finished | stopped | failed
@@ -65,13 +66,9 @@ class Evaluations(QObject):
         self._own_engine: EngineClient | None = None  # that answers the study
         self._began_at = 0.0
         self._study: Study | None = None  # until it is carried out
-        self._is_freeing = False  # the window's engine is ending
         self._turn: object = None  # what is loaded in the background, as long as it is wanted
         self._limit_before = 0.0  # of the embedding, while a study asks it; 0: none does
         self._last: tuple[AppError | None, str] | None = None  # how it ended, while its engine is ending
-        self._look = QTimer(self, interval=LOOK_EVERY_MS)
-        self._look.timeout.connect(self._begin_when_free)
-        engine.exited.connect(self._on_engine_gone)
 
     @property
     def is_running(self) -> bool:
@@ -81,7 +78,7 @@ class Evaluations(QObject):
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for an answer to be given."""
-        return self._look.isActive()
+        return self._memory.is_waiting
 
     @property
     def elapsed_s(self) -> float:
@@ -90,7 +87,7 @@ class Evaluations(QObject):
 
     def start(self, folder: Path) -> None:
         """Begins, or goes on. Raises AppError: study_busy (this or another one), study_beside_training,
-        evaluation_damaged; what `StudyRun.start` raises, `ended` tells."""
+        evaluation_damaged; what `study_run.take` raises, `ended` tells."""
         from app.core.evaluation import study as studies
 
         if self.folder is not None:
@@ -99,11 +96,7 @@ class Evaluations(QObject):
             raise AppError("study_beside_training")
         study = studies.read(folder)
         self.folder, self._study, self._began_at, self.outcome = folder, study, time.monotonic(), ""
-        self._engine.refusal = AppError("study_has_memory")
-        if self._is_busy():
-            self._look.start()
-        else:
-            self._free_memory()
+        self._memory.take(AppError("study_has_memory"), self._prepare)
         self.started.emit(folder)
 
     def stop(self) -> None:
@@ -121,12 +114,7 @@ class Evaluations(QObject):
         It then ends by itself once this process has gone; but Qt would kill it, where it destroyed what talks to it.
         """
         if self.is_running:
-            loop = QEventLoop()
-            self.ended.connect(loop.quit)
-            QTimer.singleShot(int(limit_s * 1000), loop.quit)
-            self.stop()
-            if self.is_running:  # what has not begun ends at once
-                loop.exec()
+            end_within(limit_s, self.stop, self.ended, lambda: not self.is_running)
         if self.is_running and self.progress is not None and self.progress.kind == "train":
             return False
         if self._own_engine is not None:
@@ -135,34 +123,21 @@ class Evaluations(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _is_busy(self) -> bool:
-        return self._is_answering() or self._engine.is_computing
-
-    def _begin_when_free(self) -> None:
-        if not self._is_busy():
-            self._look.stop()
-            self._free_memory()
-
-    def _free_memory(self) -> None:
-        """Before anybody measures it."""
-        self._is_freeing = self._engine.end() != 0
-        if not self._is_freeing:
-            self._prepare()
-
-    def _on_engine_gone(self) -> None:
-        if self._is_freeing:
-            self._is_freeing = False
-            self._prepare()
-
-    def _prepare(self) -> None:
+    def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """What nobody wants any more is dropped; a study that was taken is released then."""
         turn = self._turn = object()
 
-        def go_on(_module: object) -> None:
+        def go_on(found: Any) -> None:
             if self._turn is turn:
-                self._embed()
+                done(found)
+            elif isinstance(found, _Prepared):
+                found.held.release()
 
+        background.run(work, go_on, lambda error: self._leave(error, "failed") if self._turn is turn else None)
+
+    def _prepare(self) -> None:
         load = functools.partial(importlib.import_module, "app.services.study_run")
-        background.run(load, go_on, lambda _error: None)  # numpy: longer than the window may stand still
+        self._in_background(load, lambda _module: self._embed())  # numpy: longer than the window may stand still
 
     def _embed(self) -> None:
         """To the end: else the last answers would be found by other means than the first."""
@@ -188,11 +163,14 @@ class Evaluations(QObject):
         self.is_embedding = False
 
     def _carry_out(self) -> None:
+        folder, paths, locate = self.folder, self._paths, self._locate
+        assert folder is not None
+        self._in_background(lambda: _prepared(folder, paths, locate), self._begin)
+
+    def _begin(self, found: "_Prepared") -> None:
         from app.services.study_run import StudyRun
         from app.services.study_work import Tools
 
-        study, self._study = self._study, None
-        assert study is not None
         assert self.folder is not None
         if self._own_engine is None:
             self._own_engine = EngineClient(children.engine(), self._paths.logs / "engine-eval.log", self)
@@ -202,9 +180,9 @@ class Evaluations(QObject):
             children.template(),
             children.quantizer,
             children.scorer,
-            self._trainer(),
+            found.trainer,
             self._paths.documents,
-            dataclasses.replace(settings.load(self._paths.settings), context_tokens=study.context_tokens),
+            dataclasses.replace(found.settings, context_tokens=found.held.study.context_tokens),
             self._embedding,
         )
         run = self._run = StudyRun(tools, self.folder, self)
@@ -212,16 +190,7 @@ class Evaluations(QObject):
         run.finished.connect(lambda _found: self._leave(None, "finished"))
         run.stopped.connect(lambda: self._leave(None, "stopped"))
         run.failed.connect(lambda error: self._leave(error, "failed"))
-        try:
-            run.start()
-        except AppError as error:
-            self._leave(error, "failed")
-
-    def _trainer(self) -> Trainer | None:
-        try:
-            return self._locate()
-        except AppError:
-            return None
+        run.start(found.held)
 
     def _on_progressed(self, progress: "StudyProgress") -> None:
         self.progress = progress
@@ -238,18 +207,36 @@ class Evaluations(QObject):
             self._end(*self._last)
 
     def _forget(self) -> None:
-        self._look.stop()
+        self._memory.give_back()
         self._leave_embedding()
         if self._embedding is not None and self._limit_before:
             self._embedding.question_limit_s, self._limit_before = self._limit_before, 0.0
         if self._run is not None:
             self._run.deleteLater()
         self.folder = self.progress = self._run = self._study = self._turn = self._last = None
-        self.is_stopping = self._is_freeing = False
-        self._engine.refusal = None
+        self.is_stopping = False
 
     def _end(self, error: AppError | None, outcome: str) -> None:
         folder = self.folder
         self._forget()
         self.outcome = outcome
         self.ended.emit(folder, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    held: "Held"
+    trainer: Trainer | AppError
+    settings: Settings
+
+
+def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Prepared:
+    """Raises AppError as `study_run.take`. The training environment may be on a drive that sleeps."""
+    from app.services import study_run
+
+    trainer: Trainer | AppError
+    try:
+        trainer = locate()
+    except AppError as error:
+        trainer = error
+    return _Prepared(study_run.take(folder), trainer, settings.load(paths.settings))

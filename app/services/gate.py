@@ -111,6 +111,13 @@ class GateRun(QObject):
             self._end()
             self.cancelled.emit()
 
+    def end(self) -> None:
+        """As `cancel`, without waiting."""
+        if self._child is None:
+            self.cancel()
+        else:
+            self._child.end()
+
     # --------------------------------------------------------------------- steps
 
     def _prepare(self) -> None:
@@ -192,6 +199,7 @@ class GateRun(QObject):
         child.progressed.connect(lambda event: self._tell(step, event.done_bytes, event.total_bytes))
         child.finished.connect(lambda _event: self._on_finished(step))
         child.failed.connect(self._fail)
+        child.ended.connect(self.cancel)
         self._child = child
         child.start()
 

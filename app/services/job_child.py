@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.core.errors import AppError
+from app.services import background
 from app.services.process import ChildProcess, Exit
 from trainer import convert_job
 from trainer.convert_job import Failed, Finished, Progress, part_path
@@ -17,18 +18,20 @@ Command = Callable[[Path], list[str]]  # the file with the job -> what to start
 
 
 class JobChild(QObject):
-    """Ends with exactly one of `finished` and `failed`, unless it is stopped. A half-written result is deleted."""
+    """Ends with exactly one of `finished`, `failed` and `ended` (by `end`), unless it is stopped. A half-written result
+    is deleted: some are folders of many gigabytes."""
 
     progressed = Signal(object)  # convert_job.Progress
     finished = Signal(object)  # convert_job.Finished
     failed = Signal(object)  # AppError
+    ended = Signal()
 
     def __init__(self, command: list[str], target: Path, log: Path, step: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._target = target
         self._step = step
         self._outcome: Finished | AppError | None = None
-        self._is_stopped = False
+        self._is_stopped = self._is_ending = False
         self._child = ChildProcess(command, log, self, is_apart=True)  # Ctrl+C would look like a crash of its own
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
@@ -42,9 +45,17 @@ class JobChild(QObject):
 
     def stop(self) -> None:
         """Ends the child and deletes what it has begun; says nothing more. Blocks until it is gone."""
-        self._is_stopped = True
+        self._is_stopped, self._is_ending = True, False
         self._child.stop()
         self._delete_half()
+
+    def end(self) -> None:
+        """As `stop`, without waiting: `ended` tells that the child is gone."""
+        self._is_stopped = self._is_ending = True
+        if self._child.is_running:
+            self._child.end()
+        else:
+            self._delete_half_and(self._tell_end)
 
     def _on_line(self, line: bytes) -> None:
         try:
@@ -62,15 +73,24 @@ class JobChild(QObject):
                 self._outcome = _as_error(event)
 
     def _on_exited(self, how: Exit) -> None:
+        if self._is_ending:
+            self._delete_half_and(self._tell_end)
         if self._is_stopped:
             return
         outcome = self._outcome
         if isinstance(outcome, Finished) and how.cause == "finished":
             self.finished.emit(outcome)
             return
-        self._delete_half()
         died = AppError("build_died", step=self._step, cause=how.detail or how.cause)
-        self.failed.emit(outcome if isinstance(outcome, AppError) else died)
+        error = outcome if isinstance(outcome, AppError) else died
+        self._delete_half_and(lambda: None if self._is_stopped else self.failed.emit(error))
+
+    def _delete_half_and(self, then: Callable[[], None]) -> None:
+        background.run(self._delete_half, lambda _nothing: then(), lambda _error: then())
+
+    def _tell_end(self) -> None:
+        if self._is_ending:
+            self.ended.emit()
 
     def _delete_half(self) -> None:
         part = part_path(str(self._target))

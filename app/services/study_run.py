@@ -41,6 +41,30 @@ class StudyProgress:
     part: Progress | None = None  # None: nothing can be told of it
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A study that nobody else works on until it is released."""
+
+    lock: filelock.BaseFileLock
+    study: Study
+    questions: QuestionSet
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def take(folder: Path) -> Held:
+    """Keeps it for this program, which may take a moment. Raises AppError: evaluation_busy, evaluation_unwritable,
+    evaluation_damaged."""
+    lock = studies.hold(folder)
+    try:
+        study = studies.read(folder)
+        return Held(lock, study, studies.questions_of(folder, study))
+    except BaseException:
+        lock.release()
+        raise
+
+
 class StudyRun(QObject):
     """`start` ends with exactly one of `finished`, `stopped` and `failed`; the same study then goes on where it was."""
 
@@ -58,8 +82,10 @@ class StudyRun(QObject):
         self._study: Study | None = None
         self._questions: QuestionSet | None = None
         self._work: Work | None = None
+        self._freeing_for: Step | None = None  # what begins when the engine has given its memory back
         self._is_stopping = False
         self._done = 0
+        tools.engine.exited.connect(self._on_engine_gone)
 
     @property
     def is_running(self) -> bool:
@@ -70,17 +96,12 @@ class StudyRun(QObject):
         """Of the run that is being trained; None: nothing is, or it was told to stop."""
         return self._work.standing if isinstance(self._work, TrainingWork) and not self._is_stopping else None
 
-    def start(self) -> None:
-        """Raises AppError: evaluation_busy, evaluation_unwritable, evaluation_damaged."""
+    def start(self, held: Held | None = None) -> None:
+        """`held`: by `take`; None: it is taken now. Raises AppError as `take`, then."""
         assert not self.is_running
-        self._lock = studies.hold(self._folder)
+        held = held or take(self._folder)
+        self._lock, self._study, self._questions = held.lock, held.study, held.questions
         self._is_stopping = False
-        try:
-            self._study = studies.read(self._folder)
-            self._questions = studies.questions_of(self._folder, self._study)
-        except AppError:
-            self._release()
-            raise
         study, folder, count = self._plan()
         require = functools.partial(unchanged.require, study, folder, count, self._tools.documents)
         self._in_background(require, lambda _nothing: self._look())
@@ -112,16 +133,43 @@ class StudyRun(QObject):
                 self._tell(*_told(found.step))
                 QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run makes it at this moment
             elif found.step is not None:
-                self._start(self._work_of(found.step), self._on_done, *_told(found.step))
+                self._free_memory(found.step)
             elif self._study is not None and self._study.judge is not None:
                 study, folder, questions = self._study, self._folder, self._set()
                 self._in_background(lambda: concluding.to_judge(study, folder, questions), self._judge)
             else:
-                self._conclude()
+                self._conclude(lambda: None)
+        except OSError as error:
+            self._fail(self._unwritable(error))
+
+    def _free_memory(self, step: Step) -> None:
+        """Of the engine, where it does not answer; and the room of a file that it still has open."""
+        if not isinstance(step, Answers) and self._tools.engine.end():
+            self._freeing_for = step
+        else:
+            self._carry_out(step)
+
+    def _on_engine_gone(self) -> None:
+        step, self._freeing_for = self._freeing_for, None
+        if step is None:
+            return
+        if self._is_stopping:
+            self._on_stopped()
+        else:
+            self._carry_out(step)
+
+    def _carry_out(self, step: Step) -> None:
+        try:
+            work = self._work_of(step)
         except AppError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error)))
+            self._fail(self._unwritable(error))
+        else:
+            self._start(work, self._on_done, *_told(step))
+
+    def _unwritable(self, error: OSError) -> AppError:
+        return AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error))
 
     def _on_done(self) -> None:
         self._release_shared()
@@ -131,7 +179,6 @@ class StudyRun(QObject):
         study, tools = self._plan()[0], self._tools
         if isinstance(step, Answers):
             return AnswersWork(step, study, self._set(), tools, self)
-        tools.engine.shut_down()  # its memory is needed, and the room of a file that it still has open
         if isinstance(step, Training):
             return TrainingWork(Path(step.folder), tools, self)
         if isinstance(step, Likelihood):
@@ -175,10 +222,8 @@ class StudyRun(QObject):
             then()
 
         def on_stopped() -> None:
-            self._work = None
             work.deleteLater()
-            self._release()
-            self.stopped.emit()
+            self._on_stopped()
 
         work.progressed.connect(tell)
         work.ended.connect(on_ended)
@@ -196,18 +241,20 @@ class StudyRun(QObject):
         # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
         settings = dataclasses.replace(self._tools.settings, context_tokens=judging.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
-        work = PromptsWork(job, self._tools, self)
+        work, questions = PromptsWork(job, self._tools, self), self._set()
 
         def conclude() -> None:
-            self._conclude(concluding.judged(study, asked, self._set(), work.replies))
+            replies = work.replies
+            self._conclude(lambda: concluding.judged(study, asked, questions, replies))
 
         self._start(work, conclude, "judge", study.judge.name)
 
-    def _conclude(self, judged: Judged | None = None) -> None:
+    def _conclude(self, judged: Callable[[], Judged | None]) -> None:
+        """`judged`: called in the background, as are all the replies read there. Too late to be stopped."""
         study, folder, questions = self._plan()[0], self._folder, self._set()
         total = steps.total(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress("conclude", study.name, total, total))
-        self._in_background(lambda: concluding.conclude(study, folder, questions, judged), self._finish)
+        background.run(lambda: concluding.conclude(study, folder, questions, judged()), self._finish, self._fail)
 
     def _finish(self, found: Any) -> None:
         self._release()
@@ -226,12 +273,15 @@ class StudyRun(QObject):
     def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         def deliver(result: Any) -> None:
             if self._is_stopping:
-                self._release()
-                self.stopped.emit()
+                self._on_stopped()
             else:
                 done(result)
 
         background.run(work, deliver, self._fail)
+
+    def _on_stopped(self) -> None:
+        self._release()
+        self.stopped.emit()
 
     def _fail(self, error: AppError) -> None:
         if error.code == "reference_unreadable":  # the next try makes it again
@@ -247,7 +297,7 @@ class StudyRun(QObject):
 
     def _release(self) -> None:
         self._release_shared()
-        self._work = None
+        self._work = self._freeing_for = None
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()

@@ -25,7 +25,7 @@ from app.engine import quantize_job, score_job
 from app.engine.messages import AdapterUse
 from app.engine.quantize_job import Quantize
 from app.engine.score_job import Score
-from app.services import background, batch
+from app.services import background, batch, training
 from app.services.answer_queue import DEATHS, AnswerQueue
 from app.services.answer_run import AnswerRequest, Outcome, in_force
 from app.services.embedding import Embedding
@@ -33,7 +33,7 @@ from app.services.engine import EngineClient
 from app.services.grounding import Wanted
 from app.services.job_child import JobChild
 from app.services.prompt_run import Progress, PromptJob, PromptRun
-from app.services.training import Trainer, TrainingRun
+from app.services.training import Taken, Trainer, TrainingRun
 from trainer import convert_job, events
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
 
@@ -42,14 +42,14 @@ from trainer.convert_job import GgufToHf, HfToGguf, Merge
 class Tools:
     """What a study works with. `quantize`, `score`: what is started, told the file with the job.
 
-    `trainer` None: there is no training environment, and what needs one fails. `documents`: the database.
+    `trainer` AppError: why there is no training environment; what needs one fails with it. `documents`: the database.
     """
 
     engine: EngineClient
     template: list[str]
     quantize: Callable[[Path], list[str]]
     score: Callable[[Path], list[str]]
-    trainer: Trainer | None
+    trainer: Trainer | AppError
     documents: Path
     settings: Settings
     embedding: Embedding | None = None
@@ -94,13 +94,13 @@ class JobWork(Work):
         )
         self._child.finished.connect(lambda _event: self.ended.emit(None))
         self._child.failed.connect(self.ended.emit)
+        self._child.ended.connect(self.stopped)
 
     def start(self) -> None:
         self._child.start()
 
     def stop(self) -> None:
-        self._child.stop()
-        self.stopped.emit()
+        self._child.end()
 
 
 def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
@@ -115,8 +115,8 @@ def making(made: Made, tools: Tools) -> convert_job.Job | Quantize:
 
 
 def _trainer(tools: Tools) -> Trainer:
-    if tools.trainer is None:
-        raise AppError("no_training_environment", path="")
+    if isinstance(tools.trainer, AppError):
+        raise tools.trainer
     return tools.trainer
 
 
@@ -131,8 +131,12 @@ class TrainingWork(Work):
     """A run from wherever it is to its end."""
 
     def __init__(self, folder: Path, tools: Tools, parent: QObject) -> None:
+        """Raises AppError: that of `tools.trainer`."""
         super().__init__(parent)
-        self._run = TrainingRun(_trainer(tools), folder, self)
+        self._trainer = _trainer(tools)
+        self._folder = folder
+        self._is_stopped = False
+        self._run = TrainingRun(self._trainer, folder, self)
         self._run.event_received.connect(self._on_event)
         self._run.finished.connect(lambda _end: self.ended.emit(None))
         self._run.paused.connect(lambda _end: self.stopped.emit())
@@ -144,17 +148,24 @@ class TrainingWork(Work):
         return self._run.standing
 
     def start(self) -> None:
-        self._run.start()
+        trainer, folder = self._trainer, self._folder
+        background.run(lambda: training.take(trainer, folder), self._on_taken, self.ended.emit)
 
     def stop(self) -> None:
+        self._is_stopped = True
         if self._run.is_running:
             self._run.pause()
-        else:
-            self.stopped.emit()
 
     def kill(self) -> None:
         """As `TrainingRun.kill`."""
         self._run.kill()
+
+    def _on_taken(self, taken: Taken) -> None:
+        if self._is_stopped:
+            taken.release()
+            self.stopped.emit()
+        else:
+            self._run.start(taken)
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Step):

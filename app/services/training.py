@@ -79,7 +79,7 @@ def take(trainer: Trainer, folder: Path) -> Taken:
         asked = run.spec
         if asked is not None and asked.converter and asked.converter != trainer.converter:
             runs.write_spec(folder, dataclasses.replace(asked, converter=trainer.converter))
-    except AppError:
+    except BaseException:
         lock.release()
         raise
     return Taken(lock, dataclasses.replace(run.standing, end=None), run.has_checkpoint)

@@ -27,6 +27,7 @@ from app.core.training.trainer_process import Watch
 from app.core.training_setup import converter
 from app.services import background, draft_work
 from app.services.background import LongTask, Progress
+from app.services.engine import EngineClient
 from app.services.process import wait_for_end
 from app.services.training import Trainer
 from trainer import adapter
@@ -35,13 +36,13 @@ from trainer.events import Event, Phase
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a draft is made with. `trainer`: None where there is no training environment. `unload`: frees the memory of
-    the model that answers, which a training has for itself, too; gives the process that is ending (0: none is)."""
+    """What a draft is made with. `trainer`: None where there is no training environment. `engine`: the one that
+    answers, which is unloaded for a check, since a training has its memory for itself, too; None: there is none."""
 
     paths: Paths
     models: Callable[[], Sequence[LocalModel]]
     trainer: Callable[[], Trainer | None]
-    unload: Callable[[], int] = lambda: 0
+    engine: EngineClient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,17 @@ class TrainingDraft(QObject):
     def check(self, *, measures: bool = False) -> None:
         """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
 
-        `phase` is new with each `progressed`. Where it fails, what was found before counts no more.
+        `phase` is new with each `progressed`. Where it fails, what was found before counts no more. It fails at once,
+        and nothing is lost, with check_engine_busy while an answer is given, and with check_memory_taken where a trial
+        would be beside a training or a study.
         """
         draft, means, self.phase = self.draft, self._means, None
-        ending = means.unload()
+        refusal = _refusal(means.engine, measures=measures)
+        ending = means.engine.end() if means.engine is not None and refusal is None else 0
 
         def work(progress: Progress) -> Plan | AppError:
+            if refusal is not None:
+                raise refusal
             wait_for_end(ending)
             try:
                 return _planned(draft, means, progress, self._enter, measures=measures)
@@ -230,8 +236,6 @@ class TrainingDraft(QObject):
     def _deliver(self, result: Any) -> None:
         if self._task is not None and self._task.progress.is_cancelled:
             self._end(lambda _work: None)
-        elif isinstance(result, draft_work.Bug):
-            self._end(lambda _work: _raise(result.error))
         else:
             self._end(lambda work: work.done(result))
 
@@ -336,8 +340,12 @@ class TrainingDraft(QObject):
         self.job_made.emit(job)
 
 
-def _raise(error: Exception) -> None:
-    raise error
+def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
+    if engine is None:
+        return None
+    if measures and engine.refusal is not None:
+        return AppError("check_memory_taken")
+    return AppError("check_engine_busy") if engine.is_computing else None
 
 
 def _converter(means: Means) -> str:

@@ -4,25 +4,29 @@ import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import filelock
-from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.core.errors import AppError
 from app.core.training import overview, runs
 from app.services import background, training
 from app.services.engine import EngineClient
+from app.services.engine_memory import CLOSE_LIMIT_S, EngineMemory, end_within
 from app.services.training import Taken, Trainer, TrainingRun
 from trainer.events import Cancelled, Paused
 
 if TYPE_CHECKING:
     from app.services.gate import GateProgress, GateRun  # numpy, which most starts never need
 
-Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # of quantizing and of scoring (GateCommands)
 
-LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
-CLOSE_LIMIT_S = 20.0  # then the trainer is left to itself: it saves and ends when the program has gone
+class Held(Protocol):
+    def release(self) -> None: ...
+
+
+H = TypeVar("H", bound=Held)
+Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # of quantizing and of scoring (GateCommands)
 
 
 class Trainings(QObject):
@@ -56,7 +60,7 @@ class Trainings(QObject):
         self._locate = locate
         self._bases = bases
         self._scorers = scorers
-        self._is_answering = is_answering
+        self._memory = EngineMemory(engine, is_answering)
         self.folder: Path | None = None  # of the run that is being trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
         self.form = ""  # the one that is made of `folder`; "": it is trained or judged
@@ -64,13 +68,8 @@ class Trainings(QObject):
         self.outcome = ""  # of the last one that has ended: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
         self._is_judged = False  # now
-        self._is_freeing = False  # the engine is ending
         self._turn: object = None  # what is prepared in the background, as long as it is wanted
         self._began_at = 0.0
-        self._begin: Callable[[], None] | None = None  # until it has begun
-        self._look = QTimer(self, interval=LOOK_EVERY_MS)
-        self._look.timeout.connect(self._begin_when_free)
-        engine.exited.connect(self._on_engine_gone)
 
     @property
     def is_training(self) -> bool:
@@ -80,7 +79,7 @@ class Trainings(QObject):
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for an answer to be given."""
-        return self._look.isActive()
+        return self._memory.is_waiting
 
     @property
     def is_judging(self) -> bool:
@@ -97,16 +96,14 @@ class Trainings(QObject):
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError: run_busy (this or another one), study_has_memory, and as `locate`; what
-        `training.take` raises, `ended` tells."""
-        trainer = self._locate()
-        self._take(folder, lambda: self._train(folder, trainer))
+        """Begins, or goes on. Raises AppError: run_busy (this or another one), study_has_memory; what `locate` and
+        `training.take` raise, `ended` tells."""
+        self._take(folder, lambda: self._train(folder))
 
     def judge(self, folder: Path) -> None:
         """A run that was trained at another time. Raises AppError as `start`; what `GateRun.start` raises, `ended`
         tells."""
-        trainer = self._locate()
-        self._take(folder, lambda: self._judge(folder, trainer))
+        self._take(folder, lambda: self._judge(folder))
 
     def go_on(self, folder: Path) -> None:
         """With what is left to do: to train it, or to judge it. Raises AppError as `start` and `judge`."""
@@ -118,15 +115,14 @@ class Trainings(QObject):
     def make(self, folder: Path, form: str) -> None:
         """Another form of a judged run than the proposed one. `made` ends it, and tells what `GateRun.start` raises.
         Raises AppError as `start`."""
-        trainer = self._locate()
-        self._take(folder, lambda: self._make(folder, form, trainer), form)
+        self._take(folder, lambda: self._measure(folder, self.making.emit, form), form)
 
     def pause(self) -> None:
         """A training saves where it is; what was measured of a run that is judged is kept."""
         if self.run is not None and self.run.is_running:
             self.run.pause()
         elif self._gate is not None:
-            self._gate.cancel()
+            self._gate.end()
         elif self.is_training:
             self._end(None, "paused")
 
@@ -141,7 +137,7 @@ class Trainings(QObject):
         if self.run is not None and self.run.is_running:
             self.run.cancel()
         elif self._gate is not None:
-            self._gate.cancel()
+            self._gate.end()
         elif self.is_training:
             self._end(None, "cancelled")
 
@@ -151,12 +147,7 @@ class Trainings(QObject):
         It then ends by itself once this process has gone; but Qt would kill it, where it destroyed what talks to it.
         """
         if self.is_training:
-            loop = QEventLoop()
-            self.ended.connect(loop.quit)
-            QTimer.singleShot(int(limit_s * 1000), loop.quit)
-            self.pause()
-            if self.is_training:  # what is judged or waits ends at once
-                loop.exec()
+            end_within(limit_s, self.pause, self.made if self.form else self.ended, lambda: not self.is_training)
         return self.run is None
 
     # ------------------------------------------------------------------- private
@@ -167,63 +158,39 @@ class Trainings(QObject):
         if self._engine.refusal is not None:  # something else has the memory
             raise self._engine.refusal
         self.form = form
-        self.folder, self._begin, self._began_at, self.outcome = folder, begin, time.monotonic(), ""
-        self._engine.refusal = AppError("training_has_memory")
-        if self._is_busy():
-            self._look.start()
-        else:
-            self._free_memory()
+        self.folder, self._began_at, self.outcome = folder, time.monotonic(), ""
+        self._memory.take(AppError("training_has_memory"), begin)
         if self.folder == folder and not form:  # else it has ended already
             self.started.emit(folder)
 
-    def _is_busy(self) -> bool:
-        return self._is_answering() or self._engine.is_computing
-
-    def _begin_when_free(self) -> None:
-        if not self._is_busy():
-            self._look.stop()
-            self._free_memory()
-
-    def _free_memory(self) -> None:
-        """Before anybody measures it."""
-        self._is_freeing = self._engine.end() != 0
-        if not self._is_freeing:
-            self._begin_now()
-
-    def _on_engine_gone(self) -> None:
-        if self._is_freeing:
-            self._is_freeing = False
-            self._begin_now()
-
-    def _begin_now(self) -> None:
-        begin, self._begin = self._begin, None
-        assert begin is not None
-        begin()
-
-    def _prepare(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
-        """`work`, in the background, gives what holds the run, and is released where nobody wants it any more."""
+    def _prepare(self, take: Callable[[Trainer], H], go_on: Callable[[Trainer, H], None]) -> None:
+        """`take`, in the background, gives what holds the run, and is released where nobody wants it any more."""
+        locate = self._locate
         turn = self._turn = object()
 
-        def begin(held: Any) -> None:
+        def work() -> tuple[Trainer, H]:
+            trainer = locate()  # perhaps on a drive that sleeps
+            return trainer, take(trainer)
+
+        def begin(found: tuple[Trainer, H]) -> None:
             if self._turn is turn:
-                go_on(held)
+                go_on(*found)
             else:
-                held.release()
+                found[1].release()
 
         background.run(work, begin, lambda error: self._end(error, "failed") if self._turn is turn else None)
 
-    def _train(self, folder: Path, trainer: Trainer) -> None:
-        run = self.run = TrainingRun(trainer, folder, self)
-        run.event_received.connect(self.event_received)
-        run.finished.connect(lambda _end: self._on_trained(trainer))
-        run.paused.connect(self._on_stopped)
-        run.cancelled.connect(self._on_stopped)
-        run.failed.connect(lambda error: self._end(error, "failed"))
-
-        def begin(taken: Taken) -> None:
+    def _train(self, folder: Path) -> None:
+        def begin(trainer: Trainer, taken: Taken) -> None:
+            run = self.run = TrainingRun(trainer, folder, self)
+            run.event_received.connect(self.event_received)
+            run.finished.connect(lambda _end: self._on_trained(trainer))
+            run.paused.connect(self._on_stopped)
+            run.cancelled.connect(self._on_stopped)
+            run.failed.connect(lambda error: self._end(error, "failed"))
             run.start(taken)
 
-        self._prepare(lambda: training.take(trainer, folder), begin)
+        self._prepare(lambda trainer: training.take(trainer, folder), begin)
 
     def _on_trained(self, trainer: Trainer) -> None:
         folder = self.folder
@@ -232,17 +199,14 @@ class Trainings(QObject):
         if not trainer.can_judge or not (folder / runs.HOLDOUT).is_file():
             self._end(None, "finished")
             return
-        self._judge(folder, trainer)
+        self._judge(folder)
 
-    def _judge(self, folder: Path, trainer: Trainer) -> None:
+    def _judge(self, folder: Path) -> None:
         self._is_judged = True
-        self._measure(folder, trainer, self._on_judging)
+        self._measure(folder, self._on_judging)
 
-    def _make(self, folder: Path, form: str, trainer: Trainer) -> None:
-        self._measure(folder, trainer, self.making.emit, form)
-
-    def _measure(self, folder: Path, trainer: Trainer, tell: Callable[["GateProgress"], None], form: str = "") -> None:
-        def begin(lock: filelock.BaseFileLock) -> None:
+    def _measure(self, folder: Path, tell: Callable[["GateProgress"], None], form: str = "") -> None:
+        def begin(trainer: Trainer, lock: filelock.BaseFileLock) -> None:
             from app.services.gate import GateCommands, GateRun
 
             gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
@@ -252,7 +216,7 @@ class Trainings(QObject):
             gate.failed.connect(lambda error: self._end(error, "failed"))
             gate.start(folder, self._bases, form=form, lock=lock)
 
-        self._prepare(lambda: _held_for_gate(folder), begin)
+        self._prepare(lambda _trainer: _held_for_gate(folder), begin)
 
     def _on_judging(self, progress: "GateProgress") -> None:
         self.progress = progress
@@ -267,14 +231,13 @@ class Trainings(QObject):
             self.run = None
 
     def _forget(self) -> None:
-        self._look.stop()
+        self._memory.give_back()
         self._forget_run()
         if self._gate is not None:
             self._gate.deleteLater()
-        self.folder = self._gate = self._begin = self.progress = self._turn = None
-        self._is_judged = self._is_freeing = False
+        self.folder = self._gate = self.progress = self._turn = None
+        self._is_judged = False
         self.form = ""
-        self._engine.refusal = None
 
     def _end(self, error: AppError | None, outcome: str) -> None:
         folder, told = self.folder, self.made if self.form else self.ended

@@ -59,6 +59,10 @@ class Services:
     documents: Documents
     embedding: Embedding
 
+    def is_environment_in_use(self) -> bool:
+        """Whether something works with the training environment, which stays as it is then."""
+        return self.build_desk.is_running or self.trainings.is_training or self.evaluations.is_running
+
     def card(self) -> ModelCard | None:
         """Of the model that answers now."""
         model = self.session.model
@@ -185,7 +189,7 @@ class Pages(QObject):
         storage = functools.partial(
             Storage, self._theme, of.upkeep, downloads, of.engine, lambda: of.build_desk.is_running
         )
-        training = functools.partial(TrainingPanel, self._theme, of.training_setup, lambda: of.build_desk.is_running)
+        training = functools.partial(TrainingPanel, self._theme, of.training_setup, of.is_environment_in_use)
         page = SettingsPage(self._theme, of.preferences, of.presets, of.card, of.paths, downloads, storage, training)
         page.undo_offered.connect(self.undo_offered)
         page.first_run_requested.connect(self.first_run_requested)

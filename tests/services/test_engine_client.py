@@ -11,6 +11,7 @@ import pytest
 
 from app.core.records import AnswerDetails, Message
 from app.core.store import Store
+from app.engine.messages import Tokenize
 from app.services.engine import EngineDeath
 from tests.scene import Scene
 
@@ -163,6 +164,38 @@ def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_agai
     with scene.qtbot.waitSignal(scene.engine.exited):
         scene.engine.end()
     assert (scene.engine.end(), scene.engine.is_up, deaths) == (0, False, [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is halted by a signal")
+def test_what_is_asked_of_an_engine_that_is_ending_waits_for_its_end_and_nobody_stands_still(scene: Scene) -> None:
+    scene.ask("一")
+    os.kill(scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
+    began = time.monotonic()
+    scene.engine.end()
+    scene.engine.send(Tokenize("x", ()))
+    assert time.monotonic() - began < 0.5
+    assert scene.ask("二").text == "二"
+
+
+def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_kept(scene: Scene) -> None:
+    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+        scene.session.ask("!slow 一二三四五六七八九十")
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+        scene.engine.end()
+    answer: Message = finished.args[0]
+    assert answer.status == "failed"
+    assert answer.text
+    assert not scene.session.is_busy
+    assert not scene.engine.is_computing
+    assert scene.ask("次").text == "次"
+
+
+def test_an_answer_that_has_begun_is_waited_for_also_while_the_engine_computes_nothing(scene: Scene) -> None:
+    scene.session.ask("一")
+    assert (scene.engine.is_up, scene.engine.is_computing) == (False, True)
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        pass
+    assert not scene.engine.is_computing
 
 
 def test_a_folder_named_app_where_the_user_stands_is_not_run(

@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from app.core import children, local_models
+from app.core.documents import embedding_model
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.documents.records import Section
@@ -21,7 +23,7 @@ from app.core.evaluation.study import Training
 from app.core.records import LocalModel
 from app.core.training import runs
 from app.core.training_environment import TrainingEnvironment
-from app.services import training
+from app.services import background, training
 from app.services.embedding import Embedding
 from app.services.evaluations import Evaluations
 from app.services.study_run import StudyProgress
@@ -35,7 +37,7 @@ ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "co
 
 
 def locate() -> Trainer:
-    raise AppError("no_training_environment", path="")
+    raise AppError("no_training_environment", path="/設定した場所")
 
 
 class Desk:
@@ -245,7 +247,36 @@ def test_a_trainer_that_cannot_be_found_fails_only_what_needs_it(desk: Desk, tmp
     desk.evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
     error = desk.ended()
     assert error is not None
-    assert error.code == "no_training_environment"
+    assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
+
+
+def test_a_bug_while_it_is_looked_what_is_next_ends_the_study_and_everything_is_free_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_anything: object) -> None:
+        raise MemoryError
+
+    folder = desk.study("一つ目")
+    with monkeypatch.context() as patched, desk.scene.qtbot.captureExceptions() as bugs:
+        patched.setattr(steps, "next_step", fail)
+        desk.evaluations.start(folder)
+        error = desk.ended()
+        desk.scene.qtbot.waitUntil(lambda: bool(bugs))
+    assert error is not None
+    assert (error.code, desk.evaluations.outcome) == ("unexpected", "failed")
+    desk.evaluations.start(folder)
+    assert desk.ended() is None
+
+
+def test_a_study_that_is_stopped_while_it_is_taken_is_free(desk: Desk) -> None:
+    folder = desk.study("一つ目")
+    desk.evaluations.start(folder)
+    desk.evaluations.stop()
+    assert desk.ended() is None
+    background.shut_down()
+    desk.evaluations.start(folder)
+    assert desk.ended() is None
+    assert desk.evaluations.outcome == "finished"
 
 
 def test_an_environment_that_is_broken_is_told(desk: Desk, tmp_path: Path) -> None:
@@ -290,6 +321,30 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
     assert caught.args[1] is None
     assert seen[0] == ("idle", 40, True)
     assert (embedding.question_limit_s, evaluations.is_embedding) == (limit_s, False)
+    embedding.close()
+    evaluations.close()
+
+
+def test_vectors_whose_first_try_fails_are_waited_for(
+    desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, tries = embedding_model.look, list[int]()
+
+    def fail_once(*anything: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise AppError("documents_damaged", path="")
+        return look(*anything)
+
+    monkeypatch.setattr(embedding_model, "look", fail_once)
+    where = desk.scene.where
+    embedding = Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents)
+    embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給"}))])
+    evaluations, seen = desk.made(embedding=embedding), list[int]()
+    evaluations.progressed.connect(lambda _told: seen.append(embedding.standing.done))
+    with qtbot.waitSignal(evaluations.ended, timeout=20_000):
+        evaluations.start(desk.study("賃金は？", documents=Documents(scope)))
+    assert seen[0] == 40
     embedding.close()
     evaluations.close()
 

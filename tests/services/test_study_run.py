@@ -1,10 +1,12 @@
 """Studies with the fake engine as a real child: every system asked, judged and concluded, whatever ends it between."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -29,17 +31,23 @@ from app.core.presets import Choices
 from app.core.prompt import Turn
 from app.core.records import LocalModel
 from app.core.settings import Settings
+from app.core.training import runs
+from app.core.training_environment import TrainingEnvironment
 from app.engine import score_job
 from app.services import study_run, study_work
 from app.services.answer_queue import AnswerQueue
 from app.services.answer_run import AnswerRequest
 from app.services.grounding import Wanted
 from app.services.job_child import JobChild
+from app.services.likelihood_work import LikelihoodWork
+from app.services.process import STOP_GRACE_MS
 from app.services.study_run import StudyProgress, StudyRun
-from app.services.study_work import Tools
+from app.services.study_work import Tools, TrainingWork
+from app.services.training import Trainer
 from tests import models
 from tests.core.generation.collection import library_of
 from tests.scene import Scene
+from trainer.spec import RunSpec
 
 
 def judged(score: int | str) -> str:
@@ -59,7 +67,7 @@ class Desk:
             children.template(),
             children.quantizer,
             children.scorer,
-            None,
+            AppError("no_training_environment", path="/設定した場所"),
             scene.where.documents,
             Settings(),
         )
@@ -283,7 +291,7 @@ def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -
     desk.study("一つ目", contenders=contenders, made=(Made(path, "F16", str(tmp_path)),))
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
-    assert error.code == "no_training_environment"
+    assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
 
 
 def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
@@ -404,6 +412,49 @@ def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
     for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
         with pytest.raises(AppError):
             study_work.making(made, desk.tools)
+
+
+def test_a_stop_that_comes_while_the_results_are_written_is_too_late(desk: Desk) -> None:
+    desk.study("一つ目")
+    run = desk.run()
+    run.progressed.connect(lambda told: run.stop() if told.kind == "conclude" else None)
+    desk.ended(run.finished, run.start)
+    assert (desk.folder / studies.RESULTS).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is halted by a signal")
+def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_is_stopped(desk: Desk) -> None:
+    desk.scene.ask("前の質問")
+    os.kill(desk.scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
+    desk.study("一つ目", has_likelihoods=True)
+    run, ticks, clock = desk.run(), list[float](), QTimer(interval=20)
+    clock.timeout.connect(lambda: ticks.append(time.monotonic()))
+    clock.start()
+
+    def halt(told: StudyProgress) -> None:
+        job = run._work._job if isinstance(run._work, LikelihoodWork) else None
+        if told.kind == "likelihood" and job is not None:
+            os.kill(job._child.pid, signal.SIGSTOP)
+            run.stop()
+
+    run.progressed.connect(halt)
+    desk.ended(run.stopped, run.start)
+    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 1.0
+    assert ticks[-1] - ticks[0] > 2 * STOP_GRACE_MS / 1000
+
+
+def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
+    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    lock = runs.hold(run)
+    trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
+    work = TrainingWork(run, dataclasses.replace(desk.tools, trainer=trainer), desk.scene.engine)
+    error: AppError = desk.ended(work.ended, work.start)
+    assert error.code == "run_busy"
+    lock.release()
+    work.start()
+    work.stop()
+    desk.ended(work.stopped, lambda: None)
+    runs.hold(run).release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.core import drafts, paths, speed
+from app.core import children, drafts, paths, speed
+from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.speed import MachineSpeed
+from app.engine.messages import Tokenize
 from app.services import background
+from app.services.engine import EngineClient
 from app.services.training_draft import Means, TrainingDraft
 from tests import models, scripted_trainer
 from trainer.events import Event, Failed, Forecast, Phase, Preview, PreviewToken
@@ -26,7 +29,9 @@ PLAN: list[Event | str] = [EFFECTIVE, PREVIEW, COMPUTED]
 class Desk:
     def __init__(self, where: Paths, folder: Path, qtbot: QtBot) -> None:
         self.where, self.folder, self.qtbot = where, folder, qtbot
+        self.engine = EngineClient(children.engine(), where.logs / "engine.log")
         self.unloaded = 0
+        self.engine.exited.connect(self._note_end)
         self.errors: list[str] = []
         self.phases: list[Phase | None] = []
         where.data.mkdir(parents=True, exist_ok=True)
@@ -35,7 +40,7 @@ class Desk:
     def draft(self, *probe: Event | str) -> TrainingDraft:
         """With rows that are split, and a base."""
         trainer = scripted_trainer.made(self.folder, PLAN, list(probe))
-        means = Means(self.where, tuple, lambda: trainer, self._unload)
+        means = Means(self.where, tuple, lambda: trainer, self.engine)
         one = TrainingDraft(drafts.new(self.where.drafts, 1.0), means)
         file = self.folder / "行.csv"
         rows = (f"{n * 7919 % 10_007:x} の点検は,{n * 104_729 % 99_991:x} 年ごと\n" for n in range(60))
@@ -52,24 +57,30 @@ class Desk:
     def wait(self, one: TrainingDraft) -> None:
         self.qtbot.waitUntil(lambda: not one.is_busy)
 
-    def _unload(self) -> int:
+    def start_engine(self) -> None:
+        self.engine.send(Tokenize("1", ()))
+
+    def _note_end(self) -> None:
         self.unloaded += 1
-        return 0
 
 
 @pytest.fixture
 def desk(tmp_path: Path, qtbot: QtBot) -> Iterator[Desk]:
-    yield Desk(paths.locate(str(tmp_path / "データ")), tmp_path / "学習環境", qtbot)
+    made = Desk(paths.locate(str(tmp_path / "データ")), tmp_path / "学習環境", qtbot)
+    yield made
+    made.engine.shut_down()
     background.shut_down()
 
 
 def test_three_steps_take_the_place_of_what_was_computed(desk: Desk) -> None:
     draft = desk.draft(EFFECTIVE, PREVIEW, COMPUTED, Phase("probing"), MEASURED)
+    desk.start_engine()
     draft.check()
     desk.wait(draft)
     computed = draft.draft.forecast
     assert computed is not None
     assert (computed.is_exact, computed.is_measured) == (True, False)
+    desk.start_engine()
     draft.check(measures=True)
     desk.wait(draft)
     measured = draft.draft.forecast
@@ -80,6 +91,34 @@ def test_three_steps_take_the_place_of_what_was_computed(desk: Desk) -> None:
     assert desk.unloaded == 2  # the model that answers has no memory meanwhile
     assert draft.plan is not None
     assert draft.plan.previews == (PREVIEW,)
+
+
+def test_nothing_is_checked_while_an_answer_is_given_which_goes_on(desk: Desk) -> None:
+    draft = desk.draft(COMPUTED)
+    draft.check()
+    desk.wait(draft)
+    before = draft.draft
+    desk.start_engine()
+    desk.engine.hold(desk)
+    draft.check()
+    desk.wait(draft)
+    assert (desk.errors, draft.draft, desk.engine.is_up) == (["check_engine_busy"], before, True)
+    desk.engine.release(desk)
+    draft.check()
+    desk.wait(draft)
+    assert desk.errors == ["check_engine_busy"]
+
+
+def test_nothing_is_tried_beside_a_training_or_a_study_but_it_can_be_planned(desk: Desk) -> None:
+    draft = desk.draft(COMPUTED, MEASURED)
+    desk.engine.refusal = AppError("study_has_memory")
+    draft.check(measures=True)
+    desk.wait(draft)
+    assert desk.errors == ["check_memory_taken"]
+    draft.check()
+    desk.wait(draft)
+    assert desk.errors == ["check_memory_taken"]
+    assert draft.draft.is_complete("check")
 
 
 def test_a_trial_that_nobody_wants_any_more_is_killed_and_what_was_found_stands(desk: Desk) -> None:

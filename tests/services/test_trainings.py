@@ -122,14 +122,33 @@ def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, m
     assert error.code == code
 
 
-def test_without_an_environment_nothing_begins(scene: Scene) -> None:
+def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> None:
     def locate() -> Trainer:
         raise AppError("no_training_environment", path="")
 
     trainings = Trainings(scene.engine, locate, scene.folder, (children.quantizer, children.scorer))
-    with pytest.raises(AppError) as caught:
+    with qtbot.waitSignal(trainings.ended) as caught:
         trainings.start(scene.run())
-    assert (caught.value.code, trainings.folder) == ("no_training_environment", None)
+    assert caught.args[1].code == "no_training_environment"
+    assert (trainings.folder, trainings.outcome, scene.engine.refusal) == (None, "failed", None)
+
+
+def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
+    scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_folder: Path) -> runs.Run:
+        raise MemoryError
+
+    folder = scene.run()
+    with monkeypatch.context() as patched, qtbot.captureExceptions() as bugs:
+        patched.setattr(runs, "read", read)
+        scene.trainings.start(folder)
+        error = scene.ended()
+        scene.until(lambda: bool(bugs))
+    assert error is not None
+    assert (error.code, scene.trainings.outcome, scene.engine.refusal) == ("unexpected", "failed", None)
+    scene.trainings.start(folder)
+    assert scene.ended() is None
 
 
 def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ translate = QCoreApplication.translate
 
 @dataclass(frozen=True)
 class Tools:
-    """What steps work with. `is_environment_in_use`: whether a conversion works with the training environment."""
+    """What steps work with. `is_environment_in_use`: whether something works with the training environment."""
 
     draft: Means
     data: DataMeans
@@ -75,7 +75,7 @@ class Steps(QObject):
         from app.ui.training.goal_step import GoalStep
 
         of = self._tools
-        step = GoalStep(self._theme, work, of.draft, of.setup, self._is_environment_in_use, of.pickers)
+        step = GoalStep(self._theme, work, of.draft, of.setup, of.is_environment_in_use, of.pickers)
         step.documents_requested.connect(self.documents_requested)
         step.starter_requested.connect(self.starter_requested)
         return step
@@ -121,9 +121,6 @@ class Steps(QObject):
         step.judge_requested.connect(lambda: self._try(lambda: of.trainings.judge(folder)))
         self.model_chosen.connect(step.show_draft)  # this run's, or another one
         return step
-
-    def _is_environment_in_use(self) -> bool:
-        return self._tools.trainings.is_training or self._tools.is_environment_in_use()
 
     def _form_in_use(self, folder: Path) -> str:
         model = self._tools.session.model

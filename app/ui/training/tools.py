@@ -25,15 +25,13 @@ def make_steps(theme: Theme, of: Services, parent: QObject) -> tuple[Steps, Mean
         except AppError:
             return None
 
-    draft = Means(of.paths, of.library.models, trainer, of.engine.end)
+    draft = Means(of.paths, of.library.models, trainer, of.engine)
     making = PairMaking(of.session, of.library, of.preferences, of.engine, children.template(), of.paths, parent)
     data = DataMeans(
         of.documents, of.library, making, Secrecy(theme, of.paths.exports_log), lambda: of.session.model_id
     )
     trial = TrialMeans(of.engine, children.template(), of.library.models, lambda: of.preferences.value)
-    tools = Tools(
-        draft, data, trial, of.training_setup, of.trainings, of.session, lambda: of.build_desk.is_running
-    )  # fmt: skip
+    tools = Tools(draft, data, trial, of.training_setup, of.trainings, of.session, of.is_environment_in_use)
     steps = Steps(theme, tools, parent)
     of.preferences.changed.connect(steps.model_chosen)
     return steps, draft

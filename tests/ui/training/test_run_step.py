@@ -196,6 +196,7 @@ def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
 ) -> None:
     monkeypatch.setenv(training.VARIABLE, "fake:silent")  # after three steps
     desk.trainings.start(desk.run)
+    qtbot.waitUntil(lambda: desk.trainings.run is not None)
     run = desk.trainings.run
     assert run is not None
     qtbot.waitUntil(lambda: run.standing.last_step == 3)
