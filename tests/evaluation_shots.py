@@ -215,6 +215,7 @@ def evaluation_start(parts: Parts) -> None:
     evaluation_set(parts)
     beginning = _page(parts).beginning
     beginning.ask(SETS[current_language()][0])
+    _until(lambda: beginning.dialog)
     assert beginning.dialog is not None
     base = beginning.dialog.findChildren(Combo)[1]
     base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))
@@ -274,6 +275,7 @@ def evaluation_blind(parts: Parts) -> None:
     view.tabs.buttons["blind"].click()
     blind = view.pages.currentWidget()
     assert isinstance(blind, BlindView)
+    _until(lambda: blind.panel is blind.start)
     blind.start.begin_button.click()
 
 

@@ -66,7 +66,7 @@ def write(parts: Parts) -> None:
 
 def _start(parts: Parts, kind: str) -> StartDialog:
     """With a model that can be trained, and data that were split."""
-    training_shots._base(parts, parts.evaluations._paths.data)
+    training_shots.base_model(parts, parts.evaluations._paths.data)
     evaluation_shots.evaluation_set(parts)
     page = _page(parts)
     choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)

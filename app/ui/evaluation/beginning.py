@@ -1,5 +1,6 @@
 """A study from the question what is to be compared to its first step."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,9 @@ from PySide6.QtWidgets import QWidget
 
 from app.core.errors import AppError
 from app.services import background, study_making
+from app.services.background import LongTask, Progress
 from app.services.study_making import StudyWish
+from app.ui.evaluation.start.means import StartMeans
 from app.ui.evaluation.tools import Tools
 from app.ui.theme import Theme
 
@@ -17,28 +20,32 @@ if TYPE_CHECKING:
 
 
 class Beginning(QObject):
-    making = Signal()  # files may be hashed for it, which takes its time
-    made = Signal(object)  # the new study's folder (Path); None: nothing came of it
-    failed = Signal(object)  # AppError
+    asked = Signal()  # the dialog is open
+    made = Signal(object)  # the new study's folder (Path)
+    failed = Signal(object)  # AppError; what keeps a study from being made the dialog says itself
 
     def __init__(self, theme: Theme, tools: Tools, page: QWidget) -> None:
         super().__init__(page)
         self._theme = theme
         self._tools = tools
         self._page = page
-        self.dialog: StartDialog | None = None  # the last one that was opened
+        self._question_set = ""
+        self._is_looking = False
+        self._making: LongTask | None = None
+        self.dialog: StartDialog | None = None  # while it is open
 
     def ask(self, question_set: str = "") -> None:
-        """What is to be compared over the set; "": that, too, is chosen."""
+        """What is to be compared over the set; "": that, too, is chosen. The dialog opens in a moment."""
         if self._tools.evaluations.is_running or self._tools.is_training():
             code = "study_busy" if self._tools.evaluations.is_running else "study_beside_training"
             self.failed.emit(AppError(code))
-            return
-        from app.ui.evaluation.start.dialog import StartDialog
-
-        self.dialog = StartDialog(self._theme, self._tools.means, self._page.window(), question_set)
-        self.dialog.wish_made.connect(self._make)
-        self.dialog.open()
+        elif self.dialog is not None:
+            self.dialog.activateWindow()  # one study at a time is made
+        else:
+            self._question_set = question_set
+            if not self._is_looking:
+                self._is_looking = True
+                background.run(self._tools.means.looked, self._open, self._on_not_looked)
 
     def start(self, folder: Path) -> None:
         """Begins, or goes on."""
@@ -49,16 +56,53 @@ class Beginning(QObject):
 
     # ------------------------------------------------------------------- private
 
+    def _open(self, means: StartMeans) -> None:
+        from app.ui.evaluation.start.dialog import StartDialog
+
+        self._is_looking = False
+        dialog = self.dialog = StartDialog(self._theme, means, self._page.window(), self._question_set)
+        dialog.wish_made.connect(self._make)
+        dialog.cancelled.connect(self._cancel)
+        dialog.finished.connect(self._on_closed)
+        dialog.open()
+        self.asked.emit()
+
+    def _on_not_looked(self, error: AppError) -> None:
+        self._is_looking = False
+        self.failed.emit(error)
+
+    def _on_closed(self) -> None:
+        self.dialog = None
+
     def _make(self, wish: StudyWish) -> None:
-        tools = self._tools
-        models, trainer = tuple(tools.models()), tools.trainer()
-        self.making.emit()
-        background.run(lambda: study_making.make(wish, tools.paths, models, trainer), self._on_made, self._on_not_made)
+        tools, models = self._tools, tuple(self._tools.models())
+
+        def make(progress: Progress) -> Path:
+            folder = study_making.make(wish, tools.paths, models, tools.trainer())
+            if progress.is_cancelled:
+                shutil.rmtree(folder, ignore_errors=True)
+            progress.check()
+            return folder
+
+        self._making = background.run_long(make, self._on_made, self._on_not_made, cancelled=self._on_cancelled)
+
+    def _cancel(self) -> None:
+        if self._making is not None:
+            self._making.cancel()
 
     def _on_made(self, folder: Path) -> None:
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.accept()
         self.made.emit(folder)
         self.start(folder)
 
     def _on_not_made(self, error: AppError) -> None:
-        self.made.emit(None)
-        self.failed.emit(error)
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.end_making(error)
+
+    def _on_cancelled(self) -> None:
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.end_making()

@@ -38,7 +38,7 @@ class Contents(QStackedWidget):
 
     shown = Signal()
     evaluate_requested = Signal(str)  # the name of a set
-    sets_changed = Signal()
+    changed = Signal()  # the list is to be read anew
     set_renamed = Signal(str, str)  # from, to
     resume_requested = Signal(object)  # Path
     stop_requested = Signal()
@@ -67,6 +67,7 @@ class Contents(QStackedWidget):
         self._study: StudyView | None = None
         self._result: ResultView | None = None
         self.nothing = Nothing(theme)
+        self._unreadable = QWidget()  # in place of what cannot be read, which `failed` tells
         self.addWidget(self.nothing)
 
     @property
@@ -113,20 +114,23 @@ class Contents(QStackedWidget):
         self._put(self.nothing)
 
     def show_entry(self, entry: Shown) -> None:
-        """Raises AppError("evaluation_damaged") of a study that cannot be read; a set says it itself."""
+        """`failed` tells of a study that cannot be read; a set says it itself."""
         if isinstance(entry, KeptSet):
             self._show_set(entry)
             return
-        study = entry.study or studies.read(entry.folder)  # which says why it could not be read
+        asked = self._begin(entry)
+        try:
+            study = entry.study or studies.read(entry.folder)  # which says why it could not be read
+        except AppError as error:
+            self._on_unreadable(asked, error)
+            return
         if entry.state == "finished":
-            asked = self._begin(entry)
             background.run(
                 lambda: results_file.read(entry.folder),
                 lambda found: self._show_result(asked, entry.folder, study, *found),
                 lambda error: self._on_unreadable(asked, error),
             )
         else:
-            self._begin(entry)
             view = self._study_view()
             view.show_study(entry)
             self._put(view)
@@ -140,7 +144,7 @@ class Contents(QStackedWidget):
             return combining.combined([results_file.read(one.folder)[0] for one in entries])
 
         def show(found: Evaluation) -> None:
-            if first.study is not None:
+            if asked == self._asked and first.study is not None:
                 self._show_result(asked, first.folder, first.study, found, ())
                 self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
 
@@ -175,8 +179,9 @@ class Contents(QStackedWidget):
         self._put(view)
 
     def _on_unreadable(self, asked: int, error: AppError) -> None:
+        """It stays the one that is looked at: the list keeps its place."""
         if asked == self._asked:
-            self.show_nothing()
+            self._put(self._unreadable)
             self.failed.emit(error)
 
     def _set_view(self) -> "SetView":
@@ -185,7 +190,7 @@ class Contents(QStackedWidget):
 
             view = self._sets = SetView(self._theme, self._paths.questions, self._secrecy)
             view.evaluate_requested.connect(self.evaluate_requested)
-            view.changed.connect(self.sets_changed)
+            view.changed.connect(self.changed)
             view.renamed.connect(self.set_renamed)
             view.failed.connect(self.failed)
             view.undo_offered.connect(self.undo_offered)
@@ -199,6 +204,7 @@ class Contents(QStackedWidget):
             view.resume_requested.connect(self.resume_requested)
             view.stop_requested.connect(self.stop_requested)
             view.failed.connect(self.failed)
+            view.ended_elsewhere.connect(self.changed)
         return self._study
 
     def _result_view(self) -> "ResultView":

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.evaluation import question_files, question_sets
 from app.core.evaluation import study as studies
 from app.core.evaluation.study import Entry
-from app.core.wording import describe_error
 from app.services import background
 from app.services.study_run import StudyProgress
 from app.ui.desktop import open_folder
@@ -22,6 +21,7 @@ from app.ui.evaluation.contents import Contents
 from app.ui.evaluation.desk import EntryDesk
 from app.ui.evaluation.entry_list import EntryList, EntryView, Key, Listed, Shown
 from app.ui.evaluation.sets.adding import AddSet
+from app.ui.evaluation.study.words import failure
 from app.ui.evaluation.tools import Tools
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
@@ -29,7 +29,6 @@ from app.ui.widgets.buttons import Button
 from app.ui.widgets.header import MARGIN, Header
 from app.ui.widgets.labels import Rule, set_surface
 from app.ui.widgets.page import Page
-from app.ui.widgets.progress_row import ProgressRow
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760
@@ -88,7 +87,7 @@ class EvaluationPage(Page):
 
     def say(self, error: AppError) -> None:
         """What went wrong, above all."""
-        sentence = describe_error(error)
+        sentence = failure(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -166,10 +165,9 @@ class EvaluationPage(Page):
         self._below_row.setContentsMargins(MARGIN, 10, MARGIN, 0)
         self._below_row.addStretch(1)
         self.banner = Banner(self._theme)
-        self.progress = ProgressRow(self._theme, can_cancel=False)
         column = QVBoxLayout()
         column.setSpacing(0)
-        for widget in (self._below, self.banner, self.progress):
+        for widget in (self._below, self.banner):
             column.addWidget(widget)
         column.addWidget(self.contents, 1)
         return column
@@ -180,14 +178,15 @@ class EvaluationPage(Page):
         contents.nothing.button.clicked.connect(lambda: self._show_adding(contents.nothing.button))
         self.run_button.clicked.connect(lambda: self.beginning.ask())
         self.list_button.clicked.connect(self.close_content)
-        self.list.selectionModel().currentChanged.connect(self._on_chosen)
-        self.list.clicked.connect(self._on_chosen)  # also of the current one, beside which something else is shown
-        self.list.rename_requested.connect(contents.rename_set)
+        self.list.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.clicked.connect(self._on_clicked)  # also on the current one, beside which something else is shown
+        self.list.activated.connect(self._on_chosen)
+        self.list.rename_requested.connect(self._rename_chosen)
         self.list.remove_requested.connect(lambda: self._with_chosen(desk.remove))
         self.list.menu_requested.connect(self._show_menu)
         contents.shown.connect(self._on_shown)
         contents.evaluate_requested.connect(self.beginning.ask)
-        contents.sets_changed.connect(self.refresh)
+        contents.changed.connect(self.refresh)
         contents.set_renamed.connect(self._on_set_renamed)
         contents.resume_requested.connect(self.beginning.start)
         contents.stop_requested.connect(evaluations.stop)
@@ -196,10 +195,10 @@ class EvaluationPage(Page):
         desk.opened.connect(self.open)
         desk.closed.connect(lambda key: self.close_content() if self.contents.key == key else None)
         desk.evaluate_requested.connect(self.beginning.ask)
-        desk.rename_requested.connect(contents.rename_set)
+        desk.rename_requested.connect(self._rename_chosen)
         desk.compare_requested.connect(contents.compare)
-        self.beginning.making.connect(self._on_making)
-        self.beginning.made.connect(self._on_made)
+        self.beginning.asked.connect(self.banner.hide)
+        self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
         self.adding.added.connect(lambda name: self.open(("set", name)))
         for part in (contents, desk, self.adding, self.beginning, self._tools.using):
             part.failed.connect(self.say)
@@ -255,11 +254,7 @@ class EvaluationPage(Page):
             self._show(found[0])
 
     def _show(self, entry: Shown) -> None:
-        try:
-            self.contents.show_entry(entry)
-        except AppError as error:
-            self.contents.show_nothing()
-            self.say(error)
+        self.contents.show_entry(entry)
         self._mark()
         self._lay_out()
 
@@ -270,15 +265,30 @@ class EvaluationPage(Page):
         if index.isValid():
             if index != self.list.currentIndex():
                 self.list.setCurrentIndex(index)
-        elif self.contents.is_empty:
+        elif self.contents.is_empty and not self._is_narrow:  # where the list alone is shown, it keeps its place
             self.list.clearSelection()
             self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
 
     def _on_chosen(self) -> None:
         entry = self.list.shown
         if entry is not None and (self.contents.entry is None or entry != self.contents.entry):
+            self._wanted = None  # what a person chooses now comes after it
             self.banner.hide()
             self._show(entry)
+
+    def _on_current_changed(self) -> None:
+        """Where the list alone is shown, it goes when something is opened: only a click or Enter opens it then."""
+        if not self._is_narrow:
+            self._on_chosen()
+
+    def _on_clicked(self) -> None:
+        is_picking = bool(QGuiApplication.keyboardModifiers())  # one more of several
+        if not (self._is_narrow and is_picking):
+            self._on_chosen()
+
+    def _rename_chosen(self) -> None:
+        self._on_chosen()
+        self.contents.rename_set()
 
     def _with_chosen(self, act: Callable[[list[Shown]], object]) -> None:
         chosen = self.list.chosen
@@ -335,17 +345,6 @@ class EvaluationPage(Page):
             (self._below_row if is_below else self._tail).insertWidget(0, self._actions)
 
     # ------------------------------------------------------------------- studies
-
-    def _on_making(self) -> None:
-        self.banner.hide()
-        self.run_button.setEnabled(False)
-        self.progress.start(self.tr("評価を準備しています"))
-
-    def _on_made(self, folder: Path | None) -> None:
-        self.progress.finish()
-        self.run_button.setEnabled(True)
-        if folder is not None:
-            self.open(("study", folder.name))
 
     def _on_progressed(self, told: StudyProgress) -> None:
         folder = self._evaluations.folder

@@ -9,7 +9,8 @@ from app.core.evaluation.question_sets import KeptSet
 from app.core.evaluation.study import Entry
 from app.services.study_run import StudyProgress
 from app.ui.documents import words as document_words
-from app.ui.language import day_of_year, joined
+from app.ui.evaluation.study import words as study_words
+from app.ui.language import day_of_year, full_date, joined
 
 translate = QCoreApplication.translate
 
@@ -38,14 +39,17 @@ def study_said(entry: Entry, live: str = "") -> str:
         return translate("Evaluation", "読めません")
     if entry.state == "running" or live:
         return live or translate("Evaluation", "実行中")
-    day = ""
-    if study.created_at:
-        day = day_of_year(datetime.datetime.fromtimestamp(study.created_at).astimezone().date())
+    day = _day(study.created_at) if study.created_at else ""
     if entry.state == "waiting":
         return joined(day, translate("Evaluation", "続けられます"))
     if study.kind == "scale":
-        return joined(day, translate("Evaluation", "{n} 回").format(n=len(study.trainings)))
+        return joined(day, translate("Evaluation", "学習 {n} 回").format(n=len(study.trainings)))
     return joined(day, translate("Evaluation", "{n} 構成").format(n=len(study.contenders)))
+
+
+def _day(time_s: float) -> str:
+    day = datetime.datetime.fromtimestamp(time_s).astimezone().date()
+    return day_of_year(day) if day.year == datetime.datetime.now().astimezone().year else full_date(day)
 
 
 def study_sign(entry: Entry, *, is_live: bool) -> tuple[str, str]:
@@ -67,4 +71,4 @@ def progress(told: StudyProgress) -> str:
         "judge": translate("Evaluation", "採点中"),
         "conclude": translate("Evaluation", "集計中"),
     }[told.kind]
-    return joined(f"{told.number}／{told.steps}", doing)
+    return joined(study_words.amount(told.number, told.steps), doing)

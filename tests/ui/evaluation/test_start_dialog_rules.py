@@ -1,6 +1,8 @@
 """What can be compared and what a wish lacks, without any window."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -112,3 +114,12 @@ def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> No
     assert rules.first_base(models, [OTHER, BASE], "b") == BASE
     assert rules.first_base(models, [OTHER, BASE], "gone") == OTHER
     assert rules.first_base((), [], "") is None
+
+
+def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
+    code = (
+        "import sys; from app.ui.evaluation.start import rules, words; "
+        "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); words.problem('sizes_small'); "
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

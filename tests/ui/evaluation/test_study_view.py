@@ -30,6 +30,7 @@ from tests.scene import Scene
 from tests.ui import accessible
 from tests.ui.clipping import clipped
 from tests.ui.conftest import SETTLING_ROUNDS, delete_what_is_put_off
+from trainer.events import FAILURES
 
 LEFT = Qt.MouseButton.LeftButton
 SLOW = "!slow とても長い答えになる質問がここにある"
@@ -156,7 +157,6 @@ def test_one_that_was_paused_goes_on_where_it_was(desk: Desk) -> None:
     assert (view.go_on_button.text(), view.go_on_button.property("kind")) == ("続ける", "primary")
     assert not view.pause_button.isVisible()
     assert view.notes.text() == ""
-    view.focus_first()
     with desk.qtbot.waitSignal(desk.evaluations.ended):
         QTest.keyClick(view.go_on_button, Qt.Key.Key_Return)
     assert desk.evaluations.outcome == "finished"
@@ -256,6 +256,27 @@ def test_a_folder_that_cannot_be_read_is_told(desk: Desk) -> None:
     with desk.qtbot.waitSignal(desk.view.failed):
         desk.view.show_study(entry)
     assert {error.code for error in desk.errors} == {"evaluation_damaged"}
+
+
+def test_what_is_wrong_with_another_study_is_not_said_of_this_one(desk: Desk) -> None:
+    other = desk.scene.where.evaluations / "もう一つ"
+    desk.study("一つ目", folder=other)
+    desk.study("一つ目")
+    (other / studies.QUESTIONS).write_bytes(b"{")
+    entries = {entry.folder: entry for entry in studies.listed(desk.scene.where.evaluations)}
+    desk.view.show()
+    desk.view.show_study(entries[other])
+    desk.view.show_study(entries[desk.folder])
+    desk.qtbot.waitUntil(lambda: desk.view._standing is not None)
+    assert desk.errors == []
+
+
+@pytest.mark.parametrize("code", ["unresponsive", "killed", "crashed", *FAILURES])
+def test_a_training_that_fails_leads_to_what_can_be_done_here(code: str) -> None:
+    facts = dict.fromkeys(FAILURES.get(code, ()), 1) | {"log": "/r/log", "cause": "1", "id": "1000-seed42"}
+    told = words.failure(AppError(f"run_{code.removeprefix('run_')}", **facts))
+    assert "kotae" not in told.next
+    assert told.next
 
 
 def test_everything_fits_at_twice_the_size_and_has_a_name(desk: Desk, qapp: QApplication, theme: Theme) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 from app.core.evaluation.planning import MAX_TOKENS, Asking
 from app.ui.documents.words import label
 from app.ui.evaluation.start import rules, words
-from app.ui.evaluation.start.fields import combo, number
+from app.ui.evaluation.start.fields import Combo, number
 from app.ui.evaluation.start.part import Offer, Part
 from app.ui.language import joined, noted
 from app.ui.theme import Theme
@@ -23,10 +23,10 @@ class QuestionsPart(Part):
         """`chosen`: the set that is asked for; "": none."""
         super().__init__(theme)
         self._sets = offer.sets
-        self._wanted = chosen
+        self._wanted: str | None = chosen or None  # None: nobody has chosen; "": none of the sets
         self._shipped = 0
         self._kind = ""
-        self.set = combo()
+        self.set = Combo()
         self.limit = number((1, LIMIT_MOST), (self.tr("すべて"), None), self.changed.emit, unit=self.tr(" 問"), step=10)
         self._add(self.tr("質問集"), self.set)
         self._add(self.tr("最初の N 問だけ"), self.limit, self.tr("短い時間で試すときに使います。"))
@@ -53,15 +53,15 @@ class QuestionsPart(Part):
             "quantizations": [(noted(self.tr("付属の質問"), self._general()), "")],
             "scale": [(self.tr("使わない（取り分けたデータで判定）"), "")],
         }.get(self._kind, [])
-        first = self._wanted or (kept[0][1] if kept and self._kind != "scale" else "")
-        self.set.offer([*kept, *none], first)
+        first = kept[0][1] if kept and self._kind != "scale" else ""
+        self.set.offer([*kept, *none], first if self._wanted is None else self._wanted)
         self._show_limit()
 
     def _show_limit(self) -> None:
         self.rows[1].setVisible(self._kind != "scale" or bool(self.set.value))
 
     def _on_chosen(self) -> None:
-        self._wanted = self.set.value or ""
+        self._wanted = self.set.value
         self._show_limit()
         self.changed.emit()
 
@@ -76,7 +76,7 @@ class QuestionsPart(Part):
 class JudgePart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
-        self.judge = combo()
+        self.judge = Combo()
         self._add(
             self.tr("採点モデル"),
             self.judge,
@@ -113,7 +113,7 @@ class ExpertPart(Part):
         )
         self.seeds = number((2, SEEDS_MOST), (self.tr("1 回"), 1), self.changed.emit, unit=times)
         self.temperature = number((0, 5), (self.tr("自動"), None), self.changed.emit, step=0.1, decimals=2)
-        self.preset = combo()
+        self.preset = Combo()
         self.pairs = QCheckBox(self.tr("採点モデルに、2 つの回答を並べて見比べさせる"))
         self._build()
         self.preset.offer([(words.judge_preset(one), one) for one in words.JUDGE_PRESETS], words.JUDGE_PRESETS[0])
@@ -151,7 +151,7 @@ class ExpertPart(Part):
             self._add(
                 self.tr("回答の長さ"),
                 self.max_tokens,
-                self.tr("ここまで書いたら終わらせます。1 トークンは 1〜2 文字です。"),
+                self.tr("この長さで回答を打ち切ります。1 トークンは 1〜2 文字です。"),
             ),
             self._add(self.tr("文脈"), self.context, self.tr("資料と質問と回答を合わせた長さの上限です。")),
             self._add(

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core import gguf
+from app.core import gguf, local_models
 from app.core.errors import AppError
 from app.core.evaluation import question_sets
 from app.core.evaluation import study as studies
@@ -18,6 +18,7 @@ from app.core.training.splits import SplitChoice
 from app.core.wording import describe_error
 from app.services import background
 from app.services.study_making import StudyWish
+from app.ui.dialogs import Choice, Dialog
 from app.ui.evaluation.start import rules, words
 from app.ui.evaluation.start.asking import ExpertPart, JudgePart, QuestionsPart, asking
 from app.ui.evaluation.start.forecasting import Forecasting
@@ -26,9 +27,11 @@ from app.ui.evaluation.start.means import StartMeans
 from app.ui.evaluation.start.part import Offer, Part
 from app.ui.evaluation.start.scale import ScalePart
 from app.ui.evaluation.start.systems import DocumentsPart, FormsPart, ModelsPart
+from app.ui.settings.auto_spin import AutoSpin
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label, Rule, set_surface
+from app.ui.widgets.progress_row import ProgressRow
 from app.ui.widgets.scroll import scrolled
 
 SIZE_PX = (760, 540)
@@ -38,9 +41,11 @@ STACKED_BELOW_PX = 560  # a name stands above its control
 
 
 class StartDialog(QDialog):
-    """Nothing is written before `wish_made`, which is emitted once, as it closes."""
+    """Nothing is written before `wish_made`. It stays open until the study is made: whoever makes it accepts it then,
+    or ends with `end_making`, and everything that was chosen is still there."""
 
     wish_made = Signal(object)  # StudyWish
+    cancelled = Signal()  # what was wished for is not to be made
 
     def __init__(self, theme: Theme, means: StartMeans, parent: QWidget, question_set: str = "") -> None:
         """`question_set`: the one that is to be asked; "": the first."""
@@ -48,6 +53,9 @@ class StartDialog(QDialog):
         self._theme = theme
         self._means = means
         self._splits: list[SplitChoice] | None = None  # None: they are looked for
+        self._has_changes = False  # that would be lost
+        self._is_making = False
+        self._failure: AppError | None = None  # why what is chosen could not be made
         self._names: dict[str, str] = {}  # by kind, where nobody gives one
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("評価を始める"))
@@ -88,6 +96,37 @@ class StartDialog(QDialog):
             return "kind"
         found = self.scale.problem if self.kinds.kind == "scale" else ""
         return found or rules.problem(self.wish)
+
+    def end_making(self, error: AppError | None = None) -> None:
+        """Nothing was made. `error`: why; None: it was cancelled."""
+        self._failure = error
+        self._show_making(is_making=False)
+        self.start_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def reject(self) -> None:
+        """Esc, the button and the window's own button."""
+        for spin in self.findChildren(AutoSpin):
+            spin.interpretText()  # what is typed there counts, too
+        if self._is_making:
+            self.progress.cancel_button.click()
+        elif self._has_changes:
+            self.leave_dialog().open()
+        else:
+            super().reject()
+
+    def leave_dialog(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("評価を始めずに閉じますか"),
+            self.tr("ここで選んだ内容は残りません。"),
+            (
+                Choice("cancel", self.tr("選択を続ける"), is_default=True),
+                Choice("leave", self.tr("始めずに閉じる"), "danger_fill"),
+            ),
+            self,
+        )
+        dialog.chosen.connect(self._on_leave_chosen)
+        return dialog
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -137,10 +176,11 @@ class StartDialog(QDialog):
         row.addStretch(1)
         row.addWidget(self.cancel_button)
         row.addWidget(self.start_button)
+        self.progress = ProgressRow(self._theme)
         foot = QVBoxLayout()
         foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 14)
         foot.setSpacing(6)
-        for widget in (self.forecast, self.reason):
+        for widget in (self.forecast, self.reason, self.progress):
             foot.addWidget(widget)
         foot.addLayout(row)
         return foot
@@ -148,12 +188,14 @@ class StartDialog(QDialog):
     def _connect(self) -> None:
         self.kinds.chosen.connect(self._choose)
         for part in (self.questions, self.judge, self.expert, *self._systems.values()):
+            part.changed.connect(self._note_change)
             part.changed.connect(self._on_changed)
         self.forms.model.changed.connect(self._read_model)
         self.fold_button.toggled.connect(self._fold)
         self.forecasting.changed.connect(self._show_foot)
         self.cancel_button.clicked.connect(self.reject)
         self.start_button.clicked.connect(self._begin)
+        self.progress.cancelled.connect(self.cancelled)
 
     # ------------------------------------------------------------------- showing
 
@@ -188,7 +230,11 @@ class StartDialog(QDialog):
         """Whether anything is to be answered: the hold-out of a scale study judges by itself."""
         return self.kinds.kind != "scale" or bool(self.questions.set.value)
 
+    def _note_change(self) -> None:
+        self._has_changes = True
+
     def _on_changed(self) -> None:
+        self._failure = None
         can_judge = bool(self.kinds.kind) and self._has_questions
         self.judge.setVisible(can_judge)
         self.expert.show_for(self.kinds.kind, has_judge=can_judge and self.judge.judge.value is not None)
@@ -196,19 +242,20 @@ class StartDialog(QDialog):
         self._show_foot()
 
     def _show_foot(self) -> None:
-        found, error, problem = self.forecasting.found, self.forecasting.error, self.problem
+        found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
         if found is not None and found.disk_bytes > found.free_bytes:
             problem = "disk"
         told = words.forecast(found, self.wish.asking.seeds) if found else ""
-        self.forecast.setText(told or ("" if problem or error else self.tr("見積もっています…")))
+        self.forecast.setText(told or ("" if problem or error or found else self.tr("見積もっています…")))
         self.forecast.setVisible(bool(self.forecast.text()))
         reason = words.problem(problem)
+        can_begin = not reason and found is not None
         if not problem and error is not None:
             reason = str(describe_error(error))
         self.reason.setText(f"▲ {reason}" if reason else "")
         self.reason.setVisible(bool(reason))
-        self.start_button.setEnabled(not reason)
-        self.start_button.setAccessibleDescription(reason)
+        self.start_button.setEnabled(can_begin and not self._is_making)
+        self.start_button.setAccessibleDescription(reason or ("" if found else self.forecast.text()))
 
     def _fold(self, is_open: bool) -> None:
         self.expert.setVisible(is_open)
@@ -251,8 +298,25 @@ class StartDialog(QDialog):
 
     def _begin(self) -> None:
         if not self.problem:
+            self._failure = None
+            self._show_making(is_making=True)
             self.wish_made.emit(self.wish)
-            self.accept()
+
+    def _show_making(self, *, is_making: bool) -> None:
+        self._is_making = is_making
+        if is_making:
+            self.progress.start(self.tr("評価を準備しています"))
+            self.progress.cancel_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.progress.finish()
+        self._area.setEnabled(not is_making)
+        self.cancel_button.setVisible(not is_making)  # it would mean something else
+        self._show_foot()
+
+    def _on_leave_chosen(self, key: str) -> None:
+        if key == "leave":
+            self._has_changes = False
+            self.reject()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +342,10 @@ def _header(path: str) -> GgufHeader | None:
 
 
 def _offer_of(means: StartMeans) -> Offer:
+    models = tuple(means.models())
     return Offer(
-        models=tuple(means.models()),
+        models=models,
+        names=local_models.distinct_names(models),
         collections=tuple(one for one in means.collections() if one.documents),
         sets=tuple(one for one in means.sets() if one.versions),
         context_tokens=means.context_tokens(),

@@ -47,10 +47,6 @@ class Combo(Chooser):
         self.changed.emit()
 
 
-def combo() -> Combo:
-    return Combo()
-
-
 def number(
     limits: tuple[float, float],
     default: tuple[str, float | None],

@@ -1,5 +1,7 @@
 """What the study would take, reckoned beside the dialog: one at a time, and always of the last wish."""
 
+import dataclasses
+
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core.errors import AppError
@@ -26,7 +28,9 @@ class Forecasting(QObject):
         self._wait.timeout.connect(self._begin)
 
     def look(self, wish: StudyWish | None) -> None:
-        """None: nothing can be told."""
+        """None: nothing can be told. How it is called changes nothing."""
+        if wish is not None:
+            wish = dataclasses.replace(wish, asking=dataclasses.replace(wish.asking, name=""))
         if wish == self.wish:
             return
         self.wish, self.found, self.error = wish, None, None

@@ -1,5 +1,6 @@
 """What the dialog chooses from, asked anew each time that it opens."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from app.services.training import Trainer
 
 @dataclass(frozen=True, slots=True)
 class StartMeans:
-    """`splits` and `trainer` may read files and are called in the background; the others at once.
+    """`sets`, `splits`, `has_trainer` and `trainer` may read files: in the background. The others are called at once.
 
     `trainer`: with which a training is forecast; None: the one of the data folder, if there is one.
     """
@@ -29,6 +30,11 @@ class StartMeans:
     has_trainer: Callable[[], bool]
     current_model_id: Callable[[], str]
     trainer: Callable[[], Trainer | None] | None = None
+
+    def looked(self) -> "StartMeans":
+        """In the background: with those sets, and that training environment, that are there now."""
+        sets, has_trainer = self.sets(), self.has_trainer()
+        return dataclasses.replace(self, sets=lambda: sets, has_trainer=lambda: has_trainer)
 
     def found_trainer(self) -> Trainer | None:
         if self.trainer is not None:

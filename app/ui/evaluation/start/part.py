@@ -1,13 +1,12 @@
 """A part of the dialog: rows of controls that become fields of the wish."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.core import local_models
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Collection
 from app.core.evaluation.question_sets import KeptSet
@@ -25,6 +24,7 @@ class Offer:
     """What there is to choose from, as it was when the dialog was opened."""
 
     models: Sequence[LocalModel]
+    names: Mapping[str, str]  # by a model's id, no two alike
     collections: Sequence[Collection]
     sets: Sequence[KeptSet]  # those that can be read
     context_tokens: int
@@ -32,7 +32,7 @@ class Offer:
     has_trainer: bool
 
     def name(self, model: LocalModel) -> str:
-        return local_models.distinct_names(self.models)[model.id]
+        return self.names[model.id]
 
     def facts(self, model: LocalModel) -> str:
         return joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")

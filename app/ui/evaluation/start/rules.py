@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core import local_models
+from app.core.evaluation import scale_limits
 from app.core.evaluation.quant_plan import PAPER_FORMS
 from app.core.quantizations import FORMS
 from app.core.records import LocalModel
@@ -88,11 +89,9 @@ def _asking(wish: StudyWish) -> str:
 
 
 def _sizes(sizes: Sequence[int]) -> str:
-    from app.core.evaluation import scale_subsets  # numpy, which most starts never need
-
-    if len(sizes) < scale_subsets.LEAST_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
+    if len(sizes) < scale_limits.LEAST_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
         return "sizes_order"
-    return "sizes_small" if sizes[0] < scale_subsets.LEAST_ROWS else ""
+    return "sizes_small" if sizes[0] < scale_limits.LEAST_ROWS else ""
 
 
 def sizes_of(text: str) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.core.training.splits import SplitChoice
 from app.ui.evaluation.start import rules, words
-from app.ui.evaluation.start.fields import combo, number
+from app.ui.evaluation.start.fields import Combo, number
 from app.ui.evaluation.start.part import Offer, Part
 from app.ui.language import joined, noted
 from app.ui.theme import Theme
@@ -19,7 +19,7 @@ RUNS, RUNS_MOST = 3, 20  # of each size
 class ScalePart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
-        self.data, self.base, self.preset = combo(), combo(), combo()
+        self.data, self.base, self.preset = Combo(), Combo(), Combo()
         self.sizes = QLineEdit()
         self.sizes.setPlaceholderText(self.tr("自動"))
         self.runs = number((1, RUNS_MOST), (self._times(RUNS), RUNS), self.changed.emit, unit=self.tr(" 回"))

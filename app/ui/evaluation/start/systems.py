@@ -6,7 +6,7 @@ from app.core.gguf import GgufHeader
 from app.core.quantizations import FORMS
 from app.core.records import LocalModel
 from app.ui.evaluation.start import rules, words
-from app.ui.evaluation.start.fields import Checks, Combo, combo
+from app.ui.evaluation.start.fields import Checks, Combo
 from app.ui.evaluation.start.part import Offer, Part, collection_rows, scope_of
 from app.ui.language import joined
 from app.ui.models.words import quality
@@ -18,7 +18,7 @@ class DocumentsPart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.base, self.tuned, self.scope = combo(), combo(), Checks(theme)
+        self.base, self.tuned, self.scope = Combo(), Combo(), Checks(theme)
         self._add(self.tr("土台のモデル"), self.base)
         self._add(
             self.tr("学習済みのモデル"),
@@ -31,7 +31,7 @@ class DocumentsPart(Part):
             [(offer.name(model), model) for model in bases],
             rules.first_base(offer.models, bases, offer.current_model_id),
         )
-        own = [one.name for one in offer.collections if not one.is_builtin and one.documents]
+        own = [one.name for one in offer.collections if not one.is_builtin]
         self.scope.show_rows(collection_rows(offer.collections), own if len(own) == 1 else ())
         self._show_tuned()
         self.base.changed.connect(self._on_base_chosen)
@@ -87,7 +87,7 @@ class FormsPart(Part):
     def __init__(self, theme: Theme, offer: Offer) -> None:
         super().__init__(theme)
         self._offer = offer
-        self.model, self.forms, self.tuned = combo(), Checks(theme, is_short=True), combo()
+        self.model, self.forms, self.tuned = Combo(), Checks(theme, is_short=True), Combo()
         self._add(self.tr("モデル"), self.model)
         self._add(self.tr("比べる形式"), self.forms, self.tr("F16 を基準にして、ほかの形式を作って比べます。"))
         self._add(

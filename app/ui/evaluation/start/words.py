@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QCoreApplication
 
+from app.core.evaluation.scale_limits import LEAST_ROWS
 from app.services.study_making import Forecast
 from app.ui.language import joined, noted
 from app.ui.training.model.words import about_time, gigabytes
@@ -49,8 +50,6 @@ def obstacle(code: str) -> str:
 def problem(code: str) -> str:
     """`code`: as of `rules.problem`, and sizes_form, disk, kind."""
     if code == "sizes_small":
-        from app.core.evaluation.scale_subsets import LEAST_ROWS  # numpy, which most starts never need
-
         return translate("Evaluation", "いちばん少ない件数を {n} 件以上にしてください。").format(n=LEAST_ROWS)
     return {
         "": "",
@@ -92,14 +91,14 @@ def _trainings(found: Forecast) -> str:
     told = translate("Evaluation", "学習 {n} 回").format(n=f"{found.trainings:,}")
     if not found.training_s:
         return told
-    most = translate("Evaluation", "長くて{time}").format(time=about_time(found.training_s))
+    most = translate("Evaluation", "長くても{time}").format(time=about_time(found.training_s))
     return noted(told, most)
 
 
 def _time(found: Forecast) -> str:
     if found.most_answering_s is None or not found.answers:
         return ""
-    return translate("Evaluation", "回答は長くて{time}").format(time=about_time(found.most_answering_s))
+    return translate("Evaluation", "回答は長くても{time}").format(time=about_time(found.most_answering_s))
 
 
 def _disk(found: Forecast) -> str:

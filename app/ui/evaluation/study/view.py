@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -42,7 +42,7 @@ TICK_MS = 1000
 @dataclass(frozen=True, slots=True)
 class _Looked:
     folder: Path
-    standing: Standing
+    found: Standing | AppError
 
 
 class StudyView(QWidget):
@@ -85,11 +85,6 @@ class StudyView(QWidget):
         self._show()
         self._look()
         self._look_at_memory()
-
-    def focus_first(self) -> None:
-        button = self.go_on_button if not self.go_on_button.isHidden() else self.pause_button
-        if button.isEnabled() and not button.isHidden():
-            button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -259,7 +254,7 @@ class StudyView(QWidget):
             return
         self._is_looking = True
         study, folder = entry.study, entry.folder
-        background.run(lambda: _Looked(folder, headway.of(study, folder)), self._on_looked, self._on_unreadable)
+        background.run(lambda: _looked(study, folder), self._on_looked, self._on_unreadable)
 
     def _look_if_going(self) -> None:
         if self.is_ours or (self._entry is not None and self._entry.state == "running"):
@@ -270,9 +265,12 @@ class StudyView(QWidget):
         if found.folder != self.folder:
             self._look()
             return
-        self._standing = found.standing
+        if isinstance(found.found, AppError):
+            self.failed.emit(found.found)
+            return
+        self._standing = found.found
         if not self.is_ours:
-            self._follow(found.standing.state)
+            self._follow(found.found.state)
         self._show()
 
     def _follow(self, state: str) -> None:
@@ -338,6 +336,16 @@ def _ahead(one: Headway, answered: int) -> Headway:
     return dataclasses.replace(one, answered=max(one.answered, answered))
 
 
+def _looked(study: Study, folder: Path) -> _Looked:
+    try:
+        return _Looked(folder, headway.of(study, folder))
+    except AppError as error:
+        return _Looked(folder, error)
+
+
 def _beyond(study: Study, folder: Path) -> list[Beyond]:
-    """What this program's own models hold will be free."""
-    return memory.beyond(study, folder, room.measure(room.own_bytes()))
+    """What this program's own models hold will be free. Of what cannot be read nothing: its headway says so."""
+    try:
+        return memory.beyond(study, folder, room.measure(room.own_bytes()))
+    except AppError:
+        return []

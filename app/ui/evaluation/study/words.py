@@ -11,11 +11,22 @@ from app.core.errors import AppError
 from app.core.evaluation.study import Study, Training
 from app.core.wording import Sentence
 from app.ui.training.model.words import gigabytes
+from app.ui.training.run.words import sentences
 
 if TYPE_CHECKING:
     from app.services.study_run import StudyProgress  # numpy, which most starts never need
 
 translate = QCoreApplication.translate
+
+# What has stopped a training of the study: whether it goes on from its last checkpoint or can only be done again.
+_RUNS_TO_GO_ON = (
+    "run_unresponsive", "run_killed", "run_crashed", "run_memory_short", "run_out_of_memory", "run_disk_full",
+    "run_base_missing", "run_exists", "run_export_failed",
+)  # fmt: skip
+_RUNS_LOST = (
+    "run_data_missing", "run_data_changed", "run_data_invalid", "run_base_unreadable", "run_not_finite",
+    "run_preflight_blocked", "run_checkpoint_damaged", "run_nothing_to_resume",
+)  # fmt: skip
 
 
 def kind(key: str) -> str:
@@ -112,9 +123,31 @@ def failure(error: AppError) -> Sentence:
                 "答えられなかったものとして先へ進みます。",
             ),
         )
-    if error.code == "evaluation_damaged":
+    if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
         return Sentence(told.message, translate("Evaluation", "評価をもう一度行ってください。"))
+    if error.code in _RUNS_TO_GO_ON:
+        return Sentence(told.message, sentences(_before(error.code), _going_on(error)))
     return told
+
+
+def _before(code: str) -> str:
+    """What is to be done before a training goes on; "": nothing is known."""
+    return {
+        "run_killed": translate("Evaluation", "ほかのアプリを閉じてください。"),
+        "run_memory_short": translate("Evaluation", "ほかのアプリを閉じてください。"),
+        "run_out_of_memory": translate("Evaluation", "ほかのアプリを閉じてください。"),
+        "run_disk_full": translate("Evaluation", "不要なファイルを消してください。"),
+        "run_base_missing": translate("Evaluation", "モデルを元の場所に戻してください。"),
+    }.get(code, "")
+
+
+def _going_on(error: AppError) -> str:
+    """The run itself is known only to the study."""
+    on = translate("Evaluation", "「続ける」を押すと、最後に保存したところから続けます。")
+    if error.code != "run_crashed":
+        return on
+    log = translate("Evaluation", "くりかえすときは、記録 {log} の終わりを確かめてください（{cause}）。")
+    return sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
 
 
 def elapsed(time: str) -> str:
