@@ -637,12 +637,12 @@
         <translation>Decided: {a} of {b}.</translation>
     </message>
     <message>
-        <source>「{name}」のほうが良いと選ばれました。</source>
-        <translation>{name} was preferred.</translation>
+        <source>「{name}」のほうが多く選ばれました。</source>
+        <translation>{name} was chosen more often.</translation>
     </message>
     <message>
-        <source>このうち {n} 問は、構成の名前を表示したあとに選んでいます。</source>
-        <translation>Decided after the names had been shown: {n}.</translation>
+        <source>このうち {n} 問は、構成の名前を表示したあとに選んだので、判断に入れていません。</source>
+        <translation>{n} of them were chosen after the names were shown, and do not count in the verdict.</translation>
     </message>
     <message>
         <source>どちらが良いとは言い切れません。差は誤差の範囲です。</source>
@@ -661,8 +661,16 @@
         <translation>About equal</translation>
     </message>
     <message>
-        <source>採点モデルがないので、一致（κ）は出ません。</source>
-        <translation>There is no judge, so there is no agreement (κ) to show.</translation>
+        <source>名前を見る前にどちらかを選んだのが {n} 問なので、判断できません（{least} 問以上が必要です）。</source>
+        <translation>One of both was chosen before the names were shown in {n} questions, which decides nothing ({least} are needed).</translation>
+    </message>
+    <message>
+        <source>名前を見る前に選べて、採点モデルの点もある問いが {n} 問しかなく、30 問に満たないため、一致（κ）は計算できません。</source>
+        <translation>There is no agreement (κ): only {n} questions can be chosen before the names are shown and have the judge’s score, and 30 are needed.</translation>
+    </message>
+    <message>
+        <source>採点モデルがないので、一致（κ）は計算できません。</source>
+        <translation>There is no judge, so agreement (κ) cannot be computed.</translation>
     </message>
     <message>
         <source>採点モデルとの一致（κ）は 30 問から表示します。あと {n} 問です。</source>
@@ -673,28 +681,20 @@
         <translation>Agreement with the judge (κ) is {k} (1 is full agreement, 0 no more than chance). {same} of {n} choices were the same.</translation>
     </message>
     <message>
-        <source>採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は出ません。</source>
-        <translation>You and the judge chose the same in all {n}. As there was only one kind of choice, κ is not defined.</translation>
+        <source>採点モデルとは {n} 問すべてで同じ選び方でした。選び方が 1 通りなので、κ は計算できません。</source>
+        <translation>You and the judge chose the same in all {n}. As there was only one kind of choice, κ cannot be computed.</translation>
     </message>
     <message>
-        <source>採点モデルも比べている質問が {n} 問で、30 問に足りないため、一致（κ）は出ません。</source>
-        <translation>Agreement (κ) takes 30 questions that the judge compared too. Here there are {n}.</translation>
-    </message>
-    <message>
-        <source>比べる質問は {n} 問です。</source>
+        <source>比べる問いは {n} 問です。</source>
         <translation>Questions to compare: {n}.</translation>
     </message>
     <message>
-        <source>比べる質問は {n} 問です。回答が同じ {equal} 問は除きます。</source>
+        <source>比べる問いは {n} 問です。回答が同じ {equal} 問は除きます。</source>
         <translation>Questions to compare: {n}. Left out because both answers are the same: {equal}.</translation>
     </message>
     <message>
         <source>選ばれ方の差 {d}、95&#xa0;% 区間 {lo} 〜 {hi}。+1 は毎回「{second}」、−1 は毎回「{first}」が選ばれたことを表します。</source>
         <translation>Difference of preference {d}, 95&#xa0;% interval {lo} to {hi}. +1 means that {second} was chosen every time, −1 that {first} was.</translation>
-    </message>
-    <message>
-        <source>選んだのが {n} 問なので、まだ判断できません。{least} 問から判断します。</source>
-        <translation>Too few choices to tell ({n}). It takes {least}.</translation>
     </message>
 </context>
 <context>
@@ -710,6 +710,10 @@
     <message>
         <source>構成が 1 つなので、比べる相手がありません。</source>
         <translation>There is one setting only, so there is nothing to compare it with.</translation>
+    </message>
+    <message>
+        <source>読み込み中…</source>
+        <translation>Loading…</translation>
     </message>
 </context>
 <context>
@@ -1225,8 +1229,8 @@
         <translation>Training goes on. Start Kotae again to bring the window back.</translation>
     </message>
     <message>
-        <source>評価を止めました。評価のページで、残りから続けられます。</source>
-        <translation>The evaluation was stopped. The page Evaluation can go on with the rest.</translation>
+        <source>評価を止めています。評価のページで、続きから再開できます。</source>
+        <translation>The evaluation is being stopped. It can be resumed from the page Evaluation.</translation>
     </message>
 </context>
 <context>
@@ -1357,10 +1361,6 @@
 </context>
 <context>
     <name>ComparisonCard</name>
-    <message>
-        <source>95 % 区間</source>
-        <translation>95 % interval</translation>
-    </message>
     <message>
         <source>{n} 通りの比較</source>
         <translation>{n} systems compared</translation>
@@ -1903,8 +1903,8 @@
 <context>
     <name>DifferencesCard</name>
     <message>
-        <source>95 % 区間 {span}</source>
-        <translation>95 % interval {span}</translation>
+        <source>95&#xa0;% 区間 {span}</source>
+        <translation>95&#xa0;% interval {span}</translation>
     </message>
     <message>
         <source>{second} と {first}</source>
@@ -2794,10 +2794,6 @@
         <translation>{n} questions</translation>
     </message>
     <message>
-        <source>{n} 回</source>
-        <translation>{n} times</translation>
-    </message>
-    <message>
         <source>{n} 構成</source>
         <translation>{n} systems</translation>
     </message>
@@ -2818,8 +2814,16 @@
         <translation>{name} needs more memory (about {need}) than is free: it may be very slow, or end.</translation>
     </message>
     <message>
+        <source>「続ける」を押すと、最後に保存したところから続けます。</source>
+        <translation>“Continue” goes on from what was saved last.</translation>
+    </message>
+    <message>
         <source>いちばん少ない件数を {n} 件以上にしてください。</source>
         <translation>Let the smallest amount be {n} or more.</translation>
+    </message>
+    <message>
+        <source>くりかえすときは、記録 {log} の終わりを確かめてください（{cause}）。</source>
+        <translation>Where it happens again, look at the end of the log {log} ({cause}).</translation>
     </message>
     <message>
         <source>どのモデルがよく答えるかを比べます。</source>
@@ -2828,6 +2832,10 @@
     <message>
         <source>なし</source>
         <translation>None</translation>
+    </message>
+    <message>
+        <source>ほかのアプリを閉じてください。</source>
+        <translation>Close other programs.</translation>
     </message>
     <message>
         <source>ほかの評価が進んでいます。終わると、続けられます。</source>
@@ -2874,6 +2882,10 @@
         <translation>Making a model</translation>
     </message>
     <message>
+        <source>モデルを元の場所に戻してください。</source>
+        <translation>Put the model back where it was.</translation>
+    </message>
+    <message>
         <source>モデルを変換用のフォルダに戻しています</source>
         <translation>Turning the model back into a folder for conversion</translation>
     </message>
@@ -2884,6 +2896,10 @@
     <message>
         <source>一時停止しても、そこまでの結果は残ります。学習は保存してから止まるので、数分かかります。</source>
         <translation>Pausing keeps what was measured. A training saves first, which takes minutes.</translation>
+    </message>
+    <message>
+        <source>不要なファイルを消してください。</source>
+        <translation>Delete files that are not needed.</translation>
     </message>
     <message>
         <source>使えるモデルがありません。「モデル」で追加してください。</source>
@@ -2902,7 +2918,7 @@
         <translation>{a}/{b} answers</translation>
     </message>
     <message>
-        <source>回答は長くて{time}</source>
+        <source>回答は長くても{time}</source>
         <translation>answers: at most {time}</translation>
     </message>
     <message>
@@ -3074,7 +3090,7 @@
         <translation>Quantizations</translation>
     </message>
     <message>
-        <source>長くて{time}</source>
+        <source>長くても{time}</source>
         <translation>at most {time}</translation>
     </message>
     <message>
@@ -3097,10 +3113,6 @@
         <translation>Run evaluation</translation>
     </message>
     <message>
-        <source>評価を準備しています</source>
-        <translation>Preparing the evaluation</translation>
-    </message>
-    <message>
         <source>質問集を追加</source>
         <translation>Add a question set</translation>
     </message>
@@ -3120,6 +3132,14 @@
         <translation>1 (full)</translation>
     </message>
     <message>
+        <source>95&#xa0;% 区間</source>
+        <translation>95&#xa0;% interval</translation>
+    </message>
+    <message>
+        <source>{a}／{b}</source>
+        <translation>{a}/{b}</translation>
+    </message>
+    <message>
         <source>{low} 〜 {high}</source>
         <translation>{low} to {high}</translation>
     </message>
@@ -3136,7 +3156,7 @@
         <translation>Models</translation>
     </message>
     <message>
-        <source>問い不足</source>
+        <source>問数不足</source>
         <translation>Too few questions</translation>
     </message>
     <message>
@@ -3148,16 +3168,16 @@
         <translation>Amount of data</translation>
     </message>
     <message>
-        <source>得点 0〜1。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）</source>
-        <translation>Score, 0 to 1. Lines: 95 % intervals (bootstrap of {n} draws, by question)</translation>
+        <source>得点 0〜1。横線は 95&#xa0;% 区間（ブートストラップ {n} 回、問いを単位）</source>
+        <translation>Score, 0 to 1. Lines: 95&#xa0;% intervals (bootstrap of {n} draws, by question)</translation>
     </message>
     <message>
         <source>悪い</source>
         <translation>Worse</translation>
     </message>
     <message>
-        <source>採点 0〜3。横線は 95 % 区間（ブートストラップ {n} 回、問いを単位）</source>
-        <translation>Judge’s score, 0 to 3. Lines: 95 % intervals (bootstrap of {n} draws, by question)</translation>
+        <source>採点 0〜3。横線は 95&#xa0;% 区間（ブートストラップ {n} 回、問いを単位）</source>
+        <translation>Judge’s score, 0 to 3. Lines: 95&#xa0;% intervals (bootstrap of {n} draws, by question)</translation>
     </message>
     <message>
         <source>採点モデル</source>
@@ -3229,8 +3249,8 @@
         <translation>Once</translation>
     </message>
     <message>
-        <source>ここまで書いたら終わらせます。1 トークンは 1〜2 文字です。</source>
-        <translation>An answer ends here at the latest. A token is part of a word.</translation>
+        <source>この長さで回答を打ち切ります。1 トークンは 1〜2 文字です。</source>
+        <translation>Answers are cut off at this length. A token is part of a word.</translation>
     </message>
     <message>
         <source>同じ質問を何回尋ねるかです。増やすと、回答のばらつきも分かります。</source>
@@ -3819,8 +3839,8 @@ Result: {found}</translation>
         <translation>Add evidence</translation>
     </message>
     <message>
-        <source>正しい回答のもとになる資料の文です。引用の正しさと、探した箇所を測れます。</source>
-        <translation>Words of a document that the right answer rests on. Citations and retrieval can then be measured.</translation>
+        <source>正しい回答のもとになる資料の文です。引用が正しいか、正しい箇所を探し出せたかを測れます。</source>
+        <translation>Words of a document that the right answer rests on. They show whether citations are right, and whether the right place was found.</translation>
     </message>
 </context>
 <context>
@@ -6617,6 +6637,10 @@ Result: {found}</translation>
         <translation>Saying that the documents do not have it is the right answer.</translation>
     </message>
     <message>
+        <source>「資料にありません」と答えるのが正解になります。模範解答と必ず含む語は、採点に使いません。</source>
+        <translation>Saying that the documents do not have it is the right answer. The reference answer and the words are not used for its score.</translation>
+    </message>
+    <message>
         <source>この文のまま、比べるモデルに尋ねます。</source>
         <translation>The models that are compared are asked exactly this.</translation>
     </message>
@@ -6651,10 +6675,6 @@ Result: {found}</translation>
     <message>
         <source>模範解答</source>
         <translation>Reference answer</translation>
-    </message>
-    <message>
-        <source>模範解答と必ず含む語は、採点に使いません。</source>
-        <translation>The reference answer and the words are not used for its score.</translation>
     </message>
     <message>
         <source>正しい回答に必ず出てくる語を、1 行に 1 つ書きます。「a|b」と書くと、どちらかがあれば正解です。</source>
@@ -7363,16 +7383,16 @@ Result: {found}</translation>
         <translation>Total</translation>
     </message>
     <message>
+        <source>問数</source>
+        <translation>Questions</translation>
+    </message>
+    <message>
         <source>構成を選び直す</source>
         <translation>Choose other settings</translation>
     </message>
     <message>
         <source>続きから比べる</source>
         <translation>Go on comparing</translation>
-    </message>
-    <message>
-        <source>質問</source>
-        <translation>Questions</translation>
     </message>
     <message>
         <source>選んだもの</source>
@@ -7402,7 +7422,7 @@ Result: {found}</translation>
         <translation>Training or judging is under way. Wait until it has ended.</translation>
     </message>
     <message>
-        <source>評価でくわしく比べる</source>
+        <source>評価で詳しく比べる</source>
         <translation>Compare in detail under Evaluation</translation>
     </message>
 </context>
@@ -8676,6 +8696,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>StartDialog</name>
     <message>
+        <source>ここで選んだ内容は残りません。</source>
+        <translation>What you have chosen here will be lost.</translation>
+    </message>
+    <message>
         <source>キャンセル</source>
         <translation>Cancel</translation>
     </message>
@@ -8684,12 +8708,24 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>What do you want to compare?</translation>
     </message>
     <message>
+        <source>始めずに閉じる</source>
+        <translation>Close without starting</translation>
+    </message>
+    <message>
         <source>見積もっています…</source>
         <translation>Estimating…</translation>
     </message>
     <message>
+        <source>評価を始めずに閉じますか</source>
+        <translation>Close without starting the evaluation?</translation>
+    </message>
+    <message>
         <source>評価を始める</source>
         <translation>Start evaluation</translation>
+    </message>
+    <message>
+        <source>評価を準備しています</source>
+        <translation>Preparing the evaluation</translation>
     </message>
     <message>
         <source>詳しい設定をたたむ</source>
@@ -8698,6 +8734,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>詳しい設定を開く</source>
         <translation>Show details</translation>
+    </message>
+    <message>
+        <source>選択を続ける</source>
+        <translation>Go on choosing</translation>
     </message>
 </context>
 <context>
@@ -8733,6 +8773,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 </context>
 <context>
     <name>StartPanel</name>
+    <message>
+        <source>2 つの構成の回答がすべて同じなので、比べるものがありません。</source>
+        <translation>There is nothing to compare: all answers of the two systems are the same.</translation>
+    </message>
     <message>
         <source>2 つの構成の回答を、名前を伏せて並べます。良いと思うほうを選んでください。</source>
         <translation>The answers of two settings are shown side by side without their names. Choose the one that you find better.</translation>
@@ -8772,10 +8816,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>続きから比べる</source>
         <translation>Go on comparing</translation>
-    </message>
-    <message>
-        <source>違う回答がないので、比べられません。</source>
-        <translation>There is nothing to compare: all answers are the same.</translation>
     </message>
     <message>
         <source>違う構成を 2 つ選んでください。</source>
@@ -9526,7 +9566,7 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>{count} test rows are the same as rows for training or validation (line {lines} and others). They cannot be judged by; remove them from one of both.</translation>
     </message>
     <message>
-        <source>試験用の {count} 行を、続きの元のアダプターがもう学習しています（{lines} 行目など）。正しく評価できないので、データを分け直してください。</source>
+        <source>試験用の {count} 行を、元にしたアダプターがすでに学習しています（{lines} 行目など）。正しく評価できないので、データを分け直してください。</source>
         <translation>The adapter that is gone on from has learned {count} test rows already (line {lines} and others). They cannot be judged by; split the data again.</translation>
     </message>
     <message>
@@ -9954,6 +9994,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>✓ It works.</translation>
     </message>
     <message>
+        <source>いま、学習環境を使っています。</source>
+        <translation>The training environment is in use now.</translation>
+    </message>
+    <message>
         <source>まだありません。</source>
         <translation>There is none yet.</translation>
     </message>
@@ -9968,10 +10012,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>フォルダを開く</source>
         <translation>Open folder</translation>
-    </message>
-    <message>
-        <source>モデルを作っています。</source>
-        <translation>A model is being built.</translation>
     </message>
     <message>
         <source>作り直す</source>
@@ -10596,8 +10636,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Back to the result</translation>
     </message>
     <message>
-        <source>結果を表示したあとに選んだ質問は、結果にその数を示します。</source>
-        <translation>The result says how many questions were decided after it had been shown.</translation>
+        <source>結果を表示したあとに選んだ問いは、数だけを示し、判断には入れません。</source>
+        <translation>What you choose after the result was shown is only counted, and does not decide.</translation>
     </message>
 </context>
 <context>
