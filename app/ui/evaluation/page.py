@@ -21,6 +21,7 @@ from app.ui.evaluation.contents import Contents
 from app.ui.evaluation.desk import EntryDesk
 from app.ui.evaluation.entry_list import EntryList, EntryView, Key, Listed, Shown
 from app.ui.evaluation.sets.adding import AddSet
+from app.ui.evaluation.sets.words import in_window
 from app.ui.evaluation.study.words import failure
 from app.ui.evaluation.tools import Tools
 from app.ui.theme import Theme
@@ -87,7 +88,7 @@ class EvaluationPage(Page):
 
     def say(self, error: AppError) -> None:
         """What went wrong, above all."""
-        sentence = failure(error)
+        sentence = failure(in_window(error))
         self.banner.show_message("danger", sentence.message, sentence.next)
 
     def showEvent(self, event: QShowEvent) -> None:
