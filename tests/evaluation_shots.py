@@ -284,8 +284,10 @@ def evaluation_compared(parts: Parts) -> None:
     evaluation_result(parts)
     page = _page(parts)
     entries = [one for one in studies.listed(_where(parts).evaluations) if one.study and one.study.judge is None]
+    view = _result_view(page)
+    alone = view.shown
     page.contents.compare(entries)
-    _until(lambda: page.contents.compared and _result_view(page).shown is not None)
+    _until(lambda: page.contents.compared and view.shown not in (None, alone))
 
 
 EVALUATION_SHOTS: dict[str, Callable[[Parts], None]] = {
