@@ -440,7 +440,7 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
     run.progressed.connect(halt)
     desk.ended(run.stopped, run.start)
     assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 1.0
-    assert ticks[-1] - ticks[0] > 2 * STOP_GRACE_MS / 1000
+    assert ticks[-1] - ticks[0] > STOP_GRACE_MS / 1000  # the engine alone; a child that has ended by then takes no more
 
 
 def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:

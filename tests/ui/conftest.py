@@ -1,6 +1,5 @@
 """The real window with the fake engine as a real child process."""
 
-import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,24 +16,9 @@ from app.services.preferences import Preferences
 from app.ui.language import speak
 from app.ui.theme import Theme
 from tests import screenshots
+from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
 
 SETTLING_ROUNDS = 6
-
-
-@pytest.fixture(scope="session", autouse=True)
-def modules_are_not_looked_through() -> None:
-    """What pytest has loaded stays: collecting through it would cost more than most tests."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture(autouse=True)
-def garbage_goes_between_tests() -> Iterator[None]:
-    """As in the window, not in the middle of Qt's work: a widget destroyed while it is told something ends all."""
-    gc.disable()
-    yield
-    gc.collect()
-    gc.enable()
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+"""Where Python collects while Qt is under test: fixtures, for the folders whose tests have an event loop."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def modules_are_not_looked_through() -> None:
+    """What pytest has loaded stays: collecting through it would cost more than most tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def garbage_goes_between_tests() -> Iterator[None]:
+    """As in the window, not in the middle of Qt's work: a widget destroyed while it is told something ends all."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
