@@ -36,6 +36,8 @@ class Forecast:
     trainings: int = 0
     training_s: float = 0.0  # of all, at most: early stopping ends sooner
     is_guessed: bool = False  # `training_s` rests on tokens that were estimated from letters
+    names: tuple[str, ...] = ()  # of the systems; (): they are known when the study is made
+    quotes: str = ""  # the name of the system that only quotes the documents, if there is one
     most_answering_s: float | None = None  # were every answer as long as it may be; None: nothing was measured here
 
 
@@ -53,6 +55,8 @@ def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], traine
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return Forecast(
             systems=len(study.contenders),
+            names=tuple(one.system.name for one in study.contenders),
+            quotes=next((one.system.name for one in study.contenders if one.scope and one.may_quote), ""),
             questions=len(questions.questions),
             answers=answers,
             judged=answers if study.judge else 0,

@@ -78,7 +78,8 @@ def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tupl
         contenders = _systems(wish, paths, models)
     study = planning.study(evaluations, kind, questions, contenders, asking, **others)
     if planning.repeats_itself(study):
-        raise AppError("wish_repeats", count=asking.seeds)
+        code = "wish_repeats" if asking.temperature is not None else "wish_repeats_of_card"
+        raise AppError(code, count=asking.seeds)
     return study, questions
 
 

@@ -1,4 +1,4 @@
-"""What the dialog 評価を始める chooses from: real sets, models, a collection and a frozen split, in a data folder."""
+"""What the dialog 評価を実行 chooses from: real sets, models, a collection and a frozen split, in a data folder."""
 
 import dataclasses
 import sys
@@ -121,7 +121,7 @@ class StartDesk:
 
     def begin(self, dialog: StartDialog) -> StudyWish:
         """It is made at once."""
-        self.qtbot.waitUntil(dialog.start_button.isEnabled)
+        self.qtbot.waitUntil(lambda: dialog.forecasting.found is not None)
         self.click(dialog.start_button)
         (wish,) = self.wishes
         dialog.accept()

@@ -1,5 +1,6 @@
-"""評価を始める as a user meets it: each comparison becomes its wish, what is missing is said, the keyboard suffices."""
+"""評価を実行 as a user meets it: each comparison becomes its wish, what is missing is said, the keyboard suffices."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDes
     asking = wish.asking
     assert (asking.name, asking.seeds, asking.temperature) == ("資料と学習の比較", 1, None)
     assert (asking.max_tokens, asking.context_tokens, asking.judge) == (512, 2048, None)
+
+
+def test_the_systems_are_named_and_quoting_is_explained(desk: StartDesk) -> None:
+    dialog = desk.open()
+    desk.reckoned(dialog)
+    named, explained = dialog.systems.text().split("\n")
+    assert named == "元のモデル、元のモデル + 資料、学習後、学習後 + 資料、抜粋表示（資料の引用のみ）"
+    assert explained.startswith("「抜粋表示（資料の引用のみ）」は、回答を作らずに資料の該当箇所をそのまま示します。")
+    desk.click(dialog.kinds.answers["models"].radio)
+    assert not dialog.systems.isVisible()
+    for id in ("one", "two"):
+        dialog.models.models.rows[id].box.click()
+    desk.reckoned(dialog)
+    assert dialog.systems.text() == "一つ目、二つ目"
 
 
 def test_another_base_has_no_training_of_the_first(desk: StartDesk) -> None:
@@ -172,11 +187,12 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
         "collection": ("documents", "資料集がありません。「資料」で追加してください。"),
         "environment": ("scale", "学習環境がありません。設定の「学習環境」で作れます。"),
         "models": ("models", "モデルが 1 つしかありません。「モデル」で追加してください。"),
-        "sets": ("documents", "質問集がありません。先に質問集を追加してください。"),
+        "sets": ("documents", "自分の質問集がありません。「質問集を追加」で追加すると選べます。"),
     }[rest]
     answer = dialog.kinds.answers[kind]
     assert (answer.radio.isEnabled(), answer.about.text()) == (False, reason)
     assert answer.radio.accessibleDescription() == reason
+    assert answer.radio.palette().windowText().color() == desk.theme.color("muted")
     before = dialog.kinds.kind
     assert before not in ("", kind)
     QTest.mouseClick(answer, Qt.MouseButton.LeftButton)
@@ -238,6 +254,36 @@ def test_the_same_answer_is_not_asked_for_twice(desk: StartDesk) -> None:
     assert dialog.reason.text().startswith("▲ 2 回以上尋ねるときは、温度を 0 より大きく")
 
 
+def test_what_the_model_recommends_may_be_no_temperature_and_then_it_is_said_what_to_do(desk: StartDesk) -> None:
+    desk.models[0] = dataclasses.replace(desk.models[0], card_id="gemma-3-270m")
+    dialog = desk.open()
+    desk.click(dialog.fold_button)
+    QTest.keyClick(dialog.expert.seeds, KEY.Key_Up)
+    assert desk.reckoned(dialog) == (
+        "▲ 「自動」の温度では、2 回尋ねても毎回同じ回答になります。"
+        "このモデルの推奨値は 0 なので、温度を 0 より大きくしてください。"
+    )
+
+
+def test_a_model_whose_file_is_gone_says_so_before_it_is_marked(desk: StartDesk) -> None:
+    Path(desk.models[1].path).unlink()
+    dialog = desk.open()
+    desk.click(dialog.kinds.answers["models"].radio)
+    row = dialog.models.models.rows["two"]
+    assert (row.box.isEnabled(), row.box.accessibleDescription()) == (False, "ファイルがありません")
+    assert dialog.documents.base.itemText(1) == "二つ目（ファイルがありません）"
+    assert dialog.models.models.rows["one"].box.isEnabled()
+
+
+def test_without_a_base_that_can_be_trained_the_models_are_not_said_to_be_missing(desk: StartDesk) -> None:
+    for model in desk.models:
+        Path(model.path).unlink(missing_ok=True)
+    desk.freeze()
+    dialog = desk.open()
+    said = "学習できるモデルがありません。「モデル」で確かめてください。"
+    assert dialog.kinds.answers["scale"].about.text() == said
+
+
 # ------------------------------------------------------------------- how it is asked
 
 
@@ -288,6 +334,7 @@ def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
             desk.qtbot.waitUntil(lambda: bool(dialog.problem) or dialog.start_button.isEnabled())
         QTest.keyClick(focused, KEY.Key_Tab)
     QTest.keyClick(dialog.start_button, KEY.Key_Return)
+    desk.qtbot.waitUntil(lambda: bool(desk.wishes))
     assert [wish.models for wish in desk.wishes] == [tuple(desk.models)]
 
 
@@ -320,18 +367,51 @@ def test_nothing_begins_before_it_is_known_what_it_takes(desk: StartDesk) -> Non
     assert dialog.start_button.isEnabled()
     QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
     assert dialog.forecast.text() == "見積もっています…"
-    assert not dialog.start_button.isEnabled()
     assert dialog.start_button.accessibleDescription() == "見積もっています…"
+    desk.click(dialog.start_button)
+    assert dialog.start_button.isDown()
+    assert dialog.forecast.text() == "見積もりが終わりしだい始めます…"
+    assert desk.wishes == []
+    desk.qtbot.waitUntil(lambda: bool(desk.wishes))
+    assert dialog.progress.isVisible()
+    assert not dialog.start_button.isDown()
+    (wish,) = desk.wishes
+    assert wish.limit == 1
+
+
+def test_what_is_changed_after_the_click_is_not_begun_unasked(desk: StartDesk) -> None:
+    dialog = desk.open()
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.click(dialog.start_button)
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    assert not dialog.start_button.isDown()
+    assert desk.reckoned(dialog).startswith("5 構成")
+    assert desk.wishes == []
+
+
+def test_what_is_left_while_it_is_awaited_does_not_begin(desk: StartDesk) -> None:
+    dialog = desk.open()
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.click(dialog.start_button)
+    QTest.keyClick(dialog, KEY.Key_Escape)  # asks first: something was chosen
     desk.reckoned(dialog)
-    assert dialog.start_button.isEnabled()
-    dialog.expert.name.setText("秋の比較")  # which changes nothing of it
-    assert dialog.start_button.isEnabled()
+    assert desk.wishes == []
+
+
+def test_what_turns_out_to_be_impossible_is_awaited_no_more(desk: StartDesk) -> None:
+    dialog = desk.open()
+    Path(desk.models[0].path).unlink()
+    QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
+    desk.click(dialog.start_button)
+    assert "一.gguf" in desk.reckoned(dialog)
+    assert not dialog.start_button.isDown()
+    assert desk.wishes == []
 
 
 def test_it_stays_open_until_the_study_is_made_and_keeps_what_was_chosen_where_that_fails(desk: StartDesk) -> None:
     dialog = desk.open()
     QTest.keyClick(dialog.questions.limit, KEY.Key_Up)
-    desk.qtbot.waitUntil(dialog.start_button.isEnabled)
+    desk.reckoned(dialog)
     desk.click(dialog.start_button)
     assert dialog.progress.isVisible()
     assert not dialog.start_button.isEnabled()

@@ -44,7 +44,7 @@ SCALE = StudyWish("scale", Asking(), models=(BASE,), data="/split", sizes=(10, 2
         ("scale", {"splits": None}, "looking"),
         ("scale", {"splits": 0}, "no_split"),
         ("scale", {"has_trainer": False}, "no_environment"),
-        ("scale", {}, "no_model"),  # their files are gone
+        ("scale", {}, "no_base"),  # their files are gone
     ],
 )
 def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, object], code: str) -> None:

@@ -1,1 +1,1 @@
-"""The dialog 評価を始める: what is compared over which questions, and how."""
+"""The dialog 評価を実行: what is compared over which questions, and how."""

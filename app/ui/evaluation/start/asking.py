@@ -15,7 +15,7 @@ from app.ui.theme import Theme
 LIMIT_MOST = 100_000  # questions
 TOKENS_MOST, CONTEXT_MOST = 8192, 131_072
 SEEDS_MOST = 100
-NAME_LETTERS = 80
+NAME_LETTERS = 60
 
 
 class QuestionsPart(Part):
@@ -111,7 +111,7 @@ class ExpertPart(Part):
         self.context = number(
             (512, CONTEXT_MOST), (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
         )
-        self.seeds = number((2, SEEDS_MOST), (self.tr("1 回"), 1), self.changed.emit, unit=times)
+        self.seeds = number((1, SEEDS_MOST), (self.tr("1 回"), 1), self.changed.emit, unit=times)
         self.temperature = number((0, 5), (self.tr("自動"), None), self.changed.emit, step=0.1, decimals=2)
         self.preset = Combo()
         self.pairs = QCheckBox(self.tr("採点モデルに、2 つの回答を並べて見比べさせる"))

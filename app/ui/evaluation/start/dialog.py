@@ -1,4 +1,4 @@
-"""「評価を始める」: what is compared over which questions, what that takes, and the button that begins it."""
+"""「評価を実行」: what is compared over which questions, what that takes, and the button that begins it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from app.core.evaluation import question_sets
 from app.core.evaluation import study as studies
 from app.core.gguf import GgufHeader
 from app.core.paths import Paths
+from app.core.records import LocalModel
 from app.core.training.splits import SplitChoice
 from app.core.wording import describe_error
 from app.services import background
@@ -55,10 +56,11 @@ class StartDialog(QDialog):
         self._splits: list[SplitChoice] | None = None  # None: they are looked for
         self._has_changes = False  # that would be lost
         self._is_making = False
+        self._is_awaited = False  # the button was pressed before the forecast was there
         self._failure: AppError | None = None  # why what is chosen could not be made
         self._names: dict[str, str] = {}  # by kind, where nobody gives one
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(self.tr("評価を始める"))
+        self.setWindowTitle(self.tr("評価を実行"))
         self.setAccessibleName(self.windowTitle())
         self._offer = _offer_of(means)
         self.kinds = KindChoice(theme)
@@ -107,6 +109,8 @@ class StartDialog(QDialog):
         """Esc, the button and the window's own button."""
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # what is typed there counts, too
+        self._wait_no_more()
+        self._show_foot()
         if self._is_making:
             self.progress.cancel_button.click()
         elif self._has_changes:
@@ -117,11 +121,11 @@ class StartDialog(QDialog):
     def leave_dialog(self) -> Dialog:
         dialog = Dialog(
             self._theme,
-            self.tr("評価を始めずに閉じますか"),
+            self.tr("評価を実行せずに閉じますか"),
             self.tr("ここで選んだ内容は残りません。"),
             (
                 Choice("cancel", self.tr("選択を続ける"), is_default=True),
-                Choice("leave", self.tr("始めずに閉じる"), "danger_fill"),
+                Choice("leave", self.tr("実行せずに閉じる"), "danger_fill"),
             ),
             self,
         )
@@ -168,9 +172,10 @@ class StartDialog(QDialog):
 
     def _foot(self) -> QVBoxLayout:
         self.forecast = Label(tone="text2", wraps=True)
+        self.systems = Label(tone="text2", wraps=True)
         self.reason = Label(tone="warning", wraps=True)
         self.cancel_button = Button(self._theme, self.tr("キャンセル"))
-        self.start_button = Button(self._theme, self.tr("評価を始める"), "primary", "play")
+        self.start_button = Button(self._theme, self.tr("評価を実行"), "primary", "play")
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addStretch(1)
@@ -180,12 +185,13 @@ class StartDialog(QDialog):
         foot = QVBoxLayout()
         foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 14)
         foot.setSpacing(6)
-        for widget in (self.forecast, self.reason, self.progress):
+        for widget in (self.forecast, self.systems, self.reason, self.progress):
             foot.addWidget(widget)
         foot.addLayout(row)
         return foot
 
     def _connect(self) -> None:
+        self.kinds.chosen.connect(self._wait_no_more)
         self.kinds.chosen.connect(self._choose)
         for part in (self.questions, self.judge, self.expert, *self._systems.values()):
             part.changed.connect(self._note_change)
@@ -232,6 +238,11 @@ class StartDialog(QDialog):
 
     def _note_change(self) -> None:
         self._has_changes = True
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        """What begins is what was there when the button was pressed."""
+        self._is_awaited = False
 
     def _on_changed(self) -> None:
         self._failure = None
@@ -245,17 +256,26 @@ class StartDialog(QDialog):
         found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
         if found is not None and found.disk_bytes > found.free_bytes:
             problem = "disk"
+        can_begin = not problem and self.forecasting.error is None
         told = words.forecast(found, self.wish.asking.seeds) if found else ""
-        self.forecast.setText(told or ("" if problem or error or found else self.tr("見積もっています…")))
-        self.forecast.setVisible(bool(self.forecast.text()))
+        self.forecast.setText(told or ("" if problem or error or found else self._reckoning))
+        self.systems.setText(words.systems(found) if found else "")
         reason = words.problem(problem)
-        can_begin = not reason and found is not None
         if not problem and error is not None:
             reason = str(describe_error(error))
         self.reason.setText(f"▲ {reason}" if reason else "")
-        self.reason.setVisible(bool(reason))
+        for label in (self.forecast, self.systems, self.reason):
+            label.setVisible(bool(label.text()))
+        self._is_awaited = self._is_awaited and can_begin
         self.start_button.setEnabled(can_begin and not self._is_making)
+        self.start_button.setDown(self._is_awaited)
         self.start_button.setAccessibleDescription(reason or ("" if found else self.forecast.text()))
+        if self._is_awaited and found is not None:
+            self._begin()
+
+    @property
+    def _reckoning(self) -> str:
+        return self.tr("見積もりが終わりしだい始めます…") if self._is_awaited else self.tr("見積もっています…")
 
     def _fold(self, is_open: bool) -> None:
         self.expert.setVisible(is_open)
@@ -297,7 +317,10 @@ class StartDialog(QDialog):
     # ------------------------------------------------------------------------ end
 
     def _begin(self) -> None:
-        if not self.problem:
+        self._is_awaited = self.forecasting.found is None
+        if self._is_awaited:
+            self._show_foot()
+        elif not self.problem:
             self._failure = None
             self._show_making(is_making=True)
             self.wish_made.emit(self.wish)
@@ -351,4 +374,9 @@ def _offer_of(means: StartMeans) -> Offer:
         context_tokens=means.context_tokens(),
         current_model_id=means.current_model_id(),
         has_trainer=means.has_trainer(),
+        missing=frozenset(one.id for one in models if not _is_there(one)),
     )
+
+
+def _is_there(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

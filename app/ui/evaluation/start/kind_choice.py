@@ -61,7 +61,9 @@ class KindAnswer(QWidget):
         self._row.addWidget(self.about, 1)
         self.radio.toggled.connect(self.update)
         theme.changed.connect(self._lay_out)
+        theme.changed.connect(self._tint)
         self._lay_out()
+        self._tint()
 
     @property
     def can_be_chosen(self) -> bool:
@@ -100,6 +102,11 @@ class KindAnswer(QWidget):
         painter.setBrush(self._theme.color("accent_soft" if is_chosen else "base"))
         radius = self._theme.metric("radius_card")
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
+
+    def _tint(self) -> None:
+        """What cannot be chosen stands back behind its reason."""
+        muted = self._theme.color("muted").name()
+        self.radio.setStyleSheet(f"QRadioButton:disabled {{ color: {muted}; }}")
 
     def _lay_out(self) -> None:
         """The sentence beside the name, in line with those of the others, or below it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.documents.grounding import CollectionRef
@@ -13,10 +13,12 @@ from app.core.evaluation.question_sets import KeptSet
 from app.core.records import LocalModel
 from app.ui.documents.words import label
 from app.ui.evaluation.start import words
-from app.ui.language import joined
+from app.ui.language import joined, noted
 from app.ui.settings.rows import SettingRow
 from app.ui.theme import Theme
 from app.ui.training.model.words import gigabytes
+
+translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,16 @@ class Offer:
     context_tokens: int
     current_model_id: str
     has_trainer: bool
+    missing: frozenset[str] = frozenset()  # ids of models whose files are gone
 
     def name(self, model: LocalModel) -> str:
-        return self.names[model.id]
+        return noted(self.names[model.id], self.lack(model))
+
+    def lack(self, model: LocalModel) -> str:
+        return translate("Evaluation", "ファイルがありません") if model.id in self.missing else ""
 
     def facts(self, model: LocalModel) -> str:
-        return joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")
+        return self.lack(model) or joined(model.quantization, gigabytes(model.size_bytes) if model.size_bytes else "")
 
 
 class Part(QWidget):

@@ -55,7 +55,7 @@ def obstacle(kind: str, there: There) -> str:
         case "scale" if not there.splits:
             return "no_split"
         case "scale" if not to_train(models):
-            return "no_model"
+            return "no_base"
     return ""
 
 

@@ -65,7 +65,8 @@ class ModelsPart(Part):
         self._models = {model.id: model for model in rules.answering(offer.models)}
         self._add(self.tr("比べるモデル"), self.models)
         self._add(self.tr("渡す資料"), self.scope, self.tr("選ばなければ、資料なしで答えさせます。"))
-        self.models.show_rows([(id, offer.name(one), self._facts(one)) for id, one in self._models.items()], ())
+        rows = [(id, offer.names[id], self._facts(one)) for id, one in self._models.items()]
+        self.models.show_rows(rows, (), offer.missing)
         self.scope.show_rows(collection_rows(offer.collections), ())
         self.rows[1].setVisible(bool(offer.collections))
         for control in (self.models, self.scope):

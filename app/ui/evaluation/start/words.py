@@ -5,6 +5,7 @@ from PySide6.QtCore import QCoreApplication
 from app.core.evaluation.scale_limits import LEAST_ROWS
 from app.services.study_making import Forecast
 from app.ui.language import joined, noted
+from app.ui.models.words import enumerated
 from app.ui.training.model.words import about_time, gigabytes
 
 translate = QCoreApplication.translate
@@ -38,7 +39,8 @@ def obstacle(code: str) -> str:
     return {
         "": "",
         "no_model": translate("Evaluation", "使えるモデルがありません。「モデル」で追加してください。"),
-        "no_set": translate("Evaluation", "質問集がありません。先に質問集を追加してください。"),
+        "no_set": translate("Evaluation", "自分の質問集がありません。「質問集を追加」で追加すると選べます。"),
+        "no_base": translate("Evaluation", "学習できるモデルがありません。「モデル」で確かめてください。"),
         "no_collection": translate("Evaluation", "資料集がありません。「資料」で追加してください。"),
         "one_model": translate("Evaluation", "モデルが 1 つしかありません。「モデル」で追加してください。"),
         "no_environment": translate("Evaluation", "学習環境がありません。設定の「学習環境」で作れます。"),
@@ -74,6 +76,18 @@ def forecast(found: Forecast, seeds: int) -> str:
     return joined(_answers(found, seeds), _trainings(found), _time(found), _disk(found))
 
 
+def systems(found: Forecast) -> str:
+    """Which are compared, and what is a surprise among them."""
+    told = enumerated(found.names)
+    if not found.quotes:
+        return told
+    sentence = translate(
+        "Evaluation",
+        "「{name}」は、回答を作らずに資料の該当箇所をそのまま示します。1B 未満のモデルは、ふだんもこの形で答えます。",
+    ).format(name=found.quotes)
+    return f"{told}\n{sentence}"
+
+
 def _answers(found: Forecast, seeds: int) -> str:
     if not found.answers:
         return ""
@@ -98,7 +112,7 @@ def _trainings(found: Forecast) -> str:
 def _time(found: Forecast) -> str:
     if found.most_answering_s is None or not found.answers:
         return ""
-    return translate("Evaluation", "回答は長くても{time}").format(time=about_time(found.most_answering_s))
+    return translate("Evaluation", "回答にかかる時間は長くても{time}").format(time=about_time(found.most_answering_s))
 
 
 def _disk(found: Forecast) -> str:
