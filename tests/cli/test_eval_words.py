@@ -32,7 +32,7 @@ def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evalua
     assert len({sum(2 if ord(one) > 0x2FFF else 1 for one in line) for line in table}) == 1
     rest = lines[lines.index("元のモデル") + 1 :]
     assert not any(" / " in line for line in rest)
-    assert any(line.startswith("  必ず含む語の再現率（%）：") for line in rest)
+    assert any(line.startswith("  必ず含む語が入っていた割合（%）：") for line in rest)
     assert not any("途中で切れた" in line for line in rest)
 
 
@@ -41,8 +41,8 @@ def test_what_was_cut_off_is_counted_and_how_to_raise_the_limit_is_said(found: E
     cut = dataclasses.replace(first.rows[0], verdict="length", marks=Marks(score=0.0, is_broken=True))
     systems = (dataclasses.replace(first, rows=(cut, *first.rows[1:])), *found.systems[1:])
     one = dataclasses.replace(found, systems=systems)
-    assert "--max-tokens" in eval_words.as_text(None, one, (), Output(is_json=False))
-    assert "--max-tokens" not in eval_words.as_text(None, found, (), Output(is_json=False))
+    assert "「回答の長さ」を増やすと" in eval_words.as_text(None, one, (), Output(is_json=False))
+    assert "回答の長さ" not in eval_words.as_text(None, found, (), Output(is_json=False))
     assert [told["cut_off"] for told in eval_words.as_json(None, one, ())["systems"]] == [1, 0, 0, 0]
 
 

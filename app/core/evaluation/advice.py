@@ -1,6 +1,7 @@
 """What a study advises, in sentences: which system to use, and whether that is more than chance."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from app.core.evaluation.losses import Family, Loss
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation, System, SystemResult
 from app.core.evaluation.study import Contender, Study
-from app.core.training.bootstrap import LEAST_UNITS
+from app.core.training.bootstrap import LEAST_UNITS, Interval
 from app.core.wording import phrase, size
 
+NEAR_SHARE = 0.9  # of the best mean: what is below it is not advised for being simple
 LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
 DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice differs in a fifth of places or more
+_EQUAL = 1e-9  # what means of the same numbers may differ by
 
 
 Told = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
@@ -39,10 +42,13 @@ def of(study: Study, folder: Path, found: Evaluation) -> Advice:
         return Advice(scale.sections(study, folder, found.questions))
     if study.kind == "quantizations":
         return _of_quantizations(study, found)
-    if study.kind != "documents" and len(found.systems) < 2:
-        return Advice()
-    told, system = _of_documents(study, found) if study.kind == "documents" else _best_of(found)
-    return Advice((_section(told),), system)
+    told, system = list[str](), None
+    if study.kind == "documents":
+        told, system = _of_documents(study, found)
+    elif len(found.systems) > 1:
+        told, system = _best_of(found)
+    said = [*_cut(found), *told]
+    return Advice((_section(said),) if said else (), system)
 
 
 def measure_of(found: Evaluation) -> Measure:
@@ -73,7 +79,7 @@ def _of_documents(study: Study, found: Evaluation) -> Told:
         told += [_compared(found, base, tuned), _compared(found, documents, both)]
     ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
     first, system = _adviser(found, ways)
-    return [first, *filter(None, told)], system
+    return [*first, *filter(None, told)], system
 
 
 _WAYS = ((False, False, None), (False, True, False), (True, False, None), (True, True, False), (False, True, True))
@@ -89,28 +95,47 @@ def _pick(
     return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
 
 
-def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> tuple[str, System | None]:
-    """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on."""
+def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
+    """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on.
+
+    It is advised only where its mean is at least NEAR_SHARE of the best one and within the interval of that: few
+    questions show nothing to be better, also than what answers none of them. Else the best mean is named.
+    """
     measure = measure_of(found)
-    by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
-    if len(means) < 2:
-        return _nothing(found), None
-    highest = max(means.values())
-    if highest < LEAST_SHARE * comparing.most(measure):
-        return phrase("advice_zero", measure=by, value=f"{highest:.3f}"), None
+    means = _means(found, measure)
+    if len(means) < 2 or _is_low(means, measure):
+        return _best_of(found)
+    best = max(means.values(), key=lambda mean: mean.mean)
     for one in ways:
         others = [other for other in ways if other is not one]
         if one.system.id in means and not any(_verdict(found, one, other, measure) == "better" for other in others):
-            value = f"{means[one.system.id]:.3f}"
+            mean = means[one.system.id].mean
+            if mean < max(NEAR_SHARE * best.mean, best.low) - _EQUAL:
+                break
             names = phrase("setting_between").join(other.system.name for other in others)
-            return phrase("advice_use", name=one.system.name, value=value, measure=by, others=names), one.system
-    return _nothing(found), None
+            facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean:.3f}", "others": names}
+            return [phrase("advice_use", name=one.system.name, **facts)], one.system
+    return _best_of(found)
 
 
-def _means(found: Evaluation, measure: Measure) -> dict[str, float]:
-    """Of the systems of which enough answers have a value."""
+def _means(found: Evaluation, measure: Measure) -> dict[str, Interval]:
+    """By question, of the systems of which enough answers have a value."""
     means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
-    return {key: mean.by_question.mean for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
+    return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
+
+
+def _is_low(means: Mapping[str, Interval], measure: Measure) -> bool:
+    """Whether nobody answers anything to speak of."""
+    return max(one.mean for one in means.values()) < LEAST_SHARE * comparing.most(measure)
+
+
+def _cut(found: Evaluation) -> list[str]:
+    """What is to blame where most answers have reached the limit of their length; a judge scores them as they are."""
+    scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
+    cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
+    if measure_of(found).name != "score" or cut * 2 <= len(scored):
+        return []
+    return [phrase("advice_cut", cut=cut, count=len(scored))]
 
 
 def _scored(found: Evaluation) -> int:
@@ -130,15 +155,19 @@ def _nothing(found: Evaluation) -> str:
 
 def _best_of(found: Evaluation) -> Told:
     measure = measure_of(found)
-    by, means = phrase(f"measure_{measure.name}"), _means(found, measure)
-    known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id])
+    means = _means(found, measure)
+    known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
     if len(known) < 2:
         return [_nothing(found)], None
     best, rest = known[0], known[1:]
-    value = f"{means[best.system.id]:.3f}"
-    if means[best.system.id] < LEAST_SHARE * comparing.most(measure):
-        return [phrase("advice_zero", measure=by, value=value)], None
-    told = [phrase("advice_best", name=best.system.name, value=value, measure=by)]
+    mean = means[best.system.id]
+    facts = {"measure": phrase(f"measure_{measure.name}"), "value": f"{mean.mean:.3f}"}
+    if _is_low(means, measure):
+        return [] if _cut(found) else [phrase("advice_zero", **facts)], None
+    if all(_verdict(found, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
+        told = [phrase("advice_unclear", name=best.system.name, units=mean.units, **facts), phrase("advice_more")]
+        return told, best.system
+    told = [phrase("advice_best", name=best.system.name, **facts)]
     equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
     if equal:
         names = phrase("setting_between").join(equal)
@@ -157,7 +186,7 @@ def _of_quantizations(study: Study, found: Evaluation) -> Advice:
     advised = [told for family in several if (told := _of_family(found, family)) is not None]
     if not advised and len(found.systems) > 1:  # nothing was measured, or they are different models
         advised = [_best_of(found)]
-    said = [sentence for sentences, _ in advised for sentence in sentences]
+    said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
     said += [phrase("quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
     drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
     section = _section(said, tuple(drawn), tuple(losses.table(several, found.questions.questions)))
@@ -215,7 +244,7 @@ def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: s
         facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
         return phrase("quant_differs", name=name, first=first.system.name, **facts)
     if standing in ("loses", "unclear") and loss is not None:
-        ends = {part: f"{getattr(loss.decisive, part):+.3f}" for part in ("mean", "low", "high")}
+        ends = {part: comparing.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
         return phrase(f"quant_{standing}", name=name, **ends)
     return ""
 

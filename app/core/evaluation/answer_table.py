@@ -122,6 +122,8 @@ def told_marks(row: Row) -> list[str]:
             shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
             label = _PERCENT.sub("", word[name])
             found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%")
+        elif name == "is_broken" and row.verdict == "length":  # which the verdict says already
+            found += [word["cut_to_zero"]] if row.marks.score == 0 else []
         elif value:
             found.append(word[name] if isinstance(value, str) else f"{word[name]} {value}")
     return found

@@ -178,15 +178,21 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
         first=first,
         second=second,
         measure=phrase(f"measure_{comparison.measure}"),
-        mean=f"{decisive.mean:+.3f}",
-        low=f"{decisive.low:+.3f}",
-        high=f"{decisive.high:+.3f}",
+        mean=signed(decisive.mean),
+        low=signed(decisive.low),
+        high=signed(decisive.high),
         units=decisive.units,
         least=LEAST_DECIDED if key == "few_votes" else LEAST_UNITS,
         wins=comparison.wins,
         losses=comparison.losses,
         decided=comparison.decided,
     )
+
+
+def signed(value: float) -> str:
+    """With a minus that is one; 0 has no sign."""
+    text = f"{value:+.3f}".replace("-", "\u2212")
+    return text if text.strip("+\u22120.") else text[1:]
 
 
 def groups_of(questions: Sequence[Question]) -> list[str]:

@@ -90,6 +90,7 @@ class ResultShown:
     most: float  # the best value of the measure
     digits: int  # of its means
     resamples: int
+    least_units: int  # questions, for an interval
     advice: tuple[str, ...]
     advised: System | None
     doubt: str

@@ -122,7 +122,50 @@ def test_a_few_questions_advise_nothing() -> None:
     assert told("documents", contenders, evaluation(*few)) == told("bases", contenders, evaluation(*few))
     (sentence,) = told("documents", contenders, evaluation(*few))
     assert "4 問しかないので" in sentence
-    assert "5 問以上が必要です（--limit" in sentence
+    assert "5 問以上が必要です（「最初の N 問だけ」" in sentence
+
+
+def test_where_a_few_questions_show_no_difference_the_best_mean_is_named_and_not_what_answers_nothing() -> None:
+    contenders, found = four((0.0, 0.0, 0.0, 0.0))
+    scores = [[0.0] * 6, [0.0] * 6, [0.0] * 6, [1.0, 1.0] + [0.0] * 4]
+    rows = zip(found.systems, scores, strict=True)
+    few = evaluation(*(result(one.system, some) for one, some in rows))
+    for kind in ("documents", "bases"):
+        advised = advice.of(study(kind, contenders), Path(), few)
+        said = advised.sections[0].sentences[0]
+        assert said == "差があるとは言えません（6 問）。得点が最も高いのは「学習後 + 資料」（0.333）です。"
+        assert advised.system == contenders[3].system
+
+
+def test_the_simplest_is_not_advised_where_its_mean_is_far_below_the_best() -> None:
+    """With documents is better for sure, and with the training as well it may be better still."""
+    contenders, found = four((0.1, 0.4, 0.1, 0.6))
+    scores = [[0.1] * 8, [0.4] * 8, [0.1] * 8, [1.0, 0.2] * 4]
+    some = evaluation(*(result(one.system, values) for one, values in zip(found.systems, scores, strict=True)))
+    first, second = told("documents", contenders, some)[:2]
+    assert first.startswith("いちばん良かったのは「学習後 + 資料」です")
+    assert "元のモデル + 資料 と差があるとは言えません" in second
+
+
+def test_most_answers_that_were_cut_off_are_blamed_first_and_no_larger_model_is_wanted() -> None:
+    contenders, found = four((0.0, 0.0, 0.0, 0.0))
+    cut = [
+        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, verdict="length") for row in rows))
+        for one in found.systems
+        if (rows := result(one.system, [0.0] * COUNT).rows)
+    ]
+    for count, more in ((3, 1), (COUNT, 0)):
+        some = evaluation(*(dataclasses.replace(one, rows=one.rows[:count]) for one in cut))
+        first, *rest = told("documents", contenders, some)
+        assert first == (
+            f"回答の多く（{4 * count}／{4 * count}）が長さの上限で切れ、0 点になりました。"
+            "「回答の長さ」を増やしてください。"
+        )
+        assert len(rest) == more + 3 * (more == 0)
+        assert not any("大きなモデル" in one for one in rest)
+    assert len(told("questions", contenders[:1], evaluation(cut[0]))) == 1
+    one_cut = evaluation(cut[0], *found.systems[1:])
+    assert "大きなモデル" in told("documents", contenders, one_cut)[0]
 
 
 def test_questions_that_nobody_can_score_are_wanted_with_references() -> None:
@@ -255,7 +298,7 @@ def given(*found: tuple[str, str]) -> tuple[list[Contender], Evaluation]:
 def test_different_models_are_no_forms_of_one() -> None:
     sentences = told("quantizations", *given(("甲 Q8_0", "a"), ("乙 Q4_K_M", "b")))
     assert not any("形式" in one for one in sentences)
-    assert "いちばん良かったのは" in sentences[0]
+    assert "最も高いのは" in sentences[0]
 
 
 def test_every_family_is_drawn_under_a_name_of_its_own() -> None:

@@ -113,11 +113,14 @@ def test_one_system_has_its_mean_with_an_interval() -> None:
 def test_a_difference_is_told_with_its_numbers() -> None:
     found = compared(system([0.0] * 20), system([1.0, 0.5] * 10), questions(20))
     assert comparing.sentence(found, "素", "調整済み") == (
-        f"「調整済み」は「素」より良いと言えます（得点の差 +0.750、95 % 区間 {found.by_question.low:+.3f} から "
+        f"「調整済み」は「素」より良いと言えます（得点の差 +0.750、95 % 区間 {found.by_question.low:+.3f} 〜 "
         f"{found.by_question.high:+.3f}、20 問）。"
     )
     worse = compared(system([1.0] * 20), system([0.0] * 20), questions(20))
-    assert "より悪いと言えます（得点の差 -1.000" in comparing.sentence(worse, "素", "調整済み")
+    told = comparing.sentence(worse, "素", "調整済み")
+    assert "より悪いと言えます（得点の差 \u22121.000、95 % 区間 \u22121.000 〜 \u22121.000" in told
+    same = compared(system([0.5] * 20), system([0.5] * 20), questions(20))
+    assert "（得点の差 0.000、95 % 区間 0.000 〜 0.000" in comparing.sentence(same, "素", "調整済み")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_every_answer_is_there_with_reason_and_marks(text: str) -> None:
     words = Page(text).text
     for shown in (
         "回数が正解と合う。",
-        "必ず含む語の再現率",
+        "必ず含む語が入っていた割合",
         "資料にない質問",
         "モデルを読み込めませんでした。",
         "乱数の種 2",

@@ -194,8 +194,8 @@ def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: 
     rows.append(Row("q3", 1, "答え", "answered", Marks(score=1.0)))
     grid = tables.marks(with_rows(by_rules, *rows))
     assert [shown(grid)[0][name] for name in ("途中で切れた", "繰り返し・空")] == ["1/3", "1/3"]
-    assert "--max-tokens" in grid.notes[-1]
-    assert not any("--max-tokens" in note for note in tables.marks(with_rows(by_rules, *rows[1:])).notes)
+    assert "「回答の長さ」を増やすと" in grid.notes[-1]
+    assert not any("回答の長さ" in note for note in tables.marks(with_rows(by_rules, *rows[1:])).notes)
 
 
 def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluation) -> None:

@@ -44,7 +44,7 @@ def test_nothing_is_answered_of_a_new_study(tmp_path: Path) -> None:
         ("モデル", 0, 4, False),
         ("モデル（2）", 0, 4, False),
     ]
-    assert (found.done, found.steps, found.is_begun, found.state) == (0, 5, False, "waiting")
+    assert (found.done, found.steps, found.answered, found.answers, found.state) == (0, 5, 0, 8, "waiting")
 
 
 def test_whoever_holds_the_folder_is_at_work_on_it(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_every_seed_counts(tmp_path: Path) -> None:
         answer(folder, id, seed, lines)
     found = headway.of(study, folder)
     assert [(one.answered, one.is_measured) for one in found.systems] == [(4, True), (1, False)]
-    assert (found.done, found.steps, found.is_begun) == (2, 4, True)
+    assert (found.done, found.steps, found.answered) == (2, 4, 5)
 
 
 def test_a_run_that_has_not_ended_is_not_trained(tmp_path: Path) -> None:

@@ -406,7 +406,7 @@ def test_a_target_is_refused_before_anything_is_written(tmp_path: Path) -> None:
         ("q.txt", b"a", "batch_format"),
         ("q.csv", b"", "questions_table_unreadable"),
         ("q.jsonl", b"\n \n", "questions_unreadable"),
-        ("q.csv", bytes(range(256)) * 9, "questions_table_unreadable"),
+        ("q.csv", bytes(range(256)) * 9, "questions_no_text"),
         ("q.xlsx", b"PK\x03\x04", "table_unreadable"),
         ("q.xlsx", b"\xd0\xcf\x11\xe0", "table_locked"),
         ("q.csv", "氏名,年齢\n山田,30\n".encode(), "questions_table_unreadable"),

@@ -91,6 +91,12 @@ def test_names_that_only_look_different_are_one(tmp_path: Path) -> None:
     assert question_sets.find(tmp_path, "set a@1").questions == (BRIDGE,)
 
 
+def test_a_long_name_is_refused_without_all_of_it(tmp_path: Path) -> None:
+    with pytest.raises(AppError) as raised:
+        question_sets.checked_name("長" * 80)
+    assert raised.value.facts["name"] == "長" * 19 + "…"
+
+
 @pytest.mark.parametrize("name", ["", " ", "a@b", "a/b", "..", ".bin", "CON", "a:b", "x" * 81, "a\nb", "a."])
 def test_a_name_that_no_folder_could_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(AppError, match="question_set_name"):

@@ -5,6 +5,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QVBoxLayout
 
 from app.core.evaluation.results import System
+from app.ui.evaluation.result import words
 from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
@@ -26,7 +27,7 @@ class AdviceBox(QFrame):
         self.setProperty("surface", "card")
         self.verdict = Label(role="heading3", strong=True, wraps=True)
         self.reasons = Label(wraps=True)
-        self.use_button = Button(theme, self.tr("この組み合わせを質問で使う"))
+        self.use_button = Button(theme, words.use())
         self.why_not = Label(role="caption", tone="warning", wraps=True)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._deed = QVBoxLayout()

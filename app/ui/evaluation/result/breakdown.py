@@ -15,9 +15,9 @@ from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label, tip
 
 BAR_PX, WIDE_PX, SWATCH_PX = 24, 500, 16
-# Of each part: ground, and what is written on it. The second part is hatched, too: colour does not tell them alone.
+# Of each part: ground, and what is written on it. The first two have a pattern, too: colour does not tell them alone.
 _LOOKS = (("base", "text"), ("base", "text"), ("accent_soft", "text"), ("accent", "on_accent"))
-_HATCHED = 1
+_PATTERNS = (Qt.BrushStyle.Dense7Pattern, Qt.BrushStyle.BDiagPattern)
 
 
 class BreakdownCard(Card):
@@ -136,8 +136,8 @@ class Swatch(QWidget):
 
 def draw_part(painter: QPainter, theme: Theme, part: int, area: QRectF) -> None:
     painter.fillRect(area, theme.color(_LOOKS[part][0]))
-    if part == _HATCHED:
-        painter.fillRect(area, QBrush(theme.color("control"), Qt.BrushStyle.BDiagPattern))
+    if part < len(_PATTERNS):
+        painter.fillRect(area, QBrush(theme.color("control"), _PATTERNS[part]))
     painter.setPen(QPen(theme.color("control"), 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(area)

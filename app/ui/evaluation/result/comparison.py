@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -10,10 +11,12 @@ from app.core.evaluation.result_shown import ResultShown, SystemShown
 from app.ui.evaluation.result import words
 from app.ui.evaluation.result.grid import INDENT_PX, RowGrid
 from app.ui.evaluation.result.span_plot import Axis, Scale, SpanRow, scale_of
+from app.ui.language import noted
 from app.ui.theme import Theme
 from app.ui.training.result.card import Card
+from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
-from app.ui.widgets.labels import Label
+from app.ui.widgets.labels import Label, tip
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 
@@ -29,6 +32,8 @@ class Column:
 
 class ComparisonCard(Card):
     """Hidden where no system was asked."""
+
+    use_requested = Signal(object)  # System
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -60,7 +65,7 @@ class ComparisonCard(Card):
 
     def _fits(self) -> bool:
         columns = self._columns(self._found) if self._found else []
-        return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * len(columns))
+        return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
 
     def _columns(self, found: ResultShown) -> list[Column]:
         """Of those beside name and plot, the ones in which anything is known."""
@@ -90,7 +95,8 @@ class ComparisonCard(Card):
     def _fill_wide(self, found: ResultShown, columns: list[Column], scale: Scale | None) -> None:
         rows, px = self.rows, self._theme.px
         before = sum(one.is_drawn for one in columns)
-        count = len(columns) + 2
+        last = len(columns) + 2
+        count = last + 1
         rows.ground("raised")
         rows.put(Label(self.tr("構成"), "caption", "text2", strong=True), 0)
         rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
@@ -109,6 +115,7 @@ class ComparisonCard(Card):
                 rows.put(Label(column.said(one)), self._place(at, before), is_number=True)
             if scale:
                 rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
+            rows.put(self._use_button(one), last)
             if number + 1 < len(found.systems):
                 rows.rule(count)
 
@@ -121,18 +128,27 @@ class ComparisonCard(Card):
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
         if scale:
-            rows.put(Axis(self._theme, scale), 0)
-            rows.rule(1)
+            rows.put(Axis(self._theme, scale), 0, span=2)
+            rows.rule(2)
         for number, one in enumerate(found.systems):
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            rows.put(self._use_button(one), 1)
             rows.next_row()
             if scale:
-                rows.put(SpanRow(self._theme, scale, one.span, number), 0)
+                rows.put(SpanRow(self._theme, scale, one.span, number), 0, span=2)
                 rows.next_row()
             facts = [f"{column.name}\u00a0{column.said(one)}" for column in columns]
-            rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0)
+            rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(found.systems):
-                rows.rule(1)
+                rows.rule(2)
+
+    def _use_button(self, one: SystemShown) -> Button:
+        """Whether its model is still there is seen when it is used."""
+        button = Button(self._theme, self.tr("使う"), "quiet", compact=True)
+        button.setAccessibleName(noted(words.use(), one.system.name))
+        button.setToolTip(tip(words.use()))
+        button.clicked.connect(lambda: self.use_requested.emit(one.system))
+        return button
 
 
 def _facts(told: list[str], indent_px: int) -> QWidget:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.core.errors import AppError
+from app.core.evaluation import study as studies
 from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import REPORT
@@ -69,7 +70,7 @@ class ResultDeeds(QObject):
         def write() -> tuple[Path, Path]:
             from app.core.evaluation import result_reading
 
-            result_reading.save(found, sections, path)
+            result_reading.save(found, sections, path, folder if _is_alone(found, folder) else None)
             return folder, path
 
         label = found.questions.label
@@ -95,3 +96,11 @@ class ResultDeeds(QObject):
     def _set_working(self, is_working: bool) -> None:
         self.is_working = is_working
         self.changed.emit()
+
+
+def _is_alone(found: Evaluation, folder: Path) -> bool:
+    """And not one of several in a table, whose systems the votes of the first would be taken for."""
+    try:
+        return len(studies.read(folder).contenders) == len(found.systems)
+    except AppError:
+        return False

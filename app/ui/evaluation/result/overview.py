@@ -33,6 +33,7 @@ class Overview(QWidget):
         self._rest = QVBoxLayout()
         self._build()
         self.advice.use_requested.connect(self.use_requested)
+        self.comparison.use_requested.connect(self.use_requested)
 
     def show_result(self, found: ResultShown) -> None:
         self.doubt.setText(f"▲ {found.doubt}" if found.doubt else "")

@@ -28,12 +28,14 @@ class Questions(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._all: Sequence[QuestionShown] = ()
+        self._systems: Sequence[str] = ()  # their names
         self._shown: list[QuestionShown] = []
         self.category: str | None = None  # None: all
         self.is_by_spread = False
 
     def show_result(self, found: ResultShown) -> None:
         self._all, self.category = found.questions, None
+        self._systems = [one.system.name for one in found.systems]
         self.refilter()
 
     def refilter(self) -> None:
@@ -60,17 +62,22 @@ class Questions(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return one.question.text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(one.question.text)
+            return tip(joined(one.question.text, *self._named(one)))
         if role == FactsRole:
             return self._facts(one)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return joined(one.question.text, self._facts(one))
+            return joined(one.question.text, *self._named(one), one.question.category)
         return one if role == QuestionRole else None
 
     def _facts(self, one: QuestionShown) -> str:
         """In the order of the systems."""
         scores = " / ".join(map(words.points_of, one.means))
         return joined(scores, one.question.category)
+
+    def _named(self, one: QuestionShown) -> list[str]:
+        """What each system scored, with its name."""
+        scores = zip(self._systems, one.means, strict=True)
+        return [f"{name}\u00a0{words.points_of(mean)}" for name, mean in scores]
 
 
 class QuestionDelegate(QStyledItemDelegate):

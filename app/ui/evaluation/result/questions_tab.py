@@ -29,6 +29,7 @@ class QuestionsTab(QWidget):
         self.spread_button = Button(theme, self.tr("差が大きい順"))
         self.spread_button.setCheckable(True)
         self.count = Label(role="caption", tone="text2", wraps=True)
+        self.legend = Label(role="caption", tone="text2", wraps=True)
         self.detail = QuestionDetail(theme)
         self._area = scrolled(self.detail)
         self._left = QWidget()
@@ -51,6 +52,9 @@ class QuestionsTab(QWidget):
             self.categories.setItemData(self.categories.count() - 1, tip(name), Qt.ItemDataRole.ToolTipRole)
         self.categories.setVisible(len(names) > 1)
         self.spread_button.setVisible(len(found.systems) > 1)
+        order = " / ".join(one.system.name for one in found.systems)
+        self.legend.setText(self.tr("数字は左から：{names}").format(names=order))
+        self.legend.setVisible(bool(found.measure) and len(found.systems) > 1)
         self._choose()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -74,6 +78,7 @@ class QuestionsTab(QWidget):
         row.addWidget(self.count, 1)
         left.addWidget(self.categories)
         left.addLayout(row)
+        left.addWidget(self.legend)
         left.addWidget(self.view, 1)
         self._content.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
         self._content.setSpacing(16)

@@ -117,7 +117,7 @@ class SpanRow(_Drawn):
     def _draw_span(self, painter: QPainter, span: Span) -> None:
         theme, y = self._theme, self.height() / 2
         left, middle, right = (self._x(value) for value in (span.low, span.mean, span.high))
-        series = 0 if self._series is None else self._series % len(_PENS)
+        turn, series = divmod(self._series or 0, len(_PENS))
         color = theme.color("text2" if self._series is None else f"chart{series + 1}")
         pen = QPen(color, 2)
         if (pattern := _PENS[series]) is not None:
@@ -128,7 +128,7 @@ class SpanRow(_Drawn):
         cap = theme.px(CAP_PX)
         for x in (left, right):
             painter.drawLine(QPointF(x, y - cap), QPointF(x, y + cap))
-        is_filled = self._is_sure if self._series is None else series in (0, 3)
+        is_filled = self._is_sure if self._series is None else (series in (0, 3)) != (turn % 2 == 1)
         painter.setBrush(color if is_filled else theme.color("base"))
         draw_mark(painter, series, QPointF(middle, y), theme.px(DOT_PX))
 

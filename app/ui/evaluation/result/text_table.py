@@ -12,7 +12,7 @@ from app.ui.theme import Theme
 from app.ui.training.data.figures import FigureDelegate
 from app.ui.widgets.labels import tip
 
-MOST_PX, PADDING_PX, ROWS_SHOWN = 260, 24, 24
+MOST_PX, PADDING_PX = 260, 24
 _NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
 
 Index = QModelIndex | QPersistentModelIndex
@@ -54,7 +54,7 @@ class Cells(QAbstractTableModel):
 
 
 class TextTable(QTableView):
-    """As high as its rows, up to ROWS_SHOWN."""
+    """As high as its rows: only the page scrolls them."""
 
     def __init__(self, theme: Theme, table: Table, name: str) -> None:
         super().__init__()
@@ -81,13 +81,10 @@ class TextTable(QTableView):
         first.setModel(self.cells)
         first.setSelectionModel(self.selectionModel())
         first.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        first.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         first.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for column in range(1, self.cells.columnCount()):
             first.setColumnHidden(column, True)
         first.hide()
-        self.verticalScrollBar().valueChanged.connect(first.verticalScrollBar().setValue)
-        first.verticalScrollBar().valueChanged.connect(self.verticalScrollBar().setValue)
         self.horizontalScrollBar().valueChanged.connect(self._place_first)
 
     def _place_first(self) -> None:
@@ -108,8 +105,8 @@ class TextTable(QTableView):
             header.resizeSection(column, width)
         scrolls = sum(widths) > room
         bar = self.horizontalScrollBar().sizeHint().height() if scrolls else 0
-        shown = min(self.cells.rowCount(), ROWS_SHOWN)
-        self.setFixedHeight(header.sizeHint().height() + shown * height + bar + 2)
+        header.setMaximumWidth(sum(widths))  # its ground would go on where it has no line
+        self.setFixedHeight(header.sizeHint().height() + self.cells.rowCount() * height + bar + 2)
         self._place_first()
 
     def _width(self, column: int) -> int:
@@ -129,6 +126,7 @@ def _dress(view: QTableView, theme: Theme) -> None:
     view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
     view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
     view.setTabKeyNavigation(False)
+    view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
     view.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
     view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)

@@ -86,12 +86,22 @@ def verdict(key: str) -> str:
 
 
 def measured_by(found: ResultShown) -> str:
-    """How the means and their lines are to be read."""
+    """How the means come about, and how their lines are to be read, where there are any."""
     if found.measure == "judge":
-        said = translate("EvaluationResult", "採点 0〜3。横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
+        scale = translate("EvaluationResult", "採点 0〜3。")
     else:
-        said = translate("EvaluationResult", "得点 0〜1。横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
-    return said.format(n=f"{found.resamples:,}")
+        scale = translate("EvaluationResult", "得点 0〜1：必ず含む語が入っていた割合。なければ模範解答との近さ。")
+    if any(one.span for one in found.systems):
+        said = translate("EvaluationResult", "横線は 95\u00a0% 区間（ブートストラップ {n} 回、問いを単位）")
+        lines = said.format(n=f"{found.resamples:,}")
+    else:
+        said = translate("EvaluationResult", "{n} 問に満たないので、95\u00a0% 区間は示しません。")
+        lines = said.format(n=found.least_units)
+    return translate("EvaluationResult", "{scale}{lines}").format(scale=scale, lines=lines)
+
+
+def use() -> str:
+    return translate("EvaluationResult", "この組み合わせを質問で使う")
 
 
 def points(found: ResultShown) -> tuple[str, ...]:
