@@ -156,7 +156,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 it is not finished, or an expected error."""
     entry, found, sections = _finished(options.wanted, where)
     if options.out:
-        return _export(options, found, sections, where, output)
+        return _export(options, found, sections, where, output, entry.folder)
     return tell(entry.folder, found, sections, output)
 
 
@@ -169,12 +169,17 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _export(
-    options: argparse.Namespace, found: Evaluation, sections: Sequence[Section], where: Paths, output: Output
+    options: argparse.Namespace,
+    found: Evaluation,
+    sections: Sequence[Section],
+    where: Paths,
+    output: Output,
+    folder: Path | None = None,
 ) -> int:
     out = Path(options.out).expanduser()
     export.check_target(out)
     _permit(found, out, where, is_allowed=options.allow_secret)
-    export.save(found, sections, out)
+    export.save(found, sections, out, folder)
     data = {"id": found.id, "name": found.name, "out": str(out)}
     output.result(data, output.phrase("eval_exported", name=found.name, path=out))
     return 0

@@ -187,10 +187,13 @@ class TrainingDraft(QObject):
         self._do("checking", work, lambda found: self._on_planned(found, draft))
 
     def begin(self) -> None:
-        """Makes the folder of a run, which has its own copy of the data."""
+        """A run's folder, with its own copy of the data. Fails with begin_memory_taken where it could not begin now."""
         draft, means, made = self.draft, self._means, list[Path]()
+        is_taken = means.engine is not None and means.engine.refusal is not None
 
         def work(progress: Progress) -> Path:
+            if is_taken:
+                raise AppError("begin_memory_taken")
             asked = _asked(draft, means)
             progress.check()
             made.append(runs.create(asked, takes_data=True))
@@ -363,8 +366,7 @@ def _asked(draft: Draft, means: Means, converter_folder: str | None = None) -> A
     data = draft.frozen.folder if draft.frozen else ""
     start = draft.start.folder if draft.start else ""
     wishes = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
-    wishes |= draft.settings
-    return drafting.draft(wishes, means.paths, means.models(), converter_folder)
+    return drafting.draft(wishes | draft.settings, means.paths, means.models(), converter_folder)
 
 
 def _planned(draft: Draft, means: Means, progress: Progress, enter: Callable[[Phase], bool], *, measures: bool) -> Plan:

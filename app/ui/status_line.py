@@ -146,7 +146,8 @@ class StatusLine(QWidget):
         self.state.setText(words)
         self.state.set_tone("danger" if status.state == "failed" else "text2")
         is_resting = status.state == "ready" and status.used_tokens > 0
-        self._state_part.setVisible(not is_resting)
+        is_told = bool(self._work) and status.state in ("off", "ready")  # in the model's place
+        self._state_part.setVisible(not is_resting and not is_told)
         self._show_load(status.load_fraction if status.state == "loading" else None)
 
     def _show_load(self, fraction: float | None) -> None:

@@ -83,13 +83,6 @@
     </message>
 </context>
 <context>
-    <name>AdviceBox</name>
-    <message>
-        <source>この組み合わせを質問で使う</source>
-        <translation>Use this combination for questions</translation>
-    </message>
-</context>
-<context>
     <name>AnswerActions</name>
     <message>
         <source>Word に書き出す</source>
@@ -1368,6 +1361,10 @@
     <message>
         <source>「ない」と答えた</source>
         <translation>Abstained</translation>
+    </message>
+    <message>
+        <source>使う</source>
+        <translation>Use</translation>
     </message>
     <message>
         <source>大きさ</source>
@@ -2762,23 +2759,11 @@
         <translation>Making the form {form}</translation>
     </message>
     <message>
-        <source>{name} が採点しています</source>
-        <translation>{name} scores the answers</translation>
-    </message>
-    <message>
-        <source>{name} に質問しています</source>
-        <translation>Asking {name}</translation>
-    </message>
-    <message>
-        <source>{name} の損失を測っています</source>
-        <translation>Measuring the loss of {name}</translation>
-    </message>
-    <message>
         <source>{name} を作っています</source>
         <translation>Making {name}</translation>
     </message>
     <message>
-        <source>{name} を学習しています</source>
+        <source>{name}を学習しています</source>
         <translation>Training {name}</translation>
     </message>
     <message>
@@ -2794,12 +2779,16 @@
         <translation>{n} questions</translation>
     </message>
     <message>
+        <source>{n} 回答のうち {a} 件が済みました。「続ける」で、続きから進めます。</source>
+        <translation>{a} of {n} answers are done. Continue goes on from there.</translation>
+    </message>
+    <message>
         <source>{n} 構成</source>
         <translation>{n} systems</translation>
     </message>
     <message>
-        <source>{steps} まで終わっています。「続ける」で、続きから進めます。</source>
-        <translation>{steps} are done. Continue goes on from there.</translation>
+        <source>{n} 段階のうち {a} 段階が済みました。「続ける」で、続きから進めます。</source>
+        <translation>{a} of {n} steps are done. Continue goes on from there.</translation>
     </message>
     <message>
         <source>{s} 構成 × {q} 問 = {a} 回答</source>
@@ -2810,8 +2799,24 @@
         <translation>{s} systems × {q} questions × {r} times = {a} answers</translation>
     </message>
     <message>
+        <source>「{name}」が採点しています</source>
+        <translation>{name} is judging</translation>
+    </message>
+    <message>
         <source>「{name}」には、空きより多いメモリ（約 {need}）が必要です。とても遅くなるか、途中で止まることがあります。</source>
         <translation>{name} needs more memory (about {need}) than is free: it may be very slow, or end.</translation>
+    </message>
+    <message>
+        <source>「{name}」に質問しています</source>
+        <translation>Asking {name}</translation>
+    </message>
+    <message>
+        <source>「{name}」の損失を測っています</source>
+        <translation>Measuring the loss of {name}</translation>
+    </message>
+    <message>
+        <source>「{name}」は、回答を作らずに資料の該当箇所をそのまま示します。1B 未満のモデルは、ふだんもこの形で答えます。</source>
+        <translation>“{name}” shows the matching passages of the documents instead of an answer. Models below 1B always answer in this way.</translation>
     </message>
     <message>
         <source>「続ける」を押すと、最後に保存したところから続けます。</source>
@@ -2842,10 +2847,6 @@
         <translation>Another evaluation is running. This one can go on when it has ended.</translation>
     </message>
     <message>
-        <source>まだ始まっていません。</source>
-        <translation>Not begun yet.</translation>
-    </message>
-    <message>
         <source>ターミナルなど、この画面の外で進んでいる評価です。止めるには、そちらで Ctrl+C を押してください。</source>
         <translation>This evaluation runs outside this window, for example in a terminal. To stop it, press Ctrl+C there.</translation>
     </message>
@@ -2860,6 +2861,10 @@
     <message>
         <source>データを調べています…</source>
         <translation>Looking for data…</translation>
+    </message>
+    <message>
+        <source>ファイルがありません</source>
+        <translation>file missing</translation>
     </message>
     <message>
         <source>ファイルの作成</source>
@@ -2902,6 +2907,10 @@
         <translation>Delete files that are not needed.</translation>
     </message>
     <message>
+        <source>今回の経過 {time}</source>
+        <translation>{time} so far, this time</translation>
+    </message>
+    <message>
         <source>使えるモデルがありません。「モデル」で追加してください。</source>
         <translation>There is no model. Add one on the page Models.</translation>
     </message>
@@ -2918,8 +2927,12 @@
         <translation>{a}/{b} answers</translation>
     </message>
     <message>
-        <source>回答は長くても{time}</source>
-        <translation>answers: at most {time}</translation>
+        <source>回答にかかる時間は長くても{time}</source>
+        <translation>answering: at most {time}</translation>
+    </message>
+    <message>
+        <source>回答はまだありません。「続ける」で、初めから進めます。</source>
+        <translation>There is no answer yet. Continue begins with the first.</translation>
     </message>
     <message>
         <source>回答中</source>
@@ -2932,6 +2945,10 @@
     <message>
         <source>学習 {n} 回</source>
         <translation>{n} runs</translation>
+    </message>
+    <message>
+        <source>学習できるモデルがありません。「モデル」で確かめてください。</source>
+        <translation>There is no model that can be trained. See the page Models.</translation>
     </message>
     <message>
         <source>学習のステップ</source>
@@ -3026,16 +3043,16 @@
         <translation>Preparation</translation>
     </message>
     <message>
-        <source>経過 {time}</source>
-        <translation>{time} so far</translation>
-    </message>
-    <message>
         <source>結果をまとめています</source>
         <translation>Putting the results together</translation>
     </message>
     <message>
         <source>続けられます</source>
         <translation>Can be continued</translation>
+    </message>
+    <message>
+        <source>自分の質問集がありません。「質問集を追加」で追加すると選べます。</source>
+        <translation>There is no question set of your own. This can be chosen after “Add a question set”.</translation>
     </message>
     <message>
         <source>評価が終わりました。</source>
@@ -3076,10 +3093,6 @@
     <message>
         <source>資料集がありません。「資料」で追加してください。</source>
         <translation>There is no collection. Add one on the page Documents.</translation>
-    </message>
-    <message>
-        <source>質問集がありません。先に質問集を追加してください。</source>
-        <translation>There is no question set. Add one first.</translation>
     </message>
     <message>
         <source>質問集を選んでください。</source>
@@ -3148,8 +3161,20 @@
         <translation>{low} to {high}</translation>
     </message>
     <message>
+        <source>{n} 問に満たないので、95&#xa0;% 区間は示しません。</source>
+        <translation>With fewer than {n} questions, no 95&#xa0;% interval is shown.</translation>
+    </message>
+    <message>
         <source>{n} 点</source>
         <translation>{n}</translation>
+    </message>
+    <message>
+        <source>{scale}{lines}</source>
+        <translation>{scale} {lines}</translation>
+    </message>
+    <message>
+        <source>この組み合わせを質問で使う</source>
+        <translation>Use this combination for questions</translation>
     </message>
     <message>
         <source>モデルの比較</source>
@@ -3168,20 +3193,24 @@
         <translation>Amount of data</translation>
     </message>
     <message>
-        <source>得点 0〜1。横線は 95&#xa0;% 区間（ブートストラップ {n} 回、問いを単位）</source>
-        <translation>Score, 0 to 1. Lines: 95&#xa0;% intervals (bootstrap of {n} draws, by question)</translation>
+        <source>得点 0〜1：必ず含む語が入っていた割合。なければ模範解答との近さ。</source>
+        <translation>Score, 0 to 1: the share of the required words that were there; without any, how close to the reference.</translation>
     </message>
     <message>
         <source>悪い</source>
         <translation>Worse</translation>
     </message>
     <message>
-        <source>採点 0〜3。横線は 95&#xa0;% 区間（ブートストラップ {n} 回、問いを単位）</source>
-        <translation>Judge’s score, 0 to 3. Lines: 95&#xa0;% intervals (bootstrap of {n} draws, by question)</translation>
+        <source>採点 0〜3。</source>
+        <translation>Judge’s score, 0 to 3.</translation>
     </message>
     <message>
         <source>採点モデル</source>
         <translation>Judge</translation>
+    </message>
+    <message>
+        <source>横線は 95&#xa0;% 区間（ブートストラップ {n} 回、問いを単位）</source>
+        <translation>Lines: 95&#xa0;% intervals (bootstrap of {n} draws, by question)</translation>
     </message>
     <message>
         <source>良い</source>
@@ -5770,6 +5799,10 @@ Result: {found}</translation>
         <translation>For example: 20 questions that are often asked at the counter, answered with and without documents</translation>
     </message>
     <message>
+        <source>左の一覧から選んでください。</source>
+        <translation>Choose one from the list on the left.</translation>
+    </message>
+    <message>
         <source>手元の質問と回答の組で学習させて、モデルの答え方をそろえられます。</source>
         <translation>Train a model on your own questions and answers, so that it answers the way you want.</translation>
     </message>
@@ -6941,6 +6974,10 @@ Result: {found}</translation>
         <translation>Largest differences first</translation>
     </message>
     <message>
+        <source>数字は左から：{names}</source>
+        <translation>Figures from the left: {names}</translation>
+    </message>
+    <message>
         <source>（分野なし）</source>
         <translation>(no category)</translation>
     </message>
@@ -7363,12 +7400,12 @@ Result: {found}</translation>
 <context>
     <name>ResultPanel</name>
     <message>
-        <source>「{name}」が良い</source>
-        <translation>{name} is better</translation>
+        <source>1 つ前に戻す</source>
+        <translation>Take back the last one</translation>
     </message>
     <message>
-        <source>ひとつ戻す</source>
-        <translation>Take back the last one</translation>
+        <source>「{name}」が良い</source>
+        <translation>{name} is better</translation>
     </message>
     <message>
         <source>ブラインド比較の結果</source>
@@ -8128,6 +8165,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>This question set cannot be read.</translation>
     </message>
     <message>
+        <source>この質問集を削除</source>
+        <translation>Delete this question set</translation>
+    </message>
+    <message>
         <source>すべての問いは削除できません。</source>
         <translation>Not all questions can be deleted.</translation>
     </message>
@@ -8138,10 +8179,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>フォルダを開く</source>
         <translation>Open folder</translation>
-    </message>
-    <message>
-        <source>元に戻す</source>
-        <translation>Undo</translation>
     </message>
     <message>
         <source>削除</source>
@@ -8182,6 +8219,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>問いを追加…</source>
         <translation>Add question…</translation>
+    </message>
+    <message>
+        <source>変更の取り消し</source>
+        <translation>Change taken back</translation>
     </message>
     <message>
         <source>書き出す（Excel、CSV、JSON Lines）…</source>
@@ -8708,20 +8749,24 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>What do you want to compare?</translation>
     </message>
     <message>
-        <source>始めずに閉じる</source>
-        <translation>Close without starting</translation>
+        <source>実行せずに閉じる</source>
+        <translation>Close without running</translation>
     </message>
     <message>
         <source>見積もっています…</source>
         <translation>Estimating…</translation>
     </message>
     <message>
-        <source>評価を始めずに閉じますか</source>
-        <translation>Close without starting the evaluation?</translation>
+        <source>見積もりが終わりしだい始めます…</source>
+        <translation>Begins as soon as it is estimated…</translation>
     </message>
     <message>
-        <source>評価を始める</source>
-        <translation>Start evaluation</translation>
+        <source>評価を実行</source>
+        <translation>Run evaluation</translation>
+    </message>
+    <message>
+        <source>評価を実行せずに閉じますか</source>
+        <translation>Close without running the evaluation?</translation>
     </message>
     <message>
         <source>評価を準備しています</source>
@@ -9076,10 +9121,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>回答が終わるのを待っています</source>
         <translation>Waiting for an answer to end</translation>
-    </message>
-    <message>
-        <source>始める</source>
-        <translation>Start</translation>
     </message>
     <message>
         <source>採点モデル</source>
@@ -10530,6 +10571,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>{name} was taken off the list.</translation>
     </message>
     <message>
+        <source>「{name}」に切り替えました。</source>
+        <translation>Switched to {name}.</translation>
+    </message>
+    <message>
         <source>質問に使うモデルを {name} に戻しました。</source>
         <translation>Questions are answered by {name} again.</translation>
     </message>
@@ -10596,6 +10641,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>VotingPanel</name>
     <message>
+        <source>1 つ前に戻す</source>
+        <translation>Take back the last one</translation>
+    </message>
+    <message>
         <source>1 で A が良い、2 で B が良い、3 で同じくらい、4 でどちらも誤り、← でひとつ戻します</source>
         <translation>1: A is better, 2: B is better, 3: about equal, 4: both wrong, ← takes the last choice back</translation>
     </message>
@@ -10610,10 +10659,6 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>どちらの構成かは、選び終えるまで表示しません。</source>
         <translation>Which is which stays hidden until you finish.</translation>
-    </message>
-    <message>
-        <source>ひとつ戻す</source>
-        <translation>Take back the last one</translation>
     </message>
     <message>
         <source>ブラインド比較</source>

@@ -121,6 +121,15 @@ def test_nothing_is_tried_beside_a_training_or_a_study_but_it_can_be_planned(des
     assert draft.draft.is_complete("check")
 
 
+def test_beside_a_training_or_a_study_no_run_is_made_of_a_draft(desk: Desk) -> None:
+    draft = desk.draft(COMPUTED)
+    desk.engine.refusal = AppError("study_has_memory")
+    draft.begin()
+    desk.wait(draft)
+    assert desk.errors == ["begin_memory_taken"]
+    assert draft.draft.run == ""
+
+
 def test_a_trial_that_nobody_wants_any_more_is_killed_and_what_was_found_stands(desk: Desk) -> None:
     draft = desk.draft(EFFECTIVE, Phase("loading"), scripted_trainer.WAIT)
     draft.check()

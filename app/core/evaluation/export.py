@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core import html_page, safe_table
-from app.core.evaluation import answer_table, facts, grids, report, tables
+from app.core.evaluation import answer_table, blind_table, facts, grids, report, tables
 from app.core.evaluation.grids import WORDS, Column, Grid
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import Evaluation
@@ -25,8 +25,11 @@ def check_target(out: Path) -> None:
     check_new(out, SUFFIXES, "evaluation_out_format")
 
 
-def save(evaluation: Evaluation, sections: Sequence[Section], out: Path) -> None:
-    """In the language in use. Raises AppError as `check_target` and `whole_file`."""
+def save(evaluation: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None) -> None:
+    """In the language in use. `folder`: of the study, whose blind comparisons become sheets; None: of several.
+
+    Raises AppError as `check_target` and `whole_file`.
+    """
     check_target(out)
     suffix = out.suffix.lower()
     with whole_file(out) as file:
@@ -35,7 +38,8 @@ def save(evaluation: Evaluation, sections: Sequence[Section], out: Path) -> None
         elif suffix == ".csv":
             safe_table.write_csv(file, *_one_table(evaluation, sections))
         else:
-            _write_book(evaluation, sections, file)
+            votes = blind_table.sections(evaluation, folder) if folder is not None else ()
+            _write_book(evaluation, (*sections, *votes), file)
 
 
 def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[list[str], list[list[object]]]:

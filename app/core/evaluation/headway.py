@@ -34,8 +34,13 @@ class Standing:
     state: str
 
     @property
-    def is_begun(self) -> bool:
-        return bool(self.done or any(one.answered for one in self.systems))
+    def answered(self) -> int:
+        """Of `answers`, those of all systems together."""
+        return sum(one.answered for one in self.systems)
+
+    @property
+    def answers(self) -> int:
+        return sum(one.questions for one in self.systems)
 
 
 def of(study: Study, folder: Path) -> Standing:

@@ -66,7 +66,7 @@ class QuestionFile:
 
 def read(path: Path) -> QuestionFile:
     """Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (of tables
-    questions_table_unreadable), data_not_json, data_several_lists, and as `table_file` does."""
+    questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_file` does."""
     found = _records(_bytes(path), path)
     if len(found.found) > ROWS:
         raise AppError("table_large", name=path.name, limit=f"{ROWS:,}")
@@ -161,7 +161,7 @@ def _records(raw: bytes, path: Path) -> Records:
         return records.of_sheets(sheets, ColumnMapping()) if sheets else Records()
     codec = encodings.detect(raw)
     if not codec:
-        raise _unreadable(path, phrase("questions_not_text"))
+        raise AppError("questions_no_text", name=path.name)
     text = encodings.decode(raw, codec)
     if suffix in TABLES:
         rows = [replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_file.delimited(text, path.name)]

@@ -24,7 +24,7 @@ import filelock
 
 from app.core import bin_folder, whole_file
 from app.core.atomic import write_atomically
-from app.core.datasets.records import Record
+from app.core.datasets.records import Record, short
 from app.core.datasets.shapes import RefusedError
 from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
@@ -281,7 +281,7 @@ def checked_name(name: str) -> str:
     """As the name of a folder. Raises AppError("question_set_name")."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name or safe_name(name, "") != name or "@" in name:
-        raise AppError("question_set_name", name=name)
+        raise AppError("question_set_name", name=short(name, 20))
     return name
 
 

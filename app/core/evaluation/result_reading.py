@@ -14,7 +14,7 @@ from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.result_shown import AnswerShown, Difference, QuestionShown, ResultShown, Span, SystemShown
 from app.core.evaluation.results import Evaluation, Row, SystemResult
 from app.core.evaluation.study import Study
-from app.core.training.bootstrap import RESAMPLES, Interval
+from app.core.training.bootstrap import LEAST_UNITS, RESAMPLES, Interval
 from app.core.whole_file import failure
 from app.core.wording import phrase
 
@@ -38,6 +38,7 @@ def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Secti
         most=comparing.most(measure) if measure else 1.0,
         digits=tables.DIGITS[measure.name] if measure else 0,
         resamples=RESAMPLES,
+        least_units=LEAST_UNITS,
         advice=head.sentences if head else (),
         advised=advised.system,
         doubt=_doubt(found, measured),
@@ -51,10 +52,10 @@ def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Secti
     )
 
 
-def save(found: Evaluation, sections: Sequence[Section], out: Path) -> None:
+def save(found: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None) -> None:
     """As `export.save`, in the place of a file that the user has agreed to replace."""
     beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
-    export.save(found, sections, beside)
+    export.save(found, sections, beside, folder)
     try:
         beside.replace(out)
     except OSError as error:

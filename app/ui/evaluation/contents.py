@@ -40,6 +40,7 @@ class Contents(QStackedWidget):
     evaluate_requested = Signal(str)  # the name of a set
     changed = Signal()  # the list is to be read anew
     set_renamed = Signal(str, str)  # from, to
+    remove_requested = Signal()  # what is shown
     resume_requested = Signal(object)  # Path
     stop_requested = Signal()
     use_requested = Signal(object)  # System
@@ -192,6 +193,7 @@ class Contents(QStackedWidget):
             view.evaluate_requested.connect(self.evaluate_requested)
             view.changed.connect(self.changed)
             view.renamed.connect(self.set_renamed)
+            view.remove_requested.connect(self.remove_requested)
             view.failed.connect(self.failed)
             view.undo_offered.connect(self.undo_offered)
         return self._sets

@@ -31,8 +31,17 @@ class EntryDesk(QObject):
     failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
-    def __init__(self, theme: Theme, where: Paths, open_folder: Callable[[Path], None], page: QWidget) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        where: Paths,
+        open_folder: Callable[[Path], None],
+        page: QWidget,
+        running: Callable[[], Path | None],
+    ) -> None:
+        """`running`: the folder of the study that this window carries out."""
         super().__init__(page)
+        self._running = running
         self._theme = theme
         self._where = where
         self._open_folder = open_folder
@@ -67,12 +76,12 @@ class EntryDesk(QObject):
     def remove(self, chosen: Sequence[Shown]) -> None:
         """Into the bin, as many as can be."""
         removed: list[Shown] = []
+        failure: AppError | None = None
         for one in chosen:
-            self.closed.emit(key_of(one))
             try:
                 self._remove(one)
             except AppError as error:
-                self.failed.emit(error)
+                failure = error
                 break
             removed.append(one)
         if removed:
@@ -80,17 +89,28 @@ class EntryDesk(QObject):
             told = self.tr("「{name}」を削除しました。").format(name=_name(removed[0]))
             self.undo_offered.emit(told if len(removed) == 1 else several, functools.partial(self._restore, removed))
         self.changed.emit()
+        if failure is not None:
+            self.failed.emit(failure)
 
     # ------------------------------------------------------------------- private
 
     def _remove(self, one: Shown) -> None:
-        if isinstance(one, KeptSet):
-            question_sets.remove(self._where.questions, one.name)
-        else:
-            studies.remove(one)
+        """Raises AppError: study_goes_on, and as `question_sets.remove` and `studies.remove`."""
+        if isinstance(one, Entry) and one.folder == self._running():
+            raise AppError("study_goes_on", id=one.id)
+        self.closed.emit(key_of(one))
+        try:
+            if isinstance(one, KeptSet):
+                question_sets.remove(self._where.questions, one.name)
+            else:
+                studies.remove(one)
+        except AppError:
+            self.opened.emit(key_of(one))  # again: it is still there
+            raise
 
     def _restore(self, removed: Sequence[Shown]) -> None:
         back: list[Key] = []
+        failure: AppError | None = None
         try:
             for one in removed:
                 if isinstance(one, KeptSet):
@@ -98,10 +118,12 @@ class EntryDesk(QObject):
                 else:
                     back.append(("study", studies.restore(self._where.evaluations, one.id).id))
         except AppError as error:
-            self.failed.emit(error)
+            failure = error
         self.changed.emit()
         if back:
             self.opened.emit(back[0])
+        if failure is not None:
+            self.failed.emit(failure)
 
 
 def finished(chosen: Sequence[Shown]) -> list[Entry]:

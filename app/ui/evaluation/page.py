@@ -22,7 +22,7 @@ from app.ui.evaluation.desk import EntryDesk
 from app.ui.evaluation.entry_list import EntryList, EntryView, Key, Listed, Shown
 from app.ui.evaluation.sets.adding import AddSet
 from app.ui.evaluation.sets.words import in_window
-from app.ui.evaluation.study.words import failure
+from app.ui.evaluation.study.words import failure, named
 from app.ui.evaluation.tools import Tools
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
@@ -50,7 +50,7 @@ class EvaluationPage(Page):
         self._is_to_choose = False  # one to begin with
         self.entries = EntryList()
         self.contents = Contents(theme, tools.paths, tools.evaluations, tools.secrecy, tools.models)
-        self.desk = EntryDesk(theme, tools.paths, open_folder, self)
+        self.desk = EntryDesk(theme, tools.paths, open_folder, self, lambda: self._evaluations.folder)
         self.beginning = Beginning(theme, tools, self)
         self.adding = AddSet(theme, tools.paths.questions, tools.collect, self)
         self._build()
@@ -88,7 +88,7 @@ class EvaluationPage(Page):
 
     def say(self, error: AppError) -> None:
         """What went wrong, above all."""
-        sentence = failure(in_window(error))
+        sentence = failure(in_window(named(error, self._listed.studies)))
         self.banner.show_message("danger", sentence.message, sentence.next)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -189,6 +189,7 @@ class EvaluationPage(Page):
         contents.evaluate_requested.connect(self.beginning.ask)
         contents.changed.connect(self.refresh)
         contents.set_renamed.connect(self._on_set_renamed)
+        contents.remove_requested.connect(lambda: desk.remove([contents.entry]) if contents.entry else None)
         contents.resume_requested.connect(self.beginning.start)
         contents.stop_requested.connect(evaluations.stop)
         contents.use_requested.connect(self._tools.using.use)
@@ -200,11 +201,14 @@ class EvaluationPage(Page):
         desk.compare_requested.connect(contents.compare)
         self.beginning.asked.connect(self.banner.hide)
         self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
+        for done in (contents.changed, contents.set_renamed, desk.opened, self.adding.added):
+            done.connect(self.banner.hide)  # what went wrong before is over
         self.adding.added.connect(lambda name: self.open(("set", name)))
         for part in (contents, desk, self.adding, self.beginning, self._tools.using):
             part.failed.connect(self.say)
-        for part in (contents, desk):
+        for part in (contents, desk, self._tools.using):
             part.undo_offered.connect(self.undo_offered)
+            part.undo_offered.connect(self.banner.hide)
         evaluations.started.connect(lambda _folder: self.refresh())
         evaluations.progressed.connect(self._on_progressed)
         evaluations.ended.connect(self._on_ended)
@@ -224,6 +228,7 @@ class EvaluationPage(Page):
         self._is_reading = False
         had_focus = self.contents.nothing.button.hasFocus()
         self._listed = listed
+        self.contents.nothing.show_listed(is_listed=bool(listed))
         self.entries.set_listed(listed)
         shown, key = self.contents.entry, self.contents.key
         wanted = listed.of(self._wanted) if self._wanted is not None else None
@@ -355,6 +360,7 @@ class EvaluationPage(Page):
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         self.entries.say({})
         self.refresh()
+        self.banner.hide()  # it may have said that this one goes on
         if error is not None and self.contents.key != ("study", folder.name):  # which says it itself
             self.say(error)
 

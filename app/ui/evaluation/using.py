@@ -16,6 +16,7 @@ from app.services.chat import ChatSession
 
 class Using(QObject):
     in_use = Signal()
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -40,10 +41,14 @@ class Using(QObject):
         except AppError as error:
             self.failed.emit(error)
             return
+        before = self._session.model_id
         self._session.new()
         self._session.ask_of(scope)
         self._session.use_model(model.id)
         self.in_use.emit()
+        if before and before != model.id:
+            said = self.tr("「{name}」に切り替えました。").format(name=model.name)
+            self.undo_offered.emit(said, lambda: self._session.use_model(before))
 
     def _scope(self, system: System) -> tuple[CollectionRef, ...]:
         """Raises AppError("system_no_collection")."""

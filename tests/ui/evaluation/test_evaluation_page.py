@@ -28,6 +28,7 @@ from app.core.store import Store
 from app.ui.evaluation import words
 from app.ui.evaluation.entry_list import RowRole, SaidRole
 from app.ui.evaluation.page import EvaluationPage
+from app.ui.evaluation.result.deeds import _is_alone
 from app.ui.evaluation.start.dialog import StartDialog
 from app.ui.training.closing import Closing
 
@@ -129,7 +130,7 @@ class Scene:
         self.click(dialog.kinds.answers["models"].radio)
         for row in dialog.models.models.rows.values():
             row.box.setChecked(True)
-        self.until(dialog.start_button.isEnabled)
+        self.until(lambda: dialog.forecasting.found is not None)
         return dialog
 
     def click_row(self, name: str, keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
@@ -219,6 +220,7 @@ def test_a_study_is_stopped_and_gone_on_with_where_it_was(scene: Scene) -> None:
     scene.until(lambda: (part := _part(scene)) is not None and part.done == 1)
     assert scene.said("試し") == "1／1　回答中"
     assert scene.parts.window.status_line.model.text() == "評価中：質問用のモデルは休止中"
+    assert not scene.parts.window.status_line.state.isVisible()
     scene.click(view.pause_button)
     scene.until(lambda: scene.parts.evaluations.outcome == "stopped")
     scene.settle()
@@ -305,8 +307,59 @@ def test_a_study_that_goes_on_is_not_removed(scene: Scene) -> None:
     scene.choose("試し")
     QTest.keyClick(page.list, Qt.Key.Key_Delete)
     scene.settle()
-    assert page.banner.isVisible()
+    assert page.banner.accessibleName().startswith("評価「試し」は進行中です。")
+    assert "一時停止してから削除してください。" in page.banner.accessibleName()
     assert folder.is_dir()
+    scene.until_shown("StudyView")
+    scene.parts.evaluations.stop()
+    scene.until(lambda: not scene.parts.evaluations.is_running)
+    assert not page.banner.isVisible()
+
+
+def test_a_study_that_another_window_carries_out_is_called_by_its_name_and_stays_in_sight(scene: Scene) -> None:
+    folder = scene.study("試し", scene.set())
+    page = scene.open()
+    scene.choose("試し")
+    lock = studies.hold(folder)
+    QTest.keyClick(page.list, Qt.Key.Key_Delete)
+    scene.settle()
+    assert page.banner.accessibleName().startswith("評価「試し」は、ほかの Kotae が進めています。")
+    scene.until_shown("StudyView")
+    lock.release()
+
+
+def test_what_went_wrong_is_gone_from_sight_with_the_next_deed(scene: Scene) -> None:
+    scene.set("窓口")
+    scene.set("夜間窓口")
+    page = scene.open()
+    page.say(AppError("study_busy"))
+    scene.choose("窓口")
+    scene.settle()
+    page.say(AppError("study_busy"))
+    assert page.banner.isVisible()
+    QTest.keyClick(page.list, Qt.Key.Key_Delete)
+    assert not page.banner.isVisible()
+    page.say(AppError("study_busy"))
+    scene.press("Ctrl+Z")
+    scene.until(lambda: not page.contents.is_empty)
+    assert not page.banner.isVisible()
+
+
+def test_a_set_is_removed_by_its_own_menu_and_the_page_leads_to_the_list(scene: Scene) -> None:
+    scene.set("窓口")
+    scene.set("夜間窓口")
+    page = scene.open()
+    scene.choose("窓口")
+    scene.settle()
+    view = page.contents._set_view()
+    scene.until(view.menu_button.isEnabled)
+    menu = view.menu()
+    next(action for action in menu.actions() if action.text() == "この質問集を削除").trigger()
+    menu.close()
+    scene.until(lambda: [name for name, _ in scene.listed()] == ["質問集", "夜間窓口"])
+    assert page.contents.is_empty
+    assert page.contents.nothing.said.text() == "左の一覧から選んでください。"
+    assert not page.contents.nothing.button.isVisible()
 
 
 def test_a_damaged_study_says_so_in_words(scene: Scene) -> None:
@@ -435,6 +488,22 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
     assert session.model_id == scene.model.id
 
 
+def test_the_model_that_was_used_before_can_be_used_again(scene: Scene, tmp_path: Path) -> None:
+    scene.add_model(tmp_path / "other.gguf")
+    scene.finished("試し", scene.set())
+    page = scene.open()
+    scene.until_shown("ResultView")
+    system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
+    scene.parts.session.use_model("other")
+    offered: list[str] = []
+    page.undo_offered.connect(lambda said, _undo: offered.append(said))
+    page.contents._result_view().use_requested.emit(system)
+    assert offered == [f"「{scene.model.name}」に切り替えました。"]
+    assert scene.parts.session.model_id == scene.model.id
+    scene.press("Ctrl+Z")
+    assert scene.parts.session.model_id == "other"
+
+
 def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
     scene.finished("試し", scene.set())
     page = scene.open()
@@ -461,9 +530,12 @@ def test_several_results_stand_in_one_table(scene: Scene) -> None:
     scene.until(lambda: view.shown is not None)
     names = [one.system.name for one in view._told[1].systems]  # type: ignore[index]
     assert len(names) == len(set(names)) == 4
+    folder, together, _ = view._told  # type: ignore[misc]
+    assert not _is_alone(together, folder)  # votes of the first are exported with that one only
     here = page.list.visualRect(page.list.currentIndex()).center()
     QTest.mouseClick(page.list.viewport(), Qt.MouseButton.LeftButton, pos=here)
     scene.until(lambda: page._header.title.text() == "二つ目　窓口")
+    assert _is_alone(view._told[1], view._told[0])  # type: ignore[index]
 
 
 def test_a_narrow_page_shows_the_list_alone_and_leads_back_to_it(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """The results of a study as a person meets them: real results, real widgets, nothing asked of a model."""
 
 import dataclasses
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,20 +19,23 @@ from pytestqt.qtbot import QtBot
 from app.core.errors import AppError
 from app.core.evaluation import result_reading, results_file
 from app.core.evaluation import study as studies
-from app.core.evaluation.result_shown import row_of
-from app.core.evaluation.results import System
+from app.core.evaluation.result_shown import Span, row_of
+from app.core.evaluation.results import Marks, System
 from app.core.records import LocalModel
 from app.core.settings import Settings
 from app.core.wording import LANGUAGES, use_language
 from app.services import background
 from app.ui.evaluation.result import words
+from app.ui.evaluation.result.breakdown import Bar
 from app.ui.evaluation.result.differences import VerdictBadge
 from app.ui.evaluation.result.question_detail import AnswerCard
+from app.ui.evaluation.result.span_plot import SpanRow, scale_of
 from app.ui.evaluation.result.text_table import TextTable
 from app.ui.evaluation.result.view import ResultView
 from app.ui.secrecy import Secrecy
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
+from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label
 from tests.ui import accessible
 from tests.ui.clipping import clipped
@@ -191,6 +195,21 @@ def test_means_with_their_intervals_and_what_else_is_known_stand_in_a_row_each(d
     assert texts[11:14] == ["—", "2／4", "5.0"]
 
 
+@pytest.mark.parametrize("width", [1180, 560])
+def test_any_system_of_the_comparison_can_be_used_also_by_its_key(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int
+) -> None:
+    desk = open_desk(width)
+    desk.show(result_studies.documents(tmp_path / "s"))
+    rows = desk.view.overview.comparison.rows
+    buttons = [one for one in rows.findChildren(Button) if one.isVisibleTo(rows)]
+    assert [one.accessibleName() for one in buttons][:1] == ["この組み合わせを質問で使う（元のモデル）"]
+    desk.click(buttons[3])
+    buttons[2].setFocus()
+    QTest.keyClick(buttons[2], Qt.Key.Key_Return)
+    assert [one.name for one in desk.used] == ["学習済み + 資料", "学習済み"]
+
+
 def test_the_advised_system_stands_on_a_ground_of_its_own(desk: Desk, theme: Theme, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "s"))
     rows = desk.view.overview.comparison.rows
@@ -243,6 +262,8 @@ def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path:
     )
     desk.show((folder, study, dataclasses.replace(found, questions=few, systems=systems), ()))
     assert verdicts(desk) == ["問数不足"]
+    about = desk.view.overview.comparison.about.text()
+    assert about == "採点 0〜3。5 問に満たないので、95\u00a0% 区間は示しません。"
 
 
 def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp_path: Path) -> None:
@@ -257,12 +278,32 @@ def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp
     assert "0.5 未満" in desk.texts(card.legend)
 
 
+def test_a_bar_of_answers_that_all_score_nothing_is_drawn_with_a_pattern(theme: Theme, qtbot: QtBot) -> None:
+    bar = Bar(theme, (5, 0, 0, 0), "5")
+    qtbot.addWidget(bar)
+    bar.resize(200, 24)
+    picture = bar.grab().toImage()
+    shades = {picture.pixelColor(x, y).name() for x in range(5, 60) for y in range(5, 18)}
+    assert len(shades) > 1
+
+
+def test_more_systems_than_there_are_marks_all_look_different(theme: Theme, qtbot: QtBot) -> None:
+    span = Span(0.5, 0.2, 0.8)
+    pictures = []
+    for number in range(8):
+        row = SpanRow(theme, scale_of([span]), span, number)
+        qtbot.addWidget(row)
+        row.resize(200, 34)
+        pictures.append(row.grab().toImage())
+    assert not any(one == other for one, other in itertools.combinations(pictures, 2))
+
+
 def test_an_untrusted_judge_is_named_and_does_not_decide(desk: Desk, tmp_path: Path) -> None:
     desk.show(result_studies.documents(tmp_path / "s", result_studies.UNTRUSTED))
     doubt = desk.view.overview.doubt
     assert doubt.isVisibleTo(desk.view)
     assert doubt.text().startswith("▲ 採点モデル「gemma-3-270m」の点は信用できません")
-    assert desk.view.overview.comparison.about.text().startswith("得点 0〜1。")
+    assert desk.view.overview.comparison.about.text().startswith("得点 0〜1：必ず含む語が入っていた割合。")
     desk.show(result_studies.documents(tmp_path / "t"))
     assert not doubt.isVisibleTo(desk.view)
 
@@ -273,6 +314,20 @@ def test_categories_and_the_sections_of_the_study_follow(desk: Desk, tmp_path: P
     assert titles == ["分野別", "採点モデルの確かさ"]
     table = desk.view.overview.sections[0].findChildren(TextTable)[0]
     assert table.cells.rowCount() == 3 * 4
+
+
+def test_a_long_table_is_scrolled_by_the_page_alone_and_its_head_is_as_wide_as_its_columns(
+    desk: Desk, tmp_path: Path
+) -> None:
+    folder, study, found, _ = result_studies.documents(tmp_path / "s")
+    asked = tuple(dataclasses.replace(one, category=one.id) for one in found.questions.questions)
+    many = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
+    desk.show((folder, study, many, ()))
+    table = desk.view.overview.sections[0].findChildren(TextTable)[0]
+    assert table.cells.rowCount() == result_studies.COUNT * 4
+    assert table.verticalScrollBar().maximum() == 0
+    head = table.horizontalHeader()
+    assert head.width() == head.length() < table.viewport().width()
 
 
 def test_the_first_column_of_a_table_stays_while_the_others_scroll(
@@ -376,6 +431,29 @@ def test_every_question_is_listed_with_what_each_system_answered(desk: Desk, tmp
     assert any(text.startswith("8.0 秒") and "引用の正しさ 90\u00a0%" in text for text in texts)
     QTest.keyClick(tab.view, Qt.Key.Key_End)
     assert tab.detail.unanswerable.isVisibleTo(tab)
+
+
+def test_the_figures_of_a_question_say_whose_they_are(desk: Desk, tmp_path: Path) -> None:
+    desk.show(result_studies.documents(tmp_path / "s"))
+    desk.click(desk.view.tabs.buttons["questions"])
+    tab = desk.view.questions
+    assert tab.legend.isVisibleTo(tab)
+    assert tab.legend.text() == "数字は左から：元のモデル / 元のモデル + 資料 / 学習済み / 学習済み + 資料"
+    said = tab.view.currentIndex().data(Qt.ItemDataRole.AccessibleTextRole)
+    assert "元のモデル + 資料\u00a0" in said
+    desk.show(result_studies.one_system(tmp_path / "t"))
+    assert not tab.legend.isVisibleTo(tab)
+
+
+def test_an_answer_that_was_cut_off_says_that_it_scores_nothing_for_that(desk: Desk, tmp_path: Path) -> None:
+    folder, study, found, _ = result_studies.one_system(tmp_path / "s")
+    (one,) = found.systems
+    cut = dataclasses.replace(one.rows[0], verdict="length", marks=Marks(0.0, is_broken=True))
+    systems = (dataclasses.replace(one, rows=(cut, *one.rows[1:])),)
+    desk.show((folder, study, dataclasses.replace(found, systems=systems), ()))
+    texts = "\n".join(desk.texts(desk.view.questions.detail))
+    assert "途中で切れたため 0 点" in texts
+    assert "壊れている" not in texts
 
 
 def test_the_answers_to_a_question_are_built_once(desk: Desk, tmp_path: Path) -> None:

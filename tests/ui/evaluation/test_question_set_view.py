@@ -558,7 +558,13 @@ def test_a_confidential_set_is_written_after_a_yes_that_is_on_record(open_desk: 
 def test_the_menus_do_what_the_buttons_do(desk: Desk) -> None:
     menu = desk.view.menu()
     titles = [action.text() for action in menu.actions() if action.text()]
-    assert titles == ["問いを追加…", "書き出す（Excel、CSV、JSON Lines）…", "名前を変える…", "フォルダを開く"]
+    assert titles == [
+        "問いを追加…",
+        "書き出す（Excel、CSV、JSON Lines）…",
+        "名前を変える…",
+        "フォルダを開く",
+        "この質問集を削除",
+    ]
     menu.actions()[0].trigger()
     assert dialog_of(desk).windowTitle() == "問いを追加"
     menu.close()

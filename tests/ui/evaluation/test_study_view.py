@@ -107,9 +107,9 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
     desk.show()
     view = desk.view
     assert view.name.text() == "秋の比較"
-    assert view.sentence.text() == "まだ始まっていません。"
+    assert view.sentence.text() == "回答はまだありません。「続ける」で、初めから進めます。"
     assert desk.systems() == [("小さなモデル", "回答 0／2　待機"), ("小さなモデル（2）", "回答 0／2　待機")]
-    assert view.go_on_button.text() == "始める"
+    assert view.go_on_button.text() == "続ける"
     assert "モデルの比較" in desk.facts
     assert "現場の質問（社外秘）" in desk.facts
     said: list[str] = []
@@ -117,8 +117,8 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
     with desk.qtbot.waitSignal(desk.evaluations.ended):
         desk.click(view.go_on_button)
     assert list(dict.fromkeys(said)) == [
-        "1／2　小さなモデル に質問しています",
-        "2／2　小さなモデル（2） に質問しています",
+        "1／2　「小さなモデル」に質問しています",
+        "2／2　「小さなモデル（2）」に質問しています",
         "2／2　結果をまとめています",
     ]
     desk.qtbot.waitUntil(lambda: [state for _, state in desk.systems()] == ["回答 2／2　完了"] * 2)
@@ -133,16 +133,23 @@ def test_while_it_goes_on_its_step_its_time_and_the_way_to_pause_it_are_shown(de
     view = desk.view
     desk.qtbot.waitUntil(lambda: "1／3" in view.progress.words)
     assert "33 %" in view.progress.words
-    assert view.step.text() == "1／1　小さなモデル に質問しています"
+    assert view.step.text() == "1／1　「小さなモデル」に質問しています"
     assert not view.go_on_button.isVisible()
     assert "評価中は、質問用のモデルを休ませます。終わると自動で戻ります。" in view.notes.text()
     assert "Kotae を閉じると、評価は一時停止します。" in view.notes.text()
-    assert view.elapsed.text().startswith("経過 ")
+    assert view.elapsed.text().startswith("今回の経過 ")
     desk.qtbot.waitUntil(lambda: desk.systems() == [("小さなモデル", "回答 1／3　測定中")])
     with desk.qtbot.waitSignal(desk.evaluations.ended):
         desk.click(view.pause_button)
     assert view.step.text() == ""
     assert not view.progress.isVisible()
+
+
+def test_the_bar_counts_the_answers_of_all_systems(desk: Desk) -> None:
+    desk.study("一つ目", SLOW, systems=2)
+    desk.begin()
+    desk.qtbot.waitUntil(lambda: "1／4" in desk.view.progress.words)
+    desk.qtbot.waitUntil(lambda: "3／4" in desk.view.progress.words, timeout=30_000)
 
 
 def test_one_that_was_paused_goes_on_where_it_was(desk: Desk) -> None:
@@ -153,7 +160,7 @@ def test_one_that_was_paused_goes_on_where_it_was(desk: Desk) -> None:
     with desk.qtbot.waitSignal(desk.evaluations.ended):
         desk.click(view.pause_button)
     desk.qtbot.waitUntil(lambda: desk.systems() == [("小さなモデル", "回答 1／2　未完了")])
-    assert view.sentence.text() == "0／1 まで終わっています。「続ける」で、続きから進めます。"
+    assert view.sentence.text() == "2 回答のうち 1 件が済みました。「続ける」で、続きから進めます。"
     assert (view.go_on_button.text(), view.go_on_button.property("kind")) == ("続ける", "primary")
     assert not view.pause_button.isVisible()
     assert view.notes.text() == ""
@@ -198,7 +205,7 @@ def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) ->
     desk.evaluations.progress = StudyProgress("train", run.name, 1, 2, Progress(12, 124, 600))
     desk.evaluations.progressed.emit(desk.evaluations.progress)
     view = desk.view
-    assert view.step.text() == "1／2　20 件（1 回目） を学習しています"
+    assert view.step.text() == "1／2　20 件（1 回目）を学習しています"
     assert view.progress.words.startswith("12／124（10 %）")
     assert "学習は保存してから止まる" in view.notes.text()
     assert {"終わった学習", "0／1"} <= set(desk.facts)
@@ -306,9 +313,9 @@ def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
         ("make", "1a2b3c"): "モデルを変換用のフォルダに戻しています",
         ("make", "base-Q8_0.gguf"): "Q8_0 の形式を作っています",
         ("make", "base-F16.gguf"): "base-F16.gguf を作っています",
-        ("train", "20-b"): "20 件（2 回目） を学習しています",
-        ("train", "20-c"): "20 件の対照 を学習しています",
-        ("likelihood", "Q8_0"): "Q8_0 の損失を測っています",
-        ("judge", "大きなモデル"): "大きなモデル が採点しています",
+        ("train", "20-b"): "20 件（2 回目）を学習しています",
+        ("train", "20-c"): "20 件の対照を学習しています",
+        ("likelihood", "Q8_0"): "「Q8_0」の損失を測っています",
+        ("judge", "大きなモデル"): "「大きなモデル」が採点しています",
     }
     assert {key: words.doing(progress(*key), study) for key in told} == told

@@ -31,7 +31,7 @@ class ResultPanel(QWidget):
         self.when_open = Label(tone="warning", wraps=True)
         self.left = Label(tone="text2", wraps=True)
         self.go_on_button = Button(theme, self.tr("続きから比べる"))
-        self.undo_button = Button(theme, self.tr("ひとつ戻す"), "quiet", "undo-2")
+        self.undo_button = Button(theme, self.tr("1 つ前に戻す"), "quiet", "undo-2")
         self.undo_button.setToolTip("Ctrl+Z")
         self.leave_button = Button(theme, self.tr("構成を選び直す"), "quiet")
         self.rows: list[tuple[str, str, str]] = []  # of the table, as they are shown

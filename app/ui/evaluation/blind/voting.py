@@ -55,8 +55,8 @@ class VotingPanel(QWidget):
         self.buttons = {
             vote: VoteButton(theme, words.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
         }
-        self.undo_button = Button(theme, self.tr("ひとつ戻す"), "quiet", "undo-2")
-        self.undo_button.setAccessibleName(noted(self.tr("ひとつ戻す"), "←"))
+        self.undo_button = Button(theme, self.tr("1 つ前に戻す"), "quiet", "undo-2")
+        self.undo_button.setAccessibleName(noted(self.tr("1 つ前に戻す"), "←"))
         self.undo_button.setToolTip(self.tr("← または Ctrl+Z"))
         self.result_button = Button(theme, self.tr("ここまでの結果を見る"), "quiet")
         self.leave_button = Button(theme, self.tr("構成を選び直す"), "quiet")

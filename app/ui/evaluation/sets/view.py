@@ -46,6 +46,7 @@ class SetView(QWidget):
 
     evaluate_requested = Signal(str)  # the name of the set
     changed = Signal()  # the list of sets is to be read anew
+    remove_requested = Signal()  # the set that is shown
     renamed = Signal(str, str)  # from, to
     failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
@@ -304,7 +305,7 @@ class SetView(QWidget):
     def _on_stored(self, found: QuestionSet, number: int, said: str) -> None:
         self._allow()  # another set may be shown meanwhile
         if found.version > number:
-            undo = functools.partial(self.work.put_back, found.name, number, found.sha256, self.tr("元に戻す"))
+            undo = functools.partial(self.work.put_back, found.name, number, found.sha256, self.tr("変更の取り消し"))
             self.undo_offered.emit(said, undo)
         if found.name == self.name:
             self.banner.hide()
@@ -353,6 +354,8 @@ class SetView(QWidget):
         menu.addSeparator()
         folder = self._folder / self.name
         menu.addAction(theme.icon("folder-open"), self.tr("フォルダを開く"), lambda: desktop.open_folder(folder))
+        menu.addSeparator()
+        menu.addAction(theme.icon("trash-2"), self.tr("この質問集を削除"), self.remove_requested.emit)
         return menu
 
     def _show_table_menu(self, at: QPoint) -> None:

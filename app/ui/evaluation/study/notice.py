@@ -5,7 +5,6 @@ from PySide6.QtCore import QCoreApplication
 from app.core.evaluation.headway import Standing
 from app.core.evaluation.study import Entry, Study
 from app.services.evaluations import Evaluations
-from app.ui.evaluation.study import words
 
 translate = QCoreApplication.translate
 
@@ -46,8 +45,10 @@ def _stopping(evaluations: Evaluations) -> str:
 
 
 def _waiting(standing: Standing) -> str:
-    if not standing.is_begun:
-        return translate("Evaluation", "まだ始まっていません。")
-    return translate("Evaluation", "{steps} まで終わっています。「続ける」で、続きから進めます。").format(
-        steps=words.amount(standing.done, standing.steps)
-    )
+    if standing.answered:
+        told = translate("Evaluation", "{n} 回答のうち {a} 件が済みました。「続ける」で、続きから進めます。")
+        return told.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
+    if standing.done:
+        told = translate("Evaluation", "{n} 段階のうち {a} 段階が済みました。「続ける」で、続きから進めます。")
+        return told.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
+    return translate("Evaluation", "回答はまだありません。「続ける」で、初めから進めます。")

@@ -59,6 +59,7 @@ class StudyView(QWidget):
         self._standing: Standing | None = None
         self._errors: dict[Path, AppError] = {}  # of studies that have failed since the program began
         self._told = ("", "", 0)  # the step whose row is out
+        self._answered = 0  # of all systems together, as it was told last
         self._facts: tuple[tuple[str, str], ...] = ()
         self._is_looking = False
         self._look_timer = QTimer(self, interval=LOOK_EVERY_MS)
@@ -78,7 +79,7 @@ class StudyView(QWidget):
     def show_study(self, entry: Entry) -> None:
         """One whose file can be read."""
         if entry.folder != self.folder:
-            self._standing, self._told = None, ("", "", 0)
+            self._standing, self._told, self._answered = None, ("", "", 0), 0
             self.progress.finish()
             self.warnings.hide()
         self._entry = entry
@@ -193,10 +194,16 @@ class StudyView(QWidget):
             return
         told = (progress.kind, progress.name, progress.number)
         if told != self._told:
+            is_next_system = progress.kind == "answers" == self._told[0]
             self._told = told
-            self.progress.start(words.part(progress.kind))
+            if not is_next_system:  # all answers have one bar, and one time that is left
+                self.progress.start(words.part(progress.kind))
             self._look()
-        if progress.part is not None:
+        if progress.kind == "answers":
+            systems = self._systems_now(progress)
+            self._answered = max(self._answered, sum(one.answered for one in systems))
+            self.progress.set_progress(self._answered, sum(one.questions for one in systems))
+        elif progress.part is not None:
             self.progress.set_progress(progress.part.done, progress.part.total, is_bytes=progress.kind == "make")
 
     def _step_words(self, progress: "StudyProgress | None") -> str:
@@ -218,8 +225,6 @@ class StudyView(QWidget):
         self.pause_button.setEnabled(not evaluations.is_stopping)
         self.go_on_button.setVisible(not self.is_ours and entry.state == "waiting")
         self.go_on_button.setEnabled(not evaluations.is_running)
-        is_new = self._standing is not None and not self._standing.is_begun
-        self.go_on_button.setText(self.tr("始める") if is_new else self.tr("続ける"))
         sentence = notice.sentence(entry, self._standing, evaluations)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))
@@ -233,18 +238,22 @@ class StudyView(QWidget):
         if error is None or self.is_ours:
             self.banner.hide()
             return
-        told = words.failure(error)
+        told = words.failure(words.named(error, [entry]))
         self.banner.show_message("danger", told.message, told.next)
 
     def _show_systems(self) -> None:
-        standing = self._standing
-        systems = standing.systems if standing else ()
-        self.systems_card.setVisible(bool(systems))
         progress = self._evaluations.progress if self.is_ours else None
+        systems = self._systems_now(progress)
+        self.systems_card.setVisible(bool(systems))
         now = progress.name if progress and progress.kind in ("answers", "likelihood") else ""
-        if progress is not None and progress.kind == "answers" and progress.part is not None:
-            systems = tuple(_ahead(one, progress.part.done) if one.name == now else one for one in systems)
         self.systems.show_systems(systems, now)
+
+    def _systems_now(self, progress: "StudyProgress | None") -> tuple[Headway, ...]:
+        """As far as they are known to be; none before the folder was looked at."""
+        systems = self._standing.systems if self._standing else ()
+        if progress is None or progress.kind != "answers" or progress.part is None:
+            return systems
+        return tuple(_ahead(one, progress.part.done) if one.name == progress.name else one for one in systems)
 
     # ------------------------------------------------------------------- looking
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app.core import wording
 from app.core.errors import AppError
-from app.core.evaluation.study import Study, Training
+from app.core.evaluation.study import Entry, Study, Training
 from app.core.wording import Sentence
 from app.ui.training.model.words import gigabytes
 from app.ui.training.run.words import sentences
@@ -51,10 +51,10 @@ def doing(progress: "StudyProgress", study: Study) -> str:
         one = next((one for one in study.trainings if Path(one.folder).name == name), None)
         name = _training(one, study.trainings) if one else name
     return {
-        "train": translate("Evaluation", "{name} を学習しています"),
-        "likelihood": translate("Evaluation", "{name} の損失を測っています"),
-        "answers": translate("Evaluation", "{name} に質問しています"),
-        "judge": translate("Evaluation", "{name} が採点しています"),
+        "train": translate("Evaluation", "{name}を学習しています"),
+        "likelihood": translate("Evaluation", "「{name}」の損失を測っています"),
+        "answers": translate("Evaluation", "「{name}」に質問しています"),
+        "judge": translate("Evaluation", "「{name}」が採点しています"),
         "conclude": translate("Evaluation", "結果をまとめています"),
     }[progress.kind].format(name=name)
 
@@ -111,6 +111,12 @@ def beyond(name: str, need_bytes: int, *, is_judge: bool) -> str:
     ).format(name=name, need=need)
 
 
+def named(error: AppError, entries: Sequence[Entry]) -> AppError:
+    """With the name of the study in place of its id, which means nothing to anybody."""
+    found = next((one.study for one in entries if one.study is not None and one.id == error.facts.get("id")), None)
+    return AppError(error.code, **(error.facts | {"id": found.name})) if found is not None else error
+
+
 def failure(error: AppError) -> Sentence:
     """In the window the next step is a button, and not a command."""
     told = wording.describe_error(error)
@@ -151,4 +157,4 @@ def _going_on(error: AppError) -> str:
 
 
 def elapsed(time: str) -> str:
-    return translate("Evaluation", "経過 {time}").format(time=time)
+    return translate("Evaluation", "今回の経過 {time}").format(time=time)
