@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,5 +19,6 @@ def garbage_goes_between_tests() -> Iterator[None]:
     """As in the window, not in the middle of Qt's work: a widget destroyed while it is told something ends all."""
     gc.disable()
     yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # or it would be told of what has gone
     gc.collect()
     gc.enable()

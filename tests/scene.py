@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import shiboken6
 from pytestqt.qtbot import QtBot
 
 from app.core import children
@@ -78,6 +79,7 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
     yield make
     for engine in engines:
         engine.shut_down()
+        shiboken6.delete(engine)  # with its children, which a collection of both would delete a second time
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from app.services.garbage import GarbageCollector
 def owner(monkeypatch: pytest.MonkeyPatch) -> Iterator[QObject]:
     monkeypatch.setattr(garbage, "INTERVAL_MS", 20)
     owner = QObject()
+    gc.enable()  # as in a program that has none
     yield owner
     gc.enable()
 

@@ -271,7 +271,7 @@ def test_a_model_whose_file_is_gone_says_so_before_it_is_marked(desk: StartDesk)
     desk.click(dialog.kinds.answers["models"].radio)
     row = dialog.models.models.rows["two"]
     assert (row.box.isEnabled(), row.box.accessibleDescription()) == (False, "ファイルがありません")
-    assert dialog.documents.base.itemText(1) == "二つ目（ファイルがありません）"
+    assert dialog.documents.base.itemText(1) == "× 二つ目"
     assert dialog.models.models.rows["one"].box.isEnabled()
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.core.evaluation.planning import MAX_TOKENS, Asking
-from app.ui.documents.words import label
 from app.ui.evaluation.start import rules, words
 from app.ui.evaluation.start.fields import Combo, number
 from app.ui.evaluation.start.part import Offer, Part
@@ -47,7 +46,7 @@ class QuestionsPart(Part):
         return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
 
     def _offer(self) -> None:
-        kept = [(self._words(one.name, one.newest.count, label(one.label)), one.name) for one in self._sets]
+        kept = [(noted(one.name, words.questions(one.newest.count)), one.name) for one in self._sets]
         none = {
             "models": [(noted(self.tr("付属の質問"), self._general()), "")],
             "quantizations": [(noted(self.tr("付属の質問"), self._general()), "")],
@@ -68,9 +67,6 @@ class QuestionsPart(Part):
     def _general(self) -> str:
         count = words.questions(self._shipped) if self._shipped else ""
         return joined(self.tr("一般の質問"), count)
-
-    def _words(self, name: str, count: int, secrecy: str) -> str:
-        return noted(name, joined(words.questions(count), secrecy))
 
 
 class JudgePart(Part):

@@ -13,7 +13,7 @@ from app.core.evaluation.question_sets import KeptSet
 from app.core.records import LocalModel
 from app.ui.documents.words import label
 from app.ui.evaluation.start import words
-from app.ui.language import joined, noted
+from app.ui.language import joined
 from app.ui.settings.rows import SettingRow
 from app.ui.theme import Theme
 from app.ui.training.model.words import gigabytes
@@ -35,7 +35,8 @@ class Offer:
     missing: frozenset[str] = frozenset()  # ids of models whose files are gone
 
     def name(self, model: LocalModel) -> str:
-        return noted(self.names[model.id], self.lack(model))
+        """× is said at the foot when it is chosen; words would leave no room for a long name."""
+        return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
 
     def lack(self, model: LocalModel) -> str:
         return translate("Evaluation", "ファイルがありません") if model.id in self.missing else ""
