@@ -18,7 +18,7 @@ from app.services.training_draft import Means, TrainingDraft
 from app.services.training_setup import TrainingSetup
 from app.ui.theme import Theme
 from app.ui.training.environment_box import EnvironmentBox
-from app.ui.training.goal_choice import GoalChoice
+from app.ui.training.goal_choice import goal_choice
 from app.ui.training.job_dialog import JobDialog
 from app.ui.training.machine_panel import MARK_DOWN_PX, MachinePanel
 from app.ui.training.step import Step
@@ -60,7 +60,7 @@ class GoalStep(Step):
         self._report: Report | None = None
         self._has_looked = False
         self.banner = Banner(theme)
-        self.choice = GoalChoice(theme)
+        self.choice = goal_choice(theme)
         self.advice = Label(wraps=True)
         self.documents_button = Button(theme, self.tr("資料に追加する"), icon="library-big")
         self.machine = MachinePanel(theme)
@@ -70,7 +70,7 @@ class GoalStep(Step):
 
     def show_draft(self) -> None:
         goal = self._work.draft.goal
-        self.choice.show_goal(goal)
+        self.choice.show_key(goal)
         self.advice.setText(self._advice(goal))
         self._advice_box.setVisible(goal in ("facts", "both"))
         self._show_offers()

@@ -143,7 +143,9 @@ def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
 def test_who_looks_at_a_study_for_a_moment_does_not_work_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "_LIMIT_S", LIMIT_S)
     threading.Timer(0.1, studies.hold(folder).release).start()
-    studies.hold(folder).release()
+    taken = studies.hold(folder)
+    assert taken.is_locked
+    taken.release()
 
 
 def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> None:

@@ -105,7 +105,7 @@ class StartDesk:
         dialog.wish_made.connect(self.wishes.append)
         dialog.show()
         self.qtbot.waitExposed(dialog)
-        self.qtbot.waitUntil(lambda: bool(dialog.expert.name.placeholderText() or not dialog.kinds.kind))
+        self.qtbot.waitUntil(lambda: bool(dialog.expert.name.placeholderText() or not dialog.kinds.key))
         return dialog
 
     def click(self, widget: QWidget) -> None:

@@ -51,7 +51,7 @@ def settle() -> None:
 
 def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDesk) -> None:
     dialog = desk.open()
-    assert dialog.kinds.kind == "documents"
+    assert dialog.kinds.key == "documents"
     assert desk.reckoned(dialog).startswith("5 構成 × 3 問 = 15 回答")  # for one so small the documents are quoted, too
     wish = desk.begin(dialog)
     base, _, tuned = desk.models
@@ -193,16 +193,16 @@ def test_what_cannot_be_compared_says_why_and_cannot_be_chosen(desk: StartDesk, 
     assert (answer.radio.isEnabled(), answer.about.text()) == (False, reason)
     assert answer.radio.accessibleDescription() == reason
     assert answer.radio.palette().windowText().color() == desk.theme.color("muted")
-    before = dialog.kinds.kind
+    before = dialog.kinds.key
     assert before not in ("", kind)
     QTest.mouseClick(answer, Qt.MouseButton.LeftButton)
-    assert dialog.kinds.kind == before
+    assert dialog.kinds.key == before
 
 
 def test_without_any_model_nothing_can_be_begun(desk: StartDesk) -> None:
     desk.models = []
     dialog = desk.open()
-    assert dialog.kinds.kind == ""
+    assert dialog.kinds.key == ""
     assert not dialog.start_button.isEnabled()
     assert dialog.reason.text() == "▲ 比べられるものが、まだありません。"
 
@@ -323,7 +323,7 @@ def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
     dialog = desk.open()
     assert QApplication.focusWidget() is dialog.kinds.answers["documents"].radio
     QTest.keyClick(dialog.kinds.answers["documents"].radio, KEY.Key_Down)
-    assert dialog.kinds.kind == "models"
+    assert dialog.kinds.key == "models"
     for _ in range(40):
         focused = QApplication.focusWidget()
         assert focused is not None

@@ -125,7 +125,7 @@ def test_a_wish_is_stored_and_facts_are_sent_to_the_documents_but_not_kept_back(
     desk.click(step.choice.answers["style"].radio)
     assert desk.work.draft.goal == "style"
     assert not step.documents_button.isVisible()
-    desk.click(step.choice.answers["facts"].advice)
+    desk.click(step.choice.answers["facts"].about)
     assert str(desk.work.draft.goal) == "facts"
     assert desk.work.draft.is_complete("goal")
     asked: list[bool] = []

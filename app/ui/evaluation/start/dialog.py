@@ -23,13 +23,13 @@ from app.ui.dialogs import Choice, Dialog
 from app.ui.evaluation.start import rules, words
 from app.ui.evaluation.start.asking import ExpertPart, JudgePart, QuestionsPart, asking
 from app.ui.evaluation.start.forecasting import Forecasting
-from app.ui.evaluation.start.kind_choice import KindChoice
 from app.ui.evaluation.start.means import StartMeans
 from app.ui.evaluation.start.part import Offer, Part
 from app.ui.evaluation.start.scale import ScalePart
 from app.ui.evaluation.start.systems import DocumentsPart, FormsPart, ModelsPart
 from app.ui.settings.auto_spin import AutoSpin
 from app.ui.theme import Theme
+from app.ui.widgets.answer_choice import AnswerChoice
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label, Rule, set_surface
 from app.ui.widgets.progress_row import ProgressRow
@@ -39,6 +39,7 @@ SIZE_PX = (760, 540)
 EDGE_PX = 20  # of the window stay visible beside it
 MARGIN_PX = 24
 STACKED_BELOW_PX = 560  # a name stands above its control
+KIND_PX = 190  # what is compared, beside its sentence
 
 
 class StartDialog(QDialog):
@@ -63,7 +64,7 @@ class StartDialog(QDialog):
         self.setWindowTitle(self.tr("評価を実行"))
         self.setAccessibleName(self.windowTitle())
         self._offer = _offer_of(means)
-        self.kinds = KindChoice(theme)
+        self.kinds = AnswerChoice(theme, {kind: words.kind(kind) for kind in rules.KINDS}, KIND_PX)
         self.questions = QuestionsPart(theme, self._offer, question_set)
         self.documents = DocumentsPart(theme, self._offer)
         self.models = ModelsPart(theme, self._offer)
@@ -86,7 +87,7 @@ class StartDialog(QDialog):
     @property
     def wish(self) -> StudyWish:
         """As it stands now, whatever it lacks."""
-        kind = self.kinds.kind
+        kind = self.kinds.key
         fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].wish()
         asked = asking(self.judge, self.expert, kind, has_questions=self._has_questions)
         return StudyWish(**fields, **self.questions.wish(), asking=asked)
@@ -94,9 +95,9 @@ class StartDialog(QDialog):
     @property
     def problem(self) -> str:
         """The code of what keeps it from beginning (`words.problem`); "": nothing that is known without a look."""
-        if not self.kinds.kind:
+        if not self.kinds.key:
             return "kind"
-        found = self.scale.problem if self.kinds.kind == "scale" else ""
+        found = self.scale.problem if self.kinds.key == "scale" else ""
         return found or rules.problem(self.wish)
 
     def end_making(self, error: AppError | None = None) -> None:
@@ -206,7 +207,7 @@ class StartDialog(QDialog):
     # ------------------------------------------------------------------- showing
 
     def _choose(self, kind: str) -> None:
-        self.kinds.show_kind(kind)
+        self.kinds.show_key(kind)
         for name, part in self._systems.items():
             part.setVisible(name == kind)
         for widget in (self.questions, self.fold_button):
@@ -221,7 +222,7 @@ class StartDialog(QDialog):
 
     def _show_kinds(self) -> None:
         for kind in rules.KINDS:
-            self.kinds.show_obstacle(kind, words.obstacle(self._obstacle(kind)))
+            self.kinds.answers[kind].show_obstacle(words.obstacle(self._obstacle(kind)))
 
     def _obstacle(self, kind: str) -> str:
         offer, splits = self._offer, self._splits
@@ -234,7 +235,7 @@ class StartDialog(QDialog):
     @property
     def _has_questions(self) -> bool:
         """Whether anything is to be answered: the hold-out of a scale study judges by itself."""
-        return self.kinds.kind != "scale" or bool(self.questions.set.value)
+        return self.kinds.key != "scale" or bool(self.questions.set.value)
 
     def _note_change(self) -> None:
         self._has_changes = True
@@ -246,9 +247,9 @@ class StartDialog(QDialog):
 
     def _on_changed(self) -> None:
         self._failure = None
-        can_judge = bool(self.kinds.kind) and self._has_questions
+        can_judge = bool(self.kinds.key) and self._has_questions
         self.judge.setVisible(can_judge)
-        self.expert.show_for(self.kinds.kind, has_judge=can_judge and self.judge.judge.value is not None)
+        self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
         self.forecasting.look(None if self.problem else self.wish)
         self._show_foot()
 
@@ -283,7 +284,7 @@ class StartDialog(QDialog):
 
     def _focus_first(self) -> None:
         answers = self.kinds.answers
-        first = answers[self.kinds.kind].radio if self.kinds.kind else self.cancel_button
+        first = answers[self.kinds.key].radio if self.kinds.key else self.cancel_button
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # --------------------------------------------------------------------- looking
@@ -299,7 +300,7 @@ class StartDialog(QDialog):
         self.scale.show_splits(found.splits)
         self.questions.show_shipped(found.shipped)
         self._show_kinds()
-        kind = self.kinds.kind or next((one for one in rules.KINDS if not self._obstacle(one)), "")
+        kind = self.kinds.key or next((one for one in rules.KINDS if not self._obstacle(one)), "")
         self._choose(kind)
 
     def _on_unreadable(self, error: AppError) -> None:

@@ -1,57 +1,59 @@
-"""何を比べますか: four answers with a sentence each; what cannot be compared here says why."""
+"""A question with a few answers, each on a card with a sentence; what cannot be chosen says why."""
+
+from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QRadioButton, QVBoxLayout, QWidget
 
-from app.ui.evaluation.start import words
-from app.ui.evaluation.start.rules import KINDS
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
 
 SIDE_BY_SIDE_PX = 480  # the least width of an answer with its sentence beside it
-NAME_PX = 190
+SPACING_PX = 8
 MARK_PX = 24  # of the radio button with its gap
 
 
-class KindChoice(QWidget):
-    chosen = Signal(str)  # one of KINDS
+class AnswerChoice(QWidget):
+    chosen = Signal(str)  # a key
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
+        """`answers`: by their keys, the name and the sentence. `name_px`: room of a name beside its sentence."""
         super().__init__()
         self._group = QButtonGroup(self)
-        self.answers = {kind: KindAnswer(theme, *words.kind(kind)) for kind in KINDS}
+        self.answers = {key: AnswerCard(theme, *words, name_px) for key, words in answers.items()}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        for kind, answer in self.answers.items():
+        column.setSpacing(SPACING_PX)
+        for key, answer in self.answers.items():
             column.addWidget(answer)
             self._group.addButton(answer.radio)
-            answer.radio.clicked.connect(lambda _=False, kind=kind: self.chosen.emit(kind))
+            answer.radio.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
 
     @property
-    def kind(self) -> str:
+    def key(self) -> str:
         """ "": none yet."""
-        return next((kind for kind, answer in self.answers.items() if answer.radio.isChecked()), "")
+        return next((key for key, answer in self.answers.items() if answer.radio.isChecked()), "")
 
-    def show_kind(self, kind: str) -> None:
-        """`kind`: "" for none."""
+    def show_key(self, key: str) -> None:
+        """`key`: "" for none."""
         self._group.setExclusive(False)
         for name, answer in self.answers.items():
-            answer.radio.setChecked(name == kind)
+            answer.radio.setChecked(name == key)
         self._group.setExclusive(True)
 
-    def show_obstacle(self, kind: str, reason: str) -> None:
-        """`reason`: ""; it can be chosen."""
-        self.answers[kind].show_obstacle(reason)
+    def focus_chosen(self) -> None:
+        radio = self._group.checkedButton() or next(iter(self.answers.values())).radio
+        radio.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
-class KindAnswer(QWidget):
+class AnswerCard(QWidget):
     """A click anywhere on it chooses it. Chosen: soft ground, strong outline and the mark of its radio button."""
 
-    def __init__(self, theme: Theme, name: str, sentence: str) -> None:
+    def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
         super().__init__()
         self._theme = theme
+        self._name_px = name_px
         self._sentence = sentence
         self.radio = QRadioButton(name)
         self.radio.setAccessibleDescription(sentence)
@@ -116,5 +118,5 @@ class KindAnswer(QWidget):
         self._row.setDirection(direction)
         self._row.setContentsMargins(14, 8, 14, 8)
         self._row.setSpacing(12 if is_wide else 2)
-        self.radio.setMinimumWidth(theme.px(NAME_PX) if is_wide else 0)
+        self.radio.setMinimumWidth(theme.px(self._name_px) if is_wide else 0)
         self.about.setContentsMargins(0 if is_wide else theme.px(MARK_PX), 0, 0, 0)
