@@ -4,22 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent
 
 from app.core.evaluation.question_sets import KeptSet
 from app.core.evaluation.study import Entry
 from app.ui.evaluation import words
 from app.ui.language import joined
 from app.ui.theme import Theme
-from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
-from app.ui.widgets.named_list import NamedList
-
-RowRole = Qt.ItemDataRole.UserRole + 1  # KeptSet or Entry; None: a heading
-SaidRole = Qt.ItemDataRole.UserRole + 2  # the second line
-SignRole = Qt.ItemDataRole.UserRole + 3  # an icon and its tone
+from app.ui.widgets.named_list import EntryRole, NamedList, SaidRole, SignRole
 
 Index = QModelIndex | QPersistentModelIndex
 Shown = KeptSet | Entry
@@ -99,7 +93,7 @@ class EntryList(QAbstractListModel):
                 return tip(joined(_name(shown), _about(shown)))
             case Qt.ItemDataRole.AccessibleTextRole if shown is not None:
                 return joined(_name(shown), self._said(shown))
-            case _ if role == RowRole:
+            case _ if role == EntryRole:
                 return shown
             case _ if role == SaidRole and shown is not None:
                 return self._said(shown)
@@ -131,57 +125,23 @@ def _about(shown: Shown) -> str:
     return shown.study.set_name if shown.study else ""
 
 
-class EntryDelegate(QStyledItemDelegate):
-    """The name above; what it is below, with a sign where it is not simply there."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        is_heading = index.data(RowRole) is None
-        return QSize(0, self._theme.px(28) if is_heading else self._theme.metric("row_conversation"))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        theme = self._theme
-        area: QRect = option.rect.adjusted(4, 1, -4, -1)
-        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
-        if index.data(RowRole) is None:
-            rows.draw_text(painter, theme, inside, index.data(), "caption", "muted")
-        else:
-            is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-            rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-            above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
-            below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
-            rows.draw_text(painter, theme, above, index.data(), "ui", "text", weight=600 if is_chosen else 400)
-            icon, tone = index.data(SignRole) or ("", "")
-            if icon:
-                size = theme.px(13)
-                theme.icon(icon, tone, 13).paint(painter, QRect(below.left(), below.top(), size, below.height()))
-                below.adjust(size + theme.px(5), 0, 0, 0)
-            rows.draw_text(painter, theme, below, index.data(SaidRole), "caption", "text2" if is_chosen else "muted")
-        painter.restore()
-
-
 class EntryView(NamedList):
     """Several can be chosen, to be compared; what is shown is the one that the keyboard is at."""
 
     def __init__(self, theme: Theme, model: EntryList) -> None:
         super().__init__(theme, model, self.tr("質問集と結果の一覧"))
-        self.setItemDelegate(EntryDelegate(theme, self))
         self.setSelectionMode(NamedList.SelectionMode.ExtendedSelection)
 
     @property
     def shown(self) -> Shown | None:
-        found: Shown | None = self.currentIndex().data(RowRole) if self.currentIndex().isValid() else None
+        found: Shown | None = self.currentIndex().data(EntryRole) if self.currentIndex().isValid() else None
         return found
 
     @property
     def chosen(self) -> list[Shown]:
         """From top to bottom."""
         found = sorted(self.selectedIndexes(), key=lambda index: index.row())
-        return [index.data(RowRole) for index in found]
+        return [index.data(EntryRole) for index in found]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():

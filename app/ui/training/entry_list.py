@@ -5,20 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
 from app.core.training.overview import Entry, Overview
 from app.ui.language import day_of_year, joined
 from app.ui.theme import Theme
 from app.ui.training import words
-from app.ui.widgets import rows
 from app.ui.widgets.labels import tip
-from app.ui.widgets.named_list import NamedList
-
-EntryRole = Qt.ItemDataRole.UserRole + 1  # Entry; None: a heading
-SaidRole = Qt.ItemDataRole.UserRole + 2  # the second line
+from app.ui.widgets.named_list import EntryRole, NamedList, SaidRole, SignRole
 
 Index = QModelIndex | QPersistentModelIndex
 Key = tuple[str, str]  # kind, id
@@ -66,6 +60,10 @@ class EntryList(QAbstractListModel):
         place = next(places, -1)
         return self.index(place) if place >= 0 else QModelIndex()
 
+    def entry(self, key: Key) -> Entry | None:
+        found: Entry | None = self.index_of(key).data(EntryRole)
+        return found
+
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._rows)
 
@@ -87,6 +85,8 @@ class EntryList(QAbstractListModel):
                 return entry
             case _ if role == SaidRole and entry is not None:
                 return self._said(entry)
+            case _ if role == SignRole and entry is not None:
+                return words.entry_sign(entry)
         return None
 
     def _said(self, entry: Entry) -> str:
@@ -104,43 +104,9 @@ def _place(row: _Row) -> Key | str:
     return key_of(row.entry) if row.entry else row.heading
 
 
-class EntryDelegate(QStyledItemDelegate):
-    """The name above; sign and state below."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        is_heading = index.data(EntryRole) is None
-        return QSize(0, self._theme.px(28) if is_heading else self._theme.metric("row_conversation"))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        theme = self._theme
-        entry: Entry | None = index.data(EntryRole)
-        area: QRect = option.rect.adjusted(4, 1, -4, -1)
-        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
-        if entry is None:
-            rows.draw_text(painter, theme, inside, index.data(), "caption", "muted")
-        else:
-            is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-            rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
-            above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
-            below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
-            rows.draw_text(painter, theme, above, index.data(), "ui", "text", weight=600 if is_chosen else 400)
-            icon, tone = words.entry_sign(entry)
-            size = theme.px(13)
-            theme.icon(icon, tone, 13).paint(painter, QRect(below.left(), below.top(), size, below.height()))
-            said = below.adjusted(size + theme.px(5), 0, 0, 0)
-            rows.draw_text(painter, theme, said, index.data(SaidRole), "caption", "text2" if is_chosen else "muted")
-        painter.restore()
-
-
 class EntryView(NamedList):
     def __init__(self, theme: Theme, model: EntryList) -> None:
         super().__init__(theme, model, self.tr("学習の一覧"))
-        self.setItemDelegate(EntryDelegate(theme, self))
 
     @property
     def entry(self) -> Entry | None:

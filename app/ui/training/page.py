@@ -23,7 +23,7 @@ from app.ui.desktop import open_folder
 from app.ui.theme import Theme
 from app.ui.training import words
 from app.ui.training.entry_desk import EntryDesk
-from app.ui.training.entry_list import EntryList, EntryRole, EntryView, key_of
+from app.ui.training.entry_list import EntryList, EntryView, key_of
 from app.ui.training.nothing import Nothing
 from app.ui.training.planning import Planning
 from app.ui.training.running import Running
@@ -300,7 +300,7 @@ class TrainingPage(Page):
             case Planning():
                 return self.content.work.draft.name or self.tr("新しい学習")
             case Running():
-                shown = self.entries.index_of(("run", self.content.folder.name)).data(EntryRole)
+                shown = self.entries.entry(("run", self.content.folder.name))
                 return words.entry_name(shown) if shown is not None else self.content.folder.name
             case _:
                 return self.tr("学習")

@@ -26,11 +26,11 @@ from app.core.presets import Choices
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.ui.evaluation import words
-from app.ui.evaluation.entry_list import RowRole, SaidRole
 from app.ui.evaluation.page import EvaluationPage
 from app.ui.evaluation.result.deeds import _is_alone
 from app.ui.evaluation.start.dialog import StartDialog
 from app.ui.training.closing import Closing
+from app.ui.widgets.named_list import EntryRole, SaidRole
 
 SLOW = "!slow " + "とても長い答え" * 4
 CSV = "質問,模範解答\n窓口は何時までですか。,17 時までです。\n駐車場はありますか。,あります。\n"
@@ -98,7 +98,7 @@ class Scene:
 
     def choose(self, name: str) -> None:
         index = next(self.page.entries.index(row) for row, (shown, _) in enumerate(self.listed()) if shown == name)
-        assert index.data(RowRole) is not None
+        assert index.data(EntryRole) is not None
         self.page.list.setCurrentIndex(index)
 
     def shown(self) -> QWidget:

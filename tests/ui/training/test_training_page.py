@@ -22,12 +22,12 @@ from app.services.training import locate
 from app.services.training_draft import Means, TrainingDraft
 from app.services.trainings import Trainings
 from app.ui.theme import Theme
-from app.ui.training.entry_list import EntryRole, SaidRole
 from app.ui.training.page import TrainingPage
 from app.ui.training.planning import Planning
 from app.ui.training.running import Running
 from app.ui.training.step import Deed, Step
 from app.ui.training.steps import Steps
+from app.ui.widgets.named_list import EntryRole, SaidRole
 from trainer import events, spec
 
 

@@ -16,7 +16,6 @@ from app.core.training.runs import Run
 from app.ui.dialogs import Dialog
 from app.ui.training.check.step import CheckStep
 from app.ui.training.data.step import DataStep
-from app.ui.training.entry_list import SaidRole
 from app.ui.training.goal_step import GoalStep
 from app.ui.training.model.step import ModelStep
 from app.ui.training.page import TrainingPage
@@ -24,6 +23,7 @@ from app.ui.training.planning import Planning
 from app.ui.training.result.step import ResultStep
 from app.ui.training.run.step import RunStep
 from app.ui.training.running import Running
+from app.ui.widgets.named_list import SaidRole
 
 LEFT = Qt.MouseButton.LeftButton
 
