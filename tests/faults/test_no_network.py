@@ -5,19 +5,23 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.core import offline, starter
+from app.core import no_network, offline, starter
 from tests.faults.window_process import ROOT, WindowProcess, environment, screen
 
 KOTAE = [sys.executable, "-m", "app"]
 ROLES = ("window", "cli", "engine", "template", "bare")
+FILTERED = ("engine", "template", "bare")
 LIMIT_S = 180
 
 
@@ -60,6 +64,11 @@ def programs(trace: str, argument: str) -> int:
     return len(re.findall(rf'execve\(.*"{argument}".*(?:\) = 0| <unfinished \.\.\.>)$', trace, re.MULTILINE))
 
 
+def _status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
 def _window_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
     """Trial model, import, settings, a question that the real engine answers, every page, close."""
     env = environment(KOTAE_ENGINE=None, **changes)
@@ -91,8 +100,9 @@ def _commands(tiny: Path) -> list[tuple[str, ...]]:
     ]
 
 
-def _command_session(data: Path, tiny: Path, before: Sequence[str] = ()) -> None:
-    env = environment(KOTAE_ENGINE=None, KOTAE_DATA_DIR=str(data), DISPLAY=None, WAYLAND_DISPLAY=None)
+def _command_session(data: Path, tiny: Path, before: Sequence[str] = (), **changes: str | None) -> None:
+    given: dict[str, str | None] = {"KOTAE_ENGINE": None, "DISPLAY": None, "WAYLAND_DISPLAY": None}
+    env = environment(**(given | {"KOTAE_DATA_DIR": str(data)} | changes))
     for command in _commands(tiny):
         done = subprocess.run(
             [*before, *KOTAE, *command], env=env, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S
@@ -164,17 +174,136 @@ def test_the_command_line_passes_without_a_network(
     _command_session(tmp_path / "データ", tiny_model, without_network)
 
 
+# ------------------------------------------------------------------------------------------- a kernel that gives none
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Path:
+    """A data folder whose programs must not have a network, where the kernel can see to that."""
+    if not no_network.is_supported():
+        pytest.skip("this system has no such filter")
+    data = tmp_path / "データ"
+    data.mkdir()
+    (data / "policy.toml").write_text('network = "never"\n', "utf-8")
+    return data
+
+
+def test_everything_works_while_the_kernel_gives_no_socket(
+    without_network: list[str], forbidden: Path, tiny_model: Path
+) -> None:
+    _window_session(forbidden, tiny_model, without_network)
+
+
+def test_the_window_and_all_its_children_are_under_the_filter(forbidden: Path, tiny_model: Path) -> None:
+    with WindowProcess(forbidden, env=environment(KOTAE_ENGINE=None), limit_s=LIMIT_S) as window:
+        imported = window.wait_for("imported", window.tell("import", str(tiny_model)))
+        window.tell("change", {"model_id": imported["id"]})
+        window.tell("answer_by", {"max_tokens": 8})
+        assert window.ask("橋脚のかぶりは？")["status"] == "done"
+        family = [window.process.pid, *(child.pid for child in window.orphans())]
+        assert len(family) >= 2
+        assert {_status(pid, "Seccomp") for pid in family} == {"2"}
+        assert {_status(pid, "NoNewPrivs") for pid in family} == {"1"}
+
+
+def test_the_engine_of_a_window_that_may_download_is_under_the_filter_and_the_window_is_not(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    if not no_network.is_supported():
+        pytest.skip("this system has no such filter")
+    with WindowProcess(tmp_path / "データ", env=environment(KOTAE_ENGINE=None), limit_s=LIMIT_S) as window:
+        imported = window.wait_for("imported", window.tell("import", str(tiny_model)))
+        window.tell("change", {"model_id": imported["id"]})
+        window.tell("answer_by", {"max_tokens": 8})
+        assert window.ask("橋脚のかぶりは？")["status"] == "done"
+        before = int(_status(os.getpid(), "Seccomp_filters"))
+        engines = [child for child in window.orphans() if "--engine" in child.cmdline()]
+        assert engines
+        assert {int(_status(engine.pid, "Seccomp_filters")) for engine in engines} == {before + 1}
+        assert int(_status(window.process.pid, "Seccomp_filters")) == before
+
+
+def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) -> None:
+    if not no_network.is_supported():
+        pytest.skip("this system has no such filter")
+    code = (
+        "import os, sys; from app.core import no_network; assert no_network.install() == 'on';"
+        "os.execv(sys.executable, [sys.executable, '-m', 'tests.faults.network_probe', 'download'])"
+    )
+    env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=LIMIT_S
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert len(report["outcomes"]) == 2
+    assert {outcome.partition("(")[0] for outcome in report["outcomes"].values()} == {"tried: PermissionError"}
+    assert report["unix"] == "done: b'ok'"
+
+
+# ------------------------------------------------------------------------------------------------------- a sinkhole
+
+
+@contextmanager
+def sinkhole() -> Iterator[tuple[str, list[bytes]]]:
+    """A server of this machine that answers nobody: its address, and what has come."""
+    came: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def take() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # closed
+                    return
+                with connection:
+                    connection.settimeout(5)
+                    try:
+                        came.append(connection.recv(200))
+                    except OSError:
+                        came.append(b"?")
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", came
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
+
+
+def _leading_to(address: str) -> dict[str, str | None]:
+    """Every way that libraries know of to be sent somewhere; without what keeps some of them silent."""
+    unset = dict.fromkeys((*offline.SWITCHES, "CI", "NO_PROXY", "no_proxy"))
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    return unset | dict.fromkeys((*proxies, "HF_ENDPOINT", "PIP_INDEX_URL"), address)
+
+
+def test_the_sinkhole_sees_a_program_that_asks_for_something() -> None:
+    with sinkhole() as (address, came):
+        code = "import urllib.request as u, contextlib\nwith contextlib.suppress(OSError): u.urlopen('http://example.invalid/x')"
+        env = environment(**_leading_to(address))
+        subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60, capture_output=True)
+    assert len(came) == 1
+    assert came[0].startswith(b"GET http://example.invalid/x")
+
+
+def test_a_sinkhole_for_everything_sees_nothing_of_a_whole_session(tmp_path: Path, tiny_model: Path) -> None:
+    with sinkhole() as (address, came):
+        _window_session(tmp_path / "窓", tiny_model, **_leading_to(address))
+        _command_session(tmp_path / "命令", tiny_model, **_leading_to(address))
+    assert came == []
+
+
 # ----------------------------------------------------------------------------------------------------------- guard
 
 
-@pytest.fixture(scope="module", params=ROLES)
-def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a process in one of the program's roles could do."""
-    folder = tmp_path_factory.mktemp(request.param)
+def _probed(role: str, folder: Path, before: Sequence[str] = (), **changes: str | None) -> dict[str, Any]:
+    """What a process in that role could do."""
     unset: dict[str, str | None] = dict.fromkeys(offline.SWITCHES)
-    env = environment(KOTAE_DATA_DIR=str(folder / "data"), KOTAE_TEST_SOCKET=str(folder / "socket"), **unset)
+    env = environment(KOTAE_DATA_DIR=str(folder / "data"), KOTAE_TEST_SOCKET=str(folder / "socket"), **unset | changes)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.network_probe", request.param],
+        [*before, sys.executable, "-m", "tests.faults.network_probe", role],
         env=env,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -186,6 +315,31 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     report: dict[str, Any] = json.loads(done.stdout)
     report["stderr"] = done.stderr
     return report
+
+
+@pytest.fixture(scope="module", params=ROLES)
+def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the guard refuses in each role. The roles that have the kernel's filter besides are asked without it: in an
+    empty network, where the offline check asks them too."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param not in FILTERED or not no_network.is_supported():
+        return _probed(request.param, folder)
+    before = request.getfixturevalue("without_network")
+    return _probed(request.param, folder, before, **{no_network.COUNTED_VARIABLE: "1"})
+
+
+@pytest.mark.parametrize("role", FILTERED)
+def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(role: str, tmp_path: Path) -> None:
+    if not no_network.is_supported():
+        pytest.skip("this system has no such filter")
+    report = _probed(role, tmp_path)
+    by_kernel = {name for name, outcome in report["outcomes"].items() if outcome.startswith("tried: PermissionError")}
+    by_guard = {name for name, outcome in report["outcomes"].items() if outcome == "refused"}
+    assert by_kernel | by_guard == set(report["outcomes"])
+    assert {
+        f"{way} {family}" for way in ("connect", "bind", "sendto") for family in ("AF_INET", "AF_INET6")
+    } <= by_kernel
+    assert report["unix"] == "done: b'ok'"
 
 
 def test_every_way_out_is_refused(probe: dict[str, Any]) -> None:
@@ -236,8 +390,12 @@ NETWORK_MODULES = {
 }  # fmt: skip
 
 
-# Only the downloading child, `--download`, gets to these.
-DOWNLOADING = {f"app/downloads/{name}.py" for name in ("listing", "network")}
+# These refuse, and ask on purpose whether what refuses does so.
+GUARDS = ("app/core/offline.py", "app/core/offline_check/probe.py")
+# Only these get to other machines, or listen: the downloading child, the child that asks a model elsewhere, and
+# `kotae serve`, which hears this machine alone.
+SPEAKING = ("app/downloads/", "app/remote/", "app/serve/", "app/cli/serve.py")
+HARMLESS = ("urllib.request.url2pathname",)  # of a path
 
 
 def network_imports(path: str, source: str) -> list[str]:
@@ -251,18 +409,18 @@ def network_imports(path: str, source: str) -> list[str]:
         else:
             continue
         for name in names:
-            is_request = name.startswith(("urllib.request", "socket")) and path != "app/core/offline.py"
+            is_request = name.startswith(("urllib.request", "socket")) and path not in GUARDS and name not in HARMLESS
             if NETWORK_MODULES & set(name.split(".")) or is_request:
                 found.append(f"{path}:{node.lineno} imports {name}")
     return found
 
 
-def test_no_module_but_the_downloader_can_speak_to_the_network() -> None:
+def test_no_module_but_those_that_are_named_can_speak_to_the_network() -> None:
     files = sorted((ROOT / "app").rglob("*.py"))
     assert files
     found = [line for file in files for line in network_imports(file.relative_to(ROOT).as_posix(), file.read_text())]
-    assert [line for line in found if not line.startswith("app/downloads/")] == []
-    assert {line.partition(":")[0] for line in found} == DOWNLOADING
+    assert [line for line in found if not line.startswith(SPEAKING)] == []
+    assert {place for place in SPEAKING if any(line.startswith(place) for line in found)} == set(SPEAKING)
 
 
 @pytest.mark.parametrize(

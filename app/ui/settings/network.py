@@ -4,17 +4,20 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
+from app.core import network_policy, no_network
 from app.core.addresses import origin_of
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.settings import Settings, is_address
-from app.core.wording import describe_error
+from app.core.wording import Sentence, describe_error
 from app.services import background, keychain
 from app.services.downloads import Downloads
+from app.services.offline_check import OfflineCheck
 from app.services.preferences import Preferences
 from app.services.reach import hub
 from app.ui.input_method import guard_of
 from app.ui.models.token_dialog import TokenDialog
+from app.ui.offline_check.panel import OfflineCheckPanel
 from app.ui.settings.proxy_login import ProxyLoginDialog
 from app.ui.settings.rows import SettingRow
 from app.ui.settings.sections import Section
@@ -60,7 +63,10 @@ class NetworkSection(Section):
         super().__init__(theme, preferences, paths, title)
 
     def show_settings(self, settings: Settings) -> None:
+        policy = network_policy.forbidding(self._paths.data)
         self.block.setChecked(not settings.network_allowed)
+        self.block.setEnabled(policy is None)
+        self._block_row.show_note(self._stopped_words(settings, str(policy) if policy else ""))
         self.mirror.show_address(settings.hub_endpoint)
         self.proxy.show_address(settings.proxy)
         self.limit.show_value(settings.download_limit_bytes_per_s)
@@ -74,11 +80,14 @@ class NetworkSection(Section):
             self.tr("外部通信"),
             self.block,
             self.tr(
-                "Kotae が通信するのは、モデルのダウンロードか学習環境の取得を、自分で始めたときだけです。"
+                "Kotae が通信するのは、モデルのダウンロードや学習環境の取得を始めたときと、"
+                "登録したほかの機械のモデルに質問したときだけです。"
                 "止めると、それも行いません。途中のものも止まります。"
             ),
             is_wide=True,
         )
+        self._block_row = self._rows[-1]
+        self._add_check()
         self.limit = self._chooser("download_limit_bytes_per_s", self._limits())
         self._add(
             self.tr("速度の上限"),
@@ -97,6 +106,32 @@ class NetworkSection(Section):
         )
         self.mirror.row = self._rows[-1]
         self._add_token()
+
+    def _add_check(self) -> None:
+        self.check = OfflineCheckPanel(self._theme, OfflineCheck(self._paths, self))
+        self._add(
+            self.tr("送信されないことの確認"),
+            self.check,
+            self.tr(
+                "外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。"
+                "情報システム部門に渡せる 1 ページの報告書と部品表ができます。数分かかることがあります。"
+            ),
+            is_wide=True,
+        )
+
+    def _stopped_words(self, settings: Settings, policy: str) -> str:
+        """Who stops what is sent now: the program alone, or the system too. "" while nothing is stopped."""
+        is_closed = no_network.state() == "on"
+        if settings.network_allowed:
+            return self.tr("▲ Kotae を閉じて開き直すと、通信できるようになります。") if is_closed else ""
+        words = self.tr("✓ Kotae が、すべての通信を断ります。")
+        if policy:
+            words = self.tr("✓ 管理者が止めていて、ここでは変えられません（{path}）。").format(path=policy)
+        if is_closed:
+            return _both(words, self.tr("OS のカーネルも、Kotae のどの処理にも通信させません。"))
+        if no_network.is_supported() and no_network.state() == "off":
+            return _both(words, self.tr("次に Kotae を開いたときからは、OS のカーネルも止めます。"))
+        return _both(words, self.tr("この PC では、OS のカーネルでは止められません。止め方は確認の報告書にあります。"))
 
     def _address(self, placeholder: str, field: str) -> AddressField:
         return AddressField(placeholder, lambda text: self._preferences.change(**{field: text}))
@@ -183,6 +218,10 @@ class NetworkSection(Section):
 
     def _on_failed(self, error: AppError) -> None:
         self._token_row.show_note(f"▲ {describe_error(error)}")
+
+
+def _both(first: str, second: str) -> str:
+    return str(Sentence(first, second))
 
 
 def _stacked(*widgets: QWidget) -> QWidget:

@@ -1,0 +1,54 @@
+"""`kotae offline-check`: does what needs no network, counts what tries to leave, and writes a page about it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Output
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.wording import help_text
+
+NAME = "offline-check"
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    parser = add_command(commands, shared, NAME, help_text(NAME), run)
+    parser.add_argument("--report", metavar="FILE.html", help=help_text(f"{NAME} --report"))
+
+
+def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0 nothing was found; 1 something was, or the check is not complete; 3 expected error."""
+    from app.core.offline_check import page
+    from app.core.offline_check.checking import Checking
+
+    report = _report(options.report) if options.report is not None else None
+
+    def show(stage: str, done: float) -> None:
+        percent = f" {done:.0%}" if done else ""
+        output.progress("offline_stage", stage=output.phrase(f"offline_stage_{stage}"), percent=percent)
+
+    checking = Checking(where, show)
+    try:
+        result = checking.run()
+    except KeyboardInterrupt:
+        checking.stop()
+        raise
+    beside = page.write(result, report) if report is not None else None
+    output.end_progress()
+    lines = [f"{page.title(result)}: {page.about(result)}"]
+    if report is not None:
+        lines.append(output.phrase("offline_report", path=report, sbom=beside))
+    told = result.as_json() | {"report": str(report) if report else None, "sbom": str(beside) if beside else None}
+    output.result(told, "\n".join(lines))
+    return 0 if result.is_good else 1
+
+
+def _report(text: str) -> Path:
+    """Raises AppError("bad_option") before the check takes its time."""
+    path = Path(text).expanduser().absolute()
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir() or not path.parent.is_dir():
+        raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
+    return path

@@ -1,0 +1,137 @@
+"""What the offline check has found, as plain values that travel as JSON between its processes."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+# What is done with Kotae, in this order.
+FLOWS = ("documents", "search", "models", "template", "answer", "window")
+STAGES = ("filter", "self_test", *FLOWS, "surroundings", "hashes")  # of a check
+VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Something that was done. `state`: passed | failed | not_tried; `reason`: why not, or the end of what it said."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What the kernel counted in an empty network. `packets`: were sent, on any interface. `tries`: to send some, or to
+    open a connection, also those that found no way out. `counters`: those that moved, by their names in /proc/net."""
+
+    packets: int
+    tries: int
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the coordinator has found.
+
+    `isolation`: namespace (an empty network, with counters) | filtered (the kernel gives no socket, so that nothing can
+    be counted) | unsupported (not on this system) | refused (by this machine's settings).
+    `guard`: attempts that a guarded process made on purpose, and how many of them were refused.
+    `leak`: what the counters said of a process that tried to leave on purpose; None where nothing counts.
+    `kernel`: what they said of all flows together; None likewise.
+    `sockets`: open sockets of the internet families that were seen in our processes. `refusals`: what the guard refused
+    while the flows ran.
+    """
+
+    isolation: str
+    guard: tuple[int, int]
+    leak: Attempts | None
+    kernel: Attempts | None
+    flows: tuple[Flow, ...]
+    sockets: tuple[str, ...] = ()
+    samples: int = 0
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def is_self_test_passed(self) -> bool:
+        return self.guard[0] == self.guard[1] > 0 and (self.leak is None or self.leak.tries > 0)
+
+    @property
+    def has_leaked(self) -> bool:
+        counted = self.kernel is not None and (self.kernel.packets or self.kernel.tries)
+        return bool(counted or self.sockets or self.refusals)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Measured":
+        told = dict(data)
+        told["flows"] = tuple(Flow(**one) for one in data["flows"])
+        for name in ("leak", "kernel"):
+            told[name] = Attempts(**data[name]) if data[name] is not None else None
+        for name in ("guard", "sockets", "refusals"):
+            told[name] = tuple(data[name])
+        return cls(**told)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something about this machine that an IT department wants to know. `level`: ok | note | warning.
+
+    `key` names its sentence in `resources/report/offline.toml`, `detail` fills it.
+    """
+
+    key: str
+    level: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """`role`: program | manifest | model. `state`: measured (now) | stored (when it was verified last) | changed |
+    missing."""
+
+    role: str
+    name: str
+    path: str
+    size_bytes: int
+    sha256: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`filter_state`: whether the kernel filter works on this machine: on | unsupported | refused | leaky.
+
+    `mode`: who forbids the network: policy | settings | nobody. `policy`: the file.
+    """
+
+    version: str
+    made_at: float
+    system: str
+    model: str
+    filter_state: str
+    mode: str
+    policy: str
+    measured: Measured
+    facts: tuple[Fact, ...]
+    files: tuple[HashedFile, ...]
+
+    @property
+    def verdict(self) -> str:
+        """leak: something tried to leave; incomplete: not all of the check worked; limited: nothing was found, by the
+        program's own means alone; clean: the kernel counted nothing, or gives no socket at
+        all."""
+        measured = self.measured
+        if measured.has_leaked:
+            return "leak"
+        is_whole = all(flow.state != "failed" for flow in measured.flows) and measured.is_self_test_passed
+        if not is_whole or any(file.state == "changed" for file in self.files):
+            return "incomplete"
+        is_closed = measured.isolation == "filtered" and self.filter_state == "on"
+        return "clean" if measured.kernel is not None or is_closed else "limited"
+
+    @property
+    def is_good(self) -> bool:
+        return self.verdict in ("clean", "limited")
+
+    def as_json(self) -> dict[str, Any]:
+        return {"verdict": self.verdict, **dataclasses.asdict(self)}

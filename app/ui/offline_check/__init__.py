@@ -1,0 +1,1 @@
+"""The check that nothing is sent, in the window."""

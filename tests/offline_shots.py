@@ -1,0 +1,62 @@
+"""Pictures of the settings of the network: a check that nothing is sent, and a network that is switched off."""
+
+from collections.abc import Callable
+
+from app.application import Parts
+from app.core.paths import write_atomically
+from app.services.offline_check import Outcome
+from app.ui.offline_check.panel import OfflineCheckPanel
+from app.ui.settings.network import NetworkSection
+
+SENTENCES = {
+    "ja": ("送信はありませんでした", "送られたパケットは 0 個、送ろうとした試みは 0 回です。"),
+    "en": ("Nothing was sent", "Packets sent: 0. Attempts to send: 0."),
+}
+
+
+def section(parts: Parts) -> NetworkSection:
+    parts.window.show_settings("network")
+    found = parts.window.page("settings")._named["network"]
+    assert isinstance(found, NetworkSection)
+    return found
+
+
+def panel(parts: Parts) -> OfflineCheckPanel:
+    found: OfflineCheckPanel = section(parts).check
+    return found
+
+
+def offline_checked(parts: Parts) -> None:
+    from app.core.wording import current_language
+
+    shown = panel(parts)
+    report = shown._check.report
+    report.parent.mkdir()
+    write_atomically(report, b"<!doctype html>")
+    title, about = SENTENCES[current_language()]
+    shown.show_outcome(Outcome("clean", title, about, report))
+
+
+def offline_checking(parts: Parts) -> None:
+    shown = panel(parts)
+    shown._show_buttons(is_idle=False)
+    shown.progress.start(shown.tr("確かめています"))
+    shown._on_stage_changed("hashes", 0.4)
+
+
+def network_stopped(parts: Parts) -> None:
+    parts.preferences.change(network_allowed=False)
+    section(parts)
+
+
+def network_forbidden(parts: Parts) -> None:
+    """By a file in the data folder, as an administrator's does it."""
+    data = parts.window.pages._services.paths.data
+    write_atomically(data / "policy.toml", b'network = "never"\n')
+    parts.preferences.change(network_allowed=True)
+    section(parts).show_settings(parts.preferences.value)
+
+
+OFFLINE_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot for shot in (offline_checked, offline_checking, network_stopped, network_forbidden)
+}
