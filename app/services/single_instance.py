@@ -35,21 +35,31 @@ class SingleInstance(QObject):
         self._raise_request = raise_request
         self._lock = QLockFile(str(lock))
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long the window is open
-        self._watcher = QFileSystemWatcher(self)
-        self._watcher.fileChanged.connect(self._on_touched)
+        self._is_ours: bool | None = None  # None: nobody has asked
 
-    def acquire(self) -> bool:
-        """False when another instance has the folder; it has then been asked to come to the front.
+    def take(self) -> bool:
+        """Whether the folder is ours. Needs no application yet; `acquire` does the rest.
 
         A lock that cannot be made for another reason (odd file systems) does not keep the window shut.
         """
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
-        if is_taken and not self._take_over():
+        self._is_ours = not is_taken or self._take_over()
+        return self._is_ours
+
+    def acquire(self) -> bool:
+        """False when another instance has the folder; it has then been asked to come to the front."""
+        is_ours = self.take() if self._is_ours is None else self._is_ours
+        if not is_ours:
             self._write("raise\n")
             return False
         self._write("")
-        self._watcher.addPath(str(self._raise_request))
+        self._watcher = QFileSystemWatcher([str(self._raise_request)], self)
+        self._watcher.fileChanged.connect(self._on_touched)
         return True
+
+    def release(self) -> None:
+        """Another window may have the folder from now on."""
+        self._lock.unlock()
 
     def _write(self, text: str) -> None:
         try:

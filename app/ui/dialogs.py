@@ -144,13 +144,19 @@ def problem(theme: Theme, error: AppError, parent: QWidget | None = None, choice
 class BugReporter:
     """Shows each distinct bug once: a fault in a timer must not bury the window under dialogs.
 
-    `save_log` is called when the user asks to keep the record.
+    `save_log` is called when the user asks to keep the record, `make_report` for the report that can be handed on.
     """
 
-    def __init__(self, theme: Theme, parent: QWidget | None, save_log: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None,
+        save_log: Callable[[], None],
+        make_report: Callable[[], None] = lambda: None,
+    ) -> None:
         self._theme = theme
         self._parent = parent
-        self._save_log = save_log
+        self._deeds = {"log": save_log, "report": make_report}
         self._seen: set[str] = set()
 
     def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
@@ -168,6 +174,7 @@ class BugReporter:
             ),
             (
                 Choice("log", translate("Dialog", "記録を保存")),
+                Choice("report", translate("Dialog", "報告を作る…")),
                 Choice("cancel", translate("Dialog", "続ける"), "primary", is_default=True),
             ),
             self._parent,
@@ -179,8 +186,8 @@ class BugReporter:
         return dialog
 
     def _on_chosen(self, key: str) -> None:
-        if key == "log":
-            self._save_log()
+        if key in self._deeds:
+            self._deeds[key]()
 
 
 def _mark(kind: type[BaseException], trace: TracebackType | None) -> str:

@@ -22,6 +22,7 @@ from app.services.downloads import Downloads
 from app.services.preferences import Preferences
 from app.services.presets import Presets
 from app.ui.presets.section import PresetsSection
+from app.ui.settings.about import AboutSection
 from app.ui.settings.network import NetworkSection
 from app.ui.settings.sections import AppearanceSection, DataSection, ModelSection, QuestionSection, Section
 from app.ui.settings.storage import Storage
@@ -91,7 +92,10 @@ class SettingsPage(Page):
         models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
         network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
         training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
-        self._named: dict[str, Section] = {"models": models, "network": network, "training": training}
+        about = AboutSection(theme, preferences, paths, self.tr("Kotae について"))
+        self._named: dict[str, Section] = {
+            "models": models, "network": network, "training": training, "about": about,
+        }  # fmt: skip
         self.sections: tuple[tuple[str, Section | PresetsSection], ...] = (
             (self.tr("表示"), AppearanceSection(theme, preferences, paths, self.tr("表示"))),
             (self.tr("質問"), QuestionSection(theme, preferences, paths, self.tr("質問"))),
@@ -100,6 +104,7 @@ class SettingsPage(Page):
             (self.tr("通信"), network),
             (self.tr("学習環境"), training),
             (self.tr("データ"), data),
+            (self.tr("Kotae について"), about),
         )
         self._build()
         self._connect()
@@ -118,7 +123,7 @@ class SettingsPage(Page):
         self.show_section([part for _, part in self.sections].index(self.presets))
 
     def show_named(self, name: str) -> None:
-        """`name`: models | network | training."""
+        """`name`: models | network | training | about."""
         self.show_section([part for _, part in self.sections].index(self._named[name]))
 
     @property

@@ -1,0 +1,33 @@
+"""`kotae report`: what the window offers as 報告用のファイル, for a window that does not open."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import qVersion
+
+from app.cli.output import Output
+from app.core import problem_report
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.wording import help_text
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    report = add_command(commands, shared, "report", help_text("report"), _report)
+    report.add_argument("--out", metavar="FILE", required=True, help=help_text("report --out"))
+
+
+def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Nothing that exists is replaced."""
+    target = Path(options.out)
+    if target.exists():
+        raise AppError("export_exists", path=options.out)
+    text = problem_report.compose(where, time.time(), qVersion())
+    problem_report.save(text, target)
+    path = str(target.absolute())
+    output.result({"path": path, "size_bytes": target.stat().st_size}, output.phrase("report_written", path=path))
+    return 0

@@ -1,0 +1,84 @@
+"""A newer Kotae as a file that somebody has carried here: is it whole, and which version. Nothing is installed."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import __version__
+from app.core.build_facts import order
+from app.core.errors import AppError
+
+SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
+
+_SUMS = "SHA256SUMS"  # beside the files, as sha256sum writes it
+_NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST_SUMS_BYTES = 1_000_000
+_BLOCK_BYTES = 1 << 20
+
+Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFile:
+    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it."""
+
+    path: Path
+    sha256: str
+    expected: str = ""
+
+    @property
+    def version(self) -> str:
+        """From the name; "": it is none of ours."""
+        found = _NAME.match(self.path.name)
+        return found[1] if found else ""
+
+    @property
+    def is_newer(self) -> bool:
+        return order(self.version) > order(__version__)
+
+    @property
+    def is_this(self) -> bool:
+        return self.version == __version__
+
+    def is_as_told(self, told: str = "") -> bool | None:
+        """`told`: a sum that the user has, from elsewhere. None: there is nothing to compare with."""
+        wanted = digest_in(told) or self.expected
+        return wanted == self.sha256 if wanted else None
+
+
+def digest_in(text: str) -> str:
+    """The SHA-256 in what somebody has pasted; "" where there is none."""
+    found = _DIGEST.search(text.lower())
+    return found[0] if found else ""
+
+
+def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
+    """Reads the whole file. Raises AppError("file_unreadable")."""
+    digest, done = hashlib.sha256(), 0
+    try:
+        size_bytes = path.stat().st_size
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                done += len(block)
+                report(done, size_bytes)
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return UpdateFile(path, digest.hexdigest(), _expected(path))
+
+
+def _expected(path: Path) -> str:
+    for sums in (path.with_name(_SUMS), path.with_name(f"{path.name}.sha256")):
+        try:
+            with sums.open("rb") as file:
+                text = file.read(_LONGEST_SUMS_BYTES).decode("utf-8", "replace")
+        except OSError:
+            continue
+        for line in text.splitlines():
+            digest, _, name = line.strip().partition(" ")
+            if name.strip().removeprefix("*") == path.name and _DIGEST.fullmatch(digest.lower()):
+                return digest.lower()
+    return ""

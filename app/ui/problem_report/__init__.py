@@ -1,0 +1,1 @@
+"""The report on a problem: shown whole, then saved as a file."""

@@ -1,0 +1,116 @@
+"""Whether a file with a newer Kotae is whole, and how it is installed by hand. Nothing is opened or started."""
+
+import sys
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from app import __version__
+from app.core.update_file import UpdateFile
+from app.core.wording import shell_word
+from app.ui.dialogs import Choice, Dialog
+from app.ui.settings.storage import breakable
+from app.ui.theme import Theme
+from app.ui.widgets.fact_list import FactList
+from app.ui.widgets.labels import Label
+
+translate = QCoreApplication.translate
+
+WIDTH_PX = 620
+
+
+class UpdateFacts(QWidget):
+    """The sum of the file beside what it should be: from a list beside it, or what the user pastes."""
+
+    def __init__(self, theme: Theme, found: UpdateFile) -> None:
+        super().__init__()
+        self._found = found
+        facts = FactList(theme)
+        facts.set_facts(
+            (
+                (self.tr("版"), found.version or self.tr("名前からは分かりません")),
+                (self.tr("今の版"), __version__),
+                (self.tr("SHA-256"), _in_pieces(found.sha256)),
+                (self.tr("一覧の値"), _in_pieces(found.expected)),
+            )
+        )
+        self.verdict = Label(wraps=True, strong=True)
+        self.told = QLineEdit()
+        self.told.setAccessibleName(self.tr("配布元が示した SHA-256"))
+        self.told.setPlaceholderText(self.tr("配布元が示した SHA-256 を貼り付ける"))
+        self.told.setVisible(not found.expected)
+        self.how = Label(tone="text2", wraps=True)
+        self.how.setText(how_to_install(found))
+        self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for widget in (facts, self.told, self.verdict, self.how):
+            column.addWidget(widget)
+        self.told.textChanged.connect(self._judge)
+        self._judge()
+
+    def _judge(self) -> None:
+        is_same = self._found.is_as_told(self.told.text())
+        if is_same is None:
+            words = self.tr(
+                "▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。"
+            )
+            tone = "warning"
+        elif is_same:
+            words, tone = self.tr("✓ 配布元の値と同じです。ファイルは壊れていません。"), "success"
+        else:
+            words, tone = self.tr("× 配布元の値と違います。使わずに、もう一度受け取ってください。"), "danger"
+        self.verdict.setText(words)
+        self.verdict.set_tone(tone)
+        self.how.setVisible(is_same is not False)
+
+
+def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
+    age = (
+        translate("UpdateFile", "今の版より新しい版です。")
+        if found.is_newer
+        else translate("UpdateFile", "今と同じ版です。")
+        if found.is_this
+        else translate("UpdateFile", "今の版より古いか、Kotae のファイルではありません。")
+    )
+    return Dialog(
+        theme,
+        translate("UpdateFile", "受け取ったファイルを確かめました"),
+        f"{breakable(str(found.path))}\n{age}",
+        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=True),),
+        parent,
+        icon=("file-search", "text2"),
+        content=UpdateFacts(theme, found),
+        width_px=WIDTH_PX,
+    )
+
+
+def how_to_install(found: UpdateFile | None = None) -> str:
+    """By hand, on this platform; with the file's own name where there is one."""
+    name = found.path.name if found is not None else ""
+    if sys.platform == "linux" and not (name and not name.endswith((".tar.zst", ".deb"))):
+        return _on_linux(name)
+    if sys.platform == "darwin":
+        return translate(
+            "UpdateFile", "Kotae を閉じ、ディスクイメージを開いて、Kotae を「アプリケーション」へ入れ直してください。"
+        )
+    return translate("UpdateFile", "Kotae を閉じ、新しい版のファイルを開いて、画面の案内に従ってください。")
+
+
+def _on_linux(name: str) -> str:
+    """`name` "": of no file in particular."""
+    deb = f"sudo apt install ./{shell_word(name)}"
+    archive = shell_word(name or "kotae-X.Y.Z-linux-x86_64.tar.zst")
+    unpacked = f"tar -xf {archive} && sh {archive.removesuffix('.tar.zst')}/install.sh"
+    steps = translate("UpdateFile", "Kotae を閉じ、ファイルのあるフォルダで実行してください。\n{command}")
+    kept = translate("UpdateFile", "会話、設定、モデルは別の場所にあり、そのまま使えます。")
+    lines = [steps.format(command=deb if name.endswith(".deb") else unpacked), kept]
+    if not name:
+        lines.insert(1, translate("UpdateFile", ".deb のときは、sudo apt install ./ファイル名 です。"))
+    return "\n".join(lines)
+
+
+def _in_pieces(digest: str) -> str:
+    """So that a line can end within it."""
+    return " ".join(digest[at : at + 16] for at in range(0, len(digest), 16))

@@ -1,0 +1,250 @@
+"""Starts that die are counted, two in a row make the next one safe, and nothing else is taken for one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app import __version__
+from app.core import settings, start_record
+from app.core.paths import Paths
+from app.core.settings import Settings
+from app.core.start_record import CLOSED, STARTING, UP, Record
+from app.core.store import Store
+from app.core.store_schema import MIGRATIONS
+from tests.faults.window_process import ROOT, environment, wait_until
+
+LIMIT_S = 120
+SAFE = "セーフモードで開いています。"
+Process = "subprocess.Popen[str]"
+
+
+class Starts:
+    """Starts of the window over one data folder."""
+
+    def __init__(self, where: Paths) -> None:
+        self.where = where
+        self._running: list[subprocess.Popen[str]] = []
+
+    def begin(self, how: str, *arguments: str, **changes: str | None) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "tests.faults.starting_window", how, "--data-dir", str(self.where.data)]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env=environment(**changes),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._running.append(process)
+        return process
+
+    def run(self, how: str, *arguments: str, **changes: str | None) -> tuple[int, dict[str, Any]]:
+        """Until it ends: exit status, and what it told."""
+        process = self.begin(how, *arguments, **changes)
+        out, _ = process.communicate(timeout=LIMIT_S)
+        told = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        return process.returncode, told[-1] if told else {}
+
+    def opens(self, *arguments: str) -> dict[str, Any]:
+        """A start that goes well, and is closed."""
+        status, told = self.run("well", *arguments)
+        assert status == 0
+        return told
+
+    @property
+    def record(self) -> Record:
+        return start_record.read(start_record.file_of(self.where))
+
+    def end(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def starts(where: Paths) -> Iterator[Starts]:
+    settings.save(where.settings, Settings(theme="dark", text_scale_percent=150, first_run_done=True))
+    made = Starts(where)
+    yield made
+    made.end()
+
+
+def told_by(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, f"it ended: {process.wait(LIMIT_S)}"
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+def die(starts: Starts, kind: str) -> None:
+    if kind == "plugin":  # Qt finds no platform and aborts, long before anything of ours is built
+        status, _ = starts.run("well", QT_QPA_PLATFORM="none-such")
+        assert status == -signal.SIGABRT
+    elif kind == "kill":
+        process = starts.begin("hang")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "building\n"
+        process.kill()
+        process.wait(LIMIT_S)
+    else:
+        status, _ = starts.run(kind)
+        assert status == {"segv": -signal.SIGSEGV, "exit": 7, "raise": 3}[kind]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [("plugin", "kill"), ("segv", "raise"), pytest.param(("exit", "exit"), marks=pytest.mark.slow)],
+    ids="-".join,
+)
+def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(
+    starts: Starts, kinds: tuple[str, str]
+) -> None:
+    for number, kind in enumerate(kinds):
+        die(starts, kind)
+        assert starts.record == Record(STARTING, number)
+    before = starts.where.settings.read_bytes()
+    safe = starts.opens()
+    assert safe["notice"].startswith(SAFE)
+    assert "起動に 2 回続けて" in safe["notice"]
+    held = {"theme": "system", "text_scale_percent": 100, "repack": "off", "loads_ahead": False, "drawing": "software"}
+    assert {name: safe[name] for name in held} == held
+    assert starts.where.settings.read_bytes() == before
+    usual = starts.opens()
+    assert (usual["notice"], usual["theme"], usual["text_scale_percent"], usual["loads_ahead"]) == (
+        "", "dark", 150, True,
+    )  # fmt: skip
+    assert starts.record == Record(CLOSED, 0, __version__)
+
+
+def test_a_crash_in_native_code_and_a_bug_are_in_the_logs(starts: Starts) -> None:
+    die(starts, "segv")
+    die(starts, "raise")
+    assert "Segmentation fault" in (starts.where.logs / "crash.log").read_text("utf-8")
+    logged = (starts.where.logs / "kotae.log").read_text("utf-8")
+    assert "RuntimeError: a bug while the window is built" in logged
+    assert "the last window did not end properly" in logged
+
+
+def test_one_start_that_died_is_forgiven(starts: Starts) -> None:
+    die(starts, "exit")
+    assert starts.opens()["notice"] == ""
+    die(starts, "exit")
+    assert starts.opens()["notice"] == ""
+
+
+def test_safe_mode_by_hand_says_so_without_a_reason_that_is_none(starts: Starts) -> None:
+    told = starts.opens("--safe-mode")
+    assert told["notice"].startswith(SAFE)
+    assert "続けて" not in told["notice"]
+    assert told["theme"] == "system"
+    assert starts.opens()["theme"] == "dark"
+
+
+def test_a_window_of_odd_places_opens_at_its_usual_size_in_safe_mode(starts: Starts) -> None:
+    starts.opens()
+    usual = starts.opens("--safe-mode")["size"]
+    assert usual == [1280, 800]
+
+
+def test_a_second_window_is_no_start(starts: Starts) -> None:
+    first = starts.begin("stay")
+    told_by(first)
+    for _ in range(3):
+        status, told = starts.run("well")
+        assert (status, told) == (0, {})
+    assert starts.record.state == UP
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(LIMIT_S) == 0
+    assert starts.opens()["notice"] == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_the_session_ends_the_window_properly(starts: Starts, number: signal.Signals) -> None:
+    window = starts.begin("stay")
+    told_by(window)
+    window.send_signal(number)
+    assert window.wait(LIMIT_S) == 0
+    assert starts.record == Record(CLOSED, 0, __version__)
+    assert (starts.where.data / "window.json").exists()
+    assert not starts.where.lock.exists()
+    assert starts.opens()["notice"] == ""
+
+
+def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts: Starts) -> None:
+    for _ in range(2):
+        window = starts.begin("stay")
+        told_by(window)
+        window.kill()
+        window.wait(LIMIT_S)
+    told = starts.opens()
+    assert told["notice"].startswith("前回は正しく終わりませんでした。")
+    assert "会話は保存されています。" in told["notice"]
+    assert told["theme"] == "dark"
+    assert starts.opens()["notice"] == ""
+
+
+@pytest.mark.fault("F9")
+def test_data_of_a_newer_version_is_refused_in_words_and_that_is_no_failed_start(starts: Starts) -> None:
+    where = starts.where
+    Store.open(where.database, where.backups).close()
+    newer(where.database)
+    before = where.database.read_bytes()
+    for _ in range(3):
+        status, told = starts.run("refused")
+        assert (status, told["dialog"]) == (
+            3, "このデータは新しい版の Kotae で作られています。この版では開けません。",
+        )  # fmt: skip
+        assert starts.record.state == CLOSED
+    assert where.database.read_bytes() == before
+
+
+def newer(database: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(database) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [("0.0.9", f"Kotae {__version__} になりました。"), ("99.0.0", "前回より古い版の Kotae です")],
+)
+def test_another_version_is_told_of_once(starts: Starts, before: str, words: str) -> None:
+    start_record.file_of(starts.where).write_text(json.dumps({"version": before}), "utf-8")
+    assert starts.opens()["notice"].startswith(words)
+    assert starts.opens()["notice"] == ""
+
+
+def test_safe_mode_is_left_by_a_new_window(starts: Starts) -> None:
+    status, told = starts.run("restart", "--safe-mode")
+    assert status == 0
+    assert told["theme"] == "system"
+    assert wait_until(lambda: starts.record.state == UP, LIMIT_S)
+    follower = psutil.Process(int(starts.where.lock.read_text("utf-8").split("\n")[0]))
+    assert "--safe-mode" not in follower.cmdline()
+    assert follower.environ().get("QT_OPENGL") == os.environ.get("QT_OPENGL")
+    follower.terminate()
+    follower.wait(LIMIT_S)
+    assert starts.record.state == CLOSED
+
+
+def test_where_the_record_cannot_be_written_the_window_opens_all_the_same(starts: Starts) -> None:
+    start_record.file_of(starts.where).mkdir()
+    process = starts.begin("stay")
+    assert wait_until(lambda: "record of starts" in log_of(starts.where), LIMIT_S)
+    assert process.poll() is None
+
+
+def log_of(where: Paths) -> str:
+    file = where.logs / "kotae.log"
+    return file.read_text("utf-8") if file.exists() else ""

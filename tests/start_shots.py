@@ -1,0 +1,104 @@
+"""Pictures of what a start has to say, of Kotae について and of the report, for `tests.screenshots`."""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from app import __version__
+from app.application import Parts
+from app.core import build_facts, problem_report, start_record
+from app.core.build_facts import BuildFacts
+from app.core.start_record import STARTING, UP, Record
+from app.core.update_file import UpdateFile
+from app.ui.dialogs import BugReporter
+from app.ui.problem_report.window import ReportWindow
+from app.ui.safe_mode.notices import safe_mode_dialog, show_notices
+from app.ui.settings.news import NewsWindow
+from app.ui.settings.update_file import update_file_dialog
+
+BUNDLE = BuildFacts(__version__, date(2024, 11, 26), "6a82b43c0d1e", "https://kotae.example/download")
+NEWER = Path("/media/usb/kotae-9.1.0-linux-x86_64.tar.zst")
+SUM = "5f3a" * 16
+
+
+def _said(parts: Parts, last: Record, *, is_safe: bool = False) -> None:
+    parts.session.open(parts.conversations.all()[0].id)
+    where = parts.window.pages._services.paths
+    show_notices(parts.window, where, last, is_safe, lambda: None)
+
+
+def start_safe(parts: Parts) -> None:
+    _said(parts, Record(STARTING, 1, __version__), is_safe=True)
+
+
+def start_safe_more(parts: Parts) -> None:
+    start_safe(parts)
+    safe_mode_dialog(parts.theme, parts.window.pages._services.paths, parts.window).open()
+
+
+def start_cut_off(parts: Parts) -> None:
+    _said(parts, Record(UP, 0, __version__))
+
+
+def start_updated(parts: Parts) -> None:
+    _said(parts, Record(start_record.CLOSED, 0, "0.0.9"))
+
+
+def start_older(parts: Parts) -> None:
+    _said(parts, Record(start_record.CLOSED, 0, "99.0.0"))
+
+
+def settings_about(parts: Parts) -> None:
+    """As in a bundle that is two years old and knows where it came from."""
+    read = build_facts.read
+    build_facts.read = lambda: BUNDLE
+    try:
+        parts.window.show_settings("about")
+    finally:
+        build_facts.read = read
+
+
+def news(parts: Parts) -> None:
+    NewsWindow(parts.theme, parts.window).show()
+
+
+def update_file_same(parts: Parts) -> None:
+    parts.window.show_settings("about")
+    update_file_dialog(parts.theme, UpdateFile(NEWER, SUM, SUM), parts.window).open()
+
+
+def update_file_unknown(parts: Parts) -> None:
+    parts.window.show_settings("about")
+    update_file_dialog(parts.theme, UpdateFile(NEWER, SUM), parts.window).open()
+
+
+def update_file_other(parts: Parts) -> None:
+    parts.window.show_settings("about")
+    found = dataclasses.replace(UpdateFile(NEWER, SUM), expected="0" * 64)
+    update_file_dialog(parts.theme, found, parts.window).open()
+
+
+def report(parts: Parts) -> None:
+    """Of facts that are the same everywhere."""
+    parts.session.open(parts.conversations.all()[0].id)
+    window = ReportWindow(parts.theme, parts.window.pages._services.paths, parts.window)
+    window._on_composed(problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, "6.11.3"))
+    window.show()
+
+
+def bug(parts: Parts) -> None:
+    reporter = BugReporter(parts.theme, parts.window, lambda: None, lambda: None)
+    try:
+        raise RuntimeError("list index out of range")
+    except RuntimeError as error:
+        reporter.report(type(error), error, error.__traceback__)
+
+
+START_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot
+    for shot in (
+        start_safe, start_safe_more, start_cut_off, start_updated, start_older, settings_about, news, update_file_same,
+        update_file_unknown, update_file_other, report, bug,
+    )
+}  # fmt: skip
