@@ -1,53 +1,132 @@
-"""Locks the training environment: exact versions with hashes, one file for a kind of machine and a Python.
+"""Locks the training environment: exact files with hashes, one lock for a kind of machine and a Python.
 
-    python3 packaging/training_lock.py [PYTHON...]
+    python packaging/training_lock.py [--find-links DIR] [LOCK...]
 
-Asks pip of each PYTHON (this one without any) what it would install for resources/training_environment/requirements.txt
-now, and writes that to locked/<cpu or cuda>-<system>-<machine>-py<version>.txt beside that file. Which torch is found
-depends on pip's own settings: PyPI has the one for CUDA on Linux; the one without is found where
-`PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` is set. Nothing is installed.
+Asks uv what resources/training_environment/requirements.txt means now, and writes locked/LOCK.txt beside that file.
+LOCK: cpu-linux-x86_64-py311 and the like; without any, all of them. None of those machines is needed for it, and
+nothing is installed: uv resolves for others too. One file of each package is taken, the one that pip and uv would take
+there, with its name and size for whoever fetches it.
+
+PyPI has torch with CUDA for Linux, and without for Windows and macOS. The other ways round are published at
+https://download.pytorch.org/whl/cpu (and cu130, …): `UV_EXTRA_INDEX_URL` or `--find-links` says where they are found,
+and a lock whose torch is not there is left as it is, which is said.
 """
 
-import json
+import argparse
+import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import uv
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 from steps import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "resources" / "training_environment" / "requirements.txt"
 LOCKED = REQUIREMENTS.parent / "locked"
-_PIP = (
-    "-m", "pip", "install", "--dry-run", "--ignore-installed", "--only-binary", ":all:", "--quiet", "--no-input",
-    "--disable-pip-version-check", "--report", "-", "--requirement", str(REQUIREMENTS),
-)  # fmt: skip
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+_MACOS_LEAST = 14  # bitsandbytes has nothing for older ones
+_GLIBC_LEAST = 28  # manylinux_2_28: Debian 10, RHEL 8, Ubuntu 18.10
+_SYSTEMS = {  # kind of machine -> what uv calls it, and what wheels for it are tagged with, best first
+    "linux-x86_64": (
+        "x86_64-manylinux_2_28",
+        [*(f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC_LEAST, 16, -1)),
+         "manylinux2014_x86_64", "manylinux_2_12_x86_64", "manylinux2010_x86_64", "manylinux_2_5_x86_64",
+         "manylinux1_x86_64", "linux_x86_64"],
+    ),
+    "win32-x86_64": ("x86_64-pc-windows-msvc", ["win_amd64"]),
+    "darwin-arm64": (
+        "aarch64-apple-darwin",
+        [f"macosx_{major}_0_{machine}" for major in range(_MACOS_LEAST, 10, -1) for machine in ("arm64", "universal2")],
+    ),
+}  # fmt: skip
+_KINDS = (("cpu", "linux-x86_64"), ("cuda", "linux-x86_64"), ("cpu", "win32-x86_64"), ("cpu", "darwin-arm64"))
+_NAME = re.compile(r"(cpu|cuda)-(.+)-py(3)(\d\d)")
 
 
 def main(arguments: list[str]) -> int:
-    for python in arguments or [sys.executable]:
-        run = subprocess.run([python, *_PIP], stdout=subprocess.PIPE, encoding="utf-8", check=False)
-        if run.returncode != 0:
-            raise SetupError(f"{python}: pip {run.returncode}")
-        print(write(json.loads(run.stdout), LOCKED))
-    return 0
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--find-links", metavar="DIR", help="a folder or page with wheels that the index has not")
+    parser.add_argument("locks", metavar="LOCK", nargs="*")
+    options = parser.parse_args(arguments)
+    failed = 0
+    for variant, system, python in map(_parsed, options.locks or _all_names()):
+        try:
+            print(_write(variant, system, python, options.find_links))
+        except SetupError as problem:
+            print(problem, file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
 
 
-def write(report: dict[str, Any], folder: Path) -> Path:
-    """`report`: pip's, of version 1."""
-    found = {item["metadata"]["name"].lower().replace("_", "-"): item for item in report["install"]}
-    machine = report["environment"]
-    kind = "cpu" if found["torch"]["metadata"]["version"].endswith("+cpu") else "cuda"
-    python = machine["python_version"].replace(".", "")
-    lines = ["# Written by packaging/training_lock.py. Not for editing."]
-    for name, item in sorted(found.items()):
-        digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
-        lines += [f"{name}=={item['metadata']['version']} \\", f"    --hash=sha256:{digest}"]
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{kind}-{machine['sys_platform']}-{machine['platform_machine']}-py{python}.txt"
+def _all_names() -> list[str]:
+    return [f"{variant}-{system}-py{major}{minor}" for variant, system in _KINDS for major, minor in PYTHONS]
+
+
+def _parsed(name: str) -> tuple[str, str, tuple[int, int]]:
+    found = _NAME.fullmatch(name)
+    if found is None or found[2] not in _SYSTEMS:
+        raise SetupError(f"{name}: not a name such as {_all_names()[0]}")
+    return found[1], found[2], (int(found[3]), int(found[4]))
+
+
+def _write(variant: str, system: str, python: tuple[int, int], find_links: str | None) -> Path:
+    name = f"{variant}-{system}-py{python[0]}{python[1]}"
+    found = _resolved(system, python, find_links if variant == "cpu" else None)
+    packages = {package["name"]: package for package in found}
+    version = packages["torch"]["version"]
+    if system == "linux-x86_64" and version.endswith("+cpu") is not (variant == "cpu"):
+        raise SetupError(f"{name}: the torch that was found is {version}; no lock was written")
+    lines = ["# Written by packaging/training_lock.py. Not for editing. FILE SIZE, then what uv reads."]
+    tags = list(_tags(system, python))
+    for package in sorted(packages.values(), key=lambda package: package["name"]):
+        file, size, sha256 = _best(package, tags)
+        lines += [f"# {file} {size}", f"{package['name']}=={package['version']} \\", f"    --hash=sha256:{sha256}"]
+    LOCKED.mkdir(exist_ok=True)
+    path = LOCKED / f"{name}.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _resolved(system: str, python: tuple[int, int], find_links: str | None) -> list[dict[str, Any]]:
+    platform = _SYSTEMS[system][0]
+    argv = [uv.find_uv_bin(), "pip", "compile", str(REQUIREMENTS), "--format", "pylock.toml", "--no-config", "--quiet",
+            "--python-platform", platform, "--python-version", f"{python[0]}.{python[1]}", "--only-binary", ":all:",
+            "--no-header", *(["--find-links", find_links] if find_links else [])]  # fmt: skip
+    environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": f"{_MACOS_LEAST}.0"}
+    run = subprocess.run(argv, stdout=subprocess.PIPE, encoding="utf-8", check=False, env=environment)
+    if run.returncode != 0:
+        raise SetupError(f"{system}, Python {python[0]}.{python[1]}: uv {run.returncode}")
+    packages: list[dict[str, Any]] = tomllib.loads(run.stdout)["packages"]
+    return packages
+
+
+def _tags(system: str, python: tuple[int, int]) -> Iterator[Tag]:
+    platforms = _SYSTEMS[system][1]
+    yield from cpython_tags(python, platforms=platforms)
+    yield from compatible_tags(python, f"cp{python[0]}{python[1]}", platforms)
+
+
+def _best(package: dict[str, Any], tags: list[Tag]) -> tuple[str, int, str]:
+    """Name, size in bytes and sha256 of the file that is taken there."""
+    ranked = []
+    for wheel in package["wheels"]:
+        address = wheel.get("url") or Path(wheel["path"]).as_uri()
+        name = unquote(urlsplit(address).path).rpartition("/")[2]
+        fitting = [tags.index(tag) for tag in parse_wheel_filename(name)[3] if tag in tags]
+        if fitting:
+            size = wheel.get("size") or Path(unquote(urlsplit(address).path)).stat().st_size
+            ranked.append((min(fitting), name, size, wheel["hashes"]["sha256"]))
+    if not ranked:
+        raise SetupError(f"{package['name']} {package['version']}: no file fits")
+    return min(ranked)[1:]
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+
+from app.core.training_setup import locks
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
 
@@ -58,9 +61,18 @@ def make_wheels(folder: Path) -> Path:
     return folder
 
 
-def write_requirements(path: Path) -> Path:
-    path.write_text("".join(f"{name}==1.0\n" for name in LIBRARIES), encoding="ascii")
-    return path
+def write_lock(folder: Path, wheels: Path, variant: str = "cpu", python: locks.Python = sys.version_info[:2]) -> Path:
+    """Of all that is in `wheels`, for this kind of machine. Gives the folder, which holds the lock alone."""
+    folder.mkdir(exist_ok=True)
+    lines = ["# Written for a test."]
+    for path in sorted(wheels.glob("*.whl")):
+        name, version = path.name.split("-")[:2]
+        content = path.read_bytes()
+        lines += [f"# {path.name} {len(content)}", f"{name}=={version} \\"]
+        lines += [f"    --hash=sha256:{hashlib.sha256(content).hexdigest()}"]
+    lock = folder / f"{variant}-{locks.this_system()}-py{python[0]}{python[1]}.txt"
+    lock.write_text("\n".join(lines) + "\n", encoding="ascii")
+    return folder
 
 
 def _digest(content: bytes) -> str:
@@ -126,8 +138,8 @@ class Index:
         return sum(request.rpartition("/")[2].startswith(f"{name}-") for request in self.requests)
 
     def variables(self) -> dict[str, str]:
-        """What makes pip use it. pip caches nothing that comes over http but from a trusted host."""
-        return {"PIP_INDEX_URL": f"{self.place}/simple", "PIP_TRUSTED_HOST": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+        """What makes it the index, as pip's users set it."""
+        return {"PIP_INDEX_URL": f"{self.place}/simple", "NO_PROXY": "127.0.0.1"}
 
     def __enter__(self) -> "Index":
         self._thread.start()

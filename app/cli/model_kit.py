@@ -7,7 +7,7 @@ from typing import Any
 
 from app.cli.model_care import as_data, percent
 from app.cli.output import Output
-from app.core import kit_export, kit_import, local_models, preset_files
+from app.core import kit_export, kit_import, kit_parts, local_models, preset_files
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.store import Store
@@ -32,7 +32,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    part_bytes = _bytes(options.part_size)
+    part_bytes = part_bytes_from(options.part_size)
     store = Store.open(where.database, where.backups)
     try:
         listed = store.local_models()
@@ -87,11 +87,11 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 1 if outcome.problems else 0
 
 
-def _bytes(text: str) -> int:
+def part_bytes_from(text: str) -> int:
     """Raises AppError("bad_option")."""
     found = _SIZE.fullmatch(text.strip())
     size = round(float(found[1]) * _UNITS[found[2].upper().rstrip("B")]) if found else 0
-    if not _PART_MIN_BYTES <= size <= kit_export.PART_MAX_BYTES:
+    if not _PART_MIN_BYTES <= size <= kit_parts.PART_MAX_BYTES:
         raise AppError(
             "bad_option", option="--part-size", value=text, expected=phrase("range", low="1MB", high="4.2GB")
         )

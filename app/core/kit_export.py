@@ -3,30 +3,20 @@
 Run again with the same folder, it goes on where it stopped, and replaces only what is damaged.
 """
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 from app.core import catalogue, gguf, kit_manifest, starter
-from app.core.copying import BLOCK_BYTES, Meter, Report, hash_of, require_space, sync_folder, write_failure
+from app.core.copying import Meter, Report, require_space, sync_folder, write_failure
 from app.core.errors import AppError
 from app.core.exchange.file_names import safe_name
-from app.core.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel, KitPart, part_name
+from app.core.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel
+from app.core.kit_parts import PART_BYTES, PartWriter
 from app.core.records import LocalModel
 from app.core.whole_file import whole_file
 from app.core.wording import phrase
-
-PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
-PART_MAX_BYTES = (1 << 32) - 1
-_HALF_SUFFIX = ".tmp"
-
-
-class Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
 
 
 def export(
@@ -96,7 +86,7 @@ class _Export:
         total = sum(path.stat().st_size for paths in files.values() for path in paths)
         here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
         require_space(self._folder, max(0, total - here))
-        self._meter = Meter(self._report, 2 * total)
+        self._writer = PartWriter(self._folder, self._part_bytes, Meter(self._report, 2 * total))
         made = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
@@ -107,9 +97,15 @@ class _Export:
 
     def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
         known = {mark.name: mark.sha256 for mark in model.files}
-        return KitModel(
-            self._stem(model), tuple(self._file(path, known.get(path.name, "")) for path in paths), licence_text(model)
-        )
+        files = tuple(self._file(path, known.get(path.name, "")) for path in paths)
+        return KitModel(self._stem(model), files, licence_text(model))
+
+    def _file(self, path: Path, known_sha256: str) -> KitFile:
+        self._number += 1
+        file = self._writer.write(path, self._number)
+        if known_sha256 and file.sha256 != known_sha256:
+            raise AppError("model_file_damaged", path=str(path))
+        return file
 
     def _stem(self, model: LocalModel) -> str:
         """The file's own name, without the number of a part; Ollama's files are called by their hash."""
@@ -121,59 +117,6 @@ class _Export:
             stem, number = safe_name(f"{base[:60]}-{number}", "model"), number + 1
         self._stems.add(stem.casefold())
         return stem
-
-    def _file(self, path: Path, known_sha256: str) -> KitFile:
-        self._number += 1
-        whole = hashlib.sha256()
-        parts: list[KitPart] = []
-        try:
-            reader = path.open("rb")
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        with reader:
-            size = left = os.fstat(reader.fileno()).st_size
-            while left:
-                name = part_name(self._number, len(parts) + 1)
-                parts.append(self._part(reader, path, name, min(left, self._part_bytes), whole))
-                left -= parts[-1].size_bytes
-        if known_sha256 and whole.hexdigest() != known_sha256:
-            raise AppError("model_file_damaged", path=str(path))
-        return KitFile(size, whole.hexdigest(), tuple(parts))
-
-    def _part(self, reader: BinaryIO, source: Path, name: str, size: int, whole: Digest) -> KitPart:
-        """One that is there and right is not written again. `whole` sees every byte of the source once."""
-        target, part = self._folder / name, hashlib.sha256()
-        if not target.is_symlink() and target.is_file() and target.stat().st_size == size:
-            for block in _blocks(reader, source, size):
-                part.update(block)
-                whole.update(block)
-                self._meter.add(len(block))
-            if _hash_or_nothing(target, self._meter) == part.hexdigest():
-                return KitPart(name, size, part.hexdigest())
-            reader.seek(-size, os.SEEK_CUR)
-            part, whole = hashlib.sha256(), hashlib.sha256()
-        self._write(reader, source, target, size, (part, whole))
-        return KitPart(name, size, part.hexdigest())
-
-    def _write(self, reader: BinaryIO, source: Path, target: Path, size: int, digests: tuple[Digest, Digest]) -> None:
-        half = target.with_name(target.name + _HALF_SUFFIX)
-        half.unlink(missing_ok=True)
-        try:
-            with half.open("xb") as out:
-                for block in _blocks(reader, source, size):
-                    out.write(block)
-                    for digest in digests:
-                        digest.update(block)
-                    self._meter.add(len(block))
-                out.flush()
-                os.fsync(out.fileno())
-            if hash_of(half, self._meter) != digests[0].hexdigest():
-                raise AppError("move_copy_wrong", path=str(target))
-            half.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                half.unlink(missing_ok=True)
-            raise
 
     def _extra(self, kind: str, content: bytes) -> KitExtra:
         _put(self._folder / EXTRA_NAMES[kind], content)
@@ -192,30 +135,6 @@ def licence_text(model: LocalModel) -> str:
     return phrase(
         "kit_licence", name=model.name, licence=card.licence, url=card.licence_url, notice=card.licence_notice
     ).rstrip()
-
-
-def _blocks(reader: BinaryIO, source: Path, size: int) -> Iterator[bytes]:
-    """Exactly `size` bytes. Raises AppError, so that a failure to read is not taken for one to write."""
-    while size:
-        try:
-            block = reader.read(min(size, BLOCK_BYTES))
-        except OSError as error:
-            raise _unreadable(source, error) from error
-        if not block:  # it became shorter meanwhile
-            raise AppError("model_file_changed", path=str(source))
-        size -= len(block)
-        yield block
-
-
-def _unreadable(path: Path, error: OSError) -> AppError:
-    return AppError("file_unreadable", path=str(path), reason=error.strerror or str(error))
-
-
-def _hash_or_nothing(path: Path, meter: Meter) -> str:
-    try:
-        return hash_of(path, meter)
-    except OSError:  # a spoilt stick: it is written anew
-        return ""
 
 
 def _remove_old_parts(folder: Path, kit: Kit) -> None:

@@ -33,9 +33,9 @@ class Joining:
     def __init__(self, kit: Kit, folder: Path, target: Path, report: Report) -> None:
         """Half joined files of other kits are removed."""
         self._kit = kit
-        self._folder = folder
         self._target = target
         self._meter = Meter(report, 2 * kit.size_bytes)  # joined, read back
+        self._joiner = PartJoiner(folder, self._meter)
         own = {_half(target, file) for model in kit.models for file in model.files}
         for path in target.glob(f".*{_SUFFIX}"):
             if path not in own:
@@ -60,7 +60,7 @@ class Joining:
         problems: list[AppError] = []
         try:
             for _path, file in lacking:
-                problems += self._join(file, model)
+                problems += self._joiner.join(file, _half(self._target, file), model.stem)
         except BaseException:
             self._drop(model)
             raise
@@ -94,11 +94,21 @@ class Joining:
             return True
         return _has_size(path, file.size_bytes) and hash_of(path, self._meter) == file.sha256
 
-    def _join(self, file: KitFile, model: KitModel) -> list[AppError]:
-        """All that is wrong with the parts of one file; the others are joined, for the next time."""
+
+class PartJoiner:
+    """The parts in one folder. Every byte counts twice: joined, read back."""
+
+    def __init__(self, folder: Path, meter: Meter) -> None:
+        self._folder = folder
+        self._meter = meter
+
+    def join(self, file: KitFile, half: Path, name: str) -> list[AppError]:
+        """All that is wrong with the parts of one file; the others are joined, for the next time.
+
+        `name`: what a file is called whose parts are right but not the whole.
+        """
         problems: list[AppError] = []
         offset = 0
-        half = _half(self._target, file)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(half, flags, 0o666), "r+b") as out:
             for part in file.parts:
@@ -110,7 +120,7 @@ class Joining:
             out.flush()
             os.fsync(out.fileno())
             if not problems and self._whole_hash(out, offset) != file.sha256:
-                problems.append(AppError("kit_content_refused", name=model.stem))
+                problems.append(AppError("kit_content_refused", name=name))
         return problems
 
     def _whole_hash(self, out: BinaryIO, size: int) -> str:

@@ -100,33 +100,43 @@ def to_bytes(kit: Kit) -> bytes:
         "format": FORMAT,
         "version": VERSION,
         "models": [
-            {"stem": model.stem, "licence": model.licence, "files": [_file_as_dict(file) for file in model.files]}
+            {"stem": model.stem, "licence": model.licence, "files": [file_as_dict(file) for file in model.files]}
             for model in kit.models
         ],
         "extras": [
             {"kind": extra.kind, "size_bytes": extra.size_bytes, "sha256": extra.sha256} for extra in kit.extras
         ],
     }
-    document["sha256"] = _checksum(document)
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    return sealed(document)
 
 
 def read(folder: Path) -> Kit:
     """Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged, kit_manifest_refused."""
-    path = folder / NAME
+    return _kit(opened(folder / NAME, FORMAT, VERSION))
+
+
+def sealed(document: dict[str, Any]) -> bytes:
+    """A table with the hash of all of it."""
+    document["sha256"] = _checksum(document)
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def opened(path: Path, format_name: str, version: int) -> dict[str, Any]:
+    """A table that was not changed on its way. Raises AppError: kit_missing, kit_foreign, kit_newer,
+    kit_manifest_damaged."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise AppError("kit_foreign", path=str(path))
         with path.open("rb") as file:
             data = file.read(_SIZE_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise AppError("kit_missing", path=str(folder)) from error
+        raise AppError("kit_missing", path=str(path.parent)) from error
     if len(data) > _SIZE_MAX_BYTES:
         raise AppError("kit_foreign", path=str(path))
-    return _kit(_document(data, path))
+    return _document(data, path, format_name, version)
 
 
-def _file_as_dict(file: KitFile) -> dict[str, Any]:
+def file_as_dict(file: KitFile) -> dict[str, Any]:
     parts = [{"size_bytes": part.size_bytes, "sha256": part.sha256} for part in file.parts]
     return {"size_bytes": file.size_bytes, "sha256": file.sha256, "parts": parts}
 
@@ -136,20 +146,21 @@ def _checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _document(data: bytes, path: Path) -> dict[str, Any]:
+def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
     """A flipped byte anywhere is damage; a file that was never ours is said to be that."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise AppError("kit_manifest_damaged" if FORMAT.encode() in data else "kit_foreign", path=str(path)) from error
+        is_ours = format_name.encode() in data
+        raise AppError("kit_manifest_damaged" if is_ours else "kit_foreign", path=str(path)) from error
     if not isinstance(document, dict) or not {"models", "sha256", "format"} & document.keys():
         raise AppError("kit_foreign", path=str(path))
     if document.get("sha256") != _checksum(document):
         raise AppError("kit_manifest_damaged", path=str(path))
     version = document.get("version")
-    if document.get("format") != FORMAT or type(version) is not int:
+    if document.get("format") != format_name or type(version) is not int:
         raise AppError("kit_foreign", path=str(path))
-    if version != VERSION:
+    if version != known_version:
         raise AppError("kit_newer", version=version)
     return document
 
@@ -191,13 +202,16 @@ def _model(entry: Any, where: str, files_before: int) -> KitModel:
     entries = _list(entry, "files", f"{where}.files", _FILES_MAX)
     if not entries:
         _refuse(f"{where}.files")
-    files = tuple(_file(file, f"{where}.files[{at}]", files_before + at) for at, file in enumerate(entries, start=1))
+    files = tuple(
+        file_from(file, f"{where}.files[{at}]", files_before + at) for at, file in enumerate(entries, start=1)
+    )
     if len({file.sha256 for file in files}) != len(files):
         _refuse(f"{where}.files")
     return KitModel(stem, files, licence)
 
 
-def _file(entry: Any, where: str, number: int) -> KitFile:
+def file_from(entry: Any, where: str, number: int) -> KitFile:
+    """`number`: of the file in the kit; parts are called by it. Raises AppError("kit_manifest_refused")."""
     size_bytes, sha256 = _size(entry, where), _hash(entry, where)
     parts = tuple(
         KitPart(part_name(number, at), _size(part, f"{where}.parts[{at}]"), _hash(part, f"{where}.parts[{at}]"))

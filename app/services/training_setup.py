@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 from app.core import training_environment
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.core.training_setup.messages import Done, Failed, Host, Job, Phase, event_from_json
+from app.core.training_setup.messages import Done, Failed, Host, Job, KitJob, Phase, event_from_json
 from app.services import background
 from app.services.events import Contact
 from app.services.preferences import Preferences
@@ -31,11 +31,14 @@ log = logging.getLogger(__name__)
 
 
 class TrainingSetup(QObject):
-    """One piece of work at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`."""
+    """One piece of work at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`, `write_kit`
+    with `kit_written` instead of `finished`."""
 
     began = Signal()
     progressed = Signal(object)  # Phase
     finished = Signal()
+    kit_written = Signal(str)  # the kit's folder
+    went_back = Signal()
     failed = Signal(object)  # AppError; also of `remove`
     cancelled = Signal()
     removed = Signal()
@@ -60,7 +63,7 @@ class TrainingSetup(QObject):
         self._outcome: Done | AppError | None = None
         self.phase = Phase("prepare")  # the last one
         self.is_in_use: Callable[[], bool] = lambda: False  # by a training, a study or a conversion of this program
-        self._is_online = self._is_busy = False
+        self._is_online = self._is_busy = self._is_kit = False
         self._started_at = 0.0
         self._group = 0  # of the child and all that it has started
         self._child = ChildProcess(command, logs / "training-setup.log", self)
@@ -89,7 +92,7 @@ class TrainingSetup(QObject):
 
     @property
     def online_count(self) -> int:
-        """1 while pip may use the network: what 外部通信 shows."""
+        """1 while packages are fetched: what 外部通信 shows."""
         return int(self._is_online and self._child.is_running)
 
     def contacts(self) -> list[Contact]:
@@ -119,9 +122,11 @@ class TrainingSetup(QObject):
         done: "Callable[[Need], None]",
         failed: Callable[[AppError], None],
         base: Path | None = None,
+        variant: str = "",
     ) -> None:
         """What making it would need, in the background. `base`: the folder that it is made below; None: as `propose`.
 
+        `variant`: one of `locks.VARIANTS`; "": what suits this machine.
         `failed`: as `place.require_usable`, `place.require_free` and `need.estimate`, with `base` among the facts.
         """
         from app.core.training_setup import folders, need, place
@@ -131,7 +136,7 @@ class TrainingSetup(QObject):
             try:
                 place.require_usable(where)
                 place.require_free(where, self._data)
-                return need.estimate(where, wheels)
+                return need.estimate(where, wheels, variant)
             except AppError as error:
                 raise AppError(error.code, **error.facts, base=str(where)) from error
 
@@ -139,20 +144,30 @@ class TrainingSetup(QObject):
 
     # ------------------------------------------------------------------- what is asked for
 
-    def start(self, wheels: Path | None = None, base: Path | None = None) -> None:
-        """Makes it, or makes it anew. `wheels`: the folder that all is taken from; None: pip's package index.
+    def start(self, wheels: Path | None = None, base: Path | None = None, variant: str = "") -> None:
+        """Makes it, or makes it anew. `wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes.
 
         `base`: the folder that it is made below; None: as `propose`. One that is elsewhere works until the new one
-        does, and is deleted then.
+        does, and is deleted then; one that is there stays as the one before. `variant`: as `estimate`.
         """
-        if self._is_taken():
-            return
+        if not self._is_taken():
+            self._begin(wheels, str(base or ""), variant, None)
+
+    def write_kit(self, kit: KitJob, wheels: Path | None = None, variant: str = "") -> None:
+        """`wheels`: the folder that all is taken from; None: the indexes."""
+        if self.is_running:
+            self.failed.emit(AppError("training_setup_running"))
+        else:
+            self._begin(wheels, "", variant, kit)
+
+    def _begin(self, wheels: Path | None, base: str, variant: str, kit: KitJob | None) -> None:
         if wheels is None and not self.may_use_network:
             self.failed.emit(AppError("training_network_forbidden"))
             return
         proxy = "" if wheels else self._proxy()
-        job = Job(str(self._data), str(self._logs), str(base or ""), str(wheels or ""), proxy)
+        job = Job(str(self._data), str(self._logs), base, str(wheels or ""), proxy, variant, kit)
         self._outcome = None
+        self._is_kit = kit is not None
         self.phase = Phase("prepare")
         self._is_online = wheels is None
         self._started_at = time.monotonic()
@@ -167,7 +182,8 @@ class TrainingSetup(QObject):
 
         if self._child.is_running:
             self._end()
-            self._clear(lambda: folders.forget_attempts(self._data), self.cancelled)
+            forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
+            self._clear(forget, self.cancelled)  # of a kit what is there stays: it is in a folder of the user's
 
     def close(self) -> None:
         """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
@@ -181,6 +197,14 @@ class TrainingSetup(QObject):
         if not self._is_taken():
             self._started_at = time.monotonic()
             self._clear(lambda: folders.remove_all(self._data), self.removed)
+
+    def go_back(self) -> None:
+        """To the one before, which works as it did; `went_back` or `failed`."""
+        from app.core.training_setup import folders
+
+        if not self._is_taken():
+            self._started_at = time.monotonic()
+            self._clear(lambda: folders.go_back(training_environment.base_folder(self._data)), self.went_back)
 
     # ------------------------------------------------------------------------ private
 
@@ -259,7 +283,9 @@ class TrainingSetup(QObject):
     def _on_exited(self, how: Exit) -> None:
         self._end_group()
         outcome, self._outcome = self._outcome, None
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and self._is_kit:
+            self.kit_written.emit(outcome.base)
+        elif isinstance(outcome, Done):
             self._settle(Path(outcome.base))
         else:
             if not isinstance(outcome, AppError):

@@ -9,7 +9,17 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import found_models, kit_export, kit_import, local_models, model_places, models_folder, verify, verify_log
+from app.core import (
+    found_models,
+    kit_export,
+    kit_import,
+    kit_parts,
+    local_models,
+    model_places,
+    models_folder,
+    verify,
+    verify_log,
+)
 from app.core.errors import AppError
 from app.core.kit_import import Imported
 from app.core.models_folder import Move, Moved
@@ -124,7 +134,7 @@ class ModelUpkeep(QObject):
         """Throws away what an interrupted move has copied. The folder in use stays as it is."""
         self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
 
-    def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_export.PART_BYTES) -> None:
+    def export_kit(self, model_ids: Sequence[str], folder: Path, part_bytes: int = kit_parts.PART_BYTES) -> None:
         """The models and the user's own presets."""
         models, own = self._models(model_ids), self._presets.own()
         presets = to_bytes(own) if own else b""

@@ -11,10 +11,11 @@ import pytest
 
 from app.core import training_environment
 from app.core.training_environment import VARIABLE
+from app.core.training_setup import locks
 from tests import hf_models
 from tests.cli.processes import Start, ended, programs
 from tests.waiting import wait_until
-from tests.wheelhouse import Index, make_wheel
+from tests.wheelhouse import Index
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120
@@ -57,6 +58,11 @@ def test_one_that_cannot_be_used_is_reported_with_the_reason(start: Start) -> No
 def test_what_is_wrong_is_said_with_the_next_step(start: Start, tmp_path: Path, data: Path) -> None:
     status, result, _ = ended(start("train", "environment", "--create", "--wheels", str(tmp_path / "無い")))
     assert (status, result["error"]["code"]) == (3, "wheels_folder_missing")
+    for option, value in (("--variant", "cpu"), ("--folder", str(tmp_path))):
+        status, result, _ = ended(start("train", "environment", option, value))
+        assert (status, result["error"]["code"]) == (2, "bad_option")
+    status, result, _ = ended(start("train", "environment", "--back"))
+    assert (status, result["error"]["code"]) == (3, "training_no_previous")
     status, result, log = ended(start("train", "environment", "--create", "--remove"))
     assert (status, "--create と --remove は一緒に使えません" in log) == (2, True)
     status, result, _ = ended(start("train", "environment", "--wheels", str(tmp_path)))
@@ -80,31 +86,39 @@ def test_it_can_be_deleted(start: Start, data: Path) -> None:
 def test_interrupted_or_killed_it_leaves_no_process_and_goes_on_another_time(
     start: Start, data: Path, tmp_path: Path, how: signal.Signals, status: int
 ) -> None:
-    make_wheel(tmp_path, "torch", version="2.10.0")
-    with Index(tmp_path, stalls_at="torch") as index:
-        process = start("train", "environment", "--create", PIP_CONFIG_FILE=os.devnull, **index.variables())
+    (first, *_) = locks.fitting("cpu", pythons=[sys.version_info[:2]])[0].files
+    (tmp_path / first.name).write_bytes(bytes(first.size_bytes))
+    with Index(tmp_path, stalls_at=first.package) as index:
+        process = start(
+            "train", "environment", "--create", "--variant", "cpu", PIP_CONFIG_FILE=os.devnull, **index.variables()
+        )
         wait_until(index.stalled.is_set)
-        assert processes_below(data) != []
         process.send_signal(how)
         out, log = process.communicate(timeout=LIMIT_S)
         assert (process.returncode, out) == (status, "")
         assert "127.0.0.1" in log
         wait_until(lambda: processes_below(data) == [])
         assert not (data / "training-environment").exists()
-        ended_by_the_next = start("train", "environment", "--create", "--wheels", str(tmp_path))
+        ended_by_the_next = start("train", "environment", "--create", "--wheels", str(tmp_path), "--variant", "cpu")
         assert ended(ended_by_the_next)[1]["error"]["code"] == "training_wheel_missing"
 
 
 @pytest.mark.slow
-def test_made_from_the_index_it_works_and_converts(start: Start, data: Path, tmp_path: Path) -> None:
-    """Gigabytes; pip's own settings hold, such as a mirror."""
+def test_made_from_a_kit_without_a_network_it_works_and_converts(start: Start, data: Path, tmp_path: Path) -> None:
+    """The CPU variant, for real: a quarter of a gigabyte; pip's own settings hold, such as a mirror."""
     settings = {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
-    status, result, log = ended(start("train", "environment", "--create", **settings), limit_s=3600)
+    kit = tmp_path / "キット"
+    asked = ("train", "env-kit", "--out", str(kit), "--variant", "cpu", "--part-size", "64MB")
+    status, written, log = ended(start(*asked, **settings), limit_s=3600)
+    assert status == 0, log
+    assert any(path.name.endswith(".kotae-part") for path in kit.iterdir())
+    status, result, log = ended(start("train", "environment", "--create", "--wheels", str(kit)), limit_s=3600)
     assert status == 0, log
     environment = training_environment.locate(data)
     assert str(environment.python) == result["python"]
     assert training_environment.check(environment).versions == result["probe"]["versions"]
-    assert result["is_own"]
+    assert (result["is_own"], result["is_current"]) == (True, True)
+    print(f"kit in {written['seconds']} s, {written['size_bytes']:,} bytes")
     print(f"made in {result['seconds']} s, {result['size_bytes']:,} bytes: {result['probe']['versions']}")
     source = hf_models.model(tmp_path / "Swallow-tiny", shape=hf_models.HfShape(embedding=256, feed_forward=512))
     status, built, log = ended(start("models", "build", str(source), "--quant", "Q8_0"), limit_s=600)

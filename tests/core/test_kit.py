@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from app.core import copying, kit_export, kit_import, kit_joining, kit_manifest, local_models, preset_files, verify
+from app.core import (
+    copying,
+    kit_export,
+    kit_import,
+    kit_joining,
+    kit_manifest,
+    kit_parts,
+    local_models,
+    preset_files,
+    verify,
+)
 from app.core.errors import AppError
 from app.core.kit_import import Imported
 from app.core.presets import Choices, Preset
@@ -93,7 +103,7 @@ def test_no_part_is_larger_than_asked_and_together_they_are_the_files(made: Path
 
 
 def test_the_default_part_fits_on_fat32() -> None:
-    assert kit_export.PART_BYTES <= kit_export.PART_MAX_BYTES == 4 * 1024**3 - 1
+    assert kit_parts.PART_BYTES <= kit_parts.PART_MAX_BYTES == 4 * 1024**3 - 1
 
 
 def test_the_table_names_each_part_with_its_hash(made: Path) -> None:
@@ -163,6 +173,7 @@ def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel]
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
 
 
+@pytest.mark.fault("F2")
 def test_a_stick_without_room_is_said_before_anything_is_written(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +184,7 @@ def test_a_stick_without_room_is_said_before_anything_is_written(
 
 
 @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "drive_space"), (errno.EIO, "kit_unwritable")])
+@pytest.mark.fault("F2")
 def test_a_failing_write_is_named_and_leaves_nothing_half(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:
@@ -188,7 +200,7 @@ def test_a_failing_write_is_named_and_leaves_nothing_half(
 def test_a_stick_that_keeps_something_else_is_noticed(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit_export, "hash_of", lambda _path, _meter: "0" * 64)
+    monkeypatch.setattr(kit_parts, "hash_of", lambda _path, _meter: "0" * 64)
     with pytest.raises(AppError, match="move_copy_wrong"):
         kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES)
 
@@ -356,6 +368,7 @@ def test_another_file_of_the_same_name_is_kept_and_the_new_one_numbered(kit: Pat
     assert all(verify.verify(model).state == "sound" for model in outcome.models)
 
 
+@pytest.mark.fault("S10")
 def test_a_link_in_the_target_is_not_written_through(kit: Path, target: Path, tmp_path: Path) -> None:
     target.mkdir()
     (tmp_path / "victim").write_text("mine")
@@ -384,6 +397,7 @@ def test_what_another_kit_left_half_joined_is_removed(kit: Path, target: Path) -
     assert names(target) == WHOLE
 
 
+@pytest.mark.fault("F2")
 def test_a_target_without_room_is_said_before_anything_is_written(
     kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,6 +407,7 @@ def test_a_target_without_room_is_said_before_anything_is_written(
     assert names(target) == []
 
 
+@pytest.mark.fault("F2")
 def test_a_full_drive_while_joining_is_named_and_undone(
     kit: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,6 +442,7 @@ def _killed(*arguments: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["0", "0.3", "0.7", "0.99"])
+@pytest.mark.fault("F3")
 def test_a_killed_export_and_a_killed_import_go_on(
     tmp_path: Path, target: Path, source: list[LocalModel], at: str
 ) -> None:
@@ -538,6 +554,7 @@ def test_a_newer_kit_is_said_to_be_newer(kit: Path, target: Path) -> None:
         ["a"],
     ],
 )
+@pytest.mark.fault("S10")
 def test_a_name_of_the_table_never_becomes_a_path(kit: Path, target: Path, stem: object) -> None:
     edit(kit, models__0__stem=stem)
     with pytest.raises(AppError, match="kit_manifest_refused"):
@@ -575,6 +592,7 @@ def test_a_value_that_cannot_be_is_refused(kit: Path, target: Path, key: str, va
         bring_in(kit, target)
 
 
+@pytest.mark.fault("S10")
 def test_two_models_that_some_drives_would_take_for_one_are_refused(kit: Path, target: Path) -> None:
     first = json.loads((kit / kit_manifest.NAME).read_text("utf-8"))["models"][0]
     edit(kit, models=[first, first | {"stem": "モデル A"}])
@@ -608,6 +626,7 @@ def test_one_file_of_a_split_model_alone_is_not_kept(kit: Path, target: Path) ->
     assert names(target) == WHOLE[3:]
 
 
+@pytest.mark.fault("F2")
 def test_a_list_that_cannot_be_written_leaves_no_file_behind(kit: Path, target: Path) -> None:
     def full(_model: LocalModel) -> LocalModel:
         raise AppError("disk_full", path="x")

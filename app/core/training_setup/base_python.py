@@ -1,23 +1,21 @@
-"""The Python that the training environment is made from: the running one's base, else one that is installed."""
+"""The Python that the training environment is made from: one of our own, the running one's base, an installed one."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import AppError
+from app.core.training_setup.locks import Python
 
-SUITABLE = ((3, 11), (3, 12), (3, 13))  # torch and the others publish wheels for these
 PROBE_LIMIT_S = 20.0
 
 _PROBE = """\
 import json, sys
-from importlib.util import find_spec
-has_venv = all(find_spec(name) for name in ("venv", "ensurepip"))
-print(json.dumps([sys.executable, list(sys.version_info[:3]), has_venv]))
+print(json.dumps([sys.executable, list(sys.version_info[:3])]))
 """
 
 
@@ -25,28 +23,20 @@ print(json.dumps([sys.executable, list(sys.version_info[:3]), has_venv]))
 class BasePython:
     path: Path
     version: tuple[int, int, int]
-    has_venv: bool  # Debian keeps venv's parts in a package of its own
 
 
-def find() -> BasePython:
-    """Raises AppError: no_base_python, base_python_without_venv."""
-    without_venv = None
-    for command in candidates():
+def find(versions: Sequence[Python], own: Sequence[Path] = ()) -> BasePython | None:
+    """Of one of these versions. `own`: programs of our own, which go before all others."""
+    for command in [*([str(path)] for path in own), *candidates(versions)]:
         python = probe(command)
-        if python is None or python.version[:2] not in SUITABLE:
-            continue
-        if python.has_venv:
+        if python is not None and python.version[:2] in versions:
             return python
-        without_venv = without_venv or python
-    if without_venv is not None:
-        version = ".".join(str(number) for number in without_venv.version[:2])
-        raise AppError("base_python_without_venv", path=str(without_venv.path), version=version)
-    raise AppError("no_base_python")
+    return None
 
 
-def candidates() -> list[list[str]]:
-    """Commands that start a Python, best first."""
-    names = [f"{major}.{minor}" for major, minor in reversed(SUITABLE)]
+def candidates(versions: Sequence[Python]) -> list[list[str]]:
+    """Commands that start a Python of this machine, best first."""
+    names = [f"{major}.{minor}" for major, minor in versions]
     found = []
     if not getattr(sys, "frozen", False):
         found.append([getattr(sys, "_base_executable", sys.executable)])
@@ -69,8 +59,8 @@ def probe(command: list[str]) -> BasePython | None:
             check=True,
             creationflags=hidden,
         )
-        path, version, has_venv = json.loads(run.stdout.decode("utf-8"))
+        path, version = json.loads(run.stdout.decode("utf-8"))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     major, minor, micro = version
-    return BasePython(Path(path), (major, minor, micro), has_venv)
+    return BasePython(Path(path), (major, minor, micro))

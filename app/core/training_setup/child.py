@@ -1,4 +1,4 @@
-"""The child that makes the environment: a job in, events out. With its parent ends all that it has started."""
+"""The child that makes the environment, or a kit: a job in, events out. With its parent ends all that it started."""
 
 import contextlib
 import json
@@ -11,22 +11,23 @@ from typing import NoReturn
 import psutil
 
 from app.core.errors import AppError
-from app.core.training_setup import steps
-from app.core.training_setup.messages import Done, Event, Failed, Job, event_to_json
+from app.core.training_setup import kit_steps, steps
+from app.core.training_setup.messages import Done, Event, Failed, event_to_json, job_from_json
+from app.core.training_setup.steps import Fetch
 
 
-def main() -> NoReturn:
+def main(fetch: Fetch) -> NoReturn:
     """One line of standard input is the job; the end of it stops the work at any point."""
     if os.name == "posix" and os.getpgid(0) != os.getpid():
         os.setsid()  # a group of its own, so that all of it can be ended at once
-    job = Job(**json.loads(sys.stdin.buffer.readline()))
+    job = job_from_json(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        base = steps.make(job, _tell)
+        made = kit_steps.write(job, _tell, fetch) if job.kit else steps.make(job, _tell, fetch)
     except AppError as error:
         _tell(Failed(error.code, error.facts))
     else:
-        _tell(Done(str(base)))
+        _tell(Done(str(made)))
     os._exit(0)  # the thread sits in a read, which the end of Python would wait for
 
 

@@ -1,13 +1,14 @@
 """Where a training environment is made, and how it takes the place of the one before.
 
-It is made in a side folder and renamed when it works, so that the one that is there keeps working until then. A venv's
-scripts hold the path they were made at; `python` does not (it finds pyvenv.cfg beside itself), and it alone is used.
+It is made in a side folder and renamed when it works, so that the one that is there keeps working until then; the one
+before stays beside it and can be gone back to. A venv's scripts hold the path they were made at; `python` does not (it
+finds pyvenv.cfg beside itself), and it alone is used. What does hold a path is where a venv's base Python is, so a
+Python that came with a kit or from the network lies beside them all and is never moved.
 It may be on another drive than the data. While it is made, a note in the data folder says where, so that what was
 fetched is found again.
 """
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from app.core import training_environment
 from app.core.atomic import write_atomically
 from app.core.copying import write_failure
 from app.core.errors import AppError
-from app.core.paths import resources
+from app.core.training_setup import locks
+from app.core.training_setup.locks import Lock
 
 STAMP = "kotae-environment.json"
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
@@ -39,8 +41,18 @@ class Folders:
 
     @property
     def old(self) -> Path:
-        """The one before, for the moment between two renames; found by `training_environment.locate` too."""
+        """The one before. `training_environment.locate` finds it where there is no `final`: between two renames."""
         return self.base / training_environment.OLD_FOLDER
+
+    @property
+    def swapped(self) -> Path:
+        """The one that was in use, for the moment in which it changes places with the one before."""
+        return self.base / f"{training_environment.FOLDER}.swapped"
+
+    @property
+    def pythons(self) -> Path:
+        """Base Pythons of our own, one folder each."""
+        return self.base / f"{training_environment.FOLDER}.python"
 
     @property
     def part(self) -> Path:
@@ -52,12 +64,18 @@ class Folders:
         return self.part / "environment"
 
     @property
+    def wheels(self) -> Path:
+        """What was fetched, or joined out of a kit's parts."""
+        return self.part / "wheels"
+
+    @property
     def cache(self) -> Path:
+        """uv's, for what it unpacks: on the same drive, so that nothing is copied once more."""
         return self.part / "cache"
 
     @property
     def temporary(self) -> Path:
-        """For pip: /tmp may be in memory, and smaller than one wheel."""
+        """The system's may be in memory, and smaller than one wheel."""
         return self.part / "tmp"
 
 
@@ -80,21 +98,32 @@ def held(folders: Folders) -> Iterator[None]:
 def begin(folders: Folders) -> None:
     """Clears away what an earlier attempt has left, but for what it had fetched. Raises AppError."""
     try:
-        if folders.old.exists() and not folders.final.exists():  # ended between the two renames
-            folders.old.rename(folders.final)
-        for folder in (folders.old, folders.half, folders.temporary):
+        for folder in (folders.half, folders.cache, folders.temporary):
             if folder.exists():
                 shutil.rmtree(folder)
-        for folder in (folders.part, folders.cache, folders.temporary):
+        for folder in (folders.part, folders.wheels, folders.cache, folders.temporary):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise unwritable(error, folders.part) from error
+
+
+def finish_renaming(folders: Folders) -> None:
+    """Where a program has ended between two renames. Raises AppError."""
+    try:
+        if folders.old.exists() and not folders.final.exists():
+            folders.old.rename(folders.final)
+        if folders.swapped.exists():
+            folders.swapped.rename(folders.final if not folders.final.exists() else folders.old)
+    except OSError as error:
+        raise unwritable(error, folders.final) from error
 
 
 def take_place(folders: Folders) -> None:
     """The new one for the old one: two renames, taken back where the second is refused. Raises AppError."""
     try:
         if folders.final.exists():
+            if folders.old.exists():
+                shutil.rmtree(folders.old)
             folders.final.rename(folders.old)
         try:
             folders.half.rename(folders.final)
@@ -104,8 +133,22 @@ def take_place(folders: Folders) -> None:
             raise
     except OSError as error:
         raise unwritable(error, folders.final) from error
-    for folder in (folders.old, folders.part):
-        shutil.rmtree(folder, ignore_errors=True)  # the next attempt tries again
+    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt tries again
+
+
+def go_back(base: Path) -> None:
+    """The one before for the one in use, which becomes the one before. Raises AppError, none where there is none."""
+    folders = Folders(base)
+    with held(folders):
+        finish_renaming(folders)
+        if not folders.old.exists():
+            raise AppError("training_no_previous", path=str(folders.old))
+        try:
+            folders.final.rename(folders.swapped)
+            folders.old.rename(folders.final)
+            folders.swapped.rename(folders.old)
+        except OSError as error:
+            raise unwritable(error, folders.final) from error
 
 
 def discard_part(base: Path) -> None:
@@ -187,12 +230,13 @@ def remove_all(data: Path) -> None:
 def remove(base: Path) -> None:
     """Deletes the environment below `base`, and what unfinished attempts have left there. Raises AppError."""
     folders = Folders(base)
-    if not any(folder.exists() for folder in (folders.final, folders.old, folders.part)):
+    there = (folders.final, folders.old, folders.swapped, folders.pythons)
+    if not any(folder.exists() for folder in (*there, folders.part)):
         return
     with held(folders):
         try:
             folders.part.mkdir(mode=0o700, exist_ok=True)
-            for number, folder in enumerate((folders.final, folders.old)):
+            for number, folder in enumerate(there):
                 if folder.exists():  # out of sight at once: one that is half deleted would be found
                     folder.rename(folders.part / f"removed-{number}")
             shutil.rmtree(folders.part)
@@ -200,18 +244,9 @@ def remove(base: Path) -> None:
             raise unwritable(error, folders.final) from error
 
 
-def requirements() -> Path:
-    return resources() / "training_environment" / "requirements.txt"
-
-
-def requirements_digest() -> str:
-    return hashlib.sha256(requirements().read_bytes()).hexdigest()
-
-
-def write_stamp(folder: Path) -> None:
+def write_stamp(folder: Path, lock: Lock) -> None:
     """Only what works has one. Raises OSError."""
-    body = {"requirements": requirements_digest()}
-    write_atomically(folder / STAMP, json.dumps(body).encode("ascii"))
+    write_atomically(folder / STAMP, json.dumps({"lock": lock.name, "digest": lock.digest}).encode("ascii"))
 
 
 def is_current(folder: Path) -> bool:
@@ -222,7 +257,8 @@ def is_current(folder: Path) -> bool:
         return True
     except ValueError:
         return False
-    return isinstance(stamp, dict) and stamp.get("requirements") == requirements_digest()
+    lock = locks.named(str(stamp.get("lock"))) if isinstance(stamp, dict) else None
+    return lock is not None and stamp.get("digest") == lock.digest
 
 
 def unwritable(error: OSError, folder: Path) -> AppError:

@@ -5,7 +5,18 @@ from typing import Any
 
 from app.core.errors import AppError
 
-PHASES = ("prepare", "venv", "fetch", "install", "check")
+PHASES = ("prepare", "python", "fetch", "venv", "install", "check", "kit")
+
+
+@dataclass(frozen=True, slots=True)
+class KitJob:
+    """What makes the child write a kit for another machine, and nothing else."""
+
+    folder: str
+    system: str = ""  # as `locks.this_system`; "": this one
+    python: str = ""  # "3.12"; "": the newest that there is a lock for
+    archive: str = ""  # a file with a Python to go with it; "": none
+    part_bytes: int = 0  # 0: what a FAT32 stick takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,28 +24,35 @@ class Job:
     data: str  # folder
     logs: str  # folder
     base: str = ""  # the folder that it is made below; "": as `folders.proposed`
-    wheels: str = ""  # folder; "": the package index
+    wheels: str = ""  # folder, perhaps a kit; "": the package index
     proxy: str = ""  # may hold a password: never an argument, never in a file
+    variant: str = ""  # one of `locks.VARIANTS`; "": what suits this machine
+    kit: KitJob | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`name`: one of PHASES. `package`: the one that pip is at, "" where it is at none."""
+    """`name`: one of PHASES. `package`: the one that is being fetched, "" where none is.
+
+    The bytes are those of all packages together; a total of 0 is not known.
+    """
 
     name: str
     package: str = ""
+    done_bytes: int = 0
+    total_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine that pip speaks to."""
+    """A machine that is spoken to."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    base: str  # the folder that it was made below, as `place.known_as`
+    base: str  # the folder that it was made below, as `place.known_as`; of a kit: the kit's
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +79,8 @@ def event_from_json(data: dict[str, Any]) -> Event:
         return _KINDS[data["event"]](**fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"no event: {data}") from error
+
+
+def job_from_json(data: dict[str, Any]) -> Job:
+    kit = data.pop("kit", None)
+    return Job(**data, kit=KitJob(**kit) if kit else None)

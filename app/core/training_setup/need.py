@@ -5,16 +5,18 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import machine
 from app.core.copying import require_space
 from app.core.errors import AppError
+from app.core.training_setup import locks, planning
 from app.core.training_setup.folders import Folders
+from app.core.training_setup.locks import Lock
+from app.core.training_setup.planning import Plan
 
-# Measured with torch 2.13 (CPU): 1.2 GB installed, 0.3 GB of packages. With CUDA as published: 6 GB, 2.7 GB.
-CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES = 1_300_000_000, 300_000_000
-CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES = 6_000_000_000, 2_700_000_000
-COMPILED = 1.35  # installed / unpacked, with what Python compiles beside its sources; measured 1.26
-VENV_BYTES = 30_000_000
+# Installed / fetched, measured with torch 2.13.
+INSTALLED = {"cpu": 4.0, "cuda": 1.9}
+SPARE = 1.05  # a file system takes a little more than the files
+VENV_BYTES = 1_000_000
+PYTHON_BYTES = 250_000_000  # one that is fetched or in a kit, unpacked, and its archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,46 +25,55 @@ class Need:
     download_bytes: int  # 0: nothing comes over the network
     free_bytes: int
     base: Path | None = None  # whose room it is
+    variant: str = ""  # what would be installed: one of `locks.VARIANTS`
+    python: str = ""  # "3.12"
+    fetches_python: bool = False  # over the network, beside the packages
+    lacks_cuda: bool = False  # there is a card that it would not use
 
 
-def estimate(base: Path, wheels: Path | None) -> Need:
-    """`base`: the folder that it is made below. Seconds where a graphics driver wakes up.
+def estimate(base: Path, source: Path | None, variant: str = "") -> Need:
+    """`base`: the folder that it is made below. `source`: a folder of wheels or a kit; None: the indexes.
 
-    Raises AppError as `unpacked_bytes`.
+    Seconds where a graphics driver wakes up. Raises AppError as `planning.plan`, and training_wheel_damaged.
     """
-    free_bytes = shutil.disk_usage(base).free
-    if wheels is not None:
-        return Need(round(unpacked_bytes(wheels) * COMPILED) + VENV_BYTES, 0, free_bytes, base)
-    has_cuda = any(gpu.name not in ("AMD", "Intel") for gpu in machine.gpus())  # those have no driver that names them
-    installed, download = CPU_INSTALLED_BYTES, CPU_DOWNLOAD_BYTES
-    if has_cuda:
-        installed, download = CUDA_INSTALLED_BYTES, CUDA_DOWNLOAD_BYTES
-    # Each package is on the drive as it came and in the cache of an interrupted attempt.
-    return Need(installed + 2 * download, download, free_bytes, base)
+    return of_plan(planning.plan(variant, source, Folders(base)), source, base)
+
+
+def of_plan(plan: Plan, source: Path | None, base: Path) -> Need:
+    """Raises AppError("training_wheel_damaged")."""
+    lock = plan.lock
+    python_bytes = PYTHON_BYTES if plan.python is None else 0
+    if source is None:
+        unpacked, fetched = lock.size_bytes * INSTALLED[lock.variant], lock.size_bytes
+    else:
+        unpacked, fetched = unpacked_bytes(source, lock), 0
+    parted = sum(entry.file.size_bytes for entry in plan.kit.wheels if len(entry.file.parts) > 1) if plan.kit else 0
+    room = round(unpacked * SPARE) + fetched + parted + VENV_BYTES + python_bytes
+    free = shutil.disk_usage(base).free
+    fetches = plan.python is None and source is None
+    return Need(room, fetched, free, base, lock.variant, locks.dotted(lock.python), fetches, plan.lacks_cuda)
 
 
 def require_room(folders: Folders, need: Need) -> None:
     """Raises AppError("drive_space"). What an earlier attempt has fetched is there already."""
-    fetched = min(need.download_bytes, sum(path.stat().st_size for path in folders.cache.rglob("*") if path.is_file()))
+    fetched = min(need.download_bytes, sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file()))
     require_space(folders.base, need.room_bytes - fetched)
 
 
-def unpacked_bytes(wheels: Path) -> int:
-    """Of each package the largest wheel: the folder may hold several platforms.
+def unpacked_bytes(source: Path, lock: Lock) -> int:
+    """Of the lock's wheels; of those in parts it is estimated.
 
-    Raises AppError: wheels_folder_missing, wheels_none, wheels_unusable (one that is damaged).
+    Raises AppError("training_wheel_damaged").
     """
-    if not wheels.is_dir():
-        raise AppError("wheels_folder_missing", path=str(wheels))
-    sizes: dict[str, int] = {}
-    for path in sorted(wheels.glob("*.whl")):
+    total = 0
+    for file in lock.files:
+        path = source / file.name
+        if not path.is_file():
+            total += round(file.size_bytes * INSTALLED[lock.variant])
+            continue
         try:
             with zipfile.ZipFile(path) as wheel:
-                size = sum(entry.file_size for entry in wheel.infolist())
+                total += sum(entry.file_size for entry in wheel.infolist())
         except (OSError, zipfile.BadZipFile) as error:
-            raise AppError("wheels_unusable", path=str(path), reason=str(error)) from error
-        name = path.name.partition("-")[0]
-        sizes[name] = max(size, sizes.get(name, 0))
-    if not sizes:
-        raise AppError("wheels_none", path=str(wheels))
-    return sum(sizes.values())
+            raise AppError("training_wheel_damaged", path=str(path), package=str(file)) from error
+    return total

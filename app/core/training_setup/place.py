@@ -9,7 +9,8 @@ from app.core.errors import AppError
 from app.core.training_setup import folders
 from app.core.training_setup.folders import Folders
 
-_NAMES = {path.name for path in (Folders(Path()).final, Folders(Path()).old, Folders(Path()).part)}
+_HERE = Folders(Path())
+_NAMES = {path.name for path in (_HERE.final, _HERE.old, _HERE.swapped, _HERE.pythons, _HERE.part)}
 
 
 def require_usable(base: Path) -> None:

@@ -20,6 +20,7 @@ class Report:
     is_own: bool = False  # made here, and may be deleted
     is_current: bool = True  # False: another version of Kotae has made it, with other libraries
     left_bytes: int = 0  # of an attempt that was not finished
+    previous_bytes: int = 0  # of the one before, which can be gone back to; 0: there is none
     base: Path | None = None  # the folder that it is in, or would be made in
 
 
@@ -35,6 +36,7 @@ def report(data: Path) -> Report:
         error = AppError("training_place_missing", path=str(base)) if is_away else none
         return Report(None, problem=error, left_bytes=left, base=folders.proposed(data))
     folder = environment.python.parent.parent
+    where = next((one for one in bases if folder in (one.final, one.old)), None)
     probe, problem = None, None
     try:
         probe = training_environment.check(environment)
@@ -42,12 +44,15 @@ def report(data: Path) -> Report:
         problem = error
     return Report(
         environment.python,
-        size_bytes=size_of(folder) if (folder / "pyvenv.cfg").is_file() else 0,
+        size_bytes=size_of(folder) + (size_of(where.pythons) if where else 0)
+        if (folder / "pyvenv.cfg").is_file()
+        else 0,
         probe=probe,
         problem=problem,
-        is_own=any(folder in (where.final, where.old) for where in bases),
+        is_own=where is not None,
         is_current=folders.is_current(folder),
         left_bytes=left,
+        previous_bytes=size_of(where.old) if where and folder != where.old else 0,
         base=base,
     )
 

@@ -1,4 +1,4 @@
-"""The section 学習環境: what there is, where and how large, made, made anew and deleted."""
+"""The section 学習環境: what there is, where and how large, made, gone back from and deleted; kits for others."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from app.ui.dialogs import Choice, Dialog
 from app.ui.language import joined, noted
 from app.ui.settings.sections import Section
 from app.ui.settings.storage import breakable
+from app.ui.settings.training_kit import KitDialog
 from app.ui.theme import Theme
 from app.ui.training.making import EnvironmentMaking
 from app.ui.transfer.pickers import Pickers
@@ -45,8 +46,14 @@ class TrainingPanel(QWidget):
         self.offline_button = Button(theme, self.tr("オフラインで作る…"))
         self.open_button = Button(theme, self.tr("フォルダを開く"), icon="folder-open")
         self.remove_button = Button(theme, self.tr("削除…"), "danger")
-        self.making = EnvironmentMaking(theme, setup, pickers or Pickers())
-        buttons = Flow(self.make_button, self.offline_button, self.open_button, self.remove_button)
+        self.back_button = Button(theme, self.tr("ひとつ前に戻す…"))
+        self.kit_button = Button(theme, self.tr("持ち運び用のキットを作る…"))
+        self._pickers = pickers or Pickers()
+        self.making = EnvironmentMaking(theme, setup, self._pickers)
+        buttons = Flow(
+            *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
+            self.kit_button,
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -59,8 +66,11 @@ class TrainingPanel(QWidget):
         self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
         self.open_button.clicked.connect(self._open_folder)
         self.remove_button.clicked.connect(lambda: self._unless_used(self.ask_to_remove))
+        self.back_button.clicked.connect(lambda: self._unless_used(self.ask_to_go_back))
+        self.kit_button.clicked.connect(self.ask_for_kit)
         self.making.changed.connect(self._show)
-        for told in (self._setup.finished, self._setup.removed, self._setup.cancelled, self._setup.failed):
+        setup = self._setup
+        for told in (setup.finished, setup.removed, setup.went_back, setup.cancelled, setup.failed):
             told.connect(self._look)
         self._show()
 
@@ -71,7 +81,8 @@ class TrainingPanel(QWidget):
 
     def ask_to_remove(self) -> Dialog:
         assert self.report is not None
-        size = _gigabytes(self.report.left_bytes + (self.report.size_bytes if self.report.is_own else 0))
+        own = self.report.size_bytes + self.report.previous_bytes if self.report.is_own else 0
+        size = _gigabytes(self.report.left_bytes + own)
         dialog = Dialog(
             self._theme,
             self.tr("学習環境を削除しますか"),
@@ -85,6 +96,32 @@ class TrainingPanel(QWidget):
             self.window(),
         )
         dialog.chosen.connect(lambda key: self._setup.remove() if key == "remove" else None)
+        dialog.open()
+        return dialog
+
+    def ask_to_go_back(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("ひとつ前の学習環境に戻しますか"),
+            self.tr("いまのものは「ひとつ前」として残るので、あとでまた入れ替えられます。"),
+            (
+                Choice("cancel", self.tr("キャンセル")),
+                Choice("back", self.tr("戻す"), "primary", is_default=True),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self._setup.go_back() if key == "back" else None)
+        dialog.open()
+        return dialog
+
+    def ask_for_kit(self) -> KitDialog:
+        dialog = KitDialog(self._theme, self.window(), self._pickers, may_use_network=self._setup.may_use_network)
+
+        def write(key: str) -> None:
+            if key == "write":
+                self._setup.write_kit(dialog.job, variant=dialog.variant)
+
+        dialog.chosen.connect(write)
         dialog.open()
         return dialog
 
@@ -111,7 +148,9 @@ class TrainingPanel(QWidget):
         self.make_button.setText(self.tr("作り直す") if has_own else self.tr("学習環境を作る"))
         self.open_button.setVisible(has_own)
         self.remove_button.setVisible(has_own or has_left)
-        for button in (self.make_button, self.offline_button, self.remove_button):
+        self.back_button.setVisible(bool(found and found.previous_bytes))
+        self.kit_button.setEnabled(not self._setup.is_running)
+        for button in (self.make_button, self.offline_button, self.back_button, self.remove_button):
             button.setEnabled(found is not None and not self._setup.is_running)
 
     def _show_state(self, found: "Report | None") -> None:
@@ -142,6 +181,9 @@ class TrainingPanel(QWidget):
             size = _gigabytes(found.size_bytes) if found.size_bytes else ""
             other = "" if found.is_own else self.tr("Kotae が作ったものではありません")
             lines.append(joined(breakable(str(folder)), size, other))
+        if found.previous_bytes:
+            previous = self.tr("ひとつ前の学習環境も残してあります（{size}）。")
+            lines.append(previous.format(size=_gigabytes(found.previous_bytes)))
         if found.left_bytes:
             left = self.tr("途中まで取得した部品が {size} あります。もう一度作ると、続きから始まります。")
             lines.append(left.format(size=_gigabytes(found.left_bytes)))
@@ -178,7 +220,7 @@ class TrainingSection(Section):
             self.panel,
             self.tr(
                 "モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。"
-                "通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。"
+                "通信できない PC では、ほかの PC で作った学習環境キット（USB メモリなどのフォルダ）から作れます。"
                 "入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。"
             ),
             is_wide=True,

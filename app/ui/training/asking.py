@@ -3,23 +3,30 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
-from app.core.wording import Sentence, describe_error
+from app.core.training_setup import locks, uv
+from app.core.wording import Sentence, current_language, describe_error
 from app.services.training_setup import TrainingSetup
 from app.ui.dialogs import Choice, Dialog
+from app.ui.language import joined
 from app.ui.models.path_row import PathRow
+from app.ui.settings.rows import Chooser
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.labels import Label
+
+translate = QCoreApplication.translate
 
 if TYPE_CHECKING:
     from app.core.training_setup.need import Need
 
 
 class MakeDialog(Dialog):
-    """Chosen: cancel, make, or offline (from a folder of wheels that is asked for next); then `base` says where."""
+    """Chosen: cancel, make, or offline (from a folder that is asked for next); then `base` says where, and `variant`
+    what: "" for what suits this machine."""
 
     def __init__(
         self,
@@ -30,7 +37,7 @@ class MakeDialog(Dialog):
         pickers: Pickers,
         base: Path | None = None,
     ) -> None:
-        """`wheels`: the folder that all is taken from; None: the package index. `base`: as chosen before.
+        """`wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes. `base`: as chosen before.
 
         `self.base`: None until it is known where it would be made.
         """
@@ -38,6 +45,18 @@ class MakeDialog(Dialog):
         self._wheels = wheels
         self._pickers = pickers
         self.base = base
+        self.variant = ""
+        known = {lock.variant for lock in locks.all_locks()}
+        self._has_variants = wheels is None and len(known) > 1  # a folder decides by what it holds
+        self.kind = Chooser(
+            (
+                (self.tr("自動（この PC に合わせる）"), ""),
+                (self.tr("GPU 用（CUDA）"), "cuda"),
+                (self.tr("CPU 用"), "cpu"),
+            ),
+            self._choose_variant,
+        )
+        self.kind.setAccessibleName(self.tr("部品の種類"))
         self.place = PathRow(theme, self.tr("入れる場所"), "", can_clear=False)
         self.room = Label(wraps=True)
         self.network = Label(wraps=True)
@@ -47,7 +66,8 @@ class MakeDialog(Dialog):
             self.tr("学習環境を作りますか"),
             self.tr(
                 "モデルの変換と学習に使う Python と torch などを入れます。数分かかります。"
-                "すでにあるものは、新しいものが動くと確かめてから消します。別の場所へ移すときも、作り直します。"
+                "すでにあるものは、新しいものが動くと確かめてから入れ替え、ひとつ前のものとして残します"
+                "（別の場所へ移すときは消します）。"
             ),
             (
                 Choice("cancel", self.tr("キャンセル")),
@@ -80,9 +100,21 @@ class MakeDialog(Dialog):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.place.setContentsMargins(-12, 0, -12, 0)
-        for widget in (self.place, self.room, self.network):
+        kind = QHBoxLayout()
+        kind.setSpacing(12)
+        kind.addWidget(Label(self.tr("部品の種類"), strong=True))
+        kind.addWidget(self.kind, 1)
+        column.addWidget(self.place)
+        if self._has_variants:
+            column.addLayout(kind)
+        for widget in (self.room, self.network):
             column.addWidget(widget)
         return content
+
+    def _choose_variant(self, variant: str) -> None:
+        self.variant = variant
+        if self.base is not None:
+            self._measure(self.base)
 
     def _choose_place(self) -> None:
         path = self._pickers.folder(self, self.tr("学習環境を入れる場所を選ぶ"), str(self.base or ""))
@@ -97,7 +129,7 @@ class MakeDialog(Dialog):
         """What it needs and what is free there."""
         self.base = base
         self._await(base)
-        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base)
+        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base, self.variant)
 
     def _await(self, base: Path | None) -> None:
         self.place.show_path(str(base or "…"))
@@ -108,19 +140,25 @@ class MakeDialog(Dialog):
         self.network.show()
         self._show_network()
 
-    def _show_network(self, size_bytes: int = 0) -> None:
+    def _show_network(self, size_bytes: int = 0, python: str = "") -> None:
+        """`python`: the version of the one that is fetched, too; "": there is one."""
         if self._wheels is not None:
             self.network.setText(
-                self.tr("通信はしません。{folder} のホイール（.whl）から作ります。").format(folder=self._wheels)
+                self.tr("通信はしません。{folder} の学習環境キット（またはホイール）から作ります。").format(
+                    folder=self._wheels
+                )
             )
         elif self._is_allowed:
             fetched = self.tr("通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。")
             words = self.tr("通信：pip の配布元（ふつうは pypi.org）から取得します。")
-            self.network.setText(fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words)
+            text = fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words
+            own = self.tr("Python {version} も、その配布元（{hosts}）から取得します。")
+            hosts = "、".join(uv.python_hosts()) if current_language() == "ja" else ", ".join(uv.python_hosts())
+            self.network.setText(str(Sentence(text, own.format(version=python, hosts=hosts))) if python else text)
         else:
             self.network.set_tone("warning")
             self.network.setText(
-                self.tr("▲ 「外部通信をすべて止める」が入っています。ホイールのフォルダから、オフラインで作れます。")
+                self.tr("▲ 「外部通信をすべて止める」が入っています。学習環境キットから、オフラインで作れます。")
             )
 
     def _on_estimated(self, need: "Need") -> None:
@@ -130,9 +168,11 @@ class MakeDialog(Dialog):
         words = self.tr("最大 {need} 使います（空き {free}）。")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
         elsewhere = self.tr("空きが足りません。別の場所を選ぶか、不要なファイルを消してください。")
-        self.room.setText(f"▲ {Sentence(text, elsewhere)}" if is_short else text)
-        self.room.set_tone("warning" if is_short else "text")
-        self._show_network(need.download_bytes)
+        kind = _kind_words(need)
+        said = f"▲ {Sentence(text, elsewhere)}" if is_short else text
+        self.room.setText("\n".join(words for words in (kind, said) if words))
+        self.room.set_tone("warning" if is_short or need.lacks_cuda else "text")
+        self._show_network(need.download_bytes, need.python if need.fetches_python else "")
         if self._is_allowed and not is_short:
             self.buttons["make"].setEnabled(True)
             self.buttons["make"].setFocus()
@@ -145,6 +185,16 @@ class MakeDialog(Dialog):
         self.room.set_tone("warning")
         self.network.hide()
         self.fit_height()
+
+
+def _kind_words(need: "Need") -> str:
+    """What would be made; "" where that is not known."""
+    if not need.variant:
+        return ""
+    kind = translate("Training", "GPU 用（CUDA）") if need.variant == "cuda" else translate("Training", "CPU 用")
+    lacks = translate("Training", "▲ この部品は、この PC の GPU を使いません。学習は CPU になります。")
+    words = joined(kind, f"Python {need.python}")
+    return f"{words}\n{lacks}" if need.lacks_cuda else words
 
 
 def _gigabytes(size_bytes: int) -> str:

@@ -101,10 +101,7 @@ class EnvironmentBox(QFrame):
             words = self.tr("学習とモデルの変換に使う Python と torch などです。質問に答えるだけなら要りません。")
             return f"{words}\n{self._need_words(self._need)}" if self._need else words
         if self._lacks_cuda and self._platform == "win32":
-            return self.tr(
-                "Windows では、pip の配布元にある torch は CPU 用です。CUDA 版のホイール（.whl）を集めたフォルダから、"
-                "「オフラインで作る…」で作ってください。"
-            )
+            return self.tr("この版の Kotae には、Windows の GPU（CUDA）用の部品がまだありません。変換はできます。")
         probe = report.probe
         if probe is None:
             return ""

@@ -28,6 +28,7 @@ class EnvironmentMaking(QWidget):
         self._theme = theme
         self._setup = setup
         self._pickers = pickers
+        self._shown = ""  # the step
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         column = QVBoxLayout(self)
@@ -40,6 +41,7 @@ class EnvironmentMaking(QWidget):
         setup.progressed.connect(self._on_progressed)
         setup.finished.connect(self._on_ended)
         setup.cancelled.connect(self._on_ended)
+        setup.kit_written.connect(self._on_kit_written)
         setup.failed.connect(self._on_failed)
         self.banner.closed.connect(self._settle)
         self._settle()
@@ -57,7 +59,7 @@ class EnvironmentMaking(QWidget):
     def ask_offline(self, base: Path | None = None) -> MakeDialog | None:
         """`base`: where it is to be made, if that was chosen. None: no folder of wheels was chosen."""
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
-        path = self._pickers.folder(self.window(), self.tr("ホイール（.whl）のフォルダを選ぶ"), home)
+        path = self._pickers.folder(self.window(), self.tr("学習環境キット（またはホイール）のフォルダを選ぶ"), home)
         return self._ask(Path(path), base) if path else None
 
     def say_no(self, what: str, sentence: str) -> None:
@@ -69,26 +71,38 @@ class EnvironmentMaking(QWidget):
 
     def _ask(self, wheels: Path | None, base: Path | None = None) -> MakeDialog:
         dialog = MakeDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base)
-        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels, dialog.base))
+        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels, dialog.base, dialog.variant))
         dialog.open()
         return dialog
 
-    def _on_chosen(self, key: str, wheels: Path | None, base: Path | None) -> None:
+    def _on_chosen(self, key: str, wheels: Path | None, base: Path | None, variant: str) -> None:
         if key == "make":
-            self._setup.start(wheels, base)
+            self._setup.start(wheels, base, variant)
         elif key == "offline":
             self.ask_offline(base)
 
     def _on_began(self) -> None:
         self.banner.hide()
+        self._shown = self._setup.phase.name
         self.progress.start(phase_words(self._setup.phase), self._setup.elapsed_s)
         self._settle()
 
     def _on_progressed(self, phase: Phase) -> None:
+        if phase.name != self._shown:  # how far it is, is known of some steps only
+            self._shown = phase.name
+            self.progress.start(phase_words(phase), self._setup.elapsed_s)
         self.progress.say(phase_words(phase))
+        self.progress.set_progress(phase.done_bytes, phase.total_bytes, is_brief=True)
 
     def _on_ended(self) -> None:
         self.progress.finish()
+        self._settle()
+
+    def _on_kit_written(self, folder: str) -> None:
+        self.progress.finish()
+        what = self.tr("学習環境キットを書き出しました")
+        sentence = self.tr("{folder} をフォルダごと、使う PC へ運んでください。「オフラインで作る…」で選びます。")
+        self.banner.show_message("success", what, sentence.format(folder=folder))
         self._settle()
 
     def _on_failed(self, error: AppError) -> None:
@@ -107,6 +121,8 @@ class EnvironmentMaking(QWidget):
 def phase_words(phase: Phase) -> str:
     return {
         "prepare": translate("Training", "学習環境を作る準備をしています"),
+        "python": translate("Training", "Python を取得しています"),
+        "kit": translate("Training", "学習環境キットを書き出しています"),
         "venv": translate("Training", "学習環境の Python を用意しています"),
         "fetch": translate("Training", "学習環境の部品を集めています：{package}").format(package=phase.package or "…"),
         "install": translate("Training", "学習環境の部品を取り付けています"),

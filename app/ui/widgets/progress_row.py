@@ -51,8 +51,11 @@ class ProgressRow(QFrame):
         self._what.setText(what)
         self._bar.setAccessibleName(what)
 
-    def set_progress(self, done: int, total: int, *, is_bytes: bool = False) -> None:
-        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6."""
+    def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
+        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6.
+
+        `is_brief`: the share alone, where there is little room beside it.
+        """
         if total <= 0:
             return
         fraction = min(1.0, done / total)
@@ -60,7 +63,9 @@ class ProgressRow(QFrame):
         self._bar.setValue(round(fraction * STEPS))
         self._bar.show()
         a, b, words = f"{done:,}", f"{total:,}", self.tr("{a}／{b}（{p} %）")
-        if is_bytes and total >= 1e8:
+        if is_brief:
+            words = self.tr("{p} %")
+        elif is_bytes and total >= 1e8:
             a, b, words = f"{done / 1e9:.2f}", f"{total / 1e9:.2f}", self.tr("{a}／{b} GB（{p} %）")
         elif is_bytes:
             a, b, words = f"{done / 1e6:.1f}", f"{total / 1e6:.1f}", self.tr("{a}／{b} MB（{p} %）")

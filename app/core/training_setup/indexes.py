@@ -1,0 +1,102 @@
+"""Where packages come from: PyPI, or what the user has set up for pip: a mirror, a folder, a proxy, an authority.
+
+pip's own files and variables are read, in its order (variables win), because that is where companies put them. Of its
+settings these count: index-url, extra-index-url, find-links, no-index, proxy, cert, timeout, retries.
+"""
+
+import configparser
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+PYPI = "https://pypi.org/simple"
+PYTORCH = "https://download.pytorch.org/whl"  # below it an index for each kind: cpu, cu130
+_SECTIONS = ("global", "download", "install")  # the later one wins
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Addresses may hold passwords: they are neither logged nor shown whole."""
+
+    pages: tuple[str, ...] = (PYPI,)  # indexes, asked in this order
+    links: tuple[str, ...] = ()  # pages with links, and folders; before the indexes
+    torch: str = PYTORCH  # where torch's own kinds are, below; "": nowhere but in `pages`
+    proxy: str = ""
+    certificates: str = ""  # a file; "": the system's
+    timeout_s: float = 30.0
+    retries: int = 5
+
+
+def from_settings(variables: Mapping[str, str], home: Path | None = None) -> Indexes:
+    """`variables`: of the environment. A file that cannot be read counts for nothing."""
+    settings = _settings(variables, home or Path.home())
+    default = Indexes()
+    pages = [settings.get("index-url", PYPI), *settings.get("extra-index-url", "").split()]
+    if settings.get("no-index", "").strip().lower() in ("1", "true", "yes", "on"):
+        pages = []
+    is_own = bool(pages) and pages[0].rstrip("/") == PYPI  # behind a mirror nothing else is spoken to
+    return Indexes(
+        tuple(page.rstrip("/") for page in pages),
+        tuple(settings.get("find-links", "").split()),
+        PYTORCH if is_own else "",
+        settings.get("proxy", "").strip(),
+        settings.get("cert", "").strip(),
+        _number(settings.get("timeout", ""), default.timeout_s),
+        round(_number(settings.get("retries", ""), default.retries)),
+    )
+
+
+def folder_of(link: str) -> Path | None:
+    """The folder that an entry of find-links names; None: it is a page."""
+    if link.startswith("file:"):
+        return Path(url2pathname(urlsplit(link).path))
+    return None if "://" in link else Path(link).expanduser()
+
+
+def _settings(variables: Mapping[str, str], home: Path) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for path in _files(variables, home):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, ValueError, OSError):
+            continue
+        for section in _SECTIONS:
+            if parser.has_section(section):
+                settings |= {key.replace("_", "-"): value for key, value in parser.items(section)}
+    for key, value in variables.items():
+        if key.upper().startswith("PIP_") and value:
+            settings[key[4:].lower().replace("_", "-")] = value
+    if "default-timeout" in settings:  # an alias
+        settings["timeout"] = settings["default-timeout"]
+    return settings
+
+
+def _files(variables: Mapping[str, str], home: Path) -> list[Path]:
+    """As pip looks for them: for the machine, for the user, and the one that is named, which may be /dev/null."""
+    named = variables.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    if sys.platform == "win32":
+        shared = [Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / "pip.ini"]
+        own = [home / "pip" / "pip.ini", Path(variables.get("APPDATA", home)) / "pip" / "pip.ini"]
+    else:
+        wide = variables.get("XDG_CONFIG_DIRS", "") or "/etc/xdg"
+        config = Path(variables.get("XDG_CONFIG_HOME", "") or home / ".config")
+        shared = [Path(folder) / "pip" / "pip.conf" for folder in wide.split(os.pathsep)] + [Path("/etc/pip.conf")]
+        own = [home / ".pip" / "pip.conf", config / "pip" / "pip.conf"]
+        if sys.platform == "darwin":
+            support = "Library/Application Support/pip/pip.conf"
+            shared, own = [*shared, Path("/") / support], [*own, home / support]
+    return [*shared, *own, *([Path(named)] if named else [])]
+
+
+def _number(text: str, otherwise: float) -> float:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return otherwise
