@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from app.cli import ask_adapter, ask_sources
+from app.cli import ask_adapter, ask_sources, model_remote
 from app.cli.ask_adapter import Adapter
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output
-from app.core import children, local_models, settings, starter, tuned_models
+from app.core import children, local_models, remote_models, settings, starter, tuned_models
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.presets import Choices, Preset
@@ -48,6 +48,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
     parser.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
     parser.add_argument("--out", metavar="FILE", help=help_text("ask --out"))
+    model_remote.add_options(parser)
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with Meanings(where, output) if request.wanted else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(children.engine(), where.logs / "engine-ask.log")
+        model_remote.give_key(engine, request.model, options)
         asking = _Asking(AnswerRun(engine, children.template(), request, embedding=embedding), output)
         try:
             asking.wait()
@@ -86,14 +88,19 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
     """A GGUF file, a model of the list that is a file of its own, or without a wish the one the window uses.
 
-    Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", and what a damaged file or database
-    gives.
+    Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", "remote_cannot", and what a damaged
+    file or database gives.
     """
     if _is_file(wanted):
         return local_models.describe(Path(wanted))
     store = Store.open(where.database, where.backups)
     try:
         return _listed_model(wanted, store.local_models(), where)
+    except AppError as error:
+        elsewhere = model_remote.find(store, wanted) if error.code == "unknown_model" else None
+        if elsewhere is None:
+            raise
+        raise AppError("remote_cannot", address=remote_models.shown(elsewhere)) from error
     finally:
         store.close()
 
@@ -163,6 +170,7 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     check("--context", options.context, 256, 1 << 20)
     adapter = ask_adapter.choose(options.adapter, where.runs) if options.adapter is not None else None
     model, stored, preset = _choose(options.model, options.preset, where, adapter)
+    model_remote.require_permission(model, options)
     own = Choices(
         system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
     )
@@ -177,6 +185,7 @@ def request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
         choices=in_force(model, own, preset.choices),
         adapters=adapter.in_use if adapter else None,
         wanted=Wanted(where.documents, scope, turns) if scope else None,
+        is_agreed=model.remote is not None and options.allow_remote,
     )
 
 

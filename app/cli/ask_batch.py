@@ -6,7 +6,7 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.cli import ask, secret
+from app.cli import ask, model_remote, secret
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output, left
@@ -39,12 +39,14 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     label, named = scope_label(where.documents, scope), " / ".join(options.collection)
     secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
     batch = Batch(
-        found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters
-    )
+        found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
+        request.is_agreed,
+    )  # fmt: skip
     app = application()
     with Meanings(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(children.engine(), where.logs / "engine-batch.log")
+        model_remote.give_key(engine, request.model, options)
         answering = _Answering(BatchRun(engine, children.template(), batch, embedding=embedding), output)
         try:
             answering.wait()

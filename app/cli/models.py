@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli import model_build, model_care, model_download, model_fit, model_kit
+from app.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
 from app.cli.ask import check
 from app.cli.output import Output
 from app.core import catalogue, local_models, starter, tuned_models
@@ -39,6 +39,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     model_care.add_parsers(actions, shared)
     model_kit.add_parsers(actions, shared)
     model_build.add_parsers(actions, shared)
+    model_remote.add_parser(actions, shared)
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -62,7 +63,7 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _line(model: LocalModel, name: str, output: Output) -> str:
-    line = f"{model.id}\t{name}\t{size(model.size_bytes)}"
+    line = f"{model.id}\t{name}\t{model.remote.address if model.remote else size(model.size_bytes)}"
     return f"{line}\t{output.phrase('tuned_of', base=model.tuned.base_name)}" if model.tuned else line
 
 
@@ -128,6 +129,8 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     said = output.phrase("removed", name=model.name, path=model.path)
     if model.adapter and model.tuned:
         said = output.phrase("tuned_removed", name=model.name, base=model.tuned.base_name)
+    if model.remote is not None:
+        said = output.phrase("remote_removed", name=model.name, address=model.remote.address)
     output.result(described(model), said)
     return 0
 
@@ -152,6 +155,11 @@ def described(model: LocalModel) -> dict[str, Any]:
         "context_tokens": model.context_tokens,
         "licence": card.licence if card else None,
         "is_trial": card.is_trial if card else False,
-        "is_present": all(Path(path).is_file() for path in (model.path, model.adapter) if path),
+        "is_present": model.remote is not None or _has_files(model),
+        "remote": dataclasses.asdict(model.remote) if model.remote else None,
         "tuned": dataclasses.asdict(model.tuned) if model.tuned else None,
     }
+
+
+def _has_files(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

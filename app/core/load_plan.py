@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core import fit, gguf, room
+from app.core import fit, gguf, remote_models, room
 from app.core.errors import AppError
 from app.core.records import LocalModel
+from app.core.remote_address import Remote
 from app.core.settings import Settings
 
 # A question over documents: this many tokens are read and written.
@@ -30,6 +31,7 @@ class Plan:
     kv_type: str
     flash_attention: bool | None
     repack: bool
+    remote: Remote | None = None  # then `path` is no file, and the machine has no part in it
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -47,8 +49,12 @@ def plan(
     `loaded`: path, context and KV type of the model that is there, which needs no memory again.
     `reclaimable_bytes`: what unloading it gives back.
 
-    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.check_model` raises.
+    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.check_model` raises;
+    "remote_no_network" for a model elsewhere where the settings let nothing out.
     """
+    if model.remote is not None:
+        remote_models.require_network(model, settings)
+        return Plan(model.path, settings.context_tokens, None, "f16", None, repack=False, remote=model.remote)
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
     there = room.measure(reclaimable_bytes)

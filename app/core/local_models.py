@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import catalogue, gguf, ollama
+from app.core import catalogue, gguf, ollama, remote_prompt
 from app.core.catalogue import ModelCard, PromptForm
 from app.core.errors import AppError
 from app.core.gguf import GgufHeader
@@ -134,13 +134,18 @@ def add(store: Store, model: LocalModel) -> LocalModel:
 
 def needs_template_consent(model: LocalModel) -> bool:
     """Whether the file brings a chat template that is none of ours, and the user has not let it run."""
-    if model.form_id is not None or model.template_allowed:
+    if model.form_id is not None or model.template_allowed or model.remote is not None:
         return False
     return gguf.read_header(Path(model.path)).chat_template is not None
 
 
 def form_of(model: LocalModel) -> PromptForm | None:
-    """Our own form, or None when the file's template is to be rendered. Without either: plain question and answer."""
+    """Our own form, or None when the file's template is to be rendered. Without either: plain question and answer.
+
+    A model elsewhere gets messages, whose form is its server's affair.
+    """
+    if model.remote is not None:
+        return remote_prompt.FORM
     forms = catalogue.load().forms
     if model.form_id is not None and model.form_id in forms:
         return forms[model.form_id]

@@ -6,6 +6,7 @@ from typing import Any
 from app.core.documents.grounding import CollectionRef, Grounding
 from app.core.documents.records import Label
 from app.core.presets import Choices
+from app.core.remote_address import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class AnswerDetails:
     scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
     is_action: bool = False  # something asked about the answer above: from that one's passages, without a search
     grounding: Grounding | None = None  # None: not asked of documents, or not finished
+    remote: str = ""  # host and port of the machine that computed it; "": this one
     # Of a tuned model (`Tuned`); "" and 1 of any other.
     run_id: str = ""
     base_sha256: str = ""
@@ -139,3 +141,4 @@ class LocalModel:
     files: tuple[FileMark, ...] = ()  # the first part before the others; () in a list older than this column
     tuned: Tuned | None = None
     adapter: str = ""  # path of a LoRA of its own, that the model at `path` answers with; "": none
+    remote: Remote | None = None  # another machine computes it; then `path` is no file (`app.core.remote_models`)

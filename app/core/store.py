@@ -300,7 +300,7 @@ class Store:
     def put_local_model(self, model: LocalModel) -> None:
         """Adds a model, or replaces the one with the same id or path."""
         values = dataclasses.asdict(model)
-        del values["tuned"], values["adapter"]
+        del values["tuned"], values["adapter"], values["remote"]
         values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
         values["files"] = json.dumps(values["files"])
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
@@ -313,8 +313,8 @@ class Store:
     def remove_local_model(self, model_id: str) -> None:
         """Forgets the row; the file is the caller's."""
         with self._db.transaction():
-            self._db.write("DELETE FROM local_model WHERE id = ?", model_id)
-            self._db.write("DELETE FROM tuned_model WHERE id = ?", model_id)
+            for table in ("local_model", "tuned_model", "remote_model"):
+                self._db.write(f"DELETE FROM {table} WHERE id = ?", model_id)  # noqa: S608
 
     # ------------------------------------------------------------------ private
 

@@ -139,6 +139,17 @@ def _tuned_models(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
 
 
+def _remote_models(db: sqlite3.Connection) -> None:
+    """Models that another machine computes; `entry` in JSON. What a conversation may send where, once it was asked."""
+    db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
+    db.execute(
+        """CREATE TABLE remote_consent (
+               conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+               origin TEXT NOT NULL,
+               PRIMARY KEY (conversation_id, origin))"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first,
     _folders_drafts_presets_search,
@@ -150,4 +161,5 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _label_of_a_conversation,
     _ratings_of_answers,
     _tuned_models,
+    _remote_models,
 )

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.core import stored_values
+from app.core import remote_models, stored_values
 from app.core.errors import AppError
 from app.core.records import FileMark, LocalModel
 from app.core.store import Store
@@ -24,11 +24,11 @@ _SUFFIX = ".lora"  # GGUF, but no model: it is not found where models are looked
 
 
 def listed(store: Store, models_folder: Path) -> list[LocalModel]:
-    """The whole list: models that are files, then bases with an adapter. Looks at no file."""
+    """The whole list: models that are files, bases with an adapter, then models elsewhere. Looks at no file."""
     files = store.local_models()
     rows = store.database.read("SELECT * FROM tuned_model WHERE entry IS NOT NULL")
     tuned = [_entry(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder) for row in rows]
-    return [*files, *sorted(tuned, key=lambda model: (model.added_at, model.id))]
+    return [*files, *sorted(tuned, key=lambda model: (model.added_at, model.id)), *remote_models.listed(store)]
 
 
 def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.core import lines
 from app.core.prompt import Segment
+from app.core.remote_address import Remote
 
 PROTOCOL = 1
 
@@ -52,6 +53,8 @@ class Load:
     gpu_layers: int = -1  # -1: all that fit a GPU backend; 0: none
     embedding: bool = False  # True: the model answers Embed and not Ask
     deadline_s: float = 600.0
+    remote: Remote | None = None  # another machine computes it; then `path` only names it
+    key: str = field(default="", repr=False)  # that the other machine wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,7 @@ class EngineFacts:
     resident_bytes: int
     load_s: float
     warm_up_s: float
+    remote: str = ""  # host and port of the machine that computes; "": this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core import catalogue, gguf, load_plan, local_models, presets, prompt, tuned_models
 from app.core.catalogue import PromptForm
+from app.core.documents import labels
 from app.core.documents.grounding import Grounding
+from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.presets import PROGRAM, Choices
 from app.core.prompt import Segment, Turn
@@ -33,7 +35,7 @@ from app.engine.messages import (
     Tokenized,
     Usage,
 )
-from app.services import background, grounding
+from app.services import background, grounding, remote_gate
 from app.services.embedding import Embedding
 from app.services.engine import EngineClient, EngineDeath
 from app.services.events import Stage
@@ -56,6 +58,11 @@ class AnswerRequest:
     force_load: bool = False  # load although the memory seems too small
     wanted: Wanted | None = None  # of the documents; None: the model answers by itself
     grammar: str = ""  # GBNF that the answer follows; "": none
+    json_schema: str = ""  # JSON Schema that it follows instead; "": none
+    stop: tuple[str, ...] = ()  # texts that end it, beside those of the model's form
+    # Of a model elsewhere: what the turns are labelled with, and whether the user has agreed that they are sent there.
+    label: Label = labels.DEFAULT
+    is_agreed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,15 @@ class AnswerRun(QObject):
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return
         self._engine.hold(self)  # from now on it is waited for: nobody begins beside it
+        if request.model.remote is not None:
+            background.run(lambda: remote_gate.check(request, self._engine.remote_keys), self._begin, self._fail)
+        else:
+            self._begin()
+
+    def _begin(self, _passed: None = None) -> None:
+        request = self.request
+        if self._is_over:
+            return
         if request.wanted is None:
             self._plan()
             return
@@ -132,7 +148,9 @@ class AnswerRun(QObject):
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: grounding.find(wanted, request.model, meaning, is_late=is_late), self._on_found, self._fail
+            lambda: remote_gate.checked(request.model, grounding.find(wanted, request.model, meaning, is_late=is_late)),
+            self._on_found,
+            self._fail,
         )
 
     @property
@@ -247,10 +265,11 @@ class AnswerRun(QObject):
                 id=self._ask_id,
                 prompt=segments,
                 max_tokens=request.choices.max_tokens or 1,
-                stop=form.stop if form else (),
+                stop=(*(form.stop if form else ()), *request.stop),
                 sampling=_sampling(request.choices),
                 adapters=self._adapters,
                 grammar=request.grammar or None,
+                json_schema=request.json_schema or None,
             )
         )
 

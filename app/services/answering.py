@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from app.core import presets, prompt, tuned_models
+from app.core import presets, prompt, remote_models, tuned_models
 from app.core.documents.grounding import CollectionRef
 from app.core.presets import Choices, Preset
 from app.core.prompt import Turn
@@ -80,6 +80,7 @@ class Answering:
             left_out_turns=self._turns_left_out(here, line),
             scope=() if is_action else self.scope(here),
             is_action=is_action,
+            remote=remote_models.shown(model),
             **tuned_models.provenance(model),
         )
 
@@ -111,6 +112,7 @@ def plan_again(answer: Message) -> AnswerDetails:
         reproduces_id=answer.id,
         scope=before.scope,
         is_action=before.is_action,
+        remote=before.remote,
         run_id=before.run_id,
         base_sha256=before.base_sha256,
         adapter_sha256=before.adapter_sha256,
@@ -119,8 +121,8 @@ def plan_again(answer: Message) -> AnswerDetails:
 
 
 def is_model_of(model: LocalModel, details: AnswerDetails) -> bool:
-    """Whether a tuned model is still what wrote that answer; another may have got its place in the list."""
-    now = tuned_models.provenance(model)
+    """Whether a tuned model, or one elsewhere, is still what wrote that answer: others may have got their places."""
+    now = {**tuned_models.provenance(model), "remote": remote_models.shown(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
 

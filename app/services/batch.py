@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 
+from app.core import remote_models
 from app.core.batch import answer_file, journal
 from app.core.batch.journal import Head, Journal
 from app.core.batch.questions import Question, QuestionFile
@@ -45,14 +46,16 @@ class Batch:
     documents: Path
     scope: tuple[CollectionRef, ...] = ()
     adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
+    is_agreed: bool = False  # likewise
 
     def head(self) -> Head:
         used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
+        sent = f" @ {remote_models.shown(self.model)}" if self.model.remote is not None else ""
         if self.adapters == ():
             used = " - adapter"
         return Head(
             str(self.path.absolute()), self.questions.sha256, self.questions.column, self.model.id + used,
-            self.model.name + used, self.scope, self.choices, self.settings.context_tokens, time.time(),
+            self.model.name + used + sent, self.scope, self.choices, self.settings.context_tokens, time.time(),
         )  # fmt: skip
 
 
@@ -187,7 +190,10 @@ class BatchRun(QObject):
     def _request_of(self, line: Hashable) -> AnswerRequest:
         batch, turns = self.batch, (Turn(self._question(line).text),)
         wanted = Wanted(batch.documents, batch.scope, turns) if batch.scope else None
-        return AnswerRequest(batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted)
+        return AnswerRequest(
+            batch.model, turns, batch.settings, batch.choices, batch.adapters, wanted=wanted, label=self._scope_label,
+            is_agreed=batch.is_agreed,
+        )  # fmt: skip
 
     def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
         self._keep(result_of(line, text, outcome, self.batch.model, self._scope_label))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import prompt
+from app.core import prompt, remote_models
 from app.core.errors import AppError
 from app.core.exchange.answered import Answered
 from app.core.presets import PROGRAM, Choices, Preset
@@ -60,6 +60,7 @@ class ChatSession(OpenConversation):
         self._documents = documents
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # of the answer that is being written
+        self._agreed_model_id = ""  # for the conversation that has no question yet
         self._overflow = OverflowCounter(engine, self)
         self._overflow.counted.connect(self.overflowed)
         self._overflow.failed.connect(self.problem_occurred)
@@ -85,6 +86,24 @@ class ChatSession(OpenConversation):
     @property
     def model_id(self) -> str | None:
         return self.model.id if self.model else None
+
+    @property
+    def needs_remote_consent(self) -> bool:
+        """Whether the next question is for a model elsewhere, and the user has not agreed to that here."""
+        model, here = self.model, self.conversation
+        if model is None or model.remote is None or (here is None and self._agreed_model_id == model.id):
+            return False
+        return not remote_models.has_consent(self._store, here.id if here else None, model)
+
+    def agree_to_remote(self) -> None:
+        """This conversation, from now on to its end, may be sent to the server of the model that answers."""
+        model, here = self.model, self.conversation
+        if model is None or model.remote is None:
+            return
+        if here is None:
+            self._agreed_model_id = model.id
+        else:
+            self._change(lambda: remote_models.consent(self._store, here.id, model))
 
     def use_model(self, model_id: str) -> None:
         """The next answer is by this model; it is loaded then."""
@@ -182,7 +201,9 @@ class ChatSession(OpenConversation):
         answer, overflow = found
         if choice == "new":
             question, here = self._store.line(answer.id)[-2], self.conversation
+            agreed_id = "" if self.needs_remote_consent else self.model_id or ""
             self.new(here.folder_id, is_temporary=self.is_temporary)
+            self._agreed_model_id = agreed_id  # it is the same question
             self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
             self._ask(question.text, None, keeps_draft=True)
             return
@@ -216,6 +237,7 @@ class ChatSession(OpenConversation):
 
     def _on_leaving(self) -> None:
         """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""
+        self._agreed_model_id = ""
         if self.is_temporary:
             self._abandon()
         self._overflow.forget()
@@ -271,6 +293,8 @@ class ChatSession(OpenConversation):
                     self._store.set_answering(question.conversation_id, *self._answering.of_new)
                 if here is None and self._answering.scope_of_new:
                     self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
+                if here is None and self.model is not None and self._agreed_model_id == self.model.id:
+                    remote_models.consent(self._store, question.conversation_id, self.model)
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
@@ -321,7 +345,10 @@ class ChatSession(OpenConversation):
         turns = prompt.turns(self._store.thread(answer.conversation_id), answer.id, plan.left_out_turns)
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
         wanted = answering.wanted(self._documents, plan, turns, self._store.line(question_id))
-        request = AnswerRequest(model, turns, settings, choices, force_load=force_load, wanted=wanted)
+        request = AnswerRequest(
+            model, turns, settings, choices, force_load=force_load, wanted=wanted, label=self.label,
+            is_agreed=remote_models.has_consent(self._store, answer.conversation_id, model),
+        )  # fmt: skip
         run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
         writer = self._writer = AnswerWriter(self._store, answer, run, repeated, self)
         run.stage_changed.connect(self.stage_changed)

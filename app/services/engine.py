@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.core import children, remote_address
 from app.core.errors import AppError
 from app.engine import messages
 from app.engine.messages import (
@@ -30,8 +31,9 @@ from app.engine.messages import (
     Unload,
     Unloaded,
 )
-from app.services.events import EngineStatus
+from app.services.events import Contact, EngineStatus
 from app.services.process import ChildProcess, Exit
+from app.services.remote_keys import RemoteKeys
 
 HEARTBEAT_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
 WATCH_LATE_S = 4.0  # the watch looks every second
@@ -58,6 +60,7 @@ class EngineClient(QObject):
     died = Signal(object)  # EngineDeath
     exited = Signal()  # the child is gone, has given its memory back, and does not come back by itself
     status_changed = Signal(object)  # EngineStatus
+    contacted = Signal(str)  # host and port of another machine that something is sent to, as the user chose
 
     def __init__(
         self,
@@ -69,7 +72,11 @@ class EngineClient(QObject):
         stall_limit_s: float = STALL_LIMIT_S,
     ) -> None:
         super().__init__(parent)
+        self.remote_keys = RemoteKeys()
+        self.contacts: list[Contact] = []  # with other machines, the oldest first
         self._child = ChildProcess(command, log, self)
+        self._local_command = command
+        self._address = ""  # that the child may speak to; "": none, it computes itself
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._heartbeat_limit_s = heartbeat_limit_s
@@ -98,6 +105,8 @@ class EngineClient(QObject):
 
     def send(self, command: Command) -> None:
         """Sends a command, starting the child first if need be: after the end of one that is ending."""
+        if isinstance(command, Load):
+            self._choose_child(command.remote.address if command.remote else "")
         is_ending = self._child.is_stopping  # it hears nothing any more
         if not self._child.is_running:
             self._start()
@@ -115,7 +124,26 @@ class EngineClient(QObject):
         if is_ending:
             self._waiting.append(command)
         else:
-            self._child.send(messages.to_line(command))
+            self._tell(command)
+
+    def _tell(self, command: Command) -> None:
+        """A key goes to the server that it is for, and is kept in no command."""
+        if isinstance(command, Load) and command.remote is not None:
+            command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
+        self._child.send(messages.to_line(command))
+        if isinstance(command, Load | Ask) and self._address:
+            place = remote_address.shown(self._address)
+            self.contacts.append(Contact(place, time.time(), self.status.model_name, is_answering=True))
+            self.contacted.emit(place)
+
+    def _choose_child(self, address: str) -> None:
+        """A child that may speak to one address speaks to no other, and computes nothing itself."""
+        if address == self._address:
+            return
+        if self._child.is_running:
+            self.end()
+        self._address = address
+        self._child.use_command(children.remote_engine(address) if address else self._local_command)
 
     def cancel(self, command_id: str) -> None:
         if self.loading is not None and self.loading.id == command_id:
@@ -153,6 +181,11 @@ class EngineClient(QObject):
     def is_computing(self) -> bool:
         """Whether somebody waits for an answer, a vector or a model."""
         return bool(self._answering) or (self._running is not None and self._child.is_running)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something is being computed elsewhere."""
+        return bool(self._address) and self._running is not None and self._child.is_running
 
     @property
     def pid(self) -> int:

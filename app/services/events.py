@@ -69,8 +69,9 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A machine that was spoken to since the start, always because somebody asked for a download."""
+    """A machine that was spoken to since the start, always because somebody asked for a download, or for an answer."""
 
     host: str
     at: float  # seconds since 1970
     title: str  # of the model; "": the parts of the training environment
+    is_answering: bool = False  # it computes the model: questions were sent to it

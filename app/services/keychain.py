@@ -1,4 +1,4 @@
-"""The hub's token in the system's own store of passwords, only when the user asks for it.
+"""The hub's token, and keys of servers, in the system's own store of passwords, only when the user asks for it.
 
 Needs the optional package `keyring`; Kotae itself never writes a token anywhere.
 """
@@ -13,23 +13,23 @@ USER = "huggingface.co"
 PLACE = f"https://{USER}"  # what is stored is for this hub and no other
 
 
-def stored_token() -> str:
-    """ "" where none is stored, or nothing could be. May ask the user to open the store."""
+def stored_token(user: str = USER) -> str:
+    """ "" where none is stored, or nothing could be. May ask the user to open the store. `user`: whom it is for."""
     try:
-        return str(_keyring().get_password(SERVICE, USER) or "")
+        return str(_keyring().get_password(SERVICE, user) or "")
     except AppError:
         return ""
 
 
-def store_token(token: str) -> None:
+def store_token(token: str, user: str = USER) -> None:
     """Raises AppError("keychain_unavailable")."""
-    _told(lambda keyring: keyring.set_password(SERVICE, USER, token))
+    _told(lambda keyring: keyring.set_password(SERVICE, user, token))
 
 
-def forget_token() -> None:
+def forget_token(user: str = USER) -> None:
     """Raises AppError("keychain_unavailable")."""
-    if stored_token():
-        _told(lambda keyring: keyring.delete_password(SERVICE, USER))
+    if stored_token(user):
+        _told(lambda keyring: keyring.delete_password(SERVICE, user))
 
 
 def is_available() -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.core import catalogue, load_plan, local_models, starter, tuned_models
+from app.core import catalogue, load_plan, local_models, remote_models, starter, tuned_models
 from app.core.catalogue import ModelCard
 from app.core.errors import AppError
 from app.core.records import FileMark, LocalModel
@@ -41,12 +41,12 @@ class ModelLibrary(QObject):
         self.worked_s = 0.0  # how long the work took that ended last
 
     def listed(self) -> list[LocalModel]:
-        """The whole list: after the files, the bases that answer with an adapter of the user's own."""
+        """The whole list: after the files, bases that answer with an adapter of the user's, and models elsewhere."""
         return list(self._models)
 
     def models(self) -> list[LocalModel]:
         """Those that are files of their own."""
-        return [model for model in self._models if not model.adapter]
+        return [model for model in self._models if not model.adapter and model.remote is None]
 
     def answering(self) -> list[LocalModel]:
         """Those that can write an answer."""
@@ -129,14 +129,19 @@ class ModelLibrary(QObject):
             self._removed_adapters.add(model.adapter)
 
     def put_back(self, model: LocalModel) -> None:
-        """A tuned model that was removed, as it was."""
-        self._change(lambda: tuned_models.put(self._store, model))
+        """A tuned model or one elsewhere that was removed, as it was."""
+        put = remote_models.put if model.remote is not None else tuned_models.put
+        self._change(lambda: put(self._store, model))
 
     def allow_template(self, model_id: str) -> None:
         """Lets the file's own chat template run, isolated, from now on."""
         model = self._file_of(model_id)
         if model is not None:
             self.update(dataclasses.replace(model, template_allowed=True))
+
+    def add_remote(self, model: LocalModel) -> bool:
+        """A model elsewhere, new or changed. False: it could not be stored, as `failed` says."""
+        return self._change(lambda: remote_models.put(self._store, model))
 
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
@@ -152,7 +157,7 @@ class ModelLibrary(QObject):
         usage, timings = done.usage, done.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
-        if is_long and not model.adapter and timings.prompt_s > 0 and timings.answer_s > 0:
+        if is_long and not model.adapter and model.remote is None and timings.prompt_s > 0 and timings.answer_s > 0:
             speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
             self.update(dataclasses.replace(model, speeds=load_plan.note_speed(model.speeds, repack, *speed)))
 

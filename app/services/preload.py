@@ -24,16 +24,19 @@ class Preload(QObject):
         self._engine = engine
         self._preferences = preferences
         self._prepared_id = ""
+        self.is_on = True
         self._embedding = embedding
 
     def begin(self) -> None:
-        """Called at every key. What goes wrong is said when the question is asked."""
+        """Called at every key. What goes wrong is said when the question is asked. No server elsewhere hears of it."""
         session, engine = self._session, self._engine
+        if not self.is_on:
+            return
         if self._embedding is not None and session.scope:
             self._embedding.prepare()
         model = session.model
         is_needed = engine.facts is None and engine.loading is None and not session.is_busy and not engine.refusal
-        if model is None or not is_needed or self._prepared_id == model.id:
+        if model is None or model.remote is not None or not is_needed or self._prepared_id == model.id:
             return
         self._prepared_id = model.id
         settings = self._preferences.value

@@ -80,6 +80,10 @@ class ChildProcess(QObject):
         self._process = process
         process.start(self._command[0], self._command[1:])
 
+    def use_command(self, command: list[str]) -> None:
+        """From the next start on."""
+        self._command = command
+
     def send(self, line: bytes) -> None:
         """Writes one line. Lost without a word when the child is gone: its exit is reported by `exited`."""
         if self._process is not None and self.is_running:

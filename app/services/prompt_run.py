@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core import remote_models
 from app.core.errors import AppError
 from app.core.evaluation import replies
 from app.core.evaluation.replies import Journal, Prompt, Reply
@@ -156,6 +157,8 @@ class PromptRun(QObject):
 def answered_by(job: PromptJob) -> str:
     """All that a reply depends on beside its prompt. Reads files whose hash is not known whole; raises AppError."""
     model = job.model
+    if model.remote is not None:  # what it says today and tomorrow need not be the same model's
+        raise AppError("remote_cannot", address=remote_models.shown(model))
     used = in_use(model, job.adapters)[1]
     adapters = [[bases.file_sha256(Path(use.path)), use.strength] for use in used]
     sha256 = (model.files[0].sha256 if model.files else "") or bases.file_sha256(Path(model.path))

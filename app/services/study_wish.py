@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.core import local_models, quantizations, tuned_models
+from app.core import local_models, quantizations, remote_models, tuned_models
 from app.core.documents import excerpts
 from app.core.documents.grounding import CollectionRef
 from app.core.errors import AppError
@@ -125,6 +125,8 @@ def require_whole(wish: StudyWish) -> None:
     for row in (*wish.models, *filter(None, (wish.tuned, asking.judge))):
         if local_models.is_for_search(row):
             raise AppError("wish_for_search", name=row.name)
+        if row.remote is not None:
+            raise AppError("remote_cannot", address=remote_models.shown(row))
         if not Path(row.path).is_file():
             raise AppError("model_missing", path=row.path)
 

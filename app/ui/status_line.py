@@ -6,7 +6,9 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
 from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
+from app.ui.sending import sends_to
 from app.ui.theme import Theme
+from app.ui.widgets.icon import Icon
 from app.ui.widgets.labels import ElidedLabel, Label, Rule, repolish, set_surface, tip
 from app.ui.widgets.time_left import TimeLeft
 
@@ -81,6 +83,7 @@ class StatusLine(QWidget):
         set_surface(self, "side")
         self.model = ElidedLabel(role="caption", tone="text2")
         self.device = Label(role="caption", tone="text2")
+        self._sending = Icon(self._theme, "external-link", "warning", 14)
         self.state = Label(role="caption", tone="text2")
         self.loading = self._bar(self.tr("読み込みの進み具合"))
         self.load_left = Label(role="caption", tone="text2")
@@ -89,7 +92,7 @@ class StatusLine(QWidget):
         self.warning = Label(self.tr("▲ 残りわずか"), role="caption", tone="warning", strong=True)
         self.speed = Label(role="caption", tone="text2")
         self.first = Label(role="caption", tone="text2")
-        self._device_part = Part(self.device)
+        self._device_part = Part(self._sending, self.device)
         self._state_part = Part(self.state, self.loading, self.load_left)
         self._context_part = self._build_context()
         self._speed_part = Part(self.speed)
@@ -124,10 +127,15 @@ class StatusLine(QWidget):
             bar.setFixedWidth(self._theme.px(84))
 
     def _show_device(self, facts: EngineFacts | None, is_compact: bool) -> None:
-        self._device_part.setVisible(facts is not None and not is_compact)
+        place = facts.remote if facts is not None else ""
+        self._device_part.setVisible(facts is not None and (bool(place) or not is_compact))
+        self.device.set_tone("warning" if place else "text2")
+        self._sending.setVisible(bool(place))
         if facts is None:
             return
-        if facts.gpu_layers > 0:
+        if place:
+            words = sends_to(place)
+        elif facts.gpu_layers > 0:
             words = self.tr("GPU {a}／{b} 層").format(a=facts.gpu_layers, b=facts.total_layers)
         else:
             words = self.tr("CPU {n} スレッド").format(n=facts.threads)

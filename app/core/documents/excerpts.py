@@ -54,6 +54,8 @@ def is_too_small(model: LocalModel) -> bool:
     card = catalogue.load().card(model.card_id)
     if card is not None and card.is_trial:
         return True
+    if model.remote is not None:  # whoever sets up a server for it means to ask it
+        return False
     return gguf.read_header(Path(model.path)).parameters < PARAMETERS_MIN
 
 

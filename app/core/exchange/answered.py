@@ -42,6 +42,7 @@ class Answered:
         settled = [
             ("label", phrase(f"label_{self.highest_label}")),
             ("model", details.model_name),
+            ("remote", details.remote),
             ("model_sha256", sha256 or (phrase("answer_hash_unknown") if self.model else "")),
             ("adapter_sha256", adapter),
             ("scope", " / ".join(ref.name for ref in details.scope)),

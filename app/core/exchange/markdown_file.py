@@ -68,7 +68,7 @@ def facts(bundle: Bundle) -> Sequence[str]:
 def heading(message: Message, number: int) -> str:
     parts = [phrase(f"export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
-        parts.append(message.details.model_name)
+        parts.append(" @ ".join(filter(None, (message.details.model_name, message.details.remote))))
     return phrase("export_gap").join(part for part in parts if part)
 
 

@@ -1,5 +1,6 @@
 """The page まとめて質問: a file of questions in, a file of answers with their sources out."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ from app.ui.batch import words
 from app.ui.batch.running import Running
 from app.ui.batch.setup import Setup
 from app.ui.chat.centred import Centred
+from app.ui.dialogs import Dialog
 from app.ui.documents.drop_zone import dropped_paths
 from app.ui.secrecy import Secrecy
+from app.ui.sending import consent_dialog
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.banner import Banner
@@ -59,6 +62,7 @@ class BatchPage(Page):
         self._out = Path()  # of the last batch
         self._began_at = 0.0
         self._unfinished: Unfinished | None = None
+        self.consent: Dialog | None = None  # the last one that was opened
         self._failure: Sentence | None = None  # that the banner shows
         self._build()
         self._connect()
@@ -209,7 +213,17 @@ class BatchPage(Page):
             self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
 
     def _on_labelled(self, batch: Batch, label: SecrecyLabel) -> None:
-        self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._begin(batch))
+        self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._agree(batch))
+
+    def _agree(self, batch: Batch) -> None:
+        """Begins at once, or after a yes where the questions leave this machine."""
+        if batch.model.remote is None:
+            self._begin(batch)
+            return
+        self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
+        agreed = dataclasses.replace(batch, is_agreed=True)
+        self.consent.chosen.connect(lambda key: self._begin(agreed) if key == "send" else None)
+        self.consent.open()
 
     def _begin(self, batch: Batch) -> None:
         self.banner.hide()

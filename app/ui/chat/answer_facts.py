@@ -3,18 +3,20 @@
 from PySide6.QtCore import QCoreApplication
 
 from app.core.records import AnswerDetails
+from app.ui.language import joined
 
 translate = QCoreApplication.translate
 
 
 def brief(details: AnswerDetails) -> str:
-    """「8.2 秒」, or nothing before it is known."""
-    return _seconds(details) if details.total_s > 0 else ""
+    """「8.2 秒」, or nothing before it is known; and where it was computed, if that was not here."""
+    return joined(_seconds(details) if details.total_s > 0 else "", _remote(details))
 
 
 def lines(details: AnswerDetails) -> list[str]:
     """Every known fact, one each."""
-    facts = [brief(details), _speed(details), details.model_name]
+    seconds = _seconds(details) if details.total_s > 0 else ""
+    facts = [seconds, _speed(details), details.model_name, _remote(details)]
     if details.answer_tokens:
         facts.append(translate("AnswerFacts", "{n} トークン").format(n=f"{details.answer_tokens:,}"))
     if details.stop_reason:
@@ -61,6 +63,12 @@ def searched_words(by_meaning: str) -> str:
     if by_meaning == "used":
         return translate("AnswerFacts", "言葉と意味で検索")
     return translate("AnswerFacts", "言葉だけで検索（意味検索が間に合わず）")
+
+
+def _remote(details: AnswerDetails) -> str:
+    """Whom question and passages were sent to; "" where they stayed here."""
+    words = translate("AnswerFacts", "外部へ送信：{place}").format(place=details.remote)
+    return words if details.remote else ""
 
 
 def _seconds(details: AnswerDetails) -> str:

@@ -10,6 +10,7 @@ from app.core.records import Draft
 from app.ui.chat.edit_line import EditLine
 from app.ui.chat.editor import TEXT_MAX, QuestionEditor
 from app.ui.chat.key_hint import KeyHint
+from app.ui.chat.remote_mark import RemoteMark
 from app.ui.chat.words import icon_button
 from app.ui.input_method import guard_of
 from app.ui.theme import Theme
@@ -46,6 +47,7 @@ class Composer(QWidget):
         self.editor.setAccessibleName(self.tr("質問"))
         self.edit_line = EditLine(self._theme)
         self.edit_line.hide()
+        self.remote_mark = RemoteMark(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
         self.notice.hide()
         self.hint = KeyHint(self._theme)
@@ -62,6 +64,7 @@ class Composer(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 9, 9)
         column.setSpacing(6)
+        column.addWidget(self.remote_mark)
         column.addWidget(self.edit_line)
         column.addWidget(self.editor)
         column.addWidget(self.notice)

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu
 
+from app.core import remote_models
 from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
 from app.core.presets import Preset
@@ -14,6 +15,7 @@ from app.ui.chat.title_field import TitleField
 from app.ui.chat.words import icon_button, literal, spaced
 from app.ui.documents import words
 from app.ui.language import joined, noted
+from app.ui.sending import sends_to
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.header import Header
@@ -92,7 +94,11 @@ class ChatHeader(Header):
         model = next((model for model in models if model.id == model_id), None)
         name = model.name if model else self.tr("モデルを選ぶ")
         self.model_button.setText(spaced(literal(_shortened(name))))
-        self.model_button.setAccessibleName(self.tr("モデル：{name}").format(name=name))
+        place = remote_models.shown(model) if model else ""
+        self.model_button.setToolTip(tip(sends_to(place)) if place else "")
+        self.model_button.setAccessibleName(
+            noted(self.tr("モデル：{name}").format(name=name), sends_to(place) if place else "")
+        )
 
     def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
         """`deviates`: the conversation has something otherwise than its preset."""
@@ -164,6 +170,8 @@ class ChatHeader(Header):
         menu.addAction(self.tr("モデルを追加…"), self.models_requested.emit)
 
     def _about(self, model: LocalModel) -> str:
+        if model.remote is not None:
+            return sends_to(remote_models.shown(model))
         if model.tuned is not None:
             base = self.tr("元のモデル：{name}").format(name=_shortened(model.tuned.base_name))
             return noted(self.tr("学習済み"), base)

@@ -3,14 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import (
-    QDesktopServices,
-    QHideEvent,
-    QKeySequence,
-    QResizeEvent,
-    QShortcut,
-    QShowEvent,
-)
+from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
@@ -37,6 +30,7 @@ from app.ui.chat.finding import Finding
 from app.ui.chat.header import ChatHeader
 from app.ui.chat.heading import Heading
 from app.ui.chat.rating_desk import RatingDesk
+from app.ui.chat.remote_consent import RemoteConsent
 from app.ui.chat.scope_line import ScopeLine
 from app.ui.chat.scoping import Scoping
 from app.ui.chat.source_panel import SourcePanel
@@ -91,6 +85,7 @@ class ChatPage(Page):
             self.header, session, conversations, presets, library, self._scoping, self.transcript, self
         )
         self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
+        self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingDesk(self._theme, session, self.transcript, self)
         self._connect()
         self._add_shortcuts()
@@ -172,7 +167,7 @@ class ChatPage(Page):
         self.composer.typed.connect(self.text_changed)
         self.composer.draft_changed.connect(self._show_busy)
         self.composer.last_question_wanted.connect(self._edit_last_question)
-        self.composer.submitted.connect(self._on_submitted)
+        self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
         self.composer.stop_requested.connect(session.stop)
         self.empty.example_chosen.connect(self.composer.put_over)
         self.empty.starter_requested.connect(self.starter_requested)
@@ -363,7 +358,7 @@ class ChatPage(Page):
     def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
         """Has an answer given that somebody asked for below another one."""
         self._trouble.clear()
-        act(answer_id, *more)
+        self.consent.before(lambda: act(answer_id, *more))
         self.focus_first()
 
     def _on_edit_requested(self, question_id: int) -> None:

@@ -14,6 +14,8 @@ _MODEL_CODES = frozenset(
     (
         "model_missing", "model_unreadable", "context_failed", "load_too_slow", "template_failed", "unknown_model",
         "truncated", "truncated_header", "gguf_damaged", "unknown_architecture", "unknown_tensor_type",
+        "remote_secret", "remote_no_network", "remote_unreachable", "remote_name_unknown", "remote_public",
+        "remote_key_refused", "remote_not_found", "remote_model_unknown", "remote_certificate", "remote_no_tls",
     )
 )  # fmt: skip
 

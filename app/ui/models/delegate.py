@@ -5,7 +5,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.ui.language import joined
-from app.ui.models import words
+from app.ui.models import remote_words, words
 from app.ui.models.entries import Entry, EntryRole
 from app.ui.theme import Theme
 from app.ui.widgets import rows
@@ -73,7 +73,7 @@ class ModelDelegate(QStyledItemDelegate):
 
     def _facts(self, entry: Entry) -> str:
         if entry.model is not None:
-            return words.model_facts(entry.model)
+            return remote_words.facts(entry.model) if entry.is_remote else words.model_facts(entry.model)
         if entry.card is not None and entry.download is not None:
             return joined(words.card_facts(entry.card), entry.download.quantization)
         return words.card_facts(entry.card) if entry.card else ""
@@ -88,4 +88,6 @@ def _sentence(entry: Entry) -> str:
         return words.trained_on(entry.model.tuned)
     if entry.card is not None:
         return entry.card.summary
+    if entry.model is not None and entry.model.remote is not None:
+        return entry.model.remote.address
     return entry.model.path if entry.model else ""

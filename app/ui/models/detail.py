@@ -12,7 +12,7 @@ from app.core.verify_log import LastVerified
 from app.engine.messages import EngineFacts
 from app.services.downloads import Download
 from app.ui.language import joined, noted
-from app.ui.models import words
+from app.ui.models import remote_words, words
 from app.ui.models.download_row import DownloadRow
 from app.ui.models.entries import Entry
 from app.ui.models.fits import Judged
@@ -50,6 +50,7 @@ class ModelDetail(QFrame):
     folder_requested = Signal()
     remove_requested = Signal()
     rollback_requested = Signal()  # the base is to answer again
+    connection_requested = Signal()  # of a model elsewhere, to be changed
     licence_requested = Signal()
     download_requested = Signal(object, object)  # ModelCard, ModelFile
     file_changed = Signal()  # another form of the model was chosen
@@ -73,6 +74,7 @@ class ModelDetail(QFrame):
         self._title.setText(entry.title)
         tuned = model.tuned if model is not None else None
         summary = words.trained_on(tuned) if tuned is not None else card.summary if card else ""
+        summary = remote_words.summary(model) if model is not None and model.remote is not None else summary
         self._summary.setText(summary)
         self._summary.setVisible(bool(summary))
         self._facts.set_facts(self._described(model, card))
@@ -174,6 +176,7 @@ class ModelDetail(QFrame):
         )
         self.folder_button = Button(self._theme, self.tr("フォルダを開く"), icon="folder-open")
         self.remove_button = Button(self._theme, self.tr("一覧から外す…"), "danger")
+        self.connection_button = Button(self._theme, self.tr("接続を変える…"), icon="pencil")
         self.rollback_button = Button(self._theme, self.tr("元のモデルに戻す"), icon="undo-2")
         self.offline = Banner(self._theme, can_close=False)
         self.download = DownloadRow(self._theme)
@@ -187,7 +190,7 @@ class ModelDetail(QFrame):
         column.addWidget(self.offline)
         column.addWidget(self._reason)
         first = (self.use_button, self.rollback_button, self.starter_button, self.download_button)
-        self._actions = Flow(*first, self.verify_button, self.folder_button, self.remove_button)
+        self._actions = Flow(*first, self.connection_button, self.verify_button, self.folder_button, self.remove_button)
         column.addWidget(self._actions)
         return foot
 
@@ -201,10 +204,13 @@ class ModelDetail(QFrame):
         self.folder_button.clicked.connect(self.folder_requested)
         self.remove_button.clicked.connect(self.remove_requested)
         self.rollback_button.clicked.connect(self.rollback_requested)
+        self.connection_button.clicked.connect(self.connection_requested)
         self.licence_button.clicked.connect(self.licence_requested)
         self.back_button.clicked.connect(self.back_requested)
 
     def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
+        if model is not None and model.remote is not None:
+            return remote_words.described(model)
         tuned = model.tuned if model is not None else None
         predicted = self._entry.usual.predicted if self._entry and self._entry.usual else None
         return [
@@ -262,14 +268,17 @@ class ModelDetail(QFrame):
         self._memory.show_judged(judged)
 
     def _show_effective(self, model: LocalModel | None, facts: EngineFacts | None, judged: Judged | None) -> None:
-        self._effective_title.setVisible(model is not None)
-        self._effective_hint.setVisible(model is not None and facts is None)
+        is_file = model is not None and model.remote is None
+        self._effective_title.setVisible(is_file or facts is not None)
+        self._effective_hint.setVisible(is_file and facts is None)
         self._effective_hint.setText(self.tr("質問で使うと、読み込んだあとの実際の値がここに表示されます。"))
         self._effective.setVisible(facts is not None)
         if facts is not None:
             is_same = judged is not None and judged.fit.context_tokens == facts.context_tokens
             predicted = judged.fit.needed if judged is not None and is_same and not facts.repack else None
-            self._effective.set_facts(words.engine_facts(facts, predicted))
+            self._effective.set_facts(
+                remote_words.in_force(facts) if facts.remote else words.engine_facts(facts, predicted)
+            )
 
     def _show_verified(self, last: LastVerified | None) -> None:
         for label in (self._verified, self._verified_next):
@@ -287,6 +296,8 @@ class ModelDetail(QFrame):
         file = self._file_to_download()
         is_allowed = self._around.is_network_allowed
         self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
+        self.use_button.setEnabled(is_allowed or not entry.is_remote)
+        self.connection_button.setVisible(entry.is_remote)
         self.download_button.setVisible(file is not None and is_allowed and not can_add)
         # One primary button: for a model that is here already, another form of it comes second.
         self.download_button.set_kind("" if is_local else "primary")
@@ -298,9 +309,10 @@ class ModelDetail(QFrame):
             self.download.show_download(entry.download)
         self.rollback_button.setVisible(entry.is_used and entry.is_tuned)
         # Base and adapter are held against their hashes before each answer.
-        self.verify_button.setVisible(is_local and not entry.has_adapter)
-        self.remove_button.setText(self.tr("一覧から外す") if entry.is_tuned else self.tr("一覧から外す…"))
-        self.folder_button.setVisible(is_local)
+        self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
+        is_undone = entry.is_tuned or entry.is_remote  # nothing is asked then
+        self.remove_button.setText(self.tr("一覧から外す") if is_undone else self.tr("一覧から外す…"))
+        self.folder_button.setVisible(is_local and not entry.is_remote)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
         self.starter_button.setEnabled(not self._around.is_busy)
@@ -310,8 +322,10 @@ class ModelDetail(QFrame):
         self._show_foot()
 
     def _show_reason(self, entry: Entry, *, can_add: bool, can_download: bool) -> None:
-        reason = ""
-        if entry.is_used:
+        reason, is_stopped = "", entry.is_remote and not self._around.is_network_allowed
+        if is_stopped:
+            reason = self.tr("▲ 外部通信を止めているため使えません。「設定」の「通信」で変えられます。")
+        elif entry.is_used:
             reason = self.tr("✓ 質問で使っています")
         elif can_add:
             is_busy = self._around.is_busy
@@ -320,7 +334,7 @@ class ModelDetail(QFrame):
             reason = self.tr("GGUF ファイルか持ち運びキットの取り込みで追加できます。")
         self._reason.setText(reason)
         self._reason.setVisible(bool(reason))
-        self._reason.set_tone("success" if entry.is_used else "text2")
+        self._reason.set_tone("warning" if is_stopped else "success" if entry.is_used else "text2")
 
     def _show_offline(self, *, is_wanted: bool) -> None:
         if not is_wanted:

@@ -45,6 +45,10 @@ class Entry:
         return self.model is not None and self.model.tuned is not None
 
     @property
+    def is_remote(self) -> bool:
+        return self.model is not None and self.model.remote is not None
+
+    @property
     def has_adapter(self) -> bool:
         """Of its own, on the file of its base."""
         return self.model is not None and bool(self.model.adapter)
@@ -81,8 +85,11 @@ class ModelList(QAbstractListModel):
         self._entries = []
         if coming:
             self._entries += [Entry(self.tr("ダウンロード")), *coming]
-        if local:
-            self._entries += [Entry(self.tr("この PC のモデル")), *local]
+        here, elsewhere = [one for one in local if not one.is_remote], [one for one in local if one.is_remote]
+        if here:
+            self._entries += [Entry(self.tr("この PC のモデル")), *here]
+        if elsewhere:
+            self._entries += [Entry(self.tr("LAN のサーバーのモデル")), *elsewhere]
         if cards:
             self._entries += [Entry(self.tr("追加できるモデル")), *cards]
         self.endResetModel()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QMimeData, QObject, Signal
 
 from app.core.errors import AppError
 from app.core.records import LocalModel
@@ -114,3 +114,9 @@ class Importing(QObject):
         reasons = [line.format(name=name, value=describe_error(error)) for name, error in self._problems]
         actions = (("import", self.tr("別のファイルを選ぶ")),)
         self._banner.show_message("danger", what, "\n".join(reasons), actions)
+
+
+def dropped_files(data: QMimeData) -> list[str]:
+    """The GGUF files among what is dragged."""
+    paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+    return [path for path in paths if path.casefold().endswith(".gguf")]

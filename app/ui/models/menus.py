@@ -21,8 +21,10 @@ class ModelMenu(QMenu):
         has_models: bool,
         build: Callable[[], object],
         to_folder: Callable[[], object],
+        to_server: Callable[[], object],
     ) -> None:
-        """`build`: asks what to build. `to_folder`: shows where the models folder is chosen."""
+        """`build`: asks what to build. `to_folder`: shows where the models folder is chosen. `to_server`: asks for one
+        of the local network."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         verify = self.addAction(theme.icon("shield-check"), self.tr("すべて検証"), care.verify)
@@ -33,6 +35,7 @@ class ModelMenu(QMenu):
         self.addAction(theme.icon("file-down"), self.tr("キットを取り込む…"), care.choose_import)
         self.addSeparator()
         self.addAction(theme.icon("box"), self.tr("モデルを作る…"), build)
+        self.addAction(theme.icon("external-link"), self.tr("LAN のサーバーを使う…"), to_server)
         self.addAction(theme.icon("folder-input"), self.tr("モデルの保存先を変える…"), to_folder)
 
 

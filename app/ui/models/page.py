@@ -28,10 +28,11 @@ from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.downloading import Downloading
 from app.ui.models.entries import Entry, ModelList
 from app.ui.models.fits import Fits
-from app.ui.models.importing import Importing
+from app.ui.models.importing import Importing, dropped_files
 from app.ui.models.machine import MachineLine
 from app.ui.models.menus import KitMenu, ModelMenu, pop_up
 from app.ui.models.model_view import ModelView
+from app.ui.models.remote_desk import RemoteDesk
 from app.ui.models.tabs import ModelTabs
 from app.ui.models.using import Using
 from app.ui.theme import Theme
@@ -77,6 +78,7 @@ class ModelsPage(Page):
         self.importing = Importing(library, self.progress, self.banner, self)
         self.downloading = Downloading(desk, self.list, self.detail, self.download_banner, self)
         self.using = Using(theme, library, preferences, self)
+        self.remote = RemoteDesk(theme, library, preferences, engine, self)
         self._connect()
         self._connect_work()
         self._refill()
@@ -105,11 +107,11 @@ class ModelsPage(Page):
         self._refill()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _dropped_files(event):
+        if dropped_files(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        files = _dropped_files(event)
+        files = dropped_files(event.mimeData())
         if files:
             event.acceptProposedAction()
             self.importing.add_files(files)
@@ -204,6 +206,7 @@ class ModelsPage(Page):
         self.detail.folder_requested.connect(self._on_folder_requested)
         self.detail.remove_requested.connect(self._on_remove_requested)
         self.detail.rollback_requested.connect(self._on_rollback_requested)
+        self.detail.connection_requested.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_requested.connect(self._on_licence_requested)
         self.detail.back_requested.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.care.choose_import)
@@ -223,8 +226,8 @@ class ModelsPage(Page):
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
         self.care.paths_chosen.connect(self.importing.add_files)
-        self.care.model_wanted.connect(self.show_model)
-        self.building.model_wanted.connect(self.show_model)
+        for adding in (self.care, self.building, self.remote):
+            adding.model_wanted.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
         self.downloading.model_arrived.connect(self._on_imported)
         self._library.changed.connect(self._refill)
@@ -242,8 +245,10 @@ class ModelsPage(Page):
     def menu(self) -> ModelMenu:
         has_models = bool(self._library.models())
         to_folder = functools.partial(self.settings_requested.emit, "models")
-        build, theme = self.ask_to_build, self._theme
-        return ModelMenu(theme, self.care, self, has_models=has_models, build=build, to_folder=to_folder)
+        return ModelMenu(
+            self._theme, self.care, self, has_models=has_models, build=self.ask_to_build, to_folder=to_folder,
+            to_server=self.remote.ask,
+        )  # fmt: skip
 
     def ask_to_build(self) -> BuildDialog:
         dialog = BuildDialog(self._theme, self._build_desk, self.window())
@@ -371,7 +376,7 @@ class ModelsPage(Page):
 
     def _on_remove_requested(self) -> None:
         entry = self._entry
-        if entry is not None and entry.model is not None and entry.is_tuned:
+        if entry is not None and entry.model is not None and (entry.is_tuned or entry.is_remote):
             self.using.remove(entry.model)  # with an undo, and without a question
         elif entry is not None and entry.model is not None:
             self.removal_dialog(entry.model).open()
@@ -390,9 +395,3 @@ class ModelsPage(Page):
         entry = self._entry
         if entry is not None and entry.card is not None:
             questions.licence_dialog(self._theme, entry.card.licence_url, self).open()
-
-
-def _dropped_files(event: QDropEvent) -> list[str]:
-    """The GGUF files among what is dragged."""
-    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-    return [path for path in paths if path.casefold().endswith(".gguf")]

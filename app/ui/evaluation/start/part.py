@@ -39,6 +39,8 @@ class Offer:
         return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
 
     def lack(self, model: LocalModel) -> str:
+        if model.remote is not None:
+            return translate("Evaluation", "LAN のサーバーのモデルは測れません")
         return translate("Evaluation", "ファイルがありません") if model.id in self.missing else ""
 
     def facts(self, model: LocalModel) -> str:

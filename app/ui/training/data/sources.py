@@ -98,9 +98,8 @@ class Sources(QObject):
             self.refused.emit(AppError("pairs_running"))
             return
         collections = [one for one in means.documents.collections() if one.sections]
-        dialog = GenerateDialog(
-            self._theme, collections, means.library.answering(), means.model_id(), self._window
-        )  # fmt: skip
+        models = [model for model in means.library.answering() if model.remote is None]
+        dialog = GenerateDialog(self._theme, collections, models, means.model_id(), self._window)
         dialog.wished.connect(self._on_wished)
         self._open(dialog)
 

@@ -1,0 +1,126 @@
+"""`kotae models add-remote`: a model of a server in the local network comes into the list. And its key."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.cli.loop import Waiting, application
+from app.cli.output import Output
+from app.core import local_models, remote_address, remote_models, settings, tuned_models
+from app.core.addresses import origin_of
+from app.core.errors import AppError
+from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.remote_address import Remote
+from app.core.store import Store
+from app.core.wording import help_text, phrase
+from app.services import keychain
+from app.services.engine import EngineClient
+from app.services.remote_check import RemoteCheck
+
+KEY_MAX = 500  # characters
+
+
+def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.cli.main import add_command
+
+    adding = add_command(actions, shared, "add-remote", help_text("models add-remote"), _add)
+    adding.add_argument("address", metavar="URL", help=help_text("models add-remote address"))
+    adding.add_argument("--model", metavar="NAME", help=help_text("models add-remote --model"))
+    adding.add_argument("--name", metavar="TEXT", help=help_text("models add-remote --name"))
+    adding.add_argument("--context", metavar="N", type=int, help=help_text("models add-remote --context"))
+    adding.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
+    adding.add_argument("--keep-key", action="store_true", help=help_text("models add-remote --keep-key"))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Of a command that asks."""
+    parser.add_argument("--allow-remote", action="store_true", help=help_text("ask --allow-remote"))
+    parser.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
+
+
+def require_permission(model: LocalModel, options: argparse.Namespace) -> None:
+    """Raises AppError("remote_not_allowed"): the text would leave this machine, and nobody has said that it may."""
+    if model.remote is not None and not options.allow_remote:
+        raise AppError("remote_not_allowed", address=remote_models.shown(model))
+
+
+def give_key(engine: EngineClient, model: LocalModel, options: argparse.Namespace) -> None:
+    """What --key-from names, to the one server that it is for. Raises AppError("key_unreadable")."""
+    if model.remote is not None and options.key_from is not None:
+        engine.remote_keys.give(model.remote.address, _key(options.key_from))
+
+
+def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 3 where the server cannot be asked; nothing is added then."""
+    from app.cli.ask import check
+    from app.cli.models import described
+
+    check("--context", options.context, 256, 1 << 20)
+    address = remote_address.normal(options.address)
+    if not settings.load(where.settings).network_allowed:
+        raise AppError("remote_network_off")
+    key = _key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
+    chosen = _chosen(_offered(address, key), options.model, address)
+    if options.keep_key and key:
+        keychain.store_token(key, origin_of(address))
+    remote = Remote(address, chosen.model, options.context or 0)
+    store = Store.open(where.database, where.backups)
+    try:
+        model = remote_models.described(options.name or chosen.model, remote, tuned_models.listed(store, where.models))
+        remote_models.put(store, model)
+    finally:
+        store.close()
+    place = remote_models.shown(model)
+    output.result(described(model), output.phrase("remote_added", name=model.name, id=model.id, address=place))
+    return 0
+
+
+def _offered(address: str, key: str) -> tuple[Remote, ...]:
+    app = application()
+    asking = RemoteCheck(address, key)
+    said: list[tuple[Remote, ...] | AppError] = []
+    waiting = Waiting(lambda: waiting.stop())
+    for told in (asking.found, asking.failed):
+        told.connect(said.append)
+        told.connect(waiting.stop)
+    try:
+        waiting.run()
+    finally:
+        asking.cancel()
+    del app
+    if not said:
+        raise KeyboardInterrupt
+    if isinstance(said[0], AppError):
+        raise said[0]
+    return said[0]
+
+
+def _chosen(found: tuple[Remote, ...], wanted: str | None, address: str) -> Remote:
+    names = [one.model for one in found]
+    if wanted is None and len(found) == 1:
+        return found[0]
+    if wanted is None:
+        known = " / ".join(names)
+        raise AppError("bad_option", option="--model", value="-", expected=phrase("remote_models", known=known))
+    if wanted not in names:
+        raise AppError("remote_model_unknown", address=remote_address.shown(address), model=wanted)
+    return found[names.index(wanted)]
+
+
+def _key(place: str) -> str:
+    """The first line of a file, or of the standard input. Raises AppError("key_unreadable")."""
+    try:
+        text = sys.stdin.readline() if place == "-" else Path(place).expanduser().read_text("utf-8-sig")
+    except (OSError, UnicodeError, RuntimeError) as error:
+        raise AppError("key_unreadable", path=place) from error
+    key = (text.splitlines() or [""])[0].strip()
+    if not key or len(key) > KEY_MAX:
+        raise AppError("key_unreadable", path=place)
+    return key
+
+
+def find(store: Store, wanted: str | None) -> LocalModel | None:
+    """A model elsewhere of that name; None: there is none."""
+    return local_models.find(remote_models.listed(store), wanted) if wanted else None

@@ -1,0 +1,41 @@
+"""What is looked at before a question leaves for a model elsewhere. Nothing has left when one of these refuses."""
+
+from typing import TYPE_CHECKING
+
+from app.core import remote_models
+from app.core.documents import labels
+from app.core.documents.library import Library
+from app.core.errors import AppError
+from app.core.records import LocalModel
+from app.services.grounding import Found
+from app.services.remote_keys import RemoteKeys
+
+if TYPE_CHECKING:
+    from app.services.answer_run import AnswerRequest
+
+
+def check(request: "AnswerRequest", keys: RemoteKeys) -> None:
+    """Before anything is searched. Not for the window's thread.
+
+    Raises AppError: "remote_no_network", "remote_secret" for the conversation or a collection that is asked,
+    "remote_not_agreed".
+    """
+    model, wanted = request.model, request.wanted
+    assert model.remote is not None
+    remote_models.require_network(model, request.settings)
+    remote_models.require_sendable(model, request.label)
+    if wanted is not None and wanted.scope:
+        library = Library.beside(wanted.documents)
+        try:
+            remote_models.require_sendable(model, labels.of_scope(library.collections(), wanted.scope))
+        finally:
+            library.close()
+    if not request.is_agreed:
+        raise AppError("remote_not_agreed", address=remote_models.shown(model))
+    keys.fetch(model.remote.address)
+
+
+def checked(model: LocalModel, found: Found) -> Found:
+    """What was found, before it is sent; also what was found earlier. Raises AppError("remote_secret")."""
+    remote_models.require_sendable(model, labels.highest(source.label for source in found.sources))
+    return found
