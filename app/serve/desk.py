@@ -1,0 +1,172 @@
+"""Where requests of many threads become one answer at a time, on the thread of Qt's loop."""
+
+import dataclasses
+import queue
+import threading
+from collections import deque
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.core.documents.grounding import CollectionRef
+from app.core.errors import AppError
+from app.serve import refusals
+from app.serve.refusals import refusal
+from app.serve.wishes import Wish
+from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.services.embedding import Embedding
+from app.services.engine import EngineClient
+from app.services.grounding import Wanted
+
+WAITING_MOST = 8  # behind the one that is being answered
+RETRY_AFTER_S = 5
+
+
+class Job:
+    """One answer on its way to a thread that waits for it: texts, then exactly one Outcome or AppError."""
+
+    def __init__(self, wish: Wish, scope: tuple[CollectionRef, ...]) -> None:
+        self.wish = wish
+        self.scope = scope
+        self.is_over = False
+        self._told: queue.SimpleQueue[str | Outcome | AppError] = queue.SimpleQueue()
+
+    def tell(self, what: str | Outcome | AppError) -> None:
+        self._told.put(what)
+
+    def take(self, limit_s: float) -> str | Outcome | AppError | None:
+        """Waits at most so long; None: nothing has come."""
+        try:
+            return self._told.get(timeout=limit_s)
+        except queue.Empty:
+            return None
+
+
+class Desk(QObject):
+    """`submit` and `cancel` may be called from any thread; all else happens on this object's own."""
+
+    _submitted = Signal(object)  # Job
+    _cancelled = Signal(object)  # Job
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        request: AnswerRequest,
+        documents: Path,
+        embedding: Embedding | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`request`: what every answer is made with, where its own request says nothing else."""
+        super().__init__(parent)
+        self._engine = engine
+        self._template_command = template_command
+        self._request = request
+        self._documents = documents
+        self._embedding = embedding
+        self._waiting: deque[Job] = deque()
+        self._job: Job | None = None
+        self._run: AnswerRun | None = None
+        self._has_text = False
+        self._lock = threading.Lock()
+        self._count = 0  # of jobs that are not over
+        self._is_ending = False
+        self._submitted.connect(self._on_submitted)
+        self._cancelled.connect(self._on_cancelled)
+
+    @property
+    def count(self) -> int:
+        """Of requests that are being answered or wait."""
+        return self._count
+
+    def submit(self, wish: Wish, scope: tuple[CollectionRef, ...]) -> Job:
+        """Raises Refusal where too many wait, or none is taken any more."""
+        job = Job(wish, scope)
+        with self._lock:
+            if self._is_ending:
+                raise refusals.of_error(AppError("serve_ending"))
+            if self._count > WAITING_MOST:
+                busy = refusal(429, "busy")
+                busy.headers["Retry-After"] = str(RETRY_AFTER_S)
+                raise busy
+            self._count += 1
+        self._submitted.emit(job)
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Nobody waits for it any more. Nothing where it is over."""
+        if not job.is_over:
+            self._cancelled.emit(job)
+
+    def end(self) -> None:
+        """No answer is taken any more, and those who wait are told so."""
+        with self._lock:
+            self._is_ending = True
+        if self._run is not None:
+            self._run.abandon()
+        for job in (self._job, *self._waiting):
+            if job is not None and not job.is_over:
+                job.tell(AppError("serve_ending"))
+                self._close(job)
+        self._waiting.clear()
+
+    # ------------------------------------------------------------------- private
+
+    def _on_submitted(self, job: Job) -> None:
+        if self._is_ending:
+            job.tell(AppError("serve_ending"))
+            self._close(job)
+            return
+        self._waiting.append(job)
+        self._next()
+
+    def _on_cancelled(self, job: Job) -> None:
+        if job is self._job and self._run is not None:
+            self._run.stop()
+        elif job in self._waiting:
+            self._waiting.remove(job)
+            self._close(job)
+
+    def _next(self) -> None:
+        if self._job is not None or not self._waiting:
+            return
+        self._job, self._has_text = self._waiting.popleft(), False
+        request = self._request_of(self._job)
+        run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
+        run.text_received.connect(self._on_text)
+        run.finished.connect(self._on_ended)
+        run.failed.connect(self._on_ended)
+        run.stopped.connect(lambda: self._on_ended(AppError("cancelled")))
+        run.start()
+
+    def _request_of(self, job: Job) -> AnswerRequest:
+        wish = job.wish
+        return dataclasses.replace(
+            self._request,
+            turns=wish.turns,
+            choices=wish.choices.over(self._request.choices),
+            wanted=Wanted(self._documents, job.scope, wish.turns) if job.scope else None,
+            json_schema=wish.json_schema,
+            stop=wish.stop,
+        )
+
+    def _on_text(self, text: str) -> None:
+        shown = text if self._has_text else text.lstrip()
+        self._has_text = self._has_text or bool(shown)
+        if self._job is not None and shown:
+            self._job.tell(shown)
+
+    def _on_ended(self, how: Outcome | AppError) -> None:
+        job, run, self._job, self._run = self._job, self._run, None, None
+        if run is not None:
+            run.deleteLater()
+        if job is not None and not job.is_over:
+            job.tell(how)
+            self._close(job)
+        if not self._is_ending:
+            self._next()
+
+    def _close(self, job: Job) -> None:
+        job.is_over = True
+        with self._lock:
+            self._count -= 1

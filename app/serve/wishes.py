@@ -1,0 +1,211 @@
+"""The body of a request for an answer, checked. What is not known is left out; what is known must be right."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from app.core import presets, strict_json
+from app.core.presets import LIMITS, Choices
+from app.core.prompt import Turn
+from app.core.wording import phrase
+from app.serve.refusals import Refusal, refusal
+
+STOPS_MOST = 4
+_SEED_LARGEST = (1 << 63) - 1
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ANY_OBJECT = '{"type": "object"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`choices`: what the request says; `model`: as /v1/models calls it."""
+
+    model: str
+    turns: tuple[Turn, ...]
+    choices: Choices
+    stop: tuple[str, ...] = ()
+    json_schema: str = ""  # "": free text
+    is_streamed: bool = False
+    tells_usage: bool = False  # of a stream, in its last event
+
+
+def parse(raw: bytes) -> Wish:
+    """Raises Refusal."""
+    try:
+        data = strict_json.parse(raw)
+    except ValueError as error:
+        raise refusal(400, "bad_json") from error
+    _refuse_unsupported(data)
+    model = data.get("model")
+    if not isinstance(model, str):
+        raise _missing_or_wrong(data, "model", "text")
+    system, turns = _conversation(data)
+    options = data.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise _wrong("stream_options", "object")
+    return Wish(
+        model=model,
+        turns=turns,
+        choices=_choices(data, system),
+        stop=_stop(data.get("stop")),
+        json_schema=_json_schema(data.get("response_format")),
+        is_streamed=_flag(data, "stream"),
+        tells_usage=_flag(options or {}, "include_usage", "stream_options."),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- messages
+
+
+def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
+    """What the system says, and the turns; messages of one side that follow each other are one."""
+    messages = data.get("messages")
+    if not isinstance(messages, list):
+        raise _missing_or_wrong(data, "messages", "list")
+    system: list[str] = []
+    turns: list[Turn] = []
+    for number, message in enumerate(messages):
+        role, text = _message(message, f"messages[{number}]")
+        last = turns[-1] if turns else None
+        if role == "system":
+            system.append(text)
+        elif role == "user" and last is not None and last.answer is None:
+            turns[-1] = Turn(f"{last.question}\n\n{text}")
+        elif role == "user":
+            turns.append(Turn(text))
+        elif last is None:
+            raise refusal(400, "first_is_not_user", "messages")
+        else:
+            before = f"{last.answer}\n\n" if last.answer else ""
+            turns[-1] = Turn(last.question, before + text)
+    if not turns or turns[-1].answer is not None:
+        raise refusal(400, "last_is_not_user", "messages")
+    if not turns[-1].question.strip():
+        raise refusal(400, "empty_question", "messages")
+    return "\n\n".join(system) if system else None, tuple(turns)
+
+
+def _message(message: Any, field: str) -> tuple[str, str]:
+    if not isinstance(message, dict):
+        raise _wrong(field, "object")
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        raise refusal(400, "unknown_role", f"{field}.role")
+    return _ROLES[role], _text(message.get("content"), f"{field}.content")
+
+
+def _text(content: Any, field: str) -> str:
+    """Of a string, or of a list of parts."""
+    if isinstance(content, list):
+        return "\n".join(_part(part, f"{field}[{number}]") for number, part in enumerate(content))
+    if not isinstance(content, str):
+        raise _wrong(field, "text")
+    if not presets.is_text(content, len(content)):
+        raise refusal(400, "broken_text", field)
+    return content
+
+
+def _part(part: Any, field: str) -> str:
+    if not isinstance(part, dict):
+        raise _wrong(field, "object")
+    if part.get("type") != "text":
+        raise refusal(400, "only_text", field)
+    if not isinstance(part.get("text"), str):
+        raise _wrong(f"{field}.text", "text")
+    return _text(part["text"], f"{field}.text")
+
+
+# -------------------------------------------------------------------------------------------------------- settings
+
+
+def _choices(data: dict[str, Any], system: str | None) -> Choices:
+    longest = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
+    tokens = _whole(data, longest, 1, None)
+    seed = _whole(data, "seed", -_SEED_LARGEST - 1, _SEED_LARGEST)
+    return Choices(
+        system_prompt=system,
+        temperature=_number(data, "temperature", *LIMITS["temperature"]),
+        top_p=_number(data, "top_p", *LIMITS["top_p"]),
+        max_tokens=None if tokens is None else min(tokens, int(LIMITS["max_tokens"][1])),
+        seed=None if seed is None else seed & int(LIMITS["seed"][1]),
+    )
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    stops = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(stops, list) or not all(isinstance(one, str) and one for one in stops):
+        raise _wrong("stop", "texts")
+    if len(stops) > STOPS_MOST:
+        raise _out_of_range("stop", 0, STOPS_MOST)
+    return tuple(_text(one, "stop") for one in stops)
+
+
+def _json_schema(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, dict):
+        raise _wrong("response_format", "object")
+    match value.get("type"):
+        case "text":
+            return ""
+        case "json_object":
+            return _ANY_OBJECT
+        case "json_schema":
+            described = value.get("json_schema")
+            schema = described.get("schema") if isinstance(described, dict) else None
+            if not isinstance(schema, dict):
+                raise _wrong("response_format.json_schema.schema", "object")
+            return json.dumps(schema)
+    raise _wrong("response_format.type", "format")
+
+
+def _refuse_unsupported(data: dict[str, Any]) -> None:
+    """What changes the answer's shape: to leave it out would be an answer to another question."""
+    if data.get("n") not in (None, 1) or isinstance(data.get("n"), bool):
+        raise refusal(400, "only_one", "n")
+    for field in ("tools", "functions", "logprobs", "top_logprobs", "audio"):
+        if data.get(field):
+            raise refusal(400, "unsupported", field)
+
+
+def _number(data: dict[str, Any], field: str, low: float, high: float) -> float | None:
+    value = data.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(field, "number")
+    if not low <= value <= high or not math.isfinite(value):
+        raise _out_of_range(field, low, high)
+    return float(value)
+
+
+def _whole(data: dict[str, Any], field: str, low: int, high: int | None) -> int | None:
+    value = data.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(field, "whole")
+    if value < low or (high is not None and value > high):
+        raise _out_of_range(field, low, high)
+    return value
+
+
+def _flag(data: dict[str, Any], field: str, before: str = "") -> bool:
+    value = data.get(field)
+    if value is not None and not isinstance(value, bool):
+        raise _wrong(before + field, "flag")
+    return value is True
+
+
+def _missing_or_wrong(data: dict[str, Any], field: str, kind: str) -> Refusal:
+    return _wrong(field, kind) if data.get(field) is not None else refusal(400, "missing", field)
+
+
+def _wrong(field: str, kind: str) -> Refusal:
+    return refusal(400, "wrong_type", field, expected=phrase(f"serve_kind_{kind}"))
+
+
+def _out_of_range(field: str, low: float, high: float | None) -> Refusal:
+    expected = phrase("range", low=low, high=high) if high is not None else phrase("serve_at_least", low=low)
+    return refusal(400, "out_of_range", field, expected=expected)

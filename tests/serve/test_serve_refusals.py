@@ -1,0 +1,284 @@
+"""Who and what `kotae serve` refuses, in the protocol's own shape of errors."""
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+import pytest
+
+from app.core import wording
+from app.core.presets import Choices
+from app.core.prompt import Turn
+from app.serve import connection, wishes
+from app.serve.connection import BODY_MOST_BYTES
+from app.serve.refusals import Refusal
+from app.serve.server import Server
+from app.serve.wishes import Wish
+from tests.serve.served import Answered, Served, say
+from tests.waiting import LIMIT_S, PAUSE_S
+
+QUESTION = {"role": "user", "content": "質問"}
+
+
+def raw(served: Served, request: bytes, *more: bytes) -> tuple[int, dict[str, Any]]:
+    """What a client hears that sends just these bytes and closes its end."""
+    with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:
+        for piece in (request, *more):
+            client.sendall(piece)
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        answered = Answered.of(response)
+    return answered.status, answered.data
+
+
+def test_nothing_is_told_without_the_key(served: Served) -> None:
+    key = served.told["key"]
+    for wrong in (None, "Bearer", "Bearer " + key[:-1], "Bearer " + key + "x", "Basic " + key, key, "Bearer キー"):
+        headers = {"Authorization": wrong.encode("utf-8").decode("latin-1") if wrong else None}
+        for path in ("/v1/models", "/v1/chat/completions", "/health", "/", "/v1/nothing"):
+            answered = served.get(path, **headers)
+            assert (answered.status, answered.error["code"]) == (401, "invalid_api_key"), (wrong, path)
+            assert answered.headers["WWW-Authenticate"] == "Bearer"
+            assert "Access-Control-Allow-Origin" not in answered.headers
+    with served.client(api_key="x" * 30) as client, pytest.raises(openai.AuthenticationError, match="キーがないか"):
+        client.models.list()
+
+
+def test_a_name_that_leads_here_from_outside_is_refused(served: Served) -> None:
+    port = served.port
+    for host in (
+        "evil.example",
+        f"evil.example:{port}",
+        "127.0.0.1",
+        f"127.0.0.1:{port + 1}",
+        f"127.0.0.1.:{port}",
+        "",
+    ):
+        assert served.get("/v1/models", Host=host).error["code"] == "other_host", host
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
+        assert served.get("/v1/models", Host=host).status == 200
+    key = served.told["key"].encode()
+    twice = b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nHost: a.b\r\nAuthorization: Bearer %s\r\n\r\n" % (
+        port,
+        key,
+    )
+    assert raw(served, twice)[0] == 403
+    assert raw(served, b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n" % key)[0] == 403
+
+
+def test_a_web_page_is_refused_and_a_browser_gets_no_permission(served: Served) -> None:
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{served.port}", ""):
+        answered = served.get("/v1/models", Origin=origin)
+        assert (answered.status, answered.error["code"]) == (403, "web_page"), origin
+        preflight = served.get("/v1/chat/completions", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
+        assert preflight.status == 403
+        assert [name for name in preflight.headers if name.lower().startswith("access-control")] == []
+
+
+def test_paths_methods_and_bodies_that_are_none_are_refused_by_name(served: Served) -> None:
+    ask = "/v1/chat/completions"
+    found = {
+        "unknown_path": served.get("/v1/completions", "POST", b"{}"),
+        "wrong_method": served.get(ask),
+        "not_json": served.get(ask, "POST", b"{}", Content_Type="text/plain"),
+        "no_length": served.get(ask, "POST", None, Transfer_Encoding="chunked", Content_Length=None),
+        "bad_json": served.get(ask, "POST", b'{"model": "kotae", '),
+    }
+    assert {code: (one.error["code"], one.status) for code, one in found.items()} == {
+        "unknown_path": ("unknown_path", 404),
+        "wrong_method": ("wrong_method", 405),
+        "not_json": ("not_json", 415),
+        "no_length": ("no_length", 411),
+        "bad_json": ("bad_json", 400),
+    }
+    assert found["wrong_method"].headers["Allow"] == "POST"
+    assert served.get("/v1/models", "DELETE").status == 405
+    assert served.get("/v1/models?limit=3").status == 200
+    for error in (one.error for one in found.values()):
+        assert set(error) == {"message", "type", "param", "code"}
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read_and_the_client_hears_it(served: Served) -> None:
+    big = b" " * (BODY_MOST_BYTES + 1)
+    answered = served.get("/v1/chat/completions", "POST", big)
+    assert (answered.status, answered.error["code"]) == (413, "body_too_large")
+    with served.client() as client, pytest.raises(openai.APIStatusError, match="body_too_large"):
+        client.chat.completions.create(model="kotae", messages=[{"role": "user", "content": "あ" * BODY_MOST_BYTES}])
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n" % (
+        served.port,
+        served.told["key"].encode(),
+    )
+    typed = head + b"Content-Type: application/json\r\n"
+    assert raw(served, typed + b"Content-Length: 99999999999999999999\r\n\r\n")[0] == 413
+    for length in (b"-1", b"+2", b"1e3", b"2\r\nContent-Length: 3", "２".encode()):
+        assert raw(served, typed + b"Content-Length: " + length + b"\r\n\r\n{}")[0] == 400, length
+    assert raw(served, typed + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}")[0] == 411
+    assert served.get("/health").status == 200
+
+
+def test_what_is_no_http_is_refused_in_the_same_shape(served: Served) -> None:
+    for request, status in (
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.0\r\n\r\n", 505),
+        (b"GET /v1/models HTTP/2.0\r\n\r\n", 505),
+        (b"GET /v1/models\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"y" * 40_000 + b" HTTP/1.1\r\n\r\n", 431),
+    ):
+        found, data = raw(served, request)
+        assert (found, set(data)) == (status, {"error"}), request[:40]
+    assert served.get("/health").data["status"] == "ok"
+
+
+def drip(client: socket.socket) -> None:
+    """A header that has no end, slowly; returns where nobody minds for too long."""
+    for _ in range(round(LIMIT_S / PAUSE_S)):
+        client.sendall(b"X")
+        time.sleep(PAUSE_S)
+
+
+def test_a_client_that_sends_bit_by_bit_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is for all of its headers, not for each byte."""
+    monkeypatch.setattr(connection, "HEAD_S", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(listener, "k" * 20, {})
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port), LIMIT_S) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(ConnectionError):
+            drip(slow)
+    server.stop()
+
+
+def test_a_hundred_continue_is_said_only_where_the_body_is_wanted(served: Served) -> None:
+    body = json.dumps({"model": "kotae", "messages": say("はい")}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nExpect: 100-continue\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    )
+    assert raw(served, f"{head}\r\n".encode())[0] == 401
+    with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:
+        client.sendall(f"{head}Authorization: Bearer {served.told['key']}\r\n\r\n".encode())
+        assert client.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_one_connection_asks_again_and_again(served: Served) -> None:
+    kept = http.client.HTTPConnection("127.0.0.1", served.port, timeout=LIMIT_S)
+    for path, method, body in (
+        ("/v1/models", "GET", None),
+        ("/v1/chat/completions", "POST", json.dumps({"model": "kotae", "messages": say("一")})),
+        ("/v1/chat/completions", "POST", json.dumps({"model": "kotae", "messages": say("二"), "stream": True})),
+        ("/v1/chat/completions", "POST", "{}"),
+        ("/health", "GET", None),
+    ):
+        kept.request(method, path, body, served.headers())
+        own = kept.sock
+        response = kept.getresponse()
+        response.read()
+        assert response.headers["Connection"] == "keep-alive"
+        assert kept.sock is own
+    kept.close()
+
+
+def wish(**changes: Any) -> Wish:
+    return wishes.parse(json.dumps({"model": "kotae", "messages": [QUESTION], **changes}).encode())
+
+
+def chat(*messages: tuple[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": role, "content": content} for role, content in messages]
+
+
+def test_messages_become_turns() -> None:
+    messages = chat(
+        ("system", "短く"), ("user", "一"), ("user", [{"type": "text", "text": "二"}, {"type": "text", "text": "三"}]),
+        ("assistant", "答"), ("assistant", "え"), ("developer", "正確に"), ("user", "四"),
+    )  # fmt: skip
+    found = wish(messages=messages, temperature=0, seed=-1, top_p=1, stop="。", n=1, logprobs=False, tools=[])
+    assert found.turns == (Turn("一\n\n二\n三", "答\n\nえ"), Turn("四"))
+    assert found.choices == Choices("短く\n\n正確に", temperature=0, top_p=1, seed=(1 << 32) - 1)
+    assert found.stop == ("。",)
+    assert wish(max_tokens=1 << 40).choices.max_tokens == 1 << 20
+    assert wish(unknown={"x": 1}, stream=None, stop=None, response_format={"type": "text"}) == wish()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"model": None}, "model", "missing"),
+        ({"model": 3}, "model", "wrong_type"),
+        ({"messages": None}, "messages", "missing"),
+        ({"messages": "質問"}, "messages", "wrong_type"),
+        ({"messages": []}, "messages", "last_is_not_user"),
+        ({"messages": ["質問"]}, "messages[0]", "wrong_type"),
+        ({"messages": chat(("tool", "x"))}, "messages[0].role", "unknown_role"),
+        ({"messages": chat((["user"], "x"))}, "messages[0].role", "unknown_role"),  # type: ignore[arg-type]
+        ({"messages": chat(("user", None))}, "messages[0].content", "wrong_type"),
+        ({"messages": chat(("user", ["x"]))}, "messages[0].content[0]", "wrong_type"),
+        ({"messages": chat(("user", [{"type": "text"}]))}, "messages[0].content[0].text", "wrong_type"),
+        ({"messages": chat(("user", [{"type": "image_url", "image_url": {"url": "x"}}]))}, "messages[0].content[0]",
+         "only_text"),
+        ({"messages": chat(("user", " \n"))}, "messages", "empty_question"),
+        ({"messages": chat(("user", "\ud800"))}, "messages[0].content", "broken_text"),
+        ({"messages": chat(("assistant", "x"), ("user", "y"))}, "messages", "first_is_not_user"),
+        ({"messages": chat(("user", "x"), ("assistant", "y"))}, "messages", "last_is_not_user"),
+        ({"temperature": "0"}, "temperature", "wrong_type"),
+        ({"temperature": True}, "temperature", "wrong_type"),
+        ({"temperature": -0.1}, "temperature", "out_of_range"),
+        ({"top_p": 1.1}, "top_p", "out_of_range"),
+        ({"max_tokens": 0}, "max_tokens", "out_of_range"),
+        ({"max_tokens": 2.5}, "max_tokens", "wrong_type"),
+        ({"max_completion_tokens": "9", "max_tokens": 9}, "max_completion_tokens", "wrong_type"),
+        ({"seed": 1 << 64}, "seed", "out_of_range"),
+        ({"stream": 1}, "stream", "wrong_type"),
+        ({"stream_options": True}, "stream_options", "wrong_type"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage", "wrong_type"),
+        ({"stop": ""}, "stop", "wrong_type"),
+        ({"stop": {}}, "stop", "wrong_type"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "out_of_range"),
+        ({"n": 2}, "n", "only_one"),
+        ({"n": True}, "n", "only_one"),
+        ({"tools": [{"type": "function"}]}, "tools", "unsupported"),
+        ({"logprobs": True}, "logprobs", "unsupported"),
+        ({"response_format": "json"}, "response_format", "wrong_type"),
+        ({"response_format": {"type": "xml"}}, "response_format.type", "wrong_type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema", "wrong_type"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(
+    changes: dict[str, Any], field: str, code: str, language: str
+) -> None:
+    wording.use_language(language)
+    with pytest.raises(Refusal) as found:
+        wish(**changes)
+    body = found.value.body()["error"]
+    assert (found.value.status, body["param"], body["code"]) == (400, field, code)
+    assert field in body["message"]
+    assert "{" not in body["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b"{", b"\xff\xfe{}", b'{"a": NaN}', b'{"n": 1, "n": 2}', b"[" * 200_000,
+     b'{"seed": ' + b"9" * 5000 + b"}"],
+)  # fmt: skip
+def test_a_body_that_is_no_object_is_refused(body: Sequence[int]) -> None:
+    with pytest.raises(Refusal) as found:
+        wishes.parse(bytes(body))
+    assert found.value.code == "bad_json"
+
+
+def test_a_format_cannot_be_asked_of_a_collection(served: Served) -> None:
+    answered = served.post({"model": "kotae/基準", "messages": [QUESTION], "response_format": {"type": "json_object"}})
+    assert (answered.status, answered.error["code"], answered.error["param"]) == (
+        400,
+        "no_format_of_documents",
+        "response_format",
+    )
