@@ -24,6 +24,9 @@ from steps import SetupError, cache_dir, run_step
 DISTRIBUTION = "llama-cpp-python"
 # OpenMP's spin barriers collapse when anything else uses a core (68 -> 3 tokens/s); LLaVA is not used.
 DEFAULT_FLAGS = "-DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF"
+# For other people's machines: a library for each generation of processors, of which the program loads the newest that
+# can run (app/engine/native_parts.py). Without them the build is made for this machine's processor alone.
+PORTABLE_FLAGS = "-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"
 VENDOR = "vendor/llama.cpp/"
 CONVERTER = ("LICENSE", "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/", "gguf-py/gguf/")
 ABANDONED_AFTER_S = 24 * 3600
@@ -37,9 +40,9 @@ def pinned_version(pyproject: Path) -> str:
     raise SetupError(f"pyproject.toml: {DISTRIBUTION}==… が見つかりません / no exact {DISTRIBUTION} version.")
 
 
-def cmake_flags() -> str:
-    """Ours, then the caller's CMAKE_ARGS (-DGGML_CUDA=ON and the like); CMake lets the later one win."""
-    return f"{DEFAULT_FLAGS} {os.environ.get('CMAKE_ARGS', '')}".strip()
+def cmake_flags(more: str = "") -> str:
+    """Ours, `more`, then the caller's CMAKE_ARGS (-DGGML_CUDA=ON and the like); CMake lets the later one win."""
+    return " ".join(flags for flags in (DEFAULT_FLAGS, more, os.environ.get("CMAKE_ARGS", "")) if flags)
 
 
 def cpu_features(cpuinfo: str) -> str:
@@ -49,18 +52,19 @@ def cpu_features(cpuinfo: str) -> str:
     return " ".join(sorted(word for word in words if re.match(r"avx|sse|fma|f16c|bmi|amx|asimd|sve|i8mm|bf16", word)))
 
 
-def build_folder(version: str, python_tag: str) -> Path:
+def build_folder(version: str, python_tag: str, more: str = "") -> Path:
     """Where this machine's build for these flags is, or would be."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:  # not Linux: a cache folder is not shared between machines there
         cpuinfo = ""
-    target = "\n".join([cmake_flags(), platform.machine(), cpu_features(cpuinfo)])
+    features = "" if "GGML_NATIVE=OFF" in more else cpu_features(cpuinfo)
+    target = "\n".join([cmake_flags(more), platform.machine(), features])
     digest = hashlib.sha256(target.encode()).hexdigest()[:12]
     return cache_dir() / "build" / f"{version}-{python_tag}-{digest}"
 
 
-def ensure(folder: Path, version: str, python: Path) -> None:
+def ensure(folder: Path, version: str, python: Path, more: str = "") -> None:
     """Makes `folder` unless it is there: the wheel at its top, the converter in `llama.cpp/`."""
     if folder.is_dir():
         return
@@ -69,8 +73,8 @@ def ensure(folder: Path, version: str, python: Path) -> None:
         "C/C++ コンパイラがありません / no C and C++ compiler",
     )
     with published(folder) as part:
-        archive = _download(version, python, part)
-        _compile(archive, python, part)
+        archive = download(version, python, part)
+        _compile(archive, python, part, more)
         extract_converter(archive, part / "llama.cpp")
         archive.unlink()
 
@@ -129,7 +133,8 @@ def converter_path(member_name: str) -> str | None:
     return name if is_wanted else None
 
 
-def _download(version: str, python: Path, folder: Path) -> Path:
+def download(version: str, python: Path, folder: Path) -> Path:
+    """The source archive, in `folder`."""
     run_step(
         "llama.cpp の入手 / fetching (77 MB)",
         [
@@ -150,14 +155,14 @@ def _download(version: str, python: Path, folder: Path) -> Path:
     return next(folder.glob("*.tar.gz"))
 
 
-def _compile(archive: Path, python: Path, folder: Path) -> None:
+def _compile(archive: Path, python: Path, folder: Path, more: str) -> None:
     run_step(
         "llama.cpp の組み立て（初回のみ） / compiling (once, 3-8 min)",
         [python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, archive],
         log_name="llama-compile",
         next_step="次に: 記録の error の行を確かめてください / read the lines with 'error' in the log.",
         env={
-            "CMAKE_ARGS": cmake_flags(),
+            "CMAKE_ARGS": cmake_flags(more),
             # Without ninja the build falls back to make, which uses one core unless told.
             "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1)),
         },

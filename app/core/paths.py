@@ -86,6 +86,11 @@ class Paths:
         return self.data / "bases"
 
     @property
+    def engine_packs(self) -> Path:
+        """GPU parts of the engine (`app.core.engine_packs`). Made when the first one is taken."""
+        return self.data / "engine-packs"
+
+    @property
     def logs(self) -> Path:
         return self.data / "logs"
 

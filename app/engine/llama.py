@@ -9,6 +9,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import llama_cpp
@@ -18,18 +19,30 @@ from llama_cpp import llama_cpp as api
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from app.core.errors import AppError
+from app.engine import native_parts
 from app.engine.messages import Ask
 from app.engine.sampler import Ids
 
-__all__ = ["NAME", "EngineLog", "Grammar", "api", "grammar_of", "is_cancelled_natively"]
+__all__ = ["NAME", "EngineLog", "Grammar", "api", "grammar_of", "is_cancelled_natively", "load_pack"]
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
+
+_LIBRARIES = Path(llama_cpp.__file__).parent / "lib"
+native_parts.load_processor(api._lib, _LIBRARIES)
 
 # llama.cpp asks `bool abort(void *data)` at every node of the graph. A Python function there would take the
 # interpreter's lock thousands of times a token. strlen of a C string that is empty until cancelled answers the same
 # question natively: 0 or 1.
 _libc = ctypes.CDLL(None) if sys.platform != "win32" else ctypes.CDLL("msvcrt")
 is_cancelled_natively = api.ggml_abort_callback(ctypes.cast(_libc.strlen, ctypes.c_void_p).value or 0)
+
+# Of a JSON string: the converter lets line breaks stand in it as they are, which readers of JSON refuse.
+_ANY_CHARACTER, _NO_CONTROL_CHARACTER = r'[^"\\]', r'[^"\\\x00-\x1F\x7F]'
+
+
+def load_pack(pack: Path) -> bool:
+    """A GPU's library (`app.core.engine_packs`), before the first model. Whether it could be loaded."""
+    return native_parts.load_pack(api._lib, _LIBRARIES, pack)
 
 
 class EngineLog:
@@ -76,7 +89,7 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[Grammar | None]:
     text = command.grammar
     try:
         if command.json_schema is not None:
-            text = json_schema_to_gbnf(command.json_schema)
+            text = json_schema_to_gbnf(command.json_schema).replace(_ANY_CHARACTER, _NO_CONTROL_CHARACTER)
     except Exception as error:  # the converter raises whatever its recursion meets
         raise AppError("grammar_invalid", reason=str(error)) from error
     if text is None:

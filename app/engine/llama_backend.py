@@ -3,6 +3,7 @@
 import ctypes
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.core.prompt import Segment
 from app.engine import log_facts
 from app.engine.answer import Aborted, Answer
 from app.engine.backend import Cancellation, Emit, no_model
-from app.engine.llama import NAME, EngineLog, api, grammar_of, is_cancelled_natively
+from app.engine.llama import NAME, EngineLog, api, grammar_of, is_cancelled_natively, load_pack
 from app.engine.messages import (
     AdapterUse,
     Ask,
@@ -41,9 +42,12 @@ class LlamaBackend:
 
     name = NAME
 
-    def __init__(self) -> None:
+    def __init__(self, packs: Sequence[Path] = ()) -> None:
+        """`packs`: a GPU's libraries that were verified."""
         self.progress = 0
         self._log = EngineLog()
+        for pack in packs:
+            load_pack(pack)
         self._meter = LoadMeter()
         self._cores = physical_cores()
         self.decode_s = 0.0  # inside llama_decode, since the start

@@ -9,8 +9,10 @@ import queue
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
+from app.core import engine_packs
 from app.core.errors import AppError
 from app.engine import messages
 from app.engine.backend import Backend, Cancellation
@@ -20,12 +22,15 @@ from trainer.wire import EventWriter, claim_stdout, read_lines
 HEARTBEAT_S = 1.0
 
 
-def main(backend_name: str) -> NoReturn:
-    """Runs until standard input closes; then the process ends at once. `backend_name`: llama | echo."""
+def main(backend_name: str, packs: Path | None = None) -> NoReturn:
+    """Runs until standard input closes; then the process ends at once.
+
+    `backend_name`: llama | echo. `packs`: a folder with GPU parts (`app.core.engine_packs`).
+    """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        Worker(_make_backend(backend_name), writer).run()
+        Worker(_make_backend(backend_name, packs), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
         traceback.print_exc()
@@ -33,7 +38,7 @@ def main(backend_name: str) -> NoReturn:
         os._exit(1)
 
 
-def _make_backend(name: str) -> Backend:
+def _make_backend(name: str, packs: Path | None) -> Backend:
     # Imported here: llama_cpp must not load before standard output is claimed, and the fake never needs it.
     if name == "echo":
         from app.engine.echo import EchoBackend
@@ -41,7 +46,7 @@ def _make_backend(name: str) -> Backend:
         return EchoBackend()
     from app.engine.llama_backend import LlamaBackend
 
-    return LlamaBackend()
+    return LlamaBackend(engine_packs.verified(packs) if packs else ())
 
 
 class Worker:

@@ -7,11 +7,13 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.core import engine_packs
 from app.core.paths import Paths
 from app.core.settings import CONTEXT_CHOICES, TEXT_SCALES, Settings
 from app.services.preferences import Preferences
 from app.ui.desktop import open_folder
 from app.ui.settings.auto_spin import AutoSpin
+from app.ui.settings.engine_packs import EnginePacks
 from app.ui.settings.rows import Chooser, SettingRow
 from app.ui.theme import Theme
 from app.ui.widgets.buttons import Button
@@ -152,6 +154,10 @@ class ModelSection(Section):
         self.storage = self._make_storage()
         about = self.tr("取り込んだキットとダウンロードしたモデルを、ここに置きます。")
         self._add(self.tr("モデルの保存先"), self.storage, about, is_wide=True)
+        if engine_packs.known():
+            self.packs = EnginePacks(self._theme, self._paths)
+            about = self.tr("グラフィックスカードで計算する部品です。配布ファイルから追加します。通信はしません。")
+            self._add(self.tr("GPU の部品"), self.packs, about, is_wide=True)
         self._hint = Label(
             self.tr("スレッド数などの細かい設定は、「表示」の「表示のくわしさ」で「詳細」を選ぶと出ます。"),
             "caption",
