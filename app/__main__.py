@@ -1,21 +1,25 @@
 """One program, several roles, chosen by the first argument.
 
 Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--bare-loop`: the
-yardstick of the benchmark. `--download`: the downloading child, the only one that may use the network. `--quantize`:
+yardstick of the benchmark. `--download`: the downloading child, the only one that may use any network.
+`--remote-engine`: as `--engine`, by a server of the local network, the only address that it may use. `--quantize`:
 the child that makes weights smaller. `--score`: the child that measures what training has made of a model.
-`--make-training-environment`: the child that makes that, with pip, which fetches. `--read-documents`: the child that
-opens foreign documents. Anything else: the command line. Heavy imports wait until the role is known.
+`--make-training-environment`: the child that makes that, which may fetch for it. `--read-documents`: the child that
+opens foreign documents. `--offline-check`: those that find out whether anything leaves this machine. Anything else: the
+command line. Heavy imports wait until the role is known.
 """
 
 import signal
 import sys
+from pathlib import Path
 
-from app.core import children, offline
+from app.core import children, no_network, offline
 
 _MAKE_TRAINING = "--make-training-environment"
 _CHILD_ROLES = (
     *("--engine", "--render-template", "--bare-loop", "--download", "--quantize", "--score", "--read-documents"),
-    _MAKE_TRAINING,
+    *("--offline-check",),
+    *("--remote-engine", _MAKE_TRAINING),
 )
 
 
@@ -26,17 +30,18 @@ def main() -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     children.prepare_environment()
     arguments = sys.argv[1:]
-    if arguments[:1] == ["--download"]:
-        offline.permit()
-    else:
-        offline.enforce()
+    _guard(arguments)
     if arguments and arguments[0] in _CHILD_ROLES:
         # Ctrl+C in a terminal reaches the whole group; a child ends when its parent closes the pipe.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if arguments[:1] == ["--engine"]:
         from app.engine import worker
 
-        worker.main(arguments[1] if len(arguments) > 1 else "llama")
+        worker.main(arguments[1] if len(arguments) > 1 else "llama", Path(arguments[2]) if arguments[2:] else None)
+    if arguments[:1] == ["--remote-engine"]:
+        from app.remote import worker as remote
+
+        remote.main(arguments[1:])
     if arguments[:1] == ["--render-template"]:
         from app.engine import template
 
@@ -63,17 +68,35 @@ def main() -> int:
         reader.main(arguments[1])
     if arguments[:1] == [_MAKE_TRAINING]:
         from app.core.training_setup import child as training_setup
+        from app.downloads.packages import fetch_all
 
-        training_setup.main()
+        training_setup.main(fetch_all)
+    if arguments[:1] == ["--offline-check"]:
+        from app.core.offline_check import child as offline_check
+
+        offline_check.main(arguments[1:])
     from app.cli import main as cli
 
     return cli.main(arguments, _open_window)
 
 
-def _open_window(data_dir: str | None, language: str | None) -> int:
+def _guard(arguments: list[str]) -> None:
+    """What this process may reach, before anything of its role is imported."""
+    no_network.install_for(arguments)
+    if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter until it has what it fetches
+        offline.permit()
+    elif arguments[:1] == ["--remote-engine"]:
+        from app.remote import worker as remote
+
+        remote.guard(arguments[1:])
+    else:
+        offline.enforce()
+
+
+def _open_window(data_dir: str | None, language: str | None, is_safe: bool) -> int:
     from app import application  # the widgets load only for the window
 
-    return application.run(data_dir, language)
+    return application.run(data_dir, language, is_safe)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ import logging
 import os
 import sys
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import psutil
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 
-from app.core import backups, catalogue, children, models_folder, offline, paths, program_log, wording
+from app.core import catalogue, children, models_folder, offline, paths, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.settings import Settings
@@ -25,6 +24,7 @@ from app.services.conversations import Conversations
 from app.services.documents import Documents
 from app.services.downloads import Downloads
 from app.services.embedding import Embedding
+from app.services.ending import Ending
 from app.services.engine import EngineClient, EngineDeath
 from app.services.evaluations import Evaluations
 from app.services.garbage import GarbageCollector
@@ -32,12 +32,13 @@ from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.preload import Preload
 from app.services.presets import Presets
-from app.services.single_instance import SingleInstance
+from app.services.start import Start
 from app.services.training_setup import TrainingSetup
 from app.services.trainings import Trainings
 from app.services.transfer import Transfer
 from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language
+from app.ui.bugs import report_bugs
 from app.ui.chat.page import ChatPage
 from app.ui.first_run.greeting import greet, start_with_trial
 from app.ui.main_window import MainWindow
@@ -45,7 +46,10 @@ from app.ui.models.build_desk import BuildDesk
 from app.ui.models.download_desk import DownloadDesk
 from app.ui.models.offers import StartOffers
 from app.ui.notifications import Notifier
+from app.ui.opening import open_store
 from app.ui.pages import Services
+from app.ui.safe_mode.holding import hold_back
+from app.ui.safe_mode.notices import show_notices
 from app.ui.secrecy import Secrecy
 from app.ui.theme import Theme, unstyled
 from app.ui.training.closing import Closing
@@ -83,6 +87,7 @@ class Parts:
     desk: TransferDesk
     secrecy: Secrecy
     offers: StartOffers
+    preload: Preload
 
     @property
     def is_first_run(self) -> bool:
@@ -110,26 +115,27 @@ class Parts:
         return has_saved
 
 
-def run(data_dir: str | None, wished_language: str | None = None) -> int:
+def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool = False) -> int:
     """Shows the window and runs until it is closed. Returns the exit status.
 
-    `wished_language`: ja or en, whatever the settings say; None leaves it to them.
+    `wished_language`: ja or en, whatever the settings say; None leaves it to them. `is_safe`: safe mode is asked for.
     """
+    start = Start(data_dir, is_safe)
     app = desktop.make_application(wished_language or "system")
     theme = Theme()
     theme.apply(app, Settings())
     try:
-        where = paths.locate(data_dir)
+        where = start.where()
         catalogue.use_folder(where.cards)
-        program_log.keep(where.logs)
-        instance = SingleInstance(where.lock, where.raise_request)
-        if not instance.acquire():
+        start.choose_packs()
+        if not start.instance.acquire():
             return 0
-        preferences = Preferences(where.settings)
+        preferences = start.preferences()
         language.speak(app, language.resolve(wished_language or preferences.value.language))
         theme.apply(app, preferences.value)
-        database = _open_store(where, theme)
+        database = open_store(where, theme)
         if database is None:
+            start.end()
             return 3
         database.end_interrupted_answers()
         where = _finish_move(where, preferences, database)
@@ -138,27 +144,48 @@ def run(data_dir: str | None, wished_language: str | None = None) -> int:
     except AppError as error:
         print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
         dialogs.problem(theme, error).exec()
+        start.end()
         return 3
-    _report_bugs(parts, where)
-    instance.raise_requested.connect(parts.window.come_to_front)
+    except Exception:  # a bug: the start counts as one that has failed
+        log.exception("start")
+        dialogs.problem(theme, AppError("start_failed", path=str(where.logs))).exec()
+        return 3
+    return _show(app, parts, where, start)
+
+
+def _show(app: desktop.Application, parts: Parts, where: Paths, start: Start) -> int:
+    report_bugs(parts.theme, parts.window, where)
+    start.instance.raise_requested.connect(parts.window.come_to_front)
     app.applicationStateChanged.connect(lambda state: _on_state_changed(state, parts))
+    Ending(app).requested.connect(lambda: _end(parts.window))
+
+    def restart() -> None:
+        start.restart()
+        parts.window.close()
+
+    show_notices(parts.window, where, start.last, start.is_safe, restart)
     # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
     gc.freeze()
     GarbageCollector(app)
+    if start.is_safe:
+        hold_back(parts.window, parts.preload, parts.offers)
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
         # Where no window manager does it, a first window would be larger than a small screen.
         parts.window.resize(parts.window.size().boundedTo(parts.window.screen().availableSize()))
     parts.window.show()
+    start.watch(parts.window)
     parts.window.show_questions()
     if parts.is_first_run:
         parts.window.first_run_requested.emit()
     if children.REPORT_START_VARIABLE in os.environ:
         QTimer.singleShot(0, lambda: _report_start(parts.window))
     housekeeping.back_up_daily(where, parts.window)
-    _open_documents(parts)
+    _open_documents(parts, is_safe=start.is_safe)
     housekeeping.empty_bins(where, parts.window)
     status = app.exec()
-    if not parts.close():
+    has_saved = parts.close()
+    start.end()
+    if not has_saved:
         logging.shutdown()
         os._exit(status)
     return status
@@ -221,7 +248,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
-        training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers,
+        training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers, preload,
     )  # fmt: skip
 
 
@@ -291,40 +318,15 @@ def _on_state_changed(state: Qt.ApplicationState, parts: Parts) -> None:
         parts.documents.look_again()
 
 
-def _open_store(where: Paths, theme: Theme) -> Store | None:
-    """The database; a damaged one is replaced by its newest backup if the user says so. None: the user quits."""
-    try:
-        return Store.open(where.database, where.backups)
-    except AppError as error:
-        log.warning("database: %s", error)
-        restore = dialogs.Choice("restore", QCoreApplication.translate("Dialog", "バックアップから戻す"), "primary")
-        quit_choice = dialogs.Choice("cancel", QCoreApplication.translate("Dialog", "終了"), is_default=True)
-        choices = (restore, quit_choice) if error.code == "database_damaged" else (quit_choice,)
-        dialog = dialogs.problem(theme, error, choices=choices)
-        if not dialog.exec():
-            return None
-    if backups.restore_newest(where.database, where.backups) is None:
-        dialogs.problem(theme, AppError("no_backup", path=str(where.data))).exec()
-    return Store.open(where.database, where.backups)
+def _end(window: MainWindow) -> None:
+    """The system ends the program. A training is saved on the way out, with the window or without it."""
+    window.close()
+    QCoreApplication.exit(0)
 
 
 def _note_death(death: EngineDeath) -> None:
     """The engine's log holds no text of questions or answers, so its end may go into ours."""
     log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
-
-
-def _report_bugs(parts: Parts, where: Paths) -> None:
-    """Bugs rise to here: logged, and shown once for each distinct traceback. The window goes on."""
-    reporter = dialogs.BugReporter(parts.theme, parts.window, lambda: desktop.open_folder(where.logs))
-
-    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            QCoreApplication.quit()  # also while a training goes on without a window
-            return
-        log.error("bug", exc_info=(kind, error, trace))
-        reporter.report(kind, error, trace)
-
-    sys.excepthook = report
 
 
 def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:
@@ -345,8 +347,11 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
     return where
 
 
-def _open_documents(parts: Parts) -> None:
-    """What is left of the queue is read, what changed in the folders is found, and Kotae's own manual is provided."""
+def _open_documents(parts: Parts, *, is_safe: bool) -> None:
+    """What is left of the queue is read, what changed in the folders is found, and Kotae's own manual is provided.
+
+    In safe mode nothing is read until the user asks for it.
+    """
     documents = parts.documents
 
     def begin() -> None:
@@ -354,7 +359,10 @@ def _open_documents(parts: Parts) -> None:
         documents.provide_manual(file, wording.phrase("manual_collection"))
         documents.refresh_all()
 
-    documents.opened.connect(begin)
+    if is_safe:
+        documents.pause()
+    else:
+        documents.opened.connect(begin)
     QTimer.singleShot(DOCUMENTS_AFTER_MS, parts.window, documents.open)
 
 

@@ -57,8 +57,12 @@ from tests import hf_models
 from tests.batch_shots import BATCH_SHOTS
 from tests.document_shots import DOCUMENT_SHOTS
 from tests.evaluation_shots import EVALUATION_SHOTS
+from tests.licences_shots import LICENCES_SHOTS
+from tests.offline_shots import OFFLINE_SHOTS
 from tests.rating_shots import RATING_SHOTS
+from tests.remote_shots import REMOTE_SHOTS
 from tests.source_shots import SOURCE_SHOTS
+from tests.start_shots import START_SHOTS
 from tests.training_shots import TRAINING_SHOTS
 
 SIZES = {"wide": (1440, 900), "small": (800, 600)}
@@ -539,6 +543,7 @@ TRAINING = Report(
     size_bytes=6_140_000_000,
     probe=Probe("3.13.5", LIBRARIES, "13.0", (Device("NVIDIA RTX 4060 Ti", 16_000_000_000),), "0.3.36"),
     is_own=True,
+    previous_bytes=5_130_000_000,
 )
 NO_TRAINING = Report(None, problem=AppError("no_training_environment", path="/data/training-environment/python"))
 
@@ -562,20 +567,29 @@ def settings_training_making(parts: Parts) -> None:
 
 def training_make(parts: Parts) -> None:
     settings_training(parts, NO_TRAINING)
-    _estimate(parts, Need(11_400_000_000, 2_700_000_000, 96 * 10**9))
+    _estimate(parts, Need(8_500_000_000, 2_830_000_000, 96 * 10**9, None, "cuda", "3.13", fetches_python=True))
     panel_of_training(parts).making.ask()
 
 
 def training_make_offline(parts: Parts) -> None:
     settings_training(parts, NO_TRAINING)
-    _estimate(parts, Need(6_000_000_000, 0, 2_100_000_000))
+    _estimate(parts, Need(6_000_000_000, 0, 2_100_000_000, None, "cpu", "3.12", lacks_cuda=True))
     making = panel_of_training(parts).making
     making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/wheels")
     making.ask_offline()
 
 
+def training_kit(parts: Parts) -> None:
+    settings_training(parts, TRAINING)
+    panel = panel_of_training(parts)
+    panel._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/kotae-training")
+    panel.ask_for_kit()._choose_place()
+
+
 def _estimate(parts: Parts, need: Need) -> None:
-    parts.training_setup.estimate = lambda _wheels, done, _failed, base: done(dataclasses.replace(need, base=base))
+    parts.training_setup.estimate = lambda _wheels, done, _failed, base, _variant: done(
+        dataclasses.replace(need, base=base)
+    )
 
 
 def panel_of_training(parts: Parts) -> TrainingPanel:
@@ -585,8 +599,9 @@ def panel_of_training(parts: Parts) -> TrainingPanel:
 def _pretend_to_make(parts: Parts) -> None:
     setup = parts.training_setup
     setup._started_at = time.monotonic() - 42
-    setup.phase = Phase("fetch", "transformers")
+    setup.phase = Phase("fetch", "nvidia-cudnn-cu13", 1_180_000_000, 2_834_000_000)
     setup.began.emit()
+    setup.progressed.emit(setup.phase)
 
 
 def settings_data(parts: Parts) -> None:
@@ -860,7 +875,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         settings_questions,
         settings_models, settings_models_details, settings_moving, settings_move, settings_network, settings_data,
         proxy_login, settings_training, settings_training_broken, settings_training_making, training_make,
-        training_make_offline, build_making_training,
+        training_make_offline, training_kit, build_making_training,
         presets, preset_editor, preset_editor_details, action_editor, preset_export,
         preset_report, conversation_settings, problem, consent, removal,
         folders, folders_several, folder_menu, folder_new, sidebar_menu, bin, bin_erasure, bin_empty,
@@ -871,6 +886,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         export, export_all, exporting, exported, import_result,
     )
 } | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS | TRAINING_SHOTS | EVALUATION_SHOTS  # fmt: skip
+SHOTS |= LICENCES_SHOTS | OFFLINE_SHOTS | REMOTE_SHOTS | START_SHOTS
 
 
 PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"

@@ -46,7 +46,7 @@ def is_allowed(path: str, module: list[str]) -> bool:
         if path.startswith("app/ui/"):
             return True
         # The services are QtCore, so the command line needs an event loop; neither needs a window.
-        may_use_qt = path.startswith(("app/services/", "app/cli/")) or path == "app/application.py"
+        may_use_qt = path.startswith(("app/services/", "app/serve/", "app/cli/")) or path == "app/application.py"
         return may_use_qt and not {"QtWidgets", "QtGui"} & set(module)
     if module[0] == "llama_cpp":
         return path == "app/engine/llama.py"

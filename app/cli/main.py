@@ -14,16 +14,21 @@ from typing import Any, NoReturn
 
 from app import __version__
 from app.cli.output import Output
-from app.core import catalogue, paths, wording
+from app.core import catalogue, engine_packs, paths, wording
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import help_text
 
 Command = Callable[[argparse.Namespace, Paths, Output], int]
-OpenWindow = Callable[[str | None, str | None], int]  # data folder, language
+OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
-COMMANDS = ("ask", "models", "docs", "chats", "data", "train", "eval", "bench")  # each a module of app.cli
+# Each a module of app.cli.
+COMMANDS = (
+    "ask", "serve", "models", "docs", "chats", "data", "train", "eval",
+    "bench", "engine", "offline-check", "report", "licences",
+)  # fmt: skip
 SHARED = ("--data-dir", "--lang", "--json")
+SAFE_MODE = "--safe-mode"  # of the window alone
 
 
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
@@ -33,12 +38,16 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     output = Output("--json" in arguments)
     try:
         arguments = _options_last(arguments)
-        options = _parser(output, arguments).parse_args(arguments)
+        parser = _parser(output, arguments)
+        options = parser.parse_args(arguments)
         if options.command is None:
-            return _open_window(options.data_dir, language, output, open_window)
+            return _open_window(options, language, output, open_window)
+        if options.safe_mode:
+            parser.error(f"argument {SAFE_MODE}: not allowed with argument {options.command}")
         run: Command = options.run
         where = paths.locate(options.data_dir)
         catalogue.use_folder(where.cards)
+        engine_packs.use_folder(where.engine_packs)
         return run(options, where, output)
     except AppError as error:
         output.error(error)
@@ -59,14 +68,14 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         return 3
 
 
-def _open_window(data_dir: str | None, language: str | None, output: Output, open_window: OpenWindow) -> int:
+def _open_window(options: argparse.Namespace, language: str | None, output: Output, open_window: OpenWindow) -> int:
     is_headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")
     )
     if is_headless:
         output.note("no_display")
         return 3
-    return open_window(data_dir, language)
+    return open_window(options.data_dir, language, options.safe_mode)
 
 
 def _language(arguments: Sequence[str]) -> str | None:
@@ -127,15 +136,16 @@ def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser
     shared = _shared_options()
     parser = Parser(prog="kotae", description=help_text("kotae"), parents=[shared])
     parser.add_argument("--version", action="version", version=f"kotae {__version__}", help=help_text("--version"))
+    parser.add_argument(SAFE_MODE, action="store_true", help=help_text(SAFE_MODE))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     for name in _commands_to_know(arguments):
-        importlib.import_module(f"app.cli.{name}").add_parser(commands, shared)
+        importlib.import_module(f"app.cli.{name.replace('-', '_')}").add_parser(commands, shared)
     return parser
 
 
 def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
     first = arguments[0].partition("=")[0] if arguments else SHARED[0]
-    if first in SHARED:
+    if first in (*SHARED, SAFE_MODE):
         return ()  # no command: the window
     return (first,) if first in COMMANDS else COMMANDS
 

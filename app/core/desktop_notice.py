@@ -8,6 +8,8 @@ import os
 from jeepney import DBusAddress, MessageType, new_method_call
 from jeepney.io.blocking import open_dbus_connection
 
+from app import DESKTOP_ID
+
 TIMEOUT_S = 2.0
 SERVICE = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"
@@ -19,9 +21,9 @@ def show(title: str, body: str = "") -> bool:
     if not os.environ.get(BUS_VARIABLE):
         return False
     actions: list[str] = []
-    hints = {"desktop-entry": ("s", "kotae")}
+    hints = {"desktop-entry": ("s", DESKTOP_ID)}
     # 0: replaces none; -1: as long as the desktop likes.
-    arguments = ("Kotae", 0, "kotae", title, body, actions, hints, -1)
+    arguments = ("Kotae", 0, DESKTOP_ID, title, body, actions, hints, -1)
     address = DBusAddress(PATH, bus_name=SERVICE, interface=SERVICE)
     message = new_method_call(address, "Notify", "susssasa{sv}i", arguments)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.core import network_policy
 from app.core.atomic import write_atomically
 
 TEXT_SCALES = (90, 100, 115, 130, 150, 175, 200)  # percent
@@ -49,15 +50,25 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too."""
+    """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too.
+
+    What a policy forbids (`app.core.network_policy`) is off in them, whatever is stored.
+    """
     try:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        return Settings()
+        data = None
     except (ValueError, OSError):
         path.replace(path.with_suffix(".bad"))
-        return Settings()
-    return _sanitized(data) if isinstance(data, dict) else Settings()
+        data = None
+    return under_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
+
+
+def under_policy(path: Path, settings: Settings) -> Settings:
+    """Without a network where a policy forbids it. `path`: of the settings, in the data folder."""
+    if settings.network_allowed and network_policy.forbidding(path.parent) is not None:
+        return dataclasses.replace(settings, network_allowed=False)
+    return settings
 
 
 def stored(path: Path) -> Settings | None:
@@ -70,8 +81,29 @@ def stored(path: Path) -> Settings | None:
 
 
 def save(path: Path, settings: Settings) -> None:
-    text = json.dumps(dataclasses.asdict(settings), ensure_ascii=False, indent=1)
+    """What a newer version has written there, and this one does not know, stays.
+
+    A policy does not become the user's own choice: that stays as it is stored.
+    """
+    if not settings.network_allowed and network_policy.forbidding(path.parent) is not None:
+        chosen = stored(path) or Settings()
+        settings = dataclasses.replace(settings, network_allowed=chosen.network_allowed)
+    text = json.dumps(dataclasses.asdict(settings) | _unknown(path, settings), ensure_ascii=False, indent=1)
     write_atomically(path, text.encode("utf-8"))
+
+
+def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
+    """Settings of other versions, and choices of theirs where ours is left at its default."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError):
+        return {}
+    ours, defaults = dataclasses.asdict(settings), dataclasses.asdict(Settings())
+    return {
+        key: value
+        for key, value in (data.items() if isinstance(data, dict) else ())
+        if key not in ours or (key in _CHOICES and value not in _CHOICES[key] and ours[key] == defaults[key])
+    }
 
 
 def is_address(text: str) -> bool:

@@ -318,7 +318,8 @@ class Documents(QObject):
 
     def _on_not_opened(self, error: AppError) -> None:
         self._is_opening = False
-        self.not_opened.emit(error)
+        is_newer = error.code == "newer_data"  # it can be made again, which conversations cannot
+        self.not_opened.emit(AppError("documents_newer", path=str(self._path)) if is_newer else error)
 
     def _on_added(self, added: Added) -> None:
         self._queue.look()

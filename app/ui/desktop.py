@@ -8,12 +8,14 @@ from PySide6.QtCore import QLibraryInfo, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from app import __version__
+from app import DESKTOP_ID, __version__
 from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.ui import fcitx
 from app.ui.input_method import InputMethodGuard
 from app.ui.language import resolve, speak
+
+Application = QApplication  # for the composition root, which names no widgets
 
 
 def make_application(language: str = "system") -> QApplication:
@@ -21,7 +23,7 @@ def make_application(language: str = "system") -> QApplication:
 
     `language`: ja, en or system.
     """
-    QGuiApplication.setDesktopFileName("kotae")
+    QGuiApplication.setDesktopFileName(DESKTOP_ID)
     if sys.platform == "linux":
         fcitx.prepare(os.environ, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)))
     app = QApplication(sys.argv[:1])

@@ -176,6 +176,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.sidebar.page_chosen.connect(self._on_page_chosen)
         self.sidebar.new_requested.connect(self._on_new_requested)
+        self.sidebar.traffic.clicked.connect(lambda: self.show_settings("network"))
         self.sidebar.conversation_chosen.connect(self._on_conversation_chosen)
         self.sidebar.search_requested.connect(self._on_search_requested)
         self.sidebar.temporary_requested.connect(self._on_temporary_requested)
@@ -190,6 +191,8 @@ class MainWindow(QMainWindow):
         self._session.message_added.connect(self._on_message_added)
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
+        for told in (self._engine.status_changed, self._engine.contacted):
+            told.connect(self._show_downloads)
         self._trainings.started.connect(lambda _folder: self.status_line.show_work("training"))
         self._evaluations.started.connect(lambda _folder: self.status_line.show_work("evaluation"))
         for ended in (self._trainings.ended, self._evaluations.ended):
@@ -300,9 +303,11 @@ class MainWindow(QMainWindow):
 
     def _show_downloads(self) -> None:
         downloads, setup = self._downloads, self._training_setup
-        contacts = sorted([*downloads.contacts(), *setup.contacts()], key=lambda contact: contact.at)
-        online = downloads.online_count + setup.online_count
-        self.sidebar.traffic.show_downloads(online, contacts, is_model=downloads.online_count > 0)
+        found = [*downloads.contacts(), *setup.contacts(), *self._engine.contacts]
+        contacts = sorted(found, key=lambda contact: contact.at)
+        online, is_sending = downloads.online_count + setup.online_count, self._engine.is_sending
+        is_model = downloads.online_count > 0
+        self.sidebar.traffic.show_downloads(online, contacts, is_model=is_model, is_sending=is_sending)
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
         is_listed = not self._session.is_temporary

@@ -2,6 +2,121 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en_US" sourcelanguage="ja_JP">
 <context>
+    <name>AboutSection</name>
+    <message>
+        <source>Kotae と、中で使っている部品の使用条件です。</source>
+        <translation>The terms of Kotae and of the parts inside it.</translation>
+    </message>
+    <message>
+        <source>Kotae は新しい版を自分では探しません。配布元や情報システム部門から受け取ってください。</source>
+        <translation>Kotae never looks for newer versions by itself. Get them from where you got Kotae, or from your IT department.</translation>
+    </message>
+    <message>
+        <source>▲ {n} 年以上前の版です。新しい版が出ているかもしれません。</source>
+        <translation>▲ This version is {n} or more years old. There may be a newer one.</translation>
+    </message>
+    <message>
+        <source>この版</source>
+        <translation>This version</translation>
+    </message>
+    <message>
+        <source>この版で変わったことの短い一覧です。</source>
+        <translation>A short list of what has changed in this version.</translation>
+    </message>
+    <message>
+        <source>この版の内容</source>
+        <translation>In this version</translation>
+    </message>
+    <message>
+        <source>すべてのファイル (*)</source>
+        <translation>All files (*)</translation>
+    </message>
+    <message>
+        <source>やめる</source>
+        <translation>Stop</translation>
+    </message>
+    <message>
+        <source>コピーして、通信できる PC のブラウザーで開いてください。Kotae からは開きません。</source>
+        <translation>Copy it, and open it in a browser on a PC with a network. Kotae does not open it.</translation>
+    </message>
+    <message>
+        <source>ソースのフォルダで、git pull のあとに python3 packaging/dev.py run を実行してください。</source>
+        <translation>In the folder of the sources, run git pull and then python3 packaging/dev.py run.</translation>
+    </message>
+    <message>
+        <source>ファイルを確かめる…</source>
+        <translation>Check a file…</translation>
+    </message>
+    <message>
+        <source>ライセンス</source>
+        <translation>Licences</translation>
+    </message>
+    <message>
+        <source>ライセンス…</source>
+        <translation>Licences…</translation>
+    </message>
+    <message>
+        <source>問い合わせのときは、この内容をお伝えください。</source>
+        <translation>Mention this when you ask for help.</translation>
+    </message>
+    <message>
+        <source>困ったとき</source>
+        <translation>When something is wrong</translation>
+    </message>
+    <message>
+        <source>報告用のファイルを作る…</source>
+        <translation>Make a problem report…</translation>
+    </message>
+    <message>
+        <source>壊れていないか、どの版かを調べます。USB メモリで受け取ったものも調べられます。入れることはしません。</source>
+        <translation>Tells whether it is whole and which version it is, also one from a USB stick. Nothing is installed.</translation>
+    </message>
+    <message>
+        <source>変更の番号</source>
+        <translation>Commit</translation>
+    </message>
+    <message>
+        <source>新しい版のファイル</source>
+        <translation>File with a newer version</translation>
+    </message>
+    <message>
+        <source>新しい版のファイルを選ぶ</source>
+        <translation>Choose the file with a newer version</translation>
+    </message>
+    <message>
+        <source>新しい版を入れるには</source>
+        <translation>Installing a newer version</translation>
+    </message>
+    <message>
+        <source>新しくなったことを見る</source>
+        <translation>See what is new</translation>
+    </message>
+    <message>
+        <source>版</source>
+        <translation>Version</translation>
+    </message>
+    <message>
+        <source>版の日付</source>
+        <translation>Built on</translation>
+    </message>
+    <message>
+        <source>記録と設定を 1 つの文書にまとめます。保存する前に全部読めます。質問や資料の内容は入らず、送信もしません。</source>
+        <translation>Puts logs and settings into one text, which you can read before it is saved. It holds nothing of questions or documents, and is not sent.</translation>
+    </message>
+    <message>
+        <source>調べています… {n} %</source>
+        <translation>Checking… {n}%</translation>
+    </message>
+    <message>
+        <source>配布元のアドレス</source>
+        <translation>Address of the publisher</translation>
+    </message>
+    <message>
+        <source>開発版</source>
+        <translation>From source</translation>
+    </message>
+</context>
+<context>
     <name>Actions</name>
     <message>
         <source>ここで終えて最良を残す</source>
@@ -239,6 +354,10 @@
     <message>
         <source>前の回答と違う文章です。モデルや設定が同じでも、PC の状態で計算の順序が変わることがあります。下の ‹ › で見比べられます。</source>
         <translation>The text differs from before. Even with the same model and settings, the state of the PC can change the order of computation. Compare them with ‹ › below.</translation>
+    </message>
+    <message>
+        <source>外部へ送信：{place}</source>
+        <translation>Sent to {place}</translation>
     </message>
     <message>
         <source>文脈の上限</source>
@@ -1877,6 +1996,10 @@
         <translation>Your work is saved and you can go on. If it happens again, please send us the log.</translation>
     </message>
     <message>
+        <source>報告を作る…</source>
+        <translation>Make a report…</translation>
+    </message>
+    <message>
         <source>終了</source>
         <translation>Quit</translation>
     </message>
@@ -2547,6 +2670,41 @@
     </message>
 </context>
 <context>
+    <name>EnginePacks</name>
+    <message>
+        <source>GPU の部品</source>
+        <translation>Part for graphics cards</translation>
+    </message>
+    <message>
+        <source>GPU の部品を選ぶ</source>
+        <translation>Choose a part for graphics cards</translation>
+    </message>
+    <message>
+        <source>{name} を追加しました。次に Kotae を開いたときから使います。</source>
+        <translation>Added {name}. It is used from the next start of Kotae.</translation>
+    </message>
+    <message>
+        <source>あり：{names}</source>
+        <translation>There: {names}</translation>
+    </message>
+    <message>
+        <source>なし（CPU で計算します）</source>
+        <translation>None (the processor computes)</translation>
+    </message>
+    <message>
+        <source>ファイルから追加…</source>
+        <translation>Add from a file…</translation>
+    </message>
+    <message>
+        <source>外す</source>
+        <translation>Remove</translation>
+    </message>
+    <message>
+        <source>確かめています…</source>
+        <translation>Checking…</translation>
+    </message>
+</context>
+<context>
     <name>EntryDesk</name>
     <message>
         <source>{n} 件を削除しました。</source>
@@ -2657,10 +2815,6 @@
         <translation>No CUDA</translation>
     </message>
     <message>
-        <source>Windows では、pip の配布元にある torch は CPU 用です。CUDA 版のホイール（.whl）を集めたフォルダから、「オフラインで作る…」で作ってください。</source>
-        <translation>On Windows the torch of pip&apos;s index is made for CPUs. Collect the wheels (.whl) with CUDA in a folder and use &quot;Make it offline…&quot;.</translation>
-    </message>
-    <message>
         <source>▲ 使えますが、torch が CPU 用なので GPU を使えません。</source>
         <translation>▲ It works, but its torch is made for CPUs and cannot use the GPU.</translation>
     </message>
@@ -2679,6 +2833,10 @@
     <message>
         <source>いま、学習環境を使っています。</source>
         <translation>The training environment is in use.</translation>
+    </message>
+    <message>
+        <source>この版の Kotae には、Windows の GPU（CUDA）用の部品がまだありません。変換はできます。</source>
+        <translation>This version of Kotae has no parts for the GPU (CUDA) on Windows yet. Models can be converted.</translation>
     </message>
     <message>
         <source>まだありません。学習を始める前に、一度だけ作ります。</source>
@@ -2724,8 +2882,16 @@
 <context>
     <name>EnvironmentMaking</name>
     <message>
-        <source>ホイール（.whl）のフォルダを選ぶ</source>
-        <translation>Choose a folder of wheels (.whl)</translation>
+        <source>{folder} をフォルダごと、使う PC へ運んでください。「オフラインで作る…」で選びます。</source>
+        <translation>Take the whole folder {folder} to the other PC, and choose it there under &quot;Make it offline…&quot;.</translation>
+    </message>
+    <message>
+        <source>学習環境キットを書き出しました</source>
+        <translation>The training environment kit is written</translation>
+    </message>
+    <message>
+        <source>学習環境キット（またはホイール）のフォルダを選ぶ</source>
+        <translation>Choose the Folder of a Training Environment Kit (or of Wheels)</translation>
     </message>
 </context>
 <context>
@@ -2745,6 +2911,10 @@
     <message>
         <source>Kotae を閉じると、評価は一時停止します。</source>
         <translation>Closing Kotae pauses the evaluation.</translation>
+    </message>
+    <message>
+        <source>LAN のサーバーのモデルは測れません</source>
+        <translation>Models of servers in the LAN cannot be measured</translation>
     </message>
     <message>
         <source>{a}／{b}</source>
@@ -4241,6 +4411,65 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>KitDialog</name>
+    <message>
+        <source>Python のファイル (*.tar.gz *.tgz *.tar.xz *.tar.bz2)</source>
+        <translation>Python archives (*.tar.gz *.tgz *.tar.xz *.tar.bz2)</translation>
+    </message>
+    <message>
+        <source>python-build-standalone の install_only（….tar.gz）。使う PC に Python がないときに入れます。</source>
+        <translation>An install_only archive of python-build-standalone (….tar.gz), for a PC without Python.</translation>
+    </message>
+    <message>
+        <source>▲ 「外部通信をすべて止める」が入っているので、部品を取得できません。</source>
+        <translation>▲ &quot;Block all outside traffic&quot; is on, so nothing can be fetched.</translation>
+    </message>
+    <message>
+        <source>いっしょに入れる Python を選ぶ</source>
+        <translation>Choose the Python to Go with It</translation>
+    </message>
+    <message>
+        <source>いっしょに入れる Python（なくてもよい）</source>
+        <translation>Python to go with it (optional)</translation>
+    </message>
+    <message>
+        <source>キットのフォルダ</source>
+        <translation>Folder of the kit</translation>
+    </message>
+    <message>
+        <source>キットのフォルダを選ぶ</source>
+        <translation>Choose the Folder of the Kit</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>ネットワークのない PC で学習環境を作るための部品を、USB メモリ（FAT32 でも可）などに集めます。</source>
+        <translation>Collects what a PC without a network needs to make its training environment, on a memory stick (FAT32 will do) or the like.</translation>
+    </message>
+    <message>
+        <source>使う PC</source>
+        <translation>PC that will use it</translation>
+    </message>
+    <message>
+        <source>学習環境キットを作りますか</source>
+        <translation>Make a training environment kit?</translation>
+    </message>
+    <message>
+        <source>書き出す</source>
+        <translation>Write it</translation>
+    </message>
+    <message>
+        <source>約 {size} になります。キットのフォルダを選んでください。</source>
+        <translation>It will take about {size}. Choose the folder of the kit.</translation>
+    </message>
+    <message>
+        <source>通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。</source>
+        <translation>Network: about {size} from pip&apos;s package index (usually pypi.org).</translation>
+    </message>
+</context>
+<context>
     <name>KitExportDialog</name>
     <message>
         <source>{n} 個で {size}。書き出す先に、同じだけの空きがいります。</source>
@@ -4362,6 +4591,80 @@ Result: {found}</translation>
     <message>
         <source>（なし）</source>
         <translation>(none)</translation>
+    </message>
+</context>
+<context>
+    <name>Licences</name>
+    <message>
+        <source>Python の部品</source>
+        <translation>Python package</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>ライブラリ</source>
+        <translation>Library</translation>
+    </message>
+    <message>
+        <source>書体とアイコン</source>
+        <translation>Fonts and icons</translation>
+    </message>
+</context>
+<context>
+    <name>LicencesWindow</name>
+    <message>
+        <source>Kotae は Apache License 2.0 です。そのほかに次の部品を使っています。Qt は LGPL-3.0 で使っており、別の Qt に入れ替えられます（方法は「Qt」の文面にあります）。</source>
+        <translation>Kotae is under the Apache License 2.0. It also contains these parts. Qt is used under the LGPL-3.0 and can be exchanged for another Qt (the text of &quot;Qt&quot; says how).</translation>
+    </message>
+    <message>
+        <source>{n} 個の部品</source>
+        <translation>{n} parts</translation>
+    </message>
+    <message>
+        <source>コピーしました。</source>
+        <translation>Copied.</translation>
+    </message>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>ライセンス</source>
+        <translation>Licences</translation>
+    </message>
+    <message>
+        <source>ライセンスの文面</source>
+        <translation>Licence text</translation>
+    </message>
+    <message>
+        <source>名前かライセンスで絞り込む</source>
+        <translation>Filter by name or licence</translation>
+    </message>
+    <message>
+        <source>文面をコピー</source>
+        <translation>Copy text</translation>
+    </message>
+    <message>
+        <source>見つかりません。</source>
+        <translation>Nothing found.</translation>
+    </message>
+    <message>
+        <source>読み込んでいます…</source>
+        <translation>Loading…</translation>
+    </message>
+    <message>
+        <source>部品の一覧</source>
+        <translation>List of parts</translation>
+    </message>
+    <message>
+        <source>部品を選ぶとコピーできます。</source>
+        <translation>Choose a part to copy its text.</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
     </message>
 </context>
 <context>
@@ -4733,8 +5036,20 @@ Result: {found}</translation>
 <context>
     <name>MakeDialog</name>
     <message>
-        <source>▲ 「外部通信をすべて止める」が入っています。ホイールのフォルダから、オフラインで作れます。</source>
-        <translation>▲ &quot;Block all outside traffic&quot; is on. It can be made offline from a folder of wheels.</translation>
+        <source>CPU 用</source>
+        <translation>For CPUs</translation>
+    </message>
+    <message>
+        <source>GPU 用（CUDA）</source>
+        <translation>For GPUs (CUDA)</translation>
+    </message>
+    <message>
+        <source>Python {version} も、その配布元（{hosts}）から取得します。</source>
+        <translation>Python {version} is fetched, too, from its makers ({hosts}).</translation>
+    </message>
+    <message>
+        <source>▲ 「外部通信をすべて止める」が入っています。学習環境キットから、オフラインで作れます。</source>
+        <translation>▲ &quot;Block all outside traffic&quot; is on. It can be made offline, from a training environment kit.</translation>
     </message>
     <message>
         <source>オフラインで作る…</source>
@@ -4745,8 +5060,8 @@ Result: {found}</translation>
         <translation>Cancel</translation>
     </message>
     <message>
-        <source>モデルの変換と学習に使う Python と torch などを入れます。数分かかります。すでにあるものは、新しいものが動くと確かめてから消します。別の場所へ移すときも、作り直します。</source>
-        <translation>Python, torch and what else converting and training models needs is put there. It takes some minutes. One that is there already is deleted once the new one is found to work. To move it elsewhere, it is made anew, too.</translation>
+        <source>モデルの変換と学習に使う Python と torch などを入れます。数分かかります。すでにあるものは、新しいものが動くと確かめてから入れ替え、ひとつ前のものとして残します（別の場所へ移すときは消します）。</source>
+        <translation>Installs a Python with torch and what else converting and training need. It takes some minutes. What is there already is replaced once the new one works, and kept as the one before (or deleted, if you move it to another place).</translation>
     </message>
     <message>
         <source>作る</source>
@@ -4773,12 +5088,16 @@ Result: {found}</translation>
         <translation>There is not enough space. Choose another place, or delete files that you do not need.</translation>
     </message>
     <message>
+        <source>自動（この PC に合わせる）</source>
+        <translation>Automatic (what suits this PC)</translation>
+    </message>
+    <message>
         <source>調べています…</source>
         <translation>Checking…</translation>
     </message>
     <message>
-        <source>通信はしません。{folder} のホイール（.whl）から作ります。</source>
-        <translation>No network is used. It is made from the wheels (.whl) in {folder}.</translation>
+        <source>通信はしません。{folder} の学習環境キット（またはホイール）から作ります。</source>
+        <translation>Nothing is fetched: it is made from the training environment kit (or the wheels) in {folder}.</translation>
     </message>
     <message>
         <source>通信：pip の配布元（ふつうは pypi.org）から、約 {size} を取得します。</source>
@@ -4787,6 +5106,10 @@ Result: {found}</translation>
     <message>
         <source>通信：pip の配布元（ふつうは pypi.org）から取得します。</source>
         <translation>Network: from pip&apos;s package index (usually pypi.org).</translation>
+    </message>
+    <message>
+        <source>部品の種類</source>
+        <translation>Kind of parts</translation>
     </message>
 </context>
 <context>
@@ -4913,6 +5236,10 @@ Result: {found}</translation>
         <translation>{n} dimensions</translation>
     </message>
     <message>
+        <source>▲ 外部通信を止めているため使えません。「設定」の「通信」で変えられます。</source>
+        <translation>▲ Outside traffic is blocked, so it cannot be used. Settings, Network changes that.</translation>
+    </message>
+    <message>
         <source>✓ 質問で使っています</source>
         <translation>✓ In use for questions</translation>
     </message>
@@ -5029,6 +5356,10 @@ Result: {found}</translation>
         <translation>Format</translation>
     </message>
     <message>
+        <source>接続を変える…</source>
+        <translation>Change connection…</translation>
+    </message>
+    <message>
         <source>数値を丸めて小さくした形です。小さいほど速く、品質は少し下がります</source>
         <translation>Numbers rounded to take less room. Smaller is faster, at slightly lower quality</translation>
     </message>
@@ -5092,6 +5423,10 @@ Result: {found}</translation>
 <context>
     <name>ModelList</name>
     <message>
+        <source>LAN のサーバーのモデル</source>
+        <translation>Models of servers in the LAN</translation>
+    </message>
+    <message>
         <source>この PC のモデル</source>
         <translation>Models on this PC</translation>
     </message>
@@ -5106,6 +5441,10 @@ Result: {found}</translation>
 </context>
 <context>
     <name>ModelMenu</name>
+    <message>
+        <source>LAN のサーバーを使う…</source>
+        <translation>Use a server in the LAN…</translation>
+    </message>
     <message>
         <source>すべて検証</source>
         <translation>Verify all</translation>
@@ -5138,6 +5477,10 @@ Result: {found}</translation>
         <translation> threads</translation>
     </message>
     <message>
+        <source>GPU の部品</source>
+        <translation>Part for graphics cards</translation>
+    </message>
+    <message>
         <source>KV の精度</source>
         <translation>KV precision</translation>
     </message>
@@ -5156,6 +5499,10 @@ Result: {found}</translation>
     <message>
         <source>すると回答が速くなりますが、メモリを 1.6 倍ほど使い、長い文章の読み込みは遅くなります。「自動」は両方を測って速いほうを選びます。</source>
         <translation>Makes answers faster, but takes about 1.6 times the memory and reads long texts more slowly. &quot;Automatic&quot; measures both and takes the faster.</translation>
+    </message>
+    <message>
+        <source>グラフィックスカードで計算する部品です。配布ファイルから追加します。通信はしません。</source>
+        <translation>Computes on a graphics card. Added from a file that comes with Kotae; no network is used.</translation>
     </message>
     <message>
         <source>スレッド数</source>
@@ -5704,12 +6051,24 @@ Result: {found}</translation>
         <translation>The address of a server, such as your company&apos;s, that offers files as Hugging Face does. Empty: huggingface.co.</translation>
     </message>
     <message>
-        <source>Kotae が通信するのは、モデルのダウンロードか学習環境の取得を、自分で始めたときだけです。止めると、それも行いません。途中のものも止まります。</source>
-        <translation>Kotae uses the network only when you start a model download or fetch the training environment. Blocking stops these too, also those under way.</translation>
+        <source>Kotae が通信するのは、モデルのダウンロードや学習環境の取得を始めたときと、登録したほかの機械のモデルに質問したときだけです。止めると、それも行いません。途中のものも止まります。</source>
+        <translation>Kotae uses the network only for downloads of models and of the training environment that you start, and for questions to models of other machines that you have added. Stopped, it does neither, and what is under way stops.</translation>
+    </message>
+    <message>
+        <source>OS のカーネルも、Kotae のどの処理にも通信させません。</source>
+        <translation>The system&apos;s kernel lets no process of Kotae communicate either.</translation>
+    </message>
+    <message>
+        <source>▲ Kotae を閉じて開き直すと、通信できるようになります。</source>
+        <translation>▲ Close Kotae and open it again, and the network can be used.</translation>
     </message>
     <message>
         <source>▲ 保存したトークンはありません。</source>
         <translation>▲ No token is stored.</translation>
+    </message>
+    <message>
+        <source>✓ Kotae が、すべての通信を断ります。</source>
+        <translation>✓ Kotae refuses all traffic.</translation>
     </message>
     <message>
         <source>✓ Kotae を閉じるまで、このトークンを使います。</source>
@@ -5724,8 +6083,16 @@ Result: {found}</translation>
         <translation>✓ The stored token was deleted.</translation>
     </message>
     <message>
+        <source>✓ 管理者が止めていて、ここでは変えられません（{path}）。</source>
+        <translation>✓ An administrator has forbidden it, and it cannot be changed here ({path}).</translation>
+    </message>
+    <message>
         <source>「http://ホスト:ポート」の形で入れます。ユーザー名とパスワードは、Kotae を閉じるまで覚えておくだけです。</source>
         <translation>As http://host:port. User name and password are remembered until Kotae is closed.</translation>
+    </message>
+    <message>
+        <source>この PC では、OS のカーネルでは止められません。止め方は確認の報告書にあります。</source>
+        <translation>On this machine the kernel cannot stop it. The report of the check says how it can be blocked.</translation>
     </message>
     <message>
         <source>なし</source>
@@ -5764,6 +6131,10 @@ Result: {found}</translation>
         <translation>Delete the stored token</translation>
     </message>
     <message>
+        <source>外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。情報システム部門に渡せる 1 ページの報告書と部品表ができます。数分かかることがあります。</source>
+        <translation>Reads a document, asks a question and more where no network leads outside, and counts attempts to send. Makes a page for an IT department and a list of parts. It may take minutes.</translation>
+    </message>
+    <message>
         <source>外部通信</source>
         <translation>Network</translation>
     </message>
@@ -5772,8 +6143,16 @@ Result: {found}</translation>
         <translation>Block all outside traffic</translation>
     </message>
     <message>
+        <source>次に Kotae を開いたときからは、OS のカーネルも止めます。</source>
+        <translation>From the next start of Kotae the system&apos;s kernel stops it too.</translation>
+    </message>
+    <message>
         <source>空なら OS の設定に従います</source>
         <translation>Empty: as the system says</translation>
+    </message>
+    <message>
+        <source>送信されないことの確認</source>
+        <translation>Check that nothing is sent</translation>
     </message>
     <message>
         <source>速度の上限</source>
@@ -5782,6 +6161,21 @@ Result: {found}</translation>
     <message>
         <source>配布元のミラー</source>
         <translation>Mirror</translation>
+    </message>
+</context>
+<context>
+    <name>NewsWindow</name>
+    <message>
+        <source>Kotae {version} で新しくなったこと</source>
+        <translation>What is new in Kotae {version}</translation>
+    </message>
+    <message>
+        <source>この版についての説明はありません。</source>
+        <translation>There is no description of this version.</translation>
+    </message>
+    <message>
+        <source>新しくなったこと</source>
+        <translation>What is new</translation>
     </message>
 </context>
 <context>
@@ -5888,6 +6282,25 @@ Result: {found}</translation>
     <message>
         <source>評価が途中で止まりました</source>
         <translation>The evaluation has stopped on its way</translation>
+    </message>
+</context>
+<context>
+    <name>OfflineCheckPanel</name>
+    <message>
+        <source>フォルダを開く</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>報告書を開く</source>
+        <translation>Open the report</translation>
+    </message>
+    <message>
+        <source>確かめています</source>
+        <translation>Checking</translation>
+    </message>
+    <message>
+        <source>確かめる</source>
+        <translation>Check</translation>
     </message>
 </context>
 <context>
@@ -6519,6 +6932,10 @@ Result: {found}</translation>
         <translation>{a}/{b} ({p} %)</translation>
     </message>
     <message>
+        <source>{p} %</source>
+        <translation>{p} %</translation>
+    </message>
+    <message>
         <source>{s} 秒</source>
         <translation>{s} s</translation>
     </message>
@@ -7083,6 +7500,175 @@ Result: {found}</translation>
     </message>
 </context>
 <context>
+    <name>Remote</name>
+    <message>
+        <source>LAN のサーバーのモデルです。質問と、引用する資料の文章を、{place} へ送ります。機密の会話と資料は送りません。</source>
+        <translation>A model of a server in the LAN. Questions, and the texts quoted from documents, are sent to {place}. Secret conversations and documents are not.</translation>
+    </message>
+    <message>
+        <source>この会話の質問と、引用する資料の文章を、{address} へ送ります。</source>
+        <translation>The questions of this conversation, and the texts quoted from documents, are sent to {address}.</translation>
+    </message>
+    <message>
+        <source>この会話を外部へ送りますか</source>
+        <translation>Send this conversation out?</translation>
+    </message>
+    <message>
+        <source>これらの質問を外部へ送りますか</source>
+        <translation>Send these questions out?</translation>
+    </message>
+    <message>
+        <source>アドレス</source>
+        <translation>Address</translation>
+    </message>
+    <message>
+        <source>サーバーでの名前</source>
+        <translation>Name on the server</translation>
+    </message>
+    <message>
+        <source>サーバーに従う</source>
+        <translation>As the server says</translation>
+    </message>
+    <message>
+        <source>サーバーの管理者に確かめてください</source>
+        <translation>Ask the server&apos;s administrator</translation>
+    </message>
+    <message>
+        <source>ファイルの質問と、引用する資料の文章を、{address} へ送ります。</source>
+        <translation>The questions of the file, and the texts quoted from documents, are sent to {address}.</translation>
+    </message>
+    <message>
+        <source>使用条件</source>
+        <translation>Licence</translation>
+    </message>
+    <message>
+        <source>外部へ送ります：{place}</source>
+        <translation>Leaves this PC for {place}</translation>
+    </message>
+    <message>
+        <source>文脈の長さ</source>
+        <translation>Context length</translation>
+    </message>
+    <message>
+        <source>最大 {tokens}</source>
+        <translation>Up to {tokens}</translation>
+    </message>
+    <message>
+        <source>機密の会話と資料は送りません。この PC のモデルを選べば、何も送られません。</source>
+        <translation>Secret conversations and documents are not sent. With a model of this PC nothing is.</translation>
+    </message>
+    <message>
+        <source>計算の場所</source>
+        <translation>Computed on</translation>
+    </message>
+    <message>
+        <source>送って質問する</source>
+        <translation>Send and ask</translation>
+    </message>
+    <message>
+        <source>送らない</source>
+        <translation>Do not send</translation>
+    </message>
+</context>
+<context>
+    <name>RemoteDialog</name>
+    <message>
+        <source>LAN のサーバーの接続を変える</source>
+        <translation>Change the connection to a server in the LAN</translation>
+    </message>
+    <message>
+        <source>LAN のサーバーを使う</source>
+        <translation>Use a server in the LAN</translation>
+    </message>
+    <message>
+        <source>vLLM、llama-server、Ollama など、OpenAI 互換のサーバーのモデルに質問します。質問と、引用する資料の文章が、この PC からそのサーバーへ送られます。</source>
+        <translation>Asks a model of an OpenAI-compatible server (vLLM, llama-server, Ollama and the like). Questions, and the texts quoted from documents, are sent from this PC to that server.</translation>
+    </message>
+    <message>
+        <source>✓ つながりました。モデルは {n} 個です。</source>
+        <translation>✓ Connected. Models: {n}</translation>
+    </message>
+    <message>
+        <source>このサーバーが一度に読めるのは {n} トークンです。</source>
+        <translation>This server reads {n} tokens at once.</translation>
+    </message>
+    <message>
+        <source>このサーバーは一度に読める長さを知らせません。分かるときは入れてください。</source>
+        <translation>This server does not say how much it reads at once. Enter it if you know.</translation>
+    </message>
+    <message>
+        <source>アドレス</source>
+        <translation>Address</translation>
+    </message>
+    <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>サーバーに従う</source>
+        <translation>As the server says</translation>
+    </message>
+    <message>
+        <source>モデル</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>一覧での名前</source>
+        <translation>Name in the list</translation>
+    </message>
+    <message>
+        <source>使えるのは、この PC か LAN の中のサーバーだけです。</source>
+        <translation>Only servers on this PC or in the LAN can be used.</translation>
+    </message>
+    <message>
+        <source>保存しないときは Kotae を閉じるまで覚えておくだけです。このサーバーのほかには送りません。</source>
+        <translation>Unless it is kept, it is remembered only until Kotae is closed. It is sent to no other server.</translation>
+    </message>
+    <message>
+        <source>変更する</source>
+        <translation>Change</translation>
+    </message>
+    <message>
+        <source>接続を確かめる</source>
+        <translation>Check the connection</translation>
+    </message>
+    <message>
+        <source>接続を確かめると、モデルを選べます。</source>
+        <translation>Check the connection to choose a model.</translation>
+    </message>
+    <message>
+        <source>文脈の長さ（トークン）</source>
+        <translation>Context length (tokens)</translation>
+    </message>
+    <message>
+        <source>確かめています…</source>
+        <translation>Checking…</translation>
+    </message>
+    <message>
+        <source>追加する</source>
+        <translation>Add</translation>
+    </message>
+    <message>
+        <source>鍵は Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。</source>
+        <translation>The key is remembered only until Kotae is closed, and sent to no other server.</translation>
+    </message>
+    <message>
+        <source>鍵を OS のパスワード管理に保存する</source>
+        <translation>Keep the key in the system&apos;s store of passwords</translation>
+    </message>
+    <message>
+        <source>鍵（要るときだけ）</source>
+        <translation>Key (only where it is needed)</translation>
+    </message>
+</context>
+<context>
+    <name>RemoteMark</name>
+    <message>
+        <source>外部通信を止めているため、{place} には質問できません</source>
+        <translation>Outside traffic is blocked, so {place} cannot be asked</translation>
+    </message>
+</context>
+<context>
     <name>RenameDialog</name>
     <message>
         <source>× 同じ名前の質問集があります。別の名前にしてください。</source>
@@ -7170,6 +7756,69 @@ Result: {found}</translation>
     <message>
         <source>開く</source>
         <translation>Open</translation>
+    </message>
+</context>
+<context>
+    <name>ReportWindow</name>
+    <message>
+        <source>{n} か所</source>
+        <translation>{n} found</translation>
+    </message>
+    <message>
+        <source>この内容を、1 つのファイルとして保存します</source>
+        <translation>This is what will be saved, as one file</translation>
+    </message>
+    <message>
+        <source>コピー</source>
+        <translation>Copy</translation>
+    </message>
+    <message>
+        <source>テキスト (*.txt)</source>
+        <translation>Text (*.txt)</translation>
+    </message>
+    <message>
+        <source>保存…</source>
+        <translation>Save…</translation>
+    </message>
+    <message>
+        <source>保存しました。送信はしていません。</source>
+        <translation>Saved. Nothing was sent.</translation>
+    </message>
+    <message>
+        <source>内容を検索</source>
+        <translation>Search the text</translation>
+    </message>
+    <message>
+        <source>内容を集めています…</source>
+        <translation>Collecting…</translation>
+    </message>
+    <message>
+        <source>報告の保存先</source>
+        <translation>Where to save the report</translation>
+    </message>
+    <message>
+        <source>報告の内容</source>
+        <translation>Text of the report</translation>
+    </message>
+    <message>
+        <source>報告用のファイル</source>
+        <translation>Problem report</translation>
+    </message>
+    <message>
+        <source>場所：{path}</source>
+        <translation>Place: {path}</translation>
+    </message>
+    <message>
+        <source>見つかりません</source>
+        <translation>Not found</translation>
+    </message>
+    <message>
+        <source>質問、回答、資料の文章や名前は入っていません。どこにも送りません。渡す前に、ここで全部読めます。</source>
+        <translation>It holds no text or names of questions, answers or documents, and is sent nowhere. You can read all of it here before you hand it on.</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
     </message>
 </context>
 <context>
@@ -7858,6 +8507,81 @@ This PC cannot be kept awake from here. Turn sleep off in the power settings.</t
     </message>
 </context>
 <context>
+    <name>SafeMode</name>
+    <message>
+        <source>GPU 用の部品：使いません</source>
+        <translation>GPU parts: not used</translation>
+    </message>
+    <message>
+        <source>まず「ふつうに起動し直す」を押してください。一度きりの問題なら、これで戻ります。</source>
+        <translation>First press “Restart as usual”. If it happened only once, that is all it takes.</translation>
+    </message>
+    <message>
+        <source>セーフモードについて</source>
+        <translation>About safe mode</translation>
+    </message>
+    <message>
+        <source>ダウンロードなどの、続きからの案内：出しません</source>
+        <translation>Offers to go on with downloads and the like: not shown</translation>
+    </message>
+    <message>
+        <source>テーマ、文字の大きさ、ウィンドウの位置：既定に戻しています</source>
+        <translation>Theme, text size, place of the window: back to their defaults</translation>
+    </message>
+    <message>
+        <source>モデルの先読みと重みの並べ替え：しません。質問したときに読み込みます</source>
+        <translation>Loading models ahead and repacking weights: off; a model is loaded when you ask</translation>
+    </message>
+    <message>
+        <source>・{text}</source>
+        <translation>• {text}</translation>
+    </message>
+    <message>
+        <source>会話が開けないときは、Kotae を閉じて {database} を別の場所へ移し、{backups} の新しい控えを同じ名前で置いてください。</source>
+        <translation>If conversations cannot be opened, close Kotae, move {database} away and put the newest backup from {backups} in its place, under the same name.</translation>
+    </message>
+    <message>
+        <source>最近追加したモデルがあれば、そのファイルを別の場所へ移してください：{path}</source>
+        <translation>If you have added a model lately, move its file somewhere else: {path}</translation>
+    </message>
+    <message>
+        <source>止めているもの</source>
+        <translation>What is off</translation>
+    </message>
+    <message>
+        <source>止めているものと、試せること</source>
+        <translation>What is off, and what you can try</translation>
+    </message>
+    <message>
+        <source>画面が乱れる、または出ないときは、グラフィックスのドライバーを更新してください。</source>
+        <translation>If the window is garbled or does not appear, update the graphics driver.</translation>
+    </message>
+    <message>
+        <source>画面の描画：グラフィックスを使わず、ソフトウェアで描きます</source>
+        <translation>Drawing: by software, without the graphics processor</translation>
+    </message>
+    <message>
+        <source>続くときは、報告用のファイルを作り、管理者や配布元に渡してください。</source>
+        <translation>If it goes on, make a problem report and hand it to your administrator or to whoever gave you Kotae.</translation>
+    </message>
+    <message>
+        <source>試せること</source>
+        <translation>What you can try</translation>
+    </message>
+    <message>
+        <source>資料の読み取りと、フォルダの変更の確認：「資料」の画面で再開できます</source>
+        <translation>Reading documents and looking for changes in folders: can be resumed on the page Documents</translation>
+    </message>
+    <message>
+        <source>質問、会話の検索、書き出しは、ふだんどおりに使えます。</source>
+        <translation>Asking, searching conversations and exporting work as usual.</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
+    </message>
+</context>
+<context>
     <name>Samples</name>
     <message>
         <source>ステップ {a}〜{b}（最新）</source>
@@ -8259,6 +8983,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 </context>
 <context>
     <name>SettingsPage</name>
+    <message>
+        <source>Kotae について</source>
+        <translation>About Kotae</translation>
+    </message>
     <message>
         <source>データ</source>
         <translation>Data</translation>
@@ -8783,6 +9511,57 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>選択を続ける</source>
         <translation>Go on choosing</translation>
+    </message>
+</context>
+<context>
+    <name>StartNotice</name>
+    <message>
+        <source>Kotae {version} になりました。</source>
+        <translation>This is Kotae {version} now.</translation>
+    </message>
+    <message>
+        <source>ふつうに起動し直す</source>
+        <translation>Restart as usual</translation>
+    </message>
+    <message>
+        <source>セーフモードで開いています。</source>
+        <translation>Kotae is in safe mode.</translation>
+    </message>
+    <message>
+        <source>会話は保存されています。</source>
+        <translation>Your conversations are saved.</translation>
+    </message>
+    <message>
+        <source>先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。設定は変えていません。</source>
+        <translation>Loading ahead, reading documents and the GPU are off, and the look is back to its default. Your settings are unchanged.</translation>
+    </message>
+    <message>
+        <source>前回は正しく終わりませんでした。</source>
+        <translation>Kotae did not end properly the last time.</translation>
+    </message>
+    <message>
+        <source>前回より古い版の Kotae です（今は {version}、前回は {before}）。</source>
+        <translation>This Kotae is older than the last one (now {version}, last time {before}).</translation>
+    </message>
+    <message>
+        <source>報告を作る…</source>
+        <translation>Make a report…</translation>
+    </message>
+    <message>
+        <source>新しい版で増えた設定は、消さずに残しておきます。</source>
+        <translation>Settings that the newer version added are kept.</translation>
+    </message>
+    <message>
+        <source>新しくなったこと</source>
+        <translation>What is new</translation>
+    </message>
+    <message>
+        <source>詳細…</source>
+        <translation>Details…</translation>
+    </message>
+    <message>
+        <source>起動に {n} 回続けて失敗したため、先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。</source>
+        <translation>{n} starts in a row failed: loading ahead, reading documents and the GPU are off, and the look is back to its default.</translation>
     </message>
 </context>
 <context>
@@ -9317,6 +10096,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>download of {title}, {time}, started by you</translation>
     </message>
     <message>
+        <source>{title} への質問の送信、{time}、あなたの操作</source>
+        <translation>Question sent to {title}, {time}, your action</translation>
+    </message>
+    <message>
         <source>なし</source>
         <translation>None</translation>
     </message>
@@ -9337,12 +10120,36 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Parts of the training environment, {time}, started by you</translation>
     </message>
     <message>
+        <source>押すと、送信されないことを確かめられます</source>
+        <translation>Press to check that nothing is sent</translation>
+    </message>
+    <message>
+        <source>質問の送信</source>
+        <translation>Sending a question</translation>
+    </message>
+    <message>
         <source>起動後 {n} 件</source>
         <translation>{n} so far</translation>
     </message>
 </context>
 <context>
     <name>Training</name>
+    <message>
+        <source>CPU 用</source>
+        <translation>For CPUs</translation>
+    </message>
+    <message>
+        <source>GPU 用（CUDA）</source>
+        <translation>For GPUs (CUDA)</translation>
+    </message>
+    <message>
+        <source>Python を取得しています</source>
+        <translation>Fetching Python</translation>
+    </message>
+    <message>
+        <source>▲ この部品は、この PC の GPU を使いません。学習は CPU になります。</source>
+        <translation>▲ These parts do not use the GPU of this PC: training will run on the CPU.</translation>
+    </message>
     <message>
         <source>データ</source>
         <translation>Data</translation>
@@ -9422,6 +10229,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>学習環境を作る準備をしています</source>
         <translation>Getting ready to make the training environment</translation>
+    </message>
+    <message>
+        <source>学習環境キットを書き出しています</source>
+        <translation>Writing the training environment kit</translation>
     </message>
     <message>
         <source>完了（未判定）</source>
@@ -10039,6 +10850,22 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>The training environment is in use now.</translation>
     </message>
     <message>
+        <source>いまのものは「ひとつ前」として残るので、あとでまた入れ替えられます。</source>
+        <translation>The one in use is kept as the one before, so you can change back later.</translation>
+    </message>
+    <message>
+        <source>ひとつ前に戻す…</source>
+        <translation>Go back to the one before…</translation>
+    </message>
+    <message>
+        <source>ひとつ前の学習環境に戻しますか</source>
+        <translation>Go back to the environment from before?</translation>
+    </message>
+    <message>
+        <source>ひとつ前の学習環境も残してあります（{size}）。</source>
+        <translation>The environment from before is kept, too ({size}).</translation>
+    </message>
+    <message>
         <source>まだありません。</source>
         <translation>There is none yet.</translation>
     </message>
@@ -10073,6 +10900,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>学習環境を削除しますか</source>
         <translation>Delete the training environment?</translation>
+    </message>
+    <message>
+        <source>戻す</source>
+        <translation>Go back</translation>
+    </message>
+    <message>
+        <source>持ち運び用のキットを作る…</source>
+        <translation>Make a kit to carry…</translation>
     </message>
     <message>
         <source>終わってから、もう一度選んでください。</source>
@@ -10349,8 +11184,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
 <context>
     <name>TrainingSection</name>
     <message>
-        <source>モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。通信できない PC では、ホイール（.whl）を入れた USB メモリなどのフォルダから作れます。入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。</source>
-        <translation>Models are converted and trained by another Python with torch and more. To answer questions it is not needed. On a computer without a network it can be made from a folder of wheels (.whl), such as on a USB stick. Its place is chosen when it is made. To move it to another drive, choose the place under “Make anew”.</translation>
+        <source>モデルの変換と学習は、torch などを入れた別の Python で行います。質問に答えるだけなら要りません。通信できない PC では、ほかの PC で作った学習環境キット（USB メモリなどのフォルダ）から作れます。入れる場所は作るときに選べます。別のドライブへ移すには、「作り直す」で場所を選びます。</source>
+        <translation>Models are converted and trained with a Python of its own that has torch. It is not needed for answering questions. On a PC without a network it can be made from a training environment kit (a folder, such as on a memory stick) that another PC has made. You choose its place when it is made. To move it to another drive, choose the place under &quot;Make it anew&quot;.</translation>
     </message>
     <message>
         <source>学習環境</source>
@@ -10562,6 +11397,94 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>（空）</source>
         <translation>(nothing)</translation>
+    </message>
+</context>
+<context>
+    <name>UpdateFacts</name>
+    <message>
+        <source>SHA-256</source>
+        <translation>SHA-256</translation>
+    </message>
+    <message>
+        <source>× 配布元の値と違います。使わずに、もう一度受け取ってください。</source>
+        <translation>× Not the publisher’s. Do not use it; get it again.</translation>
+    </message>
+    <message>
+        <source>▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。</source>
+        <translation>▲ There is nothing to compare it with. Put the publisher’s SHA256SUMS into the same folder, or paste the value.</translation>
+    </message>
+    <message>
+        <source>✓ 配布元の値と同じです。ファイルは壊れていません。</source>
+        <translation>✓ The same as the publisher’s. The file is whole.</translation>
+    </message>
+    <message>
+        <source>一覧の値</source>
+        <translation>In the list</translation>
+    </message>
+    <message>
+        <source>今の版</source>
+        <translation>This version</translation>
+    </message>
+    <message>
+        <source>名前からは分かりません</source>
+        <translation>The name does not tell</translation>
+    </message>
+    <message>
+        <source>版</source>
+        <translation>Version</translation>
+    </message>
+    <message>
+        <source>配布元が示した SHA-256</source>
+        <translation>The SHA-256 that the publisher gives</translation>
+    </message>
+    <message>
+        <source>配布元が示した SHA-256 を貼り付ける</source>
+        <translation>Paste the SHA-256 that the publisher gives</translation>
+    </message>
+</context>
+<context>
+    <name>UpdateFile</name>
+    <message>
+        <source>.deb のときは、sudo apt install ./ファイル名 です。</source>
+        <translation>For a .deb: sudo apt install ./FILE</translation>
+    </message>
+    <message>
+        <source>Kotae を閉じ、ディスクイメージを開いて、Kotae を「アプリケーション」へ入れ直してください。</source>
+        <translation>Close Kotae, open the disk image and put Kotae into Applications again.</translation>
+    </message>
+    <message>
+        <source>Kotae を閉じ、ファイルのあるフォルダで実行してください。
+{command}</source>
+        <translation>Close Kotae, and run this in the folder of the file.
+{command}</translation>
+    </message>
+    <message>
+        <source>Kotae を閉じ、新しい版のファイルを開いて、画面の案内に従ってください。</source>
+        <translation>Close Kotae, open the file with the newer version and follow its instructions.</translation>
+    </message>
+    <message>
+        <source>今と同じ版です。</source>
+        <translation>It is the same version as this one.</translation>
+    </message>
+    <message>
+        <source>今の版より古いか、Kotae のファイルではありません。</source>
+        <translation>It is older than this version, or no file of Kotae.</translation>
+    </message>
+    <message>
+        <source>今の版より新しい版です。</source>
+        <translation>It is newer than this version.</translation>
+    </message>
+    <message>
+        <source>会話、設定、モデルは別の場所にあり、そのまま使えます。</source>
+        <translation>Conversations, settings and models are kept elsewhere and stay as they are.</translation>
+    </message>
+    <message>
+        <source>受け取ったファイルを確かめました</source>
+        <translation>The file was checked</translation>
+    </message>
+    <message>
+        <source>閉じる</source>
+        <translation>Close</translation>
     </message>
 </context>
 <context>

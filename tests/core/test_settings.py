@@ -1,5 +1,7 @@
 """Settings survive damage one value at a time."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,7 @@ def test_choices_about_the_network_are_kept(tmp_path: Path) -> None:
     assert settings.load(tmp_path / "settings.json") == chosen
 
 
+@pytest.mark.fault("F3")
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "settings.json"
     settings.save(path, Settings(theme="dark"))
@@ -94,3 +97,36 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     assert settings.load(path).theme == "dark"
     assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_policy_switches_the_network_off_and_leaves_the_choice_of_the_user_as_it_is(tmp_path: Path) -> None:
+    path, policy = tmp_path / "settings.json", tmp_path / "policy.toml"
+    settings.save(path, Settings(theme="dark"))
+    policy.write_text('network = "never"\n', "utf-8")
+    loaded = settings.load(path)
+    assert (loaded.theme, loaded.network_allowed) == ("dark", False)
+    settings.save(path, dataclasses.replace(loaded, theme="light"))
+    policy.unlink()
+    assert settings.load(path) == Settings(theme="light")
+
+
+@pytest.mark.fault("F9")
+def test_what_a_newer_version_has_stored_outlives_an_older_one(tmp_path: Path) -> None:
+    """Settings that this version does not know, and choices of its own settings that it does not have."""
+    path = tmp_path / "settings.json"
+    newer = {"theme": "sepia", "send_key": "ctrl_enter", "voice": {"speed": 1.5}, "text_scale_percent": 130}
+    path.write_text(json.dumps(newer), "utf-8")
+    settings.save(path, dataclasses.replace(settings.load(path), context_tokens=8192))
+    kept = json.loads(path.read_text("utf-8"))
+    assert {name: kept[name] for name in newer} == newer
+    assert kept["context_tokens"] == 8192
+    settings.save(path, dataclasses.replace(settings.load(path), theme="dark"))
+    kept = json.loads(path.read_text("utf-8"))
+    assert (kept["theme"], kept["voice"]) == ("dark", {"speed": 1.5})
+
+
+def test_what_must_not_be_kept_is_not_kept_as_something_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"proxy": "http://user:password@proxy.example:8080", "theme": "dark"}', "utf-8")
+    settings.save(path, settings.load(path))
+    assert "password" not in path.read_text("utf-8")
