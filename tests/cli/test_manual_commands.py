@@ -10,7 +10,8 @@ from app.cli import main
 from app.cli.output import Output
 from app.core.paths import resources
 
-NAMED = [["models", "import"], ["data", "split"], ["--lang", "en"]]  # in a sentence, without what they work on
+# In a sentence, without what they work on, or of the window alone.
+NAMED = [["models", "import"], ["data", "split"], ["--lang", "en"], ["--safe-mode"]]
 
 languages = pytest.mark.parametrize("language", ["ja", "en"])
 
