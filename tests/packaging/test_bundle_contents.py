@@ -1,0 +1,112 @@
+"""What goes into a bundle: of Qt and of the system only what is needed, of llama.cpp every library once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dev_scripts import ROOT, load_scripts
+
+bundle_contents, engine_libraries = load_scripts("bundle_contents", "engine_libraries")
+
+QT = "PySide6/Qt"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PySide6/QtWidgets.abi3.so",
+        f"{QT}/lib/libQt6Core.so.6",
+        f"{QT}/plugins/platforms/libqxcb.so",
+        f"{QT}/plugins/platforms/libqwayland.so",
+        f"{QT}/plugins/platforminputcontexts/libibusplatforminputcontextplugin.so",
+        f"{QT}/translations/qtbase_ja.qm",
+        "libxcb-cursor.so.0",
+        "libcrypto.so.3",
+        "numpy/_core/_multiarray_umath.cpython-311-x86_64-linux-gnu.so",
+        "PySide6\\plugins\\platforms\\qwindows.dll",
+        "PySide6\\Qt6Core.dll",
+        f"{QT}/plugins/platforms/libqcocoa.dylib",
+    ],
+)
+def test_what_the_window_needs_is_in_a_bundle(name):
+    assert bundle_contents.is_wanted(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{QT}/lib/libQt6Quick.so.6",
+        f"{QT}/lib/libQt6Network.so.6",
+        f"{QT}/lib/libQt6VirtualKeyboard.so.6",
+        f"{QT}/qml/QtQuick/qmldir",
+        f"{QT}/plugins/sqldrivers/libqsqlite.so",
+        f"{QT}/plugins/tls/libqopensslbackend.so",
+        f"{QT}/plugins/platformthemes/libqgtk3.so",
+        f"{QT}/plugins/platforminputcontexts/libqtvirtualkeyboardplugin.so",
+        f"{QT}/translations/qtbase_de.qm",
+        "PySide6/QtWidgets.pyi",
+        "PySide6\\Qt6Quick.dll",
+        "libQt6Quick.so.6",
+        "libfontconfig.so.1",
+        "libstdc++.so.6",
+        "libX11.so.6",
+        "libdbus-1.so.3",
+    ],
+)
+def test_what_belongs_to_the_system_or_to_nobody_is_not(name):
+    assert not bundle_contents.is_wanted(name)
+
+
+def test_libraries_that_only_left_out_ones_need_go_with_them():
+    inside = Path("Kotae/_internal")
+    needed = {
+        inside / "PySide6/QtGui.abi3.so": ("libQt6Gui.so.6", "libc.so.6"),
+        inside / "libQt6Gui.so.6": ("libz.so.1",),
+        inside / "libz.so.1": (),
+        inside / "libpango-1.0.so.0": ("libharfbuzz.so.0",),  # of a plugin that is not there
+        inside / "libharfbuzz.so.0": ("libz.so.1",),
+        inside / "libpython3.11.so.1.0": (),
+        inside / "lxml/etree.so": (),
+    }
+    gone = {path.name for path in bundle_contents.orphans(needed, inside)}
+    assert gone == {"libpango-1.0.so.0", "libharfbuzz.so.0"}
+
+
+def test_resources_and_the_trainer_go_along_and_nothing_for_translators():
+    files = bundle_contents.data_files(ROOT)
+    placed = {(Path(source).relative_to(ROOT).as_posix(), folder) for source, folder in files}
+    assert ("resources/wording.toml", "resources") in placed
+    assert ("trainer/start.py", "trainer") in placed
+    assert ("trainer/convert/__main__.py", "trainer/convert") in placed
+    assert ("CHANGELOG.md", "resources") in placed
+    assert not any(source.endswith((".ts", ".pyc")) for source, _ in placed)
+
+
+def test_each_library_of_llama_cpp_is_kept_once_and_beside_the_others(tmp_path):
+    site = tmp_path / "site-packages"
+    for folder in ("llama_cpp/lib", "bin"):
+        (site / folder).mkdir(parents=True)
+    for name in ("libllama.so", "libllama.so.0", "libllama.so.0.5.0", "libggml.so", "libggml.so.0", "libmtmd.so"):
+        (site / "llama_cpp/lib" / name).write_text(name.partition(".")[0])
+    for name in ("libggml-cpu-haswell.so", "libggml-cpu-x64.so", "ninja"):
+        (site / "bin" / name).write_text(name)
+    target = tmp_path / "lib"
+    (target / "old").mkdir(parents=True)
+    made = {path.name: path for path in engine_libraries.copy(site, target)}
+    assert set(made) == {
+        *("libllama.so", "libllama.so.0", "libggml.so", "libggml.so.0"),
+        *("libggml-cpu-haswell.so", "libggml-cpu-x64.so"),
+    }
+    assert made["libllama.so"].is_symlink()
+    assert made["libllama.so"].read_text() == "libllama"
+    assert not made["libllama.so.0"].is_symlink()
+
+
+def test_libraries_of_macos_and_windows_are_kept_under_their_own_names(tmp_path):
+    site = tmp_path / "site-packages"
+    for folder in ("llama_cpp/lib", "bin"):
+        (site / folder).mkdir(parents=True)
+    for name in ("libllama.dylib", "libllama.0.dylib", "libllama.0.5.0.dylib", "llama.dll", "ggml.dll", "llama.lib"):
+        (site / "llama_cpp/lib" / name).write_text(name)
+    made = {path.name for path in engine_libraries.copy(site, tmp_path / "lib")}
+    assert made == {*("libllama.dylib", "libllama.0.dylib", "libllama.0.5.0.dylib"), *("llama.dll", "ggml.dll")}
