@@ -20,6 +20,12 @@ from app.core import paths, starter, wording
 from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
+from tests.faults.ledger import (  # noqa: F401  (hooks and a fixture for everyone)
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    tally,
+)
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
 
 # Two tests at a time, children and models: what takes a moment alone may take ten seconds beside others.

@@ -63,9 +63,10 @@ def is_whole(checkpoint: Checkpoint) -> bool:
             manifest["version"] == VERSION
             and manifest["step"] == checkpoint.step
             and present == set(files)
+            and all((checkpoint.path / name).is_file() for name in files)  # nobody ends the reading of a pipe
             and all(_digest(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
 import time
 from collections.abc import Mapping
@@ -281,6 +282,8 @@ def _train(
             if not probe.is_out_of_memory(error):
                 raise
             material = probe.smaller(material, journal, going.state.global_step)
+        except pickle.UnpicklingError as error:  # torch refuses what is more than numbers, whatever the manifest says
+            raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
         del going
         probe.forget(adapted)
         start = _newest(folder / CHECKPOINTS)

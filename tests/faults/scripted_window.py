@@ -30,9 +30,11 @@ def main() -> int:
         seed = int(sys.argv[2])
         del sys.argv[1:3]
 
-    def open_window(data_dir: str | None, language: str | None) -> int:
+    def open_window(*options: Any) -> int:
         from app import application  # after the guard of the network, as in the program
+        from app.services import start
 
+        start.UP_AFTER_MS = 0  # kills that come soon are about what was stored; starts that fail have their own tests
         build = application.build
 
         def listened_to(*arguments: Any) -> Any:
@@ -43,7 +45,7 @@ def main() -> int:
             return parts
 
         application.build = listened_to
-        return application.run(data_dir, language)
+        return application.run(*options)
 
     program._open_window = open_window
     return program.main()
@@ -165,6 +167,7 @@ def _witness(parts: Any) -> object:
 
         def _on_finished(self, message: Any) -> None:
             if parts.session.is_temporary:
+                tell("answered")
                 return
             self._received.pop(message.id, None)
             tell("finished", id=message.id, text=message.text, status=message.status)
@@ -334,6 +337,8 @@ class Hands:
         return True
 
     def undo(self) -> bool:
+        if self._all("button", "元に戻す"):
+            tell("undoing")
         return self.click("元に戻す")
 
     def change(self, **settings: Any) -> bool:
@@ -430,6 +435,32 @@ class _Commands:
 
     def do_new(self) -> None:
         self._hands.new()
+
+    def do_edit(self, text: str) -> None:
+        self._hands.edit(text)
+
+    def do_type(self, text: str) -> None:
+        self._hands.type(text)
+
+    def do_temporary(self) -> None:
+        self._hands.temporary()
+
+    def do_erase_all(self) -> None:
+        """Into the bin, and out of it for good."""
+        from PySide6.QtCore import QTimer
+
+        conversations = self._parts.conversations
+        ids = self._hands.conversation_ids()
+        conversations.bin(ids)
+        conversations.erase(ids)
+
+        def look() -> None:
+            if conversations._shelf._is_going() or conversations._shelf._has_leftovers():
+                QTimer.singleShot(50, look)
+            else:
+                tell("erased")
+
+        look()
 
     def do_close(self) -> None:
         tell("traffic", refused=self._refused())

@@ -25,6 +25,7 @@ from app.services import background
 from app.services.documents import Documents
 from tests.faults import hostile_names, hostile_office, hostile_orders, hostile_pdf, hostile_texts
 from tests.faults.hostile_documents import DONE, DOUBTFUL, Case
+from tests.faults.ledger import Tally
 
 INNOCENT = "桜の名所は川沿いにある。"
 TIMEOUT_MS = 280_000
@@ -174,8 +175,10 @@ def run_all(desk: Desk, cases: Sequence[Case], least: int) -> dict[str, Document
     return found
 
 
-def test_orders_in_documents_stay_data(desk: Desk) -> None:
+@pytest.mark.fault("S7")
+def test_orders_in_documents_stay_data(desk: Desk, tally: Tally) -> None:
     cases = hostile_orders.cases(desk.port, desk.canary)
+    tally.tried(len(cases))
     found = run_all(desk, cases, LEAST["S7"])
     for case in cases:
         check_prompt(desk.passages(found[str(desk.folder / "資料" / case.name)].id))
@@ -201,20 +204,24 @@ def check_prompt(passages: Sequence[Passage]) -> None:
             assert sum(system in one.text for one in segments if not one.markup) == 1
 
 
-def test_pdf_files_that_loop_grow_or_are_broken(desk: Desk) -> None:
-    run_all(desk, hostile_pdf.cases(), LEAST["S8"])
+@pytest.mark.fault("S8")
+def test_pdf_files_that_loop_grow_or_are_broken(desk: Desk, tally: Tally) -> None:
+    tally.tried(len(run_all(desk, hostile_pdf.cases(), LEAST["S8"])) // 2)  # and an innocent one behind each
 
 
-def test_archives_that_grow_reach_out_or_are_broken(desk: Desk) -> None:
-    run_all(desk, hostile_office.cases(), LEAST["S9"])
+@pytest.mark.fault("S9")
+def test_archives_that_grow_reach_out_or_are_broken(desk: Desk, tally: Tally) -> None:
+    tally.tried(len(run_all(desk, hostile_office.cases(), LEAST["S9"])) // 2)  # and an innocent one behind each
 
 
-def test_texts_in_odd_encodings_without_end_or_sense(desk: Desk) -> None:
-    run_all(desk, hostile_texts.cases(), LEAST["S11"])
+@pytest.mark.fault("S11")
+def test_texts_in_odd_encodings_without_end_or_sense(desk: Desk, tally: Tally) -> None:
+    tally.tried(len(run_all(desk, hostile_texts.cases(), LEAST["S11"])) // 2)  # and an innocent one behind each
 
 
 @pytest.mark.skipif(os.name == "nt", reason="most of these names cannot be made there")
-def test_odd_names_and_links_of_a_folder(desk: Desk) -> None:
+@pytest.mark.fault("S10")
+def test_odd_names_and_links_of_a_folder(desk: Desk, tally: Tally) -> None:
     folder = desk.folder / "資料"
     left_out = hostile_names.make(folder)
     before = set(desk.folder.rglob("*"))
@@ -225,6 +232,7 @@ def test_odd_names_and_links_of_a_folder(desk: Desk) -> None:
     assert {document.state for document in found.values()} == {DONE}
     (outcome,) = added
     assert outcome.skipped == left_out
+    tally.tried(len(found) + sum(left_out.values()))
     for document in found.values():
         (passage,) = desk.passages(document.id)
         assert passage.section.text == hostile_names.WORD
@@ -238,6 +246,7 @@ def hasty(desk: Desk, page_s: float, memory_bytes: int) -> list[str]:
     return [sys.executable, str(script), str(desk.where.documents), str(page_s), str(memory_bytes)]
 
 
+@pytest.mark.fault("S8")
 def test_a_page_that_takes_too_long_is_left_and_the_next_document_read(desk: Desk) -> None:
     """In native code that hears nothing: the child ends itself, says why, and another goes on."""
     desk.use(hasty(desk, 1.0, limits.MEMORY_BYTES))
@@ -245,6 +254,7 @@ def test_a_page_that_takes_too_long_is_left_and_the_next_document_read(desk: Des
 
 
 @needs_limit
+@pytest.mark.fault("S9")
 def test_what_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) -> None:
     desk.use(hasty(desk, limits.PAGE_S, 500_000_000))
     run_all(desk, [Case("elements.docx", "document_out_of_memory", hostile_office.many_elements())], 1)
@@ -252,6 +262,7 @@ def test_what_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) ->
 
 @pytest.mark.slow
 @needs_limit
+@pytest.mark.fault("S8")
 def test_native_code_that_takes_all_memory_is_left_and_the_next_document_read(desk: Desk) -> None:
     """It may end the child, which is tried once more, or keep what it has taken."""
     desk.use(hasty(desk, limits.PAGE_S, 500_000_000))
@@ -259,6 +270,7 @@ def test_native_code_that_takes_all_memory_is_left_and_the_next_document_read(de
 
 
 @pytest.mark.slow
+@pytest.mark.fault("S11")
 def test_a_table_of_200000_rows_is_read(desk: Desk) -> None:
     rows = "名称,数量\n" + "".join(f"堰堤{number},{number}\n" for number in range(200_000))
     run_all(desk, [Case("rows.csv", DONE, rows.encode(), ("堰堤199999",))], 1)

@@ -149,6 +149,19 @@ def test_safe_mode_by_hand_says_so_without_a_reason_that_is_none(starts: Starts)
     assert starts.opens()["theme"] == "dark"
 
 
+def test_a_move_of_the_models_folder_that_was_interrupted_waits_for_a_usual_start(
+    starts: Starts, tmp_path: Path
+) -> None:
+    source, target = starts.where.models, tmp_path / "moved"
+    target.mkdir()
+    journal = {"source": str(source), "target": str(target), "state": "switching", "names": [], "made": []}
+    (starts.where.data / "models-move.json").write_text(json.dumps(journal), "utf-8")
+    starts.opens("--safe-mode")
+    assert settings.load(starts.where.settings).models_folder is None
+    starts.opens()
+    assert settings.load(starts.where.settings).models_folder == str(target)
+
+
 def test_a_window_of_odd_places_opens_at_its_usual_size_in_safe_mode(starts: Starts) -> None:
     starts.opens()
     usual = starts.opens("--safe-mode")["size"]

@@ -23,6 +23,7 @@ from app.engine.messages import AdapterUse, Ask, Done, Failed, Load, Ready, Segm
 from tests import models
 from tests.engine.child import Child
 from tests.faults.gguf_mutations import Mutation, mutations
+from tests.faults.ledger import Tally
 
 CHECK_LIMIT_S = 2.0  # for one file, on a busy machine; usually under 0.1
 ANSWER_LIMIT_S = 60.0
@@ -83,6 +84,7 @@ def assert_refused(path: Path, code: str, in_sentence: str) -> None:
 
 
 @pytest.mark.parametrize("what", _WRONG_FILES)
+@pytest.mark.fault("S3")
 def test_a_wrong_file_is_called_by_its_name(what: str, tmp_path: Path) -> None:
     content, code, in_sentence = _WRONG_FILES[what]
     path = tmp_path / "日本語　モデル.gguf"
@@ -90,6 +92,7 @@ def test_a_wrong_file_is_called_by_its_name(what: str, tmp_path: Path) -> None:
     assert_refused(path, code, in_sentence)
 
 
+@pytest.mark.fault("S3")
 def test_a_folder_and_a_missing_file_are_called_that(tmp_path: Path) -> None:
     folder = tmp_path / "model.gguf"
     folder.mkdir()
@@ -97,6 +100,7 @@ def test_a_folder_and_a_missing_file_are_called_that(tmp_path: Path) -> None:
     assert_refused(tmp_path / "absent.gguf", "file_missing", "absent.gguf")
 
 
+@pytest.mark.fault("S3")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.gguf"
     os.mkfifo(path)
@@ -104,6 +108,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.999])
+@pytest.mark.fault("S3")
 def test_a_cut_model_says_how_much_is_there(share: float, tmp_path: Path, tiny_model: Path) -> None:
     data = tiny_model.read_bytes()
     path = tmp_path / "cut.gguf"
@@ -115,6 +120,7 @@ def test_a_cut_model_says_how_much_is_there(share: float, tmp_path: Path, tiny_m
         assert caught.value.facts["need_bytes"] == len(data)
 
 
+@pytest.mark.fault("S3")
 def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path: Path, tiny_model: Path) -> None:
     """A server that ignores the range sends everything again, behind what was there."""
     data = tiny_model.read_bytes()
@@ -126,6 +132,7 @@ def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path: Path, tiny_mo
 
 
 @pytest.mark.model
+@pytest.mark.fault("S3")
 def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path: Path, starter_model: Path) -> None:
     path = tmp_path / "half.gguf"
     with starter_model.open("rb") as source:
@@ -133,6 +140,7 @@ def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path: Path, st
     assert_refused(path, "truncated", "0.1／0.3 GB")
 
 
+@pytest.mark.fault("S3")
 def test_the_engine_refuses_what_the_check_refuses_and_goes_on(tmp_path: Path, tiny_model: Path) -> None:
     """Also when nobody looked before: the engine's answer to Load is the same code."""
     adapter = models.tiny_adapter(tmp_path / "adapter.gguf")
@@ -246,36 +254,44 @@ def survey(sound: Path, folder: Path, engine: Engine, *, seed: int, count: int) 
     return results
 
 
-def deaths(results: Counter[str]) -> list[str]:
-    return [result for result in results if result.startswith("died")]
+def told(results: Counter[str], tally: Tally) -> None:
+    deaths = [result for result in results if result.startswith("died")]
+    tally.tried(results.total())
+    tally.died(len(deaths))
+    assert deaths == []
 
 
-def test_a_small_models_damaged_headers_never_kill_the_engine(tmp_path: Path, tiny_model: Path, engine: Engine) -> None:
+@pytest.mark.fault("S2")
+def test_a_small_models_damaged_headers_never_kill_the_engine(
+    tmp_path: Path, tiny_model: Path, engine: Engine, tally: Tally
+) -> None:
     results = survey(tiny_model, tmp_path, engine, seed=1, count=75)
-    assert deaths(results) == []
+    told(results, tally)
     assert results.total() == 75
     assert results["answered"] >= 3  # damage that changes nothing that matters
 
 
 @pytest.mark.model
+@pytest.mark.fault("S2")
 def test_the_starters_damaged_headers_never_kill_the_engine(
-    tmp_path: Path, starter_model: Path, engine: Engine
+    tmp_path: Path, starter_model: Path, engine: Engine, tally: Tally
 ) -> None:
     results = survey(starter_model, tmp_path, engine, seed=1, count=75)
-    assert deaths(results) == []
+    told(results, tally)
     assert results.total() == 75
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 14))
+@pytest.mark.fault("S2")
 def test_two_thousand_damaged_headers_never_kill_the_engine(
-    seed: int, tmp_path: Path, tiny_model: Path, engine: Engine
+    seed: int, tmp_path: Path, tiny_model: Path, engine: Engine, tally: Tally
 ) -> None:
-    results = survey(tiny_model, tmp_path, engine, seed=seed, count=500)
-    assert deaths(results) == []
+    told(survey(tiny_model, tmp_path, engine, seed=seed, count=500), tally)
 
 
-def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path) -> None:
+@pytest.mark.fault("S2")
+def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path, tally: Tally) -> None:
     """What passes the check is used for an answer."""
     sound = models.tiny_adapter(tmp_path / "sound.gguf")
     base = gguf.check_model(tiny_model)
@@ -284,6 +300,7 @@ def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path
     with Child("llama", tmp_path / "engine.log") as child:
         child.load(tiny_model, context_tokens=256, threads=1)
         for number, mutation in enumerate(mutations(sound, seed=1, count=200)):
+            tally.tried(1)
             damaged = patched.path(mutation)
             try:
                 gguf.check_adapter(damaged, base)
@@ -299,6 +316,7 @@ def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path
 
 
 @pytest.mark.parametrize("make", [models.wrong_shape_adapter, models.wrong_architecture_adapter])
+@pytest.mark.fault("S2")
 def test_an_adapter_that_would_crash_llama_cpp_is_refused_by_the_engine(
     make: Callable[[Path], Path], tmp_path: Path, tiny_model: Path
 ) -> None:

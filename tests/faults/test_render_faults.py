@@ -232,6 +232,7 @@ def test_a_plain_document_would_have_read_the_file(qapp: QApplication, canary: P
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+@pytest.mark.fault("S6")
 def test_nothing_is_loaded_opened_or_frozen_and_the_text_is_readable(
     case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
 ) -> None:
@@ -252,6 +253,7 @@ def test_nothing_is_loaded_opened_or_frozen_and_the_text_is_readable(
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=range(len(STREAMED)))
+@pytest.mark.fault("S6")
 def test_the_same_while_it_streams(
     case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
 ) -> None:
@@ -271,12 +273,14 @@ def test_the_same_while_it_streams(
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/a.png", "file:///etc/hostname", "//server/share/a.png"])
+@pytest.mark.fault("S6")
 def test_an_image_is_shown_as_its_words_and_address(address: str, theme: Theme, qtbot: QtBot) -> None:
     view = show(f"前 ![配置図]({address}) 後", theme, qtbot)
     assert view.text.toPlainText() == f"前 〔画像：配置図　{address}〕 後"
 
 
 @pytest.mark.parametrize("case", HTML[:12], ids=str)
+@pytest.mark.fault("S6")
 def test_html_is_shown_as_it_was_written(case: str, theme: Theme, qtbot: QtBot) -> None:
     assert case.split()[0] in show(case, theme, qtbot).text.toPlainText()
 
@@ -290,6 +294,7 @@ def test_html_is_shown_as_it_was_written(case: str, theme: Theme, qtbot: QtBot) 
         "HTTPS:\\\\evil.example", "ftp://example.com", "/etc/passwd",
     ],
 )  # fmt: skip
+@pytest.mark.fault("S6")
 def test_what_is_not_a_web_address_never_opens(href: str, theme: Theme, asked: list[str], qtbot: QtBot) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
@@ -298,6 +303,7 @@ def test_what_is_not_a_web_address_never_opens(href: str, theme: Theme, asked: l
     assert asked == []
 
 
+@pytest.mark.fault("S6")
 def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot: QtBot) -> None:
     parent = QWidget()
     qtbot.addWidget(parent)
@@ -316,6 +322,7 @@ def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot
         assert len(opened) == expected
 
 
+@pytest.mark.fault("S6")
 def test_a_link_whose_text_hides_its_target_shows_the_target(theme: Theme, qtbot: QtBot) -> None:
     shown = show("[https://bank.example](https://evil.example/x)", theme, qtbot).text.toPlainText()
     assert shown == "https://bank.example（https://evil.example/x）"
@@ -323,17 +330,20 @@ def test_a_link_whose_text_hides_its_target_shows_the_target(theme: Theme, qtbot
     assert same == "https://example.com と https://example.com/a"
 
 
+@pytest.mark.fault("S6")
 def test_a_link_that_never_opens_is_no_link(theme: Theme, qtbot: QtBot) -> None:
     view = show("[押す](javascript:alert(1))", theme, qtbot)
     assert view.text.toPlainText() == "押す（javascript:alert(1)）"
     assert "href" not in view.text.toHtml()
 
 
+@pytest.mark.fault("S6")
 def test_direction_controls_are_spelled_out(theme: Theme, qtbot: QtBot) -> None:
     shown = show("資料\u202etxt.exe と &#x202e;逆", theme, qtbot).text.toPlainText()
     assert shown == "資料‹U+202E›txt.exe と ‹U+202E›逆"
 
 
+@pytest.mark.fault("S6")
 def test_a_megabyte_is_shown_in_pages(theme: Theme, qtbot: QtBot) -> None:
     text = "あ" * 1_000_000
     view = show(text, theme, qtbot)

@@ -25,6 +25,7 @@ from app.core.evaluation import study as studies
 from app.core.paths import locate
 from tests import models
 from tests.cli.processes import Start, ended, programs
+from tests.faults.ledger import Tally
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -156,8 +157,9 @@ def kill(desk: Desk, process: "subprocess.Popen[str]", victim: str, delay_s: flo
 
 
 @pytest.mark.parametrize(("kills", "seed"), [(2, 1), pytest.param(60, 2, marks=pytest.mark.slow)])
+@pytest.mark.fault("F3")
 def test_a_study_that_is_killed_ends_as_one_that_is_not(
-    kills: int, seed: int, desk: Desk, undisturbed: list[Any]
+    kills: int, seed: int, desk: Desk, undisturbed: list[Any], tally: Tally
 ) -> None:
     chance, counts = random.Random(seed), Counter[str]()
     process = desk.begin()
@@ -173,11 +175,13 @@ def test_a_study_that_is_killed_ends_as_one_that_is_not(
         counts[victim] += kill(desk, process, victim, chance.uniform(0.0, 0.4))
     while ended(process)[0] != 0:
         process = desk.begin()
+    tally.tried(counts.total())
     desk.require_each_once()
     assert desk.result() == undisturbed
 
 
 @pytest.mark.slow
+@pytest.mark.fault("F3")
 def test_ctrl_c_in_any_phase_leaves_no_child_and_a_study_that_goes_on(desk: Desk, undisturbed: list[Any]) -> None:
     interrupted = set[str]()
     while True:

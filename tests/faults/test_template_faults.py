@@ -67,6 +67,7 @@ def _render(qtbot: QtBot, template: str) -> tuple[Segment, ...] | AppError:
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
+@pytest.mark.fault("S1")
 def test_an_attack_ends_soon_with_an_error_and_nothing_of_the_machine(qtbot: QtBot, number: int) -> None:
     began = time.monotonic()
     result = _render(qtbot, REFUSED[number])
@@ -94,6 +95,7 @@ def _use_template(scene: Scene, store: Store, folder: Path, template: str, allow
     scene.session.use_model("foreign")
 
 
+@pytest.mark.fault("S1")
 def test_a_conversation_with_a_template_that_never_ends_fails_in_words(
     scene: Scene, store: Store, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_conversation_with_a_template_that_never_ends_fails_in_words(
     assert not scene.session.is_busy
 
 
+@pytest.mark.fault("S1")
 def test_a_template_is_not_run_before_the_user_has_agreed(scene: Scene, store: Store, tmp_path: Path) -> None:
     _use_template(scene, store, tmp_path, "{{ raise_exception('was run') }}", allowed=False)
     assert scene.ask("問い").status == "done"

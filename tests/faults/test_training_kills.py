@@ -17,6 +17,7 @@ import pytest
 
 from app.core.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.faults.ledger import Tally
 from tests.trainer.training_runs import (
     STEPS,
     RunServer,
@@ -65,12 +66,14 @@ def adapter_is_whole(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize(("kills", "seed"), [(4, 1), pytest.param(40, 2, marks=pytest.mark.slow)])
+@pytest.mark.fault("F6")
 def test_a_run_that_is_killed_ends_as_one_that_is_not(
     kills: int,
     seed: int,
     environment: TrainingEnvironment,  # noqa: F811
     tiny_base: Path,  # noqa: F811
     tmp_path: Path,
+    tally: Tally,
 ) -> None:
     chance, killed, told_finished = random.Random(seed), list[str](), 0
     folder = tmp_path / "run"
@@ -84,6 +87,7 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(
             kill(process, place, folder, chance)
             if server.wait() == -signal.SIGKILL:
                 killed.append(place)
+                tally.tried(1)
             else:
                 told_finished += 1
                 assert isinstance(events_in(folder / "events.jsonl")[-1], Finished)

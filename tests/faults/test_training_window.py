@@ -64,6 +64,7 @@ def steps_of(run: Path) -> list[int]:
     return [one.step for one in history_of(run).steps]
 
 
+@pytest.mark.fault("F6")
 def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_again(
     where: Paths, open_window: Callable[[], WindowProcess]
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_agai
     assert steps_of(run) == list(range(1, runs.read(run).standing.last_step + 1))
 
 
+@pytest.mark.fault("F6")
 def test_a_window_that_was_closed_ends_with_the_training(
     where: Paths, open_window: Callable[[], WindowProcess]
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_window_that_was_closed_ends_with_the_training(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.fault("F6")
 def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
     where: Paths, open_window: Callable[[], WindowProcess], number: signal.Signals
 ) -> None:
@@ -122,6 +125,7 @@ def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.fault("F6")
 def test_a_program_that_is_ended_pauses_and_waits(where: Paths, open_window: Callable[[], WindowProcess]) -> None:
     run, window = make_run(where, 400), open_window()
     begin(window, run)

@@ -9,7 +9,6 @@ system as it is, so this says nothing about power cuts.
 import random
 import sqlite3
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +19,14 @@ from app.core import paths, settings
 from app.core.paths import Paths
 from app.core.records import AnswerDetails
 from app.core.store import Store
+from tests.faults.ledger import Tally
 from tests.faults.scripted_window import SECRET
 from tests.faults.window_process import Fact, WindowProcess, add_tiny_model, environment, wait_until
 
 FOLDERS, AT_ONCE = 4, 2
 NO_DRAFT = ("", "")
 FILLED = 200  # conversations in the first folder before the first start
+MANY = 100  # kills, among which there is also what people do seldom
 SAVED_WITHIN_S = 1.5  # saved every second; the rest is for a busy machine
 
 
@@ -83,6 +84,9 @@ class Ledger:
                     self.places[key] = (fact["folder"], fact["pinned"])
                 case {"fact": "binned", "conversation": key}:
                     self.is_listed[key] = {False}
+                case {"fact": "undoing"}:  # what is binned may be back before it is shown to be
+                    for states in self.is_listed.values():
+                        states.add(True)
                 case {"fact": "renaming", "conversation": key, "title": title}:
                     self.titles[key] = self.titles.get(key, set()) | {title}
                 case {"fact": "binning", "conversation": key}:
@@ -182,7 +186,7 @@ def _while_it_starts(window: WindowProcess, rng: random.Random) -> None:
 
 def _at_any_moment(window: WindowProcess, rng: random.Random) -> None:
     window.wait_for("ready")
-    _let_live(window, rng.uniform(0.0, 3.0))
+    _let_live(window, rng.uniform(0.0, 1.8))
 
 
 def _just_after_a_fact(window: WindowProcess, rng: random.Random) -> None:
@@ -191,13 +195,13 @@ def _just_after_a_fact(window: WindowProcess, rng: random.Random) -> None:
     )
     count = rng.randint(1, 3)
     window.wait_for("ready")
-    wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 4.0)
+    wait_until(lambda: len(window.named(name)) >= count or window.process.poll() is not None, 2.5)
 
 
 def _in_a_long_answer(window: WindowProcess, rng: random.Random) -> None:
     window.wait_for("ready")
     window.wait_for("first_text", window.tell("ask", f"!slow {rng.randrange(10**6)} " + "長い答え" * 20))
-    _let_live(window, rng.uniform(SAVED_WITHIN_S + 0.3, 4.5))
+    _let_live(window, rng.uniform(SAVED_WITHIN_S + 0.3, 3.2))
 
 
 def _check(where: Paths, ledger: Ledger) -> None:
@@ -239,7 +243,7 @@ def _start_and_close(where: Paths, ledger: Ledger) -> None:
     assert " ERROR " not in log, log[log.index(" ERROR ") :]
 
 
-def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -> None:
+def _kill(tmp_path: Path, kills: int, seed: int, tally: Tally) -> None:
     threads_before = threading.active_count()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         folders = [tmp_path / f"{number}" for number in range(FOLDERS)]
@@ -247,37 +251,29 @@ def _kill(tmp_path: Path, kills: int, seed: int, say: Callable[[str], object]) -
             folder.mkdir()
         share = kills // FOLDERS
         ledgers = list(pool.map(lambda n: _kill_in_folder(folders[n], share, seed * FOLDERS + n), range(FOLDERS)))
+    tally.tried(share * FOLDERS)
     counts: dict[str, int] = {}
     for ledger in ledgers:
         counts = {key: counts.get(key, 0) + ledger.counts.get(key, 0) for key in counts.keys() | ledger.counts.keys()}
     acknowledged = sum(ledger.messages for ledger in ledgers)
     due = sum(len(ledger.due) for ledger in ledgers)
-    say(f"\nkills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; text of {due} answers was due")
-    say(f"facts {dict(sorted(counts.items()))}")
+    print(f"kills {share * FOLDERS}, acknowledged messages {acknowledged}, lost 0; text of {due} answers was due")
+    print(f"facts {dict(sorted(counts.items()))}")
     # The person did everything there is to do; otherwise the zero above would say little.
-    assert {
-        "finished", "streamed", "listed", "binned", "renaming", "settings", "draft", "arranging", "temporary"
-    } <= counts.keys()  # fmt: skip
+    deeds = {"finished", "streamed", "listed", "binned", "renaming", "draft", "arranging"}
+    assert (deeds | {"settings", "temporary"} if kills >= MANY else deeds) <= counts.keys()
     assert counts["set_aside"] > 0
-    assert acknowledged > 3 * kills
+    assert acknowledged > 2 * kills
     assert due > kills / 20
     assert threading.active_count() == threads_before
 
 
-def test_sixty_kills_of_the_window_at_random_moments_lose_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(line)
-
-    _kill(tmp_path, 60, 20261125, say)
+@pytest.mark.fault("F3")
+def test_forty_kills_of_the_window_at_random_moments_lose_nothing(tmp_path: Path, tally: Tally) -> None:
+    _kill(tmp_path, 40, 20261125, tally)
 
 
 @pytest.mark.slow
-def test_three_hundred_kills_of_the_window_lose_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(line)
-
-    _kill(tmp_path, 300, 7, say)
+@pytest.mark.fault("F3")
+def test_three_hundred_kills_of_the_window_lose_nothing(tmp_path: Path, tally: Tally) -> None:
+    _kill(tmp_path, 300, 7, tally)
