@@ -66,7 +66,7 @@ def kotae(
         monkeypatch.setenv("KOTAE_TRAINER", f"fake:{trainer}")
         capfd.readouterr()
         try:
-            status = main.main([*arguments, "--json"], lambda _folder, _language: 0)
+            status = main.main([*arguments, "--json"], lambda *_: 0)
         except SystemExit as end:
             status = int(end.code or 0)
         said = capfd.readouterr()

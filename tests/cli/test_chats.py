@@ -111,6 +111,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(chats: Run, stored: int, tmp
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.fault("F2")
 def test_an_output_that_is_full_is_said_in_a_sentence(stored: int, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

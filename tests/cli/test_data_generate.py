@@ -63,7 +63,7 @@ def test_too_few_pairs_are_told_with_the_reasons(
     kotae: Kotae, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = prepared(tmp_path, 2)
-    assert main.main([*command, "--n", "3"], lambda _folder, _language: 0) == 1
+    assert main.main([*command, "--n", "3"], lambda *_: 0) == 1
     said = capfd.readouterr().out
     assert "2 箇所から、3 組のうち 2 組を採用しました" in said
     assert "ほかの質問とほとんど同じ：1" in said

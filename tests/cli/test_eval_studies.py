@@ -89,7 +89,7 @@ def test_on_a_terminal_one_line_says_what_was_written_and_what_to_do_with_a_shee
     asked = f"kotae eval judge 質問.jsonl --judge モデル --ratings '{sheet}' "
     for action, file, words in (("show", out, told), ("compare", f"{out}.html", told), ("ratings", sheet, asked)):
         capfd.readouterr()
-        assert main.main(["eval", action, "一回目", "--out", str(file)], lambda _folder, _language: 0) == 0
+        assert main.main(["eval", action, "一回目", "--out", str(file)], lambda *_: 0) == 0
         (line,) = capfd.readouterr().out.splitlines()
         assert words.format(file) in line
 
@@ -208,7 +208,7 @@ def test_a_judge_is_asked_for_and_nothing_of_answering(
     kotae: Kotae, questions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main.main(["eval", "judge", "--help"], lambda _folder, _language: 0)
+        main.main(["eval", "judge", "--help"], lambda *_: 0)
     shown = capfd.readouterr().out
     assert "[--judge ID|FILE]" not in shown
     assert "--judge ID|FILE" in shown

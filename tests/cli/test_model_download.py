@@ -141,6 +141,7 @@ def test_a_terminal_sees_percent_speed_and_time_left(shell: Shell, large: Stored
 
 
 @pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.fault("F1")
 def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Stored, is_json: bool) -> None:
     shell.card(large)
     arguments = ("download", "tiny", *(["--json"] if is_json else []))
@@ -170,6 +171,7 @@ def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Store
         assert hub.sent_bytes - large.size < 2 << 20
 
 
+@pytest.mark.fault("F1")
 def test_killed_it_goes_on_with_the_same_command(shell: Shell, large: Stored) -> None:
     shell.card(large)
     with Hub(large, SLOW) as hub:
@@ -255,6 +257,7 @@ def test_a_gated_model_is_explained_and_had_with_a_token(shell: Shell, small: St
      ("https://huggingface.co@evil.example", ""),
      ("https://huggingface.co:8443", ""), ("/media/stick", "")],
 )  # fmt: skip
+@pytest.mark.fault("S13")
 def test_a_token_of_the_environment_is_for_the_official_hub(
     place: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +265,7 @@ def test_a_token_of_the_environment_is_for_the_official_hub(
     assert model_download.token_around(place) == token
 
 
+@pytest.mark.fault("S13")
 def test_a_token_that_lies_around_is_not_sent_unless_asked_for(shell: Shell, small: Stored) -> None:
     shell.card(small)
     with Hub(small) as hub:

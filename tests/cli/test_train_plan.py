@@ -34,7 +34,7 @@ def kotae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     def run(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
         try:
-            status = main.main(arguments, lambda _folder, _language: 0)
+            status = main.main(arguments, lambda *_: 0)
         except SystemExit as end:
             status = int(end.code or 0)
         said = capfd.readouterr()

@@ -73,6 +73,7 @@ def test_events_begin_with_the_protocol_and_phases_come_in_order(folder, environ
     assert last.total_bytes == pytest.approx(target.stat().st_size, rel=0.1)
 
 
+@pytest.mark.fault("S5")
 def test_an_architecture_that_llama_cpp_does_not_know_is_named(copy, environment, converter, tmp_path) -> None:
     edit(copy / "config.json", architectures=["KotaeForCausalLM"])
     failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
@@ -90,6 +91,7 @@ def test_a_way_of_splitting_text_that_llama_cpp_does_not_have_is_refused(
     assert len(failed.facts["digest"]) == 16
 
 
+@pytest.mark.fault("S5")
 def test_programs_in_a_folder_are_not_run(copy, environment, converter, tmp_path) -> None:
     (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\n")
     edit(copy / "config.json", auto_map={"AutoConfig": "evil.Config"}, model_type="evil")
@@ -98,6 +100,7 @@ def test_programs_in_a_folder_are_not_run(copy, environment, converter, tmp_path
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.fault("F4")
 def test_a_broken_tokenizer_shows_the_end_of_the_log(copy, environment, converter, tmp_path) -> None:
     (copy / "tokenizer.json").write_text("{", encoding="utf-8")
     failed = failure(environment, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
@@ -180,6 +183,7 @@ def test_what_the_converter_prints_is_log(folder, environment, converter, tmp_pa
     assert (tmp_path / "convert.log").read_text("utf-8").count("noise") == 2
 
 
+@pytest.mark.fault("S5")
 def test_the_program_and_its_libraries_are_out_of_reach(folder, environment, converter, tmp_path) -> None:
     script = scripted(converter, tmp_path, "import app\n")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), script), tmp_path)
@@ -189,6 +193,7 @@ def test_the_program_and_its_libraries_are_out_of_reach(folder, environment, con
 # ------------------------------------------------------- cut short
 
 
+@pytest.mark.fault("F4")
 def test_without_its_parent_it_deletes_what_it_began(long_merge: Merge, environment, tmp_path) -> None:
     with Conversion(environment, long_merge, tmp_path) as conversion:
         while not isinstance(conversion.read(), Progress):
@@ -199,6 +204,7 @@ def test_without_its_parent_it_deletes_what_it_began(long_merge: Merge, environm
     assert not Path(long_merge.target).exists()
 
 
+@pytest.mark.fault("F4")
 def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, environment, tmp_path) -> None:
     with Conversion(environment, long_merge, tmp_path) as conversion:
         while not isinstance(conversion.read(), Progress):
@@ -210,6 +216,7 @@ def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, enviro
     Path(long_merge.target).unlink()
 
 
+@pytest.mark.fault("F2")
 def test_a_disk_without_room_is_refused_before_anything_is_written(
     long_merge: Merge, environment: TrainingEnvironment, converter: str, tmp_path: Path
 ) -> None:
@@ -228,6 +235,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.fault("F2")
 def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
     with (
         pytest.raises(JobError, match="disk_full") as caught,
@@ -249,6 +257,7 @@ def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
         (ModuleNotFoundError("No module named 'torch'"), "training_environment_broken"),
     ],
 )
+@pytest.mark.fault("F4")
 def test_every_end_has_a_code(error, code, tmp_path) -> None:
     with pytest.raises(JobError) as caught, explained(tmp_path / "a.gguf", LogTail()):
         raise error

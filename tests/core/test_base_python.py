@@ -21,22 +21,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def stand_in(folder: Path, name: str, version: list[int], *, has_venv: bool = True) -> Path:
+def stand_in(folder: Path, name: str, version: list[int]) -> Path:
     path = folder / name
-    answer = json.dumps([str(path), version, has_venv])
+    answer = json.dumps([str(path), version])
     path.write_text(f"#!/bin/sh\necho '{answer}'\n", encoding="utf-8")
     path.chmod(0o755)
     return path
 
 
-def refused() -> AppError:
-    with pytest.raises(AppError) as caught:
-        base_python.find()
-    return caught.value
+VERSIONS = ((3, 13), (3, 12), (3, 11))
 
 
 def test_the_base_of_the_running_python_comes_first() -> None:
-    python = base_python.find()
+    python = base_python.find([sys.version_info[:2]])
+    assert python is not None
     assert python.path.resolve() == Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
     assert python.version == sys.version_info[:3]
 
@@ -45,7 +43,9 @@ def test_in_a_bundle_the_newest_suitable_one_on_the_path_is_taken(folder: Path) 
     stand_in(folder, "python3", [3, 14, 0])
     stand_in(folder, "python3.11", [3, 11, 9])
     newest = stand_in(folder, "python3.12", [3, 12, 1])
-    assert base_python.find().path == newest
+    python = base_python.find(VERSIONS)
+    assert python is not None
+    assert python.path == newest
 
 
 def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -> None:
@@ -53,20 +53,25 @@ def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -
         (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     found = stand_in(folder, "python3", [3, 13, 2])
-    assert base_python.find().path == found
+    python = base_python.find(VERSIONS)
+    assert python is not None
+    assert python.path == found
 
 
 @pytest.mark.parametrize("versions", [[], [[3, 10, 4]], [[3, 14, 0]], [[2, 7, 18]]])
 def test_without_a_suitable_one_it_is_said(folder: Path, versions: list[list[int]]) -> None:
     for version in versions:
         stand_in(folder, "python3", version)
-    assert refused().code == "no_base_python"
+    assert base_python.find(VERSIONS) is None
 
 
-def test_one_without_venv_is_named(folder: Path) -> None:
-    python = stand_in(folder, "python3", [3, 13, 5], has_venv=False)
-    error = refused()
-    assert (error.code, error.facts) == ("base_python_without_venv", {"path": str(python), "version": "3.13"})
+def test_one_of_our_own_goes_before_all_others_where_its_version_is_wanted(folder: Path) -> None:
+    stand_in(folder, "python3.13", [3, 13, 0])
+    own = stand_in(folder, "own", [3, 11, 4])
+    for versions, expected in ((VERSIONS, own), (VERSIONS[:1], folder / "python3.13")):
+        python = base_python.find(versions, [own])
+        assert python is not None
+        assert python.path == expected
 
 
 # ---------------------------------------------------------------------- the converter

@@ -99,6 +99,7 @@ def test_the_same_sources_are_the_same_build_and_others_are_not(tmp_path: Path, 
         ("\x1b[2J", "[2J-Q4_K_M.gguf"),
     ],
 )
+@pytest.mark.fault("S10")
 def test_a_name_becomes_a_file_name_and_never_a_path(source: Path, name: str, file: str) -> None:
     made = plan(source, name=name)
     assert made.file_name(made.request.forms[0]) == file
@@ -312,6 +313,7 @@ def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
     assert not folder.path.exists()
 
 
+@pytest.mark.fault("F2")
 def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(source)
     usage = namedtuple("usage", "total used free")

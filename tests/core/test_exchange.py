@@ -268,6 +268,7 @@ def test_a_file_read_in_small_pieces_is_the_same(piece: int, monkeypatch: pytest
     assert found == {"x": 12345678, "items": values, "y": 1e10}
 
 
+@pytest.mark.fault("F2")
 def test_one_file_replaces_what_was_there_only_when_it_is_whole(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +295,7 @@ def test_one_file_replaces_what_was_there_only_when_it_is_whole(
         (errno.EIO, "export_unwritable"),
     ],
 )
+@pytest.mark.fault("F2")
 def test_what_cannot_be_written_is_said_in_words(
     number: int, code: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -325,6 +325,7 @@ def test_a_table_of_many_cells_is_kept_as_typed(monkeypatch: pytest.MonkeyPatch)
         ("\ue000\ud800x", "x"),
     ],
 )
+@pytest.mark.fault("S10")
 def test_a_title_becomes_a_name_that_every_system_takes(title: str, name: str) -> None:
     assert file_names.safe_name(title, "会話") == name
 

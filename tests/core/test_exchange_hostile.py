@@ -94,6 +94,7 @@ BAD: list[tuple[str, Any, tuple[str, int]]] = [
 
 
 @pytest.mark.parametrize(("bad", "reason"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+@pytest.mark.fault("S11")
 def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
     bad: Any, reason: tuple[str, int], store: Store, tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ FILES: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("content", "code"), [case[1:] for case in FILES], ids=[case[0] for case in FILES])
+@pytest.mark.fault("S11")
 def test_a_file_that_is_none_of_ours_is_refused_and_changes_nothing(
     content: bytes, code: str, store: Store, tmp_path: Path
 ) -> None:
@@ -159,6 +161,7 @@ RESTS: list[tuple[str, bytes, int]] = [
 
 
 @pytest.mark.parametrize(("content", "taken"), [case[1:] for case in RESTS], ids=[case[0] for case in RESTS])
+@pytest.mark.fault("S11")
 def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(
     content: bytes, taken: int, store: Store, tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(
     assert result.imported == len(store.conversations()) == taken
 
 
+@pytest.mark.fault("S11")
 def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_path: Path) -> None:
     bad = json.dumps(conversation(title="HERE", uid="a" * 32)).encode().replace(b"HERE", b"\x93\xfa\x96{")
     good = json.dumps(GOOD).encode()
@@ -177,6 +181,7 @@ def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_
     assert result.imported == 1
 
 
+@pytest.mark.fault("S11")
 def test_a_conversation_beyond_all_measure_costs_only_itself(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_conversation_beyond_all_measure_costs_only_itself(
     assert result.imported == 2
 
 
+@pytest.mark.fault("S11")
 def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +210,7 @@ def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_
     assert result.imported == 1
 
 
+@pytest.mark.fault("S11")
 def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_file, "FILE_BYTES_MAX", 10)
     (tmp_path / "a.json").write_text(WHOLE)
@@ -211,6 +218,7 @@ def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, mon
         bring_in(store, tmp_path / "a.json", nothing)
 
 
+@pytest.mark.fault("S11")
 def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(AppError, match="file_missing"):
         bring_in(store, tmp_path / "x.json", nothing)
@@ -218,12 +226,14 @@ def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> 
         bring_in(store, tmp_path, nothing)
 
 
+@pytest.mark.fault("S11")
 def test_the_same_conversation_twice_in_a_file_is_taken_once(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(GOOD, GOOD)))
     result = bring_in(store, tmp_path / "a.json", nothing)
     assert (result.imported, result.already_there) == (1, 1)
 
 
+@pytest.mark.fault("S11")
 def test_titles_and_folder_names_are_one_short_line(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(conversation(title="一\n二" * 100, folder="箱\t" * 100))))
     bring_in(store, tmp_path / "a.json", nothing)
@@ -244,6 +254,7 @@ ABSURD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("wrong", "lost"), ABSURD)
+@pytest.mark.fault("S11")
 def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
     wrong: dict[str, Any], lost: str, store: Store, tmp_path: Path
 ) -> None:
@@ -262,6 +273,7 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
             assert value == (KNOWN | wrong)[name]
 
 
+@pytest.mark.fault("S11")
 def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_check, "MESSAGE_CHARACTERS_MAX", 10)
     (tmp_path / "a.json").write_text(json.dumps(document(GOOD, conversation(message(), answer(text="長" * 11)))))
@@ -270,6 +282,7 @@ def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, mo
     assert wording.phrase("refused_long")
 
 
+@pytest.mark.fault("S11")
 def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,11 +57,13 @@ def kv(header: GgufHeader, context: int = 8192, **options: Any) -> int:
     return fit.estimate(header, context, **options).kv_bytes
 
 
+@pytest.mark.fault("F5")
 def test_llama_3_8b_takes_128_kib_a_token_and_1_gib_at_8k() -> None:
     assert kv(shaped(), 1024) == 1024 * 128 * 1024
     assert kv(shaped()) == GIB
 
 
+@pytest.mark.fault("F5")
 def test_quantized_caches_take_whole_blocks() -> None:
     assert kv(shaped(), kv_type="q8_0") == GIB * 34 // 64
     assert kv(shaped(), kv_type="q4_0") == GIB * 18 // 64
@@ -73,26 +75,31 @@ def test_a_context_is_rounded_up_and_never_beyond_what_was_trained() -> None:
     assert kv(shaped(context_length=4096), 0) == kv(shaped(), 4096)
 
 
+@pytest.mark.fault("F5")
 def test_without_grouped_heads_every_head_has_a_cache() -> None:
     header = shaped()
     header = replace(header, metadata={k: v for k, v in header.metadata.items() if not k.endswith("head_count_kv")})
     assert kv(header) == 4 * GIB
 
 
+@pytest.mark.fault("F5")
 def test_keys_and_values_may_differ_in_length() -> None:
     header = shaped(attention__key_length=192, attention__value_length=128)
     assert kv(header) == GIB * (192 + 128) // 256
 
 
+@pytest.mark.fault("F5")
 def test_sliding_windows_are_kept_whole() -> None:
     assert kv(shaped("gemma3", attention__sliding_window=512)) == GIB
 
 
+@pytest.mark.fault("F5")
 def test_latent_attention_caches_keys_only() -> None:
     header = shaped("deepseek2", attention__head_count_kv=1, attention__key_length=576, attention__key_length_mla=192)
     assert kv(header) == 32 * 576 * 2 * 8192
 
 
+@pytest.mark.fault("F5")
 def test_layers_without_attention_have_no_cache(tmp_path: Path) -> None:
     assert kv(shaped("qwen3next")) == GIB // 4
     assert kv(shaped("gemma4", attention__shared_kv_layers=8)) == GIB * 24 // 32
@@ -116,6 +123,7 @@ def test_ten_percent_to_spare_is_comfortable() -> None:
     ]
 
 
+@pytest.mark.fault("F5")
 def test_repacking_copies_what_is_multiplied() -> None:
     tensors = {
         name: TensorInfo(name, (4096, 4096), kind, 0, 9_437_184)
@@ -127,6 +135,7 @@ def test_repacking_copies_what_is_multiplied() -> None:
     assert repacked.total_bytes == repacked.weights_bytes + repacked.kv_bytes + repacked.compute_bytes
 
 
+@pytest.mark.fault("F5")
 def test_a_header_that_was_not_checked_gets_some_estimate(tmp_path: Path) -> None:
     """Models are listed before they are checked."""
     for damage in (
@@ -159,6 +168,7 @@ def assert_close(estimate: fit.MemoryEstimate, measured: int) -> None:
 
 @pytest.mark.model
 @pytest.mark.parametrize("context", [2048, 4096, 8192])
+@pytest.mark.fault("F5")
 def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Path, tmp_path: Path) -> None:
     measured = growth(starter_model, tmp_path, context, "あ " * 540)
     assert_close(fit.estimate(read_header(starter_model), context), measured)
@@ -166,8 +176,20 @@ def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Pat
 
 @pytest.mark.model
 @pytest.mark.parametrize(
-    "options", [{"kv_type": "q8_0"}, {"kv_type": "q4_0"}, {"repack": True}, {"batch_tokens": 128}], ids=str
-)
+    "options",
+    [
+        {"kv_type": "q8_0"}, {"kv_type": "q4_0"}, {"repack": True}, {"batch_tokens": 128},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in (
+                {"kv_type": "q8_0", "repack": True}, {"kv_type": "q4_0", "batch_tokens": 128},
+                {"repack": True, "batch_tokens": 256}, {"batch_tokens": 1024},
+            )
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.fault("F5")
 def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model: Path, tmp_path: Path) -> None:
     engine = options | ({"flash_attention": True} if "kv_type" in options else {})
     measured = growth(starter_model, tmp_path, 4096, "あ " * 540, **engine)
@@ -176,6 +198,7 @@ def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model
 
 @pytest.mark.slow
 @pytest.mark.parametrize("context", [2048, 4096, 8192])
+@pytest.mark.fault("F5")
 def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: Path, tmp_path: Path) -> None:
     """From the file's header, and from the numbers that its card has before there is a file."""
     measured = growth(big_model, tmp_path, context, "あ " * 130)
@@ -212,6 +235,7 @@ def group(folder: Path, **files: str) -> None:
         (folder / name.replace("__", ".")).write_text(content)
 
 
+@pytest.mark.fault("F5")
 def test_a_limit_of_the_second_kind_counts_with_its_reclaimable_pages(tmp_path: Path) -> None:
     (tmp_path / "cgroup").write_text("0::/box/inner\n")
     group(tmp_path / "fs/box/inner", memory__max="max\n", memory__current="100\n")
@@ -220,6 +244,7 @@ def test_a_limit_of_the_second_kind_counts_with_its_reclaimable_pages(tmp_path: 
     assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [650]
 
 
+@pytest.mark.fault("F5")
 def test_a_limit_of_the_first_kind_counts_and_its_huge_number_is_none(tmp_path: Path) -> None:
     (tmp_path / "cgroup").write_text("5:cpu,cpuacct:/\n4:memory:/docker/abc\n0::/\n")
     group(tmp_path / "fs/memory", memory__limit_in_bytes=str(0x7FFFFFFFFFFFF000), memory__usage_in_bytes="1")
@@ -228,12 +253,14 @@ def test_a_limit_of_the_first_kind_counts_and_its_huge_number_is_none(tmp_path: 
     assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [0]
 
 
+@pytest.mark.fault("F5")
 def test_in_a_container_the_mounted_root_is_the_group(tmp_path: Path) -> None:
     (tmp_path / "cgroup").write_text("0::/../../outside\n")
     group(tmp_path / "fs", memory__max="1000", memory__current="200")
     assert fit.cgroup_free_bytes(tmp_path / "fs", tmp_path / "cgroup") == [800]
 
 
+@pytest.mark.fault("F5")
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert fit.cgroup_free_bytes(tmp_path, tmp_path / "absent") == []
     (tmp_path / "cgroup").write_text("nonsense\n\n0::/\n")

@@ -10,6 +10,7 @@ import pytest
 from app.core import folder_lock
 
 
+@pytest.mark.fault("F7")
 def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not folder_lock.is_held(path)
@@ -19,6 +20,7 @@ def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path: Path) -> None:
     assert not folder_lock.is_held(path)
 
 
+@pytest.mark.fault("F7")
 def test_a_look_does_not_wait_for_who_holds_the_lock(tmp_path: Path) -> None:
     """A list of many runs is looked through while the window waits."""
     held = folder_lock.hold(tmp_path / "lock")
@@ -32,6 +34,7 @@ def test_a_look_does_not_wait_for_who_holds_the_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a look holds the lock")
+@pytest.mark.fault("F7")
 def test_those_who_look_at_once_do_not_take_each_other_for_work(tmp_path: Path) -> None:
     path, seen = tmp_path / "lock", list[bool]()
     folder_lock.hold(path).release()
@@ -50,6 +53,7 @@ def test_those_who_look_at_once_do_not_take_each_other_for_work(tmp_path: Path) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights")
+@pytest.mark.fault("F7")
 def test_a_lock_that_may_only_be_read_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     held = folder_lock.hold(path)

@@ -153,6 +153,7 @@ def test_the_engine_answers_with_ollamas_file(tmp_path: Path, tiny_model: Path) 
         "",
     ],
 )
+@pytest.mark.fault("S10")
 def test_a_digest_never_becomes_a_path(tmp_path: Path, tiny_model: Path, digest: str) -> None:
     name = ("registry.ollama.ai", "library", "evil", "latest")
     put_into_ollama(tmp_path / "m", tiny_model, *name, digest=digest or "x")
@@ -173,6 +174,7 @@ def test_a_manifest_of_another_shape_is_skipped(tmp_path: Path, written: bytes) 
     assert found.skipped[0].reason.facts["name"] == "odd:latest"
 
 
+@pytest.mark.fault("S10")
 def test_a_name_that_turns_the_writing_direction_is_shown_clean(tmp_path: Path, tiny_model: Path) -> None:
     put_into_ollama(tmp_path, tiny_model, "registry.ollama.ai", "library", "a\u202egnp", "x\x1b[31m")
     assert search(Place("ollama", tmp_path)).models[0].name == "agnp:x[31m"
@@ -215,6 +217,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(tmp_path: Path, tiny_model
     }
 
 
+@pytest.mark.fault("S10")
 def test_links_out_of_the_folders_are_not_followed(tmp_path: Path, tiny_model: Path) -> None:
     outside, root = tmp_path / "outside", tmp_path / "root"
     outside.mkdir()
@@ -236,6 +239,7 @@ def test_links_between_the_folders_are_followed(tmp_path: Path, tiny_model: Path
     assert [model.path for model in found.models] == [tmp_path / "a" / "link" / "m.gguf"]
 
 
+@pytest.mark.fault("S10")
 def test_loops_and_dead_links_end(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
@@ -358,6 +362,7 @@ def test_every_part_is_checked(split_model: Path) -> None:
     assert reasons(search(Place("lm_studio", split_model.parent))) == ["gguf_damaged"]
 
 
+@pytest.mark.fault("S10")
 def test_a_part_that_is_a_link_out_of_the_folders_is_refused(tmp_path: Path, split_model: Path) -> None:
     part = split_model.with_name("tiny-00002-of-00003.gguf")
     part.rename(tmp_path / "elsewhere.gguf")

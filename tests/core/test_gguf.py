@@ -76,6 +76,7 @@ def test_without_a_file_type_most_bytes_decide(tmp_path: Path) -> None:
     assert found.name == "model"
 
 
+@pytest.mark.fault("S2")
 def test_a_long_chat_template_is_kept_whole_and_an_absurd_one_is_left(tmp_path: Path) -> None:
     template = "{{ 質問 }}\n" * 16_000
     path = models.tiny_llama(tmp_path / "long.gguf", chat_template=template)
@@ -168,6 +169,7 @@ _HOSTILE = {
 
 
 @pytest.mark.parametrize("what", _HOSTILE)
+@pytest.mark.fault("S2")
 def test_a_hostile_header_is_refused_soon_and_in_little_memory(what: str, tmp_path: Path) -> None:
     path = write(tmp_path / "hostile.gguf", _HOSTILE[what], 4096)
     tracemalloc.start()
@@ -181,6 +183,7 @@ def test_a_hostile_header_is_refused_soon_and_in_little_memory(what: str, tmp_pa
     assert peak < 4 << 20
 
 
+@pytest.mark.fault("S2")
 def test_millions_of_empty_strings_do_not_keep_it_busy(tmp_path: Path) -> None:
     """The slowest thing a file can ask for: as many strings as are allowed, all there."""
     count = 8_000_000
@@ -192,6 +195,7 @@ def test_millions_of_empty_strings_do_not_keep_it_busy(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 
 
+@pytest.mark.fault("S2")
 def test_texts_that_are_not_utf8_can_still_be_stored_and_shown(tmp_path: Path) -> None:
     key = b"general.\xff\xfe"
     path = write(
@@ -205,6 +209,7 @@ def test_texts_that_are_not_utf8_can_still_be_stored_and_shown(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.fault("S2")
 def test_random_bytes_behind_the_magic_only_raise_app_error(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     path = tmp_path / "noise.gguf"
@@ -218,6 +223,7 @@ def test_random_bytes_behind_the_magic_only_raise_app_error(seed: int, tmp_path:
         pytest.fail("noise passed as a model")
 
 
+@pytest.mark.fault("S2")
 def test_every_cut_of_a_header_is_an_app_error(tmp_path: Path, tiny_model: Path) -> None:
     data = tiny_model.read_bytes()
     path = tmp_path / "cut.gguf"
@@ -231,6 +237,7 @@ def test_every_cut_of_a_header_is_an_app_error(tmp_path: Path, tiny_model: Path)
         )
 
 
+@pytest.mark.fault("S10")
 def test_a_path_with_a_nul_or_a_thousand_letters_is_an_app_error(tmp_path: Path) -> None:
     assert error_of(tmp_path / "a\0b").code == "file_unreadable"
     assert error_of(tmp_path / ("長" * 1000)).code == "file_unreadable"

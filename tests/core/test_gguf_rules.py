@@ -74,6 +74,7 @@ _UNSOUND: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), _UNSOUND)
+@pytest.mark.fault("S2")
 def test_a_value_the_engine_would_abort_for_is_named(key: str, value: Any, tmp_path: Path) -> None:
     found = refusal(models.tiny_llama(tmp_path / "model.gguf", metadata={key: value}))
     assert found.code == "gguf_damaged"
@@ -98,6 +99,7 @@ def test_what_the_engine_accepts_is_accepted(metadata: dict[str, Any], tmp_path:
     gguf.check_model(models.tiny_llama(tmp_path / "model.gguf", metadata=metadata))
 
 
+@pytest.mark.fault("S2")
 def test_projections_must_have_a_row_for_each_element_of_a_head(tmp_path: Path) -> None:
     """llama.cpp does not compare them for Qwen 2, and aborts when it builds the graph."""
     sound = {"qwen2.attention.key_length": 16, "qwen2.attention.value_length": 16}
@@ -135,6 +137,7 @@ def test_layers_may_have_heads_of_their_own(tmp_path: Path) -> None:
         ({"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "home-made"}, "unknown_tokenizer"),
     ],
 )
+@pytest.mark.fault("S3")
 def test_another_kind_of_file_is_called_by_its_name(metadata: dict[str, str], code: str, tmp_path: Path) -> None:
     path = models.tiny_llama(tmp_path / "model.gguf", metadata=metadata)
     found = refusal(path)
@@ -143,11 +146,13 @@ def test_another_kind_of_file_is_called_by_its_name(metadata: dict[str, str], co
         assert found.facts.get(fact) in (None, *metadata.values())
 
 
+@pytest.mark.fault("S3")
 def test_an_adapter_is_not_a_model_and_says_what_it_is_for(tmp_path: Path) -> None:
     found = refusal(models.tiny_adapter(tmp_path / "adapter.gguf"))
     assert (found.code, found.facts["base"]) == ("adapter_as_model", "Tiny")
 
 
+@pytest.mark.fault("S3")
 def test_a_vocabulary_alone_is_not_a_model(tmp_path: Path) -> None:
     path = write(tmp_path / "vocabulary.gguf", header([pair("general.architecture", STRING, text("llama"))]))
     assert refusal(path).code == "model_without_weights"
@@ -170,6 +175,7 @@ def with_tokens(path: Path, change: Callable[[list[bytes]], None], source: Path)
     return path
 
 
+@pytest.mark.fault("S2")
 def test_a_token_twice_is_damage(tmp_path: Path, tiny_model: Path) -> None:
     def change(tokens: list[bytes]) -> None:
         tokens[100] = tokens[101]
@@ -187,6 +193,7 @@ def test_tokens_that_differ_only_behind_a_nul_are_the_same_to_the_engine(tmp_pat
     assert refusal(with_tokens(tmp_path / "nul.gguf", change, tiny_model)).facts["problem"] == "duplicate_name"
 
 
+@pytest.mark.fault("S2")
 def test_a_missing_byte_token_is_damage(tmp_path: Path, tiny_model: Path) -> None:
     def change(tokens: list[bytes]) -> None:
         tokens[4 + 0xE3] = b"<wrong"[:6]
@@ -196,6 +203,7 @@ def test_a_missing_byte_token_is_damage(tmp_path: Path, tiny_model: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["token_embd.weight", "output_norm.weight"])
+@pytest.mark.fault("S2")
 def test_weights_of_a_type_without_arithmetic_are_damage(name: str, tmp_path: Path, tiny_model: Path) -> None:
     """I32 is as long as F32, so nothing else gives it away; llama.cpp crashes at the first token."""
     data = bytearray(tiny_model.read_bytes())
@@ -207,6 +215,7 @@ def test_weights_of_a_type_without_arithmetic_are_damage(name: str, tmp_path: Pa
     assert refusal(path).facts == {"where": name, "problem": "unusable_type", "value": "I32"}
 
 
+@pytest.mark.fault("S2")
 def test_the_token_table_must_fit_the_vocabulary(tmp_path: Path) -> None:
     shape = replace(models.TINY, vocabulary=300)
     path = models.tiny_llama(tmp_path / "rows.gguf", shape=shape)
@@ -260,12 +269,14 @@ def test_a_model_in_several_files_is_one_model(tmp_path: Path) -> None:
     assert found.file_bytes == sum(path.stat().st_size for path in (first, *others))
 
 
+@pytest.mark.fault("S3")
 def test_a_later_part_sends_to_the_first(tmp_path: Path) -> None:
     found = refusal(split_model(tmp_path)[1])
     assert found.code == "split_not_first"
     assert found.facts == {"first": "whole-00001-of-00003.gguf", "number": 2, "count": 3}
 
 
+@pytest.mark.fault("S3")
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
     first, _, last = split_model(tmp_path)
     last.unlink()
@@ -273,12 +284,14 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
     assert (found.code, found.facts["missing"]) == ("split_part_missing", "whole-00003-of-00003.gguf")
 
 
+@pytest.mark.fault("S2")
 def test_a_part_of_another_model_is_damage(tmp_path: Path) -> None:
     first, second, last = split_model(tmp_path)
     last.write_bytes(second.read_bytes())
     assert refusal(first).facts == {"where": last.name, "problem": "wrong_part"}
 
 
+@pytest.mark.fault("S3")
 def test_a_cut_part_says_how_much_is_there(tmp_path: Path) -> None:
     first, _, last = split_model(tmp_path)
     size = last.stat().st_size
@@ -305,6 +318,7 @@ def test_an_adapter_that_fits_is_accepted(tmp_path: Path, base: gguf.GgufHeader)
     assert len(found.tensors) == 8
 
 
+@pytest.mark.fault("S2")
 def test_an_adapter_of_another_shape_or_architecture_is_refused(tmp_path: Path, base: gguf.GgufHeader) -> None:
     for make in (models.wrong_shape_adapter, models.wrong_architecture_adapter):
         found = adapter_refusal(make(tmp_path / "adapter.gguf"), base)
@@ -312,16 +326,19 @@ def test_an_adapter_of_another_shape_or_architecture_is_refused(tmp_path: Path, 
         assert "Tiny" in wording.describe_error(found).message
 
 
+@pytest.mark.fault("S2")
 def test_an_adapter_for_layers_the_base_lacks_is_refused(tmp_path: Path, base: gguf.GgufHeader) -> None:
     path = models.tiny_adapter(tmp_path / "adapter.gguf", shape=replace(models.TINY, layers=3))
     assert adapter_refusal(path, base).facts["where"] == "blk.2.attn_q.weight"
 
 
+@pytest.mark.fault("S2")
 def test_half_a_pair_is_damage(tmp_path: Path, base: gguf.GgufHeader) -> None:
     found = adapter_refusal(models.unpaired_adapter(tmp_path / "adapter.gguf"), base)
     assert (found.code, found.facts["where"]) == ("gguf_damaged", "blk.1.attn_v.weight.lora_b")
 
 
+@pytest.mark.fault("S3")
 def test_a_model_is_not_an_adapter(tiny_model: Path, base: gguf.GgufHeader) -> None:
     assert adapter_refusal(tiny_model, base).code == "model_as_adapter"
 
@@ -337,6 +354,7 @@ def test_a_model_is_not_an_adapter(tiny_model: Path, base: gguf.GgufHeader) -> N
         ({"adapter.lora.alpha": 4}, "gguf_damaged"),
     ],
 )
+@pytest.mark.fault("S2")
 def test_an_adapter_the_engine_would_abort_for_is_refused(
     metadata: dict[str, Any], code: str, tmp_path: Path, base: gguf.GgufHeader
 ) -> None:

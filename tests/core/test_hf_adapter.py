@@ -53,6 +53,7 @@ def test_a_plain_lora_that_fits_is_understood(tmp_path: Path, base: HfModel) -> 
         ({"lora_alpha": 1e30}, "hf_file_unreadable"),
     ],
 )
+@pytest.mark.fault("S5")
 def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str, Any], code: str) -> None:
     assert code_of(hf_models.adapter(tmp_path / "lora", **config), base) == code
 
@@ -60,6 +61,7 @@ def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str
 @pytest.mark.parametrize(
     "shape", [HfShape(embedding=128), HfShape(layers=3), HfShape(heads_kv=4)], ids=["width", "layers", "heads"]
 )
+@pytest.mark.fault("S5")
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, shape: HfShape) -> None:
     with pytest.raises(AppError) as caught:
         hf_adapter.read(hf_models.adapter(tmp_path / "lora", shape=shape), base)
@@ -67,6 +69,7 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, s
     assert caught.value.facts["base"] == "kotae/tiny"
 
 
+@pytest.mark.fault("S5")
 def test_half_a_pair_is_refused(tmp_path: Path, base: HfModel) -> None:
     folder = hf_models.adapter(tmp_path / "lora")
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
@@ -74,6 +77,7 @@ def test_half_a_pair_is_refused(tmp_path: Path, base: HfModel) -> None:
     assert code_of(folder, base) == "hf_adapter_mismatch"
 
 
+@pytest.mark.fault("S5")
 def test_weights_that_are_no_lora_are_refused(tmp_path: Path, base: HfModel) -> None:
     folder = hf_models.adapter(tmp_path / "lora")
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector"
@@ -81,6 +85,7 @@ def test_weights_that_are_no_lora_are_refused(tmp_path: Path, base: HfModel) -> 
     assert code_of(folder, base) == "hf_adapter_unsupported"
 
 
+@pytest.mark.fault("S4")
 def test_a_pickle_beside_an_adapter_is_refused_and_never_opened(tmp_path: Path, base: HfModel) -> None:
     folder = hf_models.adapter(tmp_path / "lora")
     (folder / "adapter_model.bin").write_bytes(pickle.dumps(Canary(tmp_path / "canary")))

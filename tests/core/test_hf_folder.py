@@ -146,6 +146,7 @@ class Canary:
         "PYTORCH_MODEL.BIN",
     ],
 )
+@pytest.mark.fault("S4")
 def test_a_pickle_is_refused_by_name_and_never_opened(tmp_path: Path, folder: Path, name: str) -> None:
     canary = tmp_path / "canary"
     (folder / name).write_bytes(pickle.dumps(Canary(canary)))
@@ -156,6 +157,7 @@ def test_a_pickle_is_refused_by_name_and_never_opened(tmp_path: Path, folder: Pa
     assert not canary.exists()
 
 
+@pytest.mark.fault("S4")
 def test_a_pickle_that_calls_itself_safetensors_is_damage(tmp_path: Path, folder: Path) -> None:
     canary = tmp_path / "canary"
     (folder / "model.safetensors").write_bytes(pickle.dumps(Canary(canary)))
@@ -201,6 +203,7 @@ def test_a_pickle_that_calls_itself_safetensors_is_damage(tmp_path: Path, folder
         ("config.json", {"text_config": {"quantization_config": {}}}, "hf_already_quantized"),
     ],
 )
+@pytest.mark.fault("S5")
 def test_a_hostile_configuration_is_refused(folder: Path, file: str, change: dict[str, Any], code: str) -> None:
     edit(folder / file, lambda config: config.update(change))
     assert code_of(folder) == code
@@ -224,6 +227,7 @@ def test_a_hostile_configuration_is_refused(folder: Path, file: str, change: dic
     ids=range(11),
 )
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+@pytest.mark.fault("S5")
 def test_json_that_is_none_is_refused(folder: Path, file: str, content: bytes) -> None:
     (folder / file).write_bytes(content)
     assert code_of(folder) == "hf_file_unreadable"
@@ -250,6 +254,7 @@ def test_json_that_is_none_is_refused(folder: Path, file: str, content: bytes) -
         None,
     ],
 )
+@pytest.mark.fault("S10")
 def test_a_part_whose_name_leads_somewhere_is_refused(tmp_path: Path, name: Any) -> None:
     folder = hf_models.model(tmp_path / "m", shards=2)
     hf_models.model(tmp_path)  # ../model.safetensors exists
@@ -261,12 +266,14 @@ def test_a_part_whose_name_leads_somewhere_is_refused(tmp_path: Path, name: Any)
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer_config.json", "tokenizer.json"])
+@pytest.mark.fault("S10")
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path, folder: Path, file: str) -> None:
     (folder / file).rename(tmp_path / file)
     (folder / file).symlink_to(tmp_path / file)
     assert code_of(folder) == "hf_file_irregular"
 
 
+@pytest.mark.fault("S10")
 def test_a_folder_or_pipe_in_place_of_weights_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").mkdir()
@@ -302,6 +309,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path, folder: Path) -> None:
     assert code_of(folder / "config.json") == "hf_folder_unreadable"
 
 
+@pytest.mark.fault("S5")
 def test_a_part_of_another_model_beside_it_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "model.safetensors", folder / "model-00001-of-00002.safetensors")
     assert code_of(folder) == "hf_file_missing"
@@ -310,6 +318,7 @@ def test_a_part_of_another_model_beside_it_is_refused(folder: Path, tmp_path: Pa
     assert code_of(parts) == "hf_weights_mismatch"
 
 
+@pytest.mark.fault("S5")
 def test_an_index_that_differs_from_its_parts_is_refused(tmp_path: Path) -> None:
     folder = hf_models.model(tmp_path / "m", shards=2)
     index = folder / "model.safetensors.index.json"
@@ -348,6 +357,7 @@ def test_an_index_that_differs_from_its_parts_is_refused(tmp_path: Path) -> None
         },
     ],
 )
+@pytest.mark.fault("S5")
 def test_a_header_that_does_not_fit_its_file_is_damage(tmp_path: Path, entries: dict[str, Any]) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(hf_models.packed(entries) + bytes(8))
@@ -357,6 +367,7 @@ def test_a_header_that_does_not_fit_its_file_is_damage(tmp_path: Path, entries: 
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 64, (10**12).to_bytes(8, "little") + b"{}", bytes(64)])
+@pytest.mark.fault("S5")
 def test_a_file_that_is_no_safetensors_is_damage(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
@@ -381,6 +392,7 @@ def test_a_file_that_was_cut_is_damage(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer_config.json"])
+@pytest.mark.fault("S5")
 def test_no_damage_is_anything_but_an_expected_error(folder: Path, file: str) -> None:
     """300 files each with some bytes of the first kilobyte changed: refused in words, or still a model."""
     path = folder / file
@@ -407,6 +419,7 @@ def test_the_image_half_of_a_model_is_passed_over() -> None:
     assert hf_config.text_name("model.language_model.embed_tokens.weight") == "embed_tokens.weight"
 
 
+@pytest.mark.fault("S5")
 def test_the_shapes_of_a_larger_model_are_held_against_its_configuration(tmp_path: Path) -> None:
     shape = HfShape(layers=3, embedding=96, heads=6, heads_kv=3, feed_forward=160, vocabulary=300)
     assert hf_folder.read(hf_models.model(tmp_path / "m", shape=shape)).sizes.head == 16

@@ -37,6 +37,7 @@ def test_new_measurements_weigh_more_than_old_ones() -> None:
     assert speeds == {"plain": {"prompt": 35.0, "answer": 6.0}, "repacked": {"prompt": 20.0, "answer": 8.0}}
 
 
+@pytest.mark.fault("F5")
 def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(
     assert load_plan.plan(model, Settings(), reclaimable_bytes=10**10).path == str(tiny_model)
 
 
+@pytest.mark.fault("F5")
 def test_the_context_is_never_longer_than_trained(tiny_model: Path) -> None:
     model = local_models.describe(tiny_model)
     assert load_plan.plan(model, Settings(context_tokens=32768)).context_tokens == 512
@@ -61,6 +63,7 @@ def test_a_quantized_cache_asks_for_flash_attention(tiny_model: Path) -> None:
     assert load_plan.plan(model, Settings()).flash_attention is None
 
 
+@pytest.mark.fault("F5")
 def test_the_plan_is_what_a_load_takes(tiny_model: Path) -> None:
     from app.engine.messages import Load
 

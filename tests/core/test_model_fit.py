@@ -56,6 +56,7 @@ def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
     assert there.available_bytes == 22 * GB
 
 
+@pytest.mark.fault("F5")
 def test_what_is_given_back_is_never_more_than_there_is() -> None:
     assert room.of(total=8 * GB, available=7 * GB, own=9 * GB, reclaimable=5 * GB) == Room(8 * GB, 8 * GB, 0)
 
@@ -66,6 +67,7 @@ def test_this_machine_has_room_and_a_limit() -> None:
     assert 0 < room.own_bytes() < there.total_bytes
 
 
+@pytest.mark.fault("F5")
 def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
     needed = MemoryEstimate(6 * GB, GB, GB, 8 * GB)
     gpu = Gpu("GPU", 16 * GB, 14 * GB)
@@ -88,6 +90,7 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
 
 
 @pytest.mark.parametrize(("available_gb", "verdict"), [(8, "comfortable"), (5.9, "tight"), (5, "insufficient")])
+@pytest.mark.fault("F5")
 def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: str) -> None:
     found = fitting(SWALLOW, place(available_gb))
     assert found.judgement.verdict == verdict
@@ -105,6 +108,7 @@ def test_a_quantized_cache_needs_less() -> None:
     assert half.needed.kv_bytes < full.needed.kv_bytes * 0.6
 
 
+@pytest.mark.fault("F5")
 def test_a_card_without_dimensions_says_that_it_is_rough() -> None:
     found = fitting("gemma-4-e4b-it", place(8))
     assert found.is_rough
@@ -123,12 +127,14 @@ def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
 # ------------------------------------------------------------------------ advice
 
 
+@pytest.mark.fault("F5")
 def test_a_shorter_context_is_advised_where_it_is_the_cache_that_does_not_fit() -> None:
     there = place(5.8)
     assert fitting(SWALLOW, there, context=8192).judgement.verdict == "insufficient"
     assert advice(SWALLOW, there, 8192).context_tokens == 4096
 
 
+@pytest.mark.fault("F5")
 def test_a_lighter_form_is_advised_and_it_is_the_heaviest_that_fits() -> None:
     there = place(7.4)
     assert fitting(SWALLOW, there, quantization="Q8_0").judgement.verdict == "insufficient"
@@ -137,6 +143,7 @@ def test_a_lighter_form_is_advised_and_it_is_the_heaviest_that_fits() -> None:
     assert found.context_tokens is None
 
 
+@pytest.mark.fault("F5")
 def test_another_model_is_advised_where_no_form_of_this_one_fits() -> None:
     there = place(3.5)
     found = advice(SWALLOW, there, 8192)
@@ -147,6 +154,7 @@ def test_another_model_is_advised_where_no_form_of_this_one_fits() -> None:
     assert model_fit.of_card(found.card, other, 8192, there).judgement.verdict == "comfortable"
 
 
+@pytest.mark.fault("F5")
 def test_where_nothing_fits_nothing_is_advised() -> None:
     assert advice(SWALLOW, place(0.2), 8192) == model_fit.Advice()
 

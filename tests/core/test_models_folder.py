@@ -16,6 +16,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
+from tests.faults.ledger import Tally
 
 ROOT = Path(__file__).parents[2]
 
@@ -173,6 +174,7 @@ def test_the_same_file_that_is_there_already_is_taken_as_it_is(
     assert contents(target) == filled
 
 
+@pytest.mark.fault("F2")
 def test_a_drive_without_room_is_said_before_anything_is_copied(
     where: Paths, store: Store, filled: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_drive_without_room_is_said_before_anything_is_copied(
     ("number", "code"),
     [(errno.EFBIG, "drive_file_limit"), (errno.ENOSPC, "drive_space"), (errno.EIO, "move_target_unusable")],
 )
+@pytest.mark.fault("F2")
 def test_a_failing_write_is_named_and_undone(
     where: Paths,
     store: Store,
@@ -309,7 +312,8 @@ def _run(where: Paths, target: Path, limit: int) -> "subprocess.CompletedProcess
     )
 
 
-def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path: Path) -> None:
+@pytest.mark.fault("F3")
+def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path: Path, tally: Tally) -> None:
     def prepared(number: int) -> tuple[Paths, Path, dict[str, bytes]]:
         base = tmp_path / str(number)
         where = paths.locate(str(base / "data"))
@@ -324,6 +328,7 @@ def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(
     for number in range(1, changes + 1):
         where, target, files = prepared(number)
         done = _run(where, target, number)
+        tally.tried(1)
         assert done.returncode == -signal.SIGKILL, done.stderr
         store = Store.open(where.database, where.backups)
         assert all_are_sound(store), number
@@ -341,6 +346,7 @@ def _is_unfinished(where: Paths, target: Path) -> bool:
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.fault("F3")
 def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(tmp_path: Path, goes_on: bool) -> None:
     where = paths.locate(str(tmp_path / "data"))
     store = Store.open(where.database, where.backups)
@@ -358,6 +364,7 @@ def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(tmp_path:
     store.close()
 
 
+@pytest.mark.fault("F3")
 def test_a_file_that_changed_after_a_kill_is_copied_anew(tmp_path: Path) -> None:
     where, target = paths.locate(str(tmp_path / "data")), tmp_path / "new"
     store = Store.open(where.database, where.backups)
@@ -371,6 +378,7 @@ def test_a_file_that_changed_after_a_kill_is_copied_anew(tmp_path: Path) -> None
     store.close()
 
 
+@pytest.mark.fault("F3")
 def test_a_move_to_another_place_undoes_the_interrupted_one(tmp_path: Path) -> None:
     where = paths.locate(str(tmp_path / "data"))
     store = Store.open(where.database, where.backups)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core import problem_report, scrubbing, settings, wording
+from app.core import problem_report, remote_models, scrubbing, settings, wording
 from app.core.documents.library import Library
 from app.core.paths import Paths
 from app.core.records import AnswerDetails, LocalModel
+from app.core.remote_address import Remote
 from app.core.settings import Settings
 from app.core.store import Store
 
@@ -135,6 +136,10 @@ def test_a_traceback_keeps_its_frames_and_its_kind_but_no_message(where: Paths) 
         ("WARNING ~/plans/secret plan.txt is gone", "WARNING <path>"),
         ("INFO read 12 tok/s and/or 3 / 4", "INFO read 12 tok/s and/or 3 / 4"),
         ("INFO asked http://192.168.1.20:8080/v1?key=1", "INFO asked <address>"),
+        ("WARNING '/home/taro's/my plan.gguf' is gone", "'<path>.gguf' is gone"),
+        ('WARNING cannot open "/home/taro/my plan', 'WARNING cannot open "<path>'),
+        ("WARNING x: {'names': ['my plan', 'taro'], 'state': 'new'}", "{'names': '<…>', 'state': 'new'}"),
+        ("WARNING x: {'name': 'taro\\'s \"my plan\"', 'state': 'new'}", "{'name': '<…>', 'state': 'new'}"),
     ],
 )
 def test_places_lose_their_names_and_the_rest_stays(where: Paths, line: str, kept: str) -> None:
@@ -149,6 +154,49 @@ def test_the_data_folder_and_the_user_are_not_named(where: Paths, monkeypatch: p
     said = logged(where, f"2026-11-26 18:00:00,000 INFO backup: {where.backups}/x.sqlite of yamada_taro")
     assert "yamada_taro" not in said
     assert str(where.data) not in said
+
+
+def test_a_folder_whose_name_begins_like_a_known_one_is_not_named(
+    where: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "ken"))
+    for folder in (f"{where.data}-bluebird", f"{where.data} bluebird", tmp_path / "kenbluebird"):
+        said = logged(where, f"2026-11-26 18:00:00,000 WARNING no room in {folder}/models")
+        assert "bluebird" not in said
+        assert "no room in <path>" in said
+
+
+def test_the_user_and_the_machine_are_found_within_longer_words(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "yamada")
+    monkeypatch.setattr(scrubbing.platform, "node", lambda: "pc-7")
+    said = logged(where, "2026-11-26 18:00:00,000 INFO Yamada_plans on PC-7.example.jp and yamadas")
+    assert "INFO <user> on <user> and yamadas" in said
+
+
+def test_servers_of_the_user_are_not_named(where: Paths, store: Store) -> None:
+    remote = Remote("http://llm.bluebird.example:8080", "bluebird-30b")
+    remote_models.put(store, remote_models.described("Bluebird", remote))
+    settings.save(where.settings, Settings(proxy="http://proxy.bluebird.example:3128"))
+    said = logged(
+        where, "2026-11-26 18:00:00,000 INFO llm.bluebird.example has bluebird-30b, proxy.bluebird.example has none"
+    )
+    assert "bluebird" not in said
+    assert "INFO <…> has <…>, <…> has none" in said
+
+
+def test_an_error_of_a_child_and_what_looks_like_code_in_a_message_are_not_told(where: Paths) -> None:
+    trace = f'Traceback (most recent call last):\n  File "app/x.py", line 1, in f\n    f()\nValueError: {QUESTION}\n'
+    for name in ("kotae.log", "engine.log"):
+        (where.logs / name).write_text(trace, "utf-8")
+    (where.logs / "kotae.log").write_text(f"{trace}    {QUESTION}\n", "utf-8")
+    said = composed(where)
+    assert CANARY not in said
+    assert said.count("\n    f()\nValueError\n") == 2
+
+
+def test_of_a_line_that_is_cut_at_its_beginning_nothing_is_told(where: Paths) -> None:
+    said = logged(where, f"2026-11-26 18:00:00,000 INFO /home/taro/{'my plan' * problem_report.TAIL_BYTES}", "the end")
+    assert "my plan" not in said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100, None])

@@ -130,3 +130,11 @@ def test_what_must_not_be_kept_is_not_kept_as_something_unknown(tmp_path: Path) 
     path.write_text('{"proxy": "http://user:password@proxy.example:8080", "theme": "dark"}', "utf-8")
     settings.save(path, settings.load(path))
     assert "password" not in path.read_text("utf-8")
+
+
+def test_what_can_be_neither_read_nor_moved_gives_the_defaults_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.mkdir()
+    (tmp_path / "settings.bad").write_text("a file, which no folder replaces", "utf-8")
+    assert settings.load(path) == Settings()
+    assert path.is_dir()

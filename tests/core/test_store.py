@@ -46,6 +46,7 @@ def test_a_second_answer_is_a_branch_and_the_first_stays(store: Store) -> None:
     assert store.message(first.id).text == "一"
 
 
+@pytest.mark.fault("F3")
 def test_what_a_crash_left_streaming_is_kept_and_marked(where: Paths) -> None:
     store = Store.open(where.database, where.backups)
     question = store.add_question("問い")
@@ -88,6 +89,7 @@ def test_a_title_is_one_short_line(store: Store) -> None:
     assert title.endswith("…")
 
 
+@pytest.mark.fault("F9")
 def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
     Store.open(where.database, where.backups).close()
     with sqlite3.connect(where.database) as db:
@@ -97,6 +99,7 @@ def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
         Store.open(where.database, where.backups)
 
 
+@pytest.mark.fault("F9")
 def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(where.database, where.backups)
     store.add_question("残る")
@@ -119,6 +122,7 @@ def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.Mo
     db.close()
 
 
+@pytest.mark.fault("F9")
 def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where: Paths) -> None:
     store = Store.open(where.database, where.backups)
     for number in range(200):
@@ -137,6 +141,7 @@ def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where:
     assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
 
 
+@pytest.mark.fault("F9")
 def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(where: Paths) -> None:
     where.database.write_bytes(b"not a database " * 1000)
     with pytest.raises(AppError, match="database_damaged"):
@@ -184,6 +189,7 @@ def test_old_backups_of_every_kind_go_also_where_there_are_few_but_nothing_that_
     assert damaged.exists()
 
 
+@pytest.mark.fault("F9")
 def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
     store = Store.open(where.database, where.backups)
     for number in range(200):
@@ -219,6 +225,7 @@ def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) 
     assert not list(where.data.rglob("*.tmp"))
 
 
+@pytest.mark.fault("F3")
 def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None:
     store = Store.open(where.database, where.backups)
     store.add_question("残る")
@@ -231,6 +238,7 @@ def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+@pytest.mark.fault("F9")
 def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: Paths, version: int) -> None:
     db = sqlite3.connect(where.database)
     MIGRATIONS[0](db)
@@ -265,6 +273,7 @@ def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: P
     assert len(list(where.backups.glob("kotae-before-*.sqlite"))) == 1
 
 
+@pytest.mark.fault("F9")
 def test_a_migration_without_a_backup_does_not_begin(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.open(where.database, where.backups).close()
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, lambda db: db.execute("DELETE FROM conversation")))
@@ -309,6 +318,7 @@ def _fill(store: Store) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.fault("F2")
 def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -326,6 +336,7 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.fault("F9")
 def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
     where: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +362,7 @@ def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
     assert len(list(where.data.glob("kotae.damaged-*"))) >= 1
 
 
+@pytest.mark.fault("F9")
 def test_two_starts_at_once_migrate_once(where: Paths) -> None:
     def start() -> None:
         Store.open(where.database, where.backups).close()

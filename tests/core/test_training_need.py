@@ -1,5 +1,7 @@
-"""The room that making the training environment takes, told before anything is made."""
+"""The room that making the training environment takes, told before anything is made, and what would be installed."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,33 +9,56 @@ import pytest
 from app.core import machine
 from app.core.errors import AppError
 from app.core.machine import Gpu
-from app.core.training_setup import need
+from app.core.training_setup import locks, need
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.need import Need
-from tests.wheelhouse import make_wheel
+from tests.wheelhouse import make_wheel, make_wheels, write_lock
 
 GB = 1_000_000_000
+HERE = sys.version_info[:2]
 
 
-def test_of_each_package_the_largest_wheel_counts(tmp_path: Path) -> None:
-    empty = need.unpacked_bytes(make_wheel(tmp_path, "torch").parent)
-    make_wheel(tmp_path, "torch", version="2.0", size_bytes=5_000_000)
-    make_wheel(tmp_path, "peft", size_bytes=1_000_000)
-    assert need.unpacked_bytes(tmp_path) == pytest.approx(6_000_000 + 2 * empty, abs=500)
-    estimated = need.estimate(tmp_path, tmp_path)
-    assert estimated.download_bytes == 0
-    assert estimated.room_bytes > 6_000_000 * need.COMPILED
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    return make_wheels(tmp_path / "wheels")
 
 
+@pytest.fixture
+def locked(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = write_lock(tmp_path / "locked", wheels)
+    monkeypatch.setattr(locks, "folder", lambda: folder)
+    monkeypatch.setattr(machine, "gpus", lambda: ())
+    return folder
+
+
+def test_offline_the_room_is_that_of_the_files_unpacked(tmp_path: Path, wheels: Path, locked: Path) -> None:
+    before = need.estimate(tmp_path, wheels).room_bytes
+    make_wheel(wheels, "peft", size_bytes=5_000_000)
+    write_lock(locked, wheels)
+    estimated = need.estimate(tmp_path, wheels)
+    assert estimated.room_bytes - before == pytest.approx(5_000_000 * need.SPARE, abs=500)
+    assert (estimated.download_bytes, estimated.variant, estimated.python) == (0, "cpu", locks.dotted(HERE))
+
+
+def test_what_is_in_the_folder_but_not_in_the_lock_counts_for_nothing(
+    tmp_path: Path, wheels: Path, locked: Path
+) -> None:
+    before = need.estimate(tmp_path, wheels)
+    make_wheel(wheels, "scipy", size_bytes=5_000_000)
+    make_wheel(wheels, "peft", version="2.0", size_bytes=5_000_000)
+    assert need.estimate(tmp_path, wheels).room_bytes == before.room_bytes
+
+
+@pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip at all"])
-def test_a_wheel_that_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
-    make_wheel(tmp_path, "accelerate")
-    (tmp_path / "torch-2.13.0-cp311-cp311-win_amd64.whl").write_bytes(content)
-    with pytest.raises(AppError, match="wheels_unusable") as caught:
-        need.estimate(tmp_path, tmp_path)
-    assert caught.value.facts["path"].endswith("torch-2.13.0-cp311-cp311-win_amd64.whl")
+def test_a_wheel_that_is_damaged_is_named(tmp_path: Path, wheels: Path, content: bytes) -> None:
+    (wheels / "accelerate-1.0-py3-none-any.whl").write_bytes(content)
+    with pytest.raises(AppError, match="training_wheel_damaged") as caught:
+        need.estimate(tmp_path, wheels)
+    assert caught.value.facts["package"] == "accelerate==1.0"
 
 
+@pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize(("folder", "code"), [("empty", "wheels_none"), ("none", "wheels_folder_missing")])
 def test_a_folder_without_wheels_and_one_that_is_not_there_are_told_apart(
     tmp_path: Path, folder: str, code: str
@@ -44,28 +69,74 @@ def test_a_folder_without_wheels_and_one_that_is_not_there_are_told_apart(
 
 
 @pytest.mark.parametrize(
-    ("gpus", "installed_bytes"),
+    ("gpus", "variant"),
     [
-        ((), need.CPU_INSTALLED_BYTES),
-        ((Gpu("Intel"), Gpu("AMD")), need.CPU_INSTALLED_BYTES),
-        ((Gpu("Tesla T4", 16 << 30),), need.CUDA_INSTALLED_BYTES),
-        ((Gpu("NVIDIA"),), need.CUDA_INSTALLED_BYTES),
+        ((), "cpu"),
+        ((Gpu("Intel"), Gpu("AMD")), "cpu"),
+        ((Gpu("Tesla T4", 16 << 30),), "cuda"),
+        ((Gpu("NVIDIA"),), "cuda"),
     ],
 )
-def test_with_a_card_of_nvidia_cuda_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: tuple[Gpu, ...], installed_bytes: int
+def test_with_a_card_of_nvidia_it_is_the_variant_with_cuda(
+    tmp_path: Path,
+    wheels: Path,
+    locked: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: tuple[Gpu, ...],
+    variant: str,
 ) -> None:
+    write_lock(locked, wheels, "cuda")
     monkeypatch.setattr(machine, "gpus", lambda: gpus)
     estimated = need.estimate(tmp_path, None)
-    assert estimated.room_bytes == installed_bytes + 2 * estimated.download_bytes
+    assert (estimated.variant, estimated.lacks_cuda) == (variant, False)
+    size = sum(path.stat().st_size for path in wheels.iterdir())
+    assert estimated.download_bytes == size
+    assert estimated.room_bytes > size * (1 + need.INSTALLED[variant])
+    assert need.estimate(tmp_path, None, "cpu").variant == "cpu"
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_card_that_no_lock_has_cuda_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("NVIDIA"),))
+    estimated = need.estimate(tmp_path, None)
+    assert (estimated.variant, estimated.lacks_cuda) == ("cpu", True)
+    assert not need.estimate(tmp_path, None, "cpu").lacks_cuda  # somebody has chosen it
+    with pytest.raises(AppError, match="training_no_lock") as caught:
+        need.estimate(tmp_path, None, "cuda")
+    assert caught.value.facts["have"] == f"--variant cpu --python-version {locks.dotted(HERE)}"
+
+
+def test_a_folder_decides_by_what_it_holds(tmp_path: Path, wheels: Path, locked: Path) -> None:
+    make_wheel(wheels, "torch", version="2.0")
+    (wheels / "torch-1.0-py3-none-any.whl").rename(tmp_path / "torch-1.0-py3-none-any.whl")
+    write_lock(locked, wheels, "cuda")
+    assert need.estimate(tmp_path, wheels).variant == "cuda"
+    with pytest.raises(AppError, match="training_wheel_missing") as caught:
+        need.estimate(tmp_path, wheels, "cpu")
+    assert caught.value.facts["package"] == "torch==1.0"
+
+
+def test_without_a_python_that_has_a_lock_offline_it_is_said_and_online_one_is_fetched(
+    tmp_path: Path, wheels: Path, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in locked.iterdir():
+        path.unlink()
+    write_lock(locked, wheels, python=(3, 99))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(AppError, match="no_base_python") as caught:
+        need.estimate(tmp_path, wheels)
+    assert caught.value.facts == {"versions": "3.99", "newest": "3.99"}
+    estimated = need.estimate(tmp_path, None)
+    assert (estimated.fetches_python, estimated.python) == (True, "3.99")
+    assert estimated.room_bytes > need.PYTHON_BYTES
 
 
 def test_what_was_fetched_before_needs_no_room_again(tmp_path: Path) -> None:
     where = Folders(tmp_path)
-    where.cache.mkdir(parents=True)
-    free = need.estimate(tmp_path, None).free_bytes
+    where.wheels.mkdir(parents=True)
+    free = shutil.disk_usage(tmp_path).free
     with pytest.raises(AppError, match="drive_space"):
         need.require_room(where, Need(free + 10 * GB, 40 * GB, free))
-    with (where.cache / "torch").open("wb") as file:
+    with (where.wheels / "torch").open("wb") as file:
         file.truncate(30 * GB)  # holes take no room
     need.require_room(where, Need(free + 10 * GB, 40 * GB, free))

@@ -11,12 +11,15 @@ import pytest
 from app.core import settings, training_environment
 from app.core.errors import AppError
 from app.core.settings import Settings
-from app.core.training_setup import folders, need, place
+from app.core.training_setup import folders, locks, need, place
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.report import report
 from tests.core.test_training_environment import make
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, rights and mounts of a Unix system")
+
+
+LOCK = locks.all_locks("linux-x86_64")[0]
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +111,7 @@ def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data:
     final.mkdir()
     with pytest.raises(AppError, match="training_place_taken"):
         place.require_free(drive, data)
-    folders.write_stamp(final)
+    folders.write_stamp(final, LOCK)
     place.require_free(drive, data)
 
 
@@ -123,7 +126,7 @@ def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name:
 
 
 def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
-    folders.write_stamp(drive)
+    folders.write_stamp(drive, LOCK)
     (drive / "lib").mkdir()
     with pytest.raises(AppError, match="training_place_inside"):
         place.require_free(drive / "lib", data)

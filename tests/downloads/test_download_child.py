@@ -76,6 +76,7 @@ def test_a_listing_that_is_refused_says_why(fault: Fault, repository: str, code:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(429, "busy"), (503, "busy"), (500, "server")])
+@pytest.mark.fault("F1")
 def test_a_listing_is_asked_for_again_where_that_may_help(status: int, reason: str, tmp_path: Path) -> None:
     fault = Fault("status", times=1, status=status, retry_after="1" if status == 503 else "")
     with Hub(CONTENT, fault) as hub, Child(tmp_path / "log") as child:
@@ -87,6 +88,7 @@ def test_a_listing_is_asked_for_again_where_that_may_help(status: int, reason: s
         assert isinstance(child.answer(), Listed)
 
 
+@pytest.mark.fault("F1")
 def test_a_listing_that_nobody_answers_fails_after_some_tries(tmp_path: Path) -> None:
     with Child(tmp_path / "log") as child:
         child.send(List("1", "http://127.0.0.1:9", REPOSITORY))
@@ -97,6 +99,7 @@ def test_a_listing_that_nobody_answers_fails_after_some_tries(tmp_path: Path) ->
 
 @pytest.mark.parametrize("token", ["hf_全角", "hf_two words", "hf_line\nfeed"])
 @pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.fault("S13")
 def test_a_token_that_no_header_can_carry_is_said(kind: type, token: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         access = Access(token)
@@ -109,6 +112,7 @@ def test_a_token_that_no_header_can_carry_is_said(kind: type, token: str, tmp_pa
         assert hub.requests == []
 
 
+@pytest.mark.fault("F1")
 def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         wanted = command(hub, tmp_path, pace=Pace())
@@ -124,6 +128,7 @@ def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path
         assert hub.sent_bytes - CONTENT.size < 2_000_000  # what was on the way when it was paused
 
 
+@pytest.mark.fault("F1")
 def test_a_stalled_download_is_paused_at_once(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("stall", at=2_000_000)) as hub, Child(tmp_path / "log") as child:
         child.send(command(hub, tmp_path, pace=Pace(stall_s=300)))
@@ -152,6 +157,7 @@ def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
         assert isinstance(child.read_until(is_end), Done)
 
 
+@pytest.mark.fault("F1")
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         child.send(command(hub, tmp_path, pace=Pace()))
@@ -164,6 +170,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- token
 
 
+@pytest.mark.fault("S13")
 def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect", token=TOKEN)) as hub, Child(tmp_path / "log") as child:
         done = child.end(command(hub, tmp_path, access=Access(TOKEN)))
@@ -171,6 +178,7 @@ def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) ->
         _assert_only_the_hub_got_it(hub)
 
 
+@pytest.mark.fault("S13")
 def test_the_token_of_a_listing_stays_with_the_hub(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect", token=TOKEN)) as hub, Child(tmp_path / "log") as child:
         child.send(List("1", hub.place, REPOSITORY, access=Access(TOKEN)))
@@ -183,6 +191,7 @@ def _assert_only_the_hub_got_it(hub: Hub) -> None:
     assert got == {("127.0.0.1", f"Bearer {TOKEN}"), ("127.0.0.2", None)}
 
 
+@pytest.mark.fault("S13")
 def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
     """Not in the mark, not in the log, not in an event, also where things go wrong."""
     with Hub(CONTENT, dataclasses.replace(SLOW, token=TOKEN)) as hub, Child(tmp_path / "log") as child:
@@ -206,6 +215,7 @@ def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
         assert TOKEN not in repr(wanted.access)
 
 
+@pytest.mark.fault("S13")
 def test_a_token_that_lies_around_is_not_used(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -234,6 +244,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.fault("F2")
 def test_a_file_too_large_for_the_disk_is_not_begun(small_disk: Path) -> None:
     with Hub(Content(60_000_000)) as hub:
         error, _ = run(command(hub, small_disk))
@@ -244,6 +255,7 @@ def test_a_file_too_large_for_the_disk_is_not_begun(small_disk: Path) -> None:
         assert list(small_disk.iterdir()) == []
 
 
+@pytest.mark.fault("F2")
 def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_disk: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(small_disk.parent / "log") as child:
         wanted = command(hub, small_disk, pace=Pace())
@@ -268,6 +280,7 @@ def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_di
     ["..", ".", "", "a/..", "..\\..\\x/..", "CON.gguf", "nul", "x\u202egguf.exe", "a\0b.gguf", "x.gguf.", " x.gguf",
      "a:b.gguf", "x" * 300, ".gguf"],
 )  # fmt: skip
+@pytest.mark.fault("S10")
 def test_a_name_that_deceives_is_refused(name: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         error, _ = run(command(hub, tmp_path, name=name))
@@ -277,6 +290,7 @@ def test_a_name_that_deceives_is_refused(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../outside.gguf", "/etc/outside.gguf", "a\\b\\outside.gguf", "sub/outside.gguf"])
+@pytest.mark.fault("S10")
 def test_only_the_last_part_of_a_name_counts(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
@@ -287,6 +301,7 @@ def test_only_the_last_part_of_a_name_counts(name: str, tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "outside.gguf"]
 
 
+@pytest.mark.fault("S10")
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -328,6 +343,7 @@ def test_a_file_is_copied_from_a_folder_and_verified(stick: Path, tmp_path: Path
         assert hashlib.sha256((tmp_path / "models" / FILE).read_bytes()).hexdigest() == CONTENT.sha256()
 
 
+@pytest.mark.fault("F1")
 def test_a_damaged_file_in_a_folder_is_found_out(stick: Path, tmp_path: Path) -> None:
     with (stick / FILE).open("r+b") as file:
         file.seek(5_000_000)
@@ -337,6 +353,7 @@ def test_a_damaged_file_in_a_folder_is_found_out(stick: Path, tmp_path: Path) ->
     assert not (tmp_path / "models" / FILE).exists()
 
 
+@pytest.mark.fault("F1")
 def test_a_copy_goes_on_where_it_was(stick: Path, tmp_path: Path) -> None:
     wanted = _from_stick(stick, tmp_path / "models", CONTENT.sha256())
     control, events = Control(20_000_000), []

@@ -122,6 +122,7 @@ STATES = {
 @pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.fault("F1")
 def test_the_right_file_or_the_right_reason(name: str, state: str, connections: int, tmp_path: Path) -> None:
     case = CASES[name]
     with Hub(dataclasses.replace(CONTENT), case.fault) as hub:
@@ -152,6 +153,7 @@ def _check(result: Done | AppError, events: list[Event], case: Case, hub: Hub, w
 
 
 @pytest.mark.parametrize("state", ["half done", "nearly done"])
+@pytest.mark.fault("F1")
 def test_what_is_there_is_not_sent_again(state: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -162,6 +164,7 @@ def test_what_is_there_is_not_sent_again(state: str, tmp_path: Path) -> None:
         assert hub.sent_bytes == CONTENT.size - there + 1  # one byte to ask what the file is
 
 
+@pytest.mark.fault("F1")
 def test_a_repair_replaces_only_what_differs(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("corrupt", times=1, at=_LAST)) as hub:
         result, _ = run(command(hub, tmp_path))
@@ -169,6 +172,7 @@ def test_a_repair_replaces_only_what_differs(tmp_path: Path) -> None:
         assert 0 < result.repaired_bytes <= 64 << 10
 
 
+@pytest.mark.fault("F1")
 def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
     """The second answer is flipped elsewhere: only where both differ is it asked a third time."""
     with Hub(CONTENT, Fault("corrupt", times=1, at=_LAST)) as hub:
@@ -186,6 +190,7 @@ def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_date", [False, True])
+@pytest.mark.fault("F1")
 def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path: Path) -> None:
     value = email.utils.formatdate(time.time() + 2, usegmt=True) if is_date else "1"
     with Hub(CONTENT, Fault("status", times=1, status=503, retry_after=value)) as hub:
@@ -194,6 +199,7 @@ def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path
         assert next(event.wait_s for event in events if isinstance(event, Waiting)) > 0.7
 
 
+@pytest.mark.fault("F1")
 def test_the_same_file_behind_another_etag_goes_on(tmp_path: Path) -> None:
     """Storage servers behind one hub disagree about etags; the checksum says that the file is the same."""
     with Hub(CONTENT) as hub:
@@ -208,6 +214,7 @@ def test_the_same_file_behind_another_etag_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 99}', '{"version": 1, "ranges": [[5, 1]]}'])
+@pytest.mark.fault("F1")
 def test_a_damaged_mark_means_from_the_beginning(damage: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -218,6 +225,7 @@ def test_a_damaged_mark_means_from_the_beginning(damage: str, tmp_path: Path) ->
         assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
 
 
+@pytest.mark.fault("F1")
 def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -232,6 +240,7 @@ def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("is_same_boot", "sent"), [(True, CONTENT.size - 3 * MIB), (False, CONTENT.size - MIB)])
+@pytest.mark.fault("F1")
 def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
     is_same_boot: bool, sent: int, tmp_path: Path
 ) -> None:
@@ -250,6 +259,7 @@ def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "5", '{"boot": "x"}', '{"attempt": 0, "ranges": 7}'])
+@pytest.mark.fault("F1")
 def test_a_damaged_note_is_no_note(damage: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)

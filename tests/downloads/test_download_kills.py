@@ -10,18 +10,21 @@ import pytest
 from app.downloads.messages import Done, Fetch, Pace, Progress
 from tests.downloads.fetching import Child, command
 from tests.downloads.hub import FILE, Content, Fault, Hub
+from tests.faults.ledger import Tally
 
 CONTENT = Content(200_000_000)
 LINE_BYTES_PER_S = 40 << 20  # slower than these machines, as lines are: what is in flight then is little
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_kills_at_random_moments_send_less_than_a_hundredth_again(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 5))])
+@pytest.mark.fault("F1")
+def test_kills_at_random_moments_send_less_than_a_hundredth_again(seed: int, tmp_path: Path, tally: Tally) -> None:
     moments = sorted(random.Random(seed).sample(range(5, 95), 2))  # percent
     with Hub(CONTENT, Fault("slow", bytes_per_s=LINE_BYTES_PER_S)) as hub:
         wanted = command(hub, tmp_path, pace=Pace())
         for percent in moments:
             _kill_at(percent, wanted, tmp_path)
+            tally.tried(1)
         with Child(tmp_path / "log") as child:
             done = child.end(wanted)
         assert isinstance(done, Done), done
@@ -43,6 +46,7 @@ def _kill_at(percent: int, wanted: Fetch, folder: Path) -> None:
         child.process.kill()
 
 
+@pytest.mark.fault("F1")
 def test_a_kill_during_a_repair_goes_on_with_the_repair(tmp_path: Path) -> None:
     content = Content(40_000_000)
     with Hub(content, Fault("corrupt", times=1, at=39_000_000, bytes_per_s=LINE_BYTES_PER_S)) as hub:

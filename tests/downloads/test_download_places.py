@@ -68,6 +68,7 @@ def _secured(hub: Hub, certificate: tuple[Path, Path]) -> str:
     return hub.secure(context)
 
 
+@pytest.mark.fault("F1")
 def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         failed = child.end(_moved(command(hub, tmp_path), _secured(hub, certificate)))
@@ -85,6 +86,7 @@ def test_a_company_s_own_authority_counts(certificate: tuple[Path, Path], tmp_pa
         assert type(child.answer()).__name__ == "Listed"
 
 
+@pytest.mark.fault("S13")
 def test_no_redirect_leads_out_of_tls(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log", SSL_CERT_FILE=str(certificate[0])) as child:
         failed = child.end(_moved(command(hub, tmp_path), _secured(hub, certificate)))
@@ -104,6 +106,7 @@ def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path: Path) -> None:
     assert isinstance(events[0], Contacted)
 
 
+@pytest.mark.fault("S13")
 def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log") as child:
         place = hub.place.replace("//", "//me:geheim@")
@@ -116,6 +119,7 @@ def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.fault("S13")
 def test_a_token_counts_more_than_a_user_in_the_address(kind: type, tmp_path: Path) -> None:
     with Hub(CONTENT, Fault(token="hf_token")) as hub, Child(tmp_path / "log") as child:
         place = hub.place.replace("//", "//me:geheim@")
@@ -129,6 +133,7 @@ def test_a_token_counts_more_than_a_user_in_the_address(kind: type, tmp_path: Pa
 
 @pytest.mark.parametrize("place", ["http://[", "http://host:99999", "http://", "http://a b/"])
 @pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.fault("F1")
 def test_an_address_that_is_none_is_said(kind: type, place: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         child.send(_moved(command(hub, tmp_path), place) if kind is Fetch else List("1", place, REPOSITORY))
@@ -137,6 +142,7 @@ def test_an_address_that_is_none_is_said(kind: type, place: str, tmp_path: Path)
         assert failed.code in ("download_bad_address", "download_unreachable")
 
 
+@pytest.mark.fault("F1")
 def test_a_page_instead_of_a_listing_is_said(tmp_path: Path) -> None:
     """A guest network's sign-in page."""
     with Hub(CONTENT, Fault("page")) as hub, Child(tmp_path / "log") as child:
@@ -168,6 +174,7 @@ def test_a_file_that_is_here_whole_is_only_verified(tmp_path: Path) -> None:
         assert any(isinstance(event, Verifying) for event in events)
 
 
+@pytest.mark.fault("F1")
 def test_a_damaged_file_is_replaced_by_a_good_one(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\0" * CONTENT.size)
     with Hub(CONTENT) as hub:
@@ -176,6 +183,7 @@ def test_a_damaged_file_is_replaced_by_a_good_one(tmp_path: Path) -> None:
         assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
 
 
+@pytest.mark.fault("F1")
 def test_another_file_of_that_name_stays(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"mine")
     with Hub(CONTENT) as hub:
@@ -184,6 +192,7 @@ def test_another_file_of_that_name_stays(tmp_path: Path) -> None:
         assert (tmp_path / FILE).read_bytes() == b"mine"
 
 
+@pytest.mark.fault("F1")
 def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
     content = Content(60_000_000)
     with Hub(content, Fault("slow", bytes_per_s=16 << 20)) as hub, Child(tmp_path / "log") as child:
@@ -201,6 +210,7 @@ def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ who has the lock
 
 
+@pytest.mark.fault("F1")
 def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
     places, control = Places(tmp_path / FILE), Control()
     with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
@@ -215,6 +225,7 @@ def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ who owns the target
 
 
+@pytest.mark.fault("F1")
 def test_a_file_put_there_during_a_pause_is_not_replaced(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -228,6 +239,7 @@ def test_a_file_put_there_during_a_pause_is_not_replaced(tmp_path: Path) -> None
         assert hub.sent_bytes < CONTENT.size + 100  # what was here was not sent again
 
 
+@pytest.mark.fault("F1")
 def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -242,6 +254,7 @@ def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
         assert (tmp_path / FILE).read_bytes() == b"mine"
 
 
+@pytest.mark.fault("F1")
 def test_a_file_of_the_same_size_is_set_aside(tmp_path: Path) -> None:
     mine = bytes(CONTENT.size)
     (tmp_path / FILE).write_bytes(mine)
@@ -255,6 +268,7 @@ def test_a_file_of_the_same_size_is_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / f"{FILE}.old2").read_bytes() == mine
 
 
+@pytest.mark.fault("F1")
 def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
@@ -267,6 +281,7 @@ def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+@pytest.mark.fault("F1")
 def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("corrupt", at=2_000_000)) as hub:
         error, _ = run(command(hub, tmp_path))
@@ -282,6 +297,7 @@ def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path: P
 @pytest.mark.parametrize(
     "changes", [{"origin": {"place": 5}}, {"origin": {"place": ["x"]}}, {"card_id": None}, {"sha256": 1}, {"etag": []}]
 )
+@pytest.mark.fault("F1")
 def test_a_mark_with_a_wrong_type_counts_as_none(changes: dict[str, object], tmp_path: Path) -> None:
     mark = {"version": 1, "origin": {"place": "x"}, "card_id": "c", "size_bytes": 10, "etag": "", "sha256": ""}
     path = tmp_path / "x.part.json"
@@ -291,11 +307,13 @@ def test_a_mark_with_a_wrong_type_counts_as_none(changes: dict[str, object], tmp
     assert read_mark(path) is None
 
 
+@pytest.mark.fault("F1")
 def test_a_mark_nested_too_deeply_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "x.part.json").write_text("[" * 200_000)
     assert read_mark(tmp_path / "x.part.json") is None
 
 
+@pytest.mark.fault("F1")
 def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"12345")
     digest = Digest(tmp_path / "x")
@@ -347,6 +365,7 @@ class _Dated(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("dates", [("Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"), ("", "")])
+@pytest.mark.fault("F1")
 def test_two_versions_without_an_etag_are_never_mixed(dates: tuple[str, str], tmp_path: Path) -> None:
     handler = type("Handler", (_Dated,), {"content": b"A" * 4_000_000, "date": dates[0]})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

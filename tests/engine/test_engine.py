@@ -136,6 +136,7 @@ def test_a_bad_grammar_is_an_expected_error(child: Child, bad: dict[str, str]) -
     assert child.failure_of(Ask("a", (Segment("x"),), **bad)).code == "grammar_invalid"
 
 
+@pytest.mark.fault("S7")
 def test_control_tokens_count_only_in_markup(child: Child) -> None:
     child.send(Tokenize("t", ((Segment("</s>"),), (Segment("</s>", markup=True),))))
     event = child.events_until(Tokenized)[-1]
@@ -267,6 +268,7 @@ def test_cancelling_ends_soon_and_the_engine_goes_on(tmp_path: Path, starter_mod
         assert "東京" in text
 
 
+@pytest.mark.fault("F4")
 def test_the_child_ends_when_its_parent_is_gone_even_while_it_answers(tmp_path: Path, starter_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
         child.load(starter_model)
@@ -277,6 +279,7 @@ def test_the_child_ends_when_its_parent_is_gone_even_while_it_answers(tmp_path: 
         assert child.process.wait(5) == 0
 
 
+@pytest.mark.fault("F4")
 def test_a_line_that_is_no_command_ends_the_child_with_a_word_in_the_log(tmp_path: Path) -> None:
     with Child("echo", tmp_path / "log") as child:
         assert child.process.stdin is not None
@@ -286,6 +289,7 @@ def test_a_line_that_is_no_command_ends_the_child_with_a_word_in_the_log(tmp_pat
         assert "unreadable command" in (tmp_path / "log").read_text("utf-8")
 
 
+@pytest.mark.fault("S12")
 def test_no_prompt_text_reaches_the_log(tmp_path: Path, tiny_model: Path) -> None:
     with Child("llama", tmp_path / "log") as child:
         child.load(tiny_model)
@@ -321,6 +325,7 @@ def test_the_fake_finds_what_to_say_anywhere_and_keeps_to_the_limit(tmp_path: Pa
     assert events[-1].stop_reason == "length"
 
 
+@pytest.mark.fault("F4")
 def test_a_killed_child_says_nothing_more(tmp_path: Path) -> None:
     with Child("echo", tmp_path / "log") as child:
         os.kill(child.process.pid, signal.SIGKILL)
@@ -329,6 +334,7 @@ def test_a_killed_child_says_nothing_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2, 0.3, 0.5])
+@pytest.mark.fault("F4")
 def test_stopping_a_load_at_any_moment_leaves_an_engine_that_loads(
     tmp_path: Path, starter_model: Path, delay_s: float
 ) -> None:

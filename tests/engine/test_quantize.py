@@ -156,6 +156,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.fault("F2")
 def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path: Path, small_disk: Path) -> None:
     long = models.tiny_llama(tmp_path / "long.gguf", shape=LONG)
     failed = jobs.failure(Quantize(str(long), str(small_disk / "q8.gguf"), "Q8_0"), tmp_path)

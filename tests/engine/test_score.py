@@ -142,6 +142,7 @@ def test_a_reference_of_other_ids_is_refused(tmp_path: Path, job: Score) -> None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.fault("F2")
 def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() -> None:
     writer = Writer(Path("/dev/full"), About(1, 4, "x"))
     writer.add(np.log(np.full(4, 0.25, np.float32)))  # waits in memory

@@ -1,5 +1,6 @@
 """install.sh in real homes: what it puts where, what it leaves alone, and what it says when it cannot go on."""
 
+import fcntl
 import os
 import platform
 import re
@@ -220,11 +221,49 @@ def test_a_version_that_does_not_start_is_not_taken(home):
 
 def test_what_a_killed_installation_left_is_cleared(home):
     home.install(home.package("0.1.0"))
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    (home.lib / f".new-{ended.pid}" / "_internal").mkdir(parents=True)
+    (home.lib / ".new-7" / "_internal").mkdir(parents=True)
+    (home.lib / ".files-7").touch()
     home.install(home.package("0.2.0"))
-    assert not list(home.lib.glob(".new-*"))
+    assert not list(home.lib.glob(".*-*"))
+
+
+def test_two_at_once_do_not_meet(home):
+    needs("flock")
+    home.install(home.package("0.1.0"))
+    before = home.files()
+    with (home.lib / ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for done in (home.install(home.package("0.2.0")), home.uninstall()):
+            assert done.returncode == 1
+            assert "別の install.sh が動いています" in done.stderr
+    assert home.files() == before
+    assert home.install(home.package("0.2.0")).returncode == 0
+
+
+def test_a_folder_that_is_called_otherwise_is_the_same_one(home, tmp_path):
+    """Through a link, or with a slash more: what was just installed is not taken for what is gone."""
+    before = home.files()
+    (tmp_path / "link").symlink_to(home.folder)
+    home.install(home.package("0.1.0"), HOME=str(tmp_path / "link"))
+    home.install(home.package("0.2.0"))
+    home.install(home.package("0.3.0"), "--prefix", f"{home.folder}/.local//")
+    assert home.versions() == ["0.2.0", "0.3.0"]
+    assert run(home.link, home=home.folder).stdout == "Kotae of 0.3.0: \n"
+    assert (home.folder / f".local/share/applications/{ID}.desktop").exists()
+    assert home.uninstall(HOME=str(tmp_path / "link")).returncode == 0
+    assert home.files() == before
+
+
+def test_what_runs_is_seen_through_a_link_too(home, tmp_path):
+    (tmp_path / "link").symlink_to(home.folder)
+    environment = {"HOME": str(tmp_path / "link")}
+    package = home.package("0.1.0", Path(shutil.which("sleep")))
+    home.install(package, **environment)
+    with subprocess.Popen([home.link, "600"]) as running:
+        done = run("sh", package / "install.sh", "--uninstall", home=home.folder, **environment)
+        running.kill()
+    assert done.returncode == 1
+    assert "Kotae を閉じてから" in done.stderr
 
 
 # --- removing -------------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ def test_macos_is_told_the_version_and_both_languages(bundle_info):
     assert found["CFBundleIdentifier"] == bundle_info.IDENTIFIER == DESKTOP_ID
     assert found["CFBundleLocalizations"] == ["ja", "en"]
     assert found["NSHighResolutionCapable"] is True
+    assert found["LSBackgroundOnly"] is False  # else it would have no window: PyInstaller says so for a console
     assert f"MACOSX_DEPLOYMENT_TARGET={found['LSMinimumSystemVersion']}\n" in (MACOS / "build.sh").read_text("utf-8")
 
 

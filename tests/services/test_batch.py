@@ -86,6 +86,7 @@ def test_each_question_is_answered_in_turn(desk: Desk) -> None:
     assert not (desk.scene.where.data / "batch.json").exists()
 
 
+@pytest.mark.fault("F4")
 def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(desk: Desk) -> None:
     ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "!crash", "三つ目")
     assert (ended.answered, ended.failed) == (2, 1)
@@ -102,6 +103,7 @@ def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(de
     assert set(asked) == {"!crash"}
 
 
+@pytest.mark.fault("F4")
 def test_an_engine_that_always_dies_ends_the_batch_with_its_reason(desk: Desk) -> None:
     error: AppError = desk.ended(desk.batches.failed, desk.begin, *["!crash"] * 6)
     assert error.code == "engine_died"
@@ -117,6 +119,7 @@ def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: De
     assert desk.unfinished().answered == 1
 
 
+@pytest.mark.fault("F3")
 def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
     desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問", "三つ目")
     ended: Ended = desk.ended(desk.batches.stopped, desk.batches.stop)
@@ -129,6 +132,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(de
     assert desk.answers()[0] == first
 
 
+@pytest.mark.fault("F3")
 def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
     desk.ended(desk.batches.answered, desk.begin, "一つ目", "!slow とても長い答えになる質問")
     desk.batches.close()
@@ -223,6 +227,7 @@ def background_runs() -> bool:
     return bool(background._running)
 
 
+@pytest.mark.fault("F2")
 def test_a_full_disk_ends_it_with_its_sentence_and_keeps_what_is_there(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_an_adapter_is_converted_and_merged_and_a_text_is_measured(bench: Bench,
         ("fail:adapter_mismatch", "build_adapter_mismatch", {"base": "Tiny", "where": "lm_head.weight"}),
     ],
 )
+@pytest.mark.fault("F4")
 def test_how_a_conversion_ended_is_named_and_no_half_file_stays(
     bench: Bench, behaviour: str, code: str, facts: dict[str, str]
 ) -> None:
@@ -157,6 +158,7 @@ def test_how_a_conversion_ended_is_named_and_no_half_file_stays(
     assert len(bench.run(bench.plan())) == 1
 
 
+@pytest.mark.fault("F4")
 def test_a_child_that_talks_nonsense_is_ended(bench: Bench) -> None:
     bench.environment.behaviour = "garbage"
     error = bench.failure(bench.plan())
@@ -188,6 +190,7 @@ def test_a_cancelled_conversion_leaves_neither_process_nor_file(bench: Bench) ->
     assert bench.builds.child_pid == 0
 
 
+@pytest.mark.fault("F4")
 def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) -> None:
     models.tiny_llama(
         bench.environment.folder / "model.gguf", shape=TinyShape(layers=4, embedding=512, feed_forward=2048)
@@ -244,6 +247,7 @@ def test_a_form_that_was_damaged_after_an_interruption_is_made_again(bench: Benc
     assert Path(first.path).read_bytes() == b"damaged"
 
 
+@pytest.mark.fault("F4")
 def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
     plan = bench.plan("Q4_K_M,Q8_0")
     bench.builds.model_added.connect(lambda _model: bench.builds.cancel())
@@ -282,6 +286,7 @@ def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_mad
     assert bench.builds.reports == []
 
 
+@pytest.mark.fault("F4")
 def test_a_conversion_whose_result_is_no_model_is_refused(bench: Bench) -> None:
     (bench.environment.folder / "model.gguf").write_bytes(b"GGUF and nothing more")
     assert bench.failure(bench.plan()).code == "gguf_damaged"
@@ -330,6 +335,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", str(path)], check=True)
 
 
+@pytest.mark.fault("F2")
 def test_a_drive_that_is_too_small_is_named_before_anything_begins(
     bench: Bench, small_disk: Callable[[int], Path]
 ) -> None:
@@ -342,6 +348,7 @@ def test_a_drive_that_is_too_small_is_named_before_anything_begins(
     assert list(disk.iterdir()) == []
 
 
+@pytest.mark.fault("F2")
 def test_a_drive_that_fills_up_meanwhile_is_named_and_the_conversion_is_kept(
     bench: Bench, small_disk: Callable[[int], Path]
 ) -> None:

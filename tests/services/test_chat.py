@@ -331,6 +331,7 @@ def test_a_changed_setting_reloads_the_model_and_an_unchanged_one_does_not(scene
     assert (scene.engine.loaded.threads, scene.engine.loaded.repack) == (None, True)
 
 
+@pytest.mark.fault("F2")
 def test_a_full_disk_is_said_and_the_window_lives(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = scene.ask("一")
     assert scene.session.conversation is not None

@@ -140,6 +140,7 @@ def test_nothing_is_started_before_it_is_opened(where: Paths, qtbot: QtBot) -> N
     documents.close()
 
 
+@pytest.mark.fault("F4")
 def test_a_document_that_ends_the_child_twice_fails_and_the_others_are_read(desk: Desk, files: Path) -> None:
     (files / "2.txt").write_text("die", encoding="utf-8")
     collection = desk.collection(files)
@@ -148,6 +149,7 @@ def test_a_document_that_ends_the_child_twice_fails_and_the_others_are_read(desk
     assert desk.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
+@pytest.mark.fault("F4")
 def test_a_silent_child_is_ended_and_the_document_tried_once_more(make_desk: Callable[..., Desk], files: Path) -> None:
     (files / "2.txt").write_text("hang", encoding="utf-8")
     desk = make_desk(silence_limit_s=1.5)
@@ -156,6 +158,7 @@ def test_a_silent_child_is_ended_and_the_document_tried_once_more(make_desk: Cal
     assert desk.attempts().count("2.txt") == 2
 
 
+@pytest.mark.fault("F4")
 def test_a_child_that_takes_too_much_memory_is_ended_at_once(make_desk: Callable[..., Desk], files: Path) -> None:
     (files / "2.txt").write_text("fat", encoding="utf-8")
     desk = make_desk(memory_limit_bytes=250_000_000)
@@ -164,6 +167,7 @@ def test_a_child_that_takes_too_much_memory_is_ended_at_once(make_desk: Callable
     assert desk.attempts().count("2.txt") == 1
 
 
+@pytest.mark.fault("F4")
 def test_a_child_that_talks_nonsense_is_ended(desk: Desk, files: Path) -> None:
     (files / "2.txt").write_text("garbage", encoding="utf-8")
     collection = desk.collection(files)
@@ -177,6 +181,7 @@ def test_an_expected_error_is_told_of_its_document_alone(desk: Desk, files: Path
     assert desk.attempts() == ["1.txt", "2.txt", "3.txt"]
 
 
+@pytest.mark.fault("F4")
 def test_a_child_that_cannot_be_started_pauses_the_queue(where: Paths, qtbot: QtBot, files: Path) -> None:
     desk = Desk(where, qtbot)
     desk.documents = Documents(where.documents, [str(files / "no program")], where.logs)
@@ -347,6 +352,7 @@ def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk]
     assert set(second.states(collection).values()) == {"done"}
 
 
+@pytest.mark.fault("F3")
 def test_what_a_closed_program_left_is_read_at_the_next_start(make_desk: Callable[..., Desk], files: Path) -> None:
     (files / "2.txt").write_text("slow", encoding="utf-8")
     first = make_desk()
@@ -361,6 +367,7 @@ def test_what_a_closed_program_left_is_read_at_the_next_start(make_desk: Callabl
     assert second.attempts().count("1.txt") == 1
 
 
+@pytest.mark.fault("F9")
 def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, qtbot: QtBot, files: Path) -> None:
     where.documents.write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
     desk = Desk(where, qtbot)
@@ -396,6 +403,7 @@ def test_the_child_leaves_nothing_running(desk: Desk, files: Path) -> None:
     desk.wait(lambda: psutil.Process().children() == [])
 
 
+@pytest.mark.fault("F2")
 def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
     where: Paths, qtbot: QtBot, files: Path
 ) -> None:
@@ -422,6 +430,7 @@ def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
     roomy.close()
 
 
+@pytest.mark.fault("F3")
 def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
     make_desk: Callable[..., Desk], files: Path
 ) -> None:
@@ -437,6 +446,7 @@ def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_sta
     assert len(second.texts()) == 4
 
 
+@pytest.mark.fault("F3")
 def test_a_collection_that_was_being_removed_when_all_ended_leaves_at_the_next_start(
     where: Paths, qtbot: QtBot, make_desk: Callable[..., Desk], files: Path
 ) -> None:

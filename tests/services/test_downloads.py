@@ -186,6 +186,7 @@ def test_a_model_from_a_folder_needs_no_network(desk: Desk, small: Stored, tmp_p
     assert desk.downloads.contacts() == []
 
 
+@pytest.mark.fault("F1")
 def test_what_failed_at_one_place_goes_on_from_another(desk: Desk, small: Stored, tmp_path: Path) -> None:
     stick = gguf(tmp_path / "USB メモリ")
     card = put_card(desk.where.cards, small.size, sha256=small.sha256())
@@ -236,6 +237,7 @@ def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk: Desk, s
 
 
 @pytest.mark.parametrize("gone", ["file", "folder"])
+@pytest.mark.fault("F1")
 def test_what_has_arrived_and_is_gone_since_comes_again(desk: Desk, tmp_path: Path, gone: str) -> None:
     here = tmp_path / "here"
     here.mkdir()
@@ -352,6 +354,7 @@ def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(desk: Desk, l
         assert hub.sent_bytes < large.size + (1 << 20)
 
 
+@pytest.mark.fault("F1")
 def test_a_lost_queue_loses_no_parts(desk: Desk, large: Stored) -> None:
     with Hub(large, SLOW) as hub:
         begin(desk, card_of(desk, hub))
@@ -366,6 +369,7 @@ def test_a_lost_queue_loses_no_parts(desk: Desk, large: Stored) -> None:
         assert hub.sent_bytes < large.size + (1 << 20)
 
 
+@pytest.mark.fault("F1")
 def test_a_killed_child_comes_back_once_and_then_says_why_it_stopped(desk: Desk, large: Stored) -> None:
     with Hub(large, SLOW) as hub:
         begin(desk, card_of(desk, hub))
@@ -408,6 +412,7 @@ app.exec()
 """
 
 
+@pytest.mark.fault("F1")
 def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk: Desk, large: Stored) -> None:
     with Hub(large, SLOW) as hub:
         card_of(desk, hub)
@@ -461,6 +466,7 @@ def test_permission_taken_back_ends_what_runs(desk: Desk, large: Stored) -> None
         assert desk.downloads.child_pid == 0
 
 
+@pytest.mark.fault("F2")
 def test_a_disk_without_room_is_said_before_anybody_is_asked(desk: Desk, small: Stored) -> None:
     free = shutil.disk_usage(desk.where.models).free
     with Hub(small) as hub:
@@ -486,6 +492,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.fault("F2")
 def test_on_a_full_disk_it_stops_and_goes_on_where_there_is_room(desk: Desk, large: Stored, small_disk: Path) -> None:
     before = desk.library.folder
     desk.library.use_folder(small_disk)
@@ -514,6 +521,7 @@ def test_parts_stay_where_they_are_when_models_go_elsewhere(desk: Desk, large: S
         assert hub.sent_bytes < large.size + (2 << 20)
 
 
+@pytest.mark.fault("F2")
 def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(
     desk: Desk, large: Stored, tmp_path: Path, small_disk: Path
 ) -> None:
@@ -534,6 +542,7 @@ def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(
     assert [path.name for path in small_disk.iterdir()] == ["other"]
 
 
+@pytest.mark.fault("F1")
 def test_what_is_no_model_is_not_added_and_says_so(desk: Desk) -> None:
     with Hub(Content(1_000_000)) as hub:
         failed = desk.failure(lambda: begin(desk, card_of(desk, hub)))
@@ -552,6 +561,7 @@ def test_another_file_of_that_name_is_not_replaced(desk: Desk, small: Stored) ->
     assert mine.read_bytes() == b"mine"
 
 
+@pytest.mark.fault("F1")
 def test_a_cut_is_told_while_it_is_tried_again(desk: Desk, large: Stored) -> None:
     troubles: list[str] = []
     desk.downloads.progressed.connect(lambda item: troubles.append(item.problem.code if item.problem else ""))
@@ -562,6 +572,7 @@ def test_a_cut_is_told_while_it_is_tried_again(desk: Desk, large: Stored) -> Non
     assert troubles[-1] == ""
 
 
+@pytest.mark.fault("S13")
 def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere(desk: Desk, small: Stored) -> None:
     with Hub(small, Fault("redirect", token=TOKEN)) as hub:
         card = card_of(desk, hub, sha256="")
@@ -578,6 +589,7 @@ def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere
     assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
+@pytest.mark.fault("S13")
 def test_the_token_of_the_hub_goes_to_no_other_place(desk: Desk, small: Stored) -> None:
     with Hub(small) as hub:
         card = card_of(desk, hub)
@@ -587,6 +599,7 @@ def test_the_token_of_the_hub_goes_to_no_other_place(desk: Desk, small: Stored) 
         assert {request.headers.get("Authorization") for request in hub.requests} == {None}
 
 
+@pytest.mark.fault("S13")
 def test_a_token_does_not_follow_the_settings_to_a_mirror(desk: Desk, small: Stored) -> None:
     with Hub(small) as hub:
         desk.downloads.set_token(TOKEN)  # for the hub itself
@@ -596,6 +609,7 @@ def test_a_token_does_not_follow_the_settings_to_a_mirror(desk: Desk, small: Sto
         assert {request.headers.get("Authorization") for request in hub.requests} == {None}
 
 
+@pytest.mark.fault("S13")
 def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, small: Stored) -> None:
     with Hub(small, Fault(token=TOKEN)) as hub:
         card = card_of(desk, hub)
@@ -605,6 +619,7 @@ def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, sma
         desk.finish()
 
 
+@pytest.mark.fault("S13")
 def test_a_token_is_for_one_scheme_host_and_port() -> None:
     secrets, none = Secrets(), Settings()
     secrets.set_token(TOKEN, "https://hub.example")
@@ -615,6 +630,7 @@ def test_a_token_is_for_one_scheme_host_and_port() -> None:
     assert secrets.access("/a/folder", none).token == ""
 
 
+@pytest.mark.fault("S13")
 def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -> None:
     with Hub(small, Fault(proxy_authorization="Basic dXNlcjpwYTpzcw==")) as hub:  # user:pa:ss
         card = card_of(desk, hub)
@@ -631,6 +647,7 @@ def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -
 # ---------------------------------------------------------------------------------------------- the file of the queue
 
 
+@pytest.mark.fault("S13")
 def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) -> None:
     with Hub(large, SLOW) as hub:
         card = card_of(desk, hub)
@@ -648,12 +665,14 @@ def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) ->
     [b"", b"{", b"[" * 200_000, b"[]", b'{"version": 9, "downloads": []}', b'{"version": 1, "downloads": 5}',
      b'{"version": 1, "downloads": [5, {}, {"id": 3}]}'],
 )  # fmt: skip
+@pytest.mark.fault("F1")
 def test_a_damaged_queue_is_an_empty_one(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "downloads.json"
     path.write_bytes(damage)
     assert download_queue.load(path) == []
 
 
+@pytest.mark.fault("F1")
 def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
     with Hub(small) as hub:
         card = card_of(desk, hub)
@@ -670,6 +689,7 @@ def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
 
 
 @pytest.mark.parametrize("was_here", [False, True])
+@pytest.mark.fault("F1")
 def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
     desk: Desk, tmp_path: Path, *, was_here: bool
 ) -> None:
@@ -708,6 +728,7 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
 @pytest.mark.parametrize(
     "content", [b"<!DOCTYPE html><html><body>Sign in</body></html>", b"GGUF\x03\0\0\0" + bytes(40), b""]
 )
+@pytest.mark.fault("F1")
 def test_what_is_no_model_does_not_stay(desk: Desk, tmp_path: Path, content: bytes) -> None:
     stick = tmp_path / "stick"
     stick.mkdir()

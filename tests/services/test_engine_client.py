@@ -13,7 +13,10 @@ from app.core.records import AnswerDetails, Message
 from app.core.store import Store
 from app.engine.messages import Tokenize
 from app.services.engine import EngineDeath
+from tests.faults.ledger import Tally
 from tests.scene import Scene
+
+KILLS = 20
 
 
 def _deaths(scene: Scene) -> list[EngineDeath]:
@@ -31,6 +34,7 @@ def _ask_and_kill(scene: Scene) -> Message:
     return answer
 
 
+@pytest.mark.fault("F4")
 def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = _ask_and_kill(scene)
@@ -41,6 +45,7 @@ def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(s
     assert scene.ask("次").text == "次"
 
 
+@pytest.mark.fault("F4")
 def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is_answered(scene: Scene) -> None:
     deaths = _deaths(scene)
     _ask_and_kill(scene)
@@ -52,12 +57,14 @@ def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is
     assert scene.ask("それでも").text == "それでも"
 
 
+@pytest.mark.fault("F4")
 def test_who_shuts_the_engine_down_when_it_dies_is_obeyed(scene: Scene) -> None:
     scene.engine.died.connect(lambda _death: scene.engine.shut_down())
     _ask_and_kill(scene)
     assert scene.engine.pid == 0
 
 
+@pytest.mark.fault("F4")
 def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = scene.ask("落ちる !crash 途中")
@@ -67,6 +74,7 @@ def test_an_abort_in_native_code_is_told_from_a_kill(scene: Scene) -> None:
     assert answer.details.error_code == "engine_died"
 
 
+@pytest.mark.fault("F4")
 def test_an_engine_that_stops_beating_is_ended(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene(heartbeat_limit_s=2.5)
     deaths = _deaths(scene)
@@ -76,6 +84,7 @@ def test_an_engine_that_stops_beating_is_ended(make_scene: Callable[..., Scene])
     assert answer.details.error_code == "engine_hung"
 
 
+@pytest.mark.fault("F4")
 def test_an_engine_that_writes_nonsense_is_ended(scene: Scene) -> None:
     deaths = _deaths(scene)
     answer = scene.ask("!garbage")
@@ -83,6 +92,7 @@ def test_an_engine_that_writes_nonsense_is_ended(scene: Scene) -> None:
     assert answer.status == "failed"
 
 
+@pytest.mark.fault("F4")
 def test_an_engine_that_cannot_start_is_said_to_be_missing(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene()
     scene.engine._child._command = ["/nonexistent/エンジン"]
@@ -91,7 +101,8 @@ def test_an_engine_that_cannot_start_is_said_to_be_missing(make_scene: Callable[
     assert answer.details.error_code == "engine_missing"
 
 
-def test_thirty_kills_at_random_moments_lose_nothing(scene: Scene) -> None:
+@pytest.mark.fault("F4")
+def test_twenty_kills_at_random_moments_lose_nothing(scene: Scene, tally: Tally) -> None:
     """Committed messages: every question, and every answer as far as its finished signal told."""
     rng = random.Random(20261125)
     scene.preferences.change(context_tokens=16384)  # the whole conversation fits
@@ -99,7 +110,7 @@ def test_thirty_kills_at_random_moments_lose_nothing(scene: Scene) -> None:
     asked: list[str] = []
     killed: set[int] = set()
     scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message))
-    while len(killed) < 30:
+    while len(killed) < KILLS:
         asked.append(f"!slow {len(asked)} " + "橋" * 12)
         with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
             assert scene.session.ask(asked[-1])
@@ -114,7 +125,8 @@ def test_thirty_kills_at_random_moments_lose_nothing(scene: Scene) -> None:
             asked.append(f"確認 {len(asked)}")
             checked = scene.ask(asked[-1])
             assert checked.text == asked[-1], checked
-    assert [m.error_code for m in _details(told.values())].count("engine_died") == 30
+    tally.tried(len(killed))
+    assert [m.error_code for m in _details(told.values())].count("engine_died") == KILLS
     _assert_stored(scene, asked, told)
 
 
@@ -137,12 +149,14 @@ def _assert_stored(scene: Scene, asked: list[str], told: dict[int, Message]) -> 
         assert stored[answer.parent_id].text.startswith(answer.text)
 
 
+@pytest.mark.fault("F4")
 def test_a_restart_keeps_the_log_that_tells_why(scene: Scene) -> None:
     scene.ask("落ちる !crash")
     scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
     assert (scene.where.logs / "engine.previous.log").is_file()
 
 
+@pytest.mark.fault("F4")
 def test_a_machine_that_slept_is_no_engine_that_hangs(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene(heartbeat_limit_s=2.0)
     deaths = _deaths(scene)
@@ -153,6 +167,7 @@ def test_a_machine_that_slept_is_no_engine_that_hangs(make_scene: Callable[..., 
     assert scene.ask("二").text == "二"
 
 
+@pytest.mark.fault("F4")
 def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_again(scene: Scene) -> None:
     deaths = _deaths(scene)
     scene.ask("一")
@@ -167,6 +182,7 @@ def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_agai
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is halted by a signal")
+@pytest.mark.fault("F4")
 def test_what_is_asked_of_an_engine_that_is_ending_waits_for_its_end_and_nobody_stands_still(scene: Scene) -> None:
     scene.ask("一")
     os.kill(scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
@@ -177,6 +193,7 @@ def test_what_is_asked_of_an_engine_that_is_ending_waits_for_its_end_and_nobody_
     assert scene.ask("二").text == "二"
 
 
+@pytest.mark.fault("F4")
 def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_kept(scene: Scene) -> None:
     with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
         scene.session.ask("!slow 一二三四五六七八九十")
@@ -190,6 +207,7 @@ def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_ke
     assert scene.ask("次").text == "次"
 
 
+@pytest.mark.fault("F4")
 def test_an_answer_that_has_begun_is_waited_for_also_while_the_engine_computes_nothing(scene: Scene) -> None:
     scene.session.ask("一")
     assert (scene.engine.is_up, scene.engine.is_computing) == (False, True)

@@ -318,6 +318,7 @@ def test_an_adapter_of_another_model_is_refused(bench: Bench) -> None:
     assert bench.failure().code == "build_adapter_mismatch"
 
 
+@pytest.mark.fault("F2")
 def test_a_full_disk_is_named_before_the_work(bench: Bench, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()

@@ -52,3 +52,15 @@ def test_where_nothing_can_be_written_nothing_changes(path: Path, preferences: P
     preferences.change(theme="dark")
     assert [error.code for error in problems] == ["settings_unsaved"]
     assert preferences.value == Settings(text_scale_percent=130)
+
+
+def test_what_is_held_back_is_in_force_until_it_is_chosen_and_never_stored(path: Path, qtbot: QtBot) -> None:
+    settings.save(path, Settings(theme="dark", text_scale_percent=150))
+    preferences = Preferences(path, held={"theme": "system", "text_scale_percent": 100})
+    assert preferences.value == Settings()
+    preferences.change(context_tokens=8192)
+    assert preferences.value == Settings(context_tokens=8192)
+    assert settings.load(path) == Settings(theme="dark", text_scale_percent=150, context_tokens=8192)
+    preferences.change(text_scale_percent=130)
+    assert preferences.value == Settings(context_tokens=8192, text_scale_percent=130)
+    assert settings.load(path).theme == "dark"

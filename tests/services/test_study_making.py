@@ -72,7 +72,7 @@ class Bench:
         """What `kotae eval ARGUMENTS` makes, whether or not the fake engine can carry it out."""
         before = {one.id for one in studies.listed(self.where.evaluations)}
         context = () if arguments[0] == "scale" else ("--context", "2048")
-        main.main(["eval", *arguments, *context, "--json"], lambda _folder, _language: 0)
+        main.main(["eval", *arguments, *context, "--json"], lambda *_: 0)
         (entry,) = (one for one in studies.listed(self.where.evaluations) if one.id not in before)
         assert entry.study is not None
         return entry.study

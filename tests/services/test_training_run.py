@@ -147,6 +147,7 @@ def test_a_second_program_does_not_train_in_the_same_folder(start: Start) -> Non
 
 
 @pytest.mark.parametrize("code", ["spec_invalid", "preflight_blocked", "memory_short", "training_environment_broken"])
+@pytest.mark.fault("F6")
 def test_a_failure_becomes_an_error_with_words(start: Start, code: str) -> None:
     error = start(f"fail:{code}").to_its_end()
     assert isinstance(error, AppError)
@@ -155,6 +156,7 @@ def test_a_failure_becomes_an_error_with_words(start: Start, code: str) -> None:
     assert "?" not in str(wording.describe_error(error))
 
 
+@pytest.mark.fault("F6")
 def test_memory_that_ran_out_is_an_error_of_its_own(start: Start) -> None:
     heard = start("oom")
     error = heard.to_its_end()
@@ -163,6 +165,7 @@ def test_memory_that_ran_out_is_an_error_of_its_own(start: Start) -> None:
     assert any(isinstance(event, events.Adjusted) for event in heard.events)
 
 
+@pytest.mark.fault("F6")
 def test_a_crash_is_told_with_the_end_of_the_log(start: Start) -> None:
     heard = start("crash")
     error = heard.to_its_end()
@@ -173,12 +176,14 @@ def test_a_crash_is_told_with_the_end_of_the_log(start: Start) -> None:
     assert runs.read(heard.folder).state == "crashed"
 
 
+@pytest.mark.fault("F6")
 def test_a_process_that_the_system_has_killed_is_told_as_such(start: Start) -> None:
     error = start("killed").to_its_end()
     assert isinstance(error, AppError)
     assert error.code == "run_killed"
 
 
+@pytest.mark.fault("F6")
 def test_an_end_in_the_middle_of_a_line_is_no_end(start: Start) -> None:
     heard = start("truncated")
     error = heard.to_its_end()
@@ -189,6 +194,7 @@ def test_an_end_in_the_middle_of_a_line_is_no_end(start: Start) -> None:
     assert heard.run.standing == runs.read(heard.folder).standing
 
 
+@pytest.mark.fault("F6")
 def test_a_process_that_says_something_else_is_ended(start: Start) -> None:
     heard = start("garbled")
     error = heard.to_its_end()
@@ -196,6 +202,7 @@ def test_a_process_that_says_something_else_is_ended(start: Start) -> None:
     assert (error.code, error.facts["cause"]) == ("run_crashed", "garbled")
 
 
+@pytest.mark.fault("F6")
 def test_a_process_that_does_not_cancel_is_killed_and_counts_as_cancelled(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +214,7 @@ def test_a_process_that_does_not_cancel_is_killed_and_counts_as_cancelled(
     assert runs.read(heard.folder).state == "cancelled"
 
 
+@pytest.mark.fault("F6")
 def test_a_process_that_does_not_pause_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "PAUSE_LIMIT_S", 0.1)
     heard = start("silent")
@@ -227,6 +235,7 @@ def test_killing_it_waits_until_it_is_gone(start: Start) -> None:
     assert isinstance(heard.to_its_end(), AppError)
 
 
+@pytest.mark.fault("F6")
 def test_a_signal_from_outside_pauses(start: Start) -> None:
     heard = start("slow")
     heard.until_step(1)
@@ -234,6 +243,7 @@ def test_a_signal_from_outside_pauses(start: Start) -> None:
     assert isinstance(heard.to_its_end(), Paused)
 
 
+@pytest.mark.fault("F6")
 def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
     heard = start("slow", max_steps=12)
     for step in (5, 9):

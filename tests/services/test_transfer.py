@@ -163,6 +163,7 @@ def test_no_text_of_a_conversation_gets_into_the_log(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.fault("F2")
 def test_a_full_disk_leaves_no_half_file_and_no_half_import(tmp_path: Path, qtbot: QtBot) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -84,6 +84,7 @@ def adjusted(told: list[Event]) -> list[Adjusted]:
 
 
 @pytest.mark.parametrize("name", ["once", "no clipping"])
+@pytest.mark.fault("F6")
 def test_a_gradient_that_is_none_takes_the_run_back_with_half_the_rate(name: str, failures: Failures) -> None:
     told = failures.told[name]
     (change,) = adjusted(told)
@@ -99,6 +100,7 @@ def test_a_gradient_that_is_none_takes_the_run_back_with_half_the_rate(name: str
     assert effective["learning_rate"] == half
 
 
+@pytest.mark.fault("F6")
 def test_the_first_step_after_that_has_the_halved_rate(failures: Failures) -> None:
     rates = curve(failures.told["once"]).rates
     assert len(rates) == STEPS
@@ -107,6 +109,7 @@ def test_the_first_step_after_that_has_the_halved_rate(failures: Failures) -> No
     assert max(rates[step] for step in range(5, STEPS + 1)) == rates[5]
 
 
+@pytest.mark.fault("F6")
 def test_a_base_that_gives_no_number_is_given_up(failures: Failures) -> None:
     told = failures.told["always"]
     assert [change.facts["learning_rate"] for change in adjusted(told)] == [
@@ -118,6 +121,7 @@ def test_a_base_that_gives_no_number_is_given_up(failures: Failures) -> None:
     assert curve(told).losses == {}
 
 
+@pytest.mark.fault("F6")
 def test_weights_that_give_no_number_are_never_a_checkpoint(failures: Failures) -> None:
     """They are finite after step 3, but what they make of the validation rows is not."""
     told = failures.told["too far"]
@@ -130,6 +134,7 @@ def test_weights_that_give_no_number_are_never_a_checkpoint(failures: Failures) 
 # ------------------------------------------------------------------ too little memory
 
 
+@pytest.mark.fault("F6")
 def test_a_batch_that_does_not_fit_is_cut_until_it_does(failures: Failures) -> None:
     told = failures.told["narrow"]
     cuts = [(change.facts["micro_batch"], change.facts["accumulation"]) for change in adjusted(told)]
@@ -141,12 +146,14 @@ def test_a_batch_that_does_not_fit_is_cut_until_it_does(failures: Failures) -> N
     assert (effective["micro_batch"], effective["accumulation"]) == cuts[-1]
 
 
+@pytest.mark.fault("F6")
 def test_a_batch_that_was_cut_teaches_the_same(failures: Failures) -> None:
     assert adjusted(failures.told["roomy"]) == []
     whole, cut = (curve(failures.told[name]) for name in ("roomy", "narrow"))
     assert cut.losses == pytest.approx(whole.losses, rel=1e-4)
 
 
+@pytest.mark.fault("F6")
 def test_where_nothing_fits_the_run_ends_and_says_so(failures: Failures) -> None:
     last = failures.told["none"][-1]
     assert isinstance(last, Failed)
@@ -154,6 +161,7 @@ def test_where_nothing_fits_the_run_ends_and_says_so(failures: Failures) -> None
     assert [change.facts["micro_batch"] for change in adjusted(failures.told["none"])] == [4, 2, 1]
 
 
+@pytest.mark.fault("F6")
 def test_a_base_that_does_not_fit_is_told(failures: Failures) -> None:
     assert failures.told["no room"][-1] == Failed("out_of_memory", {"device": "cpu", "micro_batch": 1})
 
@@ -161,12 +169,14 @@ def test_a_base_that_does_not_fit_is_told(failures: Failures) -> None:
 # ----------------------------------------------------------- what does not go together
 
 
+@pytest.mark.fault("F6")
 def test_what_was_asked_for_and_does_not_go_with_what_was_decided_is_told(failures: Failures) -> None:
     expected = {"field": "compute", "value": "bf16", "expected": "f32"}
     assert failures.told["bf16"][-1] == Failed("spec_invalid", expected)
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a card")
+@pytest.mark.fault("F6")
 def test_a_card_that_is_not_there_is_told(failures: Failures) -> None:
     (failed,) = (event for event in failures.told["no card"] if isinstance(event, Failed))
     assert (failed.code, failed.facts["field"]) == ("spec_invalid", "device")
@@ -176,6 +186,7 @@ def test_a_card_that_is_not_there_is_told(failures: Failures) -> None:
 # -------------------------------------------------------------------- to the outside
 
 
+@pytest.mark.fault("F6")
 def test_nothing_of_a_run_reaches_the_network(failures: Failures) -> None:
     attempts = [line.split(": ")[1] for line in failures.log.splitlines() if line.startswith("attempt: ")]
     assert attempts == ["NetworkRefusedError", "NetworkRefusedError", "OSError"]
@@ -184,5 +195,6 @@ def test_nothing_of_a_run_reaches_the_network(failures: Failures) -> None:
     assert isinstance(failures.told["home"][-1], Finished)
 
 
+@pytest.mark.fault("F6")
 def test_nothing_half_is_left(failures: Failures) -> None:
     assert left_over(failures.root) == []

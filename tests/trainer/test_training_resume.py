@@ -1,6 +1,8 @@
 """Runs that are stopped on request and gone on with: they end as one that nobody has touched."""
 
+import hashlib
 import json
+import pickle
 import shutil
 import signal
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 from app.core.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.core.test_hf_folder import Canary
 from tests.trainer.training_runs import (
     STEPS,
     Run,
@@ -59,6 +62,18 @@ def damage(checkpoint: Path) -> None:
     file.write_bytes(data)
 
 
+PICKLES = ("rng_state.pth", "optimizer.pt", "scheduler.pt")
+
+
+def poison(checkpoint: Path, name: str, canary: Path) -> None:
+    """The file would make a folder when it is unpickled, and the manifest vouches for it."""
+    content = pickle.dumps(Canary(canary))
+    (checkpoint / name).write_bytes(content)
+    manifest = json.loads((checkpoint / checkpoints.MANIFEST).read_text("utf-8"))
+    manifest["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (checkpoint / checkpoints.MANIFEST).write_text(json.dumps(manifest), "utf-8")
+
+
 @pytest.fixture(scope="module")
 def ended(
     environment: TrainingEnvironment,  # noqa: F811
@@ -88,6 +103,13 @@ def ended(
         for checkpoint in (root / "all damaged/checkpoints").iterdir():
             damage(checkpoint)
         told["all damaged"] = server.run(root / "all damaged.json", "--resume")
+
+        for name in PICKLES:
+            run = root / f"poisoned {Path(name).stem}"
+            _copy(root / "paused", run)
+            for checkpoint in (run / "checkpoints").iterdir():
+                poison(checkpoint, name, root / "canary")
+            told[name] = server.run(run.with_suffix(".json"), "--resume")
 
         rows = write_rows(root / "changed rows")
         hashes = {"train": "0" * 64}
@@ -184,6 +206,7 @@ def stopped_by(ways: list[str], python: Path, spec: Path) -> list[Event]:
         pytest.param(["SIGUSR1", "a command", "SIGTERM"], marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.fault("F6")
 def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
     ways: list[str],
     ended: Ended,
@@ -202,6 +225,7 @@ def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
     assert left_over(tmp_path / "run") == []
 
 
+@pytest.mark.fault("F6")
 def test_what_nohup_has_begun_stays_deaf_to_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     heeded: list[int] = []
     monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_IGN)
@@ -213,12 +237,14 @@ def test_what_nohup_has_begun_stays_deaf_to_a_terminal_that_closes(monkeypatch: 
     assert signal.SIGHUP in heeded
 
 
+@pytest.mark.fault("F6")
 def test_what_was_asked_for_within_a_step_is_done_after_it(ended: Ended) -> None:
     assert ended.told["paused"][-1] == Paused(1)
     assert ended.told["paused again"][-1] == Paused(2)
     assert whole(ended.root / "paused")[:2] == [2, 1]
 
 
+@pytest.mark.fault("F6")
 def test_what_is_asked_for_before_it_trains_is_done_at_once(ended: Ended) -> None:
     assert ended.told["early"][-1] == Paused(0)
     assert ended.told["early again"][-1] == Cancelled(0)
@@ -227,6 +253,7 @@ def test_what_is_asked_for_before_it_trains_is_done_at_once(ended: Ended) -> Non
 
 
 @pytest.mark.parametrize(("within", "at"), INTERRUPTED)
+@pytest.mark.fault("F6")
 def test_a_pause_does_not_wait_for_an_evaluation(within: str, at: int, ended: Ended) -> None:
     told = ended.told[f"{within} {at}"]
     step = at + (within == "step")
@@ -236,6 +263,7 @@ def test_a_pause_does_not_wait_for_an_evaluation(within: str, at: int, ended: En
     assert bool(evaluated) == (within == "sample")
 
 
+@pytest.mark.fault("F6")
 def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended) -> None:
     """The last one, of the last step, too."""
     told = events_in(ended.root / "evaluations" / "events.jsonl")
@@ -245,6 +273,7 @@ def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended
     assert not any(isinstance(event, Step) for event in ended.told["evaluations"])
 
 
+@pytest.mark.fault("F6")
 def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:
     last = finished(ended.told["finished"])
     assert (last.reason, last.step) == ("stopped", 3)
@@ -258,6 +287,7 @@ def test_a_run_that_is_to_finish_keeps_the_best_so_far(ended: Ended) -> None:
     }
 
 
+@pytest.mark.fault("F6")
 def test_a_run_that_is_cancelled_leaves_nothing_half(ended: Ended) -> None:
     run = ended.root / "cancelled"
     assert ended.told["cancelled"][-1] == Cancelled(3)
@@ -275,12 +305,22 @@ def test_a_run_goes_on_with_the_converter_and_the_bases_of_now(ended: Ended) -> 
 # ------------------------------------------------------------- what is gone on from
 
 
+@pytest.mark.fault("S5")
 def test_a_damaged_checkpoint_is_passed_over(ended: Ended) -> None:
     first = ended.told["damaged"][0]
     assert isinstance(first, Started)
     assert first.resumed_step == 1
     assert curve(events_in(ended.root / "damaged" / "events.jsonl")) == curve(ended.told["alone"])
     assert adapter_difference(ended.root / "damaged", ended.root / "alone") == 0.0
+
+
+@pytest.mark.parametrize("name", PICKLES)
+@pytest.mark.fault("S4")
+def test_a_pickle_that_a_forged_manifest_vouches_for_is_not_run(name: str, ended: Ended) -> None:
+    assert not (ended.root / "canary").exists()
+    last = ended.told[name][-1]
+    assert isinstance(last, Failed)
+    assert last.code == "checkpoint_damaged"
 
 
 @pytest.mark.parametrize(
@@ -293,6 +333,7 @@ def test_a_damaged_checkpoint_is_passed_over(ended: Ended) -> None:
         ("not begun", "nothing_to_resume"),
     ],
 )
+@pytest.mark.fault("S5")
 def test_what_cannot_be_gone_on_with_is_said(name: str, code: str, ended: Ended) -> None:
     last = ended.told[name][-1]
     assert isinstance(last, Failed)
@@ -300,6 +341,7 @@ def test_what_cannot_be_gone_on_with_is_said(name: str, code: str, ended: Ended)
     assert Path(last.facts["path"]).exists() == (code != "nothing_to_resume")
 
 
+@pytest.mark.fault("F6")
 def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
     """Killed between its last step and its adapter, and what was in force is torn."""
     told = ended.told["exporting"]
@@ -311,6 +353,7 @@ def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
     assert finished(told).tokens_per_s > 0.0  # of the process that was killed
 
 
+@pytest.mark.fault("F6")
 def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
     """Also where only what comes after the training is to be done again."""
     told = ended.told["finished again"]
@@ -323,6 +366,7 @@ def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
 # ------------------------------------------------------------------ early stopping
 
 
+@pytest.mark.fault("F6")
 def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
     """Tiny data and a high rate."""
     last, evaluations = finished(ended.told["over"]), curve(ended.told["over"]).evaluations
@@ -334,6 +378,7 @@ def test_a_run_that_learns_by_heart_ends_with_its_best(ended: Ended) -> None:
     assert all((adapter[name] == values).all() for name, values in weights_of(best).items())
 
 
+@pytest.mark.fault("F6")
 def test_patience_is_counted_on_after_a_pause(ended: Ended) -> None:
     first, last = ended.told["late"][0], finished(ended.told["late"])
     assert isinstance(first, Started)

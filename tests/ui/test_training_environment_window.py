@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from app.core import training_environment
 from app.core.errors import AppError
 from app.core.training_environment import VARIABLE
-from app.core.training_setup import folders
+from app.core.training_setup import locks
 from app.core.training_setup.folders import Folders
 from app.core.training_setup.need import Need
 from app.ui.language import speak
@@ -20,7 +20,7 @@ from app.ui.notifications import Notifier
 from app.ui.training.asking import MakeDialog
 from app.ui.transfer.pickers import Pickers
 from tests.services.test_training_setup import _CHILD, ROOT, processes_below
-from tests.wheelhouse import Index, make_wheels, write_requirements
+from tests.wheelhouse import Index, make_wheels, write_lock
 
 LEFT = Qt.MouseButton.LeftButton
 LIMIT_MS = 120_000
@@ -42,7 +42,14 @@ def wheels(tmp_path) -> Path:
 
 
 @pytest.fixture
-def parts(open_window, where, tmp_path, monkeypatch):
+def locked(wheels, tmp_path, monkeypatch) -> Path:
+    folder = write_lock(tmp_path / "locked", wheels)
+    monkeypatch.setattr(locks, "folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def parts(open_window, where, locked, monkeypatch):
     """Nothing of the developer's; the real child installs tiny wheels."""
     for name in [name for name in os.environ if name.startswith("PIP_")] + [VARIABLE]:
         monkeypatch.delenv(name, raising=False)
@@ -50,9 +57,7 @@ def parts(open_window, where, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")
     parts = open_window()
-    requirements = write_requirements(tmp_path / "requirements.txt")
-    monkeypatch.setattr(folders, "requirements", lambda: requirements)
-    parts.training_setup._child._command = [sys.executable, "-P", "-c", _CHILD, str(requirements)]
+    parts.training_setup._child._command = [sys.executable, "-P", "-c", _CHILD, str(locked)]
     yield parts
     parts.training_setup.close()
     assert processes_below(where.data) == []
@@ -153,7 +158,16 @@ def test_somebody_in_another_program_is_told_when_it_has_ended(parts):
 
 
 def test_a_failure_is_explained_where_it_was_begun(parts, panel, wheels, qtbot):
-    (wheels / "peft-1.0-py3-none-any.whl").unlink()
+    path = wheels / "peft-1.0-py3-none-any.whl"
+    away = path.rename(wheels.parent / path.name)
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    dialog = asking()
+    qtbot.waitUntil(lambda: "peft==1.0" in dialog.room.text(), timeout=LIMIT_MS)
+    assert not dialog.buttons["make"].isEnabled()
+    dialog.reject()
+    content = bytearray(away.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
     qtbot.mouseClick(panel.offline_button, LEFT)
     choose(qtbot, "make")
     with qtbot.waitSignal(parts.training_setup.failed, timeout=LIMIT_MS):
@@ -224,9 +238,9 @@ def test_a_refusal_of_the_place_before_says_nothing_of_the_one_that_is_chosen(pa
     late = []
     estimate = parts.training_setup.estimate
 
-    def hold_the_refusal(wheels, done, failed, base):
+    def hold_the_refusal(wheels, done, failed, base, variant):
         is_gone = not base.is_dir()  # the answer of a drive that has to wake up comes when it comes
-        estimate(wheels, done, (lambda error: late.append((failed, error))) if is_gone else failed, base)
+        estimate(wheels, done, (lambda error: late.append((failed, error))) if is_gone else failed, base, variant)
 
     parts.training_setup.estimate = hold_the_refusal
     qtbot.mouseClick(panel.offline_button, LEFT)
@@ -250,4 +264,54 @@ def test_in_english_the_room_and_what_to_do_about_it_are_two_sentences(parts, pa
     qtbot.waitUntil(dialog.buttons["make"].isEnabled, timeout=LIMIT_MS)
     dialog._on_estimated(Need(6_000_000_000, 0, 2_100_000_000, where.data))
     assert "free). There is not enough" in dialog.room.text()
+    dialog.reject()
+
+
+def test_the_kind_of_parts_is_chosen_where_there_are_two(parts, panel, wheels, locked, qtbot):
+    write_lock(locked, wheels, "cuda")
+    qtbot.mouseClick(panel.make_button, LEFT)
+    dialog = asking()
+    qtbot.waitUntil(lambda: "CPU 用" in dialog.room.text(), timeout=LIMIT_MS)
+    assert dialog.kind.isVisible()
+    dialog.kind.setFocus()
+    qtbot.keyClick(dialog.kind, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: "GPU 用（CUDA）" in dialog.room.text(), timeout=LIMIT_MS)
+    assert dialog.variant == "cuda"
+    dialog.reject()
+
+
+def test_a_kit_is_written_and_made_from(parts, panel, wheels, where, tmp_path, qtbot, monkeypatch):
+    stick = tmp_path / "USB"
+    panel._pickers = Pickers(folder=lambda *_: str(stick))
+    panel.making._pickers = Pickers(folder=lambda *_: str(stick))
+    with Index(wheels) as index:
+        for name, value in index.variables().items():
+            monkeypatch.setenv(name, value)
+        dialog = panel.ask_for_kit()
+        assert not dialog.buttons["write"].isEnabled()
+        assert "キットのフォルダを選んでください" in dialog.note.text()
+        qtbot.mouseClick(dialog.place.choose_button, LEFT)
+        with qtbot.waitSignal(parts.training_setup.kit_written, timeout=LIMIT_MS):
+            qtbot.mouseClick(dialog.buttons["write"], LEFT)
+    assert "学習環境キットを書き出しました" in words(panel.making.banner)
+    assert (stick / "README.txt").is_file()
+    qtbot.waitUntil(panel.offline_button.isEnabled, timeout=LIMIT_MS)
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    choose(qtbot, "make")
+    qtbot.waitUntil(lambda: panel.state.text() == "✓ 使えます。", timeout=LIMIT_MS)
+    assert not panel.back_button.isVisible()
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    choose(qtbot, "make")
+    qtbot.waitUntil(panel.back_button.isVisible, timeout=LIMIT_MS)
+    dialog = panel.ask_to_go_back()
+    with qtbot.waitSignal(parts.training_setup.went_back, timeout=LIMIT_MS):
+        qtbot.mouseClick(dialog.buttons["back"], LEFT)
+    qtbot.waitUntil(lambda: processes_below(where.data) == [], timeout=LIMIT_MS)  # it has been looked at again
+
+
+def test_with_the_network_blocked_no_kit_is_written(parts, panel):
+    parts.preferences.change(network_allowed=False)
+    dialog = panel.ask_for_kit()
+    assert "外部通信をすべて止める" in dialog.note.text()
+    assert not dialog.buttons["write"].isEnabled()
     dialog.reject()

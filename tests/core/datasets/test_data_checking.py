@@ -121,6 +121,7 @@ def evil(tmp_path: Path) -> tuple[Imported, CheckReport]:
     return made, check.check(made)
 
 
+@pytest.mark.fault("S11")
 def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     made, found = evil(tmp_path)
     check_file.save(tmp_path / "結果.csv", made, found)

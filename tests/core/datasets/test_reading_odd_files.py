@@ -19,6 +19,7 @@ def pairs(found: Imported) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=[odd.title for odd in ODD])
+@pytest.mark.fault("S11")
 def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path, odd: Odd) -> None:
     found = reading.read(write(tmp_path / odd.name, odd.content), odd.wanted)
     assert [(row.line, row.code) for row in found.bad] == list(odd.bad)
@@ -63,6 +64,7 @@ def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path
         ("q.md", b"Q: a\nA: b\n", ColumnMapping(question="Q"), "data_without_columns"),
     ],
 )  # fmt: skip
+@pytest.mark.fault("S11")
 def test_what_is_no_training_data_is_refused_in_words(
     tmp_path: Path, name: str, content: Content, wanted: ColumnMapping | None, code: str
 ) -> None:
@@ -74,12 +76,14 @@ def test_what_is_no_training_data_is_refused_in_words(
 
 
 @pytest.mark.parametrize("name", ["nothing.csv", "~nobody-of-this-name/q.csv", "a\0b.csv", "あ" * 300 + ".csv"])
+@pytest.mark.fault("S11")
 def test_a_file_that_is_not_there_is_said_to_be_that(tmp_path: Path, name: str) -> None:
     with pytest.raises(AppError) as caught:
         reading.read(tmp_path / name if name[0] != "~" else Path(name))
     assert caught.value.code in ("file_missing", "table_unreadable")
 
 
+@pytest.mark.fault("S11")
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="data_is_folder"):
         reading.read(tmp_path)
@@ -113,6 +117,7 @@ def test_groups_that_differ_only_at_their_end_are_different(tmp_path: Path) -> N
     assert [row.group for row in found.rows] == [f"{place}{at}.pdf" for at in range(3)]
 
 
+@pytest.mark.fault("S11")
 def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "FILE_BYTES", 1000)
     monkeypatch.setattr(reading, "ROWS", 3)
@@ -122,6 +127,7 @@ def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest
         reading.read(write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4))
 
 
+@pytest.mark.fault("S11")
 def test_values_as_deep_as_can_be_read_are_named_too(tmp_path: Path) -> None:
     for depth in range(900, 1000):
         deep = "[" * depth + "]" * depth

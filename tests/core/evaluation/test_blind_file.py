@@ -129,6 +129,7 @@ def test_nothing_is_held_between_votes_so_that_the_folder_can_be_moved(tmp_path:
     assert kept(tmp_path / "bin") == (ONE,)
 
 
+@pytest.mark.fault("F2")
 def test_a_disk_that_is_full_keeps_what_was_there_and_leaves_no_half_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,6 +226,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.fault("F2")
 def test_on_a_full_disk_nothing_of_a_run_stays(small_disk: Path, tmp_path: Path) -> None:
     rows = tmp_path / "train.jsonl"
     rows.write_bytes(b"x" * (2 << 20))
@@ -268,6 +269,7 @@ def holder() -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
         process.communicate()
 
 
+@pytest.mark.fault("F7")
 def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path], "subprocess.Popen[str]"]) -> None:
     run = make("a", "crashed")
     process = holder(run.folder)
@@ -283,6 +285,7 @@ def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path]
 
 
 @pytest.mark.parametrize(("end", "state"), [("good", "judging"), ("paused", "running"), ("", "running")])
+@pytest.mark.fault("F7")
 def test_a_run_that_somebody_holds_is_what_is_done_with_it(
     make: Make, holder: Callable[[Path], "subprocess.Popen[str]"], end: str, state: str
 ) -> None:
@@ -356,6 +359,7 @@ def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None
     process.wait()
 
 
+@pytest.mark.fault("F7")
 def test_a_number_of_a_process_that_is_another_by_now_counts_for_nothing(make: Make) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
