@@ -138,7 +138,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
             start.end()
             return 3
         database.end_interrupted_answers()
-        where = _finish_move(where, preferences, database)
+        where = where if start.is_safe else _finish_move(where, preferences, database)
         parts = build(where, theme, preferences, database)
         parts.conversations.erase_old()
     except AppError as error:

@@ -121,6 +121,7 @@ def complete(root: Path, tree: Path, python: Path, packs: list[gpu_pack.Pack]) -
     """What PyInstaller does not know of: llama.cpp's libraries, its converter, licences, and what was built when."""
     inside = inside_of(tree)
     resources = inside / "resources"
+    (inside / "docx" / "parts").mkdir(exist_ok=True)  # python-docx finds its templates by a path through this folder
     engine_libraries.copy(_site_packages(python), inside / "llama_cpp" / "lib")
     version = llama_build.pinned_version(root / "pyproject.toml")
     folder = Path(json.loads((root / VENV / STAMP).read_text(encoding="utf-8"))["build"])
@@ -167,12 +168,16 @@ def prune(tree: Path) -> None:
 
 
 def build_facts(root: Path) -> dict[str, str]:
-    """What the program says of itself. SOURCE_DATE_EPOCH makes it the same for the same source."""
+    """What the program says of itself. SOURCE_DATE_EPOCH makes it the same for the same source.
+
+    A commit with a + is not all of it: files had been changed since.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
     commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, check=False
-    ).stdout.strip()
+        ["git", "describe", "--always", "--exclude=*", "--abbrev=11", "--dirty=+"],
+        cwd=root, capture_output=True, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
     return {"version": program_version(root), "date": now.strftime("%Y-%m-%d"), "commit": commit}
 
 

@@ -73,7 +73,7 @@ def data_files(root: Path) -> list[tuple[str, str]]:
 def is_wanted(name: str) -> bool:
     """`name`: a file's place in the bundle, with either kind of slash."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.name.startswith(_OF_THE_SYSTEM):
+    if path.name.startswith(_OF_THE_SYSTEM) or path.name == "direct_url.json":  # which names folders of who builds
         return False
     if "PySide6" not in path.parts:
         return not _is_bare_qt(path)

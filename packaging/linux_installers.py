@@ -13,6 +13,7 @@ import linux_requirements
 from linux_requirements import Requirements
 
 _SCRIPTS = ("install.sh", "uninstall.sh")
+_TEXT = "README.txt"
 
 
 def build(tree: Path, out: Path, version: str, beside: Sequence[Path] = ()) -> list[Path]:
@@ -45,6 +46,7 @@ def pack(tree: Path, share: Path, out: Path, version: str, requirements: Require
         for script in _SCRIPTS:
             shutil.copy(desktop_files.TEMPLATES / script, top / script)
             (top / script).chmod(0o755)
+        shutil.copyfile(desktop_files.TEMPLATES / _TEXT, top / _TEXT)
         for text in [desktop_files.ROOT / "LICENSE", *deb.notices_of(tree)]:
             shutil.copyfile(text, top / text.name)
         (top / "release").write_text(_facts(tree, version, requirements), encoding="utf-8")

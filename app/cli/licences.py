@@ -12,6 +12,7 @@ from app.cli.output import Output
 from app.core import components
 from app.core.errors import AppError
 from app.core.paths import Paths
+from app.core.whole_file import whole_file
 from app.core.wording import help_text, phrase
 
 
@@ -42,14 +43,14 @@ def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
 
 
 def _write_sbom(file: Path, output: Output) -> int:
+    """Nothing that exists is replaced."""
     from app.core import sbom
 
+    if file.exists():
+        raise AppError("export_exists", path=str(file))
     bill = sbom.cyclonedx(components.load(), __version__, datetime.now(UTC))
-    try:
-        file.write_text(json.dumps(bill, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise AppError("export_unwritable", path=str(file), reason=reason) from error
+    with whole_file(file) as target:
+        target.write((json.dumps(bill, ensure_ascii=False, indent=1) + "\n").encode())
     count = len(bill["components"])
     output.result({"path": str(file), "components": count}, phrase("licences_sbom_written", path=file, n=count))
     return 0

@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -62,27 +63,23 @@ def installed(folder: Path) -> tuple[Pack, ...]:
 
 def verified(folder: Path) -> tuple[Path, ...]:
     """The libraries whose bytes are those of the list, for the process that loads them: another file never is."""
-    found = []
-    for pack in installed(folder):
-        path = folder / pack.file
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == pack.sha256:
-                found.append(path)
-    return tuple(found)
+    return tuple(folder / pack.file for pack in installed(folder) if _digest(folder / pack.file) == pack.sha256)
 
 
 def install(source: Path, folder: Path) -> Pack:
     """Takes the library out of a pack (a ZIP file) into `folder`, whole and verified or not at all.
 
-    Raises AppError: engine_pack_unreadable, engine_pack_unknown, disk_full.
+    Raises AppError: file_missing, engine_pack_unreadable, engine_pack_unknown, disk_full.
     """
     try:
         with zipfile.ZipFile(source) as archive:
             pack = _pack_in(archive, source)
             with archive.open(pack.file) as library:
                 _take(library, pack, folder, source)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError) as error:  # RuntimeError: a password
         raise AppError("engine_pack_unreadable", path=str(source), reason=str(error)) from error
+    except FileNotFoundError as error:
+        raise AppError("file_missing", path=str(source)) from error
     except OSError as error:
         raise AppError("engine_pack_unreadable", path=str(source), reason=error.strerror or str(error)) from error
     return pack
@@ -118,6 +115,15 @@ def _take(library: IO[bytes], pack: Pack, folder: Path, source: Path) -> None:
             Path(part.name).replace(folder / pack.file)
         finally:
             Path(part.name).unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    """ "" for what cannot be read: the engine computes without it."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _size(path: Path) -> int:

@@ -136,11 +136,12 @@ def _version(name: str) -> str:
 
 
 def _tail(file: Path) -> str:
-    """The last lines; "" where there is no such file, or it cannot be read."""
+    """The last whole lines: half a path would not be known for one. "" where there is no file that can be read."""
     try:
         with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - TAIL_BYTES))
-            lines = opened.read().decode("utf-8", "replace").splitlines()
+            start = max(0, file.stat().st_size - TAIL_BYTES)
+            opened.seek(start)
+            lines = opened.read().decode("utf-8", "replace").splitlines()[1 if start else 0 :]
     except OSError:
         return ""
     return "\n".join(lines[-TAIL_LINES:])

@@ -1,5 +1,6 @@
 """The program's own log, without any text of questions, answers or documents."""
 
+import contextlib
 import faulthandler
 import logging
 import sys
@@ -16,12 +17,13 @@ log = logging.getLogger("kotae")
 
 def keep(folder: Path) -> None:
     """Two files of 1 MB; beside them the traceback of a crash in native code, which Python alone would not survive to
-    write. What nobody catches is logged too, in every thread."""
+    write. What nobody catches is logged too, in every thread. A file that cannot be opened keeps no window shut."""
     rotate(folder / CRASH_LOG)
-    crashes = (folder / CRASH_LOG).open("a", encoding="utf-8")
-    faulthandler.enable(crashes)  # keeps the file open
-    handler = RotatingFileHandler(folder / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
+    with contextlib.suppress(OSError):
+        faulthandler.enable((folder / CRASH_LOG).open("a", encoding="utf-8"))  # keeps the file open
+    with contextlib.suppress(OSError):
+        handler = RotatingFileHandler(folder / "kotae.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     sys.excepthook = _note_and_show
     threading.excepthook = _note_in_thread
     sys.unraisablehook = _note_unraisable

@@ -1,5 +1,6 @@
 """What the user has chosen, as one frozen value in one small file."""
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def load(path: Path) -> Settings:
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
-        path.replace(path.with_suffix(".bad"))
+        with contextlib.suppress(OSError):  # what can be neither read nor moved stays for the next start
+            path.replace(path.with_suffix(".bad"))
         data = None
     return under_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
 

@@ -128,7 +128,7 @@ class _Fetching:
             links = _listed(response.text)
         else:
             links = _Links(response.text).found
-        return [_with_user(urljoin(address, link), page) for link in links]
+        return [whole for link in links if (whole := _whole(address, link, page))]
 
     def _explained(self, error: AppError, place: str) -> AppError:
         if error.code in _HOPELESS:
@@ -176,8 +176,17 @@ def _file_name(address: str) -> str:
     return unquote(urlsplit(address).path).rpartition("/")[2]
 
 
+def _whole(address: str, link: str, page: str) -> str:
+    """ "" for what is no address of the web."""
+    try:
+        whole = _with_user(urljoin(address, link), page)
+    except ValueError:
+        return ""
+    return whole if host_of(whole) else ""
+
+
 def _with_user(address: str, page: str) -> str:
-    """Without the fragment; a file on the index's own host is asked for as the index was."""
+    """Without the fragment; a file on the index's own host is asked for as the index was. Raises ValueError."""
     parts, own = urlsplit(address), urlsplit(page)
     user = own.netloc.rpartition("@")[0]
     is_home = (parts.scheme, parts.hostname, parts.port) == (own.scheme, own.hostname, own.port)

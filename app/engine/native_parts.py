@@ -6,6 +6,7 @@ machine has a single one inside, and nothing is to be loaded.
 """
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libgg
 
 def load_processor(library: ctypes.CDLL, folder: Path) -> None:
     """`library`: any that ggml's functions are found through; `folder`: where llama.cpp's libraries lie."""
+    os.environ.pop("GGML_BACKEND_PATH", None)  # ggml would load that library, whatever it is
     if any(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
         load_all = _ggml(library, folder).ggml_backend_load_all_from_path
         load_all.argtypes, load_all.restype = [ctypes.c_char_p], None

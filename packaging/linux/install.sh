@@ -78,6 +78,25 @@ make_folders() {
         "$prefix cannot be written. Check its permissions, or give another place with --prefix."
 }
 
+# Without links and doubled slashes, so that a file is in the lists by one name, however the folder was reached.
+name_folders() {
+    called_bin=$bin
+    lib=$(real "$lib") bin=$(real "$bin") share=$(real "$share")
+}
+
+real() {
+    (CDPATH='' cd -- "$1" && pwd -P)
+}
+
+# Held to the end of this script.
+hold() {
+    command -v flock >/dev/null || return 0
+    exec 9>>"$lib/.lock"
+    flock -n 9 || stop \
+        "別の install.sh が動いています。終わってから、もう一度実行してください。" \
+        "Another install.sh is at work. Run this again when it has ended."
+}
+
 # Remembers in `made` what was not there before, a line each, ending in a slash.
 make_folder() {
     [ ! -d "$1" ] || return 0
@@ -107,7 +126,7 @@ check_execution() {
 }
 
 check_start() {
-    said=$(KOTAE_DATA_DIR="$stage/.try" "$stage/Kotae" --version 2>&1) || stop \
+    said=$(KOTAE_DATA_DIR="$stage/.try" "$stage/Kotae" --version 2>&1 9>&-) || stop \
         "新しい版が起動しないため、入れませんでした。前の版はそのままです。理由：$said" \
         "The new version does not start and was not installed; the one before is as it was. Reason: $said"
     rm -rf "$stage/.try"
@@ -121,6 +140,8 @@ install() {
     check_machine
     check_glibc
     make_folders
+    name_folders
+    hold
     clean_abandoned
     check_room
     stage=$lib/.new-$$
@@ -139,12 +160,9 @@ install() {
     note_libraries
 }
 
-# Stages of an installation that was killed.
+# Of an installation that was killed.
 clean_abandoned() {
-    for old in "$lib"/.new-*; do
-        [ -d "$old" ] || continue
-        kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
-    done
+    rm -rf "$lib"/.new-* "$lib"/.files-* "$lib"/.current-*
 }
 
 # A folder of its own each time: what runs from the one before is not touched, also when both are of one version.
@@ -187,7 +205,10 @@ place_rest() {
     else
         say "$link は別のもののため、そのままにしました。" "$link is something else and was left alone."
     fi
-    printf '%s' "$made" >>"$list"
+    printf '%s\n' "$lib/.lock" "$lib/" >>"$list"
+    printf '%s' "$made" | while IFS= read -r folder; do
+        printf '%s/\n' "$(real "$folder")" >>"$list"
+    done
     forget_gone "$list"
     mv -f "$list" "$lib/files"
     touch "$share/icons/hicolor" # desktops look at its time to notice new icons
@@ -230,7 +251,7 @@ remove_older() {
 
 note_path() {
     case :$PATH: in
-        *":$bin:"*) ;;
+        *":$bin:"* | *":$called_bin:"*) ;;
         *) say "端末の kotae コマンドは、次にログインしたときから使えます（使えなければ $bin を PATH に加えてください）。" \
             "The command kotae works after the next login (if not, add $bin to PATH)." ;;
     esac
@@ -270,6 +291,8 @@ uninstall() {
     [ -f "$lib/files" ] || stop \
         "$prefix に Kotae は入っていません。入れた場所を --prefix で指定してください。" \
         "Kotae is not installed at $prefix. Give the place with --prefix."
+    lib=$(real "$lib")
+    hold
     for list in "$lib"/*.files; do
         ! is_running "$(basename "$list" .files)" || stop \
             "Kotae が動いています。Kotae を閉じてから、もう一度実行してください。" \
@@ -278,6 +301,7 @@ uninstall() {
     for list in "$lib"/*.files; do
         remove_tree "$(basename "$list" .files)"
     done
+    clean_abandoned
     sort -r "$lib/files" >"$lib/.gone" # what is inside a folder comes before it
     rm -f "$lib/current" "$lib/files"
     remove_listed <"$lib/.gone"
@@ -285,11 +309,11 @@ uninstall() {
     note_data
 }
 
-# By now its list is deleted with the folder it lies in, and stays readable until the end.
+# Its list lies in a folder of the list: it is deleted first, and stays readable until the end.
 remove_listed() {
+    rm -f "$lib/.gone"
     while IFS= read -r file; do
         case $file in
-            "$lib/") rm -f "$lib/.gone"; rmdir "$lib" 2>/dev/null || true ;;
             */) rmdir "$file" 2>/dev/null || true ;;
             *) rm -f "$file" ;;
         esac

@@ -50,6 +50,7 @@ INFO: dict[str, object] = {
     "CFBundleLocalizations": ["ja", "en"],
     "LSMinimumSystemVersion": MINIMUM_SYSTEM,
     "LSApplicationCategoryType": "public.app-category.productivity",
+    "LSBackgroundOnly": False,  # PyInstaller takes a program with a console for one without windows
     "NSHighResolutionCapable": True,
     "NSRequiresAquaSystemAppearance": False,  # dark where the system is
     "NSSupportsAutomaticGraphicsSwitching": True,

@@ -66,7 +66,15 @@ def test_the_list_is_written_as_cyclonedx(run: Any, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_said(run: Any, tmp_path: Path) -> None:
     status, _, err = run("--sbom", str(tmp_path / "absent" / "x.json"))
     assert status == 3
+    assert str(tmp_path / "absent") in err
+
+
+def test_a_file_that_exists_is_not_replaced(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("mine", "utf-8")
+    status, _, err = run("--sbom", str(tmp_path / "x.json"))
+    assert status == 3
     assert "x.json" in err
+    assert (tmp_path / "x.json").read_text("utf-8") == "mine"
 
 
 def test_a_name_and_a_list_at_once_are_refused(run: Any, tmp_path: Path) -> None:

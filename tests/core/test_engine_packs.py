@@ -1,5 +1,7 @@
 """GPU parts of the engine: only a library whose hash the program knows is ever put where it is loaded from."""
 
+import ctypes
+import dataclasses
 import hashlib
 import zipfile
 
@@ -8,6 +10,7 @@ import pytest
 from app.core import children, engine_packs
 from app.core.engine_packs import Pack
 from app.core.errors import AppError
+from app.engine import native_parts
 
 LIBRARY = b"\x7fELF" + bytes(range(256)) * 500
 PACK = Pack("vulkan", "libggml-vulkan.so", len(LIBRARY), hashlib.sha256(LIBRARY).hexdigest())
@@ -82,9 +85,9 @@ def test_what_is_no_pack_is_said_to_be_none(tmp_path, folder, content):
         engine_packs.install(file, folder)
 
 
-def test_a_missing_file_and_a_folder_are_said_to_be_no_pack(tmp_path, folder):
-    for path in (tmp_path / "nothing.zip", tmp_path):
-        with pytest.raises(AppError, match="engine_pack_unreadable"):
+def test_a_missing_file_is_said_to_be_missing_and_a_folder_to_be_no_pack(tmp_path, folder):
+    for path, code in ((tmp_path / "nothing.zip", "file_missing"), (tmp_path, "engine_pack_unreadable")):
+        with pytest.raises(AppError, match=code):
             engine_packs.install(path, folder)
 
 
@@ -100,3 +103,30 @@ def test_without_a_list_no_pack_is_known(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(engine_packs, "known", lambda: ())
     with pytest.raises(AppError, match="engine_pack_unknown"):
         engine_packs.install(packed(tmp_path / "a.zip"), folder)
+
+
+@pytest.mark.parametrize(("place", "byte"), [(0, 1), (60, 255)])
+def test_a_pack_with_a_password_or_spoilt_within_is_unreadable(tmp_path, folder, place, byte):
+    """`place` 0: the mark of a password, in both of its headers."""
+    content = bytearray(packed(tmp_path / "a.zip").read_bytes())
+    places = (6, content.index(b"PK\x01\x02") + 8) if place == 0 else range(place, place + 20)
+    for at in places:
+        content[at] = byte
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(AppError, match="engine_pack_unreadable"):
+        engine_packs.install(tmp_path / "b.zip", folder)
+    assert engine_packs.installed(folder) == ()
+
+
+def test_a_library_that_cannot_be_read_does_not_keep_the_engine_from_starting(folder, monkeypatch):
+    (folder / PACK.file).mkdir(parents=True)
+    size_bytes = (folder / PACK.file).stat().st_size
+    monkeypatch.setattr(engine_packs, "known", lambda: (dataclasses.replace(PACK, size_bytes=size_bytes),))
+    assert engine_packs.verified(folder) == ()
+
+
+def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
+    """ggml reads the variable when it loads the processor's part."""
+    monkeypatch.setenv("GGML_BACKEND_PATH", str(folder / "libggml-other.so"))
+    native_parts.load_processor(ctypes.CDLL(None), folder)
+    assert ctypes.CDLL(None).getenv(b"GGML_BACKEND_PATH") == 0

@@ -149,6 +149,7 @@ def test_the_window_and_the_commands_follow_the_settings_and_the_policies(probe,
     assert state(policy, "models", "list", data=data) == "on"
     assert state(policy, "--data-dir", str(data), data=tmp_path) == "on"
     assert state(policy, "models", f"--data-dir={data}", data=tmp_path) == "on"
+    assert state(policy, "--data-dir=", data=data) == "on"  # as good as none
     assert state(policy, data=tmp_path) == "off"
     policy.write_text('network = "never"\n', "utf-8")
     assert state(policy, data=tmp_path) == "on"
@@ -187,6 +188,9 @@ def test_a_window_that_another_machine_shows_still_opens(probe, tmp_path, variab
         (b'\xef\xbb\xbfnetwork = "never"\r\n', True),  # as an editor of Windows writes it
         (b'network = "allowed"\n', False),
         (b"# nothing said\n", False),
+        (b'[kotae]\nnetwork = "never"\n', True),  # in a place where nobody looks for it
+        (b"network_allowed = false\n", True),
+        (b"network = " + b"[" * 100_000, True),
         (b'network = "nevr"\n', True),
         (b"network = never\n", True),  # no TOML
         (b"\xff\xfe\x00", True),

@@ -219,7 +219,12 @@ def test_with_the_network_switched_off_the_kernel_gives_no_socket(where: Paths) 
         (of(dataclasses.replace(DONE, isolation="refused", leak=None, kernel=None)), "limited"),
         (of(dataclasses.replace(DONE, isolation="unsupported", leak=None, kernel=None)), "limited"),
         (of(dataclasses.replace(DONE, isolation="filtered", leak=None, kernel=None)), "clean"),
-        (of(dataclasses.replace(DONE, isolation="filtered", leak=None, kernel=None), filter_state="leaky"), "limited"),
+        (
+            of(dataclasses.replace(DONE, isolation="filtered", leak=None, kernel=None), filter_state="refused"),
+            "limited",
+        ),
+        (of(filter_state="leaky"), "incomplete"),
+        (of(dataclasses.replace(DONE, samples=0)), "incomplete"),
     ],
 )
 def test_the_verdict(result: Result, verdict: str) -> None:

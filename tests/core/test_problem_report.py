@@ -136,6 +136,8 @@ def test_a_traceback_keeps_its_frames_and_its_kind_but_no_message(where: Paths) 
         ("WARNING ~/plans/secret plan.txt is gone", "WARNING <path>"),
         ("INFO read 12 tok/s and/or 3 / 4", "INFO read 12 tok/s and/or 3 / 4"),
         ("INFO asked http://192.168.1.20:8080/v1?key=1", "INFO asked <address>"),
+        ("INFO taro@server.jp, 192.168.1.20:8080 and hf_tarotaro", "INFO <address>, <address>:8080 and <address>"),
+        ("INFO torch 2.13.0 on 6.11.3", "INFO torch 2.13.0 on 6.11.3"),
         ("WARNING '/home/taro's/my plan.gguf' is gone", "'<path>.gguf' is gone"),
         ('WARNING cannot open "/home/taro/my plan', 'WARNING cannot open "<path>'),
         ("WARNING x: {'names': ['my plan', 'taro'], 'state': 'new'}", "{'names': '<…>', 'state': 'new'}"),
@@ -195,8 +197,11 @@ def test_an_error_of_a_child_and_what_looks_like_code_in_a_message_are_not_told(
 
 
 def test_of_a_line_that_is_cut_at_its_beginning_nothing_is_told(where: Paths) -> None:
-    said = logged(where, f"2026-11-26 18:00:00,000 INFO /home/taro/{'my plan' * problem_report.TAIL_BYTES}", "the end")
+    line = f"cannot open /home/taro/{'my plan' * problem_report.TAIL_BYTES}"
+    (where.logs / "engine.log").write_text(f"{line}\nthe end\n", "utf-8")
+    said = composed(where)
     assert "my plan" not in said
+    assert "the end" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100, None])

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import random
 import sys
 import tarfile
 from pathlib import Path
@@ -40,8 +41,8 @@ def archive(tmp_path: Path) -> Path:
 PROGRAM = {"python/bin/python3": b"#!/bin/sh\n"}
 
 
-def pack(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
+def pack(path: Path, files: dict[str, bytes], kind: str = "gz") -> Path:
+    with tarfile.open(path, f"w:{kind}") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o755
@@ -127,6 +128,9 @@ def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
         with pytest.raises(AppError, match="kit_folder_taken"):
             write(folder, lock, wheels)
         assert [path.name for path in folder.iterdir()] == [name]
+    (tmp_path / "folder" / "README.txt").mkdir(parents=True)
+    with pytest.raises(AppError, match="kit_folder_taken"):
+        write(tmp_path / "folder", lock, wheels)
 
 
 @pytest.mark.parametrize("how", ["changed", "cut", "lost"])
@@ -222,10 +226,10 @@ def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Lock, 
 # ---------------------------------------------------------------------- its Python
 
 
-def test_a_python_is_unpacked_once_and_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Path) -> None:
+def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Path) -> None:
     where = Folders(tmp_path / "data")
     where.part.mkdir(parents=True)
-    for sha256 in ("a" * 64, "b" * 64, "a" * 64):
+    for sha256 in ("a" * 64, "b" * 64):
         own_python.unpack(archive, sha256, where)
     used, unused = own_python.programs(where)
     where.final.mkdir()
@@ -252,6 +256,44 @@ def test_the_version_is_read_from_what_is_in_it(tmp_path: Path, archive: Path) -
             own_python.version_of(path)
     with pytest.raises(AppError, match="python_archive_unusable"):
         own_python.version_of(pack(tmp_path / "other.tar.gz", {"bin/ls": b""}))
+
+
+def test_a_python_of_which_a_part_is_lost_is_unpacked_again(tmp_path: Path, archive: Path) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    own_python.unpack(archive, "a" * 64, where)
+    (program,) = own_python.programs(where)
+    program.unlink()
+    own_python.unpack(archive, "a" * 64, where)
+    assert own_python.programs(where) == [program]
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2"])
+def test_a_spoilt_archive_is_said_to_be_one_and_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    where = Folders(tmp_path / "data")
+    where.part.mkdir(parents=True)
+    whole = pack(tmp_path / f"a.tar.{kind}", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM}, kind)
+    content = bytearray(whole.read_bytes())
+    content[200_000:200_100] = bytes(100)
+    whole.write_bytes(content[:-50_000])
+    for look in (own_python.version_of, lambda path: own_python.unpack(path, "a" * 64, where)):
+        with pytest.raises(AppError, match="python_archive_unusable"):
+            look(whole)
+    assert [path for path in where.base.rglob("*") if path.is_file()] == []
+
+
+def test_what_was_joined_before_and_is_another_is_joined_anew(
+    tmp_path: Path, lock: Lock, wheels: Path, archive: Path
+) -> None:
+    folder, where = tmp_path / "kit", Folders(tmp_path)
+    write(folder, lock, wheels, archive, part_bytes=100)
+    where.wheels.mkdir(parents=True)
+    found = gathered(folder, lock, where.wheels)
+    path, _sha256 = gathering.python_archive(folder, kit.read(folder), where)
+    for file in (path, found["torch-1.0-py3-none-any.whl"]):
+        file.write_bytes(bytes(file.stat().st_size))
+    assert gathered(folder, lock, where.wheels) == found
+    assert gathering.python_archive(folder, kit.read(folder), where)[0].read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../evil", "python/../../evil", "/evil"])

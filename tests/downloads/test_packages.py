@@ -96,6 +96,16 @@ def test_a_page_of_html_with_links_from_its_own_place(tmp_path: Path) -> None:
         assert len(asked) == count  # it is there and right
 
 
+def test_links_that_lead_nowhere_and_into_this_machine_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / NAME).write_bytes(CONTENT)
+    (tmp_path / "new").mkdir()
+    links = [f"http://[x/{QUOTED}", f"http://a:b/{QUOTED}", (tmp_path / "own").as_uri() + f"/{QUOTED}", f"//[/{QUOTED}"]
+    with server({"/simple/torch/": page(*links, f"/{QUOTED}"), f"/{QUOTED}": WHEEL}) as (address, asked):
+        fetched(tmp_path / "new", Indexes((f"{address}/simple",)))
+        assert {path for path, _ in asked} == {"/simple/torch/", f"/{QUOTED}"}
+
+
 def test_a_page_of_json_and_a_user_in_the_address(tmp_path: Path) -> None:
     listed = json.dumps({"files": [{"filename": NAME, "url": f"/files/{QUOTED}"}]}).encode()
     pages = {"/simple/torch/": (200, "application/vnd.pypi.simple.v1+json", listed), f"/files/{QUOTED}": WHEEL}

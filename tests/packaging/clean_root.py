@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.core.exchange_trees import conversation, document
+
 SUITE = "trixie"
 USER = "yamada"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kotae" / f"root-{SUITE}"
@@ -155,6 +157,9 @@ def use(root: Root, kotae: str) -> str:
     )
     found = json.loads(root.run(f"{kotae} docs search 基準 かぶり --json", user=USER))
     assert SENTENCE in found["passages"][0]["text"]
+    (root.folder / "home" / USER / "会話.json").write_text(json.dumps(document(conversation())), "utf-8")
+    root.run(f"{kotae} chats import 会話.json && {kotae} chats export --format docx --to 書き出し", user=USER)
+    assert list((root.folder / "home" / USER / "書き出し").glob("**/*.docx"))
     return f"「{answer['answer']}」 in {answer['timings']['total_s']:.1f} s; {window(root, kotae)}"
 
 

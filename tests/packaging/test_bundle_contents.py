@@ -1,12 +1,14 @@
 """What goes into a bundle: of Qt and of the system only what is needed, of llama.cpp every library once."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.dev_scripts import ROOT, load_scripts
 
-bundle_contents, engine_libraries = load_scripts("bundle_contents", "engine_libraries")
+bundle, bundle_contents, engine_libraries = load_scripts("bundle", "bundle_contents", "engine_libraries")
 
 QT = "PySide6/Qt"
 
@@ -51,6 +53,7 @@ def test_what_the_window_needs_is_in_a_bundle(name):
         "libstdc++.so.6",
         "libX11.so.6",
         "libdbus-1.so.3",
+        "llama_cpp_python-0.3.36.dist-info/direct_url.json",
     ],
 )
 def test_what_belongs_to_the_system_or_to_nobody_is_not(name):
@@ -110,3 +113,16 @@ def test_libraries_of_macos_and_windows_are_kept_under_their_own_names(tmp_path)
         (site / "llama_cpp/lib" / name).write_text(name)
     made = {path.name for path in engine_libraries.copy(site, tmp_path / "lib")}
     assert made == {*("libllama.dylib", "libllama.0.dylib", "libllama.0.5.0.dylib"), *("llama.dll", "ggml.dll")}
+
+
+def test_a_bundle_of_files_that_were_changed_says_so_beside_its_commit(tmp_path):
+    file = tmp_path / "app" / "__init__.py"
+    file.parent.mkdir()
+    file.write_text('__version__ = "0.1.0"\n', encoding="utf-8")
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.jp")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "x"), ("tag", "v0.1.0")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    commit = bundle.build_facts(tmp_path)["commit"]
+    assert re.fullmatch("[0-9a-f]{11}", commit)
+    file.write_text('__version__ = "0.1.1"\n', encoding="utf-8")
+    assert bundle.build_facts(tmp_path)["commit"] == f"{commit}+"

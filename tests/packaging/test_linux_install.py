@@ -1,6 +1,5 @@
 """install.sh in real homes: what it puts where, what it leaves alone, and what it says when it cannot go on."""
 
-import fcntl
 import os
 import platform
 import re
@@ -228,6 +227,8 @@ def test_what_a_killed_installation_left_is_cleared(home):
 
 
 def test_two_at_once_do_not_meet(home):
+    import fcntl  # not where this file is skipped
+
     needs("flock")
     home.install(home.package("0.1.0"))
     before = home.files()
@@ -240,11 +241,20 @@ def test_two_at_once_do_not_meet(home):
     assert home.install(home.package("0.2.0")).returncode == 0
 
 
+def test_a_folder_that_another_installation_has_made_goes_too(home):
+    home.lib.mkdir(parents=True)
+    home.install()
+    assert home.uninstall().returncode == 0
+    assert not home.lib.exists()
+
+
 def test_a_folder_that_is_called_otherwise_is_the_same_one(home, tmp_path):
     """Through a link, or with a slash more: what was just installed is not taken for what is gone."""
     before = home.files()
     (tmp_path / "link").symlink_to(home.folder)
-    home.install(home.package("0.1.0"), HOME=str(tmp_path / "link"))
+    link = tmp_path / "link"
+    said = home.install(home.package("0.1.0"), HOME=str(link), PATH=f"{link}/.local/bin:{os.environ['PATH']}").stdout
+    assert "PATH に加えて" not in said
     home.install(home.package("0.2.0"))
     home.install(home.package("0.3.0"), "--prefix", f"{home.folder}/.local//")
     assert home.versions() == ["0.2.0", "0.3.0"]

@@ -64,6 +64,11 @@ class Folders:
         return self.part / "environment"
 
     @property
+    def discarded(self) -> Path:
+        """What is deleted in the end, out of sight at once: half of it would be found."""
+        return self.part / "discarded"
+
+    @property
     def wheels(self) -> Path:
         """What was fetched, or joined out of a kit's parts."""
         return self.part / "wheels"
@@ -98,10 +103,10 @@ def held(folders: Folders) -> Iterator[None]:
 def begin(folders: Folders) -> None:
     """Clears away what an earlier attempt has left, but for what it had fetched. Raises AppError."""
     try:
-        for folder in (folders.half, folders.cache, folders.temporary):
+        for folder in (folders.half, folders.cache, folders.temporary, folders.discarded):
             if folder.exists():
                 shutil.rmtree(folder)
-        for folder in (folders.part, folders.wheels, folders.cache, folders.temporary):
+        for folder in (folders.part, folders.wheels, folders.cache, folders.temporary, folders.discarded):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise unwritable(error, folders.part) from error
@@ -119,19 +124,21 @@ def finish_renaming(folders: Folders) -> None:
 
 
 def take_place(folders: Folders) -> None:
-    """The new one for the old one: two renames, taken back where the second is refused. Raises AppError."""
+    """The new one for the old one: renames, taken back where one is refused. Raises AppError."""
+    renames = [(folders.half, folders.final)]
+    if folders.final.exists():
+        renames.insert(0, (folders.final, folders.old))
+        if folders.old.exists():
+            renames.insert(0, (folders.old, folders.discarded / "old"))
+    done: list[tuple[Path, Path]] = []
     try:
-        if folders.final.exists():
-            if folders.old.exists():
-                shutil.rmtree(folders.old)
-            folders.final.rename(folders.old)
-        try:
-            folders.half.rename(folders.final)
-        except OSError:
-            if folders.old.exists():
-                folders.old.rename(folders.final)
-            raise
+        for source, target in renames:
+            source.rename(target)
+            done.append((source, target))
     except OSError as error:
+        for source, target in reversed(done):
+            with contextlib.suppress(OSError):
+                target.rename(source)
         raise unwritable(error, folders.final) from error
     shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt tries again
 

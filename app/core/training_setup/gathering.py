@@ -100,7 +100,7 @@ def _hash(path: Path, meter: Meter) -> str:
 
 def _joined(entry: Entry, name: str, folder: Path, into: Path, told: Callable[[int, int], None]) -> Path:
     target, half = into / name, into / f"{name}.joining"
-    if is_regular(target) and target.stat().st_size == entry.file.size_bytes:
+    if is_regular(target) and _hash(target, Meter(lambda _done, _total: None, 0)) == entry.file.sha256:
         return target
     meter = Meter(lambda done, _total: told(done // 2, entry.file.size_bytes), 2 * entry.file.size_bytes)
     try:

@@ -10,7 +10,8 @@
      "files": [{"name": "….whl", "size_bytes": 1, "sha256": "…", "parts": [{"size_bytes": 1, "sha256": "…"}]}]}
 
 A Python that goes with it is the last of `files`; "python" is then its version, else "". What is installed from a kit
-is judged by the lock of the Kotae that installs it, not by the kit's own table.
+is judged by the lock of the Kotae that installs it, not by the kit's own table; but for the Python, which no lock knows
+and which is trusted as whoever has written the kit.
 """
 
 import dataclasses
@@ -163,8 +164,16 @@ def require_ours(folder: Path) -> None:
         except AppError as error:
             if error.code == "kit_foreign":
                 raise AppError("kit_folder_taken", path=str(folder / NAME)) from error
-    elif os.path.lexists(folder / README) and b"Kotae" not in (folder / README).read_bytes()[:100]:
-        raise AppError("kit_folder_taken", path=str(folder / README))  # not of a kit that was not finished
+    elif os.path.lexists(folder / README) and not _is_our_readme(folder / README):
+        raise AppError("kit_folder_taken", path=str(folder / README))
+
+
+def _is_our_readme(path: Path) -> bool:
+    """Of a kit that was not finished."""
+    try:
+        return is_regular(path) and b"Kotae" in path.read_bytes()[:100]
+    except OSError:
+        return False
 
 
 def _put(path: Path, content: bytes) -> None:

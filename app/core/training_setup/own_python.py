@@ -4,10 +4,12 @@ An archive is laid out as python-build-standalone's "install_only": `python/bin/
 Windows.
 """
 
+import lzma
 import os
 import re
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from app.core.errors import AppError
@@ -16,6 +18,7 @@ from app.core.training_setup.locks import Python
 
 _LIBRARY = re.compile(r"python/(?:lib/python(\d)\.(\d+)/|python(\d)(\d+)\.dll$)")
 _TOP = "python"
+_SPOILT = (EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
 
 
 def programs(where: Folders) -> list[Path]:
@@ -32,27 +35,27 @@ def version_of(archive: Path) -> Python:
                 if found := _LIBRARY.match(member.name):
                     major, minor = found[1] or found[3], found[2] or found[4]
                     return int(major), int(minor)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, *_SPOILT) as error:
         raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
     raise AppError("python_archive_unusable", path=str(archive), reason=f"{_TOP}/…")
 
 
 def unpack(archive: Path, sha256: str, where: Folders) -> None:
-    """For `programs` to find. The same one is unpacked once. Raises AppError."""
-    target = where.pythons / sha256[:16]
-    if target.exists():
-        return
-    half = where.part / "python"
+    """For `programs` to find. One that is there already is replaced: it does not work. Raises AppError."""
+    target, half = where.pythons / sha256[:16], where.discarded / "python"
     try:
-        shutil.rmtree(half, ignore_errors=True)
         with tarfile.open(archive) as tar:
             tar.extractall(half, filter="data")  # nothing outside, no devices, no absolute links
         where.pythons.mkdir(mode=0o700, exist_ok=True)
+        if target.exists():
+            target.rename(where.discarded / target.name)
         half.rename(target)
-    except (EOFError, tarfile.TarError) as error:
+    except _SPOILT as error:
         raise AppError("python_archive_unusable", path=str(archive), reason=str(error)) from error
     except OSError as error:
         raise unwritable(error, where.pythons) from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)  # a full disk
 
 
 def discard_unused(where: Folders) -> None:
