@@ -297,12 +297,18 @@ def test_the_added_trial_model_is_not_offered_again(with_starter, parts, choosin
     assert choosing.next_button.hasFocus()
 
 
-def test_without_its_package_the_trial_model_is_not_offered(parts, greet, monkeypatch):
+def test_without_its_package_the_trial_model_is_asked_for_as_a_kit(parts, greet, qtbot, monkeypatch):
     monkeypatch.setattr(starter, "is_available", lambda: False)
+    asked = []
+    monkeypatch.setattr(type(parts.window.models_page().care), "choose_import", lambda _self: asked.append("kit"))
     dialog = greet()
     dialog.show_step(1)
-    assert not dialog.model.starter_card.isVisible()
-    assert dialog.model.file_button.hasFocus()
+    button = dialog.model.starter_button
+    assert button.hasFocus()
+    assert button.text() == "お試し用のキットを取り込む…"
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert asked == ["kit"]
+    assert not dialog.isVisible()
 
 
 @pytest.mark.parametrize(("choice", "is_allowed"), [("allow", True), ("plain", False)])

@@ -32,7 +32,8 @@ class EmptyView(QWidget):
     def show_state(self, *, has_model: bool, is_starter_available: bool, is_temporary: bool) -> None:
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
-        self.starter_button.setVisible(is_starter_available)
+        with_kit = self.tr("お試し用のキットを取り込む…")
+        self.starter_button.setText(self.tr("お試し用ではじめる") if is_starter_available else with_kit)
         self._is_temporary = is_temporary
         kept = self.tr("入力した内容は、この PC の中だけで扱います。")
         self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
@@ -65,7 +66,7 @@ class EmptyView(QWidget):
         return button
 
     def _build_without_model(self) -> QWidget:
-        self.starter_button = Button(self._theme, self.tr("お試し用ではじめる"), "primary")
+        self.starter_button = Button(self._theme, "", "primary")
         self.starter_button.clicked.connect(self.starter_requested)
         self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
         self.import_button.clicked.connect(self.import_requested)

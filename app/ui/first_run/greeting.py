@@ -37,7 +37,13 @@ def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Prefer
 
 
 def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Adds the trial model where its progress and licence show, then returns to the question if it could be added."""
+    """Adds the trial model where its progress and licence show, then returns to the question if it could be added.
+
+    A bundle has it in a kit of its own, whose folder is asked for.
+    """
+    if not library.is_starter_available():
+        window.models_page().care.choose_import()
+        return
 
     def end(outcome: LocalModel | AppError) -> None:
         library.imported.disconnect(end)

@@ -73,7 +73,9 @@ class ModelStep(QWidget):
     def _build_starter(self) -> QFrame:
         """The licence stands above the button that accepts it."""
         card = starter.card()
-        self.starter_button = Button(self._theme, self.tr("お試し用ではじめる"), "primary")
+        is_there = self._library.is_starter_available()
+        label = self.tr("お試し用ではじめる") if is_there else self.tr("お試し用のキットを取り込む…")
+        self.starter_button = Button(self._theme, label, "primary")
         self.licence_button = Button(self._theme, self.tr("使用条件の全文を読む"), "link", "external-link")
         title = joined(card.title, words.gigabytes(card.files[0].size_bytes))
         self.starter_card, inside = self._card(title, card.summary)
@@ -138,7 +140,7 @@ class ModelStep(QWidget):
             self.state.setText(self.tr("✓ {name} を質問に使います。").format(name=used.name))
         self.state.set_tone("text2" if used is None else "success")
         has_starter = any(model.card_id == starter.card().id for model in models)
-        self.starter_card.setVisible(self._library.is_starter_available() and not has_starter)
+        self.starter_card.setVisible(not has_starter)
         kind = "primary" if used is None else ""  # the next step is the one primary button once there is a model
         if self.starter_button.property("kind") != kind:
             self.starter_button.setProperty("kind", kind)
@@ -157,6 +159,9 @@ class ModelStep(QWidget):
     # -------------------------------------------------------------------- slots
 
     def _on_starter_clicked(self) -> None:
+        if not self._library.is_starter_available():
+            self.kit_requested.emit()
+            return
         self.banner.hide()
         self.progress.start(self.tr("お試し用モデルを追加しています"))
         self._library.add_starter()
