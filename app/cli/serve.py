@@ -55,6 +55,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     key = keys.read(Path(options.key_file).expanduser()) if options.key_file else _own_key(options, where)
     app = application()
     listener = _listener(options.port)
+    no_network.install()  # from here on there is no other socket to be had, for the children either
     with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
         engine = EngineClient(children.engine(), where.logs / "engine-serve.log")
         embedding = meanings.embedding if meanings else None
@@ -153,7 +154,6 @@ class _Serving:
         self._output.progress("loading", percent=round(100 * fraction))
 
     def _on_loaded(self) -> None:
-        no_network.install()  # from here on there is no other socket to be had, for the children either
         self._server.start()
         self._output.end_progress()
         models = [offer.id for offer in self._offers.all()]

@@ -30,7 +30,7 @@ def forbidding(data: Path, system: Path | None = None) -> Path | None:
 
 
 def forbids(file: Path) -> bool:
-    """Also a file that cannot be read or understood: somebody meant to forbid something."""
+    """Also a file that cannot be read, or in which anything is not understood: somebody meant to forbid something."""
     try:
         text = file.read_text("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
@@ -41,9 +41,9 @@ def forbids(file: Path) -> bool:
 
     try:
         table = tomllib.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
-    return bool(table.get("network", "allowed") != "allowed")
+    return bool(table.keys() - {"network"} or table.get("network", "allowed") != "allowed")
 
 
 def is_off(data: Path) -> bool:
@@ -57,12 +57,13 @@ def data_folder(arguments: Sequence[str]) -> Path:
 
     from app.core.paths import DATA_DIR_VARIABLE  # here: that module asks this one, by way of the settings
 
-    chosen = os.environ.get(DATA_DIR_VARIABLE, "")
+    chosen = ""
     for at, argument in enumerate(arguments):
         if argument.startswith("--data-dir="):
             chosen = argument.partition("=")[2]
         elif argument == "--data-dir" and at + 1 < len(arguments):
             chosen = arguments[at + 1]
+    chosen = chosen or os.environ.get(DATA_DIR_VARIABLE, "")
     try:
         return Path(chosen or platformdirs.user_data_dir("Kotae", appauthor=False)).expanduser().absolute()
     except RuntimeError:  # no home, or `~` of nobody: said later by who needs the folder
@@ -72,7 +73,7 @@ def data_folder(arguments: Sequence[str]) -> Path:
 def _is_switched_off(settings: Path) -> bool:
     try:
         stored = json.loads(settings.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(stored, dict) and stored.get("network_allowed") is False
 

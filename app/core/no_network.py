@@ -51,14 +51,12 @@ def install_for(arguments: Sequence[str]) -> None:
     global _state
     first = arguments[0] if arguments else ""
     if first in ROLES:
-        if first == "--engine":
-            _make_devices()
         install()
     elif first in FETCHING_ROLES:
         if network_policy.forbids(network_policy.system_file()):
             install()
     elif _command(arguments) != "serve" and network_policy.is_off(network_policy.data_folder(arguments)):
-        # `kotae serve` installs it itself, always, as soon as its one socket is open.
+        # `kotae serve` installs it itself, always, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
             _state = "display"
         else:
@@ -95,6 +93,7 @@ def install() -> str:
     elif is_counted():
         _state = "counted"
     else:
+        _make_devices()
         _state = "on" if _install(_MACHINES[os.uname().machine]) else "refused"
     if _state == "refused":
         print("no_network: the kernel takes no filter", file=sys.stderr)  # noqa: T201  stderr is the log

@@ -1,6 +1,7 @@
 """Addresses of servers in the local network that compute a model: as they are typed, kept and shown, and which may be
 spoken to at all."""
 
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -34,11 +35,12 @@ class Place:
 
 
 def normal(text: str) -> str:
-    """What somebody typed, as it is kept: with its scheme and the path that names of the interface follow.
+    """What somebody typed, as it is kept: with its scheme and the path that names of the interface follow. Letters of
+    full width, as a Japanese input method gives them, are taken for the ordinary ones.
 
     Raises AppError("remote_bad_address"): no address, or one with a user, a password or a key in it.
     """
-    typed = text.strip()
+    typed = unicodedata.normalize("NFKC", text).strip()
     address = (typed if "://" in typed else f"http://{typed}").rstrip("/")
     is_whole = settings.is_address(address) and address.isascii() and len(address) <= ADDRESS_MAX
     if not is_whole:

@@ -1,6 +1,6 @@
-"""One request to one server. Its name is looked up once, and only an address of the local network is connected to.
+"""One request to one server. Its name is looked up once, and only addresses of the local network are connected to.
 
-No proxy, no redirect, no cookie. `http.client` because the socket is ours: connected to the very address that was
+No proxy, no redirect, no cookie. `http.client` because the socket is ours: connected to the very addresses that were
 judged (a name that is answered otherwise the next time changes nothing), and shut down when an answer is cancelled.
 """
 
@@ -10,7 +10,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import truststore
@@ -36,10 +36,10 @@ class Server:
         self.place: Place = remote_address.place_of(address)
         self.shown = remote_address.shown(address)
         self._key = key
-        self._target: tuple[int, Any] | None = None  # family and address of the socket
+        self._targets: Sequence[tuple[int, Any]] = ()  # families and addresses of the socket, in the system's order
 
     def look_up(self) -> None:
-        """Chooses the address that is connected to from now on.
+        """Chooses the addresses that are connected to from now on.
 
         Raises AppError: "remote_name_unknown", "remote_public".
         """
@@ -51,8 +51,9 @@ class Server:
         local = [(family, target) for family, _, _, _, target in found if local_network.is_local(str(target[0]))]
         if not local:
             raise AppError("remote_public", address=self.shown)
-        self._target = local[0]
-        offline.open_door(str(local[0][1][0]), port)
+        for _, target in local:
+            offline.open_door(str(target[0]), port)
+        self._targets = local
 
     def json(self, path: str, body: dict[str, Any] | None = None, *, from_root: bool = False) -> Any:
         """The answer to a short request. `from_root`: the path does not follow that of the address.
@@ -114,14 +115,8 @@ class Server:
         return headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
 
     def _connected(self) -> socket.socket:
-        if self._target is None:
-            self.look_up()
-        assert self._target is not None
-        family, target = self._target
-        plain = socket.socket(family, socket.SOCK_STREAM)
+        plain = self._reached()
         try:
-            plain.settimeout(CONNECT_S)
-            plain.connect(target)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.place.scheme == "http":
                 return plain
@@ -130,6 +125,23 @@ class Server:
         except BaseException:
             plain.close()
             raise
+
+    def _reached(self) -> socket.socket:
+        """By the first address that is heard at: `localhost` is two, and most servers listen at one of them."""
+        if not self._targets:
+            self.look_up()
+        for family, target in self._targets:
+            plain = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                plain.settimeout(CONNECT_S)
+                plain.connect(target)
+            except OSError:
+                plain.close()
+                if target == self._targets[-1][1]:
+                    raise
+            else:
+                return plain
+        raise AssertionError("no address")
 
 
 def _let_go(link: socket.socket, cancellation: Cancellation, is_over: threading.Event) -> None:

@@ -49,8 +49,7 @@ def check(response: http.client.HTTPResponse, text: bytes, shown: str) -> None:
     if status == 200:
         return
     if 300 <= status < 400:
-        target = urlsplit(response.headers.get("Location", "")).netloc.rpartition("@")[2]
-        raise AppError("remote_redirect", address=shown, target=target[:80] or "?")
+        raise AppError("remote_redirect", address=shown, target=_place(response.headers.get("Location", "")) or "?")
     raise refused(status, _told(text), shown)
 
 
@@ -67,6 +66,14 @@ def refused(status: int, told: dict[str, Any], shown: str) -> AppError:
     if names & _TOO_LONG or _TOO_LONG_SENTENCE.search(reason.casefold()):
         return AppError("remote_too_long", address=shown)
     return AppError("remote_refused", address=shown, status=status, reason=reason or "-")
+
+
+def _place(location: str) -> str:
+    """Host and port that a server sends us to; "" for what is no address."""
+    try:
+        return urlsplit(location).netloc.rpartition("@")[2][:80]
+    except ValueError:
+        return ""
 
 
 def reason_of(told: dict[str, Any]) -> str:

@@ -192,7 +192,8 @@ class Connection(BaseHTTPRequestHandler):
             raise refusal(400, "not_http")
         if self.request_version != self.protocol_version:
             raise refusal(505, "not_http")
-        self._has_unread = bool(self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0")
+        lengths = self.headers.get_all("Content-Length") or []
+        self._has_unread = "Transfer-Encoding" in self.headers or any(length != "0" for length in lengths)
         self._has_head = True
 
     def _answer(self) -> None:

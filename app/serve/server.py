@@ -68,7 +68,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except RuntimeError:  # the system gives no further thread
+                self._room.release()
+                raise
             return
         with contextlib.suppress(OSError):  # it has gone by itself
             request.settimeout(1)

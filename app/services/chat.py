@@ -6,12 +6,13 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.core import prompt, remote_models
+from app.core.addresses import origin_of
 from app.core.errors import AppError
 from app.core.exchange.answered import Answered
 from app.core.presets import PROGRAM, Choices, Preset
 from app.core.records import AnswerDetails, LocalModel, Message
 from app.core.store import Store
-from app.services import answering
+from app.services import answering, remote_gate
 from app.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.services.answer_writer import AnswerWriter
 from app.services.answering import UNTOUCHED, Answering, can_repeat, plan_again
@@ -60,7 +61,7 @@ class ChatSession(OpenConversation):
         self._documents = documents
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # of the answer that is being written
-        self._agreed_model_id = ""  # for the conversation that has no question yet
+        self._agreed_origin = ""  # of the server, for the conversation that has no question yet
         self._overflow = OverflowCounter(engine, self)
         self._overflow.counted.connect(self.overflowed)
         self._overflow.failed.connect(self.problem_occurred)
@@ -68,6 +69,8 @@ class ChatSession(OpenConversation):
         conversations.changed.connect(self._on_list_changed)
         library.trained_added.connect(self._on_trained_added)
         library.trained_refused.connect(self.trained_refused)
+        engine.allow_network(preferences.value.network_allowed)
+        preferences.changed.connect(lambda chosen: engine.allow_network(chosen.network_allowed))
 
     @property
     def is_busy(self) -> bool:
@@ -91,7 +94,7 @@ class ChatSession(OpenConversation):
     def needs_remote_consent(self) -> bool:
         """Whether the next question is for a model elsewhere, and the user has not agreed to that here."""
         model, here = self.model, self.conversation
-        if model is None or model.remote is None or (here is None and self._agreed_model_id == model.id):
+        if model is None or model.remote is None or (here is None and self._agreed_origin == self._origin):
             return False
         return not remote_models.has_consent(self._store, here.id if here else None, model)
 
@@ -101,7 +104,7 @@ class ChatSession(OpenConversation):
         if model is None or model.remote is None:
             return
         if here is None:
-            self._agreed_model_id = model.id
+            self._agreed_origin = self._origin
         else:
             self._change(lambda: remote_models.consent(self._store, here.id, model))
 
@@ -201,9 +204,9 @@ class ChatSession(OpenConversation):
         answer, overflow = found
         if choice == "new":
             question, here = self._store.line(answer.id)[-2], self.conversation
-            agreed_id = "" if self.needs_remote_consent else self.model_id or ""
+            agreed = "" if self.needs_remote_consent else self._origin
             self.new(here.folder_id, is_temporary=self.is_temporary)
-            self._agreed_model_id = agreed_id  # it is the same question
+            self._agreed_origin = agreed  # it is the same question
             self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
             self._ask(question.text, None, keeps_draft=True)
             return
@@ -231,13 +234,19 @@ class ChatSession(OpenConversation):
 
     # ------------------------------------------------------------------- private
 
+    @property
+    def _origin(self) -> str:
+        """Of the server that answers; "": a model of this machine does."""
+        model = self.model
+        return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
+
     def _on_trained_added(self, model: LocalModel) -> None:
         self.use_model(model.id)
         self.trained_in_use.emit(model)
 
     def _on_leaving(self) -> None:
         """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""
-        self._agreed_model_id = ""
+        self._agreed_origin = ""
         if self.is_temporary:
             self._abandon()
         self._overflow.forget()
@@ -293,7 +302,7 @@ class ChatSession(OpenConversation):
                     self._store.set_answering(question.conversation_id, *self._answering.of_new)
                 if here is None and self._answering.scope_of_new:
                     self._store.set_scope(question.conversation_id, self._answering.scope_of_new)
-                if here is None and self.model is not None and self._agreed_model_id == self.model.id:
+                if here is None and self.model is not None and self._agreed_origin == self._origin != "":
                     remote_models.consent(self._store, question.conversation_id, self.model)
         except AppError as error:
             self.problem_occurred.emit(error)
@@ -327,6 +336,9 @@ class ChatSession(OpenConversation):
         assert self.conversation is not None
         assert question_id is not None
         self._overflow.forget()
+        model, label = self._library.model(plan.model_id), self.label
+        if model is not None and model.remote is not None:
+            label = remote_gate.label_of(self._documents, label, self.messages())
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
             answer = self._store.restart_answer(emptied.id, plan)
@@ -335,7 +347,6 @@ class ChatSession(OpenConversation):
             self.message_added.emit(answer)
         if not is_next:
             self._show(answer.conversation_id)
-        model = self._library.model(plan.model_id)
         if model is None:
             failed = dataclasses.replace(plan, error_code="no_model")
             self.answer_finished.emit(self._store.finish_answer(answer.id, "", "failed", failed))
@@ -346,7 +357,7 @@ class ChatSession(OpenConversation):
         choices = Choices(seed=plan.seed).over(plan.choices or PROGRAM)
         wanted = answering.wanted(self._documents, plan, turns, self._store.line(question_id))
         request = AnswerRequest(
-            model, turns, settings, choices, force_load=force_load, wanted=wanted, label=self.label,
+            model, turns, settings, choices, force_load=force_load, wanted=wanted, label=label,
             is_agreed=remote_models.has_consent(self._store, answer.conversation_id, model),
         )  # fmt: skip
         run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)

@@ -77,6 +77,7 @@ class EngineClient(QObject):
         self._child = ChildProcess(command, log, self)
         self._local_command = command
         self._address = ""  # that the child may speak to; "": none, it computes itself
+        self._is_network_allowed = True
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._heartbeat_limit_s = heartbeat_limit_s
@@ -106,8 +107,13 @@ class EngineClient(QObject):
     def send(self, command: Command) -> None:
         """Sends a command, starting the child first if need be: after the end of one that is ending."""
         if isinstance(command, Load):
+            if command.remote is not None and not self._is_network_allowed:
+                QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # whoever asks knows its id then
+                return
             self._choose_child(command.remote.address if command.remote else "")
         is_ending = self._child.is_stopping  # it hears nothing any more
+        if is_ending and self._address and not isinstance(command, Load):
+            return  # meant for the child that is ending: the one after it is another machine's
         if not self._child.is_running:
             self._start()
             if not self._child.is_running:  # it could not be started; `died` has told so
@@ -135,6 +141,19 @@ class EngineClient(QObject):
             place = remote_address.shown(self._address)
             self.contacts.append(Contact(place, time.time(), self.status.model_name, is_answering=True))
             self.contacted.emit(place)
+
+    def allow_network(self, is_allowed: bool) -> None:
+        """Where it is not, what another machine computes ends, and nothing more is sent to one: whoever asks may have
+        begun with the settings of before."""
+        self._is_network_allowed = is_allowed
+        if not is_allowed and self._address:
+            if self._running is not None:
+                self._refuse_network(self._running)
+            self.end()
+
+    def _refuse_network(self, command_id: str) -> None:
+        facts = {"name": self.status.model_name}
+        self.event_received.emit(Failed(command_id, "remote_no_network", facts))
 
     def _choose_child(self, address: str) -> None:
         """A child that may speak to one address speaks to no other, and computes nothing itself."""

@@ -188,6 +188,12 @@ def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> N
     assert ", ".join(COMMANDS) in done.stderr
 
 
+def test_half_an_option_is_none(kotae: Run, tmp_path: Path) -> None:
+    """What looks for the data folder before the options are parsed would take another one."""
+    assert kotae("models", "list", "--data-d", str(tmp_path)).returncode == 2
+    assert not (tmp_path / "kotae.sqlite").exists()
+
+
 def test_without_a_display_the_window_is_refused_with_the_command_that_works(kotae: Run) -> None:
     done = kotae(DISPLAY="", WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
     assert done.returncode == 3

@@ -160,6 +160,7 @@ ANSWERS = {
     ),
     "refused": ((whole({"detail": [{"loc": ["body"]}]}, 422),), "remote_refused"),
     "redirect": ((whole(b"", 307, "Location: http://elsewhere.example/v1"),), "remote_redirect"),
+    "redirect to no address": ((whole(b"", 307, "Location: http://[v1"),), "remote_redirect"),
     "no HTTP": ((b"SSH-2.0-OpenSSH_9.9\r\n",), "remote_garbage"),
     "no stream": ((whole({"choices": []}),), "remote_garbage"),
     "no JSON": ((stream_head(), b"data: {oops\n\n"), "remote_garbage"),

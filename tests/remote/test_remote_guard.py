@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core import local_network, remote_address
+from app.core import local_network, offline, remote_address
 from app.core.errors import AppError
 from app.engine.messages import EngineFacts, Failed
+from app.remote.connection import Server
 from tests.engine.child import ROOT
 from tests.remote.remote_child import RemoteChild, check
 from tests.remote.servers import scripted_server
@@ -101,6 +103,7 @@ def test_the_local_network_is_told_from_the_rest(address: str, is_local: bool) -
         (" http://192.168.0.5:8000/ ", "http://192.168.0.5:8000/v1"),
         ("https://gpu/llm/v1/", "https://gpu/llm/v1"),
         ("[fd00::1]:8000", "http://[fd00::1]:8000/v1"),
+        ("ｇｐｕ－ｓｅｒｖｅｒ：８０００", "http://gpu-server:8000/v1"),
     ],
 )
 def test_an_address_is_kept_with_all_that_was_left_out(typed: str, kept: str) -> None:
@@ -140,6 +143,19 @@ def test_a_name_of_this_machine_is_looked_up_and_asked(tmp_path: Path) -> None:
             facts = child.load_remote()
             assert isinstance(facts, EngineFacts), facts
         assert script.requests[0].headers["host"] == f"localhost:{port}"
+
+
+def test_a_name_with_several_addresses_is_asked_at_the_first_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As localhost, which many systems tell by IPv6 first."""
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 0)) for ip in ("127.0.0.2", "127.0.0.1", "8.8.8.8")]
+    opened: list[str] = []
+    with scripted_server() as script:
+        port = int(script.address.partition(":")[2])
+        told = [(*one[:4], (one[4][0], port)) for one in both]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_asked, **_kind: told)
+        monkeypatch.setattr(offline, "open_door", lambda ip, _port: opened.append(ip))
+        assert Server(remote_address.normal(f"localhost:{port}")).json("/models")["data"][0]["id"] == "m"
+    assert opened == ["127.0.0.2", "127.0.0.1"]
 
 
 def test_a_child_loads_nothing_of_another_server(tmp_path: Path) -> None:

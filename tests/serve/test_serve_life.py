@@ -124,7 +124,10 @@ def test_its_system_calls_bind_one_socket_and_connect_to_nothing(data: Path, bas
         pytest.skip("there is no strace, or this machine does not permit ptrace")
     trace = tmp_path / "trace"
     before = ["strace", "-f", "-e", "trace=%network,execve", "-e", "signal=none", "-s", "200", "-o", str(trace)]
-    with serving(data, "--model", str(base), engine=None, before=before) as served:
+    with socket.socket() as probe:  # where the usual port is taken, there is a second try
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    with serving(data, "--model", str(base), "--port", port, engine=None, before=before) as served:
         with served.client() as client:
             client.chat.completions.create(model="kotae", messages=say("はい"), max_tokens=4)
         os.kill(served.pid, signal.SIGINT)

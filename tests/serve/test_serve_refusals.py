@@ -120,6 +120,19 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_and_the_client_he
     assert served.get("/health").status == 200
 
 
+@pytest.mark.parametrize("length", [b"Content-Length: 0\r\nContent-Length: 4", b"Transfer-Encoding:"])
+def test_what_may_be_a_body_is_never_read_as_the_next_request(served: Served, length: bytes) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n" % (
+        served.port,
+        served.told["key"].encode(),
+    )
+    with socket.create_connection(("127.0.0.1", served.port), LIMIT_S) as client:
+        client.sendall(head + length + b"\r\n\r\n" + head + b"\r\n")
+        heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert heard.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in heard
+
+
 def test_what_is_no_http_is_refused_in_the_same_shape(served: Served) -> None:
     for request, status in (
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),

@@ -1,23 +1,26 @@
 """Questions to a model elsewhere: with consent, without secrets, and back to a model of this machine."""
 
 import dataclasses
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.core import children, remote_models
+from app.core import children, prompt, remote_models, remote_prompt
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Label, Section
 from app.core.errors import AppError
 from app.core.evaluation.replies import Prompt
 from app.core.presets import Choices
-from app.core.prompt import Turn
+from app.core.prompt import Segment, Turn
 from app.core.records import LocalModel, Message
 from app.core.remote_address import Remote, normal
 from app.core.settings import Settings
+from app.engine.messages import Ask, Done, Load, Ready, Tokenize
 from app.services import background, study_wish
 from app.services.answer_run import AnswerRequest, AnswerRun, in_force
 from app.services.batch import Ended
@@ -27,6 +30,7 @@ from app.services.study_wish import StudyWish
 from tests.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head
 from tests.scene import Scene
 from tests.services.test_batch import Desk
+from tests.waiting import LIMIT_S
 
 CHAT = "POST /v1/chat/completions"
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
@@ -264,6 +268,68 @@ def test_its_speed_is_no_file_s(scene: Scene, script: Script, remote: LocalModel
     assert [model.id for model in scene.store.local_models()] == ["tiny"]
 
 
+def test_another_address_of_the_same_model_is_asked_about_anew(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    scene.session.agree_to_remote()
+    with scripted_server() as other:
+        moved = remote_models.described(remote.name, Remote(normal(other.address), "m"), ())
+        assert scene.library.add_remote(remote_models.changed(remote, moved))
+        assert scene.session.needs_remote_consent
+        assert error_of(scene.ask("一")) == "remote_not_agreed"
+        assert (script.requests, other.requests) == ([], [])
+
+
+def test_answers_from_what_has_become_secret_are_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
+    """Also where nothing more is asked of the documents: what they said is in the conversation."""
+    collection(scene, "internal")
+    assert agreed(scene, "鉄筋のかぶりは？").status == "done"
+    assert scene.session.ask_of(())
+    asked = len(script.requests)
+    with closing(Library.open(scene.where.documents)) as library:
+        library.set_label(library.collections()[0].id, "secret")
+    assert error_of(scene.ask("続けて")) == "remote_secret"
+    assert len(script.requests) == asked
+
+
+def test_a_text_for_a_model_here_does_not_wait_for_one_elsewhere(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    """A batch here, whose prompt is still being built, and a question elsewhere, which takes its engine away."""
+    scene.session.use_model("tiny")
+    assert scene.ask("一").text == "一"
+    scene.engine.send(Load(scene.engine.new_id(), remote.path, remote=remote.remote))
+    scene.engine.send(Ask(scene.engine.new_id(), (Segment("秘密"),)))
+    scene.engine.send(Tokenize(scene.engine.new_id(), ((Segment("秘密"),),)))
+    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Ready)):
+        pass
+    scene.engine.send(Ask(scene.engine.new_id(), prompt.build(remote_prompt.FORM, (Turn("公開"),))))
+    with scene.qtbot.waitSignal(scene.engine.event_received, check_params_cb=lambda event: isinstance(event, Done)):
+        pass
+    assert [one.body["messages"][-1]["content"] for one in script.questions] == ["公開"]
+
+
+def test_switching_the_network_off_ends_what_is_asked_elsewhere(
+    scene: Scene, script: Script, remote: LocalModel
+) -> None:
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def wait(_request: object) -> Iterator[bytes]:
+        is_asked.set()
+        is_over.wait(LIMIT_S)
+        return iter(())
+
+    script.answers[CHAT] = wait
+    scene.session.agree_to_remote()
+    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=LIMIT_S * 1000) as finished:
+        assert scene.session.ask("一")
+        scene.qtbot.waitUntil(is_asked.is_set, timeout=LIMIT_S * 1000)
+        scene.preferences.change(network_allowed=False)
+    is_over.set()
+    assert error_of(finished.args[0]) == "remote_no_network"
+    scene.qtbot.waitUntil(lambda: not scene.engine.is_up, timeout=LIMIT_S * 1000)
+
+
 @pytest.mark.fault("S13")
 def test_the_key_goes_to_its_server_alone(scene: Scene, script: Script, remote: LocalModel) -> None:
     assert remote.remote is not None
@@ -297,6 +363,19 @@ def test_a_batch_that_was_not_agreed_sends_nothing(
     error = desk.ended(desk.batches.failed, desk.begin, "一")
     assert error.code == "remote_not_agreed"
     assert script.requests == []
+
+
+def test_a_batch_sends_nothing_more_once_the_network_is_switched_off(
+    scene: Scene, script: Script, remote: LocalModel, tmp_path: Path
+) -> None:
+    """It was begun with the settings of then."""
+    desk = Desk(scene, tmp_path)
+    desk.batches.labelled.disconnect()
+    desk.batches.labelled.connect(lambda batch, _label: desk.batches.begin(dataclasses.replace(batch, is_agreed=True)))
+    desk.batches.answered.connect(lambda _result: scene.preferences.change(network_allowed=False))
+    error = desk.ended(desk.batches.failed, desk.begin, "一", "二", "三")
+    assert error.code == "remote_no_network"
+    assert len(script.questions) == 1
 
 
 # --------------------------------------------------------------- what needs a file

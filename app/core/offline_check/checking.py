@@ -86,10 +86,10 @@ class Checking:
 
     def _ask(self, what: str) -> dict[str, Any]:
         command = [*children.program(), "--offline-check", what]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
         try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
             told = json.loads(done.stdout)
-        except ValueError:
+        except (ValueError, subprocess.TimeoutExpired):
             return {}
         return told if isinstance(told, dict) else {}
 

@@ -53,12 +53,14 @@ class _Watch:
             self.look()
 
     def look(self) -> None:
-        self.samples += 1
+        has_looked = False
         for process in psutil.Process().children(recursive=True):
             try:
                 self.sockets |= {_told(one) for one in process.net_connections(kind="inet")}
             except psutil.Error:  # it has ended, or the system does not tell
                 continue
+            has_looked = True
+        self.samples += has_looked  # what could not be looked at is no sample without a socket
 
     def end(self) -> None:
         self._over.set()

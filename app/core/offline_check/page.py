@@ -115,7 +115,7 @@ def _methods(result: Result, word: dict[str, str]) -> Iterator[tuple[str, str, b
     yield (
         word["method_sockets"],
         some if sockets else word["sockets_none"].format(samples=measured.samples),
-        bool(sockets),
+        bool(sockets) or not measured.samples,
     )
     some = word["guard_some"].format(count=len(refusals), found=_some(refusals))
     yield word["method_guard"], some if refusals else word["guard_none"], bool(refusals)

@@ -39,8 +39,8 @@ class Measured:
     `guard`: attempts that a guarded process made on purpose, and how many of them were refused.
     `leak`: what the counters said of a process that tried to leave on purpose; None where nothing counts.
     `kernel`: what they said of all flows together; None likewise.
-    `sockets`: open sockets of the internet families that were seen in our processes. `refusals`: what the guard refused
-    while the flows ran.
+    `sockets`: open sockets of the internet families that were seen in our processes. `samples`: how often any of them
+    could be looked at. `refusals`: what the guard refused while the flows ran.
     """
 
     isolation: str
@@ -124,7 +124,8 @@ class Result:
         if measured.has_leaked:
             return "leak"
         is_whole = all(flow.state != "failed" for flow in measured.flows) and measured.is_self_test_passed
-        if not is_whole or any(file.state == "changed" for file in self.files):
+        is_changed = any(file.state == "changed" for file in self.files)
+        if not is_whole or not measured.samples or is_changed or self.filter_state == "leaky":
             return "incomplete"
         is_closed = measured.isolation == "filtered" and self.filter_state == "on"
         return "clean" if measured.kernel is not None or is_closed else "limited"
