@@ -22,7 +22,7 @@ def near(wanted: str, known: Sequence[str]) -> list[str]:
 
 
 def open_library(path: Path) -> Library:
-    """Raises AppError("documents_unusable" | "newer_data" | "database_unusable" | "disk_full")."""
+    """Raises AppError("documents_unusable" | "documents_newer" | "database_unusable" | "disk_full")."""
     try:
         library = Library.open(path)
     except AppError as error:

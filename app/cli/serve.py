@@ -14,7 +14,7 @@ from app.cli import ask, ask_sources, collections
 from app.cli.loop import Waiting, application
 from app.cli.meaning import Meanings
 from app.cli.output import Output
-from app.core import children, no_network, offline, remote_models
+from app.core import children, no_network, offline, remote_models, settings
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import help_text
@@ -50,6 +50,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0 after Ctrl+C, which is how it ends; 3 expected error."""
     ask.check("--port", options.port, PORT_LEAST, PORT_MOST)
+    if not settings.load(where.settings).network_allowed:  # then no process of Kotae has a socket, not one of loopback
+        raise AppError("serve_network_off")
     request = _request_of(options, where)
     offers = _offers_of(options, where)
     key = keys.read(Path(options.key_file).expanduser()) if options.key_file else _own_key(options, where)

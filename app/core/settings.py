@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,19 @@ def load(path: Path) -> Settings:
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
+        data = _left_of(path)
         with contextlib.suppress(OSError):  # what can be neither read nor moved stays for the next start
             path.replace(path.with_suffix(".bad"))
-        data = None
     return under_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
+
+
+def _left_of(damaged: Path) -> dict[str, Any] | None:
+    """Who has forbidden the network must not find it allowed because the file was cut short."""
+    try:
+        is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', damaged.read_bytes()) is not None
+    except OSError:
+        return None
+    return {"network_allowed": False} if is_forbidden else None
 
 
 def under_policy(path: Path, settings: Settings) -> Settings:

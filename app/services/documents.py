@@ -318,8 +318,7 @@ class Documents(QObject):
 
     def _on_not_opened(self, error: AppError) -> None:
         self._is_opening = False
-        is_newer = error.code == "newer_data"  # it can be made again, which conversations cannot
-        self.not_opened.emit(AppError("documents_newer", path=str(self._path)) if is_newer else error)
+        self.not_opened.emit(error)
 
     def _on_added(self, added: Added) -> None:
         self._queue.look()

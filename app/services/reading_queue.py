@@ -21,7 +21,7 @@ from app.services.reader import Death, Reader
 TRIES = 2  # what ends the child twice would end it again
 ASK_AGAIN_MS = 1000  # whether another process still reads
 # Nothing can be written: the next document would fare no better.
-_OF_THE_DATABASE = frozenset({"disk_full", "database_unusable", "database_damaged", "newer_data"})
+_OF_THE_DATABASE = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 _CODES = {"crashed": "document_crashed", "hung": "document_hung", "memory": "document_out_of_memory"}
 
 

@@ -296,8 +296,8 @@ def test_a_newer_or_damaged_database_is_told(docs: Run, data: Path, files: Path)
     database = data / "documents.sqlite"
     with sqlite3.connect(database) as db:
         db.execute("PRAGMA user_version = 99")
-    assert error_of(docs("list", "--json")) == "newer_data"
-    assert error_of(docs("add", "基準", str(files), "--json")) == "newer_data"
+    assert error_of(docs("list", "--json")) == "documents_newer"
+    assert error_of(docs("add", "基準", str(files), "--json")) == "documents_newer"
     for leftover in data.glob("documents.sqlite*"):
         leftover.unlink()
     database.write_bytes(b"SQLite format 3\0" + b"damage" * 2000)

@@ -138,3 +138,13 @@ def test_what_can_be_neither_read_nor_moved_gives_the_defaults_and_stays(tmp_pat
     (tmp_path / "settings.bad").write_text("a file, which no folder replaces", "utf-8")
     assert settings.load(path) == Settings()
     assert path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_allowed"), [('{"network_allowed": false, "theme', False), ('{"theme": "da', True)]
+)
+def test_a_damaged_file_that_forbade_the_network_still_does(tmp_path: Path, text: str, is_allowed: bool) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(text, "utf-8")
+    assert settings.load(path).network_allowed is is_allowed
+    assert (tmp_path / "settings.bad").read_text("utf-8") == text

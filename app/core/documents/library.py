@@ -34,7 +34,12 @@ class Library:
 
     @classmethod
     def open(cls, path: Path, clock: Callable[[], float] = time.time) -> "Library":
-        return cls(Database.open(path, None, clock, MIGRATIONS))
+        try:
+            return cls(Database.open(path, None, clock, MIGRATIONS))
+        except AppError as error:
+            if error.code == "newer_data":  # it can be made again from the documents, which conversations cannot
+                raise AppError("documents_newer", path=str(path)) from error
+            raise
 
     @classmethod
     def beside(cls, path: Path) -> "Library":

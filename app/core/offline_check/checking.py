@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.core import children, html_page, network_policy, settings
+from app.core import children, html_page, network_policy, remote_models, settings
 from app.core.errors import AppError
 from app.core.local_models import is_for_search
 from app.core.offline_check import files, surroundings
@@ -66,7 +66,7 @@ class Checking:
     def _models(self) -> list[LocalModel]:
         store = Store.open(self._where.database, self._where.backups)
         try:
-            return store.local_models()
+            return [*store.local_models(), *remote_models.listed(store)]
         finally:
             store.close()
 

@@ -65,10 +65,14 @@ def searched_words(by_meaning: str) -> str:
     return translate("AnswerFacts", "言葉だけで検索（意味検索が間に合わず）")
 
 
+# What ended an answer before anything was sent (`app.services.remote_gate`).
+_REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
+
+
 def _remote(details: AnswerDetails) -> str:
     """Whom question and passages were sent to; "" where they stayed here."""
     words = translate("AnswerFacts", "外部へ送信：{place}").format(place=details.remote)
-    return words if details.remote else ""
+    return words if details.remote and details.error_code not in _REFUSED_HERE else ""
 
 
 def _seconds(details: AnswerDetails) -> str:

@@ -29,13 +29,17 @@ class EmptyView(QWidget):
         column.addWidget(self._without_model)
         column.addStretch(3)
 
-    def show_state(self, *, has_model: bool, is_starter_available: bool, is_temporary: bool) -> None:
+    def show_state(
+        self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
+    ) -> None:
+        """`is_remote`: another machine computes the model that is chosen."""
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
         with_kit = self.tr("お試し用のキットを取り込む…")
         self.starter_button.setText(self.tr("お試し用ではじめる") if is_starter_available else with_kit)
         self._is_temporary = is_temporary
-        kept = self.tr("入力した内容は、この PC の中だけで扱います。")
+        here = self.tr("入力した内容は、この PC の中だけで扱います。")
+        kept = self.tr("入力した内容は、選んでいるサーバーへ送られます。") if is_remote else here
         self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
         self._show_words()
 

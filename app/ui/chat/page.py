@@ -268,13 +268,14 @@ class ChatPage(Page):
 
     def _show_models(self) -> None:
         models = self._library.answering()
+        current = next((model for model in models if model.id == self._session.model_id), None)
         self._heading.show_models()
         self.empty.show_state(
             has_model=bool(models),
             is_starter_available=self._library.is_starter_available(),
             is_temporary=self._session.is_temporary,
+            is_remote=current is not None and current.remote is not None,
         )
-        current = next((model for model in models if model.id == self._session.model_id), None)
         card = self._library.card(current) if current else None
         self.trial_notice.setVisible(card is not None and card.is_trial)
         self._lay_out()
