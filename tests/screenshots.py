@@ -59,6 +59,7 @@ from tests.document_shots import DOCUMENT_SHOTS
 from tests.evaluation_shots import EVALUATION_SHOTS
 from tests.licences_shots import LICENCES_SHOTS
 from tests.offline_shots import OFFLINE_SHOTS
+from tests.pack_shots import PACK_SHOTS
 from tests.rating_shots import RATING_SHOTS
 from tests.remote_shots import REMOTE_SHOTS
 from tests.source_shots import SOURCE_SHOTS
@@ -886,7 +887,7 @@ SHOTS: dict[str, Callable[[Parts], None]] = {
         export, export_all, exporting, exported, import_result,
     )
 } | DOCUMENT_SHOTS | SOURCE_SHOTS | RATING_SHOTS | BATCH_SHOTS | TRAINING_SHOTS | EVALUATION_SHOTS  # fmt: skip
-SHOTS |= LICENCES_SHOTS | OFFLINE_SHOTS | REMOTE_SHOTS | START_SHOTS
+SHOTS |= LICENCES_SHOTS | OFFLINE_SHOTS | PACK_SHOTS | REMOTE_SHOTS | START_SHOTS
 
 
 PICTURES = Path(__file__).resolve().parents[1] / "packaging" / "pictures"

@@ -170,7 +170,9 @@ class BugReporter:
             self._theme,
             translate("Dialog", "予期しない問題が起きました。"),
             translate(
-                "Dialog", "作業は保存されています。続けて使えますが、同じことが起きるときは記録をお送りください。"
+                "Dialog",
+                "作業は保存されています。続けて使えますが、同じことが起きるときは、"
+                "報告を作って、管理者や配布元に渡してください。",
             ),
             (
                 Choice("log", translate("Dialog", "記録を保存")),

@@ -82,7 +82,7 @@ class StatusLine(QWidget):
     def _build(self) -> None:
         set_surface(self, "side")
         self.model = ElidedLabel(role="caption", tone="text2")
-        self.device = Label(role="caption", tone="text2")
+        self.device = ElidedLabel(role="caption", tone="text2")
         self._sending = Icon(self._theme, "external-link", "warning", 14)
         self.state = Label(role="caption", tone="text2")
         self.loading = self._bar(self.tr("読み込みの進み具合"))

@@ -1992,8 +1992,8 @@
         <translation>Something unexpected happened.</translation>
     </message>
     <message>
-        <source>作業は保存されています。続けて使えますが、同じことが起きるときは記録をお送りください。</source>
-        <translation>Your work is saved and you can go on. If it happens again, please send us the log.</translation>
+        <source>作業は保存されています。続けて使えますが、同じことが起きるときは、報告を作って、管理者や配布元に渡してください。</source>
+        <translation>Your work is saved and you can go on. If it happens again, make a report and hand it to your administrator or to whoever gave you Kotae.</translation>
     </message>
     <message>
         <source>報告を作る…</source>
@@ -2629,6 +2629,10 @@
         <translation>Start with the trial model</translation>
     </message>
     <message>
+        <source>お試し用のキットを取り込む…</source>
+        <translation>Import the trial kit…</translation>
+    </message>
+    <message>
         <source>どちらもネットワークを使いません。</source>
         <translation>Neither needs a network.</translation>
     </message>
@@ -2657,6 +2661,10 @@
         <translation>What you type is handled on this PC only.</translation>
     </message>
     <message>
+        <source>入力した内容は、選んでいるサーバーへ送られます。</source>
+        <translation>What you type is sent to the server that is chosen.</translation>
+    </message>
+    <message>
         <source>日本の首都はどこですか？</source>
         <translation>What is the capital of Japan?</translation>
     </message>
@@ -2672,16 +2680,32 @@
 <context>
     <name>EnginePacks</name>
     <message>
+        <source>CPU で計算するようになります。また使うときは、配布ファイルからもう一度追加してください。</source>
+        <translation>The processor will compute instead. To use them again, add them from their file.</translation>
+    </message>
+    <message>
         <source>GPU の部品</source>
         <translation>Part for graphics cards</translation>
+    </message>
+    <message>
+        <source>GPU の部品を外しますか</source>
+        <translation>Remove the parts for graphics cards?</translation>
     </message>
     <message>
         <source>GPU の部品を選ぶ</source>
         <translation>Choose a part for graphics cards</translation>
     </message>
     <message>
-        <source>{name} を追加しました。次に Kotae を開いたときから使います。</source>
-        <translation>Added {name}. It is used from the next start of Kotae.</translation>
+        <source>▲ 使用中のため外せませんでした。Kotae を開き直し、質問する前に外してください。</source>
+        <translation>▲ In use, so it could not be removed. Open Kotae again and remove it before you ask anything.</translation>
+    </message>
+    <message>
+        <source>✓ {name} を追加しました。次に Kotae を開いたときから使います。</source>
+        <translation>✓ Added {name}. It is used from the next start of Kotae.</translation>
+    </message>
+    <message>
+        <source>✓ 外しました。次に Kotae を開いたときから CPU で計算します。</source>
+        <translation>✓ Removed. From the next start of Kotae the processor computes.</translation>
     </message>
     <message>
         <source>あり：{names}</source>
@@ -2692,12 +2716,24 @@
         <translation>None (the processor computes)</translation>
     </message>
     <message>
+        <source>キャンセル</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
         <source>ファイルから追加…</source>
         <translation>Add from a file…</translation>
     </message>
     <message>
+        <source>外しています…</source>
+        <translation>Removing…</translation>
+    </message>
+    <message>
         <source>外す</source>
         <translation>Remove</translation>
+    </message>
+    <message>
+        <source>外す…</source>
+        <translation>Remove…</translation>
     </message>
     <message>
         <source>確かめています…</source>
@@ -5060,8 +5096,8 @@ Result: {found}</translation>
         <translation>Cancel</translation>
     </message>
     <message>
-        <source>モデルの変換と学習に使う Python と torch などを入れます。数分かかります。すでにあるものは、新しいものが動くと確かめてから入れ替え、ひとつ前のものとして残します（別の場所へ移すときは消します）。</source>
-        <translation>Installs a Python with torch and what else converting and training need. It takes some minutes. What is there already is replaced once the new one works, and kept as the one before (or deleted, if you move it to another place).</translation>
+        <source>モデルの変換と学習に使う Python と torch などを入れます。数分かかります。いまのものは、新しいものが動くと確かめてから入れ替え、ひとつ前として残します（場所を変えるときは消します）。</source>
+        <translation>Installs Python, torch and what else converting and training need, in some minutes. What you have now stays as the previous one (it is deleted if you change the place).</translation>
     </message>
     <message>
         <source>作る</source>
@@ -5562,6 +5598,10 @@ Result: {found}</translation>
     <message>
         <source>お試し用ではじめる</source>
         <translation>Start with the trial model</translation>
+    </message>
+    <message>
+        <source>お試し用のキットを取り込む…</source>
+        <translation>Import the trial kit…</translation>
     </message>
     <message>
         <source>お試し用モデルを追加しています</source>
@@ -6153,6 +6193,10 @@ Result: {found}</translation>
     <message>
         <source>送信されないことの確認</source>
         <translation>Check that nothing is sent</translation>
+    </message>
+    <message>
+        <source>通信を止めているあいだ、ここから下は変えられません。</source>
+        <translation>As long as all traffic is blocked, what follows cannot be changed.</translation>
     </message>
     <message>
         <source>速度の上限</source>
@@ -7573,6 +7617,18 @@ Result: {found}</translation>
 <context>
     <name>RemoteDialog</name>
     <message>
+        <source>API キーを OS のパスワード管理に保存する</source>
+        <translation>Keep the API key in the system&apos;s store of passwords</translation>
+    </message>
+    <message>
+        <source>API キー（要るときだけ）</source>
+        <translation>API key (only where it is needed)</translation>
+    </message>
+    <message>
+        <source>Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。</source>
+        <translation>Remembered only until Kotae is closed, and sent to no other server.</translation>
+    </message>
+    <message>
         <source>LAN のサーバーの接続を変える</source>
         <translation>Change the connection to a server in the LAN</translation>
     </message>
@@ -7599,6 +7655,10 @@ Result: {found}</translation>
     <message>
         <source>アドレス</source>
         <translation>Address</translation>
+    </message>
+    <message>
+        <source>アドレスを入れて接続を確かめると、モデルを選べます。</source>
+        <translation>Enter the address and check the connection to choose a model.</translation>
     </message>
     <message>
         <source>キャンセル</source>
@@ -7647,18 +7707,6 @@ Result: {found}</translation>
     <message>
         <source>追加する</source>
         <translation>Add</translation>
-    </message>
-    <message>
-        <source>鍵は Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。</source>
-        <translation>The key is remembered only until Kotae is closed, and sent to no other server.</translation>
-    </message>
-    <message>
-        <source>鍵を OS のパスワード管理に保存する</source>
-        <translation>Keep the key in the system&apos;s store of passwords</translation>
-    </message>
-    <message>
-        <source>鍵（要るときだけ）</source>
-        <translation>Key (only where it is needed)</translation>
     </message>
 </context>
 <context>
@@ -8509,7 +8557,7 @@ This PC cannot be kept awake from here. Turn sleep off in the power settings.</t
 <context>
     <name>SafeMode</name>
     <message>
-        <source>GPU 用の部品：使いません</source>
+        <source>GPU の部品：使いません</source>
         <translation>GPU parts: not used</translation>
     </message>
     <message>
@@ -8537,8 +8585,8 @@ This PC cannot be kept awake from here. Turn sleep off in the power settings.</t
         <translation>• {text}</translation>
     </message>
     <message>
-        <source>会話が開けないときは、Kotae を閉じて {database} を別の場所へ移し、{backups} の新しい控えを同じ名前で置いてください。</source>
-        <translation>If conversations cannot be opened, close Kotae, move {database} away and put the newest backup from {backups} in its place, under the same name.</translation>
+        <source>会話が開けないときは、Kotae を閉じて {database} を（名前に -wal や -shm が付いたものも一緒に）別の場所へ移し、{backups} の新しい控えを同じ名前で置いてください。</source>
+        <translation>If conversations cannot be opened, close Kotae, move {database} away (with those that have -wal or -shm after its name) and put the newest backup from {backups} in its place, under the same name.</translation>
     </message>
     <message>
         <source>最近追加したモデルがあれば、そのファイルを別の場所へ移してください：{path}</source>
@@ -9528,12 +9576,12 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Kotae is in safe mode.</translation>
     </message>
     <message>
-        <source>会話は保存されています。</source>
-        <translation>Your conversations are saved.</translation>
+        <source>一部の働きを止め、表示を既定に戻しています。設定は変えていません。</source>
+        <translation>Some functions are off, and the look is back to its default. Your settings are unchanged.</translation>
     </message>
     <message>
-        <source>先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。設定は変えていません。</source>
-        <translation>Loading ahead, reading documents and the GPU are off, and the look is back to its default. Your settings are unchanged.</translation>
+        <source>会話は保存されています。</source>
+        <translation>Your conversations are saved.</translation>
     </message>
     <message>
         <source>前回は正しく終わりませんでした。</source>
@@ -9560,8 +9608,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Details…</translation>
     </message>
     <message>
-        <source>起動に {n} 回続けて失敗したため、先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。</source>
-        <translation>{n} starts in a row failed: loading ahead, reading documents and the GPU are off, and the look is back to its default.</translation>
+        <source>起動に {n} 回続けて失敗したため、一部の働きを止め、表示を既定に戻しています。</source>
+        <translation>{n} starts in a row failed: some functions are off, and the look is back to its default.</translation>
     </message>
 </context>
 <context>

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from app import __version__
@@ -17,6 +18,7 @@ from app.ui.problem_report.window import ReportWindow
 from app.ui.settings.about import AboutSection
 from app.ui.settings.news import NewsWindow
 from app.ui.transfer.pickers import Pickers
+from tests.ui.clipping import clipped
 from tests.ui.words import shown
 
 NAME = "kotae-9.1.0-linux-x86_64.tar.zst"
@@ -113,7 +115,7 @@ def test_a_file_that_was_carried_here_is_compared(make_section, tmp_path, qtbot,
     told = words_of(dialog)
     assert words in told
     assert "9.1.0" in told
-    assert (f"sh {NAME.removesuffix('.tar.zst')}/install.sh" in told) == ("×" not in words)
+    assert (f"sh {NAME.removesuffix('.tar.zst')}/install.sh" in told) == ("✓" in words)
     assert section.check_button.text() == "ファイルを確かめる…"
     dialog.close()
 
@@ -130,7 +132,12 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
     facts = dialog.findChild(UpdateFacts)
     facts.told.setText(hashlib.sha256(b"new").hexdigest().upper())
     assert facts.verdict.text().startswith("✓")
+    assert facts.how.isVisible()
+    assert clipped(dialog) == []
+    assert facts.told.hasFocus()
     facts.told.setText("0" * 64)
+    qtbot.keyClick(facts.told, Qt.Key.Key_Return)
+    assert dialog.isVisible()
     assert facts.verdict.text().startswith("×")
     assert not facts.how.isVisible()
     dialog.close()

@@ -1,21 +1,26 @@
 """A model elsewhere as a user meets it: added, marked as long as it is chosen, agreed to once, removed and back."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import openpyxl
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QLabel, QMenu, QWidget
+from PySide6.QtGui import QInputMethodEvent
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Parts
 from app.core.records import LocalModel
 from app.core.store import Store
+from app.services.events import EngineStatus
 from app.ui.chat.page import ChatPage
 from app.ui.models.page import ModelsPage
 from app.ui.models.remote_dialog import RemoteDialog
+from tests import screenshots
 from tests.remote.servers import Script, end, piece, scripted_server, stream_head, whole
+from tests.ui.clipping import clipped
 from tests.ui.test_batch_page import Desk as BatchDesk
 
 Open = Callable[..., Parts]
@@ -126,6 +131,32 @@ def test_a_server_that_cannot_be_used_says_why_and_another_can_be_tried(desk: De
     assert not dialog.buttons["use"].isEnabled()  # it was found elsewhere
 
 
+def test_what_is_missing_is_said_and_the_name_ends_with_enter(desk: Desk, script: Script) -> None:
+    dialog = desk.dialog()
+    assert not dialog.check_button.isEnabled()
+    assert "アドレスを入れて" in dialog.note.text()
+    committed = QInputMethodEvent()
+    committed.setCommitString("ｇｐｕ：８０００")
+    QApplication.sendEvent(dialog.address, committed)
+    assert dialog.check_button.isEnabled()
+    assert "アドレスを入れて" not in dialog.note.text()
+    desk.qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    assert dialog.isVisible()
+    desk.check(dialog, script.address)
+    desk.qtbot.keyPress(dialog.name, Qt.Key.Key_Return)
+    assert [one for one in desk.parts.library.listed() if one.remote is not None]
+
+
+def test_the_models_that_were_found_are_in_sight_in_a_low_window(desk: Desk, script: Script) -> None:
+    desk.parts.preferences.change(text_scale_percent=200)
+    desk.parts.window.resize(800, 600)
+    dialog = desk.dialog()
+    desk.check(dialog, script.address)
+    model = dialog.model
+    desk.qtbot.waitUntil(lambda: model.visibleRegion().boundingRect().height() == model.height())
+    assert model.hasFocus()
+
+
 def test_the_key_goes_along_and_is_in_no_file(desk: Desk, script: Script) -> None:
     desk.add(script, key="sesame-opens")
     desk.chat._session.agree_to_remote()
@@ -210,6 +241,21 @@ def test_the_mark_stands_as_long_as_the_model_is_chosen(desk: Desk, script: Scri
     assert desk.chat.header.model_button.toolTip() == ""
 
 
+def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_tooltip(desk: Desk) -> None:
+    window, place = desk.parts.window, f"gpu.{'department.' * 20}example:8000"
+    window.show_questions()
+    before = window.minimumSizeHint().width()
+    mark, facts = desk.chat.composer.remote_mark, dataclasses.replace(screenshots.facts("/m.gguf"), remote=place)
+    mark.show_place("gpu:8000")
+    mark.show_place(place)
+    assert place in mark.words.toolTip()
+    window.status_line.show_status(EngineStatus("ready", "部署のモデル", facts))
+    assert place in window.status_line.device.text()
+    desk.qtbot.waitUntil(lambda: place in window.status_line.device.toolTip())
+    assert window.minimumSizeHint().width() - before < 200
+    assert clipped(window) == []
+
+
 def test_an_answer_says_where_it_was_made(desk: Desk, script: Script) -> None:
     desk.add(script)
     desk.chat._session.agree_to_remote()
@@ -268,6 +314,7 @@ def test_a_file_of_questions_is_sent_only_after_a_yes(desk: Desk, script: Script
     batch.show()
     batch.choose(file)
     page, out = batch.page, batch.page.setup.out
+    assert f"外部へ送ります：{script.address}" in page.setup.model.text()
     batch.click(page.setup.start_button)
     batch.wait(lambda: page.consent is not None)
     assert page.consent is not None

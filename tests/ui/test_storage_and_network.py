@@ -117,7 +117,9 @@ def test_all_outside_traffic_can_be_blocked(parts, network, qtbot, where):
     network.block.click()
     assert not settings.load(where.settings).network_allowed
     assert not network.proxy.isEnabled()
+    assert "変えられません" in network._limit_row._note.text()  # why all that follows is disabled
     network.block.click()
+    assert network._limit_row._note.text() == ""
     assert settings.load(where.settings).network_allowed
     assert network.proxy.isEnabled()
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from app.core import remote_models
 from app.core.batch import table
 from app.core.batch.questions import QuestionFile
 from app.core.documents.records import Label as SecrecyLabel
@@ -24,8 +25,9 @@ from app.ui.batch.setup import Setup
 from app.ui.chat.centred import Centred
 from app.ui.dialogs import Dialog
 from app.ui.documents.drop_zone import dropped_paths
+from app.ui.language import noted
 from app.ui.secrecy import Secrecy
-from app.ui.sending import consent_dialog
+from app.ui.sending import consent_dialog, sends_to
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.banner import Banner
@@ -78,7 +80,7 @@ class BatchPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.setup.show_model(self._session.model.name if self._session.model else "")
+        self._show_model()
         if not self._batches.is_running and self.banner.isHidden():
             self._batches.look_for_unfinished()
 
@@ -198,6 +200,11 @@ class BatchPage(Page):
         self._show_collections()
         self._show(self.setup)
         self.setup.start_button.setFocus()
+
+    def _show_model(self) -> None:
+        model = self._session.model
+        place = remote_models.shown(model) if model else ""
+        self.setup.show_model(noted(model.name if model else "", sends_to(place) if place else ""))
 
     def _show_collections(self) -> None:
         if self._found is not None:

@@ -87,9 +87,9 @@ class RemoteDialog(Dialog):
     def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
         self.address = _field(self.tr("アドレス"), remote_address.ADDRESS_MAX)
         self.address.setPlaceholderText("http://gpu-server:8000")
-        self.key = _field(self.tr("鍵（要るときだけ）"), KEY_MAX)
+        self.key = _field(self.tr("API キー（要るときだけ）"), KEY_MAX)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
-        self.store = QCheckBox(self.tr("鍵を OS のパスワード管理に保存する"))
+        self.store = QCheckBox(self.tr("API キーを OS のパスワード管理に保存する"))
         self.store.setVisible(can_store)
         self.check_button = Button(theme, self.tr("接続を確かめる"), icon="refresh-cw")
         self.note = Label("", "caption", "muted", wraps=True)
@@ -114,13 +114,14 @@ class RemoteDialog(Dialog):
 
     def _about_key(self) -> str:
         if self.store.isHidden():
-            return self.tr("鍵は Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。")
+            return self.tr("Kotae を閉じるまで覚えておくだけで、このサーバーのほかには送りません。")
         return self.tr("保存しないときは Kotae を閉じるまで覚えておくだけです。このサーバーのほかには送りません。")
 
     def _connect(self) -> None:
         self.check_button.clicked.connect(self.check)
         self.address.returnPressed.connect(self.check)
         self.key.returnPressed.connect(self.check)
+        self.name.returnPressed.connect(self.buttons["use"].click)
         self.address.textEdited.connect(self._on_edited)
         self.key.textEdited.connect(self._on_edited)
         self.model.activated.connect(lambda _place: self._show_chosen(is_new=True))
@@ -181,8 +182,10 @@ class RemoteDialog(Dialog):
         self.buttons["use"].setEnabled(bool(self._found))
         is_ready = bool(self._found) or self._check is not None or bool(self.note.text())
         if not is_ready:
-            self._say(self.tr("接続を確かめると、モデルを選べます。"), "muted")
-            self.note.setVisible(True)
+            words = self.tr("接続を確かめると、モデルを選べます。")
+            if not self.check_button.isEnabled():
+                words = self.tr("アドレスを入れて接続を確かめると、モデルを選べます。")
+            self._say(words, "muted")
         self._fit()
 
     def _fit(self) -> None:
@@ -194,7 +197,7 @@ class RemoteDialog(Dialog):
         self.area.setFixedHeight(min(self._room_px, needed))
         self.fit_height()
         if self._found:
-            QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self._second))
+            QTimer.singleShot(0, self, lambda: self.area.verticalScrollBar().setValue(self._second.y()))
 
     def _on_chosen(self, key: str) -> None:
         if key == "use" and self._found:

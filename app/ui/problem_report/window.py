@@ -13,6 +13,7 @@ from app.core.paths import Paths
 from app.core.wording import describe_error
 from app.services import background
 from app.ui.chat.find_bar import FindField
+from app.ui.settings.storage import breakable
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.banner import Banner
@@ -52,6 +53,7 @@ class ReportWindow(QDialog):
         self.text.setFont(self._theme.font("mono"))
         self.field = FindField(self._theme, self.tr("内容を検索"))
         self.count = Label(tone="text2")
+        self.count.hide()
         self.banner = Banner(self._theme)
         self.state = Label(self.tr("内容を集めています…"), tone="muted")
         self.copy_button = Button(self._theme, self.tr("コピー"), icon="copy")
@@ -115,7 +117,7 @@ class ReportWindow(QDialog):
             self._on_failed(error)
             return
         what = self.tr("保存しました。送信はしていません。")
-        self.banner.show_message("success", what, self.tr("場所：{path}").format(path=path))
+        self.banner.show_message("success", what, self.tr("場所：{path}").format(path=breakable(path)))
 
     def _find(self, step: int) -> None:
         """`step`: 1 on, -1 back, 0 from the beginning. Goes round at the ends."""
@@ -131,3 +133,4 @@ class ReportWindow(QDialog):
         none = self.tr("見つかりません")
         words = none if query and not total else self.tr("{n} か所").format(n=f"{total:,}") if query else ""
         self.count.setText(words)
+        self.count.setVisible(bool(words))

@@ -70,11 +70,9 @@ class StartNotice(QWidget):
 
     def _why_safe(self, last: Record) -> str:
         if last.is_safe_mode_due:
-            why = self.tr(
-                "起動に {n} 回続けて失敗したため、先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。"
-            )
+            why = self.tr("起動に {n} 回続けて失敗したため、一部の働きを止め、表示を既定に戻しています。")
             return why.format(n=last.failed_by_now)
-        return self.tr("先読み、資料の読み取り、GPU を止め、表示を既定に戻しています。設定は変えていません。")
+        return self.tr("一部の働きを止め、表示を既定に戻しています。設定は変えていません。")
 
     def _on_action(self, key: str) -> None:
         {
@@ -130,7 +128,7 @@ def _what_to_try(where: Paths) -> str:
         translate("SafeMode", "テーマ、文字の大きさ、ウィンドウの位置：既定に戻しています"),
         translate("SafeMode", "画面の描画：グラフィックスを使わず、ソフトウェアで描きます"),
         translate("SafeMode", "モデルの先読みと重みの並べ替え：しません。質問したときに読み込みます"),
-        translate("SafeMode", "GPU 用の部品：使いません"),
+        translate("SafeMode", "GPU の部品：使いません"),
         translate("SafeMode", "資料の読み取りと、フォルダの変更の確認：「資料」の画面で再開できます"),
         translate("SafeMode", "ダウンロードなどの、続きからの案内：出しません"),
     )
@@ -142,8 +140,8 @@ def _what_to_try(where: Paths) -> str:
         translate("SafeMode", "画面が乱れる、または出ないときは、グラフィックスのドライバーを更新してください。"),
         translate(
             "SafeMode",
-            "会話が開けないときは、Kotae を閉じて {database} を別の場所へ移し、{backups} の新しい控えを"
-            "同じ名前で置いてください。",
+            "会話が開けないときは、Kotae を閉じて {database} を（名前に -wal や -shm が付いたものも一緒に）"
+            "別の場所へ移し、{backups} の新しい控えを同じ名前で置いてください。",
         ).format(database=where.database, backups=where.backups),
         translate("SafeMode", "続くときは、報告用のファイルを作り、管理者や配布元に渡してください。"),
     )

@@ -10,8 +10,11 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.wording import describe_error
 from app.services import background
+from app.ui.dialogs import Choice, Dialog
+from app.ui.language import joined
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
+from app.ui.widgets.announce import announce
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.labels import Label
@@ -20,26 +23,43 @@ from app.ui.widgets.labels import Label
 class EnginePacks(QWidget):
     def __init__(self, theme: Theme, paths: Paths, pickers: Pickers | None = None) -> None:
         super().__init__()
+        self._theme = theme
         self._folder = paths.engine_packs
         self._pickers = pickers or Pickers()
+        self._parked: QWidget | None = None  # has the keyboard in the meantime
         self.state = Label(wraps=True)
         self.add_button = Button(theme, self.tr("ファイルから追加…"))
-        self.remove_button = Button(theme, self.tr("外す"), "quiet")
+        self.remove_button = Button(theme, self.tr("外す…"), "danger")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.state)
         column.addWidget(Flow(self.add_button, self.remove_button))
+        self.setFocusProxy(self.add_button)
         self.add_button.clicked.connect(self._choose)
-        self.remove_button.clicked.connect(self._remove)
+        self.remove_button.clicked.connect(self.ask_to_remove)
         self._show_state()
 
     def take(self, file: str) -> None:
         """Puts the part of that file in its place; what is wrong with it is said here."""
         source, folder = Path(file), self._folder
-        self.add_button.setEnabled(False)
-        self.state.setText(self.tr("確かめています…"))
+        self._begin(self.tr("確かめています…"))
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
+
+    def ask_to_remove(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            self.tr("GPU の部品を外しますか"),
+            self.tr("CPU で計算するようになります。また使うときは、配布ファイルからもう一度追加してください。"),
+            (
+                Choice("cancel", self.tr("キャンセル"), is_default=True),
+                Choice("remove", self.tr("外す"), "danger_fill"),
+            ),
+            self.window(),
+        )
+        dialog.chosen.connect(lambda key: self._remove() if key == "remove" else None)
+        dialog.open()
+        return dialog
 
     def _choose(self) -> None:
         file = self._pickers.open(self, self.tr("GPU の部品を選ぶ"), "", self.tr("GPU の部品") + " (*.zip)")
@@ -47,28 +67,49 @@ class EnginePacks(QWidget):
             self.take(file)
 
     def _remove(self) -> None:
-        engine_packs.remove(self._folder)
-        self._show_state()
+        folder = self._folder
+        self._begin(self.tr("外しています…"))
+        background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
 
     def _on_taken(self, pack: Pack) -> None:
-        self._show_state()
-        self.state.setText(
-            self.tr("{name} を追加しました。次に Kotae を開いたときから使います。").format(name=_title(pack))
-        )
+        words = self.tr("✓ {name} を追加しました。次に Kotae を開いたときから使います。").format(name=_title(pack))
+        self._tell(words, "success")
+
+    def _on_removed(self, _nothing: None) -> None:
+        """A library that is loaded cannot be deleted on every system."""
+        if engine_packs.installed(self._folder):
+            words = self.tr("▲ 使用中のため外せませんでした。Kotae を開き直し、質問する前に外してください。")
+            self._tell(words, "warning")
+        else:
+            self._tell(self.tr("✓ 外しました。次に Kotae を開いたときから CPU で計算します。"), "success")
 
     def _on_failed(self, error: AppError) -> None:
-        self._show_state()
-        self.state.setText(str(describe_error(error)))
-        self.state.set_tone("danger")
+        self._tell(f"× {describe_error(error)}", "danger")
+
+    def _begin(self, words: str) -> None:
+        """Qt takes the keyboard from what is disabled; it comes back, unless the user has gone on to something else."""
+        had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
+        self._say(words, "muted", is_busy=True)
+        self._parked = self.window().focusWidget() if had_keyboard else None
+
+    def _tell(self, words: str, tone: str) -> None:
+        self._say(words, tone)
+        announce(self, words)
+        if self._parked is not None and self.window().focusWidget() is self._parked:
+            self.add_button.setFocus()
 
     def _show_state(self) -> None:
         there = engine_packs.installed(self._folder)
-        names = "、".join(_title(pack) for pack in there)
+        names = joined(*(_title(pack) for pack in there))
         words = self.tr("あり：{names}").format(names=names) if there else self.tr("なし（CPU で計算します）")
-        self.state.set_tone("text")
+        self._say(words, "text")
+
+    def _say(self, words: str, tone: str, *, is_busy: bool = False) -> None:
+        self.state.set_tone(tone)
         self.state.setText(words)
-        self.add_button.setEnabled(True)
-        self.remove_button.setVisible(bool(there))
+        self.add_button.setEnabled(not is_busy)
+        self.remove_button.setEnabled(not is_busy)
+        self.remove_button.setVisible(bool(engine_packs.installed(self._folder)))
 
 
 def _title(pack: Pack) -> str:

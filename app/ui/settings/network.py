@@ -72,6 +72,8 @@ class NetworkSection(Section):
         self.limit.show_value(settings.download_limit_bytes_per_s)
         for control in (self.mirror, self.proxy, self.limit, self._login, self._tokens):
             control.setEnabled(settings.network_allowed)
+        is_stopped = not settings.network_allowed
+        self._limit_row.show_note(self.tr("通信を止めているあいだ、ここから下は変えられません。") if is_stopped else "")
 
     def _fill(self) -> None:
         self.block = QCheckBox(self.tr("外部通信をすべて止める"))
@@ -94,6 +96,7 @@ class NetworkSection(Section):
             self.limit,
             self.tr("ダウンロードが、ほかの人やアプリの通信を妨げないようにします。すぐに効きます。"),
         )
+        self._limit_row = self._rows[-1]
         self._add_proxy()
         self.mirror = self._address("https://huggingface.co", "hub_endpoint")
         self._add(

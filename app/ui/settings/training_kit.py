@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.training_setup import locks
 from app.core.training_setup.locks import Lock
@@ -78,11 +78,11 @@ class KitDialog(Dialog):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(Label(self.tr("使う PC"), strong=True))
-        row.addWidget(self.kind, 1)
-        column.addLayout(row)
+        kind = QVBoxLayout()
+        kind.setSpacing(2)
+        kind.addWidget(Label(self.kind.accessibleName(), strong=True))
+        kind.addWidget(self.kind)
+        column.addLayout(kind)
         for path_row in (self.place, self.python):
             path_row.setContentsMargins(-12, 0, -12, 0)
             column.addWidget(path_row)

@@ -2,7 +2,7 @@
 
 import sys
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app import __version__
@@ -21,6 +21,8 @@ WIDTH_PX = 620
 
 class UpdateFacts(QWidget):
     """The sum of the file beside what it should be: from a list beside it, or what the user pastes."""
+
+    judged = Signal()
 
     def __init__(self, theme: Theme, found: UpdateFile) -> None:
         super().__init__()
@@ -63,7 +65,11 @@ class UpdateFacts(QWidget):
             words, tone = self.tr("× 配布元の値と違います。使わずに、もう一度受け取ってください。"), "danger"
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
-        self.how.setVisible(is_same is not False)
+        self.how.setVisible(bool(is_same))  # what nobody vouches for is not installed
+        layout = self.layout()
+        assert layout is not None
+        layout.invalidate()
+        self.judged.emit()
 
 
 def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
@@ -74,16 +80,21 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
         if found.is_this
         else translate("UpdateFile", "今の版より古いか、Kotae のファイルではありません。")
     )
-    return Dialog(
+    facts = UpdateFacts(theme, found)
+    dialog = Dialog(
         theme,
         translate("UpdateFile", "受け取ったファイルを確かめました"),
         f"{breakable(str(found.path))}\n{age}",
-        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=True),),
+        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=bool(found.expected)),),
         parent,
         icon=("file-search", "text2"),
-        content=UpdateFacts(theme, found),
+        content=facts,
         width_px=WIDTH_PX,
     )
+    if not found.expected:
+        facts.told.setFocus()  # and Enter behind what was pasted does not close it unread
+        facts.judged.connect(dialog.fit_height)
+    return dialog
 
 
 def how_to_install(found: UpdateFile | None = None) -> str:

@@ -45,14 +45,21 @@ class ElidedLabel(Label):
         hint = super().minimumSizeHint()
         return QSize(min(hint.width(), self.fontMetrics().horizontalAdvance("あ…")), hint.height())
 
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._name_whole()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.setToolTip(tip(self.text()) if self._shown() != self.text() else "")
+        self._name_whole()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
+
+    def _name_whole(self) -> None:
+        self.setToolTip(tip(self.text()) if self._shown() != self.text() else "")
 
     def _shown(self) -> str:
         metrics = QFontMetrics(self.font())

@@ -1,0 +1,52 @@
+"""Pictures of the settings with the engine's GPU parts, for `tests.screenshots`: one that is there, and none."""
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QScrollArea
+
+from app.application import Parts
+from app.core import engine_packs
+from app.core.engine_packs import Pack
+from app.core.errors import AppError
+from app.ui.settings.engine_packs import EnginePacks
+
+PACKS = (Pack("vulkan", "libggml-vulkan.so", 4, "0" * 64), Pack("cuda", "libggml-cuda.so", 5, "0" * 64))
+
+
+def _panel(parts: Parts, *there: Pack) -> EnginePacks:
+    """As in a bundle whose engine knows two parts; `there` are in their folder."""
+    folder = parts.window.pages._services.paths.engine_packs
+    folder.mkdir()
+    for pack in there:
+        (folder / pack.file).write_bytes(bytes(pack.size_bytes))
+    known = engine_packs.known
+    engine_packs.known = lambda: PACKS  # type: ignore[assignment]
+    try:
+        parts.window.show_settings("models")
+    finally:
+        engine_packs.known = known
+    (panel,) = parts.window.findChildren(EnginePacks)
+    area = next(area for area in parts.window.findChildren(QScrollArea) if area.isAncestorOf(panel))
+    area.ensureWidgetVisible(panel)
+    return panel
+
+
+def packs(parts: Parts) -> None:
+    _panel(parts, *PACKS)
+
+
+def packs_none(parts: Parts) -> None:
+    _panel(parts)
+
+
+def packs_refused(parts: Parts) -> None:
+    _panel(parts)._on_failed(AppError("engine_pack_unknown", path="/media/yamada/USB/kotae-vulkan-0.0.9.zip"))
+
+
+def packs_removal(parts: Parts) -> None:
+    _panel(parts, PACKS[0]).ask_to_remove()
+
+
+PACK_SHOTS: dict[str, Callable[[Parts], None]] = {
+    shot.__name__: shot for shot in (packs, packs_none, packs_refused, packs_removal)
+}
