@@ -127,6 +127,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
     try:
         where = start.where()
         catalogue.use_folder(where.cards)
+        desktop.keep_visited_folders(where.data)
         start.choose_packs()
         if not start.instance.acquire():
             return 0

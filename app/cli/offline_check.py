@@ -47,8 +47,10 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Raises AppError("bad_option") before the check takes its time."""
+    """Raises AppError("bad_option" | "export_folder_gone") before the check takes its time."""
     path = Path(text).expanduser().absolute()
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir() or not path.parent.is_dir():
+    if not path.parent.is_dir():
+        raise AppError("export_folder_gone", path=str(path.parent))
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
     return path

@@ -6,12 +6,13 @@ no metadata of distributions any more and carries the list as a file, which `pac
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app import __version__
+from app.core import engine_packs
 from app.core.paths import resources
 
 KINDS = ("python", "native", "data", "model")
@@ -39,10 +40,20 @@ def load() -> tuple[Component, ...]:
     """Sorted by name. Half a second where it is gathered, so not in the thread of the window."""
     listed = folder() / "components.json"
     if listed.is_file():
-        return read(listed.read_text("utf-8"))
-    from app.core import installed_components
+        shipped = read(listed.read_text("utf-8"))
+    else:
+        from app.core import installed_components
 
-    return installed_components.collect()
+        shipped = installed_components.collect()
+    return ordered([*shipped, *_packs(shipped)])
+
+
+def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
+    """Parts for graphics cards that were added afterwards: of the engine's source."""
+    where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
+    if where is not None and engine is not None:
+        for pack in engine_packs.installed(where):
+            yield dataclasses.replace(engine, name=f"llama.cpp ({pack.name})", sha256=pack.sha256)
 
 
 def own() -> Component:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QLibraryInfo, Qt, QUrl
+from PySide6.QtCore import QLibraryInfo, QSettings, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -32,6 +32,14 @@ def make_application(language: str = "system") -> QApplication:
     app.setApplicationVersion(__version__)
     speak(app, resolve(language))
     return app
+
+
+def keep_visited_folders(folder: Path) -> None:
+    """Qt's own file dialogs remember where they have been: beside our data, not in a file of all programs that use Qt.
+
+    Windows keeps nothing of the kind: there the dialogs are the system's.
+    """
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(folder))
 
 
 def open_folder(folder: Path) -> None:

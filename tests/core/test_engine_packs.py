@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from app.core import children, engine_packs
+from app.core import children, components, engine_packs
 from app.core.engine_packs import Pack
 from app.core.errors import AppError
+from app.core.offline_check import files
 from app.engine import native_parts
 
 LIBRARY = b"\x7fELF" + bytes(range(256)) * 500
@@ -130,3 +131,13 @@ def test_no_library_that_the_environment_names_is_loaded(folder, monkeypatch):
     monkeypatch.setenv("GGML_BACKEND_PATH", str(folder / "libggml-other.so"))
     native_parts.load_processor(ctypes.CDLL(None), folder)
     assert ctypes.CDLL(None).getenv(b"GGML_BACKEND_PATH") == 0
+
+
+def test_a_pack_is_in_the_list_of_parts_and_among_the_hashes_for_an_it_department(tmp_path, folder):
+    engine_packs.install(packed(tmp_path / "a.zip"), folder)
+    assert components.find(components.load(), "llama.cpp (vulkan)") is None
+    assert list(files.of_packs()) == []
+    engine_packs.use_folder(folder)
+    part = components.find(components.load(), "llama.cpp (vulkan)")
+    assert (part.licence, part.sha256) == ("MIT", PACK.sha256)
+    assert [(one.role, one.sha256) for one in files.of_packs()] == [("pack", PACK.sha256)]

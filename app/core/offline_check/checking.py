@@ -134,4 +134,4 @@ class Checking:
     def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
         self._say("hashes")
         of_models = files.of_models(models, lambda done, total: self._say("hashes", done / max(total, 1)))
-        return (*files.of_program(), *of_models)
+        return (*files.of_program(), *files.of_packs(), *of_models)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.core import gguf
+from app.core import engine_packs, gguf
 from app.core.copying import Meter, Report, hash_of
 from app.core.errors import AppError
 from app.core.offline_check.records import HashedFile
@@ -24,6 +24,14 @@ def of_program() -> Iterator[HashedFile]:
             total += path.stat().st_size
     digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     yield HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
+
+
+def of_packs() -> Iterator[HashedFile]:
+    """Parts for graphics cards, where they are used."""
+    folder = engine_packs.folder_in_use()
+    if folder is not None:
+        for pack in engine_packs.installed(folder):
+            yield _measured("pack", folder / pack.file)
 
 
 def of_models(models: Sequence[LocalModel], report: Report) -> Iterator[HashedFile]:
