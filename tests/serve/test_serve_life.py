@@ -168,12 +168,6 @@ print(json.dumps(found))
     assert json.loads(done.stdout) == {"listening": "127.0.0.1", **refused}
 
 
-def test_it_listens_also_where_the_user_has_switched_the_network_off(data: Path, base: Path) -> None:
-    (data / "settings.json").write_text('{"network_allowed": false}', "utf-8")
-    with serving(data, "--model", str(base)) as served, served.client() as client:
-        assert client.models.list().data[0].id == "kotae"
-
-
 # ----------------------------------------------------------------------------------------------------- key and port
 
 

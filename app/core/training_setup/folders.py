@@ -11,6 +11,7 @@ fetched is found again.
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from app.core.training_setup.locks import Lock
 
 STAMP = "kotae-environment.json"
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
+ENDING_S = 2.0  # that a process which was killed may take to be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,12 @@ def discard_part(base: Path) -> None:
     folders = Folders(base)
     if not folders.part.exists():
         return
+    until = time.monotonic() + ENDING_S
     with contextlib.suppress(AppError), held(folders):
         shutil.rmtree(folders.part, ignore_errors=True)
+        while folders.part.exists() and time.monotonic() < until:  # what was killed may still be writing its last file
+            time.sleep(0.05)
+            shutil.rmtree(folders.part, ignore_errors=True)
 
 
 def is_same(one: Path, other: Path) -> bool:
