@@ -157,9 +157,6 @@ def use(root: Root, kotae: str) -> str:
     )
     found = json.loads(root.run(f"{kotae} docs search 基準 かぶり --json", user=USER))
     assert SENTENCE in found["passages"][0]["text"]
-    (root.folder / "home" / USER / "会話.json").write_text(json.dumps(document(conversation())), "utf-8")
-    root.run(f"{kotae} chats import 会話.json && {kotae} chats export --format docx --to 書き出し", user=USER)
-    assert list((root.folder / "home" / USER / "書き出し").glob("**/*.docx"))
     return f"「{answer['answer']}」 in {answer['timings']['total_s']:.1f} s; {window(root, kotae)}"
 
 
@@ -176,7 +173,13 @@ def still_there(root: Root, kotae: str) -> str:
     found = json.loads(root.run(f"{kotae} docs search 基準 かぶり --json", user=USER))
     assert SENTENCE in found["passages"][0]["text"]
     answer = json.loads(root.run(f"{kotae} ask かぶりは何ミリですか --collection 基準 --json", user=USER))
-    return f"1 model, 1 document; {answer['verdict']}; {window(root, kotae)}"
+    (root.folder / "home" / USER / "会話.json").write_text(json.dumps(document(conversation())), "utf-8")
+    root.run(
+        f"mkdir -p 書き出し && {kotae} chats import 会話.json && {kotae} chats export --format docx --to 書き出し",
+        user=USER,
+    )
+    assert list((root.folder / "home" / USER / "書き出し").glob("**/*.docx"))
+    return f"1 model, 1 document, a conversation as Word file; {answer['verdict']}; {window(root, kotae)}"
 
 
 def remove_package(root: Root) -> str:
