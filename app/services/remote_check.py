@@ -1,12 +1,13 @@
 """Asks a server in the local network which models it has: in a child that may speak to it alone, and ends."""
 
-import json
+from typing import Any
 
-from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.core import children, remote_address
 from app.core.errors import AppError
 from app.core.remote_address import Remote
+from app.services.asked_once import AskedOnce
 
 DEADLINE_MS = 60_000
 KILL_MS = 1000
@@ -22,51 +23,21 @@ class RemoteCheck(QObject):
         """`address`: a normal one (`app.core.remote_address`)."""
         super().__init__(parent)
         self._address = address
-        self._is_over = False
-        self._process = QProcess(self)
-        self._process.setStandardErrorFile(QProcess.nullDevice())
-        self._process.finished.connect(self._on_finished)
-        self._process.errorOccurred.connect(self._on_error)
-        self._deadline = QTimer(self, singleShot=True, interval=DEADLINE_MS)
-        self._deadline.timeout.connect(self._process.kill)
-        self._line = json.dumps({"key": key}).encode("ascii") + b"\n"
-        QTimer.singleShot(0, self, self._start)  # whoever made it has to listen first
+        self._child = AskedOnce(children.remote_check(address), {"key": key}, DEADLINE_MS, self)
+        self._child.answered.connect(self._on_answered)
+        self._child.ended.connect(self._on_ended)
+        QTimer.singleShot(0, self, self._child.start)  # whoever made it has to listen first
 
     def cancel(self) -> None:
         """Nothing is told any more."""
-        self._is_over = True
-        self._process.kill()
-        self._process.waitForFinished(KILL_MS)
+        self._child.cancel(KILL_MS)
 
-    def _start(self) -> None:
-        if self._is_over:
-            return
-        program, *arguments = children.remote_check(self._address)
-        self._process.start(program, arguments)
-        self._process.write(self._line)
-        self._process.closeWriteChannel()
-        self._deadline.start()
-
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
-            self._end(AppError("engine_missing", cause="not_started"))
-
-    def _on_finished(self) -> None:
-        self._deadline.stop()
-        try:
-            told = json.loads(bytes(self._process.readAllStandardOutput().data()))
-        except ValueError:
-            told = {"error": "remote_silent", "facts": {"address": remote_address.shown(self._address)}}
+    def _on_answered(self, told: dict[str, Any]) -> None:
         if "error" in told:
-            self._end(AppError(told["error"], **told["facts"]))
+            self.failed.emit(AppError(told["error"], **told["facts"]))
         else:
-            self._end(tuple(Remote(self._address, one["name"], one["context_tokens"]) for one in told["models"]))
+            self.found.emit(tuple(Remote(self._address, one["name"], one["context_tokens"]) for one in told["models"]))
 
-    def _end(self, outcome: tuple[Remote, ...] | AppError) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        if isinstance(outcome, AppError):
-            self.failed.emit(outcome)
-        else:
-            self.found.emit(outcome)
+    def _on_ended(self, is_started: bool) -> None:
+        silent = AppError("remote_silent", address=remote_address.shown(self._address))
+        self.failed.emit(silent if is_started else AppError("engine_missing", cause="not_started"))

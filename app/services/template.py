@@ -1,12 +1,13 @@
 """Renders a foreign chat template in a child of its own, and kills it when it takes too long."""
 
-import json
 from collections.abc import Callable
+from typing import Any
 
-from PySide6.QtCore import QObject, QProcess, QTimer
+from PySide6.QtCore import QObject
 
 from app.core.errors import AppError
 from app.core.prompt import Segment
+from app.services.asked_once import AskedOnce
 
 DEADLINE_MS = 2000
 
@@ -21,45 +22,24 @@ class TemplateRenderer(QObject):
         super().__init__()
         self._done: Done = done
         self._failed: Failed = failed
-        self._is_over = False
-        self._process = QProcess(self)
-        self._process.setStandardErrorFile(QProcess.nullDevice())
-        self._process.finished.connect(self._on_finished)
-        self._process.errorOccurred.connect(self._on_error)
-        self._deadline = QTimer(self, singleShot=True, interval=DEADLINE_MS)
-        self._deadline.timeout.connect(self._process.kill)
-        self._process.start(command[0], command[1:])
-        self._process.write(json.dumps(request).encode("ascii") + b"\n")
-        self._process.closeWriteChannel()
-        self._deadline.start()
+        self._child = AskedOnce(command, request, DEADLINE_MS, self)
+        self._child.answered.connect(self._on_answered)
+        self._child.ended.connect(self._on_ended)
+        self._child.start()
 
     def cancel(self) -> None:
         """Neither callback is called any more."""
-        self._is_over = True
-        self._process.kill()
+        self._child.cancel()
 
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
-            self._fail("the child did not start")
-
-    def _on_finished(self) -> None:
-        self._deadline.stop()
-        try:
-            answer = json.loads(bytes(self._process.readAllStandardOutput().data()))
-        except ValueError:
-            self._fail(f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB")
-            return
+    def _on_answered(self, answer: dict[str, Any]) -> None:
         if "segments" in answer:
-            self._finish(tuple(Segment(text, markup) for text, markup in answer["segments"]))
+            self._done(tuple(Segment(text, markup) for text, markup in answer["segments"]))
         else:
             self._fail(answer["error"])
 
-    def _finish(self, segments: tuple[Segment, ...]) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._done(segments)
+    def _on_ended(self, is_started: bool) -> None:
+        late = f"no result within {DEADLINE_MS / 1000:.0f} s and 512 MB"
+        self._fail(late if is_started else "the child did not start")
 
     def _fail(self, reason: str) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._failed(AppError("template_failed", reason=reason))
+        self._failed(AppError("template_failed", reason=reason))

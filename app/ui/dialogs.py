@@ -67,7 +67,13 @@ class Dialog(QDialog):
         self.fit_height()
         super().showEvent(event)
 
-    def fit_height(self) -> None:
+    def fit_height(self, *inner: QWidget | None) -> None:
+        """`inner`: whose contents have changed; a layout knows that of an inner one only after a turn of the loop."""
+        for widget in inner:
+            inside = widget.layout() if widget is not None else None
+            if inside is not None:
+                inside.invalidate()
+                inside.activate()
         layout = self.layout()
         if layout is not None:
             layout.activate()

@@ -158,4 +158,5 @@ def test_what_windows_refuses_is_refused(windows, code, said):
 
 def test_what_windows_allows_is_allowed(windows):
     code = "import os; open('a', 'wb').close(); open('b', 'wb').close(); os.replace('b', 'a'); os.unlink('a')"
-    windows.python("-c", f"exec({code!r}, {{'__name__': 'app.example'}})")
+    done = windows.python("-c", f"exec({code!r}, {{'__name__': 'app.example'}})", check=False)
+    assert (done.returncode, done.stderr) == (0, "")

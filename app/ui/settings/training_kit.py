@@ -62,14 +62,8 @@ class KitDialog(Dialog):
         assert self._lock is not None
         return KitJob(self._folder, self._lock.system, locks.dotted(self._lock.python), self._archive)
 
-    def fit_height(self) -> None:
-        """Of what stands inside, too: a layout knows what has changed in an inner one only after a turn of the loop."""
-        for widget in (self.place, self.python, self.place.parentWidget()):
-            layout = widget.layout() if widget is not None else None
-            if layout is not None:
-                layout.invalidate()
-                layout.activate()
-        super().fit_height()
+    def fit_height(self, *inner: QWidget | None) -> None:
+        super().fit_height(*inner, self.place, self.python, self.place.parentWidget())
 
     # ------------------------------------------------------------------- private
 

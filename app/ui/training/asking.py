@@ -85,14 +85,8 @@ class MakeDialog(Dialog):
         else:
             self._measure(base)
 
-    def fit_height(self) -> None:
-        """Of what stands inside, too: a layout knows what has changed in an inner one only after a turn of the loop."""
-        for widget in (self.place, self.place.parentWidget()):
-            layout = widget.layout() if widget is not None else None
-            if layout is not None:
-                layout.invalidate()
-                layout.activate()
-        super().fit_height()
+    def fit_height(self, *inner: QWidget | None) -> None:
+        super().fit_height(*inner, self.place, self.place.parentWidget())
 
     def _content(self) -> QWidget:
         content = QWidget()
