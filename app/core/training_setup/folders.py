@@ -163,14 +163,12 @@ def go_back(base: Path) -> None:
 def discard_part(base: Path) -> None:
     """What an attempt has left, fetched packages too; nothing where another program is at it."""
     folders = Folders(base)
-    if not folders.part.exists():
-        return
     until = time.monotonic() + ENDING_S
-    with contextlib.suppress(AppError), held(folders):
-        shutil.rmtree(folders.part, ignore_errors=True)
-        while folders.part.exists() and time.monotonic() < until:  # what was killed may still be writing its last file
-            time.sleep(0.05)
+    while folders.part.exists() and time.monotonic() < until:  # what was killed may still hold it, or write a last file
+        with contextlib.suppress(AppError), held(folders):
             shutil.rmtree(folders.part, ignore_errors=True)
+        if folders.part.exists():
+            time.sleep(0.05)
 
 
 def is_same(one: Path, other: Path) -> bool:
