@@ -21,4 +21,5 @@ def garbage_goes_between_tests() -> Iterator[None]:
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # or it would be told of what has gone
     gc.collect()
+    gc.freeze()  # what has outlived a test stays; a collection after thousands of tests would take a second
     gc.enable()

@@ -217,7 +217,7 @@ _met: dict[str, set[str]] = {}  # place -> where in the sources its fields are m
 
 @pytest.fixture
 def open_place(
-    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qapp: QApplication, tmp_path: Path, quick_pause: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], AbstractContextManager[Parts]]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
 

@@ -390,8 +390,8 @@ def test_plots_stand_side_by_side_where_their_words_can_be_read_and_have_a_table
     desk = open_desk(width)
     desk.show(result_studies.amount_of_data(tmp_path))
     cards = [card for card in desk.view.overview.sections if card.plots]
+    desk.qtbot.waitUntil(lambda: len({plot.x() for plot in cards[-1].plots}) == columns)
     desk.qtbot.waitUntil(lambda: all(plot.width() >= 520 for card in cards for plot in card.plots))
-    assert len({plot.x() for plot in cards[-1].plots}) == columns
     assert all(card.findChildren(TextTable) for card in cards)
 
 
