@@ -67,6 +67,8 @@ def _tell(found: QuestionFile, output: Output) -> None:
         place = output.phrase("batch_where_encoding", encoding=encodings.name_of(found.encoding))
     column = questions.column_name(found.columns, found.column)
     output.note("batch_found", name=found.name, count=len(found.questions), column=column, where=place)
+    if found.is_guessed:
+        output.note("batch_guessed")
     if found.blank_lines:
         output.note("batch_blank", count=found.blank_lines)
     for row in found.skipped[:SHOWN_SKIPPED]:

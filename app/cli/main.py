@@ -113,7 +113,10 @@ class _Parser(argparse.ArgumentParser):
         fill, self.fill = self.fill, None
         if fill is not None:
             fill()
-        return super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # argparse would leave them to the parser of `kotae`, which knows nothing of this command
+            self.error(UNKNOWN.format(" ".join(unknown)))
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         phrase = self.output.phrase
@@ -174,7 +177,9 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
     return [*rest, *shared]
 
 
-MISSING = "the following arguments are required: {}"  # argparse's words, which are said in the user's language
+# argparse's words, which are said in the user's language.
+MISSING = "the following arguments are required: {}"
+UNKNOWN = "unrecognized arguments: {}"
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:

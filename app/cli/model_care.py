@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.cli import model_remote
 from app.cli.output import Output
-from app.core import found_models, local_models, model_places, models_folder, verify, verify_log
+from app.core import found_models, local_models, model_places, models_folder, remote_models, verify, verify_log
 from app.core.errors import AppError
 from app.core.paths import Paths
 from app.core.records import LocalModel
@@ -102,10 +103,7 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     try:
         models = store.local_models()
         if options.model is not None:
-            wanted = local_models.find(models, options.model)
-            if wanted is None:
-                raise AppError("unknown_model", wanted=options.model)
-            models = [wanted]
+            models = [_wanted(options.model, models, store)]
         verdicts = [_verdict(model, store, output) for model in models]
         if verdicts:
             verify_log.note(where.data / verify_log.NAME, verdicts, time.time())
@@ -124,6 +122,18 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     output.result({"models": data}, "\n".join(lines) or output.phrase("no_models"))
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
+
+
+def _wanted(name: str, models: list[LocalModel], store: Store) -> LocalModel:
+    """Raises AppError("remote_unverifiable"): there is no file of it here; and "unknown_model"."""
+    found = local_models.find(models, name)
+    if found is not None:
+        return found
+    elsewhere = model_remote.find(store, name)
+    if elsewhere is not None:
+        address = remote_models.shown(elsewhere)
+        raise AppError("remote_unverifiable", name=elsewhere.name, id=elsewhere.id, address=address)
+    raise AppError("unknown_model", wanted=name)
 
 
 def _verdict(model: LocalModel, store: Store, output: Output) -> Verdict:

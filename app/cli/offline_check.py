@@ -47,10 +47,18 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Raises AppError("bad_option" | "export_folder_gone") before the check takes its time."""
+    """Nothing that exists is replaced. Raises AppError: bad_option, export_folder_gone, export_exists.
+
+    All before the check takes its time.
+    """
+    from app.core.offline_check import page
+
     path = Path(text).expanduser().absolute()
     if not path.parent.is_dir():
         raise AppError("export_folder_gone", path=str(path.parent))
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
+    for one in (path, page.beside(path)):
+        if one.exists():
+            raise AppError("export_exists", path=str(one))
     return path

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     offers = _offers_of(options, where)
     key = keys.read(Path(options.key_file).expanduser()) if options.key_file else _own_key(options, where)
     app = application()
-    listener = _listener(options.port)
+    listener = _listener(options.port, output)
     no_network.install()  # from here on there is no other socket to be had, for the children either
     with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
         engine = EngineClient(children.engine(), where.logs / "engine-serve.log")
@@ -105,8 +105,8 @@ def _own_key(options: argparse.Namespace, where: Paths) -> str:
     return keys.own(where.data, is_renewed=options.new_key)
 
 
-def _listener(port: int | None) -> socket.socket:
-    """On the port that is asked for, else on the usual one or, where that is taken, on a free one.
+def _listener(port: int | None, output: Output) -> socket.socket:
+    """On the port that is asked for, else on the usual one or, where that is taken, on a free one, which is said.
 
     Raises AppError("serve_port_taken" | "serve_no_port").
     """
@@ -118,9 +118,11 @@ def _listener(port: int | None) -> socket.socket:
         if port is not None:
             raise AppError("serve_port_taken", port=port) from error
     try:
-        return offline.listen(0)
+        listener = offline.listen(0)
     except OSError as error:
         raise AppError("serve_no_port", reason=error.strerror or str(error)) from error
+    output.note("serve_other_port", port=PORT)
+    return listener
 
 
 @contextmanager

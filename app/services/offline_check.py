@@ -1,6 +1,7 @@
 """The check that nothing is sent, in a child of the window: it starts others, reads gigabytes, takes minutes."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +49,19 @@ class OfflineCheck(QObject):
 
     @property
     def report(self) -> Path:
-        """Where the page is written, over the one before."""
-        return self._paths.data / "offline-check" / "kotae-offline-check.html"
+        """The page of the last check, or where the first one would be. Their names have their times: all are kept."""
+        place = self._new_report()
+        return max(place.parent.glob("kotae-offline-check-*.html"), default=place)
 
     def start(self) -> None:
         self._told = None
         self._child.start()
-        job = {"data": str(self._paths.data), "report": str(self.report), "language": wording.current_language()}
+        job = {"data": str(self._paths.data), "report": str(self._new_report()), "language": wording.current_language()}
         self._child.send(json.dumps(job).encode("ascii") + b"\n")
+
+    def _new_report(self) -> Path:
+        name = time.strftime("kotae-offline-check-%Y%m%d-%H%M%S.html", time.localtime())
+        return self._paths.data / "offline-check" / name
 
     def cancel(self) -> None:
         self._child.end()

@@ -188,6 +188,26 @@ def test_a_word_that_is_no_command_is_answered_with_all_of_them(kotae: Run) -> N
     assert ", ".join(COMMANDS) in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("ask", "質問", "余分"), "kotae ask"),
+        (("models", "list", "--nonsense"), "kotae models list"),
+        (("models", "--nonsense", "list"), "kotae models"),
+        (("train", "plan", "x", "--nonsense"), "kotae train plan"),
+        (("--nonsense", "models", "list"), "kotae"),
+    ],
+)
+def test_wrong_usage_is_answered_with_the_usage_of_that_command(
+    kotae: Run, arguments: tuple[str, ...], command: str
+) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"使い方: {command} [--data-dir DIR]")
+    assert "知らない指定です" in done.stderr
+    assert f"。{command} --help で" in done.stderr
+
+
 def test_half_an_option_is_none(kotae: Run, tmp_path: Path) -> None:
     """What looks for the data folder before the options are parsed would take another one."""
     assert kotae("models", "list", "--data-d", str(tmp_path)).returncode == 2

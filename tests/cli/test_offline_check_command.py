@@ -66,6 +66,15 @@ def test_a_page_that_cannot_be_is_refused_before_the_check(start: Start, tmp_pat
     assert (status, told["error"]["code"]) == refused
 
 
+@pytest.mark.parametrize("taken", ["報告.html", "報告.cdx.json"])
+def test_a_report_that_exists_is_not_replaced(start: Start, tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("前の報告書", "utf-8")
+    status, told, log = ended(start("--report", str(tmp_path / "報告.html"), "--json"))
+    assert (status, told["error"]["code"]) == (3, "export_exists")
+    assert taken in log
+    assert (tmp_path / taken).read_text("utf-8") == "前の報告書"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_interrupted_it_leaves_no_process_and_no_file(start: Start, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"

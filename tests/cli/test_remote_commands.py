@@ -1,6 +1,7 @@
 """`kotae models add-remote` and `kotae ask` of a model elsewhere, as programs of their own."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,16 @@ def test_what_needs_a_file_says_that_this_is_none(run: Run, script: Script) -> N
     model_id = added(run, script)
     for action in ("show", "fit"):
         assert run("models", action, model_id)[1]["error"]["code"] == "remote_cannot"
+
+
+def test_of_a_model_elsewhere_it_is_said_that_its_files_are_not_here(run: Run, script: Script) -> None:
+    model_id = added(run, script, "--name", "部署のモデル")
+    before = len(script.requests)
+    status, said, _ = run("models", "verify", "部署のモデル")
+    assert (status, said["error"]["code"]) == (3, "remote_unverifiable")
+    assert script.address in said["error"]["message"]
+    assert len(script.requests) == before
+    command = shlex.split(said["error"]["next"].partition("kotae ")[2].partition(" で")[0])
+    assert model_id in command
+    assert run(*command)[1]["answer"] == "東京です"
+    assert run("models", "verify", "ない")[1]["error"]["code"] == "unknown_model"

@@ -87,6 +87,10 @@ def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -
         ([["堤防とは"], ["樋門とは"]], 0, ["堤防とは", "樋門とは"]),  # and none is taken for one
         ([["番号", "内容"], ["1", TEXTS[0]], ["2", TEXTS[1]]], 1, TEXTS),  # the first column of text
         ([["1", TEXTS[0]], ["2", TEXTS[1]]], 1, TEXTS),
+        ([["質問（必須）"], ["堤防とは"]], 0, ["堤防とは"]),
+        ([["担当部署", "想定質問案"], ["河川管理課", "堤防の幅"]], 1, ["堤防の幅"]),  # a heading that ends so
+        ([["担当部署", "内容"], ["河川管理課", TEXTS[0]], ["道路管理課", TEXTS[1]]], 1, TEXTS),  # the one that asks
+        ([["用件", "返し方"], ["鍵の紛失", "窓口へお越しください。"]], 0, ["鍵の紛失"]),  # which asks, but answers
     ],
 )
 def test_the_column_of_questions_is_found(
@@ -96,6 +100,18 @@ def test_the_column_of_questions_is_found(
     path.write_text(as_csv(rows), "utf-8")
     found = questions.read(path)
     assert (found.column, texts(found)) == (column, expected)
+
+
+@pytest.mark.parametrize(
+    ("heading", "is_guessed"), [("質問", False), ("ＱＵＥＲＹ", False), ("内容", True), ("想定質問案", True)]
+)
+def test_a_column_without_a_sure_heading_is_a_guess(tmp_path: Path, heading: str, is_guessed: bool) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(as_csv([["番号", heading], ["1", TEXTS[0]], ["2", TEXTS[1]]]), "utf-8")
+    assert (questions.read(path).column, questions.read(path).is_guessed) == (1, is_guessed)
+    assert not questions.read(path, 1).is_guessed
+    path.write_text(as_csv([[TEXTS[0]], [TEXTS[1]]]), "utf-8")  # no other column to take
+    assert not questions.read(path).is_guessed
 
 
 def test_another_column_can_be_chosen(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import openai
 import psutil
 import pytest
 
+from app.cli import serve
 from app.core import no_network, remote_models
 from app.core.remote_address import Remote
 from app.core.store import Store
@@ -197,6 +198,15 @@ def test_a_port_that_is_taken_is_said_and_the_usual_one_gives_way(data: Path, ba
         out, log = third.communicate(timeout=LIMIT_S)
     assert (third.returncode, json.loads(out)["error"]["code"]) == (3, "serve_port_taken")
     assert str(second.port) in log
+
+
+def test_another_port_than_the_usual_one_is_said(data: Path, base: Path) -> None:
+    with serving(data, "--model", str(base)) as first, serving(data, "--model", str(base)) as second:
+        assert second.port != serve.PORT
+        for served in (first, second):
+            assert served.interrupt() == 0
+            _, log = served.process.communicate()
+            assert (f"ポート {serve.PORT} は" in log) == (served.port != serve.PORT)
 
 
 @pytest.mark.parametrize(

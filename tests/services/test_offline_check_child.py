@@ -70,8 +70,20 @@ def test_it_can_be_started_again_after_a_child_that_died(check: OfflineCheck, qt
         check.cancel()
 
 
-def test_a_page_that_cannot_be_written_is_said(check: OfflineCheck, qtbot: QtBot, where: Paths) -> None:
-    check.report.mkdir(parents=True)
+def test_the_page_of_the_check_before_stays(check: OfflineCheck, qtbot: QtBot) -> None:
+    assert not check.report.exists()
+    before = check.report.with_name("kotae-offline-check-20260102-030405.html")
+    before.parent.mkdir(parents=True)
+    before.write_text("前の報告書", "utf-8")
+    assert check.report == before
+    with qtbot.waitSignal(check.finished, timeout=LIMIT_MS) as ended:
+        check.start()
+    assert check.report == ended.args[0].report != before
+    assert before.read_text("utf-8") == "前の報告書"
+
+
+def test_a_page_that_cannot_be_written_is_said(check: OfflineCheck, qtbot: QtBot) -> None:
+    check.report.parent.write_text("ここに報告書のフォルダは作れない", "utf-8")
     with qtbot.waitSignal(check.failed, timeout=LIMIT_MS) as failed:
         check.start()
     assert failed.args[0].code == "offline_check_unwritable"

@@ -11,6 +11,8 @@ from typing import Any
 
 from app.core.batch import table
 from app.core.batch.table import Table
+from app.core.datasets import columns as names
+from app.core.datasets.columns import ColumnMapping
 from app.core.errors import AppError
 from app.core.paths import resources
 from app.core.table_file import Cell, Row, letter
@@ -50,6 +52,7 @@ class QuestionFile:
     blank_lines: int = 0  # rows without anything, which are no questions and no problems
     encoding: str = ""
     sheet: str = ""
+    is_guessed: bool = False  # the column, of several: no heading says surely which
 
 
 def read(path: Path, column: int | None = None) -> QuestionFile:
@@ -62,12 +65,17 @@ def sort(read: Table, name: str, column: int | None = None) -> QuestionFile:
     filled = [row for row in read.rows if row.problem or any(_text(cell) for cell in row.cells)]
     width = max((len(row.cells) for row in filled), default=0)
     columns, body = _headed(filled, read.columns, width)
-    chosen = _column(columns, body, width) if column is None else min(column, max(0, width - 1))
+    named = _named_surely(columns)
+    found = _column(columns, body, width) if named is None else named
+    chosen = found if column is None else min(column, max(0, width - 1))
     questions, skipped = _sorted(body, chosen)
     if not questions:
         raise AppError("batch_no_questions", name=name)
     blank = len(read.rows) - len(filled) - _trailing(read.rows)
-    return QuestionFile(name, read.sha256, chosen, columns, questions, skipped, blank, read.encoding, read.sheet)
+    is_guessed = column is None and named is None and width > 1
+    return QuestionFile(
+        name, read.sha256, chosen, columns, questions, skipped, blank, read.encoding, read.sheet, is_guessed
+    )
 
 
 def column_name(columns: Sequence[str], column: int) -> str:
@@ -87,7 +95,7 @@ def _headed(rows: list[Row], named: tuple[str, ...], width: int) -> tuple[tuple[
     if named or not rows or rows[0].problem:
         return (*named, *[""] * (width - len(named))), rows
     first = [_text(cell) for cell in rows[0].cells]
-    is_known = any(_plain(cell) in _words()["headings"] for cell in first)
+    is_known = _named_surely(first) is not None
     is_heading = is_known or (
         len(rows) > 1
         and width > 1  # a single column without a known heading may well begin with a question
@@ -101,17 +109,23 @@ def _headed(rows: list[Row], named: tuple[str, ...], width: int) -> tuple[tuple[
     return tuple(first + [""] * (width - len(first))), rows[1:]
 
 
+def _named_surely(columns: Sequence[str]) -> int | None:
+    """The column with the best known of the headings."""
+    plain = [names.plain(name) for name in columns]
+    return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)
+
+
 def _column(columns: Sequence[str], rows: Sequence[Row], width: int) -> int:
-    """By its heading, the better known the earlier; else the first in which most cells are text."""
-    plain = [_plain(name) for name in columns]
-    for heading in _words()["headings"]:
-        if heading in plain:
-            return plain.index(heading)
+    """By a heading as training data have it; else the first in which most cells ask, else in which most are text."""
+    guessed = names.guess(columns, ColumnMapping()).question
+    if guessed:
+        return columns.index(guessed)
     sample = [row for row in rows if not row.problem][:SAMPLE_ROWS]
-    for column in range(width):
-        texts = [row for row in sample if len(row.cells) > column and _is_prose(row.cells[column])]
-        if 2 * len(texts) > len(sample):
-            return column
+    for is_such in (_is_asking, _is_prose):
+        for column in range(width):
+            such = [row for row in sample if len(row.cells) > column and is_such(row.cells[column])]
+            if 2 * len(such) > len(sample):
+                return column
     return 0
 
 
@@ -137,6 +151,10 @@ def _reason(cell: Cell, text: str) -> str:
     return "long" if len(text) > CHARACTERS else ""
 
 
+def _is_asking(cell: Cell) -> bool:
+    return _is_prose(cell) and re.search(_words()["asking"], _text(cell)) is not None
+
+
 def _is_prose(cell: Cell) -> bool:
     return isinstance(cell, str) and len(cell.strip()) > 3 and not _reason(cell, cell.strip())
 
@@ -144,10 +162,6 @@ def _is_prose(cell: Cell) -> bool:
 def _text(cell: Cell) -> str:
     """Without what no file could hold: half characters of JSON's escapes, and zeros."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 def _trailing(rows: Sequence[Row]) -> int:

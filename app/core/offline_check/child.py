@@ -45,7 +45,6 @@ def _run() -> NoReturn:
         threading.Thread(target=_stop_with_input, args=(checking.stop,), daemon=True).start()
         result = checking.run()
         report = Path(job["report"])
-        report.parent.mkdir(parents=True, exist_ok=True)
         page.write(result, report)
         told = {"verdict": result.verdict, "title": page.title(result), "about": page.about(result)}
         _say(result=told, report=str(report))

@@ -42,21 +42,26 @@ class _File:
     is_bad: bool
 
 
+def beside(path: Path) -> Path:
+    """Where the list of parts is written to a page."""
+    return path.with_suffix(".cdx.json")
+
+
 def write(result: Result, path: Path) -> Path:
-    """Writes the page, and beside it the list of parts, which it gives.
+    """Writes the page, and beside it the list of parts, which it gives. Makes their folder.
 
     Raises AppError("offline_check_unwritable" | "drive_space").
     """
     parts = components.load()
     made_at = datetime.fromtimestamp(result.made_at, UTC)
     listed = json.dumps(sbom.cyclonedx(parts, result.version, made_at), ensure_ascii=False, indent=1)
-    beside = path.with_suffix(".cdx.json")
     try:
-        write_atomically(path, render(result, parts, listed, beside.name).encode("utf-8", "replace"))
-        write_atomically(beside, listed.encode("utf-8"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, render(result, parts, listed, beside(path).name).encode("utf-8", "replace"))
+        write_atomically(beside(path), listed.encode("utf-8"))
     except OSError as error:
         raise write_failure(error, path.parent, "offline_check_unwritable") from error
-    return beside
+    return beside(path)
 
 
 def render(result: Result, parts: Sequence[Component], listed: str, listed_name: str) -> str:
