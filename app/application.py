@@ -18,7 +18,7 @@ from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.store import Store
 from app.core.wording import describe_error
-from app.services import background, housekeeping, training
+from app.services import background, display, housekeeping, training
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.documents import Documents
@@ -121,7 +121,8 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
     `wished_language`: ja or en, whatever the settings say; None leaves it to them. `is_safe`: safe mode is asked for.
     """
     start = Start(data_dir, is_safe)
-    app = desktop.make_application(wished_language or "system")
+    with display.failing_in_words(start.end):
+        app = desktop.make_application(wished_language or "system")
     theme = Theme()
     theme.apply(app, Settings())
     try:

@@ -79,6 +79,12 @@ def update_file_other(parts: Parts) -> None:
     update_file_dialog(parts.theme, found, parts.window).open()
 
 
+def update_file_pack(parts: Parts) -> None:
+    parts.window.show_settings("about")
+    pack = UpdateFile(NEWER.with_name("kotae-vulkan-0.3.36-linux-x86_64.zip"), SUM, SUM, "engine_pack")
+    update_file_dialog(parts.theme, pack, parts.window).open()
+
+
 def report(parts: Parts) -> None:
     """Of facts that are the same everywhere."""
     parts.session.open(parts.conversations.all()[0].id)
@@ -99,6 +105,6 @@ START_SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
         start_safe, start_safe_more, start_cut_off, start_updated, start_older, settings_about, news, update_file_same,
-        update_file_unknown, update_file_other, report, bug,
+        update_file_unknown, update_file_other, update_file_pack, report, bug,
     )
 }  # fmt: skip

@@ -1,4 +1,7 @@
-"""A newer Kotae as a file that somebody has carried here: is it whole, and which version. Nothing is installed."""
+"""A newer Kotae as a file that somebody has carried here: is it whole, and which version. Nothing is installed.
+
+What is given out beside it (parts for graphics cards, kits) is told apart: it is added elsewhere.
+"""
 
 import hashlib
 import re
@@ -7,31 +10,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import __version__
+from app.core import kit_manifest
 from app.core.build_facts import order
 from app.core.errors import AppError
+from app.core.training_setup import kit as training_kit
 
 SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
 
 _SUMS = "SHA256SUMS"  # beside the files, as sha256sum writes it
 _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
+_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packaging/gpu_pack.py calls it
+_STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
+_KIT_SUFFIXES = (kit_manifest.PART_SUFFIX, ".whl")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_SUMS_BYTES = 1_000_000
 _BLOCK_BYTES = 1 << 20
+_HEAD_BYTES = 200  # a kit's table begins with its format
 
 Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateFile:
-    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it."""
+    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it.
+
+    `other`: engine_pack | model_kit | training_kit, what else of ours it is, or is a part of; "": none of these.
+    """
 
     path: Path
     sha256: str
     expected: str = ""
+    other: str = ""
 
     @property
     def version(self) -> str:
-        """From the name; "": it is none of ours."""
+        """From the name; "": it is no Kotae."""
         found = _NAME.match(self.path.name)
         return found[1] if found else ""
 
@@ -67,7 +80,27 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
                 report(done, size_bytes)
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    return UpdateFile(path, digest.hexdigest(), _expected(path))
+    return UpdateFile(path, digest.hexdigest(), _expected(path), _other(path))
+
+
+def _other(path: Path) -> str:
+    name = path.name.lower()
+    is_of_kit = name.endswith(_KIT_SUFFIXES)
+    if _PACK.fullmatch(name):
+        return "engine_pack"
+    if (is_of_kit or name == training_kit.NAME) and _is_beside(path, training_kit.NAME, training_kit.FORMAT):
+        return "training_kit"
+    if (is_of_kit or name == kit_manifest.NAME) and _is_beside(path, kit_manifest.NAME, kit_manifest.FORMAT):
+        return "model_kit"
+    return "model_kit" if name.startswith(_STARTER_KIT) else ""
+
+
+def _is_beside(path: Path, table: str, format_name: str) -> bool:
+    try:
+        with path.with_name(table).open("rb") as file:
+            return format_name.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def _expected(path: Path) -> str:

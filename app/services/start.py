@@ -84,8 +84,8 @@ class Start:
             return
         self._is_on_record = False
         self._note(start_record.note_end)
+        self.instance.release()
         if self._wants_restart:
-            self.instance.release()
             command = [*children.program(), *(word for word in sys.argv[1:] if not word.startswith(SAFE_FLAG))]
             nowhere = subprocess.DEVNULL  # who has started this window waits for its output to end
             subprocess.Popen(

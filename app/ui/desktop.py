@@ -44,9 +44,21 @@ def keep_visited_folders(folder: Path) -> None:
 
 def open_folder(folder: Path) -> None:
     """Shows a folder of this machine in the file manager; where there is none, says where it is."""
-    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
-        box = QMessageBox(QMessageBox.Icon.Information, "Kotae", "", parent=QApplication.activeWindow())
+    _open(folder, AppError("no_file_manager", path=str(folder)))
+
+
+def open_file(path: Path) -> None:
+    """Shows a file in the program for it; where there is none, says where it is."""
+    _open(path, AppError("no_program_for_file", path=str(path)))
+
+
+def _open(path: Path, problem: AppError) -> None:
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+        # Also where the user is in another program by now: a box without a parent would be gone at once.
+        visible = (one for one in QApplication.topLevelWidgets() if one.isVisible())
+        parent = QApplication.activeWindow() or next(visible, None)
+        box = QMessageBox(QMessageBox.Icon.Information, "Kotae", "", parent=parent)
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(str(describe_error(AppError("no_file_manager", path=str(folder)))))
+        box.setText(str(describe_error(problem)))
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()

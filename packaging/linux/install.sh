@@ -73,9 +73,13 @@ check_user() {
 make_folders() {
     made=
     make_folder "$lib" && make_folder "$bin" && make_folder "$share" &&
-        [ -w "$lib" ] && [ -w "$bin" ] && [ -w "$share" ] || stop \
-        "$prefix に書き込めません。権限を確かめるか、--prefix で別の場所を指定してください。" \
-        "$prefix cannot be written. Check its permissions, or give another place with --prefix."
+        [ -w "$lib" ] && [ -w "$bin" ] && [ -w "$share" ] || cannot_write "$prefix"
+}
+
+cannot_write() {
+    stop \
+        "$1 に書き込めません。権限を確かめるか、--prefix で別の場所を指定してください。" \
+        "$1 cannot be written. Check its permissions, or give another place with --prefix."
 }
 
 # Without links and doubled slashes, so that a file is in the lists by one name, however the folder was reached.
@@ -152,8 +156,8 @@ install() {
     cp -RP "$here/kotae/." "$stage" || no_room
     check_start
     place_tree
+    remove_older # before what may fail: each attempt would leave one more
     place_rest
-    remove_older
     say "Kotae $(fact version) を入れました。アプリの一覧から「Kotae（答え）」を開いてください。" \
         "Kotae $(fact version) is installed. Open “Kotae” from your applications."
     note_path
@@ -190,7 +194,8 @@ place_rest() {
     (cd "$here/share" && find . -type f) >"$list.share"
     while IFS= read -r file; do
         target=$share/${file#./}
-        make_folder "$(dirname "$target")"
+        folder=$(dirname "$target")
+        make_folder "$folder" && [ -w "$folder" ] || cannot_write "$folder"
         case $file in
             *.desktop) write_entry <"$here/share/$file" >"$target" ;;
             *) cp "$here/share/$file" "$target" ;;
@@ -271,13 +276,11 @@ note_libraries() {
 
 # --- removing ---
 
+# Whether a program from there runs, or has a file from there open or in its memory.
 is_running() {
-    for process in /proc/[0-9]*/exe; do
-        case $(readlink "$process" 2>/dev/null) in
-            "$lib/$1/"*) return 0 ;;
-        esac
-    done
-    return 1
+    QUOTING_STYLE=literal LC_ALL=C ls -l /proc/[0-9]*/exe /proc/[0-9]*/fd 2>/dev/null |
+        LC_ALL=C grep -qF -e " -> $lib/$1/" && return 0
+    LC_ALL=C grep -qsF -e " $lib/$1/" /proc/[0-9]*/maps
 }
 
 # What was installed there, and folders that are empty then. What somebody else has put there stays.

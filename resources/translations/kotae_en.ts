@@ -11482,6 +11482,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Version</translation>
     </message>
     <message>
+        <source>追加するときに、壊れていないかを Kotae が調べます。</source>
+        <translation>Kotae checks whether it is intact when you add it.</translation>
+    </message>
+    <message>
         <source>配布元が示した SHA-256</source>
         <translation>The SHA-256 that the publisher gives</translation>
     </message>
@@ -11495,6 +11499,18 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>.deb のときは、sudo apt install ./ファイル名 です。</source>
         <translation>For a .deb: sudo apt install ./FILE</translation>
+    </message>
+    <message>
+        <source>Kotae の新しい版ではなく、GPU で計算するための部品です。</source>
+        <translation>Not a new version of Kotae but a part for graphics cards.</translation>
+    </message>
+    <message>
+        <source>Kotae の新しい版ではなく、モデルの持ち運びキットのファイルです。</source>
+        <translation>Not a new version of Kotae but a file of a transfer kit.</translation>
+    </message>
+    <message>
+        <source>Kotae の新しい版ではなく、学習環境キットのファイルです。</source>
+        <translation>Not a new version of Kotae but a file of a training environment kit.</translation>
     </message>
     <message>
         <source>Kotae を閉じ、ディスクイメージを開いて、Kotae を「アプリケーション」へ入れ直してください。</source>
@@ -11511,12 +11527,28 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Close Kotae, open the file with the newer version and follow its instructions.</translation>
     </message>
     <message>
+        <source>「モデル」の「持ち運びキット」の「キットを取り込む…」で、このファイルのあるフォルダを選んでください。1 つに圧縮されたファイルは、先に展開してください。</source>
+        <translation>Open Models, Transfer kit, Import a kit…, and choose the folder of this file. Unpack it first if it is one archive.</translation>
+    </message>
+    <message>
+        <source>「設定」の「モデルと保存先」の「GPU の部品」で「ファイルから追加…」を押し、このファイルを選んでください。</source>
+        <translation>Open Settings, Models and storage, Part for graphics cards, press Add from a file…, and choose this file.</translation>
+    </message>
+    <message>
+        <source>「設定」の「学習環境」の「オフラインで作る…」で、このファイルのあるフォルダを選んでください。</source>
+        <translation>Open Settings, Training, Make it offline…, and choose the folder of this file.</translation>
+    </message>
+    <message>
+        <source>この Kotae は GPU の部品に対応していないため、追加できません。</source>
+        <translation>This Kotae takes no parts for graphics cards, so it cannot be added.</translation>
+    </message>
+    <message>
         <source>今と同じ版です。</source>
         <translation>It is the same version as this one.</translation>
     </message>
     <message>
-        <source>今の版より古いか、Kotae のファイルではありません。</source>
-        <translation>It is older than this version, or no file of Kotae.</translation>
+        <source>今の版より古い版です。</source>
+        <translation>Older than this version.</translation>
     </message>
     <message>
         <source>今の版より新しい版です。</source>
@@ -11529,6 +11561,10 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
     <message>
         <source>受け取ったファイルを確かめました</source>
         <translation>The file was checked</translation>
+    </message>
+    <message>
+        <source>名前からは、Kotae のファイルと分かりません。</source>
+        <translation>By its name, this is no file of Kotae&apos;s.</translation>
     </message>
     <message>
         <source>閉じる</source>

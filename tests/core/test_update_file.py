@@ -70,6 +70,33 @@ def test_the_version_is_in_the_name(tmp_path: Path, name: str, version: str, is_
     assert (found.version, found.is_newer, found.is_this) == (version, is_newer, is_this)
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "other"),
+    [
+        ("kotae-vulkan-0.3.36-linux-x86_64.zip", "", "engine_pack"),
+        ("kotae-starter-kit.zip", "", "model_kit"),
+        ("manifest.json", "kotae-model-kit", "model_kit"),
+        ("001-0001.kotae-part", "kotae-model-kit", "model_kit"),
+        ("training-kit.json", "kotae-training-kit", "training_kit"),
+        ("001-0001.kotae-part", "kotae-training-kit", "training_kit"),
+        ("torch-2.9.1-cp312-cp312-win_amd64.whl", "kotae-training-kit", "training_kit"),
+        (NAME, "kotae-model-kit", ""),
+        ("kotae_9.1.0_amd64.deb", "", ""),
+        ("holiday.zip", "kotae-model-kit", ""),
+        ("manifest.json", "", ""),
+        ("001-0001.kotae-part", "", ""),
+    ],
+)
+def test_what_is_given_out_beside_it_is_told_apart(tmp_path: Path, name: str, table: str, other: str) -> None:
+    (tmp_path / name).write_bytes(b"{}")
+    for kit, format_name in (("manifest.json", "kotae-model-kit"), ("training-kit.json", "kotae-training-kit")):
+        if table == format_name:
+            (tmp_path / kit).write_text(f'{{\n "format": "{table}",\n "version": 1\n}}', "utf-8")
+    found = update_file.look(tmp_path / name)
+    assert found.other == other
+    assert not (found.other and found.version)
+
+
 def test_how_far_it_is_is_told_and_can_be_stopped(file: Path) -> None:
     told: list[tuple[int, int]] = []
     update_file.look(file, lambda done, total: told.append((done, total)))

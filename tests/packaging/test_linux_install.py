@@ -193,6 +193,23 @@ def test_the_same_version_again_gets_a_folder_of_its_own(home):
     home.install()
     assert home.versions() == ["0.1.0", "0.1.0-2"]
     assert run(home.link, home=home.folder).stdout == "Kotae of 0.1.0-2: \n"
+    for _ in range(3):
+        before = (home.lib / "current").readlink().name
+        home.install()
+        assert home.versions() == sorted([before, (home.lib / "current").readlink().name])
+
+
+def test_attempts_that_fail_behind_the_program_leave_one_version_before_too(home):
+    """What the desktop has of it cannot be written; each attempt has put one more program there."""
+    (home.folder / ".local/share/applications").write_text("", encoding="utf-8")
+    for version in ("0.1.0", "0.2.0", "0.3.0"):
+        done = home.install(home.package(version))
+        assert done.returncode == 1
+        assert "applications に書き込めません" in done.stderr
+    assert home.versions() == ["0.2.0", "0.3.0"]
+    (home.folder / ".local/share/applications").unlink()
+    assert home.install(home.package("0.4.0")).returncode == 0
+    assert home.versions() == ["0.3.0", "0.4.0"]
 
 
 def test_what_is_running_stays_until_it_has_ended(home):
@@ -205,6 +222,16 @@ def test_what_is_running_stays_until_it_has_ended(home):
         assert running.poll() is None
         running.kill()
     home.install(home.package("0.4.0", sleeper))
+    assert home.versions() == ["0.3.0", "0.4.0"]
+
+
+def test_what_a_program_has_open_there_stays_until_it_is_closed(home):
+    home.install(home.package("0.1.0"))
+    with (home.lib / "0.1.0/_internal/resources/資料 の例/例.txt").open(encoding="utf-8"):
+        home.install(home.package("0.2.0"))
+        home.install(home.package("0.3.0"))
+        assert home.versions() == ["0.1.0", "0.2.0", "0.3.0"]
+    home.install(home.package("0.4.0"))
     assert home.versions() == ["0.3.0", "0.4.0"]
 
 

@@ -10,8 +10,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from app import __version__
-from app.core import offline
+from app.core import engine_packs, offline
 from app.core.build_facts import BuildFacts
+from app.core.engine_packs import Pack
 from app.services.preferences import Preferences
 from app.ui.dialogs import BugReporter, Dialog
 from app.ui.problem_report.window import ReportWindow
@@ -141,6 +142,60 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
     assert facts.verdict.text().startswith("×")
     assert not facts.how.isVisible()
     dialog.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "where_to"),
+    [
+        (
+            "kotae-vulkan-0.3.36-linux-x86_64.zip",
+            "GPU で計算するための部品です",
+            "「GPU の部品」で「ファイルから追加…」",
+        ),
+        ("kotae-starter-kit.zip", "モデルの持ち運びキットのファイルです", "「キットを取り込む…」"),
+        ("training-kit.json", "学習環境キットのファイルです", "「オフラインで作る…」"),
+    ],
+)
+def test_what_is_no_new_version_but_ours_is_named_and_where_it_is_added(
+    make_section, tmp_path, qtbot, monkeypatch, name, what, where_to
+):
+    monkeypatch.setattr(engine_packs, "known", lambda: (Pack("vulkan", "libggml-vulkan.so", 1, "0" * 64),))
+    (tmp_path / name).write_text('{"format": "kotae-training-kit"}', "utf-8")
+    make_section(chosen=str(tmp_path / name)).check_button.click()
+    qtbot.waitUntil(lambda: bool(windows(Dialog)))
+    dialog = open_dialog()
+    told = words_of(dialog)
+    assert what in told
+    assert where_to in told
+    assert "install.sh" not in told
+    assert "比べる値がありません" not in told
+    assert clipped(dialog) == []
+    dialog.close()
+
+
+def test_a_part_for_graphics_cards_that_this_kotae_takes_none_of_is_not_sent_on(
+    make_section, tmp_path, qtbot, monkeypatch
+):
+    monkeypatch.setattr(engine_packs, "known", lambda: ())
+    file = tmp_path / "kotae-vulkan-0.3.36-linux-x86_64.zip"
+    file.write_bytes(b"x")
+    make_section(chosen=str(file)).check_button.click()
+    qtbot.waitUntil(lambda: bool(windows(Dialog)))
+    told = words_of(open_dialog())
+    assert "GPU の部品に対応していない" in told
+    assert "ファイルから追加" not in told
+    open_dialog().close()
+
+
+def test_a_foreign_file_and_an_older_kotae_are_two_things(make_section, tmp_path, qtbot):
+    for name, words in (("holiday.zip", "Kotae のファイルと分かりません"), ("kotae-0.0.1.tar.zst", "古い版です")):
+        (tmp_path / name).write_bytes(b"x")
+        make_section(chosen=str(tmp_path / name)).check_button.click()
+        qtbot.waitUntil(lambda: bool(windows(Dialog)))
+        dialog = open_dialog()
+        assert words in words_of(dialog)
+        dialog.close()
+        qtbot.waitUntil(lambda: not windows(Dialog))
 
 
 def test_a_file_that_cannot_be_read_is_said_at_its_place(make_section, tmp_path, qtbot):

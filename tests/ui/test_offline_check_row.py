@@ -31,6 +31,7 @@ def network(parts):
 
 def test_the_check_is_started_and_its_page_is_opened(network, qtbot, monkeypatch):
     opened = []
+    monkeypatch.setattr(panels, "open_file", opened.append)
     monkeypatch.setattr(panels, "open_folder", opened.append)
     shown = network.check
     assert not shown.report_button.isVisible()

@@ -142,7 +142,7 @@ class Deeds(QObject):
     def open(self, document: Document) -> None:
         path = Path(document.path)
         if _is_there(path):
-            desktop.open_folder(path)
+            desktop.open_file(path)
         else:
             self._on_failed(AppError("document_missing", path=document.path))
 

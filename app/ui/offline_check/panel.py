@@ -6,7 +6,7 @@ from app.core.errors import AppError
 from app.core.offline_check.records import STAGES
 from app.core.wording import describe_error, phrase
 from app.services.offline_check import OfflineCheck, Outcome
-from app.ui.desktop import open_folder
+from app.ui.desktop import open_file, open_folder
 from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.buttons import Button
@@ -45,7 +45,7 @@ class OfflineCheckPanel(QWidget):
     def _connect(self) -> None:
         self.button.clicked.connect(self.start)
         self.progress.cancelled.connect(self._check.cancel)
-        self.report_button.clicked.connect(lambda: open_folder(self._check.report))
+        self.report_button.clicked.connect(lambda: open_file(self._check.report))
         self.folder_button.clicked.connect(lambda: open_folder(self._check.report.parent))
         self._check.stage_changed.connect(self._on_stage_changed)
         self._check.finished.connect(self.show_outcome)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app import __version__
+from app.core import engine_packs
 from app.core.update_file import UpdateFile
 from app.core.wording import shell_word
 from app.ui.dialogs import Choice, Dialog
@@ -28,21 +29,17 @@ class UpdateFacts(QWidget):
         super().__init__()
         self._found = found
         facts = FactList(theme)
-        facts.set_facts(
-            (
-                (self.tr("版"), found.version or self.tr("名前からは分かりません")),
-                (self.tr("今の版"), __version__),
-                (self.tr("SHA-256"), _in_pieces(found.sha256)),
-                (self.tr("一覧の値"), _in_pieces(found.expected)),
-            )
-        )
+        sums = ((self.tr("SHA-256"), _in_pieces(found.sha256)), (self.tr("一覧の値"), _in_pieces(found.expected)))
+        version = found.version or self.tr("名前からは分かりません")
+        versions = ((self.tr("版"), version), (self.tr("今の版"), __version__))
+        facts.set_facts(sums if found.other else (*versions, *sums))
         self.verdict = Label(wraps=True, strong=True)
         self.told = QLineEdit()
         self.told.setAccessibleName(self.tr("配布元が示した SHA-256"))
         self.told.setPlaceholderText(self.tr("配布元が示した SHA-256 を貼り付ける"))
-        self.told.setVisible(not found.expected)
+        self.told.setVisible(not found.expected and not found.other)
         self.how = Label(tone="text2", wraps=True)
-        self.how.setText(how_to_install(found))
+        self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -54,7 +51,9 @@ class UpdateFacts(QWidget):
 
     def _judge(self) -> None:
         is_same = self._found.is_as_told(self.told.text())
-        if is_same is None:
+        if is_same is None and self._found.other:
+            words, tone = self.tr("追加するときに、壊れていないかを Kotae が調べます。"), "text2"
+        elif is_same is None:
             words = self.tr(
                 "▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。"
             )
@@ -65,7 +64,8 @@ class UpdateFacts(QWidget):
             words, tone = self.tr("× 配布元の値と違います。使わずに、もう一度受け取ってください。"), "danger"
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
-        self.how.setVisible(bool(is_same))  # what nobody vouches for is not installed
+        # What nobody vouches for is not installed.
+        self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.other)))
         layout = self.layout()
         assert layout is not None
         layout.invalidate()
@@ -73,28 +73,59 @@ class UpdateFacts(QWidget):
 
 
 def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
-    age = (
-        translate("UpdateFile", "今の版より新しい版です。")
-        if found.is_newer
-        else translate("UpdateFile", "今と同じ版です。")
-        if found.is_this
-        else translate("UpdateFile", "今の版より古いか、Kotae のファイルではありません。")
-    )
     facts = UpdateFacts(theme, found)
+    asks = not found.expected and not found.other
     dialog = Dialog(
         theme,
         translate("UpdateFile", "受け取ったファイルを確かめました"),
-        f"{breakable(str(found.path))}\n{age}",
-        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=bool(found.expected)),),
+        f"{breakable(str(found.path))}\n{_what_it_is(found)}",
+        (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=not asks),),
         parent,
         icon=("file-search", "text2"),
         content=facts,
         width_px=WIDTH_PX,
     )
-    if not found.expected:
+    if asks:
         facts.told.setFocus()  # and Enter behind what was pasted does not close it unread
         facts.judged.connect(dialog.fit_height)
     return dialog
+
+
+def _what_it_is(found: UpdateFile) -> str:
+    if found.other == "engine_pack":
+        return translate("UpdateFile", "Kotae の新しい版ではなく、GPU で計算するための部品です。")
+    if found.other == "model_kit":
+        return translate("UpdateFile", "Kotae の新しい版ではなく、モデルの持ち運びキットのファイルです。")
+    if found.other == "training_kit":
+        return translate("UpdateFile", "Kotae の新しい版ではなく、学習環境キットのファイルです。")
+    if not found.version:
+        return translate("UpdateFile", "名前からは、Kotae のファイルと分かりません。")
+    if found.is_newer:
+        return translate("UpdateFile", "今の版より新しい版です。")
+    if found.is_this:
+        return translate("UpdateFile", "今と同じ版です。")
+    return translate("UpdateFile", "今の版より古い版です。")
+
+
+def _how_to_add(other: str) -> str:
+    """What is given out beside a new version."""
+    if other == "engine_pack" and not engine_packs.known():
+        return translate("UpdateFile", "この Kotae は GPU の部品に対応していないため、追加できません。")
+    if other == "engine_pack":
+        return translate(
+            "UpdateFile",
+            "「設定」の「モデルと保存先」の「GPU の部品」で「ファイルから追加…」を押し、このファイルを選んでください。",
+        )
+    if other == "model_kit":
+        return translate(
+            "UpdateFile",
+            "「モデル」の「持ち運びキット」の「キットを取り込む…」で、このファイルのあるフォルダを選んでください。"
+            "1 つに圧縮されたファイルは、先に展開してください。",
+        )
+    return translate(
+        "UpdateFile",
+        "「設定」の「学習環境」の「オフラインで作る…」で、このファイルのあるフォルダを選んでください。",
+    )
 
 
 def how_to_install(found: UpdateFile | None = None) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from app.core.errors import AppError
 from app.core.training import runs
@@ -15,6 +14,7 @@ from app.services.chat import ChatSession
 from app.services.training_draft import Means, TrainingDraft
 from app.services.training_setup import TrainingSetup
 from app.services.trainings import Trainings
+from app.ui import desktop
 from app.ui.theme import Theme
 from app.ui.training.ahead import Ahead
 from app.ui.training.data.sources import Means as DataMeans
@@ -116,7 +116,7 @@ class Steps(QObject):
         step = ResultStep(self._theme, folder, of.trainings, of.trial, functools.partial(self._form_in_use, folder))
         step.use_requested.connect(lambda form: self._use(folder, form))
         step.rollback_requested.connect(self._go_back)
-        step.report_requested.connect(lambda: _open_file(folder / runs.REPORT))
+        step.report_requested.connect(lambda: desktop.open_file(folder / runs.REPORT))
         step.evaluation_requested.connect(self.evaluation_requested)
         step.judge_requested.connect(lambda: self._try(lambda: of.trainings.judge(folder)))
         self.model_chosen.connect(step.show_draft)  # this run's, or another one
@@ -143,7 +143,3 @@ class Steps(QObject):
             work()
         except AppError as error:
             self.failed.emit(error)
-
-
-def _open_file(path: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

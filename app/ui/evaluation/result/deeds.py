@@ -13,7 +13,7 @@ from app.core.evaluation.report_parts import Section
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import REPORT
 from app.services import background
-from app.ui.desktop import open_folder
+from app.ui.desktop import open_file
 from app.ui.secrecy import Secrecy
 from app.ui.transfer.pickers import Pickers, completed
 
@@ -87,7 +87,7 @@ class ResultDeeds(QObject):
 
     def _on_made(self, path: Path) -> None:
         self._set_working(False)
-        open_folder(path)  # the desktop opens a file the same way
+        open_file(path)
 
     def _on_failed(self, error: AppError) -> None:
         self._set_working(False)
