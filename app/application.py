@@ -37,7 +37,7 @@ from app.services.training_setup import TrainingSetup
 from app.services.trainings import Trainings
 from app.services.transfer import Transfer
 from app.services.upkeep import ModelUpkeep
-from app.ui import desktop, dialogs, language
+from app.ui import desktop, dialogs, language, window_place
 from app.ui.bugs import report_bugs
 from app.ui.chat.page import ChatPage
 from app.ui.first_run.greeting import greet, start_with_trial
@@ -172,8 +172,7 @@ def _show(app: desktop.Application, parts: Parts, where: Paths, start: Start) ->
     if start.is_safe:
         hold_back(parts.window, parts.preload, parts.offers)
     if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
-        # Where no window manager does it, a first window would be larger than a small screen.
-        parts.window.resize(parts.window.size().boundedTo(parts.window.screen().availableSize()))
+        window_place.fit(parts.window, window_place.room(parts.window))
     parts.window.show()
     start.watch(parts.window)
     parts.window.show_questions()
@@ -264,6 +263,7 @@ def _connect_page(page: ChatPage, window: MainWindow, services: Services, preloa
     page.presets_requested.connect(window.show_presets)
     page.answering_requested.connect(window.show_answering)
     page.header.batch_requested.connect(lambda: window.show_page("batch"))
+    page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
     page.text_changed.connect(preload.begin)
     page.log_requested.connect(lambda: desktop.open_folder(services.paths.logs))
     window.found_message_chosen.connect(page.show_found)

@@ -8,8 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from app.core.documents.labels import DEFAULT
+from app.core.documents.records import Collection as DocumentCollection
+from app.core.documents.records import Label
 from app.core.records import Conversation, Folder
+from app.ui import labelling
 from app.ui.documents import words
 from app.ui.language import day_of_year, full_date, joined, month, month_and_year
 from app.ui.widgets.labels import tip
@@ -53,6 +55,8 @@ class ConversationList(QAbstractListModel):
         self.folders: Sequence[Folder] = ()
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
+        self._collections: Sequence[DocumentCollection] = ()
+        self._unanswered_id: int | None = None
         self._filter = ""
         self._open_id: int | None = None
         self._now = datetime.now()
@@ -92,6 +96,16 @@ class ConversationList(QAbstractListModel):
         if conversation_ids != self._drafts:
             self._drafts = conversation_ids
             self._tell_changed()
+
+    def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
+        """All that there are, for the labels of what asks them."""
+        self._collections = collections
+        self._tell_changed()
+
+    def set_unanswered(self, conversation_id: int | None) -> None:
+        """The one whose first answer has not ended."""
+        self._unanswered_id = conversation_id
+        self._tell_changed()
 
     @property
     def open_id(self) -> int | None:
@@ -268,9 +282,14 @@ class ConversationList(QAbstractListModel):
             time = full_date(when)
         folder_id = row.conversation.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
-        here = row.conversation
-        is_labelled = bool(here.scope) or here.label != DEFAULT
-        return joined(time, words.label(here.label) if is_labelled else "", folder)
+        label = self._label(row.conversation)
+        return joined(time, words.label(label) if label is not None else "", folder)
+
+    def _label(self, here: Conversation) -> Label | None:
+        """The one that stands above it where it is open."""
+        asked = [one.label for one, _ in labelling.asked(self._collections, here.scope) if one is not None]
+        label = labelling.shown(here.label, asked, is_unanswered=here.id == self._unanswered_id)
+        return here.label if label is None and here.scope else label
 
     def _draft(self, row: Row) -> str:
         """Not of the open conversation: there it stands in the field."""

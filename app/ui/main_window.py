@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         self._trainings = services.trainings
         self._evaluations = services.evaluations
         self._place = WindowPlace(services.paths.data / "window.json")
+        self.keeps_place = True  # whether the next window opens where this one is closed
         self.pages = Pages(theme, services, chat_page, self)
         self._page_before_search = "ask"
         self._build(outside_connections)
@@ -136,7 +137,8 @@ class MainWindow(QMainWindow):
         return dialog
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._place.save(self, self.sidebar.conversations.folded)
+        if self.keeps_place:
+            self._place.save(self, self.sidebar.conversations.folded)
         super().closeEvent(event)
 
     # ------------------------------------------------------------------- building
@@ -189,6 +191,9 @@ class MainWindow(QMainWindow):
         self._conversations.changed.connect(self._on_conversations_changed)
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
+        self._session.answering_changed.connect(self._on_answering_changed)
+        for told in (self._session.answer_finished, self._session.answer_finished_elsewhere):
+            told.connect(self._on_answer_finished)
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
         for told in (self._engine.status_changed, self._engine.contacted):
@@ -317,6 +322,18 @@ class MainWindow(QMainWindow):
     def _on_message_added(self, message: Message) -> None:
         if not self._session.is_temporary:
             self.sidebar.show_open(message.conversation_id)
+            if message.parent_id is None and message.branches == 1:
+                self.sidebar.conversations.set_unanswered(message.conversation_id)
+
+    def _on_answering_changed(self) -> None:
+        """What the open conversation asks belongs to its label."""
+        if self._session.conversation is not None:
+            self._on_conversations_changed()
+
+    def _on_answer_finished(self, _message: Message) -> None:
+        """It may have given its conversation another label."""
+        self.sidebar.conversations.set_unanswered(None)
+        self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:
         def bring_back() -> None:

@@ -7,10 +7,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray
+from PySide6.QtCore import QByteArray, QRect, QSize, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from app.core.paths import write_atomically
+
+FRAME_PX = (2, 40)  # kept free for the frame, whose size is known only when the window is on the screen
 
 
 class WindowPlace:
@@ -44,3 +47,25 @@ class WindowPlace:
         except (OSError, ValueError):
             return {}
         return stored if isinstance(stored, dict) else {}
+
+
+def room(window: QWidget) -> QRect:
+    """Of the screen that it stands on, or will: without its taskbar."""
+    place = window.geometry().center()
+    there = QGuiApplication.screenAt(place) if window.testAttribute(Qt.WidgetAttribute.WA_Moved) else None
+    return (there or window.screen()).availableGeometry()
+
+
+def fit(window: QWidget, available: QRect) -> None:
+    """Before it is shown: no larger than the room there is, and in its middle where the window has no place yet.
+
+    A place that was restored is one inside the screen: Qt sees to that.
+    """
+    if window.isMaximized() or window.isFullScreen():
+        return
+    frame = QSize(*FRAME_PX)
+    window.resize(window.size().boundedTo(available.size() - frame))
+    if not window.testAttribute(Qt.WidgetAttribute.WA_Moved):
+        taken = QRect(available.topLeft(), window.size() + frame)
+        taken.moveCenter(available.center())
+        window.move(max(taken.left(), available.left()), max(taken.top(), available.top()))

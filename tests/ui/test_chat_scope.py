@@ -12,10 +12,13 @@ from app.application import Parts
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Section
 from app.core.paths import Paths
+from app.core.records import LocalModel
+from app.core.store import Store
 from app.ui.chat.scope_line import StayingMenu
+from app.ui.conversation_list import TimeRole
 from app.ui.widgets.buttons import IconButton
 
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 LABELS = {"基準": "internal", "点検記録": "secret"}
 MANUAL = "Kotae の使い方"
 
@@ -160,6 +163,51 @@ def test_the_strictest_label_stands_beside_the_title(library: Library, opened) -
     assert tag._words.text() == "機密"
     choose(parts, "点検記録")
     assert tag._words.text() == "社外秘"
+
+
+def told(parts: Parts) -> tuple[str, str]:
+    """The label of the open conversation, above it and in the list."""
+    shown = parts.window.sidebar.conversations
+    time = shown.index_of(shown.open_id).data(TimeRole)
+    return parts.window.page("ask").header.label_tag._words.text(), time.partition("　")[2]
+
+
+@pytest.mark.parametrize(("label", "word"), [("public", "公開"), ("internal", "社外秘"), ("secret", "機密")])
+def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(
+    library: Library, opened, store: Store, starter_model: Path, qtbot, label: str, word: str
+) -> None:
+    size = starter_model.stat().st_size
+    store.put_local_model(LocalModel("trial", "お試し", str(starter_model), size, "gemma3", "Q4_K_M", 32768, 1.0))
+    put(library, "基準", label)
+    parts = opened()
+    with qtbot.waitSignal(parts.session.answer_finished, timeout=TIMEOUT_MS):
+        assert parts.session.ask("基準の本文はどうなっていますか。")
+        assert told(parts) == (word, word)
+    assert parts.session.label == label
+    assert told(parts) == (word, word)
+
+
+def test_the_list_follows_what_a_conversation_asks_and_what_its_collections_become(
+    library: Library, opened, store: Store, qtbot
+) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    kept = store.add_question("以前の質問").conversation_id
+    parts = opened()
+    parts.session.open(kept)
+    assert told(parts)[1] == ""
+    choose(parts, "基準")
+    assert told(parts) == ("社外秘", "社外秘")
+    choose(parts, "点検記録")
+    assert told(parts) == ("機密", "機密")
+    choose(parts, "点検記録")
+    assert told(parts) == ("社外秘", "社外秘")
+    for label, word in (("secret", "機密"), ("internal", "社外秘")):
+        parts.window.page("ask").header.label_chosen.emit(label)
+        assert told(parts) == (word, word)
+    with qtbot.waitSignal(parts.documents.changed, timeout=TIMEOUT_MS):
+        parts.documents.set_label(parts.session.scope[0].id, "secret")
+    qtbot.waitUntil(lambda: told(parts) == ("機密", "機密"), timeout=TIMEOUT_MS)
 
 
 def test_a_collection_that_was_removed_is_shown_as_gone(library: Library, opened, qtbot) -> None:

@@ -14,6 +14,7 @@ from app.core.documents import claims, grounding
 from app.core.documents.grounding import Claim, Grounding, Source
 from app.core.paths import Paths
 from app.core.records import AnswerDetails, Message
+from app.core.settings import Settings
 from app.core.store import Store
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.source_row import SourceRow
@@ -100,6 +101,29 @@ def test_the_words_of_a_source_row_with_the_keyboard_can_be_read(double: Double,
         room = row.rect().adjusted(inset, inset, -inset, -inset)
         assert focused != unfocused
         assert focused.copy(room) == unfocused.copy(room)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_mark_with_the_keyboard_can_be_read(double: Double, theme: Theme, qapp, look: str, is_open: bool) -> None:
+    theme.apply(qapp, Settings(theme=look))
+    view = shown(double, RIGHT)
+    view.show_open(1 if is_open else None)
+    text = view.text
+    end = QTextCursor(text.document())
+    end.movePosition(QTextCursor.MoveOperation.EndOfBlock)
+    start = QTextCursor(end)
+    start.movePosition(QTextCursor.MoveOperation.Left, n=len("[1]"))
+    mark = text.cursorRect(start).united(text.cursorRect(end))
+    unfocused = text.grab().toImage()
+    text.setFocus()
+    QTest.keyClick(text, Qt.Key.Key_Tab)
+    assert text.textCursor().selectedText() == "[1]"
+    focused = text.grab().toImage()
+    inset = 3  # inside the ring
+    room = mark.adjusted(inset, inset, -inset, -inset)
+    assert focused != unfocused
+    assert focused.copy(room) == unfocused.copy(room)
 
 
 def test_where_all_has_support_the_line_says_so(double: Double) -> None:

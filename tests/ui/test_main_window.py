@@ -6,14 +6,15 @@ import subprocess
 import sys
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QLabel, QLineEdit
 
 from app.core.errors import AppError
 from app.engine.messages import EngineFacts
 from app.services.events import EngineStatus
-from app.ui import dialogs
+from app.ui import dialogs, window_place
+from app.ui.main_window import DEFAULT_SIZE
 from app.ui.widgets.step_rail import Step
 from app.ui.window_place import WindowPlace
 from tests.dev_scripts import ROOT
@@ -226,6 +227,37 @@ def test_the_window_comes_back_where_it_was(where, qtbot, theme):
     place.save(first)
     assert place.restore(second)
     assert (second.width(), second.height()) == (700, 500)
+
+
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_a_window_fits_a_small_screen_with_its_frame(qtbot, is_placed):
+    from PySide6.QtWidgets import QWidget
+
+    window, screen = QWidget(), QRect(0, 0, 1366, 728)
+    qtbot.addWidget(window)
+    window.resize(*((1900, 1000) if is_placed else DEFAULT_SIZE))
+    if is_placed:
+        window.move(40, 30)
+    window_place.fit(window, screen)
+    frame = QSize(*window_place.FRAME_PX)
+    assert window.size() + frame == (window.size() + frame).boundedTo(screen.size())
+    assert window.height() > 600
+    assert is_placed or screen.contains(QRect(window.pos(), window.size() + frame))
+
+
+def test_a_window_that_fits_stays_as_it_is_and_a_first_one_stands_in_the_middle(qtbot):
+    from PySide6.QtWidgets import QWidget
+
+    placed, first = QWidget(), QWidget()
+    for window in (placed, first):
+        qtbot.addWidget(window)
+        window.resize(700, 500)
+    placed.move(600, 100)
+    for window in (placed, first):
+        window_place.fit(window, QRect(0, 0, 1366, 728))
+    assert placed.geometry() == QRect(600, 100, 700, 500)
+    assert first.geometry().center().x() == pytest.approx(683, abs=2)
+    assert (first.width(), first.height()) == (700, 500)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"geometry": 5}', '{"geometry": "***"}', '{"geometry": "AAAA"}'])

@@ -13,6 +13,7 @@ from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.speed import MachineSpeed
 from app.core.wording import size
+from app.ui.dialogs import Dialog
 from tests import models
 from tests.screenshots import facts
 
@@ -127,6 +128,19 @@ def test_taking_a_model_off_the_list_keeps_its_file(page, tmp_path):
     dialog._choose("remove")
     assert page.parts.library.models() == []
     assert file.exists()
+
+
+@pytest.mark.parametrize("width", [1440, 700])
+def test_after_a_model_was_taken_off_the_keyboard_is_in_the_list(page, qtbot, width):
+    page.parts.window.resize(width, 800)
+    choose(page, "model:own")
+    page._on_clicked(page.list.currentIndex())
+    page.detail.remove_button.setFocus()
+    qtbot.keyClick(page.detail.remove_button, Qt.Key.Key_Space)
+    dialog = next(widget for widget in page.findChildren(Dialog) if widget.isVisible())
+    qtbot.keyClick(dialog.buttons["remove"], Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: page.window().focusWidget() is page.list)
+    assert page.list.isVisible()
 
 
 def test_a_file_is_imported_by_dropping_it(page, qtbot, tmp_path):

@@ -1,10 +1,12 @@
 """What a start has to say at the foot of the window: one thing, in words, once."""
 
 import pytest
+from PySide6.QtWidgets import QPlainTextEdit
 
 from app import __version__
 from app.core.start_record import CLOSED, STARTING, UP, Record
 from app.ui.problem_report.window import ReportWindow
+from app.ui.safe_mode.holding import hold_back
 from app.ui.safe_mode.notices import safe_mode_dialog, show_notices
 from app.ui.settings.news import NewsWindow
 from app.ui.widgets.buttons import Button
@@ -83,6 +85,29 @@ def test_what_to_try_names_the_places_as_text(open_window, where):
     for text in (str(where.models), str(where.database), str(where.backups), "ふつうに起動し直す", "止めているもの"):
         assert text in words
     dialog.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (800, 600)])
+def test_what_to_try_is_read_without_a_peephole(open_window, where, width, height):
+    parts = open_window(width, height)
+    dialog = safe_mode_dialog(parts.theme, where, parts.window)
+    dialog.open()
+    text = dialog.findChild(QPlainTextEdit)
+    lines = text.height() / text.fontMetrics().lineSpacing()
+    assert lines >= 16
+    assert dialog.height() <= height
+    dialog.close()
+
+
+def test_safe_mode_leaves_the_place_of_the_window_alone(open_window, where):
+    file = where.data / "window.json"
+    open_window(900, 650).window.close()
+    before = file.read_bytes()
+    parts = open_window(700, 500)
+    hold_back(parts.window, parts.preload, parts.offers)
+    parts.window.sidebar.conversations.folded = frozenset({1})
+    parts.window.close()
+    assert file.read_bytes() == before
 
 
 def test_the_news_of_another_version_are_one_click_away_and_the_notice_goes(said):

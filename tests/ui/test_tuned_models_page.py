@@ -69,6 +69,7 @@ def test_without_its_base_the_way_back_is_explained(page, qtbot):
 def test_removed_it_can_be_brought_back_and_meanwhile_the_base_answers(page, qtbot):
     page.parts.preferences.change(model_id=page.tuned.id)
     click(qtbot, page.detail.remove_button)
+    assert page.list.hasFocus()  # and not the button, which would remove the next model
     assert page.parts.library.listed() == page.parts.library.models()
     assert page.parts.session.model_id == page.base.id
     page.parts.window.undo_stack.undo()

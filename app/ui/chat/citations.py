@@ -38,9 +38,11 @@ def shown_text(message: Message) -> str:
 
 
 def link(document: QTextDocument, count: int, theme: Theme) -> None:
-    """Makes links of the marks of sources 1 to `count`. Code and links that are there already stay as they are."""
+    """Makes links of the marks of sources 1 to `count`. Code and links that are there already stay as they are.
+
+    Their ground comes from `selections`: with one of its own, Qt paints a link that has the keyboard over its text.
+    """
     look = QTextCharFormat()
-    look.setBackground(theme.color("accent_soft"))
     look.setForeground(theme.color("accent"))
     look.setFontWeight(theme.font("reading", 600).weight())
     look.setFontUnderline(False)
@@ -66,7 +68,9 @@ def number_of(href: str) -> int | None:
 def selections(
     document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
 ) -> list[QTextEdit.ExtraSelection]:
-    """What is doubtful, and the marks of the source that is open: the document itself stays as it is."""
+    """What is doubtful, the grounds of marks, and those of the source that is open: the document stays as it is."""
+    ground = QTextCharFormat()
+    ground.setBackground(theme.color("accent_soft"))
     wave = QTextCharFormat()
     wave.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
     wave.setUnderlineColor(theme.color("warning"))
@@ -74,13 +78,14 @@ def selections(
     missing.setBackground(theme.color("warning_soft"))
     missing.setForeground(theme.color("warning"))
     sentences, values = doubtful_places(document, grounding.claims)
-    found = [_selection(document, *place, wave) for place in sentences]
+    look = QTextCharFormat()
+    look.setBackground(theme.color("accent"))
+    look.setForeground(theme.color("on_accent"))
+    links = _links(document)
+    found = [_selection(document, *place, ground) for place, number in links if number != current]
+    found += [_selection(document, *place, wave) for place in sentences]
     found += [_selection(document, *place, missing) for place in values]
-    if current is not None:
-        look = QTextCharFormat()
-        look.setBackground(theme.color("accent"))
-        look.setForeground(theme.color("on_accent"))
-        found += [_selection(document, *place, look) for place in _links(document, current)]
+    found += [_selection(document, *place, look) for place, number in links if number == current]
     return found
 
 
@@ -143,16 +148,16 @@ def _marks(block: QTextBlock, count: int) -> list[tuple[int, int, int]]:
     ]
 
 
-def _links(document: QTextDocument, number: int) -> list[tuple[int, int]]:
-    """Where the marks of one source stand."""
-    found = []
+def _links(document: QTextDocument) -> list[tuple[Place, int]]:
+    """Where the marks of sources stand, with their numbers."""
+    found: list[tuple[Place, int]] = []
     for block in markdown.blocks(document):
         iterator = block.begin()
         while not iterator.atEnd():
             fragment = iterator.fragment()
             iterator += 1
-            if fragment.charFormat().anchorHref() == f"{SCHEME}{number}":
-                found.append((fragment.position(), fragment.position() + fragment.length()))
+            if (number := number_of(fragment.charFormat().anchorHref())) is not None:
+                found.append(((fragment.position(), fragment.position() + fragment.length()), number))
     return found
 
 

@@ -9,6 +9,7 @@ from app.services.chat import ChatSession
 from app.services.conversations import Conversations
 from app.services.library import ModelLibrary
 from app.services.presets import Presets
+from app.ui import labelling
 from app.ui.chat.header import ChatHeader
 from app.ui.chat.scoping import Scoping
 from app.ui.chat.transcript import Transcript
@@ -56,10 +57,9 @@ class Heading(QObject):
 
     def show_label(self) -> None:
         """How confidential the conversation is."""
-        messages, here = self._transcript.messages, self._session.conversation
-        found, given = self._scoping.label(messages), self._session.label
-        is_told = here is not None and (found is not None or given != labels.DEFAULT)
-        self._header.show_label(labels.highest((found or LABELS[0], given)) if is_told else found)
+        messages, given = self._transcript.messages, self._session.label
+        is_unanswered = labelling.is_unanswered(messages)
+        self._header.show_label(labelling.shown(given, self._scoping.labels(messages), is_unanswered=is_unanswered))
         kept = [message.details.grounding for message in messages if message.details is not None]
         self._header.offer_labels(given, labels.of_answer(LABELS[0], kept))
 

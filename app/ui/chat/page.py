@@ -79,10 +79,10 @@ class ChatPage(Page):
         self._is_elsewhere = False  # what opens next is another conversation, not another branch
         self._build()
         self._drafts = Drafts(session, self.composer, self)
-        self._scoping = Scoping(session, documents, preferences, self.scope_line, self)
+        self.scoping = Scoping(session, documents, preferences, self.scope_line, self)
         self.sources = Sources(self.transcript, self.panel, self.beside, documents, open_url, self)
         self._heading = Heading(
-            self.header, session, conversations, presets, library, self._scoping, self.transcript, self
+            self.header, session, conversations, presets, library, self.scoping, self.transcript, self
         )
         self._trouble = Trouble(session, preferences, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
@@ -157,7 +157,7 @@ class ChatPage(Page):
         header.export_requested.connect(self.export_requested)
         header.log_requested.connect(self.log_requested)
         self.scope_line.documents_requested.connect(self.documents_requested)
-        self._scoping.shown.connect(self._show_scope)
+        self.scoping.shown.connect(self._show_scope)
         self.beside.changed.connect(self._on_beside_changed)
         self.trial_notice.models_requested.connect(self.models_requested)
         self._connect_messages()
@@ -283,7 +283,7 @@ class ChatPage(Page):
     def _show_scope(self) -> None:
         here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
         self._heading.show_label()
-        self.empty.show_documents(asks, asks_manual=self._scoping.asks_manual)
+        self.empty.show_documents(asks, asks_manual=self.scoping.asks_manual)
         self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
 
     def _show_settings(self, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
     QPaintEvent,
+    QPen,
     QTextBlock,
     QTextCursor,
     QTextDocument,
@@ -222,6 +223,23 @@ class RichText(QTextBrowser):
         self._paint_grounds(painter, QRectF(event.rect()))
         painter.end()
         super().paintEvent(event)
+        self._paint_focus()
+
+    def _paint_focus(self) -> None:
+        """A ring around the link that has the keyboard: Qt's dots are lost beside a filled mark."""
+        ends = [self.textCursor(), self.textCursor()]
+        if not (self.hasFocus() and ends[0].hasSelection() and ends[0].charFormat().isAnchor()):
+            return
+        ends[0].setPosition(ends[0].selectionStart())
+        ends[1].setPosition(ends[1].selectionEnd())
+        first, last = (self.cursorRect(end) for end in ends)
+        if first.top() == last.top():  # around one that goes on in the next line, the dots have to do
+            painter = QPainter(self.viewport())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(self._theme.color("text"), self._theme.metric("focus_ring")))
+            ring = QRectF(QRect(first.topLeft(), QPoint(last.left(), last.bottom())))
+            painter.drawRoundedRect(ring.adjusted(-1, 0, 1, 0), 3, 3)
+            painter.end()
 
     def _paint_grounds(self, painter: QPainter, exposed: QRectF) -> None:
         layout = self.document().documentLayout()

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 
 from app.core.documents.grounding import CollectionRef
-from app.core.documents.records import LABELS, Collection, Label
+from app.core.documents.records import Collection, Label
 from app.core.records import Conversation, Message
 from app.services.chat import ChatSession
 from app.services.documents import Documents
 from app.services.preferences import Preferences
+from app.ui import labelling
 from app.ui.chat.scope_line import Choice, ScopeLine
 
 
@@ -17,6 +18,7 @@ class Scoping(QObject):
     """A new conversation asks what was chosen last; before any choice the user's own documents, or else the manual."""
 
     shown = Signal()  # the scope, or what is known of its collections, may be another
+    collections_known = Signal(object)  # list[Collection]: all that there are
 
     def __init__(
         self, session: ChatSession, documents: Documents, preferences: Preferences, line: ScopeLine, parent: QObject
@@ -34,8 +36,8 @@ class Scoping(QObject):
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()
 
-    def label(self, messages: Sequence[Message]) -> Label | None:
-        """The strictest of what is asked and of what the answers rest on; None where no documents are in play."""
+    def labels(self, messages: Sequence[Message]) -> list[Label]:
+        """Of what is asked and of what the answers rest on; [] where no documents are in play."""
         asked = [one.label for one, _ in self._asked() if one is not None]
         used = [
             source.label
@@ -43,7 +45,7 @@ class Scoping(QObject):
             if message.details is not None and message.details.grounding is not None
             for source in message.details.grounding.sources
         ]
-        return max([*asked, *used], key=LABELS.index, default=None)
+        return [*asked, *used]
 
     @property
     def asks_manual(self) -> bool:
@@ -60,6 +62,7 @@ class Scoping(QObject):
 
     def _on_documents_changed(self) -> None:
         self._there = self._documents.collections()
+        self.collections_known.emit(self._there)
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
         self._show()
@@ -87,11 +90,7 @@ class Scoping(QObject):
         return [one for one in read if not one.is_builtin] or read
 
     def _asked(self) -> list[tuple[Collection | None, CollectionRef]]:
-        """By name, as the search does it; one that was renamed by its id. None: it was removed."""
-        there = self._there
-        by_name = {one.name: one for one in there}
-        by_id = {one.id: one for one in there}
-        return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in self._session.scope]
+        return labelling.asked(self._there, self._session.scope)
 
     def _show(self) -> None:
         asked = self._asked()

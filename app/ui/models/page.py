@@ -1,10 +1,11 @@
 """The page モデル: what is here, what could be here and how it gets here, and which model answers."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import catalogue, speed
@@ -17,6 +18,7 @@ from app.services.events import EngineStatus
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.services.upkeep import ModelUpkeep
+from app.ui import desktop
 from app.ui.dialogs import Dialog
 from app.ui.models import gather, questions
 from app.ui.models.build_desk import BuildDesk
@@ -200,12 +202,12 @@ class ModelsPage(Page):
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)
         self.list.activated.connect(self._on_clicked)
-        self.detail.use_requested.connect(self._on_use_requested)
-        self.detail.verify_requested.connect(self._on_verify_requested)
+        self.detail.use_requested.connect(lambda: self._with_model(self.using.use))
+        self.detail.verify_requested.connect(lambda: self._with_model(lambda model: self.care.verify([model.id])))
         self.detail.starter_requested.connect(self.add_starter)
         self.detail.folder_requested.connect(self._on_folder_requested)
-        self.detail.remove_requested.connect(self._on_remove_requested)
-        self.detail.rollback_requested.connect(self._on_rollback_requested)
+        self.detail.remove_requested.connect(lambda: self._with_model(self._on_remove_requested))
+        self.detail.rollback_requested.connect(lambda: self._with_model(self.using.back_to_base))
         self.detail.connection_requested.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_requested.connect(self._on_licence_requested)
         self.detail.back_requested.connect(self._on_back_requested)
@@ -219,6 +221,8 @@ class ModelsPage(Page):
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
+        for begun in (self.detail.use_requested, self.care.began):  # what they end with may make the banner untrue
+            begun.connect(self.banner.hide)
         self.using.used.connect(self.ask_requested)
         self.using.failed.connect(self.importing.explain)
         self.using.undo_offered.connect(self._desk.undo_offered)  # which the window offers
@@ -359,37 +363,32 @@ class ModelsPage(Page):
     def _on_download_requested(self, card: ModelCard, file: ModelFile) -> None:
         self._desk.offer(card, file, self.window())
 
-    def _on_verify_requested(self) -> None:
+    def _with_model(self, act: Callable[[LocalModel], object]) -> None:
+        """On the one that is shown; nothing where that is only a card."""
         entry = self._entry
         if entry is not None and entry.model is not None:
-            self.care.verify([entry.model.id])
-
-    def _on_use_requested(self) -> None:
-        entry = self._entry
-        if entry is not None and entry.model is not None:
-            self.using.use(entry.model)
+            act(entry.model)
 
     def _on_folder_requested(self) -> None:
         entry = self._entry
         if entry is not None and entry.model is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(entry.model.path).parent)))
+            desktop.open_folder(Path(entry.model.path).parent)
 
-    def _on_remove_requested(self) -> None:
-        entry = self._entry
-        if entry is not None and entry.model is not None and (entry.is_tuned or entry.is_remote):
-            self.using.remove(entry.model)  # with an undo, and without a question
-        elif entry is not None and entry.model is not None:
-            self.removal_dialog(entry.model).open()
-
-    def _on_rollback_requested(self) -> None:
-        entry = self._entry
-        if entry is not None and entry.model is not None:
-            self.using.back_to_base(entry.model)
+    def _on_remove_requested(self, model: LocalModel) -> None:
+        if model.tuned is not None or model.remote is not None:
+            self.using.remove(model)  # with an undo, and without a question
+            self._on_back_requested()
+        else:
+            self.removal_dialog(model).open()
 
     def removal_dialog(self, model: LocalModel) -> Dialog:
         dialog = questions.removal_dialog(self._theme, model, self)
-        dialog.chosen.connect(lambda key: self._library.remove(model.id) if key == "remove" else None)
+        dialog.chosen.connect(lambda key: self._remove(model.id) if key == "remove" else None)
         return dialog
+
+    def _remove(self, model_id: str) -> None:
+        self._library.remove(model_id)
+        self._on_back_requested()  # or the keyboard would stay on the button, which now removes the next model
 
     def _on_licence_requested(self) -> None:
         entry = self._entry

@@ -8,11 +8,14 @@ from app.ui.models.offers import StartOffers
 
 
 def hold_back(window: MainWindow, preload: Preload, offers: StartOffers) -> None:
-    """Nothing is loaded ahead, nothing is offered to go on with, and the window opens where any would."""
+    """Nothing is loaded ahead, nothing is offered to go on with, and the window opens where any would.
+
+    Where the user's windows open stays as it is stored.
+    """
     preload.is_on = False
+    window.keeps_place = False
     for banner in (offers.downloads, offers.moving):
         banner.hide()
     window.setWindowState(Qt.WindowState.WindowNoState)
     window.resize(*DEFAULT_SIZE)
-    if window.screen().availableGeometry().intersected(window.frameGeometry()).isEmpty():
-        window.move(window.screen().availableGeometry().topLeft())
+    window.setAttribute(Qt.WidgetAttribute.WA_Moved, False)  # as one that nobody has placed (`app.ui.window_place.fit`)

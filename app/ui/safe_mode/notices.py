@@ -15,6 +15,10 @@ from app.ui.theme import Theme
 from app.ui.widgets.banner import Banner
 from app.ui.widgets.labels import Rule, set_surface
 
+WIDTH_PX = 680
+LEAST_PX, MOST_PX = 100, 400  # the height of what can be read at once
+OTHERS_PX = 190  # what stands above and below it
+
 translate = QCoreApplication.translate
 
 
@@ -111,7 +115,12 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
     text.setAccessibleName(translate("SafeMode", "止めているものと、試せること"))
-    text.setFixedHeight(theme.px(220))
+    box = QWidget()  # the least height of a field is that of the style sheet, whatever it is told
+    inside = QVBoxLayout(box)
+    inside.setContentsMargins(0, 0, 0, 0)
+    inside.addWidget(text)
+    room = parent.window().height() - theme.px(OTHERS_PX)
+    box.setFixedHeight(max(theme.px(LEAST_PX), min(theme.px(MOST_PX), room)))
     return Dialog(
         theme,
         translate("SafeMode", "セーフモードについて"),
@@ -119,7 +128,8 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
         (Choice("cancel", translate("SafeMode", "閉じる"), is_default=True),),
         parent,
         icon=("info", "text2"),
-        content=text,
+        content=box,
+        width_px=WIDTH_PX,
     )
 
 

@@ -1,0 +1,27 @@
+"""The label that a conversation shows: that of its answers and its user, and of the collections that it asks."""
+
+from collections.abc import Iterable, Sequence
+
+from app.core.documents import labels
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import Collection, Label
+from app.core.records import Message
+
+
+def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
+    """By name, as the search does it; one that was renamed by its id. None: it was removed."""
+    by_name = {one.name: one for one in there}
+    by_id = {one.id: one for one in there}
+    return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
+
+
+def is_unanswered(messages: Iterable[Message]) -> bool:
+    """Whether no answer has ended yet, in any branch: the first one may lower what a conversation began with."""
+    return all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
+
+
+def shown(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
+    """`own`: as it is stored. `others`: of its documents. None: nothing says anything about it."""
+    if is_unanswered and own == labels.DEFAULT:
+        return labels.highest(others) if others else None
+    return labels.highest((own, *others)) if others or own != labels.DEFAULT else None
