@@ -39,6 +39,7 @@ def _asked(command: List, send: Send) -> Listed:
     # The library shares one client; ours has the proxy that was given. Its redirects drop the token at another host.
     huggingface_hub.set_client_factory(lambda: _client(command, send))
     origin = Origin(command.place, command.repository, command.revision)
+    network.url_of(origin)
     endpoint = without_secrets(command.place).rstrip("/")
     api = huggingface_hub.HfApi(endpoint=endpoint, token=command.access.token or False)
     with network.explained(origin):

@@ -10,7 +10,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -55,17 +55,25 @@ def address(origin: Origin) -> str:
     return f"{origin.place.rstrip('/')}/{path}"
 
 
+def url_of(origin: Origin) -> httpx2.URL:
+    """Raises AppError("download_bad_address"), before anybody is asked in vain."""
+    try:
+        url = httpx2.URL(address(origin))
+        parts = urlsplit(origin.place)
+        is_good = url.scheme in ("http", "https") and parts.port != 0 and not re.search(r"\s", parts.netloc)
+    except (httpx2.InvalidURL, ValueError) as error:  # ValueError: brackets, a port above 65535
+        raise AppError("download_bad_address", address=without_secrets(origin.place)) from error
+    if not (is_good and parts.hostname):
+        raise AppError("download_bad_address", address=without_secrets(origin.place))
+    return url
+
+
 class HttpSource:
     def __init__(self, client: httpx2.Client, origin: Origin, access: Access, pace: Pace) -> None:
         self._client = client
         self._origin = origin
         self.connections = pace.connections
-        try:
-            url = httpx2.URL(address(origin))
-        except httpx2.InvalidURL as error:
-            raise AppError("download_bad_address", address=without_secrets(origin.place)) from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise AppError("download_bad_address", address=without_secrets(origin.place))
+        url = url_of(origin)
         # A user in the address would make the library overwrite the token with it.
         self._url = url.copy_with(userinfo=b"")
         self._auth = authorization(url, access.token)
