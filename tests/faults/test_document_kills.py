@@ -25,6 +25,7 @@ HOST = [sys.executable, "-m", "tests.faults.reading_host"]
 ROOT = Path(__file__).parents[2]
 FILES, CLAUSES = 8, 50
 LONGEST_S = 120.0
+VICTIMS = ("host", "child", "both")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 
@@ -109,7 +110,7 @@ def undisturbed(tmp_path: Path, folder: Path, files: int = FILES) -> Counter[tup
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(18, 1), *(pytest.param(60, seed, marks=pytest.mark.slow) for seed in range(2, 8))]
+    ("kills", "seed"), [(12, 1), *(pytest.param(60, seed, marks=pytest.mark.slow) for seed in range(2, 8))]
 )
 @pytest.mark.fault("F3")
 def test_whatever_is_killed_when_all_is_read_once(
@@ -119,8 +120,8 @@ def test_whatever_is_killed_when_all_is_read_once(
     database = tmp_path / "documents.sqlite"
     chance, counts = random.Random(seed), Counter[str]()
     process = host(database, folder)
-    while counts.total() < kills:
-        victim = chance.choice(("host", "child", "both"))
+    while counts.total() < kills or min(counts[victim] for victim in VICTIMS) < 3:
+        victim = chance.choice(VICTIMS)
         if kill(process, victim, chance.uniform(0.0, 0.5)):
             counts[victim] += 1
             tally.tried(1)
@@ -131,7 +132,6 @@ def test_whatever_is_killed_when_all_is_read_once(
     end(process)
     put_back(database, "failed")  # what was killed twice within one host is left alone, and read when asked to be
     end(host(database, folder))
-    assert min(counts[victim] for victim in ("host", "child", "both")) >= 3
     assert contents(database) == expected
 
 
