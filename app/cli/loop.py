@@ -5,12 +5,17 @@ import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
+from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessageHandler
 
 
 def application() -> QCoreApplication:
     """The one QCoreApplication of this process; kept by the caller."""
-    return QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
+    # Of a locale without UTF-8 Qt warns, in English: nothing that the user has to mend (`app.services.display`).
+    before = qInstallMessageHandler(lambda *_: None)
+    try:
+        return QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
+    finally:
+        qInstallMessageHandler(before)
 
 
 class Waiting:

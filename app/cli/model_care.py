@@ -104,6 +104,7 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
         models = store.local_models()
         if options.model is not None:
             models = [_wanted(options.model, models, store)]
+        elsewhere = len(remote_models.listed(store))
         verdicts = [_verdict(model, store, output) for model in models]
         if verdicts:
             verify_log.note(where.data / verify_log.NAME, verdicts, time.time())
@@ -120,7 +121,8 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
         }
         for verdict in verdicts
     ]
-    output.result({"models": data}, "\n".join(lines) or output.phrase("no_models"))
+    nothing = output.phrase("verify_elsewhere", count=elsewhere) if elsewhere else output.phrase("no_models")
+    output.result({"models": data}, "\n".join(lines) or nothing)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 

@@ -47,18 +47,23 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _report(text: str) -> Path:
-    """Nothing that exists is replaced. Raises AppError: bad_option, export_folder_gone, export_exists.
+    """Nothing that exists is replaced.
 
-    All before the check takes its time.
+    Raises AppError, all before the check takes its time: bad_option, export_folder_gone, export_exists,
+    offline_check_unwritable.
     """
     from app.core.offline_check import page
 
     path = Path(text).expanduser().absolute()
-    if not path.parent.is_dir():
-        raise AppError("export_folder_gone", path=str(path.parent))
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
-    for one in (path, page.beside(path)):
-        if one.exists():
-            raise AppError("export_exists", path=str(one))
+    try:
+        if not path.parent.is_dir():
+            raise AppError("export_folder_gone", path=str(path.parent))
+        if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+            raise AppError("bad_option", option="--report", value=text, expected="FOLDER/FILE.html")
+        for one in (path, page.beside(path)):
+            if one.exists():
+                raise AppError("export_exists", path=str(one))
+    except OSError as error:  # a folder that may not be looked into, a name that is too long
+        reason = error.strerror or str(error)
+        raise AppError("offline_check_unwritable", path=str(path.parent), reason=reason) from error
     return path

@@ -10,7 +10,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from app.core.documents.records import Collection as DocumentCollection
 from app.core.documents.records import Label
-from app.core.records import Conversation, Folder
+from app.core.records import Conversation, Folder, Message
 from app.ui import labelling
 from app.ui.documents import words
 from app.ui.language import day_of_year, full_date, joined, month, month_and_year
@@ -56,7 +56,7 @@ class ConversationList(QAbstractListModel):
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
-        self._unanswered_id: int | None = None
+        self._written: tuple[Message, ...] = ()
         self._filter = ""
         self._open_id: int | None = None
         self._now = datetime.now()
@@ -102,9 +102,12 @@ class ConversationList(QAbstractListModel):
         self._collections = collections
         self._tell_changed()
 
-    def set_unanswered(self, conversation_id: int | None) -> None:
-        """The one whose first answer has not ended."""
-        self._unanswered_id = conversation_id
+    def set_written(self, message: Message | None) -> None:
+        """A question that was asked, or its answer, which is being written; None: that has ended."""
+        if message is None or message.role == "question":
+            self._written = ()
+        if message is not None:
+            self._written += (message,)
         self._tell_changed()
 
     @property
@@ -287,8 +290,11 @@ class ConversationList(QAbstractListModel):
 
     def _label(self, here: Conversation) -> Label | None:
         """The one that stands above it where it is open."""
-        asked = [one.label for one, _ in labelling.asked(self._collections, here.scope) if one is not None]
-        label = labelling.shown(here.label, asked, is_unanswered=here.id == self._unanswered_id)
+        written = [one for one in self._written if one.conversation_id == here.id]
+        scope = (*here.scope, *labelling.being_asked(written))
+        asked = [one.label for one, _ in labelling.asked(self._collections, scope) if one is not None]
+        is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
+        label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
         return here.label if label is None and here.scope else label
 
     def _draft(self, row: Row) -> str:

@@ -11,13 +11,21 @@ from app.core.records import Message
 def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
     """By name, as the search does it; one that was renamed by its id. None: it was removed."""
     by_name = {one.name: one for one in there}
-    by_id = {one.id: one for one in there}
+    by_id = {one.id: one for one in there if not one.is_builtin}  # ids begin anew in a new database, with the manual
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
-def is_unanswered(messages: Iterable[Message]) -> bool:
-    """Whether no answer has ended yet, in any branch: the first one may lower what a conversation began with."""
-    return all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
+def being_asked(messages: Iterable[Message]) -> list[CollectionRef]:
+    """Of answers that are being written: their label is not stored yet, and the scope may be another by now."""
+    written = [one.details for one in messages if one.status == "streaming" and one.details is not None]
+    return [ref for details in written for ref in details.scope]
+
+
+def is_unanswered(messages: Sequence[Message]) -> bool:
+    """Nothing was asked yet, or the first answer of all branches is being written: it may lower what a conversation
+    began with."""
+    is_first = all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
+    return is_first and (not messages or messages[-1].status == "streaming")
 
 
 def shown(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:

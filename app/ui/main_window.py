@@ -322,8 +322,7 @@ class MainWindow(QMainWindow):
     def _on_message_added(self, message: Message) -> None:
         if not self._session.is_temporary:
             self.sidebar.show_open(message.conversation_id)
-            if message.parent_id is None and message.branches == 1:
-                self.sidebar.conversations.set_unanswered(message.conversation_id)
+            self.sidebar.conversations.set_written(message)
 
     def _on_answering_changed(self) -> None:
         """What the open conversation asks belongs to its label."""
@@ -332,7 +331,7 @@ class MainWindow(QMainWindow):
 
     def _on_answer_finished(self, _message: Message) -> None:
         """It may have given its conversation another label."""
-        self.sidebar.conversations.set_unanswered(None)
+        self.sidebar.conversations.set_written(None)
         self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:

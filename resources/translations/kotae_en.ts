@@ -11563,8 +11563,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>The file was checked</translation>
     </message>
     <message>
-        <source>名前からは、Kotae のファイルと分かりません。</source>
-        <translation>By its name, this is no file of Kotae&apos;s.</translation>
+        <source>名前からは、Kotae のファイルかどうか分かりません。</source>
+        <translation>Its name does not tell whether this is a file of Kotae.</translation>
     </message>
     <message>
         <source>閉じる</source>

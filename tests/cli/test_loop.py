@@ -1,11 +1,16 @@
 """The loop of a command: it ends when it is told to, and with what a slot raised."""
 
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QTimer
 
 from app.cli.loop import Waiting
+from tests.cli.processes import ROOT
+from tests.waiting import LIMIT_S
 
 
 def test_it_ends_when_it_is_told_to(qapp: QCoreApplication) -> None:
@@ -51,3 +56,17 @@ def test_a_bug_in_a_slot_ends_it_and_is_raised(qapp: QCoreApplication) -> None:
     QTimer.singleShot(0, fail)
     with pytest.raises(ZeroDivisionError):
         waiting.run()
+
+
+@pytest.mark.parametrize("locale", ["C", "xx_XX.ISO-8859-1"])
+def test_of_a_locale_that_is_none_qt_says_nothing(locale: str) -> None:
+    code = "from app.cli.loop import application; app = application()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"LC_ALL": locale},
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LIMIT_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

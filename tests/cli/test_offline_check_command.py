@@ -66,6 +66,12 @@ def test_a_page_that_cannot_be_is_refused_before_the_check(start: Start, tmp_pat
     assert (status, told["error"]["code"]) == refused
 
 
+def test_a_page_whose_name_is_too_long_is_refused_in_words(start: Start, tmp_path: Path) -> None:
+    status, told, log = ended(start("--report", str(tmp_path / f"{'報' * 200}.html"), "--json"))
+    assert (status, told["error"]["code"]) == (3, "offline_check_unwritable")
+    assert "Traceback" not in log
+
+
 @pytest.mark.parametrize("taken", ["報告.html", "報告.cdx.json"])
 def test_a_report_that_exists_is_not_replaced(start: Start, tmp_path: Path, taken: str) -> None:
     (tmp_path / taken).write_text("前の報告書", "utf-8")

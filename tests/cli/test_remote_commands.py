@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.cli import main
 from tests.cli.processes import ended, programs
 from tests.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head, whole
 
@@ -150,3 +151,13 @@ def test_of_a_model_elsewhere_it_is_said_that_its_files_are_not_here(run: Run, s
     assert model_id in command
     assert run(*command)[1]["answer"] == "東京です"
     assert run("models", "verify", "ない")[1]["error"]["code"] == "unknown_model"
+
+
+def test_where_all_models_are_elsewhere_none_is_verified_and_that_is_said(
+    run: Run, script: Script, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    added(run, script)
+    assert main.main(("models", "verify", "--data-dir", str(data)), lambda *_: 0) == 0
+    said = capsys.readouterr().out
+    assert "LAN のモデル（1 件）" in said
+    assert "モデルはまだありません" not in said

@@ -188,7 +188,7 @@ def test_a_part_for_graphics_cards_that_this_kotae_takes_none_of_is_not_sent_on(
 
 
 def test_a_foreign_file_and_an_older_kotae_are_two_things(make_section, tmp_path, qtbot):
-    for name, words in (("holiday.zip", "Kotae のファイルと分かりません"), ("kotae-0.0.1.tar.zst", "古い版です")):
+    for name, words in (("holiday.zip", "Kotae のファイルかどうか分かりません"), ("kotae-0.0.1.tar.zst", "古い版です")):
         (tmp_path / name).write_bytes(b"x")
         make_section(chosen=str(tmp_path / name)).check_button.click()
         qtbot.waitUntil(lambda: bool(windows(Dialog)))

@@ -187,6 +187,25 @@ def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(
     assert told(parts) == (word, word)
 
 
+def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(
+    library: Library, opened, store: Store, starter_model: Path, qtbot
+) -> None:
+    size = starter_model.stat().st_size
+    store.put_local_model(LocalModel("trial", "お試し", str(starter_model), size, "gemma3", "Q4_K_M", 32768, 1.0))
+    put(library, "点検記録", "secret")
+    put(library, "公報", "public")
+    parts = opened()
+    choose(parts, "公報")
+    with qtbot.waitSignal(parts.session.answer_finished, timeout=TIMEOUT_MS):
+        assert parts.session.ask("点検記録の本文はどうなっていますか。")
+        choose(parts, "点検記録")
+        choose(parts, "公報")
+        assert asked(parts) == ["公報"]
+        assert told(parts) == ("機密", "機密")
+    assert parts.session.label == "secret"
+    assert told(parts) == ("機密", "機密")
+
+
 def test_the_list_follows_what_a_conversation_asks_and_what_its_collections_become(
     library: Library, opened, store: Store, qtbot
 ) -> None:

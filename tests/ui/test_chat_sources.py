@@ -126,6 +126,20 @@ def test_a_mark_with_the_keyboard_can_be_read(double: Double, theme: Theme, qapp
     assert focused.copy(room) == unfocused.copy(room)
 
 
+def test_words_that_are_selected_up_to_a_mark_have_no_ring(double: Double, theme: Theme) -> None:
+    text = shown(double, RIGHT).text
+    text.setFocus()
+    words = QTextCursor(text.document())
+    words.movePosition(QTextCursor.MoveOperation.Right, n=2)
+    first = text.cursorRect(words)
+    words.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+    assert words.selectedText().endswith("[1]")
+    text.setTextCursor(words)
+    shot = text.grab().toImage()
+    edge = {shot.pixelColor(x, first.top()).name() for x in range(first.left() + 3, text.cursorRect(words).left() - 3)}
+    assert theme.color("text").name() not in edge
+
+
 def test_where_all_has_support_the_line_says_so(double: Double) -> None:
     view = shown(double, RIGHT)
     assert "2 文すべてに根拠があります。数値 1 件を原文と照合しました。" in words(view)

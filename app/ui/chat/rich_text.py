@@ -228,10 +228,15 @@ class RichText(QTextBrowser):
     def _paint_focus(self) -> None:
         """A ring around the link that has the keyboard: Qt's dots are lost beside a filled mark."""
         ends = [self.textCursor(), self.textCursor()]
-        if not (self.hasFocus() and ends[0].hasSelection() and ends[0].charFormat().isAnchor()):
+        if not (self.hasFocus() and ends[0].hasSelection()):
             return
-        ends[0].setPosition(ends[0].selectionStart())
-        ends[1].setPosition(ends[1].selectionEnd())
+        places = (ends[0].selectionStart(), ends[0].selectionEnd())
+        ends[0].setPosition(places[0] + 1)  # a format is that of the character before it
+        ends[1].setPosition(places[1])
+        link, other = (end.charFormat().anchorHref() for end in ends)
+        if not link or link != other:  # words that were selected, perhaps up to a link
+            return
+        ends[0].setPosition(places[0])
         first, last = (self.cursorRect(end) for end in ends)
         if first.top() == last.top():  # around one that goes on in the next line, the dots have to do
             painter = QPainter(self.viewport())

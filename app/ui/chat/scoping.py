@@ -38,7 +38,8 @@ class Scoping(QObject):
 
     def labels(self, messages: Sequence[Message]) -> list[Label]:
         """Of what is asked and of what the answers rest on; [] where no documents are in play."""
-        asked = [one.label for one, _ in self._asked() if one is not None]
+        scope = (*self._session.scope, *labelling.being_asked(messages))
+        asked = [one.label for one, _ in labelling.asked(self._there, scope) if one is not None]
         used = [
             source.label
             for message in messages

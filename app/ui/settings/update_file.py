@@ -99,7 +99,7 @@ def _what_it_is(found: UpdateFile) -> str:
     if found.other == "training_kit":
         return translate("UpdateFile", "Kotae の新しい版ではなく、学習環境キットのファイルです。")
     if not found.version:
-        return translate("UpdateFile", "名前からは、Kotae のファイルと分かりません。")
+        return translate("UpdateFile", "名前からは、Kotae のファイルかどうか分かりません。")
     if found.is_newer:
         return translate("UpdateFile", "今の版より新しい版です。")
     if found.is_this:
