@@ -245,7 +245,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     window.pages.work_ended.connect(notifier.finished)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     secrecy = Secrecy(theme, where.exports_log)
-    page.transcript.copy_by(lambda text: secrecy.copy(page, session.label, text))
+    page.transcript.copy_by(lambda text: secrecy.copy(page, page.scoping.raised(session.label), text))
     desk = _desk(window, page, database, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,

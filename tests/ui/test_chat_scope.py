@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -122,9 +123,10 @@ def test_nobody_has_to_ask_documents(library: Library, opened) -> None:
 
 def test_the_menu_says_what_is_not_read_yet(library: Library, opened) -> None:
     put(library, "基準", "internal")
-    library.add_documents(1, [Path("/nowhere/a.md"), Path("/nowhere/b.md")])
     parts = opened()
     parts.documents.pause()
+    library.add_documents(1, [Path("/nowhere/a.md"), Path("/nowhere/b.md")])
+    parts.documents.changed.emit()
     menu = parts.window.page("ask").scope_line.menu()
     assert menu.actions()[0].text() == "基準　3 件（2 件は読み取り前）"
     menu.deleteLater()
@@ -202,6 +204,10 @@ def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(
         choose(parts, "公報")
         assert asked(parts) == ["公報"]
         assert told(parts) == ("機密", "機密")
+        QGuiApplication.clipboard().setText("前")
+        parts.window.page("ask").transcript.copy("回答の文")  # what is selected in it
+        assert QGuiApplication.clipboard().text() == "前"
+        parts.secrecy.dialog.reject()
     assert parts.session.label == "secret"
     assert told(parts) == ("機密", "機密")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 
 from app.core.documents.grounding import CollectionRef
+from app.core.documents.labels import highest
 from app.core.documents.records import Collection, Label
 from app.core.records import Conversation, Message
 from app.services.chat import ChatSession
@@ -47,6 +48,10 @@ class Scoping(QObject):
             for source in message.details.grounding.sources
         ]
         return [*asked, *used]
+
+    def raised(self, label: Label) -> Label:
+        """With the documents of an answer that is being written, whose label is stored when it ends."""
+        return highest((label, *self.labels(self._session.messages())))
 
     @property
     def asks_manual(self) -> bool:
