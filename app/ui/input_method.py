@@ -8,6 +8,7 @@ Other input methods hand on the Return or Esc that ended a conversion.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QInputMethodQueryEvent, QKeyEvent, QWindow
@@ -57,8 +58,13 @@ def guard_of(field: QWidget) -> "FieldGuard":
 class FieldGuard(QObject):
     """Stands before one field, and lives as long as it."""
 
+    # Of a field that Qt made, Python knows nothing but its guard: the collector would empty both, and Qt go on asking.
+    kept: ClassVar[set["FieldGuard"]] = set()
+
     def __init__(self, field: QWidget) -> None:
         super().__init__(field)
+        self.kept.add(self)
+        field.destroyed.connect(lambda: self.kept.discard(self))
         self._field = field
         self.composition = Composition()
         self._dropped = ""  # what the input method has just cleared without committing it

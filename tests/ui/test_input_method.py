@@ -1,5 +1,6 @@
 """Enter, Esc, Tab and shortcuts of a conversion send, close, accept and move nothing: in every field there is."""
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QStringListModel, Qt
+from PySide6.QtCore import QPoint, QStringListModel, Qt, QTimer
 from PySide6.QtGui import QImage, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -424,3 +425,23 @@ def test_the_program_has_the_guard_from_the_start() -> None:
         "app = desktop.make_application(); assert app.findChildren(InputMethodGuard)"
     )
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
+
+
+def test_a_field_that_only_qt_knows_keeps_its_guard(qtbot: QtBot) -> None:
+    """As in a file dialog that Qt makes itself: the field and its guard know each other, and nobody in Python them."""
+    seen: list[bool] = []
+
+    def look() -> None:
+        guard_of(QApplication.focusWidget()).composition = Composition(Clock())
+        gc.collect()
+        seen.append(isinstance(guard_of(QApplication.focusWidget()).composition._clock, Clock))
+        QApplication.activeModalWidget().reject()
+
+    def wait() -> None:
+        QTimer.singleShot(0, wait if QApplication.focusWidget() is None else look)
+
+    wait()
+    before = len(FieldGuard.kept)
+    QFileDialog.getOpenFileName(options=QFileDialog.Option.DontUseNativeDialog)
+    assert seen == [True]
+    assert len(FieldGuard.kept) == before, "it goes with its field"
