@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,40 @@ def test_a_bundle_of_files_that_were_changed_says_so_beside_its_commit(tmp_path)
     assert re.fullmatch("[0-9a-f]{11}", commit)
     file.write_text('__version__ = "0.1.1"\n', encoding="utf-8")
     assert bundle.build_facts(tmp_path)["commit"] == f"{commit}+"
+
+
+WITHOUT = """
+import ast, importlib, pkgutil, sys
+from pathlib import Path
+
+class LeftOut:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == one or name.startswith(one + ".") for one in sys.argv[1:]):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, LeftOut())
+import app
+names = {module.name for module in pkgutil.walk_packages(app.__path__, "app.") if not module.name.endswith("__main__")}
+for file in Path(app.__path__[0]).rglob("*.py"):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+for name in sorted(names):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:  # of another system, or of what is not installed here
+        if error.name in sys.argv[1:]:
+            print(name, "needs", error.name)
+print(len(names))
+"""
+
+
+def test_nothing_that_is_in_a_bundle_asks_for_what_was_left_out():
+    """Also where a library names a module only while it runs, which PyInstaller does not see."""
+    command = [sys.executable, "-P", "-c", WITHOUT, *bundle_contents.EXCLUDED_MODULES]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
+    *needed, count = told.stdout.splitlines()
+    assert needed == []
+    assert int(count) > 600

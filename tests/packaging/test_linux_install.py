@@ -425,11 +425,23 @@ def test_a_home_that_is_not_known_is_refused(home):
     refused(home, home.install(HOME=""), "HOME を設定してください")
 
 
-@pytest.mark.parametrize("arguments", [["--unknown"], ["--prefix"], ["extra"]])
-def test_wrong_usage_shows_the_help(home, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "japanese", "english"),
+    [
+        (["--unknown"], "知らない指定です：--unknown", "Unknown option: --unknown"),
+        (["--prefix"], "--prefix の置き場所がありません", "--prefix needs a place"),
+        (["--prefix", ""], "--prefix の置き場所がありません", "--prefix needs a place"),
+        (["--prefix="], "--prefix の置き場所がありません", "--prefix needs a place"),
+        (["extra"], "余分な指定です：extra", "Unexpected argument: extra"),
+    ],
+)
+def test_wrong_usage_is_said_and_shows_the_help(home, arguments, japanese, english):
     before = home.files()
     done = home.install(None, *arguments)
     assert done.returncode == 2
+    assert done.stderr.startswith(japanese)
+    assert english not in done.stderr
+    assert english in home.install(None, *arguments, LC_ALL="C.UTF-8").stderr
     assert "使い方" in done.stderr
     assert home.files() == before
 

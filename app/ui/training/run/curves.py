@@ -2,6 +2,7 @@
 
 import math
 
+from app.ui.training.run import without_opengl  # noqa: F401  before pyqtgraph; isort: skip
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPen, QWheelEvent
