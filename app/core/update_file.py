@@ -22,7 +22,7 @@ _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
 _PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packaging/gpu_pack.py calls it
 _STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
 _KIT_SUFFIXES = (kit_manifest.PART_SUFFIX, ".whl")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # no part of a longer one, as of SHA-512
 _LONGEST_SUMS_BYTES = 1_000_000
 _BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 200  # a kit's table begins with its format
@@ -41,6 +41,7 @@ class UpdateFile:
     sha256: str
     expected: str = ""
     other: str = ""
+    is_empty: bool = False  # 0 bytes, as of a download that never began
 
     @property
     def version(self) -> str:
@@ -63,7 +64,7 @@ class UpdateFile:
 
 
 def digest_in(text: str) -> str:
-    """The SHA-256 in what somebody has pasted; "" where there is none."""
+    """The SHA-256 in what somebody has pasted; "" where there is none, or not a whole one."""
     found = _DIGEST.search(text.lower())
     return found[0] if found else ""
 
@@ -80,7 +81,7 @@ def look(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
                 report(done, size_bytes)
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    return UpdateFile(path, digest.hexdigest(), _expected(path), _other(path))
+    return UpdateFile(path, digest.hexdigest(), _expected(path), _other(path), is_empty=done == 0)
 
 
 def _other(path: Path) -> str:

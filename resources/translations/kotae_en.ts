@@ -8171,10 +8171,6 @@ Result: {found}</translation>
         <translation>Save as HTML…</translation>
     </message>
     <message>
-        <source>この構成のモデルは、モデルの一覧にありません。</source>
-        <translation>The model of this system is not in the list of models.</translation>
-    </message>
-    <message>
         <source>フォルダを開く</source>
         <translation>Open folder</translation>
     </message>
@@ -11266,6 +11262,14 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Kotae conversations {date}</translation>
     </message>
     <message>
+        <source>Kotae-会話-{time}</source>
+        <translation>Kotae-conversation-{time}</translation>
+    </message>
+    <message>
+        <source>Kotae-回答-{time}</source>
+        <translation>Kotae-answer-{time}</translation>
+    </message>
+    <message>
         <source>Word 文書 (*.docx)</source>
         <translation>Word documents (*.docx)</translation>
     </message>
@@ -11454,12 +11458,20 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>SHA-256</translation>
     </message>
     <message>
+        <source>× ファイルが空です（0 バイト）。使わずに、もう一度受け取ってください。</source>
+        <translation>× The file is empty (0 bytes). Do not use it; get it again.</translation>
+    </message>
+    <message>
         <source>× 配布元の値と違います。使わずに、もう一度受け取ってください。</source>
         <translation>× Not the publisher’s. Do not use it; get it again.</translation>
     </message>
     <message>
         <source>▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。</source>
         <translation>▲ There is nothing to compare it with. Put the publisher’s SHA256SUMS into the same folder, or paste the value.</translation>
+    </message>
+    <message>
+        <source>▲ 貼り付けた文字に、SHA-256 の全体（16 進数 64 文字）がありません。</source>
+        <translation>▲ The pasted text holds no whole SHA-256 (64 hexadecimal digits).</translation>
     </message>
     <message>
         <source>✓ 配布元の値と同じです。ファイルは壊れていません。</source>
@@ -11559,8 +11571,8 @@ Example: &quot;pier cover&quot; finds what contains both words.</translation>
         <translation>Conversations, settings and models are kept elsewhere and stay as they are.</translation>
     </message>
     <message>
-        <source>受け取ったファイルを確かめました</source>
-        <translation>The file was checked</translation>
+        <source>受け取ったファイルの確認</source>
+        <translation>Check of the file you received</translation>
     </message>
     <message>
         <source>名前からは、Kotae のファイルかどうか分かりません。</source>

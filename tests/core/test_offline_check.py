@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import json
 import os
 import re
@@ -377,3 +378,43 @@ def test_the_counters_are_there_on_this_kernel() -> None:
     assert {"Ip.OutRequests", "Ip.OutNoRoutes", "Tcp.ActiveOpens", "Udp.OutDatagrams", "packets"} <= set(
         counters.read()
     )
+
+
+# --------------------------------------------------------------------------------------------- files by their hashes
+
+
+def bundle(folder: Path) -> Path:
+    """As a build lays them out: a library with a short name that links to it, and a folder that is linked."""
+    (folder / "lib" / "__pycache__").mkdir(parents=True)
+    (folder / "kotae").write_bytes(b"program")
+    (folder / "lib" / "libfoo.so.1").write_bytes(b"library")
+    (folder / "lib" / "日本.txt").write_bytes(b"words")
+    (folder / "lib" / "__pycache__" / "x.pyc").write_bytes(b"cache")
+    (folder / "libfoo.so").symlink_to("lib/libfoo.so.1")
+    (folder / "lib64").symlink_to("lib")
+    return folder
+
+
+def test_a_link_is_not_counted_beside_its_file(tmp_path: Path) -> None:
+    found = files.of_folder(bundle(tmp_path / "kotae"))
+    assert (found.name, found.size_bytes) == ("kotae (3)", len(b"program" + b"library" + b"words"))
+    (tmp_path / "kotae" / "libfoo.so").unlink()
+    assert files.of_folder(tmp_path / "kotae") == found
+
+
+def test_a_link_that_leads_out_of_the_folder_is_seen(tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "kotae")
+    before = files.of_folder(folder)
+    (tmp_path / "other.so").write_bytes(b"other")
+    (folder / "libfoo.so").unlink()
+    (folder / "libfoo.so").symlink_to(tmp_path / "other.so")
+    assert files.of_folder(folder).sha256 != before.sha256
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the command is for Linux")
+def test_the_command_on_the_page_gives_the_same_hash(tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "kotae")
+    told = page.render(of(), (), "", "x.json")
+    command = html.unescape(re.search(r">(find [^<]+)<", told)[1])  # type: ignore[index]
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.stdout.split()[0] == files.of_folder(folder).sha256

@@ -144,6 +144,44 @@ def test_a_pasted_sum_is_compared_as_it_is_pasted(make_section, tmp_path, qtbot)
     dialog.close()
 
 
+def test_what_was_not_compared_is_not_said_to_be_whole(make_section, tmp_path, qtbot):
+    from app.ui.settings.update_file import UpdateFacts
+
+    file = tmp_path / NAME
+    file.write_bytes(b"new")
+    make_section(chosen=str(file)).check_button.click()
+    qtbot.waitUntil(lambda: bool(windows(Dialog)))
+    dialog = open_dialog()
+    assert "確かめました" not in words_of(dialog)
+    facts = dialog.findChild(UpdateFacts)
+    for part in (hashlib.sha256(b"new").hexdigest()[:-1], "ハッシュ", hashlib.sha512(b"new").hexdigest()):
+        facts.told.setText(part)
+        assert facts.verdict.text().startswith("▲ 貼り付けた文字に、SHA-256 の全体")
+        assert not facts.how.isVisible()
+        assert clipped(dialog) == []
+    facts.told.setText(" ")
+    assert facts.verdict.text().startswith("▲ 比べる値がありません")
+    dialog.close()
+
+
+@pytest.mark.parametrize("has_sums", [False, True])
+def test_an_empty_file_is_called_empty(make_section, tmp_path, qtbot, has_sums):
+    from app.ui.settings.update_file import UpdateFacts
+
+    file = tmp_path / NAME
+    file.write_bytes(b"")
+    if has_sums:
+        (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  {NAME}\n", "utf-8")
+    make_section(chosen=str(file)).check_button.click()
+    qtbot.waitUntil(lambda: bool(windows(Dialog)))
+    dialog = open_dialog()
+    facts = dialog.findChild(UpdateFacts)
+    assert facts.verdict.text().startswith("× ファイルが空です")
+    assert not facts.told.isVisible()
+    assert not facts.how.isVisible()
+    dialog.close()
+
+
 @pytest.mark.parametrize(
     ("name", "what", "where_to"),
     [

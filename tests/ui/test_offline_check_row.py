@@ -4,7 +4,7 @@ import json
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.core import no_network
 from app.services.offline_check import Outcome
@@ -57,6 +57,47 @@ def test_a_check_can_be_cancelled(network, qtbot):
         qtbot.mouseClick(shown.progress.cancel_button, LEFT)
     assert shown.button.isVisible()
     assert not shown.banner.isVisible()
+
+
+def focused():
+    return QApplication.focusWidget()
+
+
+def press(qtbot, key):
+    """To whatever has the focus, as a keyboard does."""
+    qtbot.keyClick(focused(), key)
+
+
+def test_the_keyboard_stays_with_the_check_from_its_start_to_its_end(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Return)
+    assert focused() is shown.progress.cancel_button
+    with qtbot.waitSignal(shown._check.finished, timeout=LIMIT_MS):
+        press(qtbot, Qt.Key.Key_Shift)
+    assert focused() is shown.button
+
+
+def test_the_keyboard_stays_with_the_check_when_it_is_cancelled(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Space)
+    with qtbot.waitSignal(shown._check.cancelled, timeout=LIMIT_MS):
+        press(qtbot, Qt.Key.Key_Space)
+        assert focused() is shown.progress
+        press(qtbot, Qt.Key.Key_Down)
+        assert focused() is shown.progress
+    assert focused() is shown.button
+
+
+def test_who_has_gone_on_to_another_setting_is_not_called_back(network, qtbot):
+    shown = network.check
+    shown.button.setFocus()
+    press(qtbot, Qt.Key.Key_Return)
+    network.block.setFocus()
+    shown._check.cancel()
+    qtbot.waitUntil(shown.button.isVisible, timeout=LIMIT_MS)
+    assert focused() is network.block
 
 
 @pytest.mark.parametrize(

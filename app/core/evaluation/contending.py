@@ -111,7 +111,8 @@ def four_ways(
             renamed(contender(*tuned, asked), phrase("system_with", name=after, other=read)),
         ]
     if quotes:
-        found.append(renamed(contender(model, None, documents), phrase("system_way_quotes")))
+        quoted = renamed(contender(model, None, documents), phrase("system_way_quotes"))
+        found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
     return numbered(found)
 
 

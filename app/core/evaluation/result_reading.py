@@ -1,5 +1,6 @@
 """From an evaluation to what the window draws of it. Takes up to seconds: every interval is drawn anew."""
 
+import dataclasses
 import secrets
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,7 @@ _STEPS = (0.5, 1.0)  # of the rules' score: 0, below the first, below the second
 def read(study: Study, folder: Path, found: Evaluation, sections: Sequence[Section]) -> ResultShown:
     """`sections`: of results.json. Advice is said anew in the language in use, but that on the amount of data, which
     would read every training again."""
+    found = _with_quotes(study, found)
     measured = tables.measures(found)
     measure = measured[0] if measured else None
     advised = advice.of(study, folder, found) if study.kind != "scale" else Advice()
@@ -92,6 +94,20 @@ def _doubt(found: Evaluation, measured: Sequence[Measure]) -> str:
 
 
 # ------------------------------------------------------------------------- systems
+
+
+def _with_quotes(study: Study, found: Evaluation) -> Evaluation:
+    """Studies that were made before systems told it themselves: four ways, and quotes where the model is too small."""
+    if study.kind != "documents":
+        return found
+    quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}
+    systems = (
+        dataclasses.replace(one, system=dataclasses.replace(one.system, is_quoted=True))
+        if one.system.id in quoted
+        else one
+        for one in found.systems
+    )
+    return dataclasses.replace(found, systems=tuple(systems))
 
 
 def _system(found: Evaluation, one: SystemResult, measure: Measure | None, *, has_judged: bool) -> SystemShown:

@@ -6,7 +6,8 @@ Nothing here loads numpy: the window imports it when it starts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core import local_models
+from app.core import catalogue, local_models
+from app.core.errors import AppError
 from app.core.evaluation.records import Question
 from app.core.evaluation.report_parts import Section, Table
 from app.core.evaluation.results import System
@@ -104,8 +105,32 @@ class ResultShown:
 
 
 def row_of(system: System, models: Sequence[LocalModel]) -> LocalModel | None:
-    """The model of the list that answers as this system did, documents aside; None: there is none any more."""
-    return next((model for model in models if _has_file(model, system) and _has_adapter(model, system)), None)
+    """The model of the list that answers as this system did, documents aside; None: there is none.
+
+    Where documents are quoted the model writes nothing, so that its adapter does not matter.
+    """
+    of_file = sorted((model for model in models if _has_file(model, system)), key=lambda model: bool(model.adapter))
+    return next((model for model in of_file if system.is_quoted or _has_adapter(model, system)), None)
+
+
+def obstacle(system: System, models: Sequence[LocalModel]) -> AppError | None:
+    """Why no model of the list answers as this system did; None: one does.
+
+    system_not_listed | system_without_adapter (the program never leaves out the one of the card) |
+    system_quoted_instead (by such a model, of documents) |
+    system_adapter_not_listed (the model is there, but not together with this adapter at this strength).
+    """
+    if row_of(system, models) is not None:
+        return None
+    bases = [model for model in models if _has_file(model, system) and not model.adapter]
+    facts = {"name": system.name, "model": bases[0].name if bases else system.model_name}
+    if not bases:
+        return AppError("system_not_listed", **facts)
+    if system.adapter:
+        return AppError("system_adapter_not_listed", **facts)
+    card = catalogue.load().card(bases[0].card_id)
+    is_quoted = bool(system.collections) and card is not None and card.is_trial
+    return AppError("system_quoted_instead" if is_quoted else "system_without_adapter", **facts)
 
 
 def _has_file(model: LocalModel, system: System) -> bool:

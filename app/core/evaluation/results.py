@@ -24,6 +24,7 @@ class System:
     strength: float = 1.0
     collections: tuple[str, ...] = ()
     adapter_sha256: str = ""  # "": none, or not known
+    is_quoted: bool = False  # the documents were quoted, as the program does where the model is too small to be asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,26 @@ from app.core.records import FileMark, LocalModel
 
 
 def of_program() -> Iterator[HashedFile]:
-    """The executable, and one hash over all files that came with it: of the lines `sha256  path`, sorted by path."""
-    executable = Path(sys.executable)
-    yield _measured("program", executable)
-    folder = _bundle()
-    lines, total = [], 0
+    """The executable, and one hash over all files that came with it."""
+    yield _measured("program", Path(sys.executable))
+    yield of_folder(_bundle())
+
+
+def of_folder(folder: Path) -> HashedFile:
+    """One hash over its files: of the lines `sha256  path`, sorted by path, as `files_note` of the page says it.
+
+    A link to a file of the folder is not counted beside that file. One that leads out of it is read, for its place
+    could hold anything.
+    """
+    lines, total, root = [], 0, folder.resolve()
     for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
-        if path.is_file() and "__pycache__" not in path.parts:
-            lines.append(f"{_hash(path)}  {path.relative_to(folder).as_posix()}\n")
+        name = path.relative_to(folder)
+        is_counted_elsewhere = path.is_symlink() and path.resolve().is_relative_to(root)
+        if path.is_file() and not is_counted_elsewhere and "__pycache__" not in name.parts:
+            lines.append(f"{_hash(path)}  {name.as_posix()}\n")
             total += path.stat().st_size
     digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-    yield HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
+    return HashedFile("manifest", f"{folder.name} ({len(lines)})", str(folder), total, digest, "measured")
 
 
 def of_packs() -> Iterator[HashedFile]:

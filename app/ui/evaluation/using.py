@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.records import Collection
 from app.core.errors import AppError
-from app.core.evaluation.result_shown import row_of
+from app.core.evaluation.result_shown import obstacle, row_of
 from app.core.evaluation.results import System
 from app.core.records import LocalModel
 from app.services.chat import ChatSession
@@ -32,12 +32,14 @@ class Using(QObject):
         self._collections = collections
 
     def use(self, system: System) -> None:
-        """Ends with `in_use` or with `failed`: system_not_listed, system_no_collection. Nothing is asked yet."""
+        """Ends with `in_use` or with `failed`: as of `obstacle`, system_no_collection. Nothing is asked yet."""
         try:
-            model = row_of(system, self._models())
-            if model is None:
-                raise AppError("system_not_listed", name=system.name, model=system.model_name)
-            scope = self._scope(system)
+            models = self._models()
+            why_not = obstacle(system, models)
+            if why_not is not None:
+                raise why_not
+            model, scope = row_of(system, models), self._scope(system)
+            assert model is not None
         except AppError as error:
             self.failed.emit(error)
             return

@@ -1,5 +1,6 @@
 """Starts the check that nothing is sent, shows how far it is, and what it found."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core.errors import AppError
@@ -44,7 +45,7 @@ class OfflineCheckPanel(QWidget):
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.start)
-        self.progress.cancelled.connect(self._check.cancel)
+        self.progress.cancelled.connect(self._on_cancelled)
         self.report_button.clicked.connect(lambda: open_file(self._check.report))
         self.folder_button.clicked.connect(lambda: open_folder(self._check.report.parent))
         self._check.stage_changed.connect(self._on_stage_changed)
@@ -55,13 +56,21 @@ class OfflineCheckPanel(QWidget):
     def start(self) -> None:
         if not self._check.is_running:
             self.banner.hide()
-            self._show_buttons(is_idle=False)  # the line with its end stands in their place
             self.progress.start(self.tr("確かめています"))
+            if self.button.hasFocus():  # else it goes to the next setting, which an arrow key would change
+                self.progress.cancel_button.setFocus()
+            self._show_buttons(is_idle=False)  # the line with its end stands in their place
             self._check.start()
 
     def _on_stage_changed(self, stage: str, done: float) -> None:
         self.progress.say(phrase(f"offline_stage_{stage}"))
         self.progress.set_progress(round(STAGES.index(stage) + done), len(STAGES))
+
+    def _on_cancelled(self) -> None:
+        """Its button cannot hold the focus any more, but the line can."""
+        self.progress.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.progress.setFocus()
+        self._check.cancel()
 
     def _on_failed(self, error: AppError) -> None:
         self._end()
@@ -69,8 +78,12 @@ class OfflineCheckPanel(QWidget):
         self.banner.show_message("warning", sentence.message, sentence.next)
 
     def _end(self) -> None:
-        self.progress.finish()
+        has_focus = self.progress.hasFocus() or self.progress.cancel_button.hasFocus()
         self._show_buttons(is_idle=True)
+        if has_focus:
+            self.button.setFocus()
+        self.progress.finish()
+        self.progress.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _show_buttons(self, *, is_idle: bool) -> None:
         """The page of the last check can be opened until the next one begins."""

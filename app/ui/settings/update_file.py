@@ -37,7 +37,7 @@ class UpdateFacts(QWidget):
         self.told = QLineEdit()
         self.told.setAccessibleName(self.tr("配布元が示した SHA-256"))
         self.told.setPlaceholderText(self.tr("配布元が示した SHA-256 を貼り付ける"))
-        self.told.setVisible(not found.expected and not found.other)
+        self.told.setVisible(_asks(found))
         self.how = Label(tone="text2", wraps=True)
         self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -50,9 +50,16 @@ class UpdateFacts(QWidget):
         self._judge()
 
     def _judge(self) -> None:
-        is_same = self._found.is_as_told(self.told.text())
-        if is_same is None and self._found.other:
+        told = self.told.text()
+        is_same = self._found.is_as_told(told)
+        if self._found.is_empty:
+            is_same, tone = False, "danger"
+            words = self.tr("× ファイルが空です（0 バイト）。使わずに、もう一度受け取ってください。")
+        elif is_same is None and self._found.other:
             words, tone = self.tr("追加するときに、壊れていないかを Kotae が調べます。"), "text2"
+        elif is_same is None and told.strip():
+            words = self.tr("▲ 貼り付けた文字に、SHA-256 の全体（16 進数 64 文字）がありません。")
+            tone = "warning"
         elif is_same is None:
             words = self.tr(
                 "▲ 比べる値がありません。配布元の SHA256SUMS を同じフォルダに置くか、値を貼り付けてください。"
@@ -74,10 +81,10 @@ class UpdateFacts(QWidget):
 
 def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
     facts = UpdateFacts(theme, found)
-    asks = not found.expected and not found.other
+    asks = _asks(found)
     dialog = Dialog(
         theme,
-        translate("UpdateFile", "受け取ったファイルを確かめました"),
+        translate("UpdateFile", "受け取ったファイルの確認"),
         f"{breakable(str(found.path))}\n{_what_it_is(found)}",
         (Choice("cancel", translate("UpdateFile", "閉じる"), is_default=not asks),),
         parent,
@@ -89,6 +96,11 @@ def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dial
         facts.told.setFocus()  # and Enter behind what was pasted does not close it unread
         facts.judged.connect(dialog.fit_height)
     return dialog
+
+
+def _asks(found: UpdateFile) -> bool:
+    """Whether a sum is to be pasted."""
+    return not (found.expected or found.other or found.is_empty)
 
 
 def _what_it_is(found: UpdateFile) -> str:

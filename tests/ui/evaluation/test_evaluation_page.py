@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import Parts
+from app.core import catalogue
 from app.core.documents.grounding import CollectionRef
 from app.core.documents.library import Library
 from app.core.errors import AppError
@@ -23,7 +24,7 @@ from app.core.evaluation.records import Question, QuestionSet
 from app.core.evaluation.study import Study
 from app.core.paths import Paths
 from app.core.presets import Choices
-from app.core.records import LocalModel
+from app.core.records import FileMark, LocalModel
 from app.core.store import Store
 from app.ui.evaluation import words
 from app.ui.evaluation.page import EvaluationPage
@@ -512,6 +513,26 @@ def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
     page.contents._result_view().use_requested.emit(dataclasses.replace(system, collections=("手引き",)))
     assert scene.parts.window.current_page == "evaluation"
     assert "手引き" in page.banner.accessibleName()
+
+
+def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scene: Scene) -> None:
+    """Its card gives it an adapter, with which it always answers there; quotes of documents need none."""
+    (card,) = [card for card in catalogue.load().cards if card.is_trial]
+    marks = (FileMark(Path(scene.model.path).name, 1, 0, card.files[0].sha256 or ""),)
+    trial = dataclasses.replace(scene.model, card_id=card.id, form_id=card.form, files=marks)
+    scene.parts.store.put_local_model(trial)
+    scene.parts.library.refresh()
+    scene.finished("試し", scene.set())
+    page = scene.open()
+    scene.until_shown("ResultView")
+    system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
+    page.contents._result_view().use_requested.emit(system)
+    assert scene.parts.window.current_page == "evaluation"
+    assert "いつも付属のアダプターを使って答えます" in page.banner.accessibleName()
+    assert "一覧にありません" not in page.banner.accessibleName()
+    page.contents._result_view().use_requested.emit(dataclasses.replace(system, is_quoted=True))
+    assert scene.parts.window.current_page == "ask"
+    assert scene.parts.session.model_id == trial.id
 
 
 def test_several_results_stand_in_one_table(scene: Scene) -> None:

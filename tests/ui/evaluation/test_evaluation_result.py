@@ -16,12 +16,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.core import catalogue, local_models
 from app.core.errors import AppError
 from app.core.evaluation import result_reading, results_file
 from app.core.evaluation import study as studies
-from app.core.evaluation.result_shown import Span, row_of
+from app.core.evaluation.result_shown import Span, obstacle, row_of
 from app.core.evaluation.results import Marks, System
-from app.core.records import LocalModel
+from app.core.records import FileMark, LocalModel
 from app.core.settings import Settings
 from app.core.wording import LANGUAGES, use_language
 from app.services import background
@@ -172,6 +173,62 @@ def test_a_model_is_known_again_by_its_file_and_its_adapter_at_its_strength() ->
     assert row_of(dataclasses.replace(with_adapter, strength=0.5), [base, tuned]) is None
     assert row_of(dataclasses.replace(with_adapter, adapter_sha256="other"), [base, tuned]) is None
     assert row_of(dataclasses.replace(system, model="/elsewhere.gguf"), [base, tuned]) is None
+
+
+def trial_model() -> LocalModel:
+    """In the list with its card, as it is added: it answers with the adapter of the card."""
+    (card,) = [card for card in catalogue.load().cards if card.is_trial]
+    marks = (FileMark("base.gguf", 1, 0, card.files[0].sha256 or ""),)
+    base, _ = result_studies.models()
+    trial = dataclasses.replace(base, name="お試し用", card_id=card.id, form_id=card.form, files=marks)
+    assert local_models.adapter_of(trial) is not None
+    return trial
+
+
+def code_of(system: System, models: list[LocalModel]) -> str:
+    error = obstacle(system, models)
+    return error.code if error else ""
+
+
+def test_why_a_system_cannot_be_used_is_what_the_list_lacks() -> None:
+    base, tuned = result_studies.models()
+    trial = trial_model()
+    system = System("s1", "元のモデル", result_studies.FILE, "お試し用")
+    with_adapter = dataclasses.replace(system, adapter=result_studies.ADAPTER, adapter_sha256="other")
+    of_card = dataclasses.replace(system, adapter=str(local_models.adapter_of(trial).path))  # type: ignore[union-attr]
+    assert code_of(system, [base]) == ""
+    assert code_of(of_card, [trial]) == ""
+    assert code_of(system, [trial]) == "system_without_adapter"
+    assert code_of(dataclasses.replace(system, collections=("河川砂防",)), [trial]) == "system_quoted_instead"
+    assert code_of(with_adapter, [base, tuned]) == "system_adapter_not_listed"
+    assert code_of(system, []) == code_of(system, [tuned]) == "system_not_listed"
+
+
+def test_what_quotes_documents_is_used_whatever_adapter_the_model_has() -> None:
+    system = System("s5", "抜粋表示", result_studies.FILE, "お試し用", collections=("河川砂防",), is_quoted=True)
+    assert row_of(system, [trial_model()]) == trial_model()
+    assert row_of(system, []) is None
+
+
+def test_a_study_that_is_older_than_the_note_on_quotes_is_read_with_it(tmp_path: Path) -> None:
+    folder, study, found, sections = result_studies.documents(tmp_path / "s")
+    contenders = tuple(
+        dataclasses.replace(one, may_quote=one.system.name == "元のモデル + 資料") for one in study.contenders
+    )
+    shown = result_reading.read(dataclasses.replace(study, contenders=contenders), folder, found, sections)
+    assert [one.system.name for one in shown.systems if one.system.is_quoted] == ["元のモデル + 資料"]
+
+
+def test_the_advised_way_of_a_model_with_an_adapter_of_its_own_is_not_said_to_be_missing(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.models[:] = [trial_model()]
+    desk.show(result_studies.documents(tmp_path / "s"))
+    advice = desk.view.overview.advice
+    assert not advice.use_button.isEnabled()
+    assert "一覧にありません" not in advice.why_not.text()
+    assert "資料の抜粋を表示します" in advice.why_not.text()
+    assert clipped(desk.window) == []
 
 
 # ------------------------------------------------------------------------- systems

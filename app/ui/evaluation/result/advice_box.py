@@ -80,6 +80,7 @@ class AdviceBox(QFrame):
         self._deed.setSpacing(4)
         self._deed.addWidget(self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._deed.addWidget(self.why_not)
+        self._deed.addStretch(1)
         self._content.setSpacing(12)
         self._content.addLayout(told, 1)
         self._content.addLayout(self._deed)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.core.errors import AppError
 from app.core.evaluation.report_parts import Section
-from app.core.evaluation.result_shown import ResultShown, row_of
+from app.core.evaluation.result_shown import ResultShown, obstacle
 from app.core.evaluation.results import Evaluation
 from app.core.evaluation.study import Study
 from app.core.records import LocalModel
@@ -224,6 +224,5 @@ class ResultView(QWidget):
         system = self.shown.advised if self.shown else None
         if system is None:
             return
-        is_there = row_of(system, self._models()) is not None
-        why_not = "" if is_there else self.tr("この構成のモデルは、モデルの一覧にありません。")
-        self.overview.advice.show_obstacle(why_not)
+        why_not = obstacle(system, self._models())
+        self.overview.advice.show_obstacle(str(describe_error(why_not)) if why_not else "")
