@@ -36,7 +36,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     from app.cli.main import add_command
 
     parser = add_command(commands, shared, "ask", help_text("ask"), run)
-    parser.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
+    asked.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
@@ -46,7 +48,6 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("ask --temperature"))
     parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
-    parser.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
     parser.add_argument("--out", metavar="FILE", help=help_text("ask --out"))
     model_remote.add_options(parser)
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))

@@ -27,8 +27,6 @@ SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
-    if options.question:
-        raise AppError("bad_option", option="--batch", value=options.question, expected=phrase("batch_alone"))
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
@@ -37,11 +35,12 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     request = ask.request_of(options, where)
     scope = request.wanted.scope if request.wanted else ()
     label, named = scope_label(where.documents, scope), " / ".join(options.collection)
-    secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
         request.is_agreed,
     )  # fmt: skip
+    batch.check()
+    secret.permit(label, named, "answers", out, where, is_allowed=options.allow_secret)
     app = application()
     with Meanings(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None

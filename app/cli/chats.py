@@ -58,10 +58,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if not ids:
             output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
             return 0
-        if options.format == "json" and target.exists():
-            raise AppError("export_exists", path=options.to)
-        if options.format != "json" and target.is_file():
-            raise AppError("export_not_folder", path=options.to)
+        _check_target(target, is_file=options.format == "json")
         _permit(store, ids, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
@@ -79,10 +76,29 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
+def _check_target(target: Path, *, is_file: bool) -> None:
+    """Raises AppError("export_exists" | "export_not_folder" | "export_folder_gone")."""
+    if is_file and target.exists():
+        raise AppError("export_exists", path=str(target))
+    if not is_file and target.is_file():
+        raise AppError("export_not_folder", path=str(target))
+    folder = target.parent if is_file else target
+    if not folder.is_dir():
+        raise AppError("export_folder_gone", path=str(folder))
+
+
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> None:
-    """What is confidential goes with a yes only, and is put on record. Raises AppError("secret_export")."""
-    found = [conversation for conversation in map(store.conversation, ids) if conversation is not None]
-    secret = [conversation.title for conversation in found if conversation.label == labels.HIGHEST]
+    """What is confidential goes with a yes only, and is put on record.
+
+    Raises AppError("secret_export" | "conversation_gone").
+    """
+    secret: list[str] = []
+    for conversation_id in ids:
+        conversation = store.conversation(conversation_id)
+        if conversation is None:
+            raise AppError("conversation_gone", id=conversation_id)
+        if conversation.label == labels.HIGHEST:
+            secret.append(conversation.title)
     if secret and not is_allowed:
         raise AppError("secret_export", what=" / ".join(secret[:SHOWN_TITLES]))
     if secret:

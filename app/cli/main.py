@@ -116,7 +116,16 @@ class _Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:  # argparse would leave them to the parser of `kotae`, which knows nothing of this command
             self.error(UNKNOWN.format(" ".join(unknown)))
+        self._check_filled(found)
         return found, unknown
+
+    def _check_filled(self, found: argparse.Namespace) -> None:
+        """An empty text is no file and no name, and must not stand for the current folder or for all of them."""
+        for action in self._actions:
+            given = getattr(found, action.dest, None)
+            values = given if isinstance(given, list) else [given]
+            if given != action.default and action.metavar not in MAY_BE_EMPTY and "" in values:
+                self.error(EMPTY.format("/".join(action.option_strings) or action.metavar))
 
     def error(self, message: str) -> NoReturn:
         phrase = self.output.phrase
@@ -180,6 +189,9 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
 # argparse's words, which are said in the user's language.
 MISSING = "the following arguments are required: {}"
 UNKNOWN = "unrecognized arguments: {}"
+EMPTY = "argument {}: must not be empty"  # ours
+
+MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # what is written, not what is named
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:

@@ -39,7 +39,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--quant", metavar="FORM[,FORM]", default="Q4_K_M", help=help_text("models build --quant"))
     parser.add_argument("--adapter", metavar="DIR", help=help_text("models build --adapter"))
     parser.add_argument("--name", metavar="NAME", default="", help=help_text("models build --name"))
-    parser.add_argument("--imatrix", metavar="TEXT", help=help_text("models build --imatrix"))
+    parser.add_argument("--imatrix", metavar="FILE", help=help_text("models build --imatrix"))
     parser.add_argument("--to", metavar="DIR", help=help_text("models build --to"))
     parser.add_argument("--clean", action="store_true", help=help_text("models build --clean"))
 

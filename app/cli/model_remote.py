@@ -28,7 +28,7 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
     adding = add_command(actions, shared, "add-remote", help_text("models add-remote"), _add)
     adding.add_argument("address", metavar="URL", help=help_text("models add-remote address"))
     adding.add_argument("--model", metavar="NAME", help=help_text("models add-remote --model"))
-    adding.add_argument("--name", metavar="TEXT", help=help_text("models add-remote --name"))
+    adding.add_argument("--name", metavar="NAME", help=help_text("models add-remote --name"))
     adding.add_argument("--context", metavar="N", type=int, help=help_text("models add-remote --context"))
     adding.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
     adding.add_argument("--keep-key", action="store_true", help=help_text("models add-remote --keep-key"))

@@ -58,6 +58,11 @@ class Batch:
             self.model.name + used + sent, self.scope, self.choices, self.settings.context_tokens, time.time(),
         )  # fmt: skip
 
+    def check(self) -> None:
+        """Before confidential answers are put on record. Raises AppError as `check_target` and `check_start`."""
+        answer_file.check_target(self.out, self.path)
+        journal.check_start(self.out, self.head())
+
 
 def _name(adapter: Path) -> str:
     """Those of training runs are all called the same; their folders are not."""

@@ -235,6 +235,8 @@ class Batches(QObject):
 
 
 def _labelled(batch: Batch) -> tuple[Batch, Label]:
+    """Raises AppError as `Batch.check`."""
+    batch.check()
     return batch, scope_label(batch.documents, batch.scope)
 
 

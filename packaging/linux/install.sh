@@ -33,6 +33,12 @@ stop() {
     exit 1
 }
 
+wrong() {
+    say "$1" "$2" >&2
+    help >&2
+    exit 2
+}
+
 # --- what is looked at before anything is written ---
 
 fact() {
@@ -335,6 +341,10 @@ note_data() {
 
 # --- start ---
 
+no_prefix() {
+    wrong "--prefix の置き場所がありません。" "--prefix needs a place."
+}
+
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 action=install
 prefix=
@@ -342,9 +352,12 @@ while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) help; exit 0 ;;
         --uninstall) action=uninstall; shift ;;
-        --prefix) prefix=${2:-}; [ -n "$prefix" ] || { help >&2; exit 2; }; shift 2 ;;
-        --prefix=?*) prefix=${1#--prefix=}; shift ;;
-        *) help >&2; exit 2 ;;
+        --prefix) prefix=${2:-}; [ -n "$prefix" ] || no_prefix; shift 2 ;;
+        --prefix=) no_prefix ;;
+        --prefix=*) prefix=${1#--prefix=}; shift ;;
+        -*) wrong "知らない指定です：$1" "Unknown option: $1" ;;
+        *) wrong "余分な指定です：$1（置き場所は --prefix で指定してください）" \
+            "Unexpected argument: $1 (give the place with --prefix)" ;;
     esac
 done
 

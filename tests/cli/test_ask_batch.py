@@ -221,13 +221,18 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
         "what": "answers", "label": "secret", "target": str(out)
     }  # fmt: skip
     assert "かぶり" not in log.read_text("utf-8")
+    before = log.read_text("utf-8")
+    status, said, _ = ended(start(*command, "--allow-secret"))
+    assert (status, json.loads(said)["error"]["code"]) == (3, "export_exists")
+    assert log.read_text("utf-8") == before  # what was refused has not left
 
 
 @pytest.mark.parametrize(
     ("options", "status", "code"),
     [
         (("--batch", "q.csv"), 3, "batch_no_out"),
-        (("質問", "--batch", "q.csv", "--out", "a.csv"), 2, "bad_option"),
+        (("質問", "--batch", "q.csv", "--out", "a.csv"), 2, "usage"),
+        (("--batch", "", "--out", "a.csv"), 2, "usage"),
         (("--batch", "q.csv", "--out", "a.csv"), 3, "question_file_missing"),
         (("--batch", "q.pdf", "--out", "a.csv"), 3, "batch_format"),
         ((), 2, "usage"),

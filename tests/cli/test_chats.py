@@ -141,6 +141,13 @@ def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_reco
     assert "--allow-secret" in refused.stderr
     assert not target.exists()
     assert not where.exports_log.exists()
+    for given, code in (
+        (("--to", str(tmp_path / "なし" / "会話.json")), "export_folder_gone"),
+        ((str(stored), "999", "--to", str(target)), "conversation_gone"),
+    ):
+        failed = chats("職場", "export", *given, "--allow-secret", "--json")
+        assert (failed.returncode, json.loads(failed.stdout)["error"]["code"]) == (3, code)
+    assert not where.exports_log.exists()  # what was refused has not left
     assert chats("職場", "export", str(stored), "--to", str(target), "--allow-secret").returncode == 0
     (line,) = [json.loads(line) for line in where.exports_log.read_text("utf-8").splitlines()]
     assert (line["what"], line["target"]) == ("conversation", str(target))

@@ -208,6 +208,44 @@ def test_wrong_usage_is_answered_with_the_usage_of_that_command(
     assert f"。{command} --help で" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("chats", "export", "--to", ""), "--to"),
+        (("report", "--out", ""), "--out"),
+        (("licences", "--sbom", ""), "--sbom"),
+        (("models", "verify", ""), "ID"),
+        (("docs", "add", "基準", "x", ""), "PATH"),
+        (("ask", "x", "--collection", ""), "--collection"),
+        (("models", "list", "--data-dir", ""), "--data-dir"),
+    ],
+)
+def test_an_empty_text_is_no_file_and_no_name(kotae: Run, arguments: tuple[str, ...], name: str) -> None:
+    done = kotae(*arguments)
+    assert done.returncode == 2
+    assert f"使い方が違います：{name} が空です。" in done.stderr
+    assert kotae(*arguments, "--lang", "en").stderr.count(f"{name}: must not be empty") == 1
+
+
+def test_an_empty_system_prompt_may_be_meant(kotae: Run) -> None:
+    assert "モデルがありません" in kotae("ask", "x", "--system", "").stderr
+
+
+def test_noise_that_is_called_gguf_is_refused_for_what_it_holds(kotae: Run, tmp_path: Path) -> None:
+    path = tmp_path / "乱数.gguf"
+    path.write_bytes(b"\x17\xc3" + bytes(range(256)) * 4)
+    done = kotae("models", "import", str(path))
+    assert done.returncode == 3
+    assert "中身が GGUF の形式ではありません" in done.stderr
+    assert "拡張子" not in done.stderr
+
+
+def test_a_question_beside_a_file_of_questions_is_wrong_usage(kotae: Run) -> None:
+    done = kotae("ask", "質問", "--batch", "q.csv", "--out", "a.csv")
+    assert done.returncode == 2
+    assert "QUESTION と --batch は一緒に使えません" in done.stderr
+
+
 def test_half_an_option_is_none(kotae: Run, tmp_path: Path) -> None:
     """What looks for the data folder before the options are parsed would take another one."""
     assert kotae("models", "list", "--data-d", str(tmp_path)).returncode == 2

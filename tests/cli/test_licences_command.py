@@ -46,7 +46,7 @@ def test_json_has_the_list_without_texts_and_a_part_with_its_own(run: Any) -> No
     assert "Redistribution and use" in json.loads(out)["notice"]
 
 
-@pytest.mark.parametrize("name", ["", "そんな部品", "../numpy"])
+@pytest.mark.parametrize("name", [" ", "そんな部品", "../numpy"])
 def test_an_unknown_part_is_said_to_be_none(run: Any, name: str) -> None:
     status, out, err = run(name, "--json")
     assert status == 3

@@ -115,7 +115,7 @@ def test_where_a_file_forbids_the_network_none_is_used(run: Run, script: Script,
         (("http://user:secret@gpu",), "remote_bad_address"),
         (("no-such-server.invalid",), "remote_name_unknown"),
         (("127.0.0.1:9", "--key-from", "/nowhere/key"), "key_unreadable"),
-        (("",), "remote_bad_address"),
+        ((" ",), "remote_bad_address"),
     ],
 )
 def test_nonsense_is_refused_in_words(arguments: tuple[str, ...], code: str, run: Run) -> None:

@@ -209,6 +209,12 @@ def test_confidential_documents_are_asked_after_a_yes(
     assert not setup.out.exists()
     assert desk.page.shown is setup
     desk.page._secrecy.dialog = None
+    setup.out.write_text("別の人の回答", "utf-8")
+    desk.click(setup.start_button)
+    assert desk.banner().startswith("同じ名前のファイルがあります")
+    assert desk.page._secrecy.dialog is None  # nothing is put on record that cannot be
+    assert not where.exports_log.exists()
+    setup.out.unlink()
     desk.click(setup.start_button)
     desk.wait(lambda: desk.page._secrecy.dialog is not None)
     desk.page._secrecy.dialog.buttons["go"].click()

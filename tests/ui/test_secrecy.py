@@ -1,6 +1,7 @@
 """What is 機密 leaves the window after a yes only, and not without its line in the log."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,38 @@ def test_a_secret_answer_becomes_a_word_document_after_a_yes(
     assert document.tables[0].rows[1].cells[1].text == "内規.pdf"
     (line,) = logged(where)
     assert (line["what"], line["label"], line["target"]) == ("answer", "secret", str(target))
+
+
+def test_the_name_that_is_suggested_for_what_is_secret_holds_nothing_of_it(
+    store: Store, where: Paths, open_window: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    parts = open_window()
+    show(parts, keep(store, "secret"), tmp_path)
+    parts.session._conversations.note_change()
+    names: list[str] = []
+
+    def accepted(_parent: QWidget, _title: str, start: str, _kinds: str = "") -> str:
+        names.append(Path(start).name)
+        return str(tmp_path / names[-1])
+
+    parts.desk._pickers = Pickers(accepted, accepted, accepted)
+    conversation = parts.session.conversation
+    assert conversation is not None
+    deeds: tuple[Callable[[], None], ...] = (
+        lambda: parts.desk.export_answer(answer_id(parts)),
+        parts.desk.export_open,
+        lambda: parts.desk.export([conversation.id]),
+    )
+    for deed in deeds:
+        deed()
+        if deed is not deeds[0]:
+            parts.desk.dialog.buttons["export"].click()
+        with qtbot.waitSignal(parts.desk._transfer.exported):
+            parts.secrecy.dialog.buttons["go"].click()
+    kinds = [re.sub(r"\d{8}-\d{4}\..+$", "", name) for name in names]
+    assert kinds == ["Kotae-回答-", "Kotae-会話-", "Kotae-会話-"]
+    assert len(logged(where)) == 3
+    assert "鍵" not in where.exports_log.read_text("utf-8")
 
 
 @pytest.mark.parametrize("label", ["public", "internal"])

@@ -57,22 +57,18 @@ class Journal:
     def open(cls, out: Path, head: Head) -> "Journal":
         """Begins one, or goes on with the one that is there.
 
-        Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged",
-        those of `check`, and as `whole_file`.
+        Raises AppError as `check_start`, and as `whole_file`.
         """
         path = path_of(out)
         file: BinaryIO
         try:
-            stored = _read(path)
+            stored = _startable(out, head)
             if stored is not None:
                 before, found, size = stored
-                check(before, head, out)
                 file = path.open("r+b")
                 file.truncate(size)  # half a line, from when the power went
                 file.seek(size)
                 return cls(path, dataclasses.replace(before, path=head.path), found, file)
-            if out.exists():
-                raise AppError("export_exists", path=str(out))
             file = path.open("wb")
         except OSError as error:
             raise whole_file.failure(error, out) from error
@@ -149,6 +145,18 @@ def count_of(out: Path) -> int:
     return max(0, lines - 1)
 
 
+def check_start(out: Path, head: Head) -> None:
+    """Whether `Journal.open` would begin or go on; writes nothing.
+
+    Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged", those of
+    `check`, and as `whole_file`.
+    """
+    try:
+        _startable(out, head)
+    except OSError as error:
+        raise whole_file.failure(error, out) from error
+
+
 def check(before: Head, head: Head, out: Path) -> None:
     """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
     if (before.sha256, before.column) != (head.sha256, head.column):
@@ -160,6 +168,16 @@ def check(before: Head, head: Head, out: Path) -> None:
         raise AppError("batch_other_scope", path=str(out), before=" / ".join(names) or "-", now=" / ".join(now) or "-")
     if (before.choices, before.context_tokens) != (head.choices, head.context_tokens):
         raise AppError("batch_other_choices", path=str(out))
+
+
+def _startable(out: Path, head: Head) -> tuple[Head, dict[int, Result], int] | None:
+    """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
+    stored = _read(path_of(out))
+    if stored is not None:
+        check(stored[0], head, out)
+    elif out.exists():
+        raise AppError("export_exists", path=str(out))
+    return stored
 
 
 def _read(path: Path) -> tuple[Head, dict[int, Result], int] | None:

@@ -220,16 +220,20 @@ class BatchPage(Page):
             self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
 
     def _on_labelled(self, batch: Batch, label: SecrecyLabel) -> None:
-        self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._agree(batch))
+        """Begins at once, or after a yes where the questions leave this machine, and one where they are confidential.
 
-    def _agree(self, batch: Batch) -> None:
-        """Begins at once, or after a yes where the questions leave this machine."""
+        That one is the last: it is put on record.
+        """
+
+        def export(agreed: Batch) -> None:
+            self._secrecy.export(self, label, "answers", str(batch.out), lambda: self._begin(agreed))
+
         if batch.model.remote is None:
-            self._begin(batch)
+            export(batch)
             return
         self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
         agreed = dataclasses.replace(batch, is_agreed=True)
-        self.consent.chosen.connect(lambda key: self._begin(agreed) if key == "send" else None)
+        self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
         self.consent.open()
 
     def _begin(self, batch: Batch) -> None:

@@ -155,6 +155,8 @@ class TransferDesk(QObject):
             self._folder = path or self._folder
         else:
             suffix = exporting.SUFFIXES[form]
+            if secrecy[1] == labels.HIGHEST:
+                name = self._neutral_name(secrecy[0])
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
             kinds = {"docx": self.tr("Word 文書 (*.docx)"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
             path = self._pickers.save(self._window, self.tr("名前を付けて書き出す"), first, kinds[form])
@@ -181,6 +183,11 @@ class TransferDesk(QObject):
 
     def _name_of_many(self) -> str:
         return self.tr("Kotae の会話 {date}").format(date=time.strftime("%Y-%m-%d"))
+
+    def _neutral_name(self, what: What) -> str:
+        """Without a word of what is exported: the target of confidential content is put on record."""
+        pattern = self.tr("Kotae-回答-{time}") if what == "answer" else self.tr("Kotae-会話-{time}")
+        return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
     def _is_busy(self) -> bool:
         """One at a time; says so."""
