@@ -291,8 +291,7 @@ class ConversationList(QAbstractListModel):
     def _label(self, here: Conversation) -> Label | None:
         """The one that stands above it where it is open."""
         written = [one for one in self._written if one.conversation_id == here.id]
-        scope = (*here.scope, *labelling.being_asked(written))
-        asked = [one.label for one, _ in labelling.asked(self._collections, scope) if one is not None]
+        asked = labelling.labels_asked(self._collections, here.scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
         label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
         return here.label if label is None and here.scope else label

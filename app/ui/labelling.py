@@ -21,6 +21,13 @@ def being_asked(messages: Iterable[Message]) -> list[CollectionRef]:
     return [ref for details in written for ref in details.scope]
 
 
+def labels_asked(
+    there: Sequence[Collection], scope: Iterable[CollectionRef], messages: Iterable[Message]
+) -> list[Label]:
+    """Of the collections of `scope`, and of what is being asked among `messages`; those that are gone have none."""
+    return [one.label for one, _ in asked(there, (*scope, *being_asked(messages))) if one is not None]
+
+
 def is_unanswered(messages: Sequence[Message]) -> bool:
     """Nothing was asked yet, or the first answer of all branches is being written: it may lower what a conversation
     began with."""

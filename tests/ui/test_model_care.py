@@ -108,13 +108,18 @@ def test_a_verified_model_says_so_for_good(page, qtbot):
     assert "最後の検証" not in words(page.detail)
 
 
-def test_what_was_wrong_with_a_file_is_not_said_beside_its_being_whole(page, qtbot, where):
-    path, away = where.models / "一つめ.gguf", where.models / "よそ.gguf"
+def fail_to_use(page, qtbot, where, name: str) -> None:
+    """Its file is elsewhere in the meantime."""
+    path, away = where.models / f"{name}.gguf", where.models / "よそ.gguf"
     path.rename(away)
-    choose(page, "model:一つめ")
+    choose(page, f"model:{name}")
     qtbot.mouseClick(page.detail.use_button, LEFT)
     qtbot.waitUntil(page.banner.isVisible)
     away.rename(path)
+
+
+def test_what_was_wrong_with_a_file_is_not_said_beside_its_being_whole(page, qtbot, where):
+    fail_to_use(page, qtbot, where, "一つめ")
     with qtbot.waitSignal(page.parts.upkeep.verified):
         qtbot.mouseClick(page.detail.verify_button, LEFT)
     assert "一つめ は無傷です。" in words(page.care.banner)
@@ -122,12 +127,7 @@ def test_what_was_wrong_with_a_file_is_not_said_beside_its_being_whole(page, qtb
 
 
 def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(page, qtbot, where):
-    path, away = where.models / "二つめ.gguf", where.models / "よそ.gguf"
-    path.rename(away)
-    choose(page, "model:二つめ")
-    qtbot.mouseClick(page.detail.use_button, LEFT)
-    qtbot.waitUntil(page.banner.isVisible)
-    away.rename(path)
+    fail_to_use(page, qtbot, where, "二つめ")
     with qtbot.waitSignal(page.ask_requested):
         qtbot.mouseClick(page.detail.use_button, LEFT)
     page.parts.window.show_page("models")

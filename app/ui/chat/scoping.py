@@ -39,8 +39,7 @@ class Scoping(QObject):
 
     def labels(self, messages: Sequence[Message]) -> list[Label]:
         """Of what is asked and of what the answers rest on; [] where no documents are in play."""
-        scope = (*self._session.scope, *labelling.being_asked(messages))
-        asked = [one.label for one, _ in labelling.asked(self._there, scope) if one is not None]
+        asked = labelling.labels_asked(self._there, self._session.scope, messages)
         used = [
             source.label
             for message in messages
