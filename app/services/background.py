@@ -3,7 +3,9 @@
 `run` is for short work; `run_long` for work that shows how far it is and can be cancelled.
 """
 
+import functools
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
@@ -27,34 +29,37 @@ class Task(QObject):
     A callback that is a method of a QObject is left out once that object is deleted: a dialog may be closed meanwhile.
     """
 
-    _succeeded = Signal(object)
-    _failed = Signal(object)
-
-    def __init__(self, done: Callable[[Any], None], failed: Callable[[AppError], None]) -> None:
+    def __init__(
+        self, work: Callable[..., Any], done: Callable[[Any], None], failed: Callable[[AppError], None]
+    ) -> None:
         super().__init__()
+        self._work = work
         self._done_callback = done
         self._failed_callback = failed
-        # Methods of an object of the calling thread: Qt brings the call there.
-        self._succeeded.connect(self._on_succeeded)
-        self._failed.connect(self._on_failed)
+        self._result: Any = None
+        self._error: Exception | None = None
         _running.add(self)
 
-    def perform(self, work: Callable[[], Any]) -> None:
+    def perform(self) -> None:
         """In the pool's thread."""
         try:
-            result = work()
+            self._result = self._act()
         except Exception as error:  # noqa: BLE001  carried to the caller's thread, where a bug rises
-            self._failed.emit(error)
-        else:
-            self._succeeded.emit(result)
+            self._error = error
 
-    def _on_succeeded(self, result: Any) -> None:
+    def deliver(self) -> None:
+        """On the thread that called `run`, once the pool's has let go of this."""
         _running.discard(self)
-        if _can_be_called(self._done_callback):
-            self._done_callback(result)
+        error, self._error = self._error, None  # its traceback leads back to this
+        if error is not None:
+            self._fail(error)
+        elif _can_be_called(self._done_callback):
+            self._done_callback(self._result)
 
-    def _on_failed(self, error: Exception) -> None:
-        _running.discard(self)
+    def _act(self) -> Any:
+        return self._work()
+
+    def _fail(self, error: Exception) -> None:
         is_bug = not isinstance(error, AppError)
         told = AppError("unexpected", detail=type(error).__name__) if is_bug else error
         try:
@@ -114,12 +119,13 @@ class LongTask(Task):
 
     def __init__(
         self,
+        work: Callable[[Progress], Any],
         done: Callable[[Any], None],
         failed: Callable[[AppError], None],
         progressed: Callable[[int, int], None] | None,
         cancelled: Callable[[], None] | None,
     ) -> None:
-        super().__init__(done, failed)
+        super().__init__(work, done, failed)
         self.progress = Progress(self.progressed.emit)
         self._progressed_callback = progressed
         self._cancelled_callback = cancelled
@@ -137,12 +143,13 @@ class LongTask(Task):
         if not self.progress.is_cancelled and _can_be_called(self._progressed_callback):
             self._progressed_callback(done, total)
 
-    def _on_failed(self, error: Exception) -> None:
+    def _act(self) -> Any:
+        return self._work(self.progress)
+
+    def _fail(self, error: Exception) -> None:
         if not isinstance(error, Cancelled):
-            super()._on_failed(error)
-            return
-        _running.discard(self)
-        if _can_be_called(self._cancelled_callback):
+            super()._fail(error)
+        elif _can_be_called(self._cancelled_callback):
             self._cancelled_callback()
 
 
@@ -155,13 +162,40 @@ _running: set[Task] = set()
 
 
 class _Job(QRunnable):
-    def __init__(self, work: Callable[[], Any], task: Task) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
-        self._work = work
-        self._task = task
+        self._tasks = [task]
 
     def run(self) -> None:
-        self._task.perform(self._work)
+        task = self._tasks.pop()
+        task.perform()
+        _door().ended.append(task)
+        del task  # the last to let go destroys it, and a widget that only its callbacks held: never this thread
+        _door().knocked.emit()
+
+
+class _Door(QObject):
+    """Where work that has ended comes back to the thread that it was asked for."""
+
+    knocked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: deque[Task] = deque()
+        self.knocked.connect(self._on_knocked)  # a method of an object of that thread: Qt brings the call there
+
+    def _on_knocked(self) -> None:
+        self.ended.popleft().deliver()
+
+
+@functools.cache
+def _door() -> _Door:
+    return _Door()
+
+
+def _start(task: Task) -> None:
+    _door()  # made here, not by the pool
+    QThreadPool.globalInstance().start(_Job(task))
 
 
 def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None]) -> Task:
@@ -170,8 +204,8 @@ def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[
     `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` is told
     AppError("unexpected"), so that whoever waits goes on, and it rises in the caller's event loop.
     """
-    task = Task(done, failed)
-    QThreadPool.globalInstance().start(_Job(work, task))
+    task = Task(work, done, failed)
+    _start(task)
     return task
 
 
@@ -187,8 +221,8 @@ def run_long(
     Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file removes it when it is left by an
     exception, Cancelled among them.
     """
-    task = LongTask(done, failed, progressed, cancelled)
-    QThreadPool.globalInstance().start(_Job(lambda: work(task.progress), task))
+    task = LongTask(work, done, failed, progressed, cancelled)
+    _start(task)
     return task
 
 

@@ -196,3 +196,33 @@ def test_what_long_work_waits_for_is_ended_when_it_is_cancelled(qtbot: QtBot, en
     task.cancel()
     qtbot.waitUntil(lambda: bool(ends.calls))
     assert ends.calls == [("cancelled", None)]
+
+
+class Kept:
+    """Tells the thread that lets go of it last."""
+
+    def __init__(self, released_by: list[int]) -> None:
+        self._released_by = released_by
+
+    def work(self, _progress: Progress | None = None) -> None:
+        pass
+
+    def fail(self) -> None:
+        raise AppError("disk_full", path="/", need_bytes=2, free_bytes=1)
+
+    def note(self, _result: object) -> None:
+        pass
+
+    def __del__(self) -> None:
+        self._released_by.append(threading.get_ident())
+
+
+def test_what_only_work_and_its_callbacks_hold_is_never_destroyed_by_the_pool(qtbot: QtBot) -> None:
+    released_by: list[int] = []
+    for _ in range(200):
+        background.run(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
+        background.run(Kept(released_by).fail, Kept(released_by).note, Kept(released_by).note)
+        background.run_long(Kept(released_by).work, Kept(released_by).note, Kept(released_by).note)
+        qtbot.waitUntil(lambda: not background._running)
+    qtbot.waitUntil(lambda: len(released_by) == 200 * 9)
+    assert set(released_by) == {threading.get_ident()}
