@@ -165,8 +165,8 @@ class Desk:
         """What has the keyboard: its name and the text in it."""
         return self.window.wait_for("field", self.window.tell("field"))
 
-    def waits_for(self, name: str, text: str | None) -> bool:
-        return wait_until(lambda: self.field().items() >= {"name": name, "text": text}.items())
+    def wait_for(self, name: str, text: str | None) -> None:
+        assert wait_until(lambda: self.field().items() >= {"name": name, "text": text}.items()), self.field()
 
     def stored(self, question: str) -> list[str]:
         """What stands in the database, read beside the running program."""
@@ -227,14 +227,14 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def test_a_conversion_ends_in_the_editor_and_the_next_return_sends(machine: Machine) -> None:
     desk = machine.open_window()
-    assert desk.waits_for(QUESTION, "")
+    desk.wait_for(QUESTION, "")
     desk.switch_on()
     desk.type("nihon")
     desk.press("space", "Return")
-    assert desk.waits_for(QUESTION, "日本")
+    desk.wait_for(QUESTION, "日本")
     desk.type("hashi")
     desk.press("ctrl+n", "Escape", "Escape")  # the candidates, the kana: both gone, and the text is left
-    assert desk.waits_for(QUESTION, "日本")
+    desk.wait_for(QUESTION, "日本")
     assert desk.questions() == []
     assert desk.window.named("message") == []
     desk.press("Return")
@@ -249,7 +249,7 @@ def test_a_click_takes_what_is_being_converted_as_it_is(machine: Machine) -> Non
     desk.type("nihon")
     desk.press("space")
     desk.click_on("text", QUESTION)
-    assert desk.waits_for(QUESTION, "日本")
+    desk.wait_for(QUESTION, "日本")
     desk.type("kana")
     desk.press("F6")  # belongs to the conversion: katakana
     desk.click_on("button", "送信")
@@ -266,12 +266,12 @@ def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine: Mac
     search = desk.field()["name"]
     desk.type("zumen")
     desk.press("space", "Return")
-    assert desk.waits_for(search, "図面")
+    desk.wait_for(search, "図面")
     desk.type("hokan")
     desk.click_on("button", QUESTION)  # the page
-    assert desk.waits_for(QUESTION, "")
+    desk.wait_for(QUESTION, "")
     desk.press("ctrl+k")
-    assert desk.waits_for(search, "図面ほかn")
+    desk.wait_for(search, "図面ほかn")
 
     desk.press("BackSpace")  # Ctrl+K has selected it
     for _ in range(6):
@@ -279,11 +279,11 @@ def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine: Mac
             desk.press("F6")
     desk.type("z")  # would begin a conversion that nobody sees, and F2 would belong to it
     desk.press("F2")
-    assert desk.waits_for(NAME, "図面の保管場所")
+    desk.wait_for(NAME, "図面の保管場所")
     desk.press("ctrl+a")
     desk.type("nihon")
     desk.press("space", "Return")
-    assert desk.waits_for(NAME, "日本")
+    desk.wait_for(NAME, "日本")
     assert desk.stored("SELECT title FROM conversation") == ["図面の保管場所"]
     desk.press("Return")
     assert desk.window.wait_for("listed", title="日本")
@@ -295,23 +295,23 @@ def test_a_restart_of_fcitx_in_the_middle_of_a_conversion_costs_no_letter(machin
     desk = machine.open_window()
     desk.switch_on()
     desk.type("nihon")
-    assert desk.waits_for(QUESTION, "")
+    desk.wait_for(QUESTION, "")
     machine.fcitx.kill()
     machine.fcitx.wait(20)
     desk.type("abc")
-    assert desk.waits_for(QUESTION, "abc")
+    desk.wait_for(QUESTION, "abc")
     desk.press("Return")
     desk.click_on("button", "新しい質問")
-    assert desk.waits_for(QUESTION, "abcにほn")
+    desk.wait_for(QUESTION, "abcにほn")
     assert desk.questions() == []
     machine.start_fcitx()
     assert wait_until(desk.is_fcitx_there)
     desk.press("ctrl+k")  # it hears of the window when the keyboard goes somewhere
     assert wait_until(lambda: desk.field()["name"] != QUESTION)
     desk.press("ctrl+1")
-    assert desk.waits_for(QUESTION, "abcにほn")
+    desk.wait_for(QUESTION, "abcにほn")
     desk.switch_on()
     desk.type("nihon")
     desk.press("space", "Return")
-    assert desk.waits_for(QUESTION, "abcにほn日本")
+    desk.wait_for(QUESTION, "abcにほn日本")
     assert desk.questions() == []
