@@ -36,15 +36,16 @@ def delete_what_is_put_off() -> None:
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
+def settle(_seconds: float = 0) -> None:
+    for _ in range(SETTLING_ROUNDS):  # a layout that follows from a layout comes a round later
+        QCoreApplication.sendPostedEvents()
+        QCoreApplication.processEvents()
+    delete_what_is_put_off()
+
+
 @pytest.fixture
 def quick_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures wait for people and for fonts; a test needs only what Qt has put off."""
-
-    def settle(_seconds: float = 0) -> None:
-        for _ in range(SETTLING_ROUNDS):  # a layout that follows from a layout comes a round later
-            QCoreApplication.sendPostedEvents()
-            QCoreApplication.processEvents()
-        delete_what_is_put_off()
 
     monkeypatch.setattr(screenshots, "pause", settle)
 

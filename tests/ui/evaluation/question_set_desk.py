@@ -18,6 +18,7 @@ from app.ui.evaluation.sets.view import SetView
 from app.ui.secrecy import Secrecy
 from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
+from tests.ui.conftest import settle
 
 NAME = "窓口の質問"
 PLACE = Gold("鍵は守衛室で渡す。", "規則.pdf", ("2 章",), 4)
@@ -71,8 +72,7 @@ class Desk(QObject):
         while background._running and time.monotonic() < deadline:
             QApplication.processEvents()
         assert not background._running
-        for _ in range(3):
-            QApplication.processEvents()
+        settle()
 
     def texts(self, name: str = NAME) -> list[str]:
         """Of the newest version that is kept."""

@@ -24,7 +24,7 @@ from app.ui.evaluation.start import rules
 from app.ui.theme import Theme
 from tests.ui import accessible
 from tests.ui.clipping import clipped
-from tests.ui.conftest import SETTLING_ROUNDS, delete_what_is_put_off
+from tests.ui.conftest import settle
 from tests.ui.evaluation.start_desk import StartDesk
 
 KEY = Qt.Key
@@ -36,14 +36,6 @@ def desk(where: Paths, tmp_path: Path, theme: Theme, qtbot: QtBot) -> Iterator[S
     yield StartDesk(where, tmp_path / "モデル", theme, qtbot)
     background.shut_down()
     QApplication.processEvents()
-
-
-def settle() -> None:
-    """A layout that follows from a layout comes a round later."""
-    for _ in range(SETTLING_ROUNDS):
-        QApplication.sendPostedEvents()
-        QApplication.processEvents()
-    delete_what_is_put_off()
 
 
 # ------------------------------------------------------------------- each comparison

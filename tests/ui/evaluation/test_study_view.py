@@ -29,7 +29,7 @@ from app.ui.theme import Theme
 from tests.scene import Scene
 from tests.ui import accessible
 from tests.ui.clipping import clipped
-from tests.ui.conftest import SETTLING_ROUNDS, delete_what_is_put_off
+from tests.ui.conftest import settle
 from trainer.events import FAILURES
 
 LEFT = Qt.MouseButton.LeftButton
@@ -293,10 +293,7 @@ def test_everything_fits_at_twice_the_size_and_has_a_name(desk: Desk, qapp: QApp
     long = [contending.renamed(one, "学習済み ＋ 資料（とても長い名前の学習から作ったモデル）") for one in named]
     desk.study("一つ目", contenders=contending.numbered([dataclasses.replace(one, scope=scope) for one in long]))
     desk.show(560, 560)
-    for _ in range(SETTLING_ROUNDS):
-        QApplication.sendPostedEvents()
-        QApplication.processEvents()
-    delete_what_is_put_off()
+    settle()
     assert clipped(desk.view) == []
     assert [str(node) for node in accessible.walk(desk.view) if node.is_interactive and not node.name] == []
 
