@@ -77,20 +77,22 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
                 _check_not_own(collection)
         added = reading.add(name, label, named)
         documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]
-        data = {
+        data: dict[str, Any] = {
             "collection": name,
             "state": "done",
             **_counts(documents),
             "new": len(added.new),
             "skipped": dict(added.skipped),
+            **_attention(documents),
         }
-        facts = {"name": name, "read": data["read"], "new": data["new"], "sections": data["sections"]}
-        lines = [output.phrase("docs_added", **facts)]
+        key = "docs_added_partly" if data["unread"] else "docs_added"
+        facts = {fact: data[fact] for fact in ("documents", "read", "unread", "new", "sections")}
+        lines = [output.phrase(key, name=name, **facts)]
         if not documents:
             lines = [output.phrase("docs_nothing_found")]
         skipped = [f"{phrase(f'skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
         lines += [output.phrase("docs_skipped", what=", ".join(skipped))] if skipped else []
-        return {**data, **_attention(documents)}, lines
+        return data, lines
 
     return _read(where, output, name, started, work)
 
@@ -156,7 +158,7 @@ def _read(
 
 
 def _counts(documents: list[Document]) -> dict[str, int]:
-    read = [one for one in documents if one.state in ("done", "doubtful")]
+    read = [one for one in documents if one.state in ("done", "doubtful") and not _is_unread(one)]
     return {
         "documents": len(documents),
         "read": len(read),
@@ -167,8 +169,12 @@ def _counts(documents: list[Document]) -> dict[str, int]:
 def _attention(documents: list[Document]) -> dict[str, Any]:
     """`unread`: how many of the documents nothing can be found in."""
     troubled = [document for document in documents if document.state in ("doubtful", "failed")]
-    unread = [document for document in troubled if document.state == "failed" or not document.report.sections]
-    return {"unread": len(unread), "attention": [docs_words.attention_data(document) for document in troubled]}
+    unread = sum(map(_is_unread, documents))
+    return {"unread": unread, "attention": [docs_words.attention_data(document) for document in troubled]}
+
+
+def _is_unread(document: Document) -> bool:
+    return document.state == "failed" or (document.state == "doubtful" and not document.report.sections)
 
 
 def _existing(name: str) -> Path:

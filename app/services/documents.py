@@ -80,6 +80,7 @@ class Documents(QObject):
         self._queue.stood.connect(self.stood)
         self._queue.document_ended.connect(lambda _document_id: self.changed.emit())
         self._queue.emptied.connect(self.emptied)
+        self._queue.waited.connect(self.look_again)
         self._queue.failed.connect(self.failed)
         self._lane.failed.connect(self.failed)
         self._lane.counted.connect(self.counted)

@@ -46,6 +46,7 @@ class ReadingQueue(QObject):
     stood = Signal(object)  # Standing
     document_ended = Signal(int)  # id
     emptied = Signal()
+    waited = Signal()  # for another process: what that has read meanwhile is told by nothing else
     failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
 
     def __init__(self, reader: Reader, lane: LibraryLane, path: Path, parent: QObject | None = None) -> None:
@@ -65,7 +66,7 @@ class ReadingQueue(QObject):
         self._is_paused = False
         self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self.standing = Standing()
-        self._again.timeout.connect(self.look)
+        self._again.timeout.connect(self._on_waited)
         reader.progressed.connect(self._on_progressed)
         reader.ended.connect(self._on_ended)
 
@@ -82,7 +83,8 @@ class ReadingQueue(QObject):
         if self._document is None and not self._is_paused:
             self._next()
         else:
-            self._stand()
+            standing = self.standing
+            self._stand(standing.phase, standing.done, standing.total)
 
     def recognize(self, document_ids: Collection[int]) -> None:
         """They are to be read with recognition of letters, this time."""
@@ -148,6 +150,10 @@ class ReadingQueue(QObject):
         else:
             self._again.start()
             self._stand()
+
+    def _on_waited(self) -> None:
+        self.look()
+        self.waited.emit()
 
     def _refill(self, library: Library) -> None:
         reading = self._document.id if self._document is not None else 0

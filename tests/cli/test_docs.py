@@ -153,6 +153,23 @@ def test_what_needs_attention_is_named_with_its_reason(docs: Run, files: Path) -
     assert docs("search", "基準", "かぶり").returncode == 0
 
 
+def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(docs: Run, files: Path) -> None:
+    damaged, blank = files / "壊れた.pdf", files / "文字なし.html"
+    damaged.write_bytes(b"%PDF-1.7\n\xff")
+    done = docs("add", "基準", str(damaged))
+    assert done.stdout.startswith("資料集「基準」に 1 件を追加し、1 件のうち 0 件を読みました（0 か所）。")
+    assert "読み取れなかった 1 件も、理由とともに資料集に残しました" in done.stdout
+    (kept,) = as_json(docs("list", "基準", "--json"))["documents"]
+    assert (kept["document"], kept["state"], kept["error"]["code"]) == ("壊れた.pdf", "failed", "document_damaged")
+    blank.write_text("<html><body></body></html>", "utf-8")
+    told = as_json(docs("add", "基準", str(files), "--json"))
+    assert (told["documents"], told["read"], told["unread"]) == (4, 2, 2)
+    blank.unlink()
+    damaged.unlink()
+    docs("refresh")
+    assert "2 件を読みました（新しい文書 0、" in docs("add", "基準", str(files)).stdout
+
+
 def test_the_same_command_reads_what_has_changed_and_nothing_twice(docs: Run, files: Path) -> None:
     docs("add", "基準", str(files))
     (files / "要領.md").write_text("# 第3章\n\n橋台の根入れは2m以上とする。\n", "utf-8")

@@ -18,6 +18,7 @@ from app.core.errors import AppError
 from app.core.paths import Paths
 from app.services import background
 from app.services.documents import Documents
+from app.services.reading_queue import Standing
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_reader.py"))]
 TIMEOUT_MS = 30_000
@@ -350,6 +351,38 @@ def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk]
     first.documents.pause()  # the other one takes over
     second.wait(lambda: second.documents.standing.phase == "idle")
     assert set(second.states(collection).values()) == {"done"}
+
+
+def test_what_another_process_reads_is_told_while_it_reads(make_desk: Callable[..., Desk], files: Path) -> None:
+    first, second = make_desk(), make_desk()
+    (files / "1.txt").write_text("slow", encoding="utf-8")
+    collection = first.collection()
+    first.add(collection, files)
+    first.wait(lambda: first.documents.standing.done == 1)
+    second.documents.look_again()
+    told: list[set[str]] = []
+    second.documents.changed.connect(lambda: told.append(set(second.states(collection).values())))
+    (files / "1.txt").write_text("橋\n", encoding="utf-8")
+    first.documents.read_again([first.document(collection, "1.txt").id])
+    first.wait_until_read()
+    second.wait(lambda: second.documents.standing.phase == "idle")
+    assert told
+    assert told[-1] == {"done"}
+
+
+def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(desk: Desk, files: Path) -> None:
+    (files / "1.txt").write_text("slow", encoding="utf-8")
+    collection = desk.collection()
+    desk.add(collection, files)
+    desk.wait(lambda: desk.documents.standing.done == 1)
+    library = Library.beside(desk.where.documents)
+    library.add_collection("規程")
+    library.close()
+    stood: list[Standing] = []
+    desk.documents.stood.connect(stood.append)
+    desk.documents.look_again()
+    assert [(one.phase, one.name, one.done) for one in stood] == [("reading", "1.txt", 1)]
+    assert [one.name for one in desk.documents.collections()] == ["基準", "規程"]
 
 
 @pytest.mark.fault("F3")

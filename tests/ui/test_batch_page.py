@@ -188,6 +188,22 @@ def test_it_is_paused_stopped_and_gone_on_with_after_a_restart(
     assert verdicts(out) == ["回答"] * 3
 
 
+def test_what_is_unmarked_stays_so_when_documents_change(
+    where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path, file: Path
+) -> None:
+    collection(where, "internal")
+    store.put_local_model(model)
+    desk = Desk(open_window(), qtbot, tmp_path)
+    desk.show()
+    desk.choose(file)
+    setup = desk.page.setup
+    desk.wait(lambda: [ref.name for ref in setup.scope()] == ["内規"])
+    setup._rows[0].box.click()
+    desk.parts.documents.changed.emit()
+    assert len(setup._rows) == 1
+    assert setup.scope() == ()
+
+
 def test_confidential_documents_are_asked_after_a_yes(
     where: Paths, open_window: Open, store: Store, model: LocalModel, qtbot: QtBot, tmp_path: Path
 ) -> None:

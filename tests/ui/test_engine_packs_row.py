@@ -104,6 +104,38 @@ def test_it_goes_only_after_a_yes(row, where, qtbot):
     assert row.window().focusWidget() == row.add_button
 
 
+def test_what_a_command_changes_is_seen_when_the_user_comes_back(row, window, where, pack, qtbot):
+    elsewhere = QWidget()
+    qtbot.addWidget(elsewhere)
+
+    def come_back_after(change) -> None:
+        elsewhere.show()
+        elsewhere.activateWindow()
+        qtbot.waitUntil(elsewhere.isActiveWindow)
+        change()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+
+    come_back_after(lambda: engine_packs.install(pack, where.engine_packs))
+    assert row.state.text().startswith("✓ Vulkan を追加しました。次に Kotae を開いたときから")
+    assert row.remove_button.isVisible()
+    come_back_after(lambda: engine_packs.remove(where.engine_packs))
+    assert row.state.text().startswith("✓ 外しました。")
+    assert row.remove_button.isHidden()
+    row.take(str(where.data / "ない.zip"))
+    qtbot.waitUntil(row.add_button.isEnabled, timeout=LIMIT_MS)
+    refused = row.state.text()
+    come_back_after(lambda: None)
+    assert row.state.text() == refused
+
+
+def test_what_a_command_changes_is_seen_when_the_settings_are_opened_again(row, where, pack):
+    row.hide()
+    engine_packs.install(pack, where.engine_packs)
+    row.show()
+    assert row.state.text().startswith("✓ Vulkan を追加しました。")
+
+
 def test_one_that_cannot_be_deleted_now_is_not_called_gone(row, monkeypatch, qtbot):
     take(row, qtbot)
     monkeypatch.setattr(engine_packs, "remove", lambda _folder: None)  # as Windows leaves what is loaded

@@ -65,8 +65,8 @@ class Setup(QWidget):
         self.model.setText(name or self.tr("まだありません"))
 
     def show_collections(self, collections: Sequence[Collection], chosen: set[str]) -> None:
-        """`chosen`: names. What is marked already stays marked."""
-        kept = {ref.name for ref in self.scope()} | chosen
+        """`chosen`: names, for those that are new here. What is marked already stays marked, and the rest unmarked."""
+        kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
         while (item := self._scope_column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()

@@ -1,7 +1,10 @@
 """The engine's GPU parts in the settings: which is in use, and a file to take one from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core import engine_packs
@@ -27,6 +30,7 @@ class EnginePacks(QWidget):
         self._folder = paths.engine_packs
         self._pickers = pickers or Pickers()
         self._parked: QWidget | None = None  # has the keyboard in the meantime
+        self._there: tuple[Pack, ...] = ()  # when something was said last
         self.state = Label(wraps=True)
         self.add_button = Button(theme, self.tr("ファイルから追加…"))
         self.remove_button = Button(theme, self.tr("外す…"), "danger")
@@ -39,6 +43,15 @@ class EnginePacks(QWidget):
         self.add_button.clicked.connect(self._choose)
         self.remove_button.clicked.connect(self.ask_to_remove)
         self._show_state()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WindowActivate:
+            self._look_again()
+        return super().event(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._look_again()
 
     def take(self, file: str) -> None:
         """Puts the part of that file in its place; what is wrong with it is said here."""
@@ -72,8 +85,7 @@ class EnginePacks(QWidget):
         background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
 
     def _on_taken(self, pack: Pack) -> None:
-        words = self.tr("✓ {name} を追加しました。次に Kotae を開いたときから使います。").format(name=_title(pack))
-        self._tell(words, "success")
+        self._tell(self._added_words(pack), "success")
 
     def _on_removed(self, _nothing: None) -> None:
         """A library that is loaded cannot be deleted on every system."""
@@ -81,7 +93,7 @@ class EnginePacks(QWidget):
             words = self.tr("▲ 使用中のため外せませんでした。Kotae を開き直し、質問する前に外してください。")
             self._tell(words, "warning")
         else:
-            self._tell(self.tr("✓ 外しました。次に Kotae を開いたときから CPU で計算します。"), "success")
+            self._tell(self._removed_words(), "success")
 
     def _on_failed(self, error: AppError) -> None:
         self._tell(f"× {describe_error(error)}", "danger")
@@ -98,19 +110,39 @@ class EnginePacks(QWidget):
         if self._parked is not None and self.window().focusWidget() is self._parked:
             self.add_button.setFocus()
 
+    def _look_again(self) -> None:
+        """The command line adds and removes parts too, perhaps while the user was away from the window."""
+        there = engine_packs.installed(self._folder)
+        if there == self._there or not self.add_button.isEnabled():
+            return
+        new = [pack for pack in there if pack not in self._there]
+        if new:
+            self._say(self._added_words(*new), "success")
+        elif there:
+            self._show_state()
+        else:
+            self._say(self._removed_words(), "success")
+
     def _show_state(self) -> None:
         there = engine_packs.installed(self._folder)
-        names = joined(*(_title(pack) for pack in there))
-        words = self.tr("あり：{names}").format(names=names) if there else self.tr("なし（CPU で計算します）")
+        words = self.tr("あり：{names}").format(names=_titles(there)) if there else self.tr("なし（CPU で計算します）")
         self._say(words, "text")
+
+    def _added_words(self, *packs: Pack) -> str:
+        words = self.tr("✓ {name} を追加しました。次に Kotae を開いたときから使います。")
+        return words.format(name=_titles(packs))
+
+    def _removed_words(self) -> str:
+        return self.tr("✓ 外しました。次に Kotae を開いたときから CPU で計算します。")
 
     def _say(self, words: str, tone: str, *, is_busy: bool = False) -> None:
         self.state.set_tone(tone)
         self.state.setText(words)
         self.add_button.setEnabled(not is_busy)
         self.remove_button.setEnabled(not is_busy)
-        self.remove_button.setVisible(bool(engine_packs.installed(self._folder)))
+        self._there = engine_packs.installed(self._folder)
+        self.remove_button.setVisible(bool(self._there))
 
 
-def _title(pack: Pack) -> str:
-    return {"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name)
+def _titles(packs: Iterable[Pack]) -> str:
+    return joined(*({"vulkan": "Vulkan", "cuda": "CUDA"}.get(pack.name, pack.name) for pack in packs))
