@@ -89,7 +89,7 @@ def report(parts: Parts) -> None:
     """Of facts that are the same everywhere."""
     parts.session.open(parts.conversations.all()[0].id)
     window = ReportWindow(parts.theme, parts.window.pages._services.paths, parts.window)
-    window._on_composed(problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, "6.11.3"))
+    window._on_composed(problem_report.compose(parts.window.pages._services.paths, 1_795_000_000, {"Qt": "6.11.3"}))
     window.show()
 
 

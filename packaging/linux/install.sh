@@ -33,6 +33,11 @@ stop() {
     exit 1
 }
 
+# As a shell reads it back.
+quote() {
+    printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
+}
+
 wrong() {
     say "$1" "$2" >&2
     help >&2
@@ -164,9 +169,7 @@ install() {
     place_tree
     remove_older # before what may fail: each attempt would leave one more
     place_rest
-    say "Kotae $(fact version) を入れました。アプリの一覧から「Kotae（答え）」を開いてください。" \
-        "Kotae $(fact version) is installed. Open “Kotae” from your applications."
-    note_path
+    note_start
     note_libraries
 }
 
@@ -260,6 +263,25 @@ remove_older() {
     done
 }
 
+note_start() {
+    if is_share_known; then
+        say "Kotae $(fact version) を入れました。アプリの一覧から「Kotae（答え）」を開いてください。" \
+            "Kotae $(fact version) is installed. Open “Kotae” from your applications."
+        note_path
+    else
+        quoted=$(quote "$lib/current/Kotae")
+        say "Kotae $(fact version) を入れました。アプリの一覧には出ないため、次で起動してください：$quoted" \
+            "Kotae $(fact version) is installed. It is not among your applications; start it with: $quoted"
+    fi
+}
+
+# Whether desktops look there for programs (XDG Base Directory Specification). Relative folders are ignored, as it asks.
+is_share_known() {
+    printf '%s\n' "$data_home:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}" | tr : '\n' | while IFS= read -r folder; do
+        case $folder in /*) real "$folder" 2>/dev/null || true ;; esac
+    done | grep -qxF -e "$share"
+}
+
 note_path() {
     case :$PATH: in
         *":$bin:"* | *":$called_bin:"*) ;;
@@ -334,9 +356,9 @@ note_data() {
     [ -d "$data" ] || return 0
     say "会話、資料、モデルなどのデータは残っています：$data" \
         "Your data (conversations, documents, models) are still there: $data"
-    quoted=$(printf '%s' "$data" | sed "s/'/'\\\\''/g")
-    say "データも消すときは、次を実行します（元に戻せません）：rm -r '$quoted'" \
-        "To delete them too, for good: rm -r '$quoted'"
+    quoted=$(quote "$data")
+    say "データも消すときは、次を実行します（元に戻せません）：rm -r $quoted" \
+        "To delete them too, for good: rm -r $quoted"
 }
 
 # --- start ---

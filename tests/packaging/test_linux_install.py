@@ -147,6 +147,28 @@ def test_a_data_folder_of_ones_own_is_respected(home, tmp_path):
     assert not (tmp_path / f"共有/applications/{ID}.desktop").exists()  # of the version before, and gone with it
 
 
+def test_where_no_desktop_looks_the_command_that_starts_it_is_said(home, tmp_path):
+    prefix = tmp_path / "別の 'ところ'"
+    lines = home.install(None, "--prefix", prefix).stdout.splitlines()
+    assert lines[0].startswith("Kotae 0.1.0 を入れました。アプリの一覧には出ない")
+    command = lines[0].partition("：")[2]
+    assert shlex.split(command) == [str(prefix / "lib/kotae/current/Kotae")]
+    assert run("sh", "-c", f"{command} ask", home=home.folder).stdout == f"Kotae of {VERSION}: ask\n"
+    assert not any("次にログインしたときから" in line for line in lines)
+    assert "It is not among your applications" in home.install(None, "--prefix", prefix, LANG="C").stdout
+
+
+@pytest.mark.parametrize("dirs", ["/usr/share:{share}/", "{link}:/usr/share"])
+def test_where_desktops_look_the_list_of_applications_is_named(home, tmp_path, dirs):
+    prefix = tmp_path / "opt"
+    (tmp_path / "link").symlink_to(prefix / "share")
+    places = dirs.format(share=prefix / "share", link=tmp_path / "link")
+    said = home.install(None, "--prefix", prefix, XDG_DATA_DIRS=places).stdout
+    assert "アプリの一覧から「Kotae（答え）」を開いてください" in said
+    said = home.install(None, "--prefix", prefix, XDG_DATA_HOME=str(prefix / "share")).stdout
+    assert "アプリの一覧から「Kotae（答え）」を開いてください" in said
+
+
 def test_what_else_the_window_needs_is_said(home):
     needs("ldconfig")
     assert "sudo apt install libnowhere9" in home.install().stdout

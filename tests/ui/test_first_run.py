@@ -7,7 +7,7 @@ import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
-from app.core import machine, settings, starter
+from app.core import kit_export, kit_import, local_models, machine, settings, starter
 from app.core.errors import AppError
 from app.core.machine import Gpu, Machine
 from app.services import background
@@ -15,7 +15,9 @@ from app.services.preferences import Preferences
 from app.ui.dialogs import Dialog
 from app.ui.first_run.dialog import FirstRunDialog
 from app.ui.models import questions
+from app.ui.transfer.pickers import Pickers
 from tests import models
+from tests.core.test_verify import flip
 
 GB = 10**9
 DESK = Machine(memory_bytes=32 * GB, available_bytes=24 * GB, cores=8, free_disk_bytes=200 * GB)
@@ -135,9 +137,13 @@ def test_a_driver_that_answers_after_the_dialog_is_closed_disturbs_nobody(parts,
             200,
             ("おすすめは 8B のモデルです。", "必要なメモリは約 5.6 GB", "メモリには 32B まで余裕をもって入ります。"),
         ),
-        (5.8, 200, ("おすすめは 3B のモデルです。", "業務に勧める 8B も動きますが、メモリの余裕はわずかです。")),
-        (4, 200, ("おすすめは 3B のモデルです。", "業務に勧める 8B には、空きメモリが足りません（必要 約 5.6 GB）。")),
-        (0.5, 200, ("いまの空きメモリでは、1B のモデルにも余裕がありません。",)),
+        (5.8, 200, ("おすすめは 3B のモデルです。", "業務向けの 8B も動きますが、メモリの余裕はわずかです。")),
+        (
+            4,
+            200,
+            ("おすすめは 3B のモデルです。", "業務向けの 8B には、空きメモリが足りません（約 5.6 GB 必要です）。"),
+        ),
+        (0.5, 200, ("いまの空きメモリでは、1B のモデルでも余裕がありません。",)),
         (24, 5, ("おすすめは 8B のモデルです。", "▲ 保存先の空きが足りません。")),
     ],
 )
@@ -297,18 +303,124 @@ def test_the_added_trial_model_is_not_offered_again(with_starter, parts, choosin
     assert choosing.next_button.hasFocus()
 
 
-def test_without_its_package_the_trial_model_is_asked_for_as_a_kit(parts, greet, qtbot, monkeypatch):
+@pytest.fixture
+def care(parts):
+    return parts.window.pages.models().care
+
+
+@pytest.fixture
+def kit(tmp_path, tiny_model):
+    """A transfer kit with one model."""
+    kit_export.export([local_models.describe(tiny_model)], tmp_path / "kit")
+    return tmp_path / "kit"
+
+
+@pytest.fixture
+def ask_for_kit(parts, greet, care, qtbot, monkeypatch):
+    """Presses the button of step 2 and chooses that folder; "" leaves without a choice."""
     monkeypatch.setattr(starter, "is_available", lambda: False)
-    asked = []
-    monkeypatch.setattr(type(parts.window.models_page().care), "choose_import", lambda _self: asked.append("kit"))
-    dialog = greet()
-    dialog.show_step(1)
-    button = dialog.model.starter_button
-    assert button.hasFocus()
-    assert button.text() == "お試し用のキットを取り込む…"
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert asked == ["kit"]
-    assert not dialog.isVisible()
+
+    def ask(folder) -> None:
+        care._pickers = Pickers(folder=lambda *_: str(folder))
+        dialog = greet()
+        dialog.show_step(1)
+        assert dialog.model.starter_button.hasFocus()
+        assert dialog.model.starter_button.text() == "お試し用のキットを取り込む…"
+        press(qtbot, Qt.Key.Key_Return)
+        assert not dialog.isVisible()
+        assert parts.window.current_page == "models"
+
+    return ask
+
+
+@pytest.fixture
+def endless_kit(monkeypatch):
+    """Importing a kit goes on until it is cancelled."""
+    never = threading.Event()
+
+    def bring_in(_folder, _target, _register, report):
+        for step in range(1_000_000):
+            report(step, 1_000_000)
+            never.wait(0.005)
+        raise AssertionError("nobody cancelled")
+
+    monkeypatch.setattr(kit_import, "bring_in", bring_in)
+
+
+def shown_guides(parts) -> list[FirstRunDialog]:
+    return [dialog for dialog in parts.window.findChildren(FirstRunDialog) if dialog.isVisible()]
+
+
+def test_after_a_kit_was_imported_it_goes_on_to_the_first_question(parts, ask_for_kit, care, kit, qtbot):
+    with qtbot.waitSignal(care.import_ended):
+        ask_for_kit(kit)
+        assert shown_guides(parts) == []
+    (dialog,) = shown_guides(parts)
+    qtbot.waitUntil(dialog.isActiveWindow)
+    assert dialog.step == 1
+    assert f"✓ {parts.library.models()[0].name} を質問に使います。" in shown(dialog)
+    assert dialog.next_button.hasFocus()
+    assert not parts.preferences.value.first_run_done
+    press(qtbot, Qt.Key.Key_Return)
+    assert dialog.step == 2
+    press(qtbot, Qt.Key.Key_Return)
+    assert parts.window.page("ask").composer.text() == "モデルを追加するには？"
+    assert parts.preferences.value.first_run_done
+
+
+def goes_on_without_a_model(parts, qtbot) -> str:
+    """The words of its banner."""
+    (dialog,) = shown_guides(parts)
+    qtbot.waitUntil(dialog.isActiveWindow)
+    assert dialog.step == 1
+    assert dialog.model.starter_button.hasFocus()
+    assert parts.is_first_run
+    return shown(dialog.model.banner)
+
+
+def test_without_a_folder_chosen_it_goes_on_where_the_kit_was_asked_for(parts, ask_for_kit, qtbot):
+    ask_for_kit("")
+    assert goes_on_without_a_model(parts, qtbot) == ""
+
+
+def test_after_a_kit_that_is_none_it_goes_on_and_says_why(parts, ask_for_kit, care, tmp_path, qtbot):
+    with qtbot.waitSignal(care.import_ended):
+        ask_for_kit(tmp_path)
+    assert "持ち運びキットが見つかりません" in goes_on_without_a_model(parts, qtbot)
+
+
+def test_after_the_import_of_a_kit_was_cancelled_it_goes_on(parts, ask_for_kit, care, endless_kit, tmp_path, qtbot):
+    with qtbot.waitSignal(care.import_ended):
+        ask_for_kit(tmp_path)
+        care.progress.cancel_button.click()
+    assert goes_on_without_a_model(parts, qtbot) == ""
+
+
+def shown_problems(parts) -> Dialog:
+    (dialog,) = (dialog for dialog in parts.window.findChildren(Dialog) if dialog.isVisible())
+    return dialog
+
+
+def test_after_what_is_wrong_with_a_kit_was_read_it_goes_on(parts, ask_for_kit, care, kit, qtbot):
+    flip(next(kit.glob("*.kotae-part")), 300_000)
+    with qtbot.waitSignal(parts.upkeep.kit_read):
+        ask_for_kit(kit)
+    with qtbot.waitSignal(parts.upkeep.kit_read):
+        shown_problems(parts).buttons["again"].click()
+    assert shown_guides(parts) == []
+    with qtbot.waitSignal(care.import_ended):
+        shown_problems(parts).buttons["cancel"].click()
+    assert goes_on_without_a_model(parts, qtbot) == ""
+
+
+def test_a_guide_that_was_opened_again_during_the_import_is_not_opened_twice(
+    parts, ask_for_kit, greet, care, endless_kit, tmp_path, qtbot
+):
+    with qtbot.waitSignal(care.import_ended):
+        ask_for_kit(tmp_path)
+        again = greet()
+        care.progress.cancel_button.click()
+    assert shown_guides(parts) == [again]
 
 
 @pytest.mark.parametrize(("choice", "is_allowed"), [("allow", True), ("plain", False)])

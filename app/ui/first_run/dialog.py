@@ -5,6 +5,7 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from app.core.errors import AppError
 from app.services.library import ModelLibrary
 from app.services.preferences import Preferences
 from app.ui.first_run.machine_step import MachineStep
@@ -28,7 +29,7 @@ class FirstRunDialog(QDialog):
     """Esc and closing leave everything as it is: a model that was added stays, one that is being added goes on."""
 
     example_chosen = Signal(str)  # to be asked first
-    kit_requested = Signal()  # to be imported, instead of all this
+    kit_requested = Signal()  # to be imported; the dialog is gone then, the greeting is not over
 
     def __init__(
         self,
@@ -63,6 +64,12 @@ class FirstRunDialog(QDialog):
         self.question.show_model(has_model=self.model.has_model)
         self._show_buttons()
         self._focus_first()
+
+    def go_on(self, problem: AppError | None) -> None:
+        """At the step where a kit is asked for. `problem`: why nothing came of the last one."""
+        self.show_step(MODEL)
+        if problem is not None:
+            self.model.explain(problem)
 
     # ----------------------------------------------------------------- building
 
@@ -147,7 +154,8 @@ class FirstRunDialog(QDialog):
             self._focus_first()
 
     def _on_kit_requested(self) -> None:
-        self.accept()
+        self.hide()
+        self.deleteLater()
         self.kit_requested.emit()
 
     def _on_start_clicked(self) -> None:

@@ -18,15 +18,36 @@ def greet(
     download_desk: DownloadDesk,
     where: Paths,
 ) -> None:
-    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting."""
+    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting.
+
+    It makes way for the import of a kit, on the page for that, and goes on at the same step, however that ends.
+    """
     from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
 
-    dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
-    dialog.kit_requested.connect(lambda: window.models_page().care.choose_import())
-    dialog.example_chosen.connect(page.offer_question)
-    dialog.example_chosen.connect(window.show_questions)
-    dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
-    dialog.open()
+    def show() -> FirstRunDialog:
+        dialog = FirstRunDialog(window.theme, library, preferences, download_desk, where.models, window)
+        dialog.kit_requested.connect(import_kit)
+        dialog.example_chosen.connect(page.offer_question)
+        dialog.example_chosen.connect(window.show_questions)
+        dialog.finished.connect(lambda: _end_greeting(window, library, preferences))
+        dialog.open()
+        return dialog
+
+    def import_kit() -> None:
+        models = window.models_page()
+        models.importing.take_over()
+        if models.care.choose_import():
+            models.care.import_ended.connect(go_on)
+        else:
+            show().go_on(None)
+
+    def go_on(problem: AppError | None) -> None:
+        window.pages.models().care.import_ended.disconnect(go_on)
+        is_shown_again = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
+        if window.isVisible() and not is_shown_again:
+            show().go_on(problem)
+
+    show()
 
 
 def _end_greeting(window: MainWindow, library: ModelLibrary, preferences: Preferences) -> None:

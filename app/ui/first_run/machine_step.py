@@ -88,7 +88,7 @@ class MachineStep(QWidget):
         sizes = model_sizes.fits(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
         best = model_sizes.recommended(sizes)
         if best is None:
-            self.advice.setText(self.tr("いまの空きメモリでは、1B のモデルにも余裕がありません。"))
+            self.advice.setText(self.tr("いまの空きメモリでは、1B のモデルでも余裕がありません。"))
             self.reasons.setText(self.tr("ほかのプログラムを閉じると、使えるメモリが増えます。"))
         else:
             self.advice.setText(self.tr("おすすめは {size} のモデルです。").format(size=best.name))
@@ -107,10 +107,10 @@ class MachineStep(QWidget):
         wanted = next(size for size in sizes if size.name == model_sizes.RECOMMENDED)
         largest = model_sizes.largest(sizes)
         if wanted.verdict == "insufficient":
-            words = self.tr("業務に勧める {size} には、空きメモリが足りません（必要 約 {need} GB）。")
+            words = self.tr("業務向けの {size} には、空きメモリが足りません（約 {need} GB 必要です）。")
             return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
         if wanted.verdict == "tight":
-            return [self.tr("業務に勧める {size} も動きますが、メモリの余裕はわずかです。").format(size=wanted.name)]
+            return [self.tr("業務向けの {size} も動きますが、メモリの余裕はわずかです。").format(size=wanted.name)]
         if largest is not None and largest != best:
             words = self.tr("メモリには {size} まで余裕をもって入ります。")
             return [words.format(size=largest.name)]

@@ -98,7 +98,9 @@ class ModelStep(QWidget):
 
     def _build_file(self) -> QFrame:
         self.file_button = Button(self._theme, self.tr("ファイルを選ぶ…"), icon="folder-open")
-        sentence = self.tr("お持ちの GGUF ファイルを、いまある場所のまま使います。使用条件は配布元で確かめてください。")
+        sentence = self.tr(
+            "お持ちの GGUF ファイルを、いまの場所に置いたまま使います。使用条件は配布元で確かめてください。"
+        )
         frame, inside = self._card(self.tr("ファイルから"))
         inside.addLayout(_row(Label(sentence, tone="text2", wraps=True), self.file_button))
         return frame
@@ -156,6 +158,12 @@ class ModelStep(QWidget):
         self._refresh()
         self.progress.cancel_button.setFocus()
 
+    def explain(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        """`actions` as in `Banner`."""
+        if error.code != "cancelled":
+            sentence = describe_error(error)
+            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+
     # -------------------------------------------------------------------- slots
 
     def _on_starter_clicked(self) -> None:
@@ -206,10 +214,7 @@ class ModelStep(QWidget):
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()
         self._refresh()
-        if error.code != "cancelled":
-            sentence = describe_error(error)
-            actions = (("file", self.tr("別のファイルを選ぶ")),)
-            self.banner.show_message("danger", sentence.message, sentence.next, actions)
+        self.explain(error, (("file", self.tr("別のファイルを選ぶ")),))
 
 
 def _row(label: Label, button: Button) -> QHBoxLayout:

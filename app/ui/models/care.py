@@ -29,6 +29,7 @@ class Care(Strip):
     paths_chosen = Signal(object)  # list[str]: files to add to the list
     model_wanted = Signal(str)  # id of one that is to be looked at
     began = Signal()
+    import_ended = Signal(object)  # AppError: why nothing came of it; None: it has been said here how it ended
 
     def __init__(
         self, theme: Theme, upkeep: ModelUpkeep, library: ModelLibrary, pickers: Pickers | None = None
@@ -40,8 +41,10 @@ class Care(Strip):
         self._pickers = pickers or Pickers()
         self._folder = ""  # of a kit, the one that was used last
         self._bad_id = ""  # the first model that is not whole
+        self._is_importing = False
         self.work = Work(upkeep, self.progress, self.banner, self)
         self.banner.action_requested.connect(self._on_action)
+        upkeep.failed.connect(self._on_failed)
 
     # ------------------------------------------------------------------- found
 
@@ -97,17 +100,22 @@ class Care(Strip):
         dialog.open()
         return dialog
 
-    def choose_import(self) -> None:
+    def choose_import(self) -> bool:
+        """False: no folder was chosen, or something else is going on. Otherwise it ends with `import_ended`."""
         start = self._folder or _home()
         path = self._pickers.folder(self.window(), self.tr("キットのフォルダ（manifest.json のある場所）を選ぶ"), start)
-        if path:
-            self.import_kit(Path(path))
+        return bool(path) and self.import_kit(Path(path))
 
-    def import_kit(self, folder: Path) -> None:
+    def import_kit(self, folder: Path) -> bool:
+        """As `choose_import`."""
         self._folder = str(folder)
         what = self.tr("キットを確かめながら取り込んでいます：{name}").format(name=folder.name)
-        self.work.begin(what, lambda: self._upkeep.import_kit(folder), self._upkeep.kit_read, self._on_kit_read)
+        has_begun = self.work.begin(
+            what, lambda: self._upkeep.import_kit(folder), self._upkeep.kit_read, self._on_kit_read
+        )
+        self._is_importing |= has_begun
         self.began.emit()
+        return has_begun
 
     def _choose_target(self, model_ids: list[str]) -> None:
         title = self.tr("キットを作る場所（USB メモリなど）を選ぶ")
@@ -130,23 +138,35 @@ class Care(Strip):
         dialog.open()
 
     def _on_kit_read(self, outcome: Imported) -> None:
+        self._is_importing = False
+        if outcome.models:
+            self.model_wanted.emit(outcome.models[0].id)
         if outcome.problems:
             dialog = kit_dialogs.problems_dialog(self._theme, outcome, self.window())
-            # A moment later: the dialog is on its way out.
-            dialog.chosen.connect(
-                lambda key: QTimer.singleShot(0, self, self._import_again) if key == "again" else None
-            )
+            dialog.chosen.connect(self._on_problems_read)
             dialog.open()
         else:
             what = self.tr("キットから {n} 個のモデルを取り込みました。").format(n=len(outcome.models))
             presets = self.tr("プリセット {n} 個").format(n=len(outcome.presets)) if outcome.presets else ""
             names = words.enumerated([model.name for model in outcome.models])
             self.banner.show_message("success", what, joined(names, presets))
-        if outcome.models:
-            self.model_wanted.emit(outcome.models[0].id)
+            self._end_import()
+
+    def _on_problems_read(self, key: str) -> None:
+        # A moment later: the dialog is on its way out.
+        QTimer.singleShot(0, self, self._import_again if key == "again" else self._end_import)
 
     def _import_again(self) -> None:
-        self.import_kit(Path(self._folder))
+        if not self.import_kit(Path(self._folder)):
+            self._end_import()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self._is_importing:
+            self._is_importing = False
+            self.import_ended.emit(error)
+
+    def _end_import(self) -> None:
+        self.import_ended.emit(None)
 
     def _on_action(self, key: str) -> None:
         if key == "look":

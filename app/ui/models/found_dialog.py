@@ -42,7 +42,7 @@ class FoundDialog(Dialog):
             self.tr("ほかのアプリのモデルを探す"),
             self.tr(
                 "LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。"
-                "ファイルは複製も変更もせず、いまある場所のまま使います。"
+                "ファイルは複製も変更もせず、いまの場所に置いたまま使います。"
             ),
             (
                 Choice("cancel", self.tr("キャンセル")),

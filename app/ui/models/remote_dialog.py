@@ -87,7 +87,7 @@ class RemoteDialog(Dialog):
     def _build_fields(self, theme: Theme, *, can_store: bool) -> None:
         self.address = _field(self.tr("アドレス"), remote_address.ADDRESS_MAX)
         self.address.setPlaceholderText("http://gpu-server:8000")
-        self.key = _field(self.tr("API キー（要るときだけ）"), KEY_MAX)
+        self.key = _field(self.tr("API キー（必要なときだけ）"), KEY_MAX)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
         self.store = QCheckBox(self.tr("API キーを OS のパスワード管理に保存する"))
         self.store.setVisible(can_store)
