@@ -142,6 +142,15 @@ def sources(parts: Parts) -> None:
     put(parts, answer, checked(answer))
 
 
+def sources_secret(parts: Parts) -> None:
+    """One of the collections that are asked is 機密, and their menu is open."""
+    sources(parts)
+    line = parts.window.page("ask").scope_line
+    parts.documents.set_label(parts.session.scope[1].id, "secret")
+    wait(lambda: any(choice.label == "secret" for choice in line._choices))
+    line.open_menu()
+
+
 def sources_doubtful(parts: Parts) -> None:
     """A value that no source has."""
     opened(parts)
@@ -225,6 +234,7 @@ def wait(condition: Callable[[], bool]) -> None:
 SOURCE_SHOTS: dict[str, Callable[[Parts], None]] = {
     shot.__name__: shot
     for shot in (
-        sources_new, sources, sources_doubtful, sources_none, sources_quoted, sources_text, sources_page,
+        sources_new, sources, sources_secret, sources_doubtful, sources_none, sources_quoted, sources_text,
+        sources_page,
     )
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import itertools
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterator
 
 from app.core.documents.records import Report
@@ -21,6 +22,9 @@ _ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
 _SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
 _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
+# 1 …, １　…, （１）…, ①… and 一　…: no lists of Markdown's, but paragraphs of a regulation.
+_CLAUSE = re.compile(r" {0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
+_ENDED = ("。", "：", ":", "）", ")")  # what a line before the first clause ends in
 _ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
 _BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
 # Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
@@ -133,7 +137,7 @@ class _Reader:
 
     def _paragraph(self, lines: list[str], at: int, width: int) -> int:
         end = at + 1
-        while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end):
+        while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end, width):
             if (level := _SETEXT.match(lines[end])) and not width:
                 self._heading(joined(lines[at:end]), 1 if level[1].startswith("=") else 2)
                 return end + 1
@@ -142,7 +146,7 @@ class _Reader:
         self._take_text(joined([lines[at], *rest], width))
         return end
 
-    def _begins_anew(self, lines: list[str], at: int) -> bool:
+    def _begins_anew(self, lines: list[str], at: int, width: int) -> bool:
         line = lines[at]
         if lines[at - 1].count("{") > lines[at - 1].count("}"):  # an anchor that goes on
             return False
@@ -152,6 +156,7 @@ class _Reader:
             or _MARKER.match(line)
             or tables.GRID_BORDER.match(line)
             or (_QUOTE.match(line) and not _QUOTE.match(lines[at - 1]))
+            or (not width and _is_next_clause(lines[at - 1], line))
         )
 
     def _take_text(self, raw: str) -> None:
@@ -240,6 +245,18 @@ def _is_code(lines: list[str], at: int) -> bool:
         return False
     before = next((lines[place] for place in range(at - 1, -1, -1) if lines[place].strip()), "")
     return bool(before) and not before.startswith(" ") and not _MARKER.match(before)
+
+
+def _is_next_clause(before: str, line: str) -> bool:
+    """Whether a line begins with a number that goes on with the one before it, or follows what has ended there."""
+    number = _clause_number(line)
+    return number > 0 and (before.rstrip().endswith(_ENDED) or number == _clause_number(before) + 1 > 1)
+
+
+def _clause_number(line: str) -> int:
+    """0: it begins with none."""
+    found = _CLAUSE.match(line)
+    return headings.value_of(unicodedata.normalize("NFKC", found[1])) if found else 0
 
 
 def _is_no_heading(bold: str) -> bool:

@@ -4,7 +4,9 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from app.ui.conversation_list import ConversationList, DraftRole, FolderRole, IsOpenRole, Row, TimeRole
+from app.core.documents import labels
+from app.ui import labelling
+from app.ui.conversation_list import ConversationList, DraftRole, FactsRole, FolderRole, IsOpenRole, Row, TimeRole
 from app.ui.theme import Theme
 from app.ui.widgets import rows
 
@@ -102,7 +104,17 @@ class ConversationDelegate(QStyledItemDelegate):
         if draft:
             width = rows.draw_text(painter, theme, time, draft, "caption", "accent", weight=600)
             time.setLeft(time.left() + width + theme.px(8))
-        rows.draw_text(painter, theme, time, index.data(TimeRole), "caption", tone)
+        self._paint_facts(painter, time, index, tone)
+
+    def _paint_facts(self, painter: QPainter, area: QRect, index: Index, tone: str) -> None:
+        time, label, folder = index.data(FactsRole)
+        if label != labels.HIGHEST:
+            rows.draw_text(painter, self._theme, area, index.data(TimeRole), "caption", tone)
+            return
+        gap = self._theme.px(8)
+        area.setLeft(area.left() + rows.draw_text(painter, self._theme, area, time, "caption", tone) + gap)
+        area.setLeft(area.left() + labelling.draw(painter, self._theme, area, label, tone) + gap)
+        rows.draw_text(painter, self._theme, area, folder, "caption", tone)
 
 
 def _draw_icon(painter: QPainter, theme: Theme, area: QRect, name: str, token: str, size: int) -> int:

@@ -22,6 +22,7 @@ IsOpenRole = Qt.ItemDataRole.UserRole + 3  # of a folded folder: the open conver
 FolderRole = Qt.ItemDataRole.UserRole + 4  # the id of the folder whose heading this is
 DraftRole = Qt.ItemDataRole.UserRole + 5  # "" or the word for it
 RowRole = Qt.ItemDataRole.UserRole + 6  # the Row itself
+FactsRole = Qt.ItemDataRole.UserRole + 7  # what TimeRole says: time, label or None, folder or ""
 
 OUTSIDE = 0  # where conversations of no folder stand; folders are counted from 1
 
@@ -181,6 +182,8 @@ class ConversationList(QAbstractListModel):
                 return row.folder.id if row.folder else None
             case _ if role == TimeRole:
                 return self._time(row) if conversation else ""
+            case _ if role == FactsRole and conversation is not None:
+                return self._facts(row, conversation)
             case _ if role == IsOpenRole:
                 return self._is_open(row)
             case _ if role == DraftRole:
@@ -270,10 +273,14 @@ class ConversationList(QAbstractListModel):
     # --------------------------------------------------------------------- rows
 
     def _time(self, row: Row) -> str:
+        assert row.conversation is not None
+        time, label, folder = self._facts(row, row.conversation)
+        return joined(time, words.label(label) if label is not None else "", folder)
+
+    def _facts(self, row: Row, here: Conversation) -> tuple[str, Label | None, str]:
         """When it was used last, as short as the heading above allows, and its label where that says something; what is
         pinned names its folder."""
-        assert row.conversation is not None
-        when = datetime.fromtimestamp(row.conversation.updated_at)
+        when = datetime.fromtimestamp(here.updated_at)
         clock = f"{when.hour}:{when.minute:02}"
         if when.date() >= self._now.date():
             time = clock
@@ -283,10 +290,9 @@ class ConversationList(QAbstractListModel):
             time = day_of_year(when)
         else:
             time = full_date(when)
-        folder_id = row.conversation.folder_id if row.place == "pinned" else None
+        folder_id = here.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
-        label = self._label(row.conversation)
-        return joined(time, words.label(label) if label is not None else "", folder)
+        return time, self._label(here), folder
 
     def _label(self, here: Conversation) -> Label | None:
         """The one that stands above it where it is open."""

@@ -1,11 +1,27 @@
-"""The label that a conversation shows: that of its answers and its user, and of the collections that it asks."""
+"""The label that a conversation shows: that of its answers and its user, and of the collections that it asks.
+
+Also how labels look wherever they stand.
+"""
 
 from collections.abc import Iterable, Sequence
 
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QPainter
+
 from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef
-from app.core.documents.records import Collection, Label
+from app.core.documents.records import LABELS, Collection, Label
 from app.core.records import Message
+from app.ui.documents import words
+from app.ui.theme import Theme
+from app.ui.widgets import rows
+
+# Icon and tone. The highest is seen at a glance, and is no failure, which would be red.
+LOOKS: dict[Label, tuple[str, str]] = {
+    "public": ("", "muted"),
+    "internal": ("lock", "text2"),
+    "secret": ("lock", "warning"),
+}
 
 
 def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
@@ -40,3 +56,16 @@ def shown(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label 
     if is_unanswered and own == labels.DEFAULT:
         return labels.highest(others) if others else None
     return labels.highest((own, *others)) if others or own != labels.DEFAULT else None
+
+
+def told(label: Label) -> str:
+    """Its words among other facts; "" for the lowest, which keeps nothing from anybody."""
+    return "" if label == LABELS[0] else words.label(label)
+
+
+def draw(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
+    """In a row of a list whose other facts have `tone`: most have the middle label, so only the highest has its sign.
+    Returns the width it took."""
+    if label != labels.HIGHEST:
+        return rows.draw_text(painter, theme, area, words.label(label), "caption", tone)
+    return rows.draw_sign(painter, theme, area, *LOOKS[label], words.label(label), weight=600)

@@ -84,6 +84,14 @@ def test_a_quotation_is_found_however_it_was_broken() -> None:
     assert quoted(kept, 1) == ["土に接する部材の\n鉄筋 のかぶりは70mm。"]
 
 
+def test_paragraphs_keep_their_lines_in_a_quotation_and_what_is_left_out_is_marked() -> None:
+    clauses = ("1 出張の旅費は実費とする。", "2 前項の旅費は、翌月の 25 日までに支払う。", "3 領収書を添える。")
+    text = f"{clauses[0]}\n{clauses[1]}別に定めるものを除く。{clauses[2]}"
+    told = tuple(Claim(f"「{clause}」[1]", 0, 9, (1,), is_supported=True) for clause in clauses)
+    kept = Grounding("answered", (Source("規程", "internal", "旅費.md", "/x", text),), told, is_excerpt=True)
+    assert citing.quotation(kept, 1) == f"「{clauses[0]}\n{clauses[1]}…{clauses[2]}」\n旅費.md"
+
+
 def test_an_answer_taken_along_says_where_it_is_from() -> None:
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。"
     assert citing.with_sources(answer, grounded(answer)) == (

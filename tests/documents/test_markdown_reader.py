@@ -119,6 +119,35 @@ def test_bold_lines_are_headings_unless_they_are_sentences_or_captions() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("1 旅費は実費とする。", "2 前項の旅費は、翌月に支払う。"),
+        ("第5条（旅費）", "１　旅費は実費とする。", "２　前項の旅費は、翌月に支払う。"),
+        ("手当は、次のとおりとする。", "一　家族手当", "二　通勤手当"),
+        ("次の書類を添える：", "（１）領収書", "（２）報告書"),
+        ("１．基本給", "２．家族手当"),
+        ("① 領収書", "② 報告書", "③ 地図"),
+    ],
+)
+def test_numbered_clauses_are_paragraphs_also_without_a_blank_line(lines: tuple[str, ...]) -> None:
+    assert texts("\n".join(lines)) == list(lines)
+    assert texts("\n".join(f"> {line}" for line in lines)) == list(lines)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("点検は、毎月\n2 回行う。", "点検は、毎月2 回行う。"),
+        ("幅は、外側で\n1.5 m とする。", "幅は、外側で1.5 m とする。"),
+        ("The room has\n12 seats.", "The room has 12 seats."),
+        ("これは\n2026 年からの決まりである。", "これは2026 年からの決まりである。"),
+    ],
+)
+def test_a_number_inside_a_sentence_begins_no_clause(written: str, shown: str) -> None:
+    assert texts(written) == [shown]
+
+
 def test_stubs_of_html_and_comments_are_left_out_and_code_stays() -> None:
     assert texts("```{=html}\n<!-- -->\n```\n\n```\nif a:\n    b\n```\n") == ["if a:\n    b"]
 

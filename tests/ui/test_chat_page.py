@@ -62,8 +62,8 @@ def test_the_model_menu_lists_models_with_size_and_checks_the_current_one(double
     menu.aboutToShow.emit()
     entries = [(action.text(), action.isChecked()) for action in menu.actions() if not action.isSeparator()]
     assert entries == [
-        ("R&&D モデル Q4_K_M　4.9 GB", True),
-        ("お試し　0.3 GB", False),
+        ("R&&D モデル Q4_K_M　4.92 GB", True),
+        ("お試し　0.25 GB", False),
         ("モデルを追加…", False),
     ]
     menu.actions()[1].trigger()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.application import Parts
+from app.application import Parts, _on_state_changed
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Section
 from app.core.paths import Paths
@@ -112,6 +112,27 @@ def test_what_was_chosen_is_asked_by_new_conversations_too(library: Library, ope
     assert parts.preferences.value.scope == ("点検記録",)
 
 
+def test_what_a_command_adds_is_there_when_the_user_comes_back_and_nothing_else_is_another(
+    library: Library, opened, qtbot
+) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    parts = opened()
+    choose(parts, "基準")
+    editor = parts.window.page("ask").composer.editor
+    editor.setPlainText("書きかけ")
+    parts.window.show_page("documents")
+    page = parts.window.page("documents")
+    page.show_collection(2)
+    put(library, "規程", "internal")
+    _on_state_changed(Qt.ApplicationState.ApplicationActive, parts)
+    qtbot.waitUntil(lambda: page.collections.rowCount() == 3)
+    assert page.collection.name == "点検記録"
+    menu = parts.window.page("ask").scope_line.menu()
+    assert names(menu) == {"基準": False, "点検記録": True, "規程": False}
+    assert editor.toPlainText() == "書きかけ"
+
+
 def test_nobody_has_to_ask_documents(library: Library, opened) -> None:
     put(library, "基準", "internal")
     parts = opened()
@@ -128,7 +149,16 @@ def test_the_menu_says_what_is_not_read_yet(library: Library, opened) -> None:
     library.add_documents(1, [Path("/nowhere/a.md"), Path("/nowhere/b.md")])
     parts.documents.changed.emit()
     menu = parts.window.page("ask").scope_line.menu()
-    assert menu.actions()[0].text() == "基準　3 件（2 件は読み取り前）"
+    assert menu.actions()[0].text() == "基準　社外秘　3 件（2 件は読み取り前）"
+    menu.deleteLater()
+
+
+def test_the_menu_says_what_is_not_for_everybody(library: Library, opened) -> None:
+    for name, label in {**LABELS, "公報": "public"}.items():
+        put(library, name, label)
+    menu = opened().window.page("ask").scope_line.menu()
+    said = {action.data(): action.text() for action in menu.actions() if action.isCheckable()}
+    assert said == {"基準": "基準　社外秘　1 件", "点検記録": "点検記録　機密　1 件", "公報": "公報　1 件"}
     menu.deleteLater()
 
 
@@ -275,9 +305,23 @@ def test_the_menu_opens_by_key_and_stays_while_entries_are_chosen(library: Libra
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, StayingMenu)
     assert names(menu) == {"基準": True, "点検記録": True}
-    for _ in range(2):
-        QTest.keyClick(menu, Qt.Key.Key_Down)
+    QTest.keyClick(menu, Qt.Key.Key_Down)
     QTest.keyClick(menu, Qt.Key.Key_Space)
     assert menu.isVisible()
-    assert len(asked(parts)) == 1
+    assert asked(parts) == ["基準"]
     menu.close()
+
+
+@pytest.mark.parametrize(("left_out", "first"), [([], "基準"), (["基準"], "点検記録"), (["基準", "点検記録"], "基準")])
+def test_the_menu_opens_at_what_is_asked(library: Library, opened, left_out: list[str], first: str) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    parts = opened()
+    for name in left_out:
+        choose(parts, name)
+    parts.window.page("ask").scope_line.open_menu()
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, StayingMenu)
+    assert menu.activeAction().data() == first
+    QTest.keyClick(menu, Qt.Key.Key_Return)
+    assert (first in asked(parts)) == (first in left_out)

@@ -228,6 +228,7 @@ def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: Desk) -> N
     filled.settle()
     assert filled.page.collection.label == "secret"
     assert filled.page.label_button.text().startswith("機密")
+    assert not filled.page.label_button.icon().isNull()
 
 
 def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: Desk, folder: Path) -> None:
@@ -279,6 +280,7 @@ def test_name_and_label_are_changed(filled: Desk) -> None:
     filled.click(dialog.buttons["done"])
     filled.settle()
     assert (filled.page.collection.name, filled.page.collection.label) == ("庁舎 2026", "public")
+    assert filled.page.label_button.icon().isNull()
 
 
 def test_the_queue_is_paused_resumed_and_cancelled(filled: Desk, folder: Path) -> None:

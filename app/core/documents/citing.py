@@ -1,5 +1,6 @@
 """A grounded answer as it is shown and taken along: its marks [n], the sources it uses, and what of them it uses."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -104,8 +105,16 @@ def quotation(grounding: Grounding, number: int) -> str:
     """What the answer uses of a source, or all of its passage, with where it is from."""
     source = grounding.sources[number - 1]
     used_places = places(grounding, number) or [(0, len(source.text))]
-    quoted = "…".join(source.text[start:end].strip() for start, end in used_places)
+    quoted = source.text[slice(*used_places[0])].strip()
+    for (_, before), (start, end) in itertools.pairwise(used_places):
+        quoted += _gap(source.text, before, start) + source.text[start:end].strip()
     return f"{wording.phrase('quoted', text=quoted)}\n{place(source)}"
+
+
+def _gap(text: str, start: int, end: int) -> str:
+    """Between two quoted places: … for sentences left out, and the end of a paragraph where there is one."""
+    is_left_out = any(start <= part.start < end for part in sentences.split(text))
+    return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
 
 
 def with_sources(text: str, grounding: Grounding) -> str:

@@ -9,6 +9,7 @@ from app.core.documents import labels
 from app.core.documents.records import LABELS, Label
 from app.core.presets import Preset
 from app.core.records import LocalModel
+from app.core.wording import size
 from app.ui.chat.scope_line import LabelTag
 from app.ui.chat.temporary_tag import TemporaryTag
 from app.ui.chat.title_field import TitleField
@@ -83,7 +84,7 @@ class ChatHeader(Header):
 
     def show_label(self, label: Label | None) -> None:
         """How confidential the conversation is; None: no documents are in play."""
-        self.label_tag.show_label("" if label is None else words.label(label))
+        self.label_tag.show_label(label)
 
     def offer_labels(self, given: Label, lowest: Label) -> None:
         """What the menu offers: `given` is the one it has, `lowest` the one that its documents ask for at least."""
@@ -175,7 +176,7 @@ class ChatHeader(Header):
         if model.tuned is not None:
             base = self.tr("元のモデル：{name}").format(name=_shortened(model.tuned.base_name))
             return noted(self.tr("学習済み"), base)
-        return f"{model.size_bytes / 1e9:.1f} GB" if model.size_bytes >= 1e8 else f"{model.size_bytes / 1e6:.0f} MB"
+        return size(model.size_bytes)
 
     def _fill_presets(self, menu: QMenu) -> None:
         menu.clear()

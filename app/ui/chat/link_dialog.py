@@ -9,6 +9,8 @@ from app.ui.chat import links
 from app.ui.dialogs import Choice, Dialog
 from app.ui.theme import Theme
 
+ADDRESS_PX = 72
+
 translate = QCoreApplication.translate
 
 
@@ -28,18 +30,18 @@ def ask_to_open(theme: Theme, href: str, open_url: Callable[[QUrl], object], par
             Choice("cancel", translate("LinkDialog", "キャンセル"), is_default=True),
         ),
         parent,
-        content=_address(links.full_address(url)),
+        content=_address(theme, links.full_address(url)),
     )
     dialog.chosen.connect(lambda key: open_url(url) if key == "open" else None)
     dialog.open()
     return dialog
 
 
-def _address(address: str) -> QPlainTextEdit:
+def _address(theme: Theme, address: str) -> QPlainTextEdit:
     view = QPlainTextEdit(address)
     view.setReadOnly(True)
     view.setProperty("field", True)
     view.setAccessibleName(translate("LinkDialog", "行き先の全体"))
     view.setTabChangesFocus(True)
-    view.setFixedHeight(72)
+    view.setFixedHeight(theme.px(ADDRESS_PX))
     return view

@@ -7,12 +7,17 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
 
+from app.core.documents.labels import HIGHEST
+from app.core.documents.records import LABELS, Label
+from app.ui import labelling
 from app.ui.chat.words import icon_button, literal
+from app.ui.documents import words
 from app.ui.language import joined, noted
 from app.ui.theme import Theme
+from app.ui.widgets import labels
 from app.ui.widgets.buttons import Button, IconButton
 from app.ui.widgets.icon import Icon
-from app.ui.widgets.labels import ElidedLabel, Label, tip
+from app.ui.widgets.labels import ElidedLabel, tip
 
 CHIP_PX = 220  # a longer name ends in …
 
@@ -29,6 +34,7 @@ class Choice:
     is_asked: bool = False
     is_there: bool = True
     unfinished: int = 0
+    label: Label = LABELS[0]
 
 
 class ScopeLine(QWidget):
@@ -68,17 +74,19 @@ class ScopeLine(QWidget):
             self.add_button.setFocus()
 
     def open_menu(self) -> None:
-        """At the button, wherever it was asked for."""
+        """At the button, wherever it was asked for. Keys begin at what is asked."""
         button = self.count_button if self.count_button.isVisible() else self.add_button
         menu = self.menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(button.mapToGlobal(QPoint(0, -menu.sizeHint().height())))
+        actions = menu.actions()
+        menu.setActiveAction(next((action for action in actions if action.isChecked()), actions[0]))
 
     def menu(self) -> "StayingMenu":
         menu = StayingMenu(self)
         menu.setToolTipsVisible(True)
         for choice in self._choices:
-            action = menu.addAction(literal(joined(choice.name, self._state(choice))))
+            action = menu.addAction(literal(joined(choice.name, labelling.told(choice.label), self._state(choice))))
             action.setCheckable(True)
             action.setChecked(choice.is_asked)
             action.setData(choice.name)
@@ -199,16 +207,28 @@ class LabelTag(QFrame):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setProperty("surface", "tag")
-        self._words = Label(role="caption", tone="text2")
+        self._icon = Icon(theme, "lock", size=14)
+        self._words = labels.Label(role="caption")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 3, 8, 3)
         row.setSpacing(6)
-        row.addWidget(Icon(theme, "lock", size=14))
+        row.addWidget(self._icon)
         row.addWidget(self._words)
         self.hide()
 
-    def show_label(self, words: str) -> None:
-        """ "": none, and nothing is shown."""
-        self._words.setText(words)
-        self.setVisible(bool(words))
+    def show_label(self, label: Label | None) -> None:
+        """None: nothing is shown."""
+        self.setVisible(label is not None)
+        if label is None:
+            return
+        icon, tone = labelling.LOOKS[label]
+        if icon:
+            self._icon.show_icon(icon, tone)
+        self._icon.setVisible(bool(icon))
+        is_highest = label == HIGHEST
+        self._words.setText(words.label(label))
+        self._words.setProperty("strong", is_highest)
+        self._words.setProperty("tone", tone)
+        self.setProperty("surface", tone if is_highest else "tag")
+        for part in (self._words, self):
+            labels.repolish(part)

@@ -100,7 +100,10 @@ class Scoping(QObject):
     def _show(self) -> None:
         asked = self._asked()
         ids = {one.id for one, _ in asked if one is not None}
-        choices = [Choice(one.name, one.documents, one.id in ids, unfinished=one.unfinished) for one in self._there]
+        choices = [
+            Choice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)
+            for one in self._there
+        ]
         gone = [Choice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
         self.shown.emit()

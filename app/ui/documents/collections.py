@@ -8,6 +8,7 @@ from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.core.documents.records import Collection
+from app.ui import labelling
 from app.ui.documents import words
 from app.ui.language import joined
 from app.ui.theme import Theme
@@ -95,21 +96,14 @@ class CollectionDelegate(QStyledItemDelegate):
         )
         name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
         rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
-        taken = rows.draw_text(painter, theme, below, words.label(one.label), "caption", tone)
+        taken = labelling.draw(painter, theme, below, one.label, tone)
         self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
         painter.restore()
 
     def _draw_sign(self, painter: QPainter, one: Collection, area: QRect) -> None:
         sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
         if sign:
-            icon, tone = words.STATES[sign]
-            size = self._theme.px(13)
-            place = QRect(area.left(), area.top(), size, area.height())
-            self._theme.icon(icon, tone, 13).paint(painter, place)
-            number = f"{one.unfinished or one.troubled:,}"
-            rows.draw_text(
-                painter, self._theme, area.adjusted(size + self._theme.px(4), 0, 0, 0), number, "caption", tone
-            )
+            rows.draw_sign(painter, self._theme, area, *words.STATES[sign], f"{one.unfinished or one.troubled:,}")
 
 
 class CollectionView(NamedList):

@@ -11,7 +11,7 @@ from app.core.documents.records import LABELS, Document, Label
 from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.services import background
-from app.ui.dialogs import Choice, Dialog
+from app.ui.dialogs import Choice, Dialog, scrolled_height
 from app.ui.documents import words
 from app.ui.language import noted
 from app.ui.theme import Theme
@@ -20,6 +20,7 @@ from app.ui.widgets import labels
 NAME_MAX = 100  # characters
 SAMPLE_BYTES = 64_000
 SAMPLE_LINES = 12
+PREVIEW_PX = 150
 
 translate = QCoreApplication.translate
 
@@ -106,7 +107,7 @@ class EncodingDialog(Dialog):
         self.preview.setProperty("field", True)
         self.preview.setAccessibleName(translate("Documents", "ファイルの初めの部分"))
         self.preview.setTabChangesFocus(True)
-        self.preview.setFixedHeight(theme.px(150))
+        self.preview.setFixedHeight(scrolled_height(theme, parent, theme.px(PREVIEW_PX)))
         super().__init__(
             theme,
             translate("Documents", "文字コードを選んでください"),

@@ -10,6 +10,7 @@ from app.core.documents.records import Collection, Document
 from app.services.documents import Documents
 from app.services.embedding import Embedding
 from app.services.reading_queue import Standing
+from app.ui import labelling
 from app.ui.documents import words
 from app.ui.documents.collections import CollectionList, CollectionRole, CollectionView, IdRole
 from app.ui.documents.deeds import Deeds, Pickers
@@ -272,6 +273,7 @@ class DocumentsPage(Page):
         one = self.collection
         self._header.title.setText(one.name if one else self.tr("資料"))
         if one is not None:
+            self.label_button.show_icon(*labelling.LOOKS[one.label])
             self.label_button.setText(self.tr("{label} ▾").format(label=words.label(one.label)))
             self.label_button.setAccessibleName(self.tr("ラベル：{label}").format(label=words.label(one.label)))
         waits = not self._documents.is_open

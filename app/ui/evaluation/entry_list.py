@@ -7,8 +7,10 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent
 
+from app.core.documents import labels
 from app.core.evaluation.question_sets import KeptSet
 from app.core.evaluation.study import Entry
+from app.ui import labelling
 from app.ui.evaluation import words
 from app.ui.language import joined
 from app.ui.theme import Theme
@@ -97,6 +99,8 @@ class EntryList(QAbstractListModel):
                 return shown
             case _ if role == SaidRole and shown is not None:
                 return self._said(shown)
+            case _ if role == SignRole and isinstance(shown, KeptSet) and shown.label == labels.HIGHEST:
+                return labelling.LOOKS[shown.label]
             case _ if role == SignRole and isinstance(shown, Entry):
                 return words.study_sign(shown, is_live=shown.id in self._live)
         return None

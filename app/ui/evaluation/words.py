@@ -4,11 +4,10 @@ import datetime
 
 from PySide6.QtCore import QCoreApplication
 
-from app.core.documents.records import Label
 from app.core.evaluation.question_sets import KeptSet
 from app.core.evaluation.study import Entry
 from app.services.study_run import StudyProgress
-from app.ui.documents import words as document_words
+from app.ui import labelling
 from app.ui.evaluation.study import words as study_words
 from app.ui.language import day_of_year, full_date, joined
 
@@ -20,12 +19,7 @@ def set_said(kept: KeptSet) -> str:
     if not kept.versions:
         return translate("Evaluation", "読めません")
     count = translate("Evaluation", "{n} 問").format(n=f"{kept.newest.count:,}")
-    return joined(count, label(kept.label))
-
-
-def label(key: Label) -> str:
-    """ "" for what may be seen by everybody."""
-    return "" if key == "public" else document_words.label(key)
+    return joined(count, labelling.told(kept.label))
 
 
 def study_name(entry: Entry) -> str:

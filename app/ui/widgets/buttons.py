@@ -1,7 +1,7 @@
 """Buttons that keep their icon in the colours of the theme."""
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QIcon, QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QToolButton, QWidget
 
 from app.ui.language import noted
@@ -28,7 +28,7 @@ class Button(QPushButton):
     ) -> None:
         super().__init__(text, parent)
         self._theme = theme
-        self._icon = icon
+        self._icon, self._token = icon, ""
         self.setProperty("kind", kind)
         self.setProperty("compact", compact)
         self.setAutoDefault(False)
@@ -47,9 +47,15 @@ class Button(QPushButton):
             repolish(self)
             self._retint()
 
+    def show_icon(self, icon: str, token: str) -> None:
+        """Another icon, in a colour of its own; "": none."""
+        self._icon, self._token = icon, token
+        self.setIcon(QIcon())
+        self._retint()
+
     def _retint(self) -> None:
         if self._icon:
-            token = _ICON_TONES.get(self.property("kind"), "text2")
+            token = self._token or _ICON_TONES.get(self.property("kind"), "text2")
             self.setIcon(self._theme.leading_icon(self._icon, token, gap=LEADING_GAP_PX))
             self.setIconSize(QSize(self._theme.px(16) + self._theme.px(LEADING_GAP_PX), self._theme.px(16)))
 

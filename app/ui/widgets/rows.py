@@ -49,6 +49,16 @@ def draw_text(
     return QFontMetrics(font).horizontalAdvance(shown)
 
 
+def draw_sign(
+    painter: QPainter, theme: Theme, area: QRect, icon: str, tone: str, text: str, *, weight: int | None = None
+) -> int:
+    """A small icon and words in its tone. Returns the width it took."""
+    size = theme.px(13)
+    theme.icon(icon, tone, 13).paint(painter, QRect(area.left(), area.top(), size, area.height()))
+    before = size + theme.px(4)
+    return before + draw_text(painter, theme, area.adjusted(before, 0, 0, 0), text, "caption", tone, weight=weight)
+
+
 def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
     """A badge whose right upper corner is given. `tone`: success, warning, danger or accent. Returns its left edge."""
     font = theme.font("caption", 600 if tone == "accent" else 400)

@@ -91,6 +91,12 @@ def test_another_base_is_chosen_and_what_cannot_be_trained_is_named_with_its_rea
     assert desk.work.draft.base == "other"
 
 
+def test_the_size_of_the_base_is_given_as_on_the_page_of_the_models(desk: Desk) -> None:
+    trial = dataclasses.replace(desk.models[0], quantization="Q4_K_M", size_bytes=253_113_024)
+    desk.models = (trial,)
+    assert desk.open().base.state.text() == "✓ 使えます　Q4_K_M　0.25 GB"
+
+
 def test_a_folder_becomes_the_base_and_one_that_is_none_is_refused_in_words(desk: Desk) -> None:
     step = desk.open()
     folder = hf_models.model(desk.folder / "配布元")

@@ -11,12 +11,11 @@ from app.core.errors import AppError
 from app.core.hf_folder import HfModel
 from app.core.records import LocalModel
 from app.core.training import bases
-from app.core.wording import describe_error
+from app.core.wording import describe_error, size
 from app.services import background
 from app.ui.language import joined
 from app.ui.settings.rows import Chooser
 from app.ui.theme import Theme
-from app.ui.training.model import words
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.flow import Flow
@@ -73,7 +72,7 @@ class BaseField(QWidget):
             self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:
             self.box.show_value(found.id)
-            facts = joined(found.quantization, words.gigabytes(found.size_bytes))
+            facts = joined(found.quantization, size(found.size_bytes))
             self._say(joined(self.tr("✓ 使えます"), facts), "success")
 
     # ------------------------------------------------------------------- private
