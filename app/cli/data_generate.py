@@ -12,7 +12,7 @@ from typing import Any
 from app.cli import ask, ask_sources, collections
 from app.cli.loop import Waiting, application
 from app.cli.output import Output, left
-from app.core import children, export_log, settings
+from app.core import children, settings
 from app.core.documents import excerpts, labels
 from app.core.documents.records import Collection
 from app.core.errors import AppError
@@ -50,9 +50,10 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     generation.check_target(out)
     collection = _collection(options.collection, where)
     model = ask.choose_model(options.model, where)
-    _permit(options, where, out, collection)
+    if not labels.may_train(collection.label, is_consented=options.allow_secret):
+        raise AppError("secret_export", what=collection.name)
     job = GenerationJob(
-        where.documents, where.glossary, collection, out, options.n, options.seed, model,
+        where.documents, where.glossary, where.exports_log, collection, out, options.n, options.seed, model,
         settings.load(where.settings),
     )  # fmt: skip
     if excerpts.is_too_small(model):
@@ -83,14 +84,6 @@ def _collection(name: str, where: Paths) -> Collection:
         return collections.find(library, name)
     finally:
         library.close()
-
-
-def _permit(options: argparse.Namespace, where: Paths, out: Path, collection: Collection) -> None:
-    """Raises AppError("secret_export")."""
-    if not labels.may_train(collection.label, is_consented=options.allow_secret):
-        raise AppError("secret_export", what=collection.name)
-    if collection.label == labels.HIGHEST:
-        export_log.note(where.exports_log, "pairs", collection.label, str(out.absolute()))
 
 
 class _Waiting:

@@ -11,8 +11,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app import __version__
-from app.core import local_models
-from app.core.documents import abstention, retrieval
+from app.core import export_log, local_models
+from app.core.documents import abstention, labels, retrieval
 from app.core.documents.library import Library
 from app.core.documents.records import Collection
 from app.core.errors import AppError
@@ -36,10 +36,11 @@ SEARCHED = 20  # passages in which the answer to what should have none is looked
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """`documents`: the database. `wanted`: pairs."""
+    """`documents`: the database. `exports_log`: where confidential pairs are put on record. `wanted`: pairs."""
 
     documents: Path
     glossary: Path
+    exports_log: Path
     collection: Collection
     out: Path
     wanted: int
@@ -115,7 +116,7 @@ class Generation(QObject):
         self._standing = Standing(job.wanted)
         self._run: PromptRun | None = None
         self._started_at = 0.0
-        self._is_over = self._is_writing = False
+        self._is_over = self._is_writing = self._is_on_record = False
         self._held_by: set[str] = set()
 
     def start(self) -> None:
@@ -168,7 +169,7 @@ class Generation(QObject):
             return
         job = self.job
         asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
-        run = self._run = PromptRun(self._engine, self._template_command, asked, self)
+        run = self._run = PromptRun(self._engine, self._template_command, asked, self, self._put_on_record)
         run.progressed.connect(self._on_progressed)
         run.finished.connect(self._on_replied)
         run.stopped.connect(self._on_stopped)
@@ -177,8 +178,24 @@ class Generation(QObject):
             run.hold(by)
         run.start()
 
+    def _put_on_record(self) -> None:
+        """When the first word of confidential documents is about to be written: what fails before has not begun.
+
+        Raises AppError("export_log_unwritable").
+        """
+        job = self.job
+        if job.collection.label == labels.HIGHEST and not self._is_on_record:
+            export_log.note(job.exports_log, "pairs", job.collection.label, str(job.out.absolute()))
+        self._is_on_record = True
+
     def _write(self) -> None:
         assert self._prepared is not None
+        try:
+            if self._standing.accepted:  # all may have been replied before the documents became confidential
+                self._put_on_record()
+        except AppError as error:
+            self._fail(error)
+            return
         self._is_writing = True
         job, writer = self.job, self._prepared.writer
         generated = Generated(self._standing, self._prepared.selected, time.monotonic() - self._started_at)

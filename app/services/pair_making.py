@@ -85,7 +85,7 @@ class PairMaking(QObject):
         wishes.keep(folder, wish)
         out, settings = self.target(draft_id, wish), self._preferences.value
         job = GenerationJob(
-            paths.documents, paths.glossary, collection, out, wish.wanted, wish.seed, model, settings
+            paths.documents, paths.glossary, paths.exports_log, collection, out, wish.wanted, wish.seed, model, settings
         )  # fmt: skip
         self._wish, self.draft_id, self.progress = wish, draft_id, None
         run = self._run = Generation(self._engine, self._template_command, job, self)

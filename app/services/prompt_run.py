@@ -1,7 +1,7 @@
 """Prompts that stand for themselves, asked of one model one after another, with a journal of the replies."""
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +55,17 @@ class PromptRun(QObject):
     failed = Signal(object)  # AppError
 
     def __init__(
-        self, engine: EngineClient, template_command: list[str], job: PromptJob, parent: QObject | None = None
+        self,
+        engine: EngineClient,
+        template_command: list[str],
+        job: PromptJob,
+        parent: QObject | None = None,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
+        """`permit`: asked before each reply is put on the disk; the AppError that it raises ends the run."""
         super().__init__(parent)
         self._job = job
+        self._permit = permit
         self._prompts: dict[str, Prompt] = {}  # by key, each once
         self._journal: Journal | None = None
         self._error: AppError | None = None
@@ -132,6 +139,7 @@ class PromptRun(QObject):
     def _keep(self, key: str, reply: Reply) -> None:
         assert self._journal is not None
         try:
+            self._permit()
             self._journal.add(key, reply)
         except AppError as error:
             self._error = error

@@ -31,14 +31,17 @@ class Secrecy:
         question = translate("Secrecy", "機密の内容を書き出しますか")
         self._pass(parent, label, what, target, go, question, translate("Secrecy", "書き出す"))
 
-    def train(self, parent: QWidget, label: Label, target: str, go: Callable[[], None]) -> None:
-        """Before documents become training data in the file `target`: as `export`."""
+    def train(self, parent: QWidget, label: Label, go: Callable[[], None]) -> None:
+        """Before documents become training data. Calls `go` at once, or after a yes; what makes them records it."""
         question = translate("Secrecy", "機密の資料から学習データを作りますか")
         body = translate(
             "Secrecy",
             "学習したモデルの回答に、資料の内容が現れることがあります。作った日時と保存先を記録します。内容は記録しません。",
         )
-        self._pass(parent, label, "pairs", target, go, question, translate("Secrecy", "作る"), body)
+        if label == labels.HIGHEST:
+            self._ask(parent, question, body, translate("Secrecy", "作る"), go)
+        else:
+            go()
 
     def copy(self, parent: QWidget, label: Label, text: str) -> None:
         """Onto the clipboard, from where it can go anywhere."""
@@ -55,15 +58,12 @@ class Secrecy:
         go: Callable[[], None],
         question: str,
         verb: str,
-        body: str = "",
     ) -> None:
         if label != labels.HIGHEST:
             go()
             return
 
-        def on_chosen(key: str) -> None:
-            if key != "go":
-                return
+        def record_and_go() -> None:
             try:
                 export_log.note(self._log, what, label, target)
             except AppError as error:
@@ -72,8 +72,11 @@ class Secrecy:
                 return
             go()
 
-        record = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        body = translate("Secrecy", "書き出した日時と宛先を記録します。内容は記録しません。")
+        self._ask(parent, question, body, verb, record_and_go)
+
+    def _ask(self, parent: QWidget, question: str, body: str, verb: str, go: Callable[[], None]) -> None:
         choices = (Choice("cancel", translate("Secrecy", "キャンセル"), is_default=True), Choice("go", verb))
-        self.dialog = Dialog(self._theme, question, body or record, choices, parent, icon=("triangle-alert", "warning"))
-        self.dialog.chosen.connect(on_chosen)
+        self.dialog = Dialog(self._theme, question, body, choices, parent, icon=("triangle-alert", "warning"))
+        self.dialog.chosen.connect(lambda key: go() if key == "go" else None)
         self.dialog.open()

@@ -122,6 +122,19 @@ def test_confidential_documents_become_pairs_with_a_yes_only_and_it_is_put_on_re
     assert (noted["what"], noted["label"]) == ("pairs", "secret")
 
 
+@pytest.mark.parametrize(
+    ("count", "journal", "code"), [(1, "壊れた行\n", "journal_damaged"), (0, "", "generation_no_passages")]
+)
+def test_what_cannot_begin_is_not_put_on_record(
+    kotae: Kotae, tmp_path: Path, count: int, journal: str, code: str
+) -> None:
+    command = prepared(tmp_path, count, "secret")
+    (tmp_path / "組.jsonl.kotae-generate").write_text(journal, "utf-8")
+    status, result, _ = kotae(*command, "--n", "1", "--allow-secret")
+    assert (status, result["error"]["code"]) == (3, code)
+    assert not (tmp_path / "データ" / "exports.log").exists()
+
+
 def test_confidential_pairs_are_reviewed_with_a_yes_only_and_stay_confidential(kotae: Kotae, tmp_path: Path) -> None:
     command = prepared(tmp_path, 1, "secret")
     assert kotae(*command, "--n", "1", "--allow-secret")[0] == 0

@@ -51,9 +51,13 @@ class Desk:
         collection = library.collection("基準")
         library.close()
         return GenerationJob(
-            where.documents, where.glossary, collection, self.out, wanted, 0, self.model,
+            where.documents, where.glossary, where.exports_log, collection, self.out, wanted, 0, self.model,
             dataclasses.replace(Settings(), context_tokens=8192),
         )  # fmt: skip
+
+    def secret_job(self, wanted: int, *sections: Section) -> GenerationJob:
+        job = self.job(wanted, *sections)
+        return dataclasses.replace(job, collection=dataclasses.replace(job.collection, label="secret"))
 
     def generation(self, job: GenerationJob) -> Generation:
         return Generation(self.scene.engine, children.template(), job, self.scene.engine)
@@ -160,3 +164,49 @@ def test_a_file_that_is_there_and_a_collection_without_text_are_refused(desk: De
     made = desk.generation(job)
     error = desk.ended(made.failed, made.start)
     assert (error.code, desk.out.read_text("utf-8")) == ("export_exists", "大切な行")
+
+
+def test_confidential_pairs_are_on_record_once_and_when_the_first_reply_is_written(desk: Desk) -> None:
+    job = desk.secret_job(2, section(0), section(1))
+    made, log = desk.generation(job), job.exports_log
+    was_noted: dict[bool, bool] = {}  # by whether a reply stands in the journal
+    made.progressed.connect(lambda _one: was_noted.setdefault(bool(replies.read(job.journal)), log.exists()))
+    desk.ended(made.finished, made.start)
+    assert was_noted == {False: False, True: True}
+    (noted,) = map(json.loads, log.read_text("utf-8").splitlines())
+    assert (noted["what"], noted["label"], noted["target"]) == ("pairs", "secret", str(desk.out))
+
+
+def test_what_never_began_is_not_on_record(desk: Desk) -> None:
+    job = desk.secret_job(1, section(0))
+    gone = dataclasses.replace(desk.model, path=str(desk.out.with_name("無い.gguf")))
+    made = desk.generation(dataclasses.replace(job, model=gone))
+    desk.ended(made.failed, made.start)
+    job.journal.write_text("壊れた行\n", "utf-8")
+    made = desk.generation(job)
+    assert desk.ended(made.failed, made.start).code == "journal_damaged"
+    assert not job.exports_log.exists()
+    job.journal.unlink()
+    desk.generated(job)
+    assert job.exports_log.exists()
+
+
+def test_nothing_confidential_is_written_that_cannot_be_put_on_record(desk: Desk) -> None:
+    job = desk.secret_job(1, section(0))
+    job.exports_log.mkdir()
+    made = desk.generation(job)
+    assert desk.ended(made.failed, made.start).code == "export_log_unwritable"
+    assert replies.read(job.journal) == {}
+    assert not desk.out.exists()
+
+
+def test_replies_of_documents_that_became_confidential_are_put_on_record_before_the_file(desk: Desk) -> None:
+    job = desk.job(1, section(0))
+    made = desk.generation(job)
+    made.progressed.connect(lambda _one: desk.out.mkdir(exist_ok=True))  # so that its file cannot be written
+    assert desk.ended(made.failed, made.start).code == "export_exists"
+    assert replies.read(job.journal)
+    desk.out.rmdir()
+    secret = dataclasses.replace(job, collection=dataclasses.replace(job.collection, label="secret"))
+    desk.generated(secret)
+    assert len(secret.exports_log.read_text("utf-8").splitlines()) == 1

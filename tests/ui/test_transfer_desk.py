@@ -169,6 +169,29 @@ def test_an_error_is_shown_in_words_until_it_is_closed(
     assert not parts.desk.strip.isVisible()
 
 
+def test_a_success_goes_with_its_page_and_an_error_stays(
+    store: Store, open_window: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    kept = _answered(store, "題", "答え")
+    parts = open_window()
+    strip = parts.desk.strip
+    _give(parts, tmp_path / "a.md")
+    parts.desk.export([kept])
+    _export(parts, "markdown", qtbot)
+    parts.session.open(kept)
+    assert strip.isVisible()
+    parts.window.show_page("documents")
+    assert not strip.isVisible()
+    _give(parts, tmp_path / "ない" / "a.md")
+    parts.desk.export([kept])
+    parts.desk.dialog.formats.buttons["markdown"].click()
+    with qtbot.waitSignal(parts.desk._transfer.failed):
+        parts.desk.dialog.buttons["export"].click()
+    parts.window.show_page("ask")
+    assert "書き出し先のフォルダが見つかりません" in strip.banner.accessibleName()
+    assert strip.isVisible()
+
+
 def test_what_was_refused_is_listed_with_its_reason(open_window: Open, tmp_path: Path, qtbot: QtBot) -> None:
     bad = conversation(message(role="system"), title="<b>怪しい</b>")
     (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation())))

@@ -18,6 +18,7 @@ from app.core import catalogue, gguf
 from app.core.documents import clauses, evidence, packing, quantities, sentences, table_heads, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
+from app.core.errors import AppError
 from app.core.records import LocalModel
 from app.core.wording import phrase
 
@@ -57,6 +58,14 @@ def is_too_small(model: LocalModel) -> bool:
     if model.remote is not None:  # whoever sets up a server for it means to ask it
         return False
     return gguf.read_header(Path(model.path)).parameters < PARAMETERS_MIN
+
+
+def is_known_too_small(model: LocalModel) -> bool:
+    """As `is_too_small`; False where the file is not there or damaged."""
+    try:
+        return is_too_small(model)
+    except AppError:
+        return False
 
 
 def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:

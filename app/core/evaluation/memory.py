@@ -11,7 +11,6 @@ from app.core.evaluation import study as studies
 from app.core.evaluation.study import Contender, Study
 from app.core.fit import MemoryEstimate
 from app.core.gguf import GgufHeader
-from app.core.records import LocalModel
 from app.core.room import Room
 
 
@@ -56,14 +55,7 @@ def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> Memor
 
 def _is_quoted(one: Contender) -> bool:
     """Whether no model is loaded for it."""
-    return bool(one.scope) and one.may_quote and _is_too_small(one.model)
-
-
-def _is_too_small(model: LocalModel) -> bool:
-    try:
-        return excerpts.is_too_small(model)
-    except (AppError, OSError):  # it is not there yet
-        return False
+    return bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)
 
 
 def _header(path: str) -> GgufHeader | None:

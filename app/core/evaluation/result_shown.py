@@ -6,7 +6,8 @@ Nothing here loads numpy: the window imports it when it starts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core import catalogue, local_models
+from app.core import local_models
+from app.core.documents import excerpts
 from app.core.errors import AppError
 from app.core.evaluation.records import Question
 from app.core.evaluation.report_parts import Section, Table
@@ -117,20 +118,20 @@ def obstacle(system: System, models: Sequence[LocalModel]) -> AppError | None:
     """Why no model of the list answers as this system did; None: one does.
 
     system_not_listed | system_without_adapter (the program never leaves out the one of the card) |
-    system_quoted_instead (by such a model, of documents) |
-    system_adapter_not_listed (the model is there, but not together with this adapter at this strength).
+    system_adapter_not_listed (the model is there, but not together with this adapter at this strength) |
+    system_quoted_instead (it was asked of documents, where the program quotes for a model that small).
     """
-    if row_of(system, models) is not None:
-        return None
-    bases = [model for model in models if _has_file(model, system) and not model.adapter]
-    facts = {"name": system.name, "model": bases[0].name if bases else system.model_name}
-    if not bases:
-        return AppError("system_not_listed", **facts)
-    if system.adapter:
+    row = row_of(system, models)
+    base = next((model for model in models if _has_file(model, system) and not model.adapter), None)
+    found = row or base
+    if found is None:
+        return AppError("system_not_listed", name=system.name, model=system.model_name)
+    facts = {"name": system.name, "model": found.name}
+    if row is None and system.adapter:
         return AppError("system_adapter_not_listed", **facts)
-    card = catalogue.load().card(bases[0].card_id)
-    is_quoted = bool(system.collections) and card is not None and card.is_trial
-    return AppError("system_quoted_instead" if is_quoted else "system_without_adapter", **facts)
+    if system.collections and not system.is_quoted and excerpts.is_known_too_small(found):
+        return AppError("system_quoted_instead", **facts)
+    return AppError("system_without_adapter", **facts) if row is None else None
 
 
 def _has_file(model: LocalModel, system: System) -> bool:

@@ -207,6 +207,12 @@ class TransferDesk(QObject):
         self._transfer.failed.connect(self._on_failed)
         self._transfer.cancelled.connect(self.strip.progress.finish)
         self._drop.dropped.connect(self.import_path)
+        self._window.stack.currentChanged.connect(lambda _index: self._on_page_left())
+
+    def _on_page_left(self) -> None:
+        """What went well belongs to the page on which it was read; what did not stays until it is closed."""
+        if self.strip.banner.level == "success":
+            self.strip.banner.hide()
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.strip.progress.set_progress(done, total, is_bytes=self._is_importing)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.core.exchange import outcome
 from app.core.exchange.importing import Imported
-from app.ui.dialogs import Choice, Dialog
+from app.ui.dialogs import Choice, Dialog, scrolled_height
 from app.ui.theme import Theme
 
 LINES_SHOWN = (5, 8)  # at least and at most; there may be thousands
@@ -20,7 +20,8 @@ def refusals_dialog(theme: Theme, result: Imported, parent: QWidget) -> Dialog:
     listed.setProperty("field", True)
     listed.setAccessibleName(translate("TransferDesk", "取り込めなかった会話"))
     shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
-    listed.setFixedHeight(shown * listed.fontMetrics().lineSpacing() + theme.px(24))
+    wanted = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
+    listed.setFixedHeight(scrolled_height(theme, parent, wanted))
     listed.setTabChangesFocus(True)
     close = Choice("cancel", translate("TransferDesk", "閉じる"), is_default=True)
     return Dialog(

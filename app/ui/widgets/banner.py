@@ -27,11 +27,13 @@ class Banner(QFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, can_close: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.level = ""  # of the last message
         self._build(can_close)
         self.hide()
 
     def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
         """`actions`: (key, words) of each button."""
+        self.level = level
         self.setProperty("surface", level)
         self._icon.show_icon(_ICONS[level], level)
         self._what.setText(what)

@@ -482,6 +482,9 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     scene.parts.preferences.change(model_id="")
     page.contents._result_view().use_requested.emit(system)
+    assert scene.parts.window.current_page == "evaluation"
+    assert "質問では回答を書かずに、資料の抜粋を表示します" in page.banner.accessibleName()
+    page.contents._result_view().use_requested.emit(dataclasses.replace(system, is_quoted=True))
     assert scene.parts.window.current_page == "ask"
     session = scene.parts.session
     assert session.conversation is None
@@ -510,7 +513,8 @@ def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
     page = scene.open()
     scene.until_shown("ResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
-    page.contents._result_view().use_requested.emit(dataclasses.replace(system, collections=("手引き",)))
+    missing = dataclasses.replace(system, collections=("手引き",), is_quoted=True)
+    page.contents._result_view().use_requested.emit(missing)
     assert scene.parts.window.current_page == "evaluation"
     assert "手引き" in page.banner.accessibleName()
 

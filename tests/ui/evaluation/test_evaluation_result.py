@@ -38,8 +38,10 @@ from app.ui.theme import Theme
 from app.ui.transfer.pickers import Pickers
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label
+from tests.models import tiny_llama
 from tests.ui import accessible
 from tests.ui.clipping import clipped
+from tests.ui.conftest import settle
 from tests.ui.evaluation import result_studies
 from tests.ui.evaluation.result_studies import Result
 
@@ -59,6 +61,7 @@ class Desk:
     def show(self, result: Result) -> None:
         self.view.show_result(*result)
         self.qtbot.waitUntil(lambda: self.view.shown is not None)
+        settle()
 
     def click(self, button: QWidget) -> None:
         assert button.isVisibleTo(self.window)
@@ -202,6 +205,20 @@ def test_why_a_system_cannot_be_used_is_what_the_list_lacks() -> None:
     assert code_of(dataclasses.replace(system, collections=("河川砂防",)), [trial]) == "system_quoted_instead"
     assert code_of(with_adapter, [base, tuned]) == "system_adapter_not_listed"
     assert code_of(system, []) == code_of(system, [tuned]) == "system_not_listed"
+
+
+def test_answers_from_documents_are_not_promised_of_a_model_for_which_they_are_quoted(tmp_path: Path) -> None:
+    base, _ = result_studies.models()
+    trial, small = trial_model(), dataclasses.replace(base, path=str(tiny_llama(tmp_path / "小さい.gguf")))
+    adapter = str(local_models.adapter_of(trial).path)  # type: ignore[union-attr]
+    asked = ("河川砂防",)
+    tuned = System("s4", "学習後 + 資料", result_studies.FILE, "お試し用", adapter=adapter, collections=asked)
+    own = System("s2", "元のモデル + 資料", small.path, "小さい", collections=asked)
+    for system, model in ((tuned, trial), (own, small)):
+        assert row_of(system, [model]) == model
+        assert code_of(system, [model]) == "system_quoted_instead"
+        assert code_of(dataclasses.replace(system, is_quoted=True), [model]) == ""
+        assert code_of(dataclasses.replace(system, collections=()), [model]) == ""
 
 
 def test_what_quotes_documents_is_used_whatever_adapter_the_model_has() -> None:

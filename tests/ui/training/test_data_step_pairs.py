@@ -12,6 +12,7 @@ from app.core.documents.library import Library
 from app.core.documents.records import Label
 from app.core.records import LocalModel
 from app.services import background
+from app.services.generation import JOURNAL_SUFFIX
 from app.ui.theme import Theme
 from app.ui.training.data.generate import GenerateDialog
 from app.ui.training.review.tab import ReviewTab
@@ -111,6 +112,19 @@ def test_confidential_documents_become_training_data_after_a_yes_on_record(desk:
     (line,) = desk.where.exports_log.read_text("utf-8").splitlines()
     assert "pairs-1.jsonl" in line
     assert "橋脚" not in line
+
+
+def test_pairs_that_cannot_begin_after_a_yes_are_not_on_record(desk: Desk) -> None:
+    collection(desk, section(0), label="secret")
+    journal = desk.where.drafts / desk.work.draft.id / f"pairs-1.jsonl{JOURNAL_SUFFIX}"
+    journal.write_text("壊れた行\n", "utf-8")
+    asked(desk, desk.step.empty.pairs_button, 1).buttons["make"].click()
+    desk.wait(lambda: desk.secrecy.dialog is not None)
+    assert desk.secrecy.dialog is not None
+    desk.secrecy.dialog.buttons["go"].click()
+    desk.wait(desk.step.pairs.banner.isVisible)
+    assert not desk.making.is_running
+    assert not desk.where.exports_log.exists()
 
 
 def test_pairs_do_not_take_the_place_of_what_was_reviewed_meanwhile(desk: Desk, tmp_path: Path) -> None:

@@ -129,8 +129,7 @@ class Sources(QObject):
             except AppError as error:
                 self.refused.emit(error)
 
-        target = making.target(draft_id, wish)
-        self._means.secrecy.train(self._window, collection.label, str(target), begin)
+        self._means.secrecy.train(self._window, collection.label, begin)
 
     # ------------------------------------------------------------------- private
 
