@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import PySide6
 from PySide6.QtCore import qVersion
 
 from app.cli.output import Output
@@ -26,7 +27,7 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
     target = Path(options.out)
     if target.exists():
         raise AppError("export_exists", path=options.out)
-    text = problem_report.compose(where, time.time(), qVersion())
+    text = problem_report.compose(where, time.time(), {"Qt": qVersion(), "PySide6": PySide6.__version__})
     problem_report.save(text, target)
     path = str(target.absolute())
     output.result({"path": path, "size_bytes": target.stat().st_size}, output.phrase("report_written", path=path))

@@ -11,12 +11,12 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
-from app.core import build_facts, presets, program_log, scrubbing, settings, start_record, wording
+from app.core import build_facts, components, presets, program_log, scrubbing, settings, start_record, wording
 from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.whole_file import whole_file
@@ -34,7 +34,8 @@ LOGS = (
     ("download.log", False),
     ("training-setup.log", False),
 )
-_LIBRARIES = ("llama-cpp-python", "PySide6-Essentials", "numpy")
+_LIBRARIES = ("llama-cpp-python", "numpy")
+_JOURNAL_MODES = {b"\1\1": "delete", b"\2\2": "wal"}  # https://www.sqlite.org/fileformat2.html, bytes 18 and 19
 # What is told as it is; of the others only whether they are set, since they are places, addresses and names.
 _PLAIN = (
     "language", "theme", "text_scale_percent", "send_key", "context_tokens", "shows_details", "threads", "repack",
@@ -42,9 +43,12 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def compose(where: Paths, now: float, qt_version: str = "") -> str:
-    """The whole report, in the language in use. Reads some small files: not for the thread of a window."""
-    return "\n".join(_lines(where, now, qt_version)) + "\n"
+def compose(where: Paths, now: float, qt_versions: Mapping[str, str]) -> str:
+    """The whole report, in the language in use. Reads some small files: not for the thread of a window.
+
+    `qt_versions`: of Qt and its binding, by their names.
+    """
+    return "\n".join(_lines(where, now, qt_versions)) + "\n"
 
 
 def save(text: str, target: Path) -> None:
@@ -57,11 +61,11 @@ def file_name(now: float) -> str:
     return time.strftime("kotae-report-%Y%m%d-%H%M", time.localtime(now)) + SUFFIX
 
 
-def _lines(where: Paths, now: float, qt_version: str) -> Iterator[str]:
+def _lines(where: Paths, now: float, qt_versions: Mapping[str, str]) -> Iterator[str]:
     yield wording.phrase("report_title", version=build_facts.read().version)
     yield wording.phrase("report_promise")
     for heading, facts in (
-        ("report_program", _program(now, qt_version)),
+        ("report_program", _program(now, qt_versions)),
         ("report_machine", _machine(where)),
         ("report_settings", _settings(where)),
         ("report_data", _data(where)),
@@ -79,7 +83,7 @@ def _lines(where: Paths, now: float, qt_version: str) -> Iterator[str]:
             yield text
 
 
-def _program(now: float, qt_version: str) -> Iterator[tuple[str, object]]:
+def _program(now: float, qt_versions: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     facts = build_facts.read()
     yield "Kotae", facts.version
     yield wording.phrase("report_built_on"), facts.built_on or wording.phrase("report_from_source")
@@ -87,7 +91,7 @@ def _program(now: float, qt_version: str) -> Iterator[tuple[str, object]]:
         yield wording.phrase("report_commit"), facts.commit
     yield wording.phrase("report_made_at"), time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
     yield "Python", platform.python_version() + (" (frozen)" if getattr(sys, "frozen", False) else "")
-    yield "Qt", qt_version or "-"
+    yield from qt_versions.items()
     for name in _LIBRARIES:
         yield name, _version(name)
 
@@ -119,7 +123,7 @@ def _settings(where: Paths) -> Iterator[tuple[str, object]]:
 
 def _data(where: Paths) -> Iterator[tuple[str, object]]:
     for file in (where.database, where.documents):
-        yield file.name, wording.size(program_log.size_bytes(file))
+        yield file.name, f"{wording.size(program_log.size_bytes(file))}, journal_mode={_journal_mode(file)}"
     yield wording.phrase("report_backups"), len(list(where.backups.glob("kotae-*.sqlite")))
 
 
@@ -131,8 +135,19 @@ def _start(where: Paths) -> Iterator[tuple[str, object]]:
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # a bundle may keep no list of them
+    except importlib.metadata.PackageNotFoundError:  # a bundle has its own list
+        part = components.find(components.load(), name)
+        return part.version if part is not None else "-"
+
+
+def _journal_mode(file: Path) -> str:
+    """As `PRAGMA journal_mode` names it, by the file's head, which can be read where the rest is damaged or held."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(20)
+    except OSError:
         return "-"
+    return _JOURNAL_MODES.get(head[18:], "?")
 
 
 def _tail(file: Path) -> str:

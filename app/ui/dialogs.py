@@ -19,6 +19,8 @@ from app.ui.widgets.labels import Label
 
 WIDTH_PX = 460
 EDGE_PX = 20  # of the window stay visible beside a dialog
+SCROLLED_LEAST_PX, SCROLLED_OTHERS_PX = 100, 190  # of what scrolls in a dialog, and of what stands above and below it
+DETAILS_PX = 140
 
 translate = QCoreApplication.translate
 
@@ -187,31 +189,38 @@ class BugReporter:
             ),
             self._parent,
             icon=("triangle-alert", "warning"),
-            content=_details(text),
+            content=self._details(text),
         )
         dialog.chosen.connect(self._on_chosen)
         dialog.open()
         return dialog
+
+    def _details(self, text: str) -> QPlainTextEdit:
+        view = QPlainTextEdit(text)
+        view.setReadOnly(True)
+        view.setProperty("field", True)
+        view.setAccessibleName(translate("Dialog", "記録の内容"))
+        view.setFixedHeight(scrolled_height(self._theme, self._parent, self._theme.px(DETAILS_PX)))
+        view.setTabChangesFocus(True)
+        return view
 
     def _on_chosen(self, key: str) -> None:
         if key in self._deeds:
             self._deeds[key]()
 
 
+def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
+    """Pixels of what scrolls in a dialog: less than wanted where the window has no room for it beside the others."""
+    if parent is None:
+        return wanted
+    room = parent.window().height() - theme.px(SCROLLED_OTHERS_PX)
+    return min(wanted, max(theme.px(SCROLLED_LEAST_PX), room))
+
+
 def _mark(kind: type[BaseException], trace: TracebackType | None) -> str:
     """The same for the same kind of error at the same place, whatever its message holds."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
-
-
-def _details(text: str) -> QPlainTextEdit:
-    view = QPlainTextEdit(text)
-    view.setReadOnly(True)
-    view.setProperty("field", True)
-    view.setAccessibleName(translate("Dialog", "記録の内容"))
-    view.setFixedHeight(140)
-    view.setTabChangesFocus(True)
-    return view
 
 
 def _selectable(label: Label) -> Label:

@@ -3884,7 +3884,7 @@
 <context>
     <name>FoundDialog</name>
     <message>
-        <source>LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。ファイルは複製も変更もせず、いまある場所のまま使います。</source>
+        <source>LM Studio、Ollama、Hugging Face、llama.cpp、GPT4All、Jan のフォルダを調べます。ファイルは複製も変更もせず、いまの場所に置いたまま使います。</source>
         <translation>Looks into the folders of LM Studio, Ollama, Hugging Face, llama.cpp, GPT4All and Jan. Files are used where they are, neither copied nor changed.</translation>
     </message>
     <message>
@@ -4978,7 +4978,7 @@ Result: {found}</translation>
         <translation>▲ There is not enough disk space. Make room for the file.</translation>
     </message>
     <message>
-        <source>いまの空きメモリでは、1B のモデルにも余裕がありません。</source>
+        <source>いまの空きメモリでは、1B のモデルでも余裕がありません。</source>
         <translation>Free memory is tight even for a 1B model at the moment.</translation>
     </message>
     <message>
@@ -5014,11 +5014,11 @@ Result: {found}</translation>
         <translation>It needs about {need} GB of memory; the file is about {file} GB (Q4_K_M, context of {n} tokens).</translation>
     </message>
     <message>
-        <source>業務に勧める {size} には、空きメモリが足りません（必要 約 {need} GB）。</source>
+        <source>業務向けの {size} には、空きメモリが足りません（約 {need} GB 必要です）。</source>
         <translation>There is not enough free memory for {size}, which is recommended for work (about {need} GB needed).</translation>
     </message>
     <message>
-        <source>業務に勧める {size} も動きますが、メモリの余裕はわずかです。</source>
+        <source>業務向けの {size} も動きますが、メモリの余裕はわずかです。</source>
         <translation>{size}, recommended for work, runs too, with little memory to spare.</translation>
     </message>
     <message>
@@ -5592,7 +5592,7 @@ Result: {found}</translation>
         <translation>✓ {name} is used for questions.</translation>
     </message>
     <message>
-        <source>お持ちの GGUF ファイルを、いまある場所のまま使います。使用条件は配布元で確かめてください。</source>
+        <source>お持ちの GGUF ファイルを、いまの場所に置いたまま使います。使用条件は配布元で確かめてください。</source>
         <translation>Uses a GGUF file you have, where it is. See its licence where it is published.</translation>
     </message>
     <message>
@@ -6123,7 +6123,7 @@ Result: {found}</translation>
         <translation>✓ The stored token was deleted.</translation>
     </message>
     <message>
-        <source>✓ 管理者が止めていて、ここでは変えられません（{path}）。</source>
+        <source>✓ 管理者が止めているため、ここでは変えられません（{path}）。</source>
         <translation>✓ An administrator has forbidden it, and it cannot be changed here ({path}).</translation>
     </message>
     <message>
@@ -6171,8 +6171,8 @@ Result: {found}</translation>
         <translation>Delete the stored token</translation>
     </message>
     <message>
-        <source>外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。情報システム部門に渡せる 1 ページの報告書と部品表ができます。数分かかることがあります。</source>
-        <translation>Reads a document, asks a question and more where no network leads outside, and counts attempts to send. Makes a page for an IT department and a list of parts. It may take minutes.</translation>
+        <source>外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。情報システム部門に渡せる報告書（1 枚の要点と別紙）と部品表ができます。数分かかることがあります。</source>
+        <translation>Reads a document, asks a question and more where no network leads outside, and counts attempts to send. Makes a report for an IT department (one page of results, then annexes) and a list of parts. It may take minutes.</translation>
     </message>
     <message>
         <source>外部通信</source>
@@ -7621,7 +7621,7 @@ Result: {found}</translation>
         <translation>Keep the API key in the system&apos;s store of passwords</translation>
     </message>
     <message>
-        <source>API キー（要るときだけ）</source>
+        <source>API キー（必要なときだけ）</source>
         <translation>API key (only where it is needed)</translation>
     </message>
     <message>

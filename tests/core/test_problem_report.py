@@ -2,12 +2,14 @@
 
 import json
 import logging
+import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from app.core import problem_report, remote_models, scrubbing, settings, wording
+from app.core import components, problem_report, remote_models, scrubbing, settings, wording
 from app.core.documents.library import Library
 from app.core.paths import Paths
 from app.core.records import AnswerDetails, LocalModel
@@ -36,7 +38,7 @@ def filled(where: Paths, store: Store, tmp_path: Path) -> Paths:
 
 
 def composed(where: Paths) -> str:
-    return problem_report.compose(where, NOW, "6.11.0")
+    return problem_report.compose(where, NOW, {"Qt": "6.11.0", "PySide6": "6.11.1"})
 
 
 def logged(where: Paths, *lines: str) -> str:
@@ -50,6 +52,7 @@ def test_it_tells_of_program_machine_settings_data_and_starts(where: Paths) -> N
         "Kotae",
         "Python",
         "Qt: 6.11.0",
+        "PySide6: 6.11.1",
         "開発版",
         "メモリ",
         "text_scale_percent: 100",
@@ -59,6 +62,34 @@ def test_it_tells_of_program_machine_settings_data_and_starts(where: Paths) -> N
         assert word in text
     assert text.startswith("Kotae 0.1.0 の報告\n")
     assert text.endswith("\n")
+
+
+def test_versions_come_from_the_list_of_parts_where_no_distribution_tells_them() -> None:
+    """As in a bundle; no distribution is called after Qt or a font."""
+    parts = components.load()
+    for name in ("llama.cpp", "BIZ UDPGothic"):
+        part = components.find(parts, name)
+        assert part is not None
+        assert problem_report._version(name) == part.version
+    assert problem_report._version("no part of Kotae") == "-"
+    for name in problem_report._LIBRARIES:
+        assert problem_report._version(name)[0].isdigit()
+
+
+def test_the_journal_mode_of_each_database_is_told(filled: Paths) -> None:
+    said = composed(filled)
+    for file in (filled.database, filled.documents):
+        assert re.search(rf"^{file.name}: .*, journal_mode=wal$", said, re.MULTILINE)
+
+
+def test_a_database_without_a_write_ahead_log_is_told_from_one_and_from_no_database(where: Paths) -> None:
+    with closing(sqlite3.connect(where.database)) as db:
+        db.execute("CREATE TABLE conversation (subject TEXT)")
+    assert "journal_mode=delete\n" in composed(where)
+    where.database.write_bytes(b"not a database" * 100)
+    assert "journal_mode=?\n" in composed(where)
+    where.database.unlink()
+    assert composed(where).count("journal_mode=-\n") == 2
 
 
 def test_in_english_no_japanese_is_left(where: Paths) -> None:

@@ -1,8 +1,13 @@
-"""What the check has found as one page for an IT department, and the list of parts beside it."""
+"""What the check has found as a page for an IT department, and the list of parts beside it.
+
+Printed, its first sheet has what matters. What is long is in annexes, which begin on sheets of their own.
+"""
 
 import base64
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +26,9 @@ from app.core.wording import Sentence, size
 RESIDUAL = ("ime", "clipboard", "screen", "folders", "disk", "programs", "opened", "exports", "download", "remote")
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
 _SHOWN = 5  # sockets and refusals
+_FIRST_FILES = 6  # on the first sheet
+_BAD = ("changed", "missing")
+_LICENCES = re.compile(r"\s+(?:AND|OR)\s+|[()]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,9 @@ def render(result: Result, parts: Sequence[Component], listed: str, listed_name:
         facts=[(one.level, word[f"fact_{one.key}"].format(detail=one.detail)) for one in result.facts],
         residual=[(word[f"residual_{key}"], word[f"residual_{key}_do"]) for key in RESIDUAL],
         block=_block(word), files=[_file(one, word) for one in result.files],
+        first_files=[_file(one, word) for one in _first_files(result)],
         components=parts, components_title=word["section_components"].format(count=len(parts)),
+        licences=_licences(parts),
         sbom_name=listed_name, sbom_link=f"data:application/vnd.cyclonedx+json;base64,{packed}",
         sbom_beside=word["sbom_beside"].format(name=listed_name),
     )  # fmt: skip
@@ -105,6 +115,8 @@ def _head(result: Result, word: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield word["system"], result.system
     yield word["model"], result.model or word["no_model"]
     yield word["mode"], word[f"mode_{result.mode}"].format(policy=result.policy)
+    warnings = sum(fact.level == "warning" for fact in result.facts)
+    yield word["section_surroundings"], word["warnings" if warnings else "warnings_none"].format(count=warnings)
 
 
 def _methods(result: Result, word: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
@@ -146,8 +158,23 @@ def _flow(flow: Flow, word: dict[str, str]) -> _Flow:
     return _Flow(word[f"flow_{flow.name}"], outcome, seconds, flow.state == "failed")
 
 
+def _first_files(result: Result) -> list[HashedFile]:
+    """The program, what is wrong, and the model that was asked."""
+    program = [file for file in result.files if file.role != "model"]
+    bad = [file for file in result.files if file.state in _BAD]
+    asked = [file for file in result.files if file.name == result.model]
+    return list(dict.fromkeys([*program, *bad, *asked]))[:_FIRST_FILES]
+
+
+def _licences(parts: Sequence[Component]) -> str:
+    """How many parts there are under each, the most frequent first."""
+    named = [name for part in parts for name in set(_LICENCES.split(part.licence)) if name]
+    counted = sorted(Counter(named).items(), key=lambda one: (-one[1], one[0].casefold()))
+    return ", ".join(f"{name} ({count})" for name, count in counted)
+
+
 def _file(file: HashedFile, word: dict[str, str]) -> _File:
-    is_bad = file.state in ("changed", "missing")
+    is_bad = file.state in _BAD
     told = size(file.size_bytes) if file.size_bytes else ""
     return _File(
         word[f"role_{file.role}"], file.name, file.path, told, file.sha256, word[f"state_{file.state}"], is_bad

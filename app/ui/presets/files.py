@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QFileDialog, QListView, QPlainTextEdit, QWidget
 from app.core.errors import AppError
 from app.core.presets import Preset
 from app.core.wording import describe_error
-from app.ui.dialogs import Choice, Dialog
+from app.ui.dialogs import Choice, Dialog, scrolled_height
 from app.ui.theme import Theme
 
-LIST_HEIGHT_PX = 240
+LIST_PX = 240
 NAME = "kotae-presets"
 
 translate = QCoreApplication.translate
@@ -57,7 +57,7 @@ class ExportDialog(Dialog):
                 Choice("export", translate("PresetFiles", "書き出す…"), "primary"),
             ),
             parent,
-            content=_list(theme, items),
+            content=_list(theme, items, parent),
         )
         self._presets = presets
         self.items = items
@@ -82,7 +82,7 @@ def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidg
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
     text.setAccessibleName(translate("PresetFiles", "取り込めなかったもの"))
-    text.setFixedHeight(theme.px(LIST_HEIGHT_PX))
+    text.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
     return Dialog(
         theme,
         translate("PresetFiles", "一部を取り込めませんでした。"),
@@ -94,13 +94,13 @@ def report(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidg
     )
 
 
-def _list(theme: Theme, items: QStandardItemModel) -> QListView:
+def _list(theme: Theme, items: QStandardItemModel, parent: QWidget) -> QListView:
     view = QListView()
     view.setModel(items)
     view.setProperty("framed", True)
     view.setAccessibleName(translate("PresetFiles", "書き出すプリセット"))
     view.setSpacing(2)
-    view.setFixedHeight(theme.px(LIST_HEIGHT_PX))
+    view.setFixedHeight(scrolled_height(theme, parent, theme.px(LIST_PX)))
     view.setCurrentIndex(items.index(0, 0))
     return view
 

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import PySide6
 from PySide6.QtCore import QStandardPaths, Qt, qVersion
 from PySide6.QtGui import QGuiApplication, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
@@ -36,9 +37,8 @@ class ReportWindow(QDialog):
         self._pickers = pickers or Pickers()
         self._build()
         self._connect()
-        background.run(
-            lambda: problem_report.compose(where, time.time(), qVersion()), self._on_composed, self._on_failed
-        )
+        versions = {"Qt": qVersion(), "PySide6": PySide6.__version__}
+        background.run(lambda: problem_report.compose(where, time.time(), versions), self._on_composed, self._on_failed)
 
     @property
     def is_composed(self) -> bool:

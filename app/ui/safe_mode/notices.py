@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 from app import __version__
 from app.core.paths import Paths
 from app.core.start_record import Record
-from app.ui.dialogs import Choice, Dialog
+from app.ui.dialogs import Choice, Dialog, scrolled_height
 from app.ui.main_window import MainWindow
 from app.ui.problem_report.opening import show_report
 from app.ui.theme import Theme
@@ -16,8 +16,7 @@ from app.ui.widgets.banner import Banner
 from app.ui.widgets.labels import Rule, set_surface
 
 WIDTH_PX = 680
-LEAST_PX, MOST_PX = 100, 400  # the height of what can be read at once
-OTHERS_PX = 190  # what stands above and below it
+TEXT_PX = 400  # the height of what can be read at once
 
 translate = QCoreApplication.translate
 
@@ -115,12 +114,7 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
     text.setProperty("field", True)
     text.setTabChangesFocus(True)
     text.setAccessibleName(translate("SafeMode", "止めているものと、試せること"))
-    box = QWidget()  # the least height of a field is that of the style sheet, whatever it is told
-    inside = QVBoxLayout(box)
-    inside.setContentsMargins(0, 0, 0, 0)
-    inside.addWidget(text)
-    room = parent.window().height() - theme.px(OTHERS_PX)
-    box.setFixedHeight(max(theme.px(LEAST_PX), min(theme.px(MOST_PX), room)))
+    text.setFixedHeight(scrolled_height(theme, parent, theme.px(TEXT_PX)))
     return Dialog(
         theme,
         translate("SafeMode", "セーフモードについて"),
@@ -128,7 +122,7 @@ def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
         (Choice("cancel", translate("SafeMode", "閉じる"), is_default=True),),
         parent,
         icon=("info", "text2"),
-        content=box,
+        content=text,
         width_px=WIDTH_PX,
     )
 

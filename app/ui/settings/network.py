@@ -117,7 +117,7 @@ class NetworkSection(Section):
             self.check,
             self.tr(
                 "外につながらない場所で資料の読み込みや質問をひととおり行い、送ろうとした回数を数えます。"
-                "情報システム部門に渡せる 1 ページの報告書と部品表ができます。数分かかることがあります。"
+                "情報システム部門に渡せる報告書（1 枚の要点と別紙）と部品表ができます。数分かかることがあります。"
             ),
             is_wide=True,
         )
@@ -129,7 +129,7 @@ class NetworkSection(Section):
             return self.tr("▲ Kotae を閉じて開き直すと、通信できるようになります。") if is_closed else ""
         words = self.tr("✓ Kotae が、すべての通信を断ります。")
         if policy:
-            words = self.tr("✓ 管理者が止めていて、ここでは変えられません（{path}）。").format(path=policy)
+            words = self.tr("✓ 管理者が止めているため、ここでは変えられません（{path}）。").format(path=policy)
         if is_closed:
             return _both(words, self.tr("OS のカーネルも、Kotae のどの処理にも通信させません。"))
         if no_network.is_supported() and no_network.state() == "off":

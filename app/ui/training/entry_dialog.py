@@ -3,7 +3,7 @@
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.core.training.shelf import NOTE_LETTERS
-from app.ui.dialogs import Choice, Dialog
+from app.ui.dialogs import Choice, Dialog, scrolled_height
 from app.ui.theme import Theme
 from app.ui.widgets.labels import Label
 
@@ -27,7 +27,7 @@ class EntryDialog(Dialog):
         if note is not None:
             self.note = QPlainTextEdit(note)
             self.note.setTabChangesFocus(True)
-            self.note.setFixedHeight(NOTE_LINES * theme.line_height("ui"))
+            self.note.setFixedHeight(scrolled_height(theme, parent, NOTE_LINES * theme.line_height("ui")))
             self._add(column, self.tr("メモ"), self.note)
         super().__init__(
             theme,
