@@ -24,7 +24,8 @@ _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
 # 1 …, １　…, （１）…, ①… and 一　…: no lists of Markdown's, but paragraphs of a regulation.
 _CLAUSE = re.compile(r" {0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
-_ENDED = ("。", "：", ":", "）", ")")  # what a line before the first clause ends in
+_ENDED = ("。", "：", ":")  # what a line before a clause ends in
+_CLAUSES_REACH = 50  # lines back to the clause before, over the items of that
 _ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
 _BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
 # Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
@@ -156,7 +157,7 @@ class _Reader:
             or _MARKER.match(line)
             or tables.GRID_BORDER.match(line)
             or (_QUOTE.match(line) and not _QUOTE.match(lines[at - 1]))
-            or (not width and _is_next_clause(lines[at - 1], line))
+            or (not width and _is_next_clause(lines, at))
         )
 
     def _take_text(self, raw: str) -> None:
@@ -247,16 +248,29 @@ def _is_code(lines: list[str], at: int) -> bool:
     return bool(before) and not before.startswith(" ") and not _MARKER.match(before)
 
 
-def _is_next_clause(before: str, line: str) -> bool:
-    """Whether a line begins with a number that goes on with the one before it, or follows what has ended there."""
-    number = _clause_number(line)
-    return number > 0 and (before.rstrip().endswith(_ENDED) or number == _clause_number(before) + 1 > 1)
+def _is_next_clause(lines: list[str], at: int) -> bool:
+    """Whether a line begins with a number that goes on with one before it, or follows what has ended there."""
+    kind, number = _clause(lines[at])
+    if not number:
+        return False
+    before = lines[at - 1].rstrip()
+    if before.endswith(_ENDED):
+        return True
+    if number == 1:  # below a title in brackets, or another clause
+        return before.endswith(("）", ")")) or _clause(before)[1] > 0
+    block = itertools.takewhile(str.strip, reversed(lines[max(0, at - _CLAUSES_REACH) : at]))
+    return (kind, number - 1) in map(_clause, block)
 
 
-def _clause_number(line: str) -> int:
-    """0: it begins with none."""
+def _clause(line: str) -> tuple[str, int]:
+    """The kind of number that a line begins with, and its value; 0: it begins with none."""
     found = _CLAUSE.match(line)
-    return headings.value_of(unicodedata.normalize("NFKC", found[1])) if found else 0
+    if not found:
+        return "", 0
+    number = unicodedata.normalize("NFKC", found[1])
+    signs = unicodedata.normalize("NFKC", found[0].replace(found[1], "")).strip()
+    kind = "digits" if found[1].isdecimal() else "circled" if number.isdecimal() else "kanji"
+    return f"{kind}{signs}", headings.value_of(number)
 
 
 def _is_no_heading(bold: str) -> bool:

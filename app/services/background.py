@@ -5,7 +5,6 @@
 
 import functools
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
@@ -38,7 +37,7 @@ class Task(QObject):
         self._failed_callback = failed
         self._result: Any = None
         self._error: Exception | None = None
-        _running.add(self)
+        _running[id(self)] = self
 
     def perform(self) -> None:
         """In the pool's thread."""
@@ -49,7 +48,6 @@ class Task(QObject):
 
     def deliver(self) -> None:
         """On the thread that called `run`, once the pool's has let go of this."""
-        _running.discard(self)
         error, self._error = self._error, None  # its traceback leads back to this
         if error is not None:
             self._fail(error)
@@ -158,7 +156,7 @@ def _can_be_called(callback: Callable[..., None] | None) -> TypeGuard[Callable[.
     return callback is not None and (not isinstance(owner, QObject) or shiboken6.isValid(owner))
 
 
-_running: set[Task] = set()
+_running: dict[int, Task] = {}  # by id
 
 
 class _Job(QRunnable):
@@ -169,23 +167,22 @@ class _Job(QRunnable):
     def run(self) -> None:
         task = self._tasks.pop()
         task.perform()
-        _door().ended.append(task)
+        key = id(task)
         del task  # the last to let go destroys it, and a widget that only its callbacks held: never this thread
-        _door().knocked.emit()
+        _door().knocked.emit(key)
 
 
 class _Door(QObject):
     """Where work that has ended comes back to the thread that it was asked for."""
 
-    knocked = Signal()
+    knocked = Signal(object)  # the task's key: Python's integer, since C++'s end at 2 GiB
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended: deque[Task] = deque()
         self.knocked.connect(self._on_knocked)  # a method of an object of that thread: Qt brings the call there
 
-    def _on_knocked(self) -> None:
-        self.ended.popleft().deliver()
+    def _on_knocked(self, key: int) -> None:
+        _running.pop(key).deliver()
 
 
 @functools.cache
@@ -229,7 +226,7 @@ def run_long(
 def shut_down() -> None:
     """Cancels the long work and waits for all work, so that nothing is left half written, and nothing ends after Qt
     has gone. Nothing is delivered."""
-    for task in _running:
+    for task in _running.values():
         if isinstance(task, LongTask):
             task.cancel()
     QThreadPool.globalInstance().waitForDone()

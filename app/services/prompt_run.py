@@ -62,7 +62,7 @@ class PromptRun(QObject):
         parent: QObject | None = None,
         permit: Callable[[], None] = lambda: None,
     ) -> None:
-        """`permit`: asked before each reply is put on the disk; the AppError that it raises ends the run."""
+        """`permit`: asked before words of a reply are put on the disk; the AppError that it raises ends the run."""
         super().__init__(parent)
         self._job = job
         self._permit = permit
@@ -139,7 +139,8 @@ class PromptRun(QObject):
     def _keep(self, key: str, reply: Reply) -> None:
         assert self._journal is not None
         try:
-            self._permit()
+            if reply.text:
+                self._permit()
             self._journal.add(key, reply)
         except AppError as error:
             self._error = error

@@ -191,6 +191,15 @@ def test_what_never_began_is_not_on_record(desk: Desk) -> None:
     assert job.exports_log.exists()
 
 
+def test_passages_that_are_too_long_to_be_asked_about_are_no_export(desk: Desk) -> None:
+    job = desk.secret_job(1, section(0))
+    short = dataclasses.replace(job.settings, context_tokens=64)
+    found = desk.generated(dataclasses.replace(job, settings=short))
+    assert found.standing.rejected == {"failed": 1}
+    assert [one.error_code for one in replies.read(job.journal).values()] == ["context_full"]
+    assert not job.exports_log.exists()
+
+
 def test_nothing_confidential_is_written_that_cannot_be_put_on_record(desk: Desk) -> None:
     job = desk.secret_job(1, section(0))
     job.exports_log.mkdir()
