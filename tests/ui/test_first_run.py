@@ -423,6 +423,14 @@ def test_a_guide_that_was_opened_again_during_the_import_is_not_opened_twice(
     assert shown_guides(parts) == [again]
 
 
+def test_it_stays_away_from_somebody_who_has_gone_on_to_ask(parts, ask_for_kit, care, endless_kit, tmp_path, qtbot):
+    with qtbot.waitSignal(care.import_ended):
+        ask_for_kit(tmp_path)
+        parts.window.show_questions()
+        care.progress.cancel_button.click()
+    assert shown_guides(parts) == []
+
+
 @pytest.mark.parametrize(("choice", "is_allowed"), [("allow", True), ("plain", False)])
 def test_a_file_with_its_own_template_asks_before_that_runs(parts, choosing, qtbot, tmp_path, choice, is_allowed):
     path = models.tiny_llama(tmp_path / "own.gguf", chat_template="{{ messages[0].content }}")

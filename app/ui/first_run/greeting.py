@@ -20,7 +20,8 @@ def greet(
 ) -> None:
     """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting.
 
-    It makes way for the import of a kit, on the page for that, and goes on at the same step, however that ends.
+    It makes way for the import of a kit, on the page for that, and goes on at the same step, however that ends, unless
+    the user has gone to another page meanwhile.
     """
     from app.ui.first_run.dialog import FirstRunDialog  # most starts never need it
 
@@ -44,7 +45,7 @@ def greet(
     def go_on(problem: AppError | None) -> None:
         window.pages.models().care.import_ended.disconnect(go_on)
         is_shown_again = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
-        if window.isVisible() and not is_shown_again:
+        if window.isVisible() and window.current_page == "models" and not is_shown_again:
             show().go_on(problem)
 
     show()
