@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -278,6 +279,16 @@ def test_the_kind_of_parts_is_chosen_where_there_are_two(parts, panel, wheels, l
     qtbot.waitUntil(lambda: "GPU 用（CUDA）" in dialog.room.text(), timeout=LIMIT_MS)
     assert dialog.variant == "cuda"
     dialog.reject()
+
+
+def test_of_the_dialog_that_offers_no_kind_of_parts_nothing_is_left(parts, panel, qtbot):
+    qtbot.mouseClick(panel.offline_button, LEFT)
+    dialog = asking()
+    assert not dialog.kind.isVisible()
+    kind = dialog.kind
+    dialog.reject()
+    qtbot.waitUntil(lambda: not shiboken6.isValid(dialog))
+    assert not shiboken6.isValid(kind)
 
 
 def test_a_kit_is_written_and_made_from(parts, panel, wheels, where, tmp_path, qtbot, monkeypatch):

@@ -96,11 +96,13 @@ class MakeDialog(Dialog):
         self.place.setContentsMargins(-12, 0, -12, 0)
         kind = QHBoxLayout()
         kind.setSpacing(12)
-        kind.addWidget(Label(self.tr("部品の種類"), strong=True))
+        term = Label(self.tr("部品の種類"), strong=True)
+        kind.addWidget(term)
         kind.addWidget(self.kind, 1)
         column.addWidget(self.place)
-        if self._has_variants:
-            column.addLayout(kind)
+        column.addLayout(kind)  # hidden or not: without a parent it would outlive the dialog
+        for widget in (term, self.kind):
+            widget.setVisible(self._has_variants)
         for widget in (self.room, self.network):
             column.addWidget(widget)
         return content
