@@ -18,12 +18,13 @@ _RANKS = {
     "目": SUBSECTION + 1,
     "条": ARTICLE,
 }
-_DIGITS = "0-9一二三四五六七八九十百"
+DIGITS = "0-9一二三四五六七八九十百"
 _ORDINAL = re.compile(
-    rf"第\s*([{_DIGITS}]+(?:\s*[-‐ー]\s*[0-9]+)*)\s*([編部章節款目条])(の[{_DIGITS}]+)?(?=[\s（(「]|[^\s]|$)"
+    rf"第\s*([{DIGITS}]+(?:\s*[-‐ー]\s*[0-9]+)*)\s*([編部章節款目条])(の[{DIGITS}]+)?(?=[\s（(「]|[^\s]|$)"
 )
 _NAMED_PART = re.compile(r"\S{1,18}編(?:\s*[（(][^）)]{1,12}[）)])?")
-_APPENDIX = re.compile(r"(?:附則|付則|付録|別表|別紙|別記|参考資料|巻末資料|Appendix\b)")
+_APPENDIX = re.compile(r"(?:[附付]\s?則|付録|別表|別紙|別記|参考資料|巻末資料|Appendix\b)")
+_SUPPLEMENT = re.compile(r"[附付]\s?則")
 _NUMBER = re.compile(
     r"(\d{1,3}(?:[.．]\d{1,3})+|\d{1,3}(?:[.．]\s\d{1,3}){2,}|\d{1,2}(?:[-‐]\d{1,2}){1,3}|\d{1,2})[.．]?(?=\s|[^\d\s.,%％～~/A-Za-z°])"
 )
@@ -91,6 +92,11 @@ def is_strong(folded: str) -> bool:
     if number.rank < DECIMAL:
         return len(title) <= 50 and not title.startswith(("の", "に", "を", "は", "が", "で", "、", "及び", "から"))
     return number.rank >= DECIMAL + 2 and 0 < len(title) <= 50 and not title[0].isdigit() and not _is_quantity(title)
+
+
+def is_supplement(folded: str) -> bool:
+    """附則, whose articles are counted anew."""
+    return bool(_SUPPLEMENT.fullmatch(folded))
 
 
 def split_running(text: str) -> list[str]:

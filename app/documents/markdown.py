@@ -3,11 +3,10 @@
 import itertools
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
 from app.core.documents.records import Report
-from app.documents import headings
+from app.documents import articles, headings, markdown_clauses
 from app.documents import markdown_tables as tables
 from app.documents.blocks import Block, Reading, Tell
 from app.documents.markdown_inline import joined, plain
@@ -22,10 +21,6 @@ _ATX = re.compile(r"^ {0,3}(#{1,6})\s++(.*)$")
 _SETEXT = re.compile(r"^(=+|-+)\s*$")  # not indented: those are tables
 _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
-# 1 …, １　…, （１）…, ①… and 一　…: no lists of Markdown's, but paragraphs of a regulation.
-_CLAUSE = re.compile(r" {0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
-_ENDED = ("。", "：", ":")  # what a line before a clause ends in
-_CLAUSES_REACH = 50  # lines back to the clause before, over the items of that
 _ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
 _BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
 # Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
@@ -138,10 +133,13 @@ class _Reader:
 
     def _paragraph(self, lines: list[str], at: int, width: int) -> int:
         end = at + 1
+        is_whole = not width and articles.is_heading(lines[at])
         while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end, width):
             if (level := _SETEXT.match(lines[end])) and not width:
                 self._heading(joined(lines[at:end]), 1 if level[1].startswith("=") else 2)
                 return end + 1
+            if is_whole:
+                break
             end += 1
         rest = [_QUOTE.sub("", line, count=1) for line in lines[at + 1 : end]]
         self._take_text(joined([lines[at], *rest], width))
@@ -157,7 +155,7 @@ class _Reader:
             or _MARKER.match(line)
             or tables.GRID_BORDER.match(line)
             or (_QUOTE.match(line) and not _QUOTE.match(lines[at - 1]))
-            or (not width and _is_next_clause(lines, at))
+            or (not width and markdown_clauses.begins(lines, at))
         )
 
     def _take_text(self, raw: str) -> None:
@@ -246,31 +244,6 @@ def _is_code(lines: list[str], at: int) -> bool:
         return False
     before = next((lines[place] for place in range(at - 1, -1, -1) if lines[place].strip()), "")
     return bool(before) and not before.startswith(" ") and not _MARKER.match(before)
-
-
-def _is_next_clause(lines: list[str], at: int) -> bool:
-    """Whether a line begins with a number that goes on with one before it, or follows what has ended there."""
-    kind, number = _clause(lines[at])
-    if not number:
-        return False
-    before = lines[at - 1].rstrip()
-    if before.endswith(_ENDED):
-        return True
-    if number == 1:  # below a title in brackets, or another clause
-        return before.endswith(("）", ")")) or _clause(before)[1] > 0
-    block = itertools.takewhile(str.strip, reversed(lines[max(0, at - _CLAUSES_REACH) : at]))
-    return (kind, number - 1) in map(_clause, block)
-
-
-def _clause(line: str) -> tuple[str, int]:
-    """The kind of number that a line begins with, and its value; 0: it begins with none."""
-    found = _CLAUSE.match(line)
-    if not found:
-        return "", 0
-    number = unicodedata.normalize("NFKC", found[1])
-    signs = unicodedata.normalize("NFKC", found[0].replace(found[1], "")).strip()
-    kind = "digits" if found[1].isdecimal() else "circled" if number.isdecimal() else "kanji"
-    return f"{kind}{signs}", headings.value_of(number)
 
 
 def _is_no_heading(bold: str) -> bool:

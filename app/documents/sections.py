@@ -4,12 +4,13 @@ A section never goes beyond a clause, nor beyond one mark of how binding the tex
 between paragraphs, table rows or, at the least, sentences. Headings without text make no section.
 """
 
+import dataclasses
 import itertools
 import re
 from dataclasses import dataclass, field
 
 from app.core.documents.records import Box, Section
-from app.documents import headings
+from app.documents import articles, headings
 from app.documents.blocks import Block, Reading
 
 LONGEST = 1200  # characters of a section
@@ -33,6 +34,7 @@ class _Entry:
     rank: int
     level: int
     ordinal: int
+    is_running: bool = False  # an article whose sentence stands on the same line: no other title is below it
 
     @property
     def is_bare(self) -> bool:
@@ -69,6 +71,7 @@ class _Splitter:
         self.sections: list[Section] = []
         self._stack: list[_Entry] = []
         self._clause = _Clause(())
+        self._articles = articles.Count()
 
     def take(self, block: Block) -> None:
         folded = headings.fold(block.text) if len(block.text) <= headings.LONGEST else ""
@@ -77,8 +80,13 @@ class _Splitter:
         elif tag := _TAG.fullmatch(folded.replace(" ", "")) if block.kind == "paragraph" else None:
             self.flush()
             self._clause = _Clause(self._clause.path, tag[1])
+        elif block.kind == "paragraph" and (article := self._article(block.text)):
+            title = "" if articles.is_titled(article) else self._title_above()
+            self._push(dataclasses.replace(block, text=article + title), headings.fold(article), is_running=True)
+            self._clause.pieces.append(_Piece(block.text, block))
         elif block.kind == "paragraph" and self._is_heading(folded):
-            self._push(block, folded)
+            title = self._title_above() if articles.is_alone(folded) else ""
+            self._push(dataclasses.replace(block, text=block.text + title), folded)
         else:
             self._clause.pieces.append(_Piece(block.text, block, self._item(block, folded)))
 
@@ -90,21 +98,38 @@ class _Splitter:
         clause.pieces = []
 
     def _is_heading(self, folded: str) -> bool:
-        if headings.is_strong(folded):
+        if headings.is_strong(folded) or headings.is_supplement(folded):
             return True
         number = headings.number_of(folded)
         return not self.sections and not self._stack and number is not None and number.rank == headings.PART
+
+    def _article(self, text: str) -> str:
+        """The running article that a paragraph begins with; "": none."""
+        article = articles.running(text)
+        ranks = [one.rank for one in self._stack if one.rank]
+        return article if article and self._articles.goes_on(article, ranks) else ""
+
+    def _title_above(self) -> str:
+        """（契約の保証） on the line above an article, taken from the clause that ends there; "": none is."""
+        before = self._clause.pieces[-1] if self._clause.pieces else None
+        if before is None or before.block.kind != "paragraph" or not articles.is_title(before.text):
+            return ""
+        return self._clause.pieces.pop().text
 
     def _item(self, block: Block, folded: str) -> str:
         is_title = 0 < len(folded) <= TITLE_LONGEST and not headings.is_spoken(folded) and block.kind == "paragraph"
         return block.text if is_title and headings.item_of(folded) else ""
 
-    def _push(self, block: Block, folded: str) -> None:
+    def _push(self, block: Block, folded: str, *, is_running: bool = False) -> None:
         self.flush()
         number = headings.number_of(folded) or headings.item_of(folded)
         text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
-        entry = _Entry(text, number.rank if number else 0, block.level, number.ordinal if number else 0)
-        self._stack = [*_parents(self._stack, entry), entry]
+        rank, ordinal = (number.rank, number.ordinal) if number else (0, 0)
+        entry = _Entry(text, rank, block.level, ordinal, is_running)
+        parents = _parents(self._stack, entry)
+        if rank == headings.ARTICLE:
+            self._articles.take(ordinal, [one.rank for one in parents if one.rank])
+        self._stack = [*parents, entry]
         self._clause = _Clause(tuple(one.text for one in self._stack))
         if text != block.text:
             self._clause.pieces.append(_Piece(block.text, block))
@@ -125,6 +150,8 @@ def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
 
 def _is_above(one: _Entry, entry: _Entry) -> bool:
     """Whether a heading in force stays so. One without number and level stands below all others but its like."""
+    if one.is_running and not entry.rank:
+        return False
     if one.rank and entry.rank:
         return one.rank < entry.rank
     if one.level and entry.level:

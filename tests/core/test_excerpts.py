@@ -117,3 +117,54 @@ def test_the_first_row_of_names_and_values_is_quoted():
     form = passage(1, "点検者 | 山田\n点検日 | 4月1日", "点検表")
     (only,) = excerpts.pick("点検者は誰か", [form])
     assert only.text == "点検者 | 山田"
+
+
+ITEMS = ["一　契約保証金", "（１）現金", "（２）国債", "二　銀行の保証", "イ　都市銀行"]
+BONDS = "契約の保証は、次の各号のいずれかとする。ただし、軽微な工事を除く。"
+
+
+def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause():
+    source = passage(1, "\n".join([BONDS, *ITEMS, "２　前項の額は、別に定める。"]), "第4条（契約の保証）")
+    (only,) = excerpts.pick("契約の保証は何か", [source])
+    assert only.text == "\n".join([BONDS, *ITEMS])
+    assert source.section.text[only.start : only.end] == only.text
+    answer, found = excerpts.as_answer([only])
+    assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]")
+    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+    assert found[0].sources == (1,)
+
+
+def test_a_list_without_end_is_cut_and_says_so():
+    rows = [f"({number}) 保証の種類{number}" for number in range(1, 20)]
+    source = passage(1, "\n".join(["契約の保証の種類は次のとおりとする。", *rows]), "4 契約の保証")
+    best = max(excerpts.pick("契約の保証の種類は何か", [source]), key=lambda one: one.score)
+    assert best.is_cut
+    assert best.text.endswith("保証の種類8")
+    answer, _ = excerpts.as_answer([best])
+    assert answer.endswith("保証の種類8」…[1]")
+    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "２　報告は、月末とする。",
+        "３　次の項は、別に定める。",
+        "契約は、書面による。",
+        "品名 | 単価 | 備考",
+        "3.5 m の幅とする。",
+    ],
+)
+def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
+    source = passage(1, f"１　保証は、次のとおりとする。\n{following}", "第4条")
+    best = max(excerpts.pick("保証はどのようなものか", [source]), key=lambda one: one.score)
+    assert "\n" not in best.text
+
+
+def test_items_of_the_next_section_do_not_come_with_a_sentence():
+    first = Section(("第4条",), "契約の保証は、次のとおりとする。")
+    second = Section(("第5条",), "一　契約の変更")
+    text = f"{first.text}\n{second.text}"
+    joined = Passage(1, Section(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second))
+    best = max(excerpts.pick("契約の保証は何か", [joined]), key=lambda one: one.score)
+    assert best.text == first.text

@@ -130,6 +130,18 @@ def test_bold_lines_are_headings_unless_they_are_sentences_or_captions() -> None
         ("次の書類を添える：", "（１）領収書", "（２）報告書"),
         ("１．基本給", "２．家族手当"),
         ("① 領収書", "② 報告書", "③ 地図"),
+        ("一 契約保証金", "二 銀行の保証", "２ 前項の保証に係る額は、別に定める。"),
+        ("人数は 3 人", "イ 試験", "ロ 検査"),
+        ("２　用語の意義は、次による", "一　道路", "イ　車道", "ロ　歩道", "二　河川"),
+        (
+            "本文が句点なしで終わる",
+            "（契約の保証）",
+            "第４条　受注者は、保証を付さなければならない。",
+            "２　保証の額は、別に定める。",
+        ),
+        ("第１章　総則", "（目的）", "第１条　この規則は、旅費を定める。", "第２条（用語）　用語は、次による。"),
+        ("第1条 甲は、代金を支払う。", "第2条 乙は、物品を納める。"),
+        ("（契約の変更）", "第5条", "甲及び乙は、協議する。", "附　則", "この規則は、公布の日から施行する。"),
     ],
 )
 def test_numbered_clauses_are_paragraphs_also_without_a_blank_line(lines: tuple[str, ...]) -> None:
@@ -145,10 +157,27 @@ def test_numbered_clauses_are_paragraphs_also_without_a_blank_line(lines: tuple[
         ("法（平成五年法律）\n5 条の規定による。", "法（平成五年法律）5 条の規定による。"),
         ("The room has\n12 seats.", "The room has 12 seats."),
         ("これは\n2026 年からの決まりである。", "これは2026 年からの決まりである。"),
+        ("費用は、別に定める\n第5条の規定により支払う。", "費用は、別に定める第5条の規定により支払う。"),
+        ("費用は、別に定める\n第5条（旅費）の規定による。", "費用は、別に定める第5条（旅費）の規定による。"),
+        ("費用は、契約書の\n第5条 第2項の規定による。", "費用は、契約書の第5条 第2項の規定による。"),
+        ("国土保全局，\n第3章 水文解析 第2節 流出解析", "国土保全局，第3章 水文解析 第2節 流出解析"),
+        ("一、二の例と\n三、四の例", "一、二の例と三、四の例"),
     ],
 )
 def test_a_number_inside_a_sentence_begins_no_clause(written: str, shown: str) -> None:
     assert texts(written) == [shown]
+
+
+def test_items_that_a_wide_space_indents_are_paragraphs_of_their_own() -> None:
+    found = texts("保証は、次による\n　一　契約保証金\n　　イ　現金\n　２　前項の額は、別に定める。")
+    assert found == ["保証は、次による", "一　契約保証金", "イ　現金", "２　前項の額は、別に定める。"]
+
+
+def test_a_title_in_brackets_can_be_underlined_as_a_heading() -> None:
+    assert [(block.kind, block.text) for block in blocks("（総則）\n====\n本文")] == [
+        ("heading", "（総則）"),
+        ("paragraph", "本文"),
+    ]
 
 
 def test_stubs_of_html_and_comments_are_left_out_and_code_stays() -> None:

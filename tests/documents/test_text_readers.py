@@ -101,6 +101,15 @@ def test_hard_broken_lines_are_joined_and_lists_are_not(tmp_path: Path) -> None:
     assert found == [body, "・箇条書きの一つ目", "・箇条書きの二つ目", "1. 番号付き"]
 
 
+def test_clauses_of_a_contract_are_not_joined_to_hard_broken_lines(tmp_path: Path) -> None:
+    body = "この文章は四十桁で折り返した文書を想定しており、行の終わりで文が終わらないのである" * 4
+    lines = [body[at : at + 30] for at in range(0, 150, 30)]
+    clauses = ["一　契約保証金", "ロ 検査", "２ 前項の額", "（契約の保証）", "第４条　受注者は、付す。"]
+    for clause in clauses:
+        found = texts(plain.read(written(tmp_path, "a.txt", "\n".join([*lines, clause])), silent).blocks)
+        assert found == [body[:150], clause]
+
+
 def test_lines_of_authors_stay(tmp_path: Path) -> None:
     content = "日付 四月一日\r担当 山田\r\n件名 かぶりの確認\nこれは一行の長い文章で、折り返されていない。"
     found = texts(plain.read(written(tmp_path, "a.txt", content), silent).blocks)

@@ -71,7 +71,7 @@ def places(grounding: Grounding, number: int) -> list[tuple[int, int]]:
 def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The sentence that is quoted, or those that together have most of the claim's terms and values."""
     bare = claims.CITED.sub("", claim.sentence)
-    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”").split()), text)
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), text)
     if quoted is not None and quoted.group():
         return [quoted.span()]
     missing, values = evidence.content_terms(bare), quantities.parse(bare)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import catalogue, gguf
-from app.core.documents import clauses, evidence, packing, quantities, sentences, table_heads, terms
+from app.core.documents import clauses, evidence, listed, packing, quantities, sentences, table_heads, terms
 from app.core.documents.grounding import Claim
 from app.core.documents.records import Passage
 from app.core.errors import AppError
@@ -39,6 +39,7 @@ class Excerpt:
     """`start`, `end`: places in the text of passage [number].
 
     Of a row of a table `has` are the question's terms in it, and `head` is the row that names its columns, "" for none.
+    Of a list that the sentence announces not all items may be there: then it `is_cut`.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Excerpt:
     score: float
     head: str = ""
     has: frozenset[str] | None = None
+    is_cut: bool = False
 
 
 def is_too_small(model: LocalModel) -> bool:
@@ -80,7 +82,7 @@ def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) 
     ]
     best = sorted(_without_lesser_rows(scored), key=lambda one: -one.score)[:limit]
     kept = [one for one in best if one.score > 0 and one.score >= best[0].score * _SCORE_SHARE]
-    return _by_clause(kept, passages)
+    return _by_clause([one for one in kept if not any(_is_inside(one, other) for other in kept)], passages)
 
 
 def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
@@ -91,7 +93,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
         text += ("\n" if text else "") + "- "
         named = _quote(excerpt.head) if excerpt.head and excerpt.head != head else ""
         head = excerpt.head
-        line = f"{named}{_quote(excerpt.text)}[{excerpt.number}]"
+        line = f"{named}{_quote(excerpt.text)}{'…' if excerpt.is_cut else ''}[{excerpt.number}]"
         found.append(Claim(line, len(text), len(text) + len(line), (excerpt.number,), is_supported=True))
         text += line
     return text, tuple(found)
@@ -108,6 +110,12 @@ def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
     return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
 
 
+def _is_inside(one: Excerpt, other: Excerpt) -> bool:
+    """Whether it is an item of a list that the other has whole."""
+    is_within = other.start <= one.start and one.end <= other.end
+    return one.number == other.number and is_within and one is not other
+
+
 def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
     """Those of one clause together, in their order; the clause with the best one first."""
     clause = {one: (one.number, clauses.part_at(passages[one.number - 1], one.start)) for one in kept}
@@ -122,9 +130,10 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
-        about = next((heading for start, end, heading in places if start <= part.start < end), None)
-        if about is None:
+        place = next(((end, heading) for start, end, heading in places if start <= part.start < end), None)
+        if place is None:
             continue  # a heading between two sections is nothing to quote
+        section_end, about = place
         if found and _LIMITS.match(text, part.start):
             continue  # it came with the one before
         head = next((one for one in heads if one.start <= part.start < one.last), None)
@@ -142,8 +151,11 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
             score *= 1.5
         has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
         end = following.end if has_limit else part.end
+        items_end, is_cut = listed.end_of(text, part.start, part.end, section_end)
+        end = max(end, items_end)
         has = own.intersection(weights) if table_heads.is_row(text[part.start : part.end]) else None
-        found.append(Excerpt(number, text[part.start : end], part.start, end, score * _by_rank(number), head_text, has))
+        score *= _by_rank(number)
+        found.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
     return found
 
 
