@@ -39,6 +39,7 @@ from app.services.transfer import Transfer
 from app.services.upkeep import ModelUpkeep
 from app.ui import desktop, dialogs, language, window_place
 from app.ui.bugs import report_bugs
+from app.ui.chat.adding import Adding
 from app.ui.chat.page import ChatPage
 from app.ui.first_run.greeting import greet, start_with_trial
 from app.ui.main_window import MainWindow
@@ -246,7 +247,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     secrecy = Secrecy(theme, where.exports_log)
     page.transcript.copy_by(lambda text: secrecy.copy(page, page.scoping.raised(session.label), text))
-    desk = _desk(window, page, database, conversations, session, notifier, secrecy)
+    desk = _desk(window, page, database, where, conversations, session, notifier, secrecy)
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
         training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers, preload,
@@ -260,6 +261,7 @@ def _connect_page(page: ChatPage, window: MainWindow, services: Services, preloa
     page.import_requested.connect(lambda: window.models_page().choose_file())
     for asking in (page, window.pages):
         asking.starter_requested.connect(lambda: start_with_trial(window, services.library))
+    Adding(page.empty, services.library, services.upkeep, services.download_desk.downloads, page)
     page.presets_requested.connect(window.show_presets)
     page.answering_requested.connect(window.show_answering)
     page.header.batch_requested.connect(lambda: window.show_page("batch"))
@@ -295,13 +297,14 @@ def _desk(
     window: MainWindow,
     page: ChatPage,
     database: Store,
+    where: Paths,
     conversations: Conversations,
     session: ChatSession,
     notifier: Notifier,
     secrecy: Secrecy,
 ) -> TransferDesk:
     """Export and import, for everybody who offers them."""
-    transfer = Transfer(database, conversations, window)
+    transfer = Transfer(database, conversations, where.documents, window)
     desk = TransferDesk(window, transfer, conversations, session, desktop.open_folder, secrecy)
     page.transcript.answer_export_requested.connect(desk.export_answer)
     window.sidebar.list.export_requested.connect(desk.export)

@@ -2,12 +2,15 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.cli import collections
 from app.cli.output import Output
-from app.core import export_log
+from app.core import conversation_labels, export_log
 from app.core.documents import labels
+from app.core.documents.records import Collection
 from app.core.errors import AppError
 from app.core.exchange import exporting, importing, outcome
 from app.core.export_log import What
@@ -59,15 +62,16 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
             return 0
         _check_target(target, is_file=options.format == "json")
-        _permit(store, ids, target, where, is_allowed=options.allow_secret)
+        there = collections.labelled(where.documents)
+        _permit(store, ids, there, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
             output.progress("exporting", done=done, total=total)
 
         if options.format == "json":
-            made = exporting.save_file(store, ids, "json", target, report)
+            made = exporting.save_file(store, ids, "json", target, report, there)
         else:
-            made = exporting.save_folder(store, ids, options.format, target, report)
+            made = exporting.save_folder(store, ids, options.format, target, report, there)
     finally:
         store.close()
     output.end_progress()
@@ -77,7 +81,9 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _check_target(target: Path, *, is_file: bool) -> None:
-    """Raises AppError("export_exists" | "export_not_folder" | "export_folder_gone")."""
+    """Raises AppError("export_is_folder" | "export_exists" | "export_not_folder" | "export_folder_gone")."""
+    if is_file and target.is_dir():
+        raise AppError("export_is_folder", path=str(target))
     if is_file and target.exists():
         raise AppError("export_exists", path=str(target))
     if not is_file and target.is_file():
@@ -87,7 +93,9 @@ def _check_target(target: Path, *, is_file: bool) -> None:
         raise AppError("export_folder_gone", path=str(folder))
 
 
-def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> None:
+def _permit(
+    store: Store, ids: list[int], there: Sequence[Collection], target: Path, where: Paths, *, is_allowed: bool
+) -> None:
     """What is confidential goes with a yes only, and is put on record.
 
     Raises AppError("secret_export" | "conversation_gone").
@@ -97,7 +105,7 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
         conversation = store.conversation(conversation_id)
         if conversation is None:
             raise AppError("conversation_gone", id=conversation_id)
-        if conversation.label == labels.HIGHEST:
+        if conversation_labels.highest(store, [conversation], there) == labels.HIGHEST:
             secret.append(conversation.title)
     if secret and not is_allowed:
         raise AppError("secret_export", what=" / ".join(secret[:SHOWN_TITLES]))

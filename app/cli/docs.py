@@ -72,9 +72,9 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     started = time.monotonic()
 
     def work(reading: Reading) -> tuple[dict[str, Any], list[str]]:
-        for collection in reading.documents.collections():
-            if collection.name == name:
-                _check_not_own(collection)
+        before = next((one for one in reading.documents.collections() if one.name == name), None)
+        if before is not None:
+            _check_not_own(before)
         added = reading.add(name, label, named)
         documents = [one for one in reading.documents.documents(added.collection_id) if _is_below(one, named)]
         data: dict[str, Any] = {
@@ -92,6 +92,9 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
             lines = [output.phrase("docs_nothing_found")]
         skipped = [f"{phrase(f'skipped_{reason}')} {count}" for reason, count in added.skipped.items()]
         lines += [output.phrase("docs_skipped", what=", ".join(skipped))] if skipped else []
+        if before is not None and label is not None and label != before.label:
+            changed = {"before": phrase(f"label_{before.label}"), "after": phrase(f"label_{label}")}
+            lines.append(output.phrase("docs_labelled", **changed))
         return data, lines
 
     return _read(where, output, name, started, work)

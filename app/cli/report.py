@@ -25,6 +25,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Nothing that exists is replaced."""
     target = Path(options.out)
+    if target.is_dir():
+        raise AppError("export_is_folder", path=options.out)
     if target.exists():
         raise AppError("export_exists", path=options.out)
     text = problem_report.compose(where, time.time(), {"Qt": qVersion(), "PySide6": PySide6.__version__})

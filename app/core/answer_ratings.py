@@ -1,7 +1,10 @@
 """What the user thinks of answers: good, bad, and what a bad one should have said."""
 
+from collections.abc import Sequence
+
+from app.core import conversation_labels
 from app.core.documents import claims
-from app.core.documents.records import Label
+from app.core.documents.records import Collection, Label
 from app.core.records import Message
 from app.core.store import Store
 
@@ -37,10 +40,17 @@ def unmarked(answer: Message, text: str) -> str:
     return (claims.CITED.sub("", text) if is_grounded else text).strip()
 
 
-def rated(store: Store) -> list[tuple[Message, Message, Label]]:
-    """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first."""
+def rated(store: Store, there: Sequence[Collection]) -> list[tuple[Message, Message, Label]]:
+    """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first.
+
+    `there`: the collections as they are now.
+    """
     rows = store.database.read(
-        "SELECT m.parent_id, m.id, c.label FROM message m JOIN conversation c ON c.id = m.conversation_id"
+        "SELECT m.parent_id, m.id, m.conversation_id FROM message m JOIN conversation c ON c.id = m.conversation_id"
         " WHERE m.rating <> 0 AND c.binned_at IS NULL ORDER BY m.id"
     )
-    return [(store.message(question_id), store.message(answer_id), label) for question_id, answer_id, label in rows]
+    within = {row[2] for row in rows}
+    known = {
+        one.id: conversation_labels.highest(store, [one], there) for one in store.conversations() if one.id in within
+    }
+    return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows]

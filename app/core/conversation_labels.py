@@ -1,8 +1,58 @@
-"""The label of a conversation: as the user gave it, and never below the documents that it was answered from."""
+"""The label of a conversation: as the user gave it, and never below the documents that it was answered from.
+
+What is stored holds the labels that those documents had then. `effective` is what is shown, and what counts wherever a
+conversation leaves the program: with the labels that all collections have now.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from app.core.documents import labels
-from app.core.documents.records import LABELS, Label
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.records import LABELS, Collection, Label
+from app.core.records import Conversation, Message
 from app.core.store import Store
+
+
+def of_collections(
+    there: Sequence[Collection], scope: Iterable[CollectionRef], messages: Iterable[Message]
+) -> list[Label]:
+    """What the collections are labelled now that are in `scope`, that answers were or are being asked of, and that
+    answers rest on. Those that are gone have none."""
+    known = [one.details for one in messages if one.details is not None]
+    refs = [ref for details in known for ref in details.scope]
+    used = {source.collection for details in known if details.grounding for source in details.grounding.sources}
+    refs += [CollectionRef(0, name) for name in used]
+    return [one.label for one, _ in labels.asked(there, (*scope, *refs)) if one is not None]
+
+
+def effective(conversation: Conversation, messages: Iterable[Message], there: Sequence[Collection]) -> Label:
+    """`messages`: all of it, in every branch. `there`: the collections as they are now. Never below what is stored."""
+    return labels.highest((conversation.label, *of_collections(there, conversation.scope, messages)))
+
+
+def highest(store: Store, conversations: Sequence[Conversation], there: Sequence[Collection]) -> Label:
+    """Of stored conversations, as `effective`; looks into their answers only where that can make a difference."""
+    found = labels.highest(one.label for one in conversations)
+    most = labels.highest(one.label for one in there)
+    for one in conversations:
+        if LABELS.index(found) >= LABELS.index(most):
+            break
+        asked = labels.asked(there, (*one.scope, *_stored(store, one.id)))
+        found = labels.highest((found, *(known.label for known, _ in asked if known is not None)))
+    return found
+
+
+def _stored(store: Store, conversation_id: int) -> list[CollectionRef]:
+    """What its answers have to do with, as `of_collections` takes it from messages; thousands of them are no wait."""
+    rows = store.database.read(
+        "SELECT json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
+        " FROM message m, json_each(m.details, '$.scope') one WHERE m.conversation_id = ?"
+        " UNION SELECT 0, json_extract(one.value, '$.collection')"
+        " FROM message m, json_each(m.details, '$.grounding.sources') one WHERE m.conversation_id = ?",
+        conversation_id,
+        conversation_id,
+    )
+    return [CollectionRef(row[0], row[1]) for row in rows]
 
 
 def inherited(store: Store, conversation_id: int) -> Label:

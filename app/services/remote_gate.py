@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core import remote_models
+from app.core import conversation_labels, remote_models
 from app.core.documents import labels
-from app.core.documents.library import Library
+from app.core.documents.library import Library, collections_now
 from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.records import LocalModel, Message
@@ -18,19 +18,11 @@ if TYPE_CHECKING:
 
 
 def label_of(documents: Path, own: Label, messages: Iterable[Message]) -> Label:
-    """Of a conversation that is to be sent, with what the collections behind its answers are labelled by now.
+    """Of a conversation that is to be sent, with what the collections that it asked are labelled by now.
 
     `own`: its own, which holds what they were labelled then. Raises AppError as the database does.
     """
-    kept = [message.details.grounding for message in messages if message.details and message.details.grounding]
-    names = {source.collection for grounding in kept for source in grounding.sources}
-    if not names or not documents.is_file():
-        return own
-    library = Library.beside(documents)
-    try:
-        return labels.highest((own, *(one.label for one in library.collections() if one.name in names)))
-    finally:
-        library.close()
+    return labels.highest((own, *conversation_labels.of_collections(collections_now(documents), (), messages)))
 
 
 def check(request: "AnswerRequest", keys: RemoteKeys) -> None:

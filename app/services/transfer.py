@@ -5,11 +5,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core import conversation_labels
+from app.core.documents.library import collections_now
+from app.core.documents.records import Label
 from app.core.errors import AppError
 from app.core.exchange import exporting, importing
 from app.core.exchange.answered import Answered
 from app.core.exchange.bundle import Bundle
 from app.core.exchange.importing import Imported
+from app.core.records import Conversation
 from app.core.store import Store
 from app.services import background
 from app.services.background import Progress
@@ -25,9 +29,12 @@ class Transfer(QObject):
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
-    def __init__(self, store: Store, conversations: Conversations, parent: QObject | None = None) -> None:
+    def __init__(
+        self, store: Store, conversations: Conversations, documents: Path, parent: QObject | None = None
+    ) -> None:
+        """`documents`: their database, by whose collections conversations are labelled."""
         super().__init__(parent)
-        self._path = store.path
+        self._store, self._documents = store, documents
         self._conversations = conversations
         self._task: background.LongTask | None = None
         self.worked_s = 0.0  # how long the work took that ended last
@@ -36,17 +43,29 @@ class Transfer(QObject):
     def is_working(self) -> bool:
         return self._task is not None
 
+    def label_of(self, conversations: Sequence[Conversation]) -> Label:
+        """What they are shown with, the highest. Raises AppError as databases do."""
+        return conversation_labels.highest(self._store, conversations, collections_now(self._documents))
+
+    def labelled(self, bundle: Bundle) -> Bundle:
+        """With what it is shown with. Raises AppError as databases do."""
+        return exporting.labelled(bundle, collections_now(self._documents))
+
     def export(self, ids: Sequence[int], file_format: str, target: Path) -> None:
         """`file_format`: json | markdown | docx. `target`: the file; the folder, for several Markdown or Word files.
 
         Does nothing while other work goes on.
         """
         save = exporting.save_file if file_format == "json" or len(ids) == 1 else exporting.save_folder
-        chosen = list(ids)
-        self._run(lambda store, progress: save(store, chosen, file_format, target, progress.report), self._on_exported)
+        chosen, documents = list(ids), self._documents
+
+        def work(store: Store, progress: Progress) -> list[Path]:
+            return save(store, chosen, file_format, target, progress.report, collections_now(documents))
+
+        self._run(work, self._on_exported)
 
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path) -> None:
-        """A conversation that lives in memory only. Does nothing while other work goes on."""
+        """A conversation that lives in memory only, labelled. Does nothing while other work goes on."""
         self._run(lambda _store, _progress: exporting.save_unstored(bundle, file_format, target), self._on_exported)
 
     def export_answer(self, answered: Answered, target: Path) -> None:
@@ -63,7 +82,7 @@ class Transfer(QObject):
 
     def _run(self, work: Callable[[Store, Progress], object], done: Callable[..., None]) -> None:
         if self._task is None:
-            path = self._path
+            path = self._store.path
             self._task = background.run_long(
                 lambda progress: _with_store(path, work, progress),
                 done,

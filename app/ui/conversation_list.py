@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
+from app.core import conversation_labels
 from app.core.documents.records import Collection as DocumentCollection
 from app.core.documents.records import Label
 from app.core.records import Conversation, Folder, Message
@@ -297,7 +298,7 @@ class ConversationList(QAbstractListModel):
     def _label(self, here: Conversation) -> Label | None:
         """The one that stands above it where it is open."""
         written = [one for one in self._written if one.conversation_id == here.id]
-        asked = labelling.labels_asked(self._collections, here.scope, written)
+        asked = conversation_labels.of_collections(self._collections, here.scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
         label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
         return here.label if label is None and here.scope else label

@@ -3,14 +3,13 @@
 Also how labels look wherever they stand.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QPainter
 
 from app.core.documents import labels
-from app.core.documents.grounding import CollectionRef
-from app.core.documents.records import LABELS, Collection, Label
+from app.core.documents.records import LABELS, Label
 from app.core.records import Message
 from app.ui.documents import words
 from app.ui.theme import Theme
@@ -22,26 +21,6 @@ LOOKS: dict[Label, tuple[str, str]] = {
     "internal": ("lock", "text2"),
     "secret": ("lock", "warning"),
 }
-
-
-def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
-    """By name, as the search does it; one that was renamed by its id. None: it was removed."""
-    by_name = {one.name: one for one in there}
-    by_id = {one.id: one for one in there if not one.is_builtin}  # ids begin anew in a new database, with the manual
-    return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
-
-
-def being_asked(messages: Iterable[Message]) -> list[CollectionRef]:
-    """Of answers that are being written: their label is not stored yet, and the scope may be another by now."""
-    written = [one.details for one in messages if one.status == "streaming" and one.details is not None]
-    return [ref for details in written for ref in details.scope]
-
-
-def labels_asked(
-    there: Sequence[Collection], scope: Iterable[CollectionRef], messages: Iterable[Message]
-) -> list[Label]:
-    """Of the collections of `scope`, and of what is being asked among `messages`; those that are gone have none."""
-    return [one.label for one, _ in asked(there, (*scope, *being_asked(messages))) if one is not None]
 
 
 def is_unanswered(messages: Sequence[Message]) -> bool:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.core import conversation_labels, paths
+from app.core.documents.grounding import CollectionRef
+from app.core.documents.library import Library
+from app.core.records import AnswerDetails
 from app.core.store import Store
 from tests.core.exchange_trees import conversation, document, message, plant
 
@@ -154,3 +157,29 @@ def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_reco
     assert chats("自宅", "import", str(target)).returncode == 0
     again = chats("自宅", "export", "--to", str(tmp_path / "また.json"), "--json")
     assert again.returncode == 3  # it is still secret there
+
+
+def test_what_a_collection_has_become_counts_for_the_conversations_that_asked_it(
+    chats: Run, stored: int, tmp_path: Path
+) -> None:
+    where = paths.locate(str(tmp_path / "職場"))
+    library = Library.open(where.documents)
+    asked = CollectionRef(library.add_collection("公報", "public"), "公報")
+    store = Store.open(where.database, where.backups)
+    question = store.add_question("鍵は？")
+    details = AnswerDetails(scope=(asked,))
+    store.finish_answer(store.add_answer(question.id, details).id, "守衛室です。", "done", details)
+    store.close()
+    target = tmp_path / "会話.json"
+    assert chats("職場", "export", "--to", str(target)).returncode == 0
+    target.unlink()
+    library.set_label(asked.id, "secret")
+    library.close()
+    refused = chats("職場", "export", "--to", str(target), "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (3, "secret_export")
+    assert "鍵は？" in refused.stderr
+    assert "橋脚" not in refused.stderr
+    assert chats("職場", "export", "--to", str(target), "--allow-secret").returncode == 0
+    written = json.loads(target.read_text("utf-8"))["conversations"]
+    assert sorted(one["label"] for one in written) == ["internal", "secret"]
+    assert "conversations" in where.exports_log.read_text("utf-8")

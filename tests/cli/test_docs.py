@@ -332,6 +332,21 @@ def test_a_label_is_given_to_the_collection(docs: Run, data: Path, files: Path, 
     library.close()
 
 
+def test_a_label_that_changes_is_said(docs: Run, files: Path) -> None:
+    assert "ラベル" not in docs("add", "基準", str(files), "--label", "機密").stdout
+    assert "ラベルを機密から公開に変えました。\n" in docs("add", "基準", str(files), "--label", "公開").stdout
+    for given in (("--label", "公開"), ()):
+        assert "ラベル" not in docs("add", "基準", str(files), *given).stdout
+
+
+def test_a_file_of_an_unknown_kind_that_was_named_is_read_and_no_folder_leaves_it_out(docs: Run, files: Path) -> None:
+    (files / "記録.xyz").write_text("雨水槽の点検は6月に行う。\n", "utf-8")
+    assert as_json(docs("add", "基準", str(files), "--json"))["skipped"] == {"unknown": 2}
+    assert "1 件を読みました" in docs("add", "基準", str(files / "記録.xyz")).stdout
+    told = as_json(docs("add", "基準", str(files), "--json"))
+    assert (told["read"], told["skipped"]) == (3, {"unknown": 1})
+
+
 def read_count(database: Path) -> int:
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:

@@ -22,6 +22,12 @@ def test_what_exists_is_not_replaced(kotae, tmp_path: Path) -> None:
     assert target.read_text("utf-8") == "mine"
 
 
+def test_a_folder_is_said_to_be_one(kotae, tmp_path: Path) -> None:
+    status, told, said = kotae("report", "--out", str(tmp_path))
+    assert (status, told["error"]["code"]) == (3, "export_is_folder")
+    assert "フォルダです" in said
+
+
 @pytest.mark.parametrize(
     ("place", "code"), [("no/such/folder/report.txt", "export_folder_gone"), ("file/report.txt", "export_folder_gone")]
 )

@@ -39,7 +39,7 @@ def plant(store: Store) -> int:
 
 
 def exported(store: Store, ids: list[int], path: Path) -> dict[str, Any]:
-    exporting.save_file(store, ids, "json", path, nothing)
+    exporting.save_file(store, ids, "json", path, nothing, [])
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

@@ -143,6 +143,9 @@ def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_
     read(library)
     assert gather.refresh(library, collection) == gather.Refreshed(collection)
     assert len(names(library, collection)) == 7
+    assert gather.add(library, collection, [folder]).skipped == {}  # nothing is both read and left out
+    other = library.add_collection("別")
+    assert gather.add(library, other, [folder, folder / "記録.log"]).skipped == {"hidden": 2, "link": 1}
 
 
 def test_new_changed_and_vanished_files_are_told_apart(library: Library, folder: Path) -> None:

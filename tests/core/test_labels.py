@@ -12,11 +12,12 @@ from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef, Grounding, Source
 from app.core.documents.records import LABELS, Collection, Label
 from app.core.errors import AppError
-from app.core.exchange import bundle_check
+from app.core.exchange import bundle_check, exporting
 from app.core.exchange.bundle import Bundle, as_dict
 from app.core.records import AnswerDetails
 from app.core.store import Store
 from app.core.wording import describe_error
+from tests.core.exchange_trees import nothing
 
 
 def grounded(*given: Label) -> AnswerDetails:
@@ -93,6 +94,45 @@ def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
     written["messages"][1]["details"] = {"grounding": details}
     secret = bundle_check.from_dict(written)
     assert label_of(store, store.add_tree(secret.conversation, secret.messages)) == "secret"
+
+
+def test_a_collection_that_is_gone_is_never_taken_for_the_manual_which_has_its_number_by_now() -> None:
+    manual, other = Collection(1, "Kotae の使い方", "public", is_builtin=True), Collection(2, "新しい名前", "secret")
+    gone, renamed, asked = CollectionRef(1, "社内の基準"), CollectionRef(2, "前の名前"), CollectionRef(9, manual.name)
+    found = labels.asked([manual, other], [gone, renamed, asked])
+    assert [one for one, _ in found] == [None, other, manual]
+
+
+def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now(store: Store) -> None:
+    by_scope, by_answer, by_source, plain = (ask(store, details) for details in (
+        AnswerDetails(),
+        AnswerDetails(scope=(CollectionRef(7, "前の名前"),)),  # in a branch or not, and whatever is asked by now
+        grounded("public"),
+        AnswerDetails(),
+    ))  # fmt: skip
+    store.set_scope(by_scope, [CollectionRef(7, "基準")])
+    ids = by_scope, by_answer, by_source, plain
+    stored = [label_of(store, one) for one in ids]
+
+    def now(label: Label) -> list[Label]:
+        there = [Collection(7, "基準", label), Collection(8, "規程", label)]
+        found = [store.conversation(one) for one in ids]
+        return [conversation_labels.highest(store, [one], there) for one in found if one is not None]
+
+    assert now("secret") == ["secret", "secret", "secret", "internal"]
+    assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
+    both = [one for one in store.conversations() if one.id in (plain, by_answer)]
+    assert conversation_labels.highest(store, both, [Collection(7, "基準", "secret")]) == "secret"
+    assert [label_of(store, one) for one in ids] == stored
+
+
+def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
+    here = ask(store, grounded("public"))
+    there = [Collection(1, "規程", "secret")]
+    (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there)
+    assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
+    (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there)
+    assert "機密" in file.read_text("utf-8")
 
 
 def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:

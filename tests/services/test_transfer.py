@@ -27,8 +27,8 @@ def conversations(store: Store) -> Conversations:
 
 
 @pytest.fixture
-def transfer(store: Store, conversations: Conversations) -> Transfer:
-    return Transfer(store, conversations)
+def transfer(store: Store, conversations: Conversations, where: Paths) -> Transfer:
+    return Transfer(store, conversations, where.documents)
 
 
 def _file(path: Path, count: int) -> Path:
@@ -51,7 +51,7 @@ def test_what_is_exported_here_is_imported_there(
     there = paths.locate(str(tmp_path / "別の PC"))
     other = Store.open(there.database, there.backups)
     conversations = Conversations(other)
-    receiving = Transfer(other, conversations)
+    receiving = Transfer(other, conversations, there.documents)
     with qtbot.waitSignals([receiving.imported, conversations.changed]):
         receiving.import_(tmp_path / "a.json")
     assert [c.title for c in other.conversations()] == [c.title for c in store.conversations()]
@@ -179,7 +179,7 @@ def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
     roomy = paths.locate(str(tmp_path / "広い"))
     store = Store.open(roomy.database, roomy.backups)
     ids = [store.add_question("長い文" * 20_000).conversation_id for _ in range(10)]
-    transfer = Transfer(store, Conversations(store))
+    transfer = Transfer(store, Conversations(store), roomy.documents)
     for file_format, target in (("json", disk / "a.json"), ("markdown", disk)):
         with qtbot.waitSignal(transfer.failed) as failed:
             transfer.export(ids, file_format, target)
@@ -191,7 +191,7 @@ def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
     narrow = paths.locate(str(disk))
     small = Store.open(narrow.database, narrow.backups)
     kept = small.add_question("前からある").id
-    receiving = Transfer(small, Conversations(small))
+    receiving = Transfer(small, Conversations(small), narrow.documents)
     with qtbot.waitSignal(receiving.failed) as failed:
         receiving.import_(tmp_path / "a.json")
     assert failed.args[0].code == "disk_full"

@@ -40,6 +40,8 @@ class Session(QObject):
 
     def __init__(self) -> None:
         super().__init__()
+        self._given: list[Message] = []
+        self.conversation_opened.connect(lambda _conversation, messages: setattr(self, "_given", messages))
         self.calls: list[tuple[object, ...]] = []
         self.conversation: Conversation | None = None
         self.is_busy = False
@@ -53,6 +55,10 @@ class Session(QObject):
         self.label: Label = "internal"
         self.stored_draft = Draft()
         self.kept: list[Draft] = []
+
+    def messages(self) -> list[Message]:
+        """Those that the page was given last."""
+        return self._given
 
     def draft(self) -> Draft:
         return self.stored_draft

@@ -231,6 +231,33 @@ def test_a_label_is_chosen_from_its_menu_and_seen_in_the_list(filled: Desk) -> N
     assert not filled.page.label_button.icon().isNull()
 
 
+@pytest.mark.parametrize("is_by_dialog", [False, True])
+def test_a_collection_that_is_secret_no_more_can_be_made_secret_again(filled: Desk, *, is_by_dialog: bool) -> None:
+    page = filled.page
+
+    def choose(label: int) -> None:
+        if is_by_dialog:
+            dialog = page.deeds.ask_name(page.collection)
+            dialog.label.setCurrentIndex(label)
+            filled.click(dialog.buttons["done"])
+        else:
+            filled.click(page.label_button)
+            menu = next(one for one in page.findChildren(LabelMenu) if one.isVisible())
+            menu.actions()[label].trigger()
+            menu.close()
+        filled.settle()
+
+    choose(2)
+    assert filled.undo == []
+    choose(0)
+    assert page.collection.label == "public"
+    ((said, undo),) = filled.undo
+    assert said == "資料集「庁舎の資料」のラベルを、機密から公開に変えました。"
+    undo()
+    filled.settle()
+    assert page.collection.label == "secret"
+
+
 def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: Desk, folder: Path) -> None:
     view = filled.page.view
     view.setFocus()

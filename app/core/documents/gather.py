@@ -45,7 +45,7 @@ def add(library: Library, collection_id: int, paths: Sequence[Path], note: Note 
     known = library.sources(collection_id)
     held = {path for path in there for source in known if source in path.parents and reaches(source, path)}
     library.add_sources(collection_id, [path for path in there if path not in held])
-    found = scan(paths, note)
+    found = scan(paths, note, {str(source) for source in library.sources(collection_id)})
     files = list(dict.fromkeys(found.files))
     library.take_back(collection_id, files)
     new = library.add_documents(collection_id, files)

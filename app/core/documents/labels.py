@@ -19,11 +19,16 @@ def of_told(told: object) -> Label:
     return next((label for label in LABELS if label == told), DEFAULT)
 
 
+def asked(there: Sequence[Collection], scope: Iterable[CollectionRef]) -> list[tuple[Collection | None, CollectionRef]]:
+    """By name, as the search does it; one that was renamed by its id. None: it was removed."""
+    by_name = {one.name: one for one in there}
+    by_id = {one.id: one for one in there if not one.is_builtin}  # ids begin anew in a new database, with the manual
+    return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
+
+
 def of_scope(collections: Sequence[Collection], scope: Sequence[CollectionRef]) -> Label:
     """Of the collections that are asked; DEFAULT where none is. A collection that is gone counts as DEFAULT."""
-    by_name = {one.name: one.label for one in collections}
-    by_id = {one.id: one.label for one in collections if not one.is_builtin}
-    return highest((by_name.get(ref.name) or by_id.get(ref.id) or DEFAULT for ref in scope), DEFAULT)
+    return highest((one.label if one else DEFAULT for one, _ in asked(collections, scope)), DEFAULT)
 
 
 def of_answer(own: Label | None, groundings: Iterable[Grounding | None]) -> Label:

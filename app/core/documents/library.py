@@ -24,6 +24,17 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
 
 
+def collections_now(path: Path) -> list[Collection]:
+    """Of a database that is open elsewhere; [] where there is none. Raises AppError as `Database` does."""
+    if not path.is_file():
+        return []
+    library = Library.beside(path)
+    try:
+        return library.collections()
+    finally:
+        library.close()
+
+
 class Library:
     """Raises AppError as `Database` does. One belongs to one thread; `beside` gives one for another."""
 

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +40,11 @@ class Difference:
     missing: list[Path]
 
 
-def scan(sources: Iterable[Path], note: Note = lambda _count: None) -> Scan:
-    """A file that was named is taken whatever its name is; of a folder, what `formats` knows, with its subfolders."""
+def scan(sources: Iterable[Path], note: Note = lambda _count: None, held: Collection[str] = frozenset()) -> Scan:
+    """A file that was named is taken whatever its name is; of a folder, what `formats` knows, with its subfolders.
+
+    `held`: what was named by itself, here or earlier; no folder counts it as left out.
+    """
     found = Scan()
     for source in sources:
         if not _is_text(os.fspath(source)):
@@ -50,7 +53,7 @@ def scan(sources: Iterable[Path], note: Note = lambda _count: None) -> Scan:
         try:
             kind = source.stat().st_mode
             if stat.S_ISDIR(kind):
-                _walk(source, found, note)
+                _walk(source, found, note, held)
             elif stat.S_ISREG(kind):
                 found.files.append(source)
             else:
@@ -108,7 +111,7 @@ def _is_changed(document: Document, path: Path) -> bool:
     return (status.st_mtime_ns, status.st_size) != known
 
 
-def _walk(root: Path, found: Scan, note: Note) -> None:
+def _walk(root: Path, found: Scan, note: Note, held: Collection[str]) -> None:
     """Without recursion: folders can be nested deeper than Python's stack. Links to folders are not followed."""
     folders, is_first = [str(root)], True
     while folders:
@@ -128,7 +131,7 @@ def _walk(root: Path, found: Scan, note: Note) -> None:
         inside = []
         for entry in listed:
             reason = _reason_to_skip(entry, root)
-            if reason == "inside":
+            if reason == "inside" or (reason and entry.path in held):
                 continue
             if reason:
                 found.skipped[reason] += 1

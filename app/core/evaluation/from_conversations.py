@@ -12,13 +12,14 @@ Of a good 資料にありません the question is one that the documents do not
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.core import answer_ratings
 from app.core.answer_ratings import GOOD
 from app.core.documents import citing, claims, grounding, labels
 from app.core.documents.grounding import Grounding
-from app.core.documents.records import Label
+from app.core.documents.records import Collection, Label
 from app.core.evaluation import question_files
 from app.core.evaluation.records import Gold, Question
 from app.core.records import AnswerDetails, Message
@@ -36,11 +37,14 @@ class Collected:
     left_out: dict[str, int]
 
 
-def collect(store: Store) -> Collected:
-    """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database."""
+def collect(store: Store, there: Sequence[Collection]) -> Collected:
+    """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
+
+    `there`: the collections as they are now.
+    """
     found: dict[str, tuple[Question, Label]] = {}  # by the question's words
     left_out: Counter[str] = Counter()
-    for asked, answer, label in answer_ratings.rated(store):
+    for asked, answer, label in answer_ratings.rated(store, there):
         reason = _why_not(asked, answer)
         question = None if reason else question_files.fitting(_question(asked, answer))
         if question is None:

@@ -3,9 +3,12 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from app.core import conversation_labels
+from app.core.documents.records import Collection
 from app.core.errors import AppError
 from app.core.exchange import file_names, json_file
 from app.core.exchange.answered import Answered
@@ -21,13 +24,17 @@ SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each form
 Report = Callable[[int, int], None]  # conversations done, of how many; what it raises ends the export
 
 
-def save_file(store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report) -> list[Path]:
+def save_file(
+    store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report, there: Sequence[Collection]
+) -> list[Path]:
     """One file, in the place of what may be there; JSON of any number of conversations, the others of one.
+
+    `there`: the collections as they are now, by which the conversations are labelled.
 
     Raises AppError("conversation_gone"), and as `whole_file`.
     """
     with whole_file(target) as file:
-        _write(file, _bundles(store, ids, report), file_format)
+        _write(file, _bundles(store, ids, report, there), file_format)
     return [target]
 
 
@@ -47,15 +54,17 @@ def save_answer(answered: Answered, target: Path) -> list[Path]:
     return [target]
 
 
-def save_folder(store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report) -> list[Path]:
+def save_folder(
+    store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report, there: Sequence[Collection]
+) -> list[Path]:
     """A file for each conversation, named after its title; nothing is overwritten, and all are written or none.
 
-    Raises as `save_file`.
+    `there`, and what it raises: as `save_file`.
     """
     made: list[Path] = []
     numbers: dict[str, int] = {}
     try:
-        for bundle in _bundles(store, ids, report):
+        for bundle in _bundles(store, ids, report, there):
             made.append(reserve(folder, suggested_name(bundle.conversation), SUFFIXES[file_format], numbers))
             with whole_file(made[-1]) as file:
                 file.write(_content(bundle, file_format))
@@ -67,12 +76,18 @@ def save_folder(store: Store, ids: Sequence[int], file_format: str, folder: Path
     return made
 
 
+def labelled(bundle: Bundle, there: Sequence[Collection]) -> Bundle:
+    """With the label that it is shown with."""
+    label = conversation_labels.effective(bundle.conversation, bundle.messages, there)
+    return replace(bundle, conversation=replace(bundle.conversation, label=label))
+
+
 def suggested_name(conversation: Conversation) -> str:
     """A file name for it, without suffix."""
     return file_names.safe_name(conversation.title, phrase("export_untitled"))
 
 
-def _bundles(store: Store, ids: Sequence[int], report: Report) -> Iterator[Bundle]:
+def _bundles(store: Store, ids: Sequence[int], report: Report, there: Sequence[Collection]) -> Iterator[Bundle]:
     folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
     report(0, len(ids))
     for done, conversation_id in enumerate(ids, start=1):
@@ -80,7 +95,7 @@ def _bundles(store: Store, ids: Sequence[int], report: Report) -> Iterator[Bundl
         if conversation is None:
             raise AppError("conversation_gone", id=conversation_id)
         folder = folders.get(conversation.folder_id or 0, "")
-        yield Bundle(conversation, tuple(store.tree(conversation_id)), folder)
+        yield labelled(Bundle(conversation, tuple(store.tree(conversation_id)), folder), there)
         report(done, len(ids))
 
 

@@ -87,8 +87,8 @@ class ChatHeader(Header):
         self.label_tag.show_label(label)
 
     def offer_labels(self, given: Label, lowest: Label) -> None:
-        """What the menu offers: `given` is the one it has, `lowest` the one that its documents ask for at least."""
-        self._label, self._lowest = given, lowest
+        """What the menu offers: `given` is the one that is stored, `lowest` what its documents ask for at least."""
+        self._label, self._lowest = labels.highest((given, lowest)), lowest
 
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
         self._models, self._model_id = models, model_id

@@ -3,7 +3,6 @@
 from PySide6.QtCore import QObject
 
 from app.core.documents import labels
-from app.core.documents.records import LABELS
 from app.core.presets import Choices
 from app.services.chat import ChatSession
 from app.services.conversations import Conversations
@@ -59,9 +58,9 @@ class Heading(QObject):
         """How confidential the conversation is."""
         messages, given = self._transcript.messages, self._session.label
         is_unanswered = labelling.is_unanswered(messages)
-        self._header.show_label(labelling.shown(given, self._scoping.labels(messages), is_unanswered=is_unanswered))
-        kept = [message.details.grounding for message in messages if message.details is not None]
-        self._header.offer_labels(given, labels.of_answer(LABELS[0], kept))
+        asked = self._scoping.labels(self._session.messages())  # all branches leave with it, not the shown one alone
+        self._header.show_label(labelling.shown(given, asked, is_unanswered=is_unanswered))
+        self._header.offer_labels(given, labels.highest(asked))
 
     def show_models(self) -> None:
         self._header.show_models(self._library.answering(), self._session.model_id)

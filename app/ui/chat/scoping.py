@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
+from app.core import conversation_labels
+from app.core.documents import labels
 from app.core.documents.grounding import CollectionRef
-from app.core.documents.labels import highest
 from app.core.documents.records import Collection, Label
 from app.core.records import Conversation, Message
 from app.services.chat import ChatSession
 from app.services.documents import Documents
 from app.services.preferences import Preferences
-from app.ui import labelling
 from app.ui.chat.scope_line import Choice, ScopeLine
 
 
@@ -39,7 +39,7 @@ class Scoping(QObject):
 
     def labels(self, messages: Sequence[Message]) -> list[Label]:
         """Of what is asked and of what the answers rest on; [] where no documents are in play."""
-        asked = labelling.labels_asked(self._there, self._session.scope, messages)
+        asked = conversation_labels.of_collections(self._there, self._session.scope, messages)
         used = [
             source.label
             for message in messages
@@ -50,7 +50,7 @@ class Scoping(QObject):
 
     def raised(self, label: Label) -> Label:
         """With the documents of an answer that is being written, whose label is stored when it ends."""
-        return highest((label, *self.labels(self._session.messages())))
+        return labels.highest((label, *self.labels(self._session.messages())))
 
     @property
     def asks_manual(self) -> bool:
@@ -95,7 +95,7 @@ class Scoping(QObject):
         return [one for one in read if not one.is_builtin] or read
 
     def _asked(self) -> list[tuple[Collection | None, CollectionRef]]:
-        return labelling.asked(self._there, self._session.scope)
+        return labels.asked(self._there, self._session.scope)
 
     def _show(self) -> None:
         asked = self._asked()

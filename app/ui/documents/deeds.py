@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.core.documents import formats
 from app.core.documents.gather import Added, Refreshed
-from app.core.documents.records import Collection, Document
+from app.core.documents.labels import HIGHEST
+from app.core.documents.records import Collection, Document, Label
 from app.core.errors import AppError
 from app.core.wording import describe_error
 from app.services.documents import Documents
@@ -105,11 +106,19 @@ class Deeds(QObject):
             if name != collection.name:
                 self._documents.rename(collection.id, name)
             if label != collection.label:
-                self._documents.set_label(collection.id, label)  # type: ignore[arg-type]  # of LABELS
+                self.label(collection, label)  # type: ignore[arg-type]  # of LABELS
 
         dialog.given.connect(change)
         dialog.open()
         return dialog
+
+    def label(self, collection: Collection, label: Label) -> None:
+        """What is 機密 no more may leave without a question, so the way back is offered."""
+        self._documents.set_label(collection.id, label)
+        if collection.label == HIGHEST != label:
+            text = self.tr("資料集「{name}」のラベルを、機密から{label}に変えました。")
+            undo = lambda: self._documents.set_label(collection.id, HIGHEST)  # noqa: E731
+            self.undo_offered.emit(text.format(name=words.short(collection.name), label=words.label(label)), undo)
 
     def remove_collection(self, collection: Collection) -> None:
         removal = self._documents.remove_collection(collection.id)

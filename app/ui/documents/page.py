@@ -362,7 +362,7 @@ class DocumentsPage(Page):
         one = self.collection
         if one is not None:
             menu = LabelMenu(one.label, self)
-            menu.chosen.connect(lambda label: self._documents.set_label(one.id, label))
+            menu.chosen.connect(lambda label: self.deeds.label(one, label))
             menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
 
     # ---------------------------------------------------------------------- slots

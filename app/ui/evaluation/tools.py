@@ -59,6 +59,6 @@ def make_tools(theme: Theme, of: Services, parent: QObject) -> Tools:
     secrecy = Secrecy(theme, paths.exports_log)
     using = Using(of.session, of.library.listed, of.documents.collections, parent)
     return Tools(
-        paths, of.evaluations, secrecy, of.library.listed, collecting(paths.database), trainer,
+        paths, of.evaluations, secrecy, of.library.listed, collecting(paths.database, paths.documents), trainer,
         lambda: of.trainings.is_training, means, using,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
@@ -69,26 +70,24 @@ class TransferDesk(QObject):
             return
         chosen = set(ids)
         found = [conversation for conversation in self._conversations.all() if conversation.id in chosen]
-        if len(ids) == 1 and found:
+        if not found:
+            self._say_failed(AppError("conversation_gone", id=ids[0]))
+            return
+        if len(found) == 1:
             name, what = exporting.suggested_name(found[0]), self._titled(found[0].title)
         else:
-            name, what = self._name_of_many(), self.tr("選んだ {n} 件の会話").format(n=len(ids))
-        secrecy = self._secrecy_of(found)
-        self._ask(what, name, len(ids), secrecy, lambda form, target: self._transfer.export(ids, form, target))
+            name, what = self._name_of_many(), self.tr("選んだ {n} 件の会話").format(n=len(found))
+        self._ask_stored(what, name, len(found), found)
 
     def export_all(self) -> None:
         """All that are not in the bin."""
         every = self._conversations.all()
-        ids = [conversation.id for conversation in every]
-        if not ids:
+        if not every:
             self._say("warning", self.tr("書き出す会話がまだありません。"))
         elif not self._is_busy():
-            what = self.tr("すべての会話（{n} 件、ごみ箱を除く）").format(n=f"{len(ids):,}")
-            count = max(2, len(ids))  # also where there is one: somebody who wants all wants them to be read in again
-            self._ask(
-                what, self._name_of_many(), count, self._secrecy_of(every),
-                lambda form, target: self._transfer.export(ids, form, target),
-            )  # fmt: skip
+            what = self.tr("すべての会話（{n} 件、ごみ箱を除く）").format(n=f"{len(every):,}")
+            count = max(2, len(every))  # also where there is one: somebody who wants all wants them to be read in again
+            self._ask_stored(what, self._name_of_many(), count, every)
 
     def export_open(self) -> None:
         """The open conversation, also one that lives in memory only."""
@@ -98,10 +97,12 @@ class TransferDesk(QObject):
         if not self._session.is_temporary:
             self.export([conversation.id])
             return
-        bundle = Bundle(conversation, tuple(self._session.messages()))
+        bundle = self._open_bundle()
+        if bundle is None:
+            return
         name, what = exporting.suggested_name(conversation), self._titled(conversation.title)
         self._ask(
-            what, name, 1, ("conversation", self._session.label),
+            what, name, 1, ("conversation", bundle.conversation.label),
             lambda form, target: self._transfer.export_unstored(bundle, form, target),
         )  # fmt: skip
 
@@ -109,7 +110,10 @@ class TransferDesk(QObject):
         """One of the open conversation, as a Word document."""
         if self._is_busy():
             return
-        answered = self._session.answered(answer_id)
+        bundle = self._open_bundle()
+        if bundle is None:
+            return
+        answered = replace(self._session.answered(answer_id), label=bundle.conversation.label)
         name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
         self._choose_target(
             "docx", name, 1, ("answer", answered.highest_label),
@@ -134,9 +138,28 @@ class TransferDesk(QObject):
 
     # -------------------------------------------------------------------- asking
 
-    def _secrecy_of(self, conversations: Sequence[Conversation]) -> Secret:
+    def _open_bundle(self) -> Bundle | None:
+        """The open conversation with the label that it is shown with. None: there is none, or it could not be read, and
+        that is said."""
+        conversation = self._session.conversation
+        if conversation is None:
+            return None
+        now = replace(conversation, label=self._session.label)
+        try:
+            return self._transfer.labelled(Bundle(now, tuple(self._session.messages())))
+        except AppError as error:
+            self._say_failed(error)
+            return None
+
+    def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
         kind: What = "conversation" if len(conversations) == 1 else "conversations"
-        return kind, labels.highest(conversation.label for conversation in conversations)
+        try:
+            label = self._transfer.label_of(conversations)
+        except AppError as error:
+            self._say_failed(error)
+            return
+        ids = [conversation.id for conversation in conversations]
+        self._ask(what, name, count, (kind, label), lambda form, target: self._transfer.export(ids, form, target))
 
     def _ask(self, what: str, name: str, count: int, secrecy: Secret, start: Start) -> None:
         dialog = self.dialog = ExportDialog(self._window.theme, what, count, self._window)
@@ -238,9 +261,12 @@ class TransferDesk(QObject):
         return dialog
 
     def _on_failed(self, error: AppError) -> None:
+        self._say_failed(error)
+        self.ended.emit(self.tr("会話の書き出しか取り込みができませんでした"), self._transfer.worked_s)
+
+    def _say_failed(self, error: AppError) -> None:
         sentence = describe_error(error)
         self._say("danger", sentence.message, sentence.next)
-        self.ended.emit(self.tr("会話の書き出しか取り込みができませんでした"), self._transfer.worked_s)
 
     def _say(self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()) -> None:
         if not self._transfer.is_working:

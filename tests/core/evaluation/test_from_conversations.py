@@ -7,7 +7,7 @@ import pytest
 from app.core.answer_ratings import BAD, GOOD, rate
 from app.core.documents import claims, grounding
 from app.core.documents.grounding import Grounding
-from app.core.documents.records import Label, Passage, Section
+from app.core.documents.records import Collection, Label, Passage, Section
 from app.core.evaluation.from_conversations import Collected, collect
 from app.core.evaluation.records import Gold, Question
 from app.core.records import AnswerDetails, Message
@@ -56,7 +56,7 @@ def only(collected: Collected) -> Question:
 
 def test_a_good_answer_is_the_reference_of_its_question(store: Store) -> None:
     rate(store, answered(store, "坪は何平方メートル？", "約 **3.31** m² です。").id, GOOD)
-    question = only(collect(store))
+    question = only(collect(store, []))
     assert question.id
     assert replace(question, id="") == Question(
         "", "坪は何平方メートル？", "約 **3.31** m² です。", origin="conversation"
@@ -66,7 +66,7 @@ def test_a_good_answer_is_the_reference_of_its_question(store: Store) -> None:
 def test_of_a_grounded_answer_the_sentences_that_it_rests_on_are_the_evidence(store: Store) -> None:
     text = "非常用発電機は、毎月1回、無負荷で5分以上の運転を行います。[1]"
     rate(store, answered(store, ASKED, text, grounded(text)).id, GOOD)
-    question = only(collect(store))
+    question = only(collect(store, []))
     assert question.reference == text.removesuffix("[1]")
     assert question.gold == (Gold(RUN, "管理編.pdf", HEADINGS[0], 21),)
     assert question.group == "管理編.pdf"
@@ -78,12 +78,12 @@ def test_a_source_that_only_a_mark_names_is_evidence_as_a_whole(store: Store) ->
     assert details.grounding is not None
     assert not any(claim.is_supported for claim in details.grounding.claims)
     rate(store, answered(store, "負荷は？", text, details).id, GOOD)
-    assert [gold.quote for gold in only(collect(store)).gold] == [f"{RUN}\n{LOAD}"]
+    assert [gold.quote for gold in only(collect(store, [])).gold] == [f"{RUN}\n{LOAD}"]
 
 
 def test_sources_that_a_good_answer_does_not_use_are_no_evidence(store: Store) -> None:
     rate(store, answered(store, ASKED, "はい。", grounded("はい。")).id, GOOD)
-    question = only(collect(store))
+    question = only(collect(store, []))
     assert (question.gold, question.group) == ((), "")
 
 
@@ -91,7 +91,7 @@ def test_the_correction_of_a_bad_answer_is_the_reference_and_its_sources_are_the
     wrong = "燃料は、48時間の連続運転に必要な量を常に備えます。[2]"
     bad = answered(store, ASKED, wrong, grounded(wrong))
     rate(store, bad.id, BAD, "毎月1回、無負荷で5分以上、非常用発電機の運転を行います。[1]")
-    question = only(collect(store))
+    question = only(collect(store, []))
     assert question.reference == "毎月1回、無負荷で5分以上、非常用発電機の運転を行います。"
     assert [gold.quote for gold in question.gold] == [RUN], "not what the wrong answer named"
 
@@ -99,7 +99,7 @@ def test_the_correction_of_a_bad_answer_is_the_reference_and_its_sources_are_the
 def test_a_correction_that_no_source_supports_has_no_evidence(store: Store) -> None:
     wrong = "燃料は、48時間の連続運転に必要な量を常に備えます。[2]"
     rate(store, answered(store, ASKED, wrong, grounded(wrong)).id, BAD, "所長の許可があれば、90日に1回でもよい。")
-    assert only(collect(store)).gold == ()
+    assert only(collect(store, [])).gold == ()
 
 
 def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: Store) -> None:
@@ -109,7 +109,7 @@ def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: S
     bad = answered(store, ASKED, "資料にありません。", details)
     rate(store, good.id, GOOD)
     rate(store, bad.id, BAD, RUN)
-    none, some = collect(store).questions
+    none, some = collect(store, []).questions
     assert (none.is_answerable, none.reference, none.gold) == (False, "", ())
     assert (some.is_answerable, some.reference, some.gold[0].quote) == (True, RUN, RUN)
 
@@ -118,7 +118,7 @@ def test_a_correction_that_the_documents_do_not_have_it_makes_a_question_without
     sources = tuple(map(grounding.source_of, passages()))
     invented = answered(store, ASKED, "年に百回です。[1]", AnswerDetails(grounding=Grounding("answered", sources)))
     rate(store, invented.id, BAD, "資料にありません。")
-    (found,) = collect(store).questions
+    (found,) = collect(store, []).questions
     assert (found.is_answerable, found.gold) == (False, ())
 
 
@@ -136,7 +136,7 @@ def test_what_is_left_out_is_counted_by_its_reason(store: Store) -> None:
     for answer, rating, correction in ratings:
         rate(store, answer.id, rating, correction)
     answered(store, "評価していない")
-    found = collect(store)
+    found = collect(store, [])
     assert [question.text for question in found.questions] == ["最初の質問", "止めたが直した"]
     assert found.left_out == {"follow_up": 1, "no_reference": 1, "unfinished": 2, "unfit": 1}
     assert len(found.questions) + sum(found.left_out.values()) == len(ratings)
@@ -145,7 +145,7 @@ def test_what_is_left_out_is_counted_by_its_reason(store: Store) -> None:
 def test_of_a_question_asked_twice_the_last_reference_counts(store: Store) -> None:
     for text, rating, correction in (("一", GOOD, ""), ("二", BAD, "三"), ("四", BAD, "")):
         rate(store, answered(store, "同じ　質問\n", text).id, rating, correction)
-    found = collect(store)
+    found = collect(store, [])
     assert only(found).reference == "三"
     assert found.left_out == {"repeated": 1, "no_reference": 1}
 
@@ -156,7 +156,7 @@ def test_an_edited_first_question_is_one_of_its_own(store: Store) -> None:
     after = store.finish_answer(store.add_answer(asked.id, AnswerDetails()).id, "答え", "done", AnswerDetails())
     rate(store, before.id, GOOD)
     rate(store, after.id, GOOD)
-    assert [question.text for question in collect(store).questions] == ["聞き方一", "聞き方二"]
+    assert [question.text for question in collect(store, []).questions] == ["聞き方一", "聞き方二"]
 
 
 def test_a_rating_that_was_taken_back_and_the_bin_make_no_question(store: Store) -> None:
@@ -165,7 +165,7 @@ def test_a_rating_that_was_taken_back_and_the_bin_make_no_question(store: Store)
     Shelf(store.database).bin([binned.conversation_id])
     rate(store, unrated.id, BAD, "正解")
     rate(store, unrated.id, 0)
-    assert collect(store) == Collected((), "public", {})
+    assert collect(store, []) == Collected((), "public", {})
 
 
 @pytest.mark.parametrize(("label", "expected"), [("public", "public"), ("secret", "secret")])
@@ -174,14 +174,15 @@ def test_the_label_is_the_highest_of_what_was_taken(store: Store, label: Label, 
     other = answered(store, "燃料は？", FUEL, grounded(FUEL, label))
     rate(store, public.id, GOOD)
     rate(store, other.id, GOOD)
-    assert collect(store).label == expected
+    assert collect(store, []).label == expected
     rate(store, other.id, BAD)
-    assert collect(store).label == "public", "what is left out hands nothing on"
+    assert collect(store, []).label == "public", "what is left out hands nothing on"
+    assert collect(store, [Collection(1, "規程", "secret")]).label == "secret", "as its collection is by now"
 
 
 def test_the_same_ratings_give_the_same_questions_and_ids_of_their_own(store: Store) -> None:
     for number in range(3):
         rate(store, answered(store, f"質問 {number}").id, GOOD)
-    found = collect(store)
+    found = collect(store, [])
     assert len({question.id for question in found.questions}) == 3
-    assert collect(store) == found
+    assert collect(store, []) == found

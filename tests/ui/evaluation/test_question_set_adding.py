@@ -313,7 +313,7 @@ def answer(store: Store, question: str, text: str) -> int:
 def test_rated_answers_become_a_set_and_what_is_left_out_is_told(desk: Desk, where: Paths, store: Store) -> None:
     rate(store, answer(store, "坪は何平方メートルですか。", "約 3.31 m² です。"), GOOD)
     rate(store, answer(store, "鍵はどこですか。", "知りません。"), BAD)
-    desk.collect = adding.collecting(where.database)
+    desk.collect = adding.collecting(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()
     dialog = desk.adding.dialog
@@ -330,7 +330,7 @@ def test_rated_answers_become_a_set_and_what_is_left_out_is_told(desk: Desk, whe
 
 def test_without_a_rated_answer_it_says_what_to_do(desk: Desk, where: Paths, store: Store) -> None:
     answer(store, "鍵はどこですか。", "守衛室です。")
-    desk.collect = adding.collecting(where.database)
+    desk.collect = adding.collecting(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()
     dialog = desk.adding.dialog

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QStandardPaths, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from app.core.documents.library import collections_now
 from app.core.errors import AppError
 from app.core.evaluation import from_conversations, question_files, question_sets
 from app.core.evaluation.from_conversations import Collected
@@ -166,13 +167,13 @@ class AddSet(QObject):
         dialog.open()
 
 
-def collecting(database: Path) -> Callable[[], Collected]:
-    """For `AddSet`: what is in the conversations, read over a connection of its own."""
+def collecting(database: Path, documents: Path) -> Callable[[], Collected]:
+    """For `AddSet`: what is in the conversations, read over connections of its own."""
 
     def collect() -> Collected:
         store = Store.beside(database)
         try:
-            return from_conversations.collect(store)
+            return from_conversations.collect(store, collections_now(documents))
         finally:
             store.close()
 
