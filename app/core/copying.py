@@ -17,16 +17,17 @@ _SPARE_BYTES = 16 << 20  # what a file system takes for itself while files are w
 
 
 class Meter:
-    """Adds up what is done for a `Report`."""
+    """Adds up what is done for a `Report`. `passes`: how often each byte is added (2: written, read back)."""
 
-    def __init__(self, report: Report, total_bytes: int) -> None:
+    def __init__(self, report: Report, total_bytes: int, passes: int = 1) -> None:
         self._report = report
         self._total = total_bytes
+        self._passes = passes
         self._done = 0
 
     def add(self, count: int) -> None:
         self._done += count
-        self._report(min(self._done, self._total), self._total)
+        self._report(min(self._done // self._passes, self._total), self._total)
 
 
 def hash_of(path: Path, meter: Meter) -> str:

@@ -86,7 +86,7 @@ class _Export:
         total = sum(path.stat().st_size for paths in files.values() for path in paths)
         here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
         require_space(self._folder, max(0, total - here))
-        self._writer = PartWriter(self._folder, self._part_bytes, Meter(self._report, 2 * total))
+        self._writer = PartWriter(self._folder, self._part_bytes, Meter(self._report, total, passes=2))
         made = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]

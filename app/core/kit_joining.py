@@ -34,7 +34,7 @@ class Joining:
         """Half joined files of other kits are removed."""
         self._kit = kit
         self._target = target
-        self._meter = Meter(report, 2 * kit.size_bytes)  # joined, read back
+        self._meter = Meter(report, kit.size_bytes, passes=2)  # joined, read back
         self._joiner = PartJoiner(folder, self._meter)
         own = {_half(target, file) for model in kit.models for file in model.files}
         for path in target.glob(f".*{_SUFFIX}"):

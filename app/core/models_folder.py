@@ -208,7 +208,7 @@ def _is_copy(path: Path, mark: Mark | None) -> bool:
 def _copy_all(plan: Move, report: Report) -> None:
     sizes = {name: size for name, (size, _time) in plan.noted.items()}
     require_space(plan.target, sum(size for name, size in sizes.items() if not _exists(plan.target / name)))
-    meter = Meter(report, 2 * sum(sizes.values()))
+    meter = Meter(report, sum(sizes.values()), passes=2)
     for name in plan.names:
         source, target = plan.source / name, plan.target / name
         if _exists(target):

@@ -76,6 +76,11 @@ class ModelUpkeep(QObject):
         return self._task is not None
 
     @property
+    def is_importing(self) -> bool:
+        """Whether a kit is being read."""
+        return self.is_working and self._done == self._on_kit_read
+
+    @property
     def models_folder(self) -> Path:
         return self._where.models
 

@@ -16,6 +16,10 @@
         <translation>▲ This version is {n} or more years old. There may be a newer one.</translation>
     </message>
     <message>
+        <source>この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。</source>
+        <translation>Shows what this PC can do and how to choose a model. Conversations and settings stay as they are.</translation>
+    </message>
+    <message>
         <source>この版</source>
         <translation>This version</translation>
     </message>
@@ -30,6 +34,14 @@
     <message>
         <source>すべてのファイル (*)</source>
         <translation>All files (*)</translation>
+    </message>
+    <message>
+        <source>はじめの案内</source>
+        <translation>Introduction</translation>
+    </message>
+    <message>
+        <source>はじめの案内をもう一度見る</source>
+        <translation>Show the introduction again</translation>
     </message>
     <message>
         <source>やめる</source>
@@ -1768,18 +1780,6 @@
 <context>
     <name>DataSection</name>
     <message>
-        <source>この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。</source>
-        <translation>Shows what this PC can do and how to choose a model. Conversations and settings stay as they are.</translation>
-    </message>
-    <message>
-        <source>はじめの案内</source>
-        <translation>Introduction</translation>
-    </message>
-    <message>
-        <source>はじめの案内をもう一度見る</source>
-        <translation>Show the introduction again</translation>
-    </message>
-    <message>
         <source>データの場所</source>
         <translation>Data folder</translation>
     </message>
@@ -1955,6 +1955,10 @@
     <message>
         <source>資料</source>
         <translation>Documents</translation>
+    </message>
+    <message>
+        <source>資料集「{name}」のラベルを、機密から{label}に変えました。</source>
+        <translation>The label of collection &quot;{name}&quot; was changed from Confidential to {label}.</translation>
     </message>
     <message>
         <source>資料集「{name}」を削除しました。元のファイルは残っています。</source>
@@ -2641,6 +2645,14 @@
         <translation>There is no model yet.</translation>
     </message>
     <message>
+        <source>モデルをダウンロードしています。</source>
+        <translation>A model is being downloaded.</translation>
+    </message>
+    <message>
+        <source>モデルを追加しています。</source>
+        <translation>A model is being added.</translation>
+    </message>
+    <message>
         <source>モデルを追加するには？</source>
         <translation>How do I add a model?</translation>
     </message>
@@ -2665,6 +2677,10 @@
         <translation>What you type is sent to the server that is chosen.</translation>
     </message>
     <message>
+        <source>待つ間に、お試し用のモデルで始められます。</source>
+        <translation>Meanwhile you can start with the trial model.</translation>
+    </message>
+    <message>
         <source>日本の首都はどこですか？</source>
         <translation>What is the capital of Japan?</translation>
     </message>
@@ -2675,6 +2691,14 @@
     <message>
         <source>質問してみましょう。</source>
         <translation>Ask something.</translation>
+    </message>
+    <message>
+        <source>進み具合は「モデル」の画面に出ます。</source>
+        <translation>The page Models shows how far it is.</translation>
+    </message>
+    <message>
+        <source>進み具合を見る</source>
+        <translation>Show progress</translation>
     </message>
 </context>
 <context>

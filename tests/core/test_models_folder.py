@@ -85,7 +85,7 @@ def test_the_folder_is_moved_and_what_lies_elsewhere_stays(
     assert {Path(model.path).parent for model in store.local_models()} == {target, target / "分割", tmp_path}
     assert settings.load(where.settings).models_folder == str(target)
     assert paths.locate(str(where.data)).models == target
-    assert seen[-1] == (2 * sum(map(len, filled.values())),) * 2
+    assert seen[-1] == (sum(map(len, filled.values())),) * 2
     assert models_folder.pending(where) is None
 
 

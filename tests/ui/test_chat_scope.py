@@ -18,6 +18,7 @@ from app.core.store import Store
 from app.ui.chat.scope_line import StayingMenu
 from app.ui.conversation_list import TimeRole
 from app.ui.widgets.buttons import IconButton
+from app.ui.widgets.icon import Icon
 
 TIMEOUT_MS = 60_000
 LABELS = {"基準": "internal", "点検記録": "secret"}
@@ -151,6 +152,16 @@ def test_the_menu_says_what_is_not_read_yet(library: Library, opened) -> None:
     menu = parts.window.page("ask").scope_line.menu()
     assert menu.actions()[0].text() == "基準　社外秘　3 件（2 件は読み取り前）"
     menu.deleteLater()
+
+
+def test_a_chip_has_a_lock_where_its_documents_are_secret(library: Library, opened) -> None:
+    for name, label in LABELS.items():
+        put(library, name, label)
+    chips = {chip.label.text(): chip for chip in opened().window.page("ask").scope_line.chips}
+    locks = {name: [icon.accessibleName() for icon in chip.findChildren(Icon)] for name, chip in chips.items()}
+    assert locks == {"基準": [], "点検記録": ["機密"]}
+    told = {name: chip.findChild(IconButton).accessibleDescription() for name, chip in chips.items()}
+    assert told == {"基準": "", "点検記録": "機密"}
 
 
 def test_the_menu_says_what_is_not_for_everybody(library: Library, opened) -> None:

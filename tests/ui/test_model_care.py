@@ -233,6 +233,8 @@ def test_a_folder_without_a_kit_is_refused_in_words(page, qtbot, tmp_path):
     with qtbot.waitSignal(page.parts.upkeep.failed):
         page.care.import_kit(tmp_path)
     assert "持ち運びキットが見つかりません" in words(page.care.banner)
+    assert "manifest.json が入っているフォルダ" in words(page.care.banner)
+    assert "丸ごとコピーし直す" in words(page.care.banner)  # a kit that was handed out has no other PC
     assert not page.care.progress.isVisible()
 
 

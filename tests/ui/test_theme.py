@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QRadioButton, QStyle, QStyleOptionButton
 
@@ -95,6 +95,19 @@ def test_the_text_size_changes_fonts_and_measures(qapp, theme):
     assert before == (15, 26, 48)
     assert after == (22, 39, 72)
     assert qapp.font().pixelSize() == 20
+
+
+@pytest.mark.parametrize("kind", ["", "primary", "quiet", "danger", "danger_fill", "link"])
+def test_a_button_that_tab_has_reached_has_its_border_and_no_frame_of_the_system_inside(kind, qtbot, theme):
+    button = Button(theme, "ダウンロード", kind)
+    qtbot.addWidget(button)
+    button.show()
+    button.activateWindow()
+    button.setFocus()
+    qtbot.waitUntil(button.hasFocus)
+    by_mouse = button.grab().toImage()
+    button.setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
+    assert button.grab().toImage() == by_mouse
 
 
 @pytest.mark.parametrize("scale", TEXT_SCALES)

@@ -102,7 +102,7 @@ def _joined(entry: Entry, name: str, folder: Path, into: Path, told: Callable[[i
     target, half = into / name, into / f"{name}.joining"
     if is_regular(target) and _hash(target, Meter(lambda _done, _total: None, 0)) == entry.file.sha256:
         return target
-    meter = Meter(lambda done, _total: told(done // 2, entry.file.size_bytes), 2 * entry.file.size_bytes)
+    meter = Meter(told, entry.file.size_bytes, passes=2)
     try:
         problems = PartJoiner(folder, meter).join(entry.file, half, name)
         if problems:

@@ -146,7 +146,7 @@ def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Repor
     names = {path.name for path in paths}
     there = [path for path in folder.iterdir() if path.name in names or path.name.endswith(PART_SUFFIX)]
     require_space(folder, max(0, sum(sizes) - sum(path.stat().st_size for path in there if path.is_file())))
-    writer = PartWriter(folder, part_bytes, Meter(report, 2 * sum(sizes)))
+    writer = PartWriter(folder, part_bytes, Meter(report, sum(sizes), passes=2))
     entries = []
     for number, path in enumerate(paths, start=1):
         entries.append(Entry(path.name, writer.write(path, number, keeps_name=True)))

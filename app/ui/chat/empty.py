@@ -15,6 +15,7 @@ class EmptyView(QWidget):
     example_chosen = Signal(str)
     starter_requested = Signal()
     import_requested = Signal()
+    models_requested = Signal()  # to see how far a model is that is being added
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +43,21 @@ class EmptyView(QWidget):
         kept = self.tr("入力した内容は、選んでいるサーバーへ送られます。") if is_remote else here
         self._promise.setText(self.tr("保存しません。閉じると消えます。") if is_temporary else kept)
         self._show_words()
+
+    def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
+        """Whether a first model is on its way. Beside a download another can be added, beside other work none."""
+        heading, sentence = self.tr("モデルがまだありません。"), self.tr("どちらもネットワークを使いません。")
+        if is_adding:
+            heading = self.tr("モデルを追加しています。")
+            sentence = self.tr("進み具合は「モデル」の画面に出ます。")
+        elif is_downloading:
+            heading = self.tr("モデルをダウンロードしています。")
+            sentence = self.tr("待つ間に、お試し用のモデルで始められます。")
+        self.lacking.setText(heading)
+        self._how.setText(sentence)
+        self.progress_button.setVisible(is_adding or is_downloading)
+        for button in (self.starter_button, self.import_button):
+            button.setVisible(not is_adding)
 
     def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
         """Whether documents are asked. What others hold is not known here: the example is for Kotae's own manual."""
@@ -74,17 +90,17 @@ class EmptyView(QWidget):
         self.starter_button.clicked.connect(self.starter_requested)
         self.import_button = icon_button(self._theme, self.tr("GGUF ファイルを取り込む"), "file-box")
         self.import_button.clicked.connect(self.import_requested)
+        self.progress_button = Button(self._theme, self.tr("進み具合を見る"))
+        self.progress_button.clicked.connect(self.models_requested)
+        self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()
         row = QHBoxLayout(buttons)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.starter_button)
         row.addWidget(self.import_button)
-        return _centred(
-            Label(self.tr("モデルがまだありません。"), "heading2"),
-            Label(self.tr("どちらもネットワークを使いません。"), tone="text2"),
-            buttons,
-        )
+        self.show_adding(is_adding=False, is_downloading=False)
+        return _centred(self.lacking, self._how, self.progress_button, buttons)
 
 
 def _centred(*widgets: QWidget) -> QWidget:

@@ -172,6 +172,7 @@ class ChatPage(Page):
         self.empty.example_chosen.connect(self.composer.put_over)
         self.empty.starter_requested.connect(self.starter_requested)
         self.empty.import_requested.connect(self.import_requested)
+        self.empty.models_requested.connect(self.models_requested)
 
     def _connect_messages(self) -> None:
         session, transcript = self._session, self.transcript

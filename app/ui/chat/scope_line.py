@@ -177,6 +177,13 @@ class ScopeChip(QFrame):
             row.addWidget(Icon(theme, "triangle-alert", "warning", size=14))
         self.label.setMaximumWidth(theme.px(CHIP_PX))
         button = IconButton(theme, "x", self.tr("{name} を外す").format(name=choice.name))
+        if choice.label == HIGHEST:
+            told = labelling.told(choice.label)
+            lock = Icon(theme, *labelling.LOOKS[choice.label], size=14)
+            lock.setAccessibleName(told)
+            lock.setToolTip(tip(told))
+            row.addWidget(lock)
+            button.setAccessibleDescription(told)  # icons take no keyboard
         button.setProperty("tight", True)
         button.clicked.connect(lambda: self.removed.emit(choice.name))
         row.addWidget(self.label)

@@ -6,7 +6,7 @@ Asks no network and opens nothing: addresses are text that can be copied.
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt
+from PySide6.QtCore import QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QSizePolicy
 
 from app.core import build_facts, update_file
@@ -32,6 +32,8 @@ from app.ui.widgets.labels import Label
 
 
 class AboutSection(Section):
+    first_run_requested = Signal()
+
     def __init__(
         self,
         theme: Theme,
@@ -70,6 +72,13 @@ class AboutSection(Section):
             ),
         )
         self._file_row: SettingRow = self._rows[-1]
+        self.first_run_button = Button(self._theme, self.tr("はじめの案内をもう一度見る"))
+        self.first_run_button.clicked.connect(self.first_run_requested)
+        self._add(
+            self.tr("はじめの案内"),
+            self.first_run_button,
+            self.tr("この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。"),
+        )
         self._add_papers()
 
     def _add_version(self) -> None:

@@ -85,14 +85,13 @@ class SettingsPage(Page):
         """`card`: of the model that answers now. `make_storage`: where the models are."""
         super().__init__()
         self._theme = theme
-        data = DataSection(theme, preferences, paths, self.tr("データ"))
-        data.first_run_requested.connect(self.first_run_requested)
         self.presets = PresetsSection(theme, preferences, presets, card)
         self.presets.undo_offered.connect(self.undo_offered)
         models = ModelSection(theme, preferences, paths, self.tr("モデルと保存先"), make_storage)
         network = NetworkSection(theme, preferences, paths, self.tr("通信"), downloads)
         training = TrainingSection(theme, preferences, paths, self.tr("学習環境"), make_training)
         about = AboutSection(theme, preferences, paths, self.tr("Kotae について"))
+        about.first_run_requested.connect(self.first_run_requested)
         self._named: dict[str, Section] = {
             "models": models, "network": network, "training": training, "about": about,
         }  # fmt: skip
@@ -103,7 +102,7 @@ class SettingsPage(Page):
             (self.tr("モデルと保存先"), models),
             (self.tr("通信"), network),
             (self.tr("学習環境"), training),
-            (self.tr("データ"), data),
+            (self.tr("データ"), DataSection(theme, preferences, paths, self.tr("データ"))),
             (self.tr("Kotae について"), about),
         )
         self._build()

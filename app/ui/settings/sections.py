@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core import engine_packs
@@ -199,8 +198,6 @@ class ModelSection(Section):
 
 
 class DataSection(Section):
-    first_run_requested = Signal()
-
     def _fill(self) -> None:
         self._add(
             self.tr("データの場所"),
@@ -216,11 +213,4 @@ class DataSection(Section):
             self.tr("バックアップ"),
             self._open_button(self.tr("フォルダを開く"), str(self._paths.backups)),
             self.tr("会話は 1 日 1 回、自動で控えを取り、新しい 7 日分を残します。"),
-        )
-        self.first_run_button = Button(self._theme, self.tr("はじめの案内をもう一度見る"))
-        self.first_run_button.clicked.connect(self.first_run_requested)
-        self._add(
-            self.tr("はじめの案内"),
-            self.first_run_button,
-            self.tr("この PC でできることと、モデルの選び方を表示します。会話や設定は変わりません。"),
         )
