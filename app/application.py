@@ -246,8 +246,8 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     window.pages.work_ended.connect(notifier.finished)
     offers = _offer_to_go_on(window, download_desk, upkeep)
     secrecy = Secrecy(theme, where.exports_log)
-    page.transcript.copy_by(lambda text: secrecy.copy(page, page.scoping.raised(session.label), text))
     desk = _desk(window, page, database, where, conversations, session, notifier, secrecy)
+    page.transcript.copy_by(lambda text: secrecy.copy(page, page.scoping.raised(desk.label_in_force()), text))
     return Parts(
         theme, database, preferences, engine, library, upkeep, downloads, documents, embedding, build_desk,
         training_setup, trainings, evaluations, conversations, presets, session, window, desk, secrecy, offers, preload,

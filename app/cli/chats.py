@@ -2,15 +2,14 @@
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.cli import collections
 from app.cli.output import Output
 from app.core import conversation_labels, export_log
+from app.core.conversation_labels import Known
 from app.core.documents import labels
-from app.core.documents.records import Collection
+from app.core.documents.library import collections_now
 from app.core.errors import AppError
 from app.core.exchange import exporting, importing, outcome
 from app.core.export_log import What
@@ -62,7 +61,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             output.result({"exported": 0, "files": []}, output.phrase("exported_none"))
             return 0
         _check_target(target, is_file=options.format == "json")
-        there = collections.labelled(where.documents)
+        there = collections_now(where.documents)
         _permit(store, ids, there, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
@@ -93,9 +92,7 @@ def _check_target(target: Path, *, is_file: bool) -> None:
         raise AppError("export_folder_gone", path=str(folder))
 
 
-def _permit(
-    store: Store, ids: list[int], there: Sequence[Collection], target: Path, where: Paths, *, is_allowed: bool
-) -> None:
+def _permit(store: Store, ids: list[int], there: Known, target: Path, where: Paths, *, is_allowed: bool) -> None:
     """What is confidential goes with a yes only, and is put on record.
 
     Raises AppError("secret_export" | "conversation_gone").

@@ -33,17 +33,6 @@ def open_library(path: Path) -> Library:
     return library
 
 
-def labelled(path: Path) -> list[Collection]:
-    """All as they are now; [] where no documents were added. Raises as `open_library`."""
-    if not path.is_file():
-        return []
-    library = open_library(path)
-    try:
-        return library.collections()
-    finally:
-        library.close()
-
-
 def find(library: Library, name: str) -> Collection:
     """Raises AppError("unknown_collection" | "unknown_collection_near")."""
     known = library.collections()

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from app.cli import collections
 from app.cli.output import Output
+from app.core.documents.library import collections_now
 from app.core.errors import AppError
 from app.core.evaluation import from_conversations, question_sets
 from app.core.paths import Paths
@@ -23,7 +23,7 @@ def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> in
     """Exit status: 0; 3 expected error."""
     store = Store.open(where.database, where.backups)
     try:
-        found = from_conversations.collect(store, collections.labelled(where.documents))
+        found = from_conversations.collect(store, collections_now(where.documents))
     finally:
         store.close()
     for reason, count in found.left_out.items():

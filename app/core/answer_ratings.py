@@ -1,10 +1,8 @@
 """What the user thinks of answers: good, bad, and what a bad one should have said."""
 
-from collections.abc import Sequence
-
 from app.core import conversation_labels
 from app.core.documents import claims
-from app.core.documents.records import Collection, Label
+from app.core.documents.records import Label
 from app.core.records import Message
 from app.core.store import Store
 
@@ -40,7 +38,7 @@ def unmarked(answer: Message, text: str) -> str:
     return (claims.CITED.sub("", text) if is_grounded else text).strip()
 
 
-def rated(store: Store, there: Sequence[Collection]) -> list[tuple[Message, Message, Label]]:
+def rated(store: Store, there: conversation_labels.Known) -> list[tuple[Message, Message, Label]]:
     """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first.
 
     `there`: the collections as they are now.
@@ -53,4 +51,4 @@ def rated(store: Store, there: Sequence[Collection]) -> list[tuple[Message, Mess
     known = {
         one.id: conversation_labels.highest(store, [one], there) for one in store.conversations() if one.id in within
     }
-    return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows]
+    return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows if row[2] in known]

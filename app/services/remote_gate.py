@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def label_of(documents: Path, own: Label, messages: Iterable[Message]) -> Label:
     """Of a conversation that is to be sent, with what the collections that it asked are labelled by now.
 
-    `own`: its own, which holds what they were labelled then. Raises AppError as the database does.
+    `own`: its own, which holds what they were labelled then.
     """
     return labels.highest((own, *conversation_labels.of_collections(collections_now(documents), (), messages)))
 

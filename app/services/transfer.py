@@ -44,11 +44,11 @@ class Transfer(QObject):
         return self._task is not None
 
     def label_of(self, conversations: Sequence[Conversation]) -> Label:
-        """What they are shown with, the highest. Raises AppError as databases do."""
+        """What they are shown with, the highest."""
         return conversation_labels.highest(self._store, conversations, collections_now(self._documents))
 
     def labelled(self, bundle: Bundle) -> Bundle:
-        """With what it is shown with. Raises AppError as databases do."""
+        """With what it is shown with."""
         return exporting.labelled(bundle, collections_now(self._documents))
 
     def export(self, ids: Sequence[int], file_format: str, target: Path) -> None:

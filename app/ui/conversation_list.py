@@ -296,7 +296,7 @@ class ConversationList(QAbstractListModel):
         return time, self._label(here), folder
 
     def _label(self, here: Conversation) -> Label | None:
-        """The one that stands above it where it is open."""
+        """As above it where it is open, by what is known without its answers: its own, and that of what it asks."""
         written = [one for one in self._written if one.conversation_id == here.id]
         asked = conversation_labels.of_collections(self._collections, here.scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)

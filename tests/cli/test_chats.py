@@ -183,3 +183,7 @@ def test_what_a_collection_has_become_counts_for_the_conversations_that_asked_it
     written = json.loads(target.read_text("utf-8"))["conversations"]
     assert sorted(one["label"] for one in written) == ["internal", "secret"]
     assert "conversations" in where.exports_log.read_text("utf-8")
+    where.documents.write_bytes(b"no database" * 1000)
+    target.unlink()
+    assert chats("職場", "export", "--to", str(target)).returncode == 3
+    assert chats("職場", "export", "--to", str(target), "--allow-secret").returncode == 0

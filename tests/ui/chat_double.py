@@ -60,6 +60,9 @@ class Session(QObject):
         """Those that the page was given last."""
         return self._given
 
+    def asked(self) -> list[CollectionRef]:
+        return []
+
     def draft(self) -> Draft:
         return self.stored_draft
 

@@ -133,14 +133,25 @@ def test_a_branch_that_is_not_shown_counts_too(library: Library, store: Store, o
     assert shown(parts)[0] == "機密"
 
 
-def test_where_the_collections_cannot_be_read_nothing_is_exported_and_that_is_said(
-    store: Store, where: Paths, opened: Opened, tmp_path: Path
+def test_where_the_collections_cannot_be_read_what_was_asked_of_any_leaves_as_secret(
+    store: Store, where: Paths, opened: Opened, tmp_path: Path, qtbot: QtBot
 ) -> None:
     parts = opened(answered(store, [], "内規", "internal"))
     where.documents.unlink(missing_ok=True)
     where.documents.write_bytes(b"no database" * 1000)
-    for deed in (parts.desk.export_open, parts.desk.export_all, lambda: parts.desk.export_answer(2)):
-        parts.desk.strip.banner.hide()
-        deed()
-        assert parts.desk.strip.banner.level == "danger"
-    assert not hasattr(parts.desk, "dialog")
+    check_ways_out(parts, where, tmp_path, qtbot)
+
+
+def test_before_the_documents_are_open_a_copy_is_asked_about_too(
+    library: Library, store: Store, where: Paths, open_window: Callable[..., Parts]
+) -> None:
+    asked = CollectionRef(library.add_collection("公報", "public"), "公報")
+    kept = answered(store, [asked], "公報", "public")
+    library.set_label(asked.id, "secret")
+    QGuiApplication.clipboard().setText("前")
+    parts = open_window()
+    parts.session.open(kept)
+    parts.window.page("ask").transcript.copy("守衛室です。")
+    assert QGuiApplication.clipboard().text() == "前"
+    parts.secrecy.dialog.buttons["go"].click()
+    assert QGuiApplication.clipboard().text() == "守衛室です。"

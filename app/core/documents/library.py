@@ -3,6 +3,7 @@
 A method that changes something has committed it when it returns.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -24,15 +25,15 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
 
 
-def collections_now(path: Path) -> list[Collection]:
-    """Of a database that is open elsewhere; [] where there is none. Raises AppError as `Database` does."""
+def collections_now(path: Path) -> list[Collection] | None:
+    """Of a database that is open elsewhere; [] where there is none. None: it cannot be read."""
     if not path.is_file():
         return []
-    library = Library.beside(path)
     try:
-        return library.collections()
-    finally:
-        library.close()
+        with contextlib.closing(Library.beside(path)) as library:
+            return library.collections()
+    except AppError:
+        return None
 
 
 class Library:

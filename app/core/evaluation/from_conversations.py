@@ -12,14 +12,14 @@ Of a good 資料にありません the question is one that the documents do not
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.core import answer_ratings
 from app.core.answer_ratings import GOOD
+from app.core.conversation_labels import Known
 from app.core.documents import citing, claims, grounding, labels
 from app.core.documents.grounding import Grounding
-from app.core.documents.records import Collection, Label
+from app.core.documents.records import Label
 from app.core.evaluation import question_files
 from app.core.evaluation.records import Gold, Question
 from app.core.records import AnswerDetails, Message
@@ -37,7 +37,7 @@ class Collected:
     left_out: dict[str, int]
 
 
-def collect(store: Store, there: Sequence[Collection]) -> Collected:
+def collect(store: Store, there: Known) -> Collected:
     """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
 
     `there`: the collections as they are now.

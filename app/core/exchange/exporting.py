@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core import conversation_labels
-from app.core.documents.records import Collection
+from app.core.conversation_labels import Known
 from app.core.errors import AppError
 from app.core.exchange import file_names, json_file
 from app.core.exchange.answered import Answered
@@ -25,7 +25,7 @@ Report = Callable[[int, int], None]  # conversations done, of how many; what it 
 
 
 def save_file(
-    store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report, there: Sequence[Collection]
+    store: Store, ids: Sequence[int], file_format: str, target: Path, report: Report, there: Known
 ) -> list[Path]:
     """One file, in the place of what may be there; JSON of any number of conversations, the others of one.
 
@@ -55,7 +55,7 @@ def save_answer(answered: Answered, target: Path) -> list[Path]:
 
 
 def save_folder(
-    store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report, there: Sequence[Collection]
+    store: Store, ids: Sequence[int], file_format: str, folder: Path, report: Report, there: Known
 ) -> list[Path]:
     """A file for each conversation, named after its title; nothing is overwritten, and all are written or none.
 
@@ -76,7 +76,7 @@ def save_folder(
     return made
 
 
-def labelled(bundle: Bundle, there: Sequence[Collection]) -> Bundle:
+def labelled(bundle: Bundle, there: Known) -> Bundle:
     """With the label that it is shown with."""
     label = conversation_labels.effective(bundle.conversation, bundle.messages, there)
     return replace(bundle, conversation=replace(bundle.conversation, label=label))
@@ -87,7 +87,7 @@ def suggested_name(conversation: Conversation) -> str:
     return file_names.safe_name(conversation.title, phrase("export_untitled"))
 
 
-def _bundles(store: Store, ids: Sequence[int], report: Report, there: Sequence[Collection]) -> Iterator[Bundle]:
+def _bundles(store: Store, ids: Sequence[int], report: Report, there: Known) -> Iterator[Bundle]:
     folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
     report(0, len(ids))
     for done, conversation_id in enumerate(ids, start=1):

@@ -58,7 +58,7 @@ class Heading(QObject):
         """How confidential the conversation is."""
         messages, given = self._transcript.messages, self._session.label
         is_unanswered = labelling.is_unanswered(messages)
-        asked = self._scoping.labels(self._session.messages())  # all branches leave with it, not the shown one alone
+        asked = self._scoping.labels(messages, self._session.asked())  # all branches leave with it
         self._header.show_label(labelling.shown(given, asked, is_unanswered=is_unanswered))
         self._header.offer_labels(given, labels.highest(asked))
 

@@ -37,9 +37,10 @@ class Scoping(QObject):
         line.changed.connect(self._on_chosen)
         self._on_documents_changed()
 
-    def labels(self, messages: Sequence[Message]) -> list[Label]:
-        """Of what is asked and of what the answers rest on; [] where no documents are in play."""
-        asked = conversation_labels.of_collections(self._there, self._session.scope, messages)
+    def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
+        """Of what is asked, what the answers rest on, and `others`; [] where no documents are in play."""
+        scope = (*self._session.scope, *others)
+        asked = conversation_labels.of_collections(self._there, scope, messages)
         used = [
             source.label
             for message in messages

@@ -97,9 +97,7 @@ class TransferDesk(QObject):
         if not self._session.is_temporary:
             self.export([conversation.id])
             return
-        bundle = self._open_bundle()
-        if bundle is None:
-            return
+        bundle = self._transfer.labelled(self._open_bundle(conversation))
         name, what = exporting.suggested_name(conversation), self._titled(conversation.title)
         self._ask(
             what, name, 1, ("conversation", bundle.conversation.label),
@@ -110,10 +108,7 @@ class TransferDesk(QObject):
         """One of the open conversation, as a Word document."""
         if self._is_busy():
             return
-        bundle = self._open_bundle()
-        if bundle is None:
-            return
-        answered = replace(self._session.answered(answer_id), label=bundle.conversation.label)
+        answered = replace(self._session.answered(answer_id), label=self.label_in_force())
         name = file_names.safe_name(title_of(answered.question.text), self.tr("回答"))
         self._choose_target(
             "docx", name, 1, ("answer", answered.highest_label),
@@ -138,26 +133,19 @@ class TransferDesk(QObject):
 
     # -------------------------------------------------------------------- asking
 
-    def _open_bundle(self) -> Bundle | None:
-        """The open conversation with the label that it is shown with. None: there is none, or it could not be read, and
-        that is said."""
+    def label_in_force(self) -> Label:
+        """Of the open conversation, for all that leaves it."""
         conversation = self._session.conversation
         if conversation is None:
-            return None
-        now = replace(conversation, label=self._session.label)
-        try:
-            return self._transfer.labelled(Bundle(now, tuple(self._session.messages())))
-        except AppError as error:
-            self._say_failed(error)
-            return None
+            return self._session.label
+        return self._transfer.labelled(self._open_bundle(conversation)).conversation.label
+
+    def _open_bundle(self, conversation: Conversation) -> Bundle:
+        return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
 
     def _ask_stored(self, what: str, name: str, count: int, conversations: Sequence[Conversation]) -> None:
         kind: What = "conversation" if len(conversations) == 1 else "conversations"
-        try:
-            label = self._transfer.label_of(conversations)
-        except AppError as error:
-            self._say_failed(error)
-            return
+        label = self._transfer.label_of(conversations)
         ids = [conversation.id for conversation in conversations]
         self._ask(what, name, count, (kind, label), lambda form, target: self._transfer.export(ids, form, target))
 
