@@ -18,13 +18,14 @@ _RANKS = {
     "目": SUBSECTION + 1,
     "条": ARTICLE,
 }
-DIGITS = "0-9一二三四五六七八九十百"
+DIGITS = "0-9〇一二三四五六七八九十百千"
 _ORDINAL = re.compile(
-    rf"第\s*([{DIGITS}]+(?:\s*[-‐ー]\s*[0-9]+)*)\s*([編部章節款目条])(の[{DIGITS}]+)?(?=[\s（(「]|[^\s]|$)"
+    rf"第\s*([{DIGITS}]+(?:\s*[-‐ー]\s*[0-9]+)*)\s*([編部章節款目条])((?:の[{DIGITS}]+){{0,3}})(?=[\s（(「]|[^\s]|$)"
 )
 _NAMED_PART = re.compile(r"\S{1,18}編(?:\s*[（(][^）)]{1,12}[）)])?")
 _APPENDIX = re.compile(r"(?:[附付]\s?則|付録|別表|別紙|別記|参考資料|巻末資料|Appendix\b)")
-_SUPPLEMENT = re.compile(r"[附付]\s?則")
+SUPPLEMENT = r"[附付]\s?則(?:\s?[（(][^（）()。]{1,60}[）)])?(?:\s?抄)?"
+_SUPPLEMENT = re.compile(SUPPLEMENT)
 _NUMBER = re.compile(
     r"(\d{1,3}(?:[.．]\d{1,3})+|\d{1,3}(?:[.．]\s\d{1,3}){2,}|\d{1,2}(?:[-‐]\d{1,2}){1,3}|\d{1,2})[.．]?(?=\s|[^\d\s.,%％～~/A-Za-z°])"
 )
@@ -37,6 +38,7 @@ _UNIT = re.compile(
     r"|[kcmμ]?m\b|kg\b"
 )
 _KANJI = {character: value for value, character in enumerate("〇一二三四五六七八九")}
+_UNITS = {"十": 10, "百": 100, "千": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def is_strong(folded: str) -> bool:
 
 
 def is_supplement(folded: str) -> bool:
-    """附則, whose articles are counted anew."""
+    """附則 or 附則(令和2年規則第10号)抄, whose articles are counted anew."""
     return bool(_SUPPLEMENT.fullmatch(folded))
 
 
@@ -108,15 +110,15 @@ def split_running(text: str) -> list[str]:
 
 
 def value_of(digits: str) -> int:
-    """12, 十二 or 百 as a number."""
+    """12, 十二, 一〇 or 百 as a number."""
     if digits.isdigit():
         return int(digits)
     value, unit = 0, 0
     for character in digits:
         if character in _KANJI:
-            unit = _KANJI[character]
+            unit = unit * 10 + _KANJI[character]
         else:
-            value += max(1, unit) * (10 if character == "十" else 100)
+            value += max(1, unit) * _UNITS[character]
             unit = 0
     return value + unit
 

@@ -25,6 +25,8 @@ _CAPTION = re.compile(
     r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
 )
 
+_APPENDED = headings.Number(headings.CHAPTER, 0, 0)  # 別表 and 様式: beside the chapters
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -61,9 +63,17 @@ def split(reading: Reading) -> list[Section]:
     """Sections in the order of the document."""
     splitter = _Splitter()
     for block in reading.blocks:
-        splitter.take(block)
+        for part in _paragraphs(block):
+            splitter.take(part)
     splitter.flush()
     return splitter.sections
+
+
+def _paragraphs(block: Block) -> list[Block]:
+    if block.kind != "paragraph" or "\n" not in block.text:
+        return [block]
+    parts = articles.paragraphs(block.text)
+    return [dataclasses.replace(block, text=part) for part in parts] if len(parts) > 1 else [block]
 
 
 class _Splitter:
@@ -84,6 +94,11 @@ class _Splitter:
             title = "" if articles.is_titled(article) else self._title_above()
             self._push(dataclasses.replace(block, text=article + title), headings.fold(article), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
+        elif block.kind == "paragraph" and (supplement := self._supplement(block.text)):
+            self._push(dataclasses.replace(block, text=supplement), headings.fold(supplement), is_running=True)
+            self._clause.pieces.append(_Piece(block.text, block))
+        elif block.kind == "paragraph" and self._has_main_text() and articles.is_appended(folded):
+            self._push(block, folded, number=_APPENDED)
         elif block.kind == "paragraph" and self._is_heading(folded):
             title = self._title_above() if articles.is_alone(folded) else ""
             self._push(dataclasses.replace(block, text=block.text + title), folded)
@@ -109,6 +124,16 @@ class _Splitter:
         ranks = [one.rank for one in self._stack if one.rank]
         return article if article and self._articles.goes_on(article, ranks) else ""
 
+    def _supplement(self, text: str) -> str:
+        """The running 附則 that a paragraph begins with; "": none, or one that clauses quote."""
+        return articles.running_supplement(text) if not self._stack or self._has_main_text() else ""
+
+    def _has_main_text(self) -> bool:
+        """Whether an article is in force, or what is below the last one of a document."""
+        if any(one.rank == headings.ARTICLE for one in self._stack):
+            return True
+        return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)
+
     def _title_above(self) -> str:
         """（契約の保証） on the line above an article, taken from the clause that ends there; "": none is."""
         before = self._clause.pieces[-1] if self._clause.pieces else None
@@ -120,15 +145,19 @@ class _Splitter:
         is_title = 0 < len(folded) <= TITLE_LONGEST and not headings.is_spoken(folded) and block.kind == "paragraph"
         return block.text if is_title and headings.item_of(folded) else ""
 
-    def _push(self, block: Block, folded: str, *, is_running: bool = False) -> None:
+    def _push(
+        self, block: Block, folded: str, *, is_running: bool = False, number: headings.Number | None = None
+    ) -> None:
         self.flush()
-        number = headings.number_of(folded) or headings.item_of(folded)
+        number = number or headings.number_of(folded) or headings.item_of(folded)
         text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
         rank, ordinal = (number.rank, number.ordinal) if number else (0, 0)
         entry = _Entry(text, rank, block.level, ordinal, is_running)
         parents = _parents(self._stack, entry)
         if rank == headings.ARTICLE:
             self._articles.take(ordinal, [one.rank for one in parents if one.rank])
+        elif rank == headings.CHAPTER and not ordinal:
+            self._articles.clear()
         self._stack = [*parents, entry]
         self._clause = _Clause(tuple(one.text for one in self._stack))
         if text != block.text:

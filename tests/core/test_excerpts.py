@@ -168,3 +168,18 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
     joined = Passage(1, Section(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second))
     best = max(excerpts.pick("契約の保証は何か", [joined]), key=lambda one: one.score)
     assert best.text == first.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["保証の額は、次の会議で決める。\n一　契約の変更", "保証の期日は、次の日とする。\n（１）契約の変更"],
+)
+def test_the_next_day_announces_no_items(text):
+    (best,) = excerpts.pick("保証の額と期日は", [passage(1, text, "第4条")])
+    assert best.text == text.split("\n")[0]
+
+
+def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
+    text = "契約の保証は、次のとおりとする。\n（１）現金\n（２）国債\n１　報告は、月末とする。"
+    best = max(excerpts.pick("契約の保証は何か", [passage(1, text, "第4条")]), key=lambda one: one.score)
+    assert best.text.endswith("（２）国債")

@@ -7,7 +7,8 @@ ITEMS_MAX = 8
 _LONGEST = 800  # characters, with the sentence
 
 _ANNOUNCES = re.compile(
-    r"(?<![目年順逐])[次左]の|[次左]に(?:掲|示|定|よ|該当)|(?<![^、。はを])以下[のに]|下記|(?<!前項)(?<!前条)各号|[：:]$"
+    r"(?<![目年順逐])[次左]の(?!日(?!程)|会(?![社員場計])|[回月年])"
+    r"|[次左]に(?:掲|示|定|よ|該当)|(?<![^、。はを])以下[のに]|下記|(?<!前項)(?<!前条)各号|[：:]$"
 )
 _SIGN = re.compile(
     r"[\s　]*(?:[-*•・●○■]\s*|(?P<open>[（(]?)(?P<number>\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3}|[ア-ヲ]|[a-z])"
@@ -30,7 +31,8 @@ def end_of(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
     while at < last:
         following = _line_end(text, at + 1, last)
         kind, number = _sign(text[at + 1 : following])
-        is_item = bool(kind) and kind != own and (kind in seen or kind == "bullet" or number in _FIRST)
+        is_first = kind == "bullet" or (number in _FIRST and not (kind == "digits" and any(")" in one for one in seen)))
+        is_item = bool(kind) and kind != own and (kind in seen or is_first)
         if not is_item:
             break
         if count == ITEMS_MAX or following - start > _LONGEST:
