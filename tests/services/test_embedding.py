@@ -88,6 +88,12 @@ def rows(where: Paths, model: LocalModel) -> int:
     return chosen.vectors.count()
 
 
+def sections(where: Paths, model: LocalModel) -> int:
+    chosen = embedding_model.choose([model], where.documents)
+    assert chosen is not None
+    return len(chosen.vectors.known())
+
+
 def test_without_an_embedding_model_nothing_is_started_or_written(
     make: Callable[[], Embedding], library: Library, where: Paths, tiny_model: Path, qtbot: QtBot
 ) -> None:
@@ -247,7 +253,7 @@ def test_a_killed_child_is_started_again_and_no_section_is_lost(
         psutil.Process(service.pid).kill()
         qtbot.wait(50)
     assert wait(qtbot, service, "idle").done == 41
-    assert rows(where, encoder) == 41
+    assert sections(where, encoder) == 41  # a section whose row came as its child was killed may have two
     assert meaning(qtbot, service, "賃金") is not None
 
 
