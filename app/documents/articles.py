@@ -38,7 +38,7 @@ _APPENDED = re.compile(
     rf"|第\s?[{_DIGITS}]+\s?号\s?様式(?=$|[\s（(])"
 )
 _APPENDED_LONGEST = 50
-_ENDED = ("。", "：", ":")
+ENDED = ("。", "：", ":")  # what a line before a clause ends in
 
 
 def running(text: str) -> str:
@@ -86,7 +86,7 @@ def _is_start(lines: Sequence[str], at: int) -> bool:
         return begins("".join(lines[at + 1 : at + 2]).strip())
     if is_appended(headings.fold(before)) or (is_heading(before) and not is_title(before)):
         return True
-    has_ended = not before or before.endswith(_ENDED) or is_heading(before)
+    has_ended = not before or before.endswith(ENDED) or is_heading(before)
     return begins(line, is_sure=not has_ended)
 
 

@@ -13,7 +13,6 @@ _ITEM = re.compile(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,
 _PARAGRAPH = re.compile(
     r"[ 　]{0,3}(?:\d{1,2}　+|[０-９]{1,2} +|[0-9]{1,2} +(?![回度人名日月年週時分秒件個箇か本枚台種点倍割歳組m%％]))\S"
 )
-_ENDED = ("。", "：", ":")  # what a line before a clause ends in
 _REACH = 50  # lines back to the clause before, over the items of that
 
 
@@ -24,12 +23,12 @@ def begins(lines: Sequence[str], at: int) -> bool:
     if _ITEM.match(line) or articles.begins(line, is_sure=True):
         return True
     if articles.begins(line) or articles.is_heading(line):
-        has_ended = before.endswith(_ENDED) or _is_clause(before) or articles.is_heading(before)
+        has_ended = before.endswith(articles.ENDED) or _is_clause(before) or articles.is_heading(before)
         return has_ended or (articles.is_title(line.strip()) and articles.begins("".join(lines[at + 1 : at + 2])))
     kind, number = _clause(line)
     if not number:
         return False
-    if before.endswith(_ENDED) or (_PARAGRAPH.match(line) and _is_clause(before)):
+    if before.endswith(articles.ENDED) or (_PARAGRAPH.match(line) and _is_clause(before)):
         return True
     if number == 1:  # below a title in brackets, or another clause
         return before.endswith(("）", ")")) or _is_clause(before)

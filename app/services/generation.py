@@ -186,7 +186,7 @@ class Generation(QObject):
         job = self.job
         if job.collection.label == labels.HIGHEST and not self._is_on_record:
             export_log.note(job.exports_log, "pairs", job.collection.label, str(job.out.absolute()))
-        self._is_on_record = True
+            self._is_on_record = True
 
     def _write(self) -> None:
         assert self._prepared is not None

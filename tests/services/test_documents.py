@@ -338,13 +338,19 @@ def test_a_name_that_is_taken_is_refused_and_told(desk: Desk) -> None:
     desk.wait(lambda: "基準 2025" in [one.name for one in desk.documents.collections()])
 
 
-def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk], files: Path) -> None:
+def one_reads(make_desk: Callable[..., Desk], files: Path) -> tuple[Desk, Desk, int]:
+    """The one, which is amid a slow document; the other, which has just looked; the collection."""
     first, second = make_desk(), make_desk()
     (files / "1.txt").write_text("slow", encoding="utf-8")
     collection = first.collection()
     first.add(collection, files)
     first.wait(lambda: first.documents.standing.done == 1)
     second.documents.look_again()
+    return first, second, collection
+
+
+def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk], files: Path) -> None:
+    first, second, collection = one_reads(make_desk, files)
     assert second.documents.standing.phase == "elsewhere"
     assert second.documents.reader_pid == 0
     (files / "1.txt").write_text("橋\n", encoding="utf-8")
@@ -354,12 +360,7 @@ def test_two_processes_do_not_read_the_same_queue(make_desk: Callable[..., Desk]
 
 
 def test_what_another_process_reads_is_told_while_it_reads(make_desk: Callable[..., Desk], files: Path) -> None:
-    first, second = make_desk(), make_desk()
-    (files / "1.txt").write_text("slow", encoding="utf-8")
-    collection = first.collection()
-    first.add(collection, files)
-    first.wait(lambda: first.documents.standing.done == 1)
-    second.documents.look_again()
+    first, second, collection = one_reads(make_desk, files)
     told: list[set[str]] = []
     second.documents.changed.connect(lambda: told.append(set(second.states(collection).values())))
     (files / "1.txt").write_text("橋\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.application import Parts, build
+from app.core.documents.library import Library
 from app.core.paths import Paths
 from app.core.settings import Settings
 from app.core.store import Store
@@ -19,6 +20,14 @@ from tests import screenshots
 from tests.garbage import garbage_goes_between_tests, modules_are_not_looked_through  # noqa: F401
 
 SETTLING_ROUNDS = 6
+
+
+@pytest.fixture
+def library(where: Paths) -> Iterator[Library]:
+    where.data.mkdir(parents=True, exist_ok=True)
+    library = Library.open(where.documents)
+    yield library
+    library.close()
 
 
 @pytest.fixture

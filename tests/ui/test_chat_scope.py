@@ -1,6 +1,6 @@
 """Which collections a question asks: chips above the editor, their menu, and what new conversations begin with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication
 from app.application import Parts, _on_state_changed
 from app.core.documents.library import Library
 from app.core.documents.records import Document, Section
-from app.core.paths import Paths
 from app.core.records import LocalModel
 from app.core.store import Store
 from app.ui.chat.scope_line import StayingMenu
@@ -35,14 +34,6 @@ def put(library: Library, name: str, label: str, *, is_builtin: bool = False) ->
 
 def _fields(document: Document) -> dict[str, object]:
     return {name: getattr(document, name) for name in document.__slots__}
-
-
-@pytest.fixture
-def library(where: Paths) -> Iterator[Library]:
-    where.data.mkdir(parents=True, exist_ok=True)
-    library = Library.open(where.documents)
-    yield library
-    library.close()
 
 
 @pytest.fixture

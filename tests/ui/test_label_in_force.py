@@ -1,7 +1,7 @@
 """What the window shows as 機密 leaves it as 機密, also where only its collections have become that."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,6 @@ from app.ui.transfer.pickers import Pickers
 
 TIMEOUT_MS = 10_000
 Opened = Callable[[int], Parts]
-
-
-@pytest.fixture
-def library(where: Paths) -> Iterator[Library]:
-    where.data.mkdir(parents=True, exist_ok=True)
-    library = Library.open(where.documents)
-    yield library
-    library.close()
 
 
 def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) -> int:
