@@ -20,6 +20,7 @@ from app.core import paths, starter, wording
 from app.core.paths import Paths
 from app.core.store import Store
 from tests import models
+from tests.evaluation_data import kasensabo, pytest_runtest_setup  # noqa: F401  (a fixture and its hook)
 from tests.faults.ledger import (  # noqa: F401  (hooks and a fixture for everyone)
     pytest_addoption,
     pytest_collection_modifyitems,

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.abstention [FOLDER]
 
-FOLDER holds `standards_md` and `eval`; it is ../shared/data/kasensabo where none is given. The index is made anew.
+FOLDER holds `standards_md` and `eval`; without it, KOTAE_EVALUATION_DATA names the one that holds kasensabo. The
+index is made anew.
 """
 
 import json
@@ -13,8 +14,8 @@ from pathlib import Path
 from app.core.documents import abstention, retrieval
 from app.core.documents.library import Library
 from app.documents import indexing
+from tests import evaluation_data
 
-FOLDER = Path("../shared/data/kasensabo")
 INDEX = "documents.sqlite"
 
 
@@ -42,7 +43,7 @@ def scores(library: Library, file: Path) -> list[float]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder = evaluation_data.for_benchmark(sys.argv[1] if len(sys.argv) > 1 else None, "kasensabo")
     with tempfile.TemporaryDirectory() as place:
         library = index(folder, Path(place))
         answered = scores(library, folder / "eval/grounded_dev.jsonl")

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.claims [FOLDER] [--each N] [--seed N] [--show KIND]
 
-FOLDER holds `standards_md`; it is ../shared/data/kasensabo where none is given. Each answer is one sentence in other
-words (tests/seeded_answers.py), given the passages that a search for it finds; half of them say which it is from. The
-first lines take the kinds in turn, the table below has up to N answers of each kind. An exchanged value and a negation
-are shown there alone: they are no wrong number, unit or date.
+FOLDER holds `standards_md`; without it, KOTAE_EVALUATION_DATA names the one that holds kasensabo. Each answer is one
+sentence in other words (tests/seeded_answers.py), given the passages that a search for it finds; half of them say
+which it is from. The first lines take the kinds in turn, the table below has up to N answers of each kind. An
+exchanged value and a negation are shown there alone: they are no wrong number, unit or date.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 from app.core.documents import claims, dates, quantities, retrieval, sentences
 from app.core.documents.library import Library
 from app.core.documents.records import Passage
-from tests import seeded_answers
-from tests.benchmarks.abstention import FOLDER, index
+from tests import evaluation_data, seeded_answers
+from tests.benchmarks.abstention import index
 
 GIVEN = 5  # passages
 SHORTEST, LONGEST = 25, 160  # characters of a sentence
@@ -114,13 +114,13 @@ def marked(
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("folder", nargs="?")
     parser.add_argument("--each", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", metavar="KIND", help="print the answers of this kind that are judged wrongly")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        library = index(options.folder, Path(place))
+        library = index(evaluation_data.for_benchmark(options.folder, "kasensabo"), Path(place))
         measure(library, options.each, options.seed, options.show)
         library.close()
 

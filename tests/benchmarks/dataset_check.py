@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.dataset_check [FILE] [ROWS]
 
-FILE is ../shared/data/kasensabo/train_all_merged_5578.jsonl where none is given. With ROWS, as many are made from its
-sentences, every tenth of them a copy with some letters changed.
+FILE is kasensabo/train_all_merged_5578.jsonl in the folder of KOTAE_EVALUATION_DATA where none is given. With
+ROWS, as many are made from its sentences, every tenth of them a copy with some letters changed.
 """
 
 import random
@@ -12,14 +12,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from app.core.datasets import duplicates, leakage, personal, quality, reading, split
 from app.core.datasets.duplicates import PAPER
 from app.core.datasets.rows import Message, Row
+from tests import evaluation_data
 
-FILE = Path("../shared/data/kasensabo/train_all_merged_5578.jsonl")
+FILE = "train_all_merged_5578.jsonl"
 Result = TypeVar("Result")
 
 
@@ -49,7 +49,7 @@ def made(rows: tuple[Row, ...], count: int) -> list[Row]:
 
 
 def main() -> None:
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
+    file = evaluation_data.for_benchmark(sys.argv[1] if len(sys.argv) > 1 else None, "kasensabo", FILE)
     rows: list[Row] | tuple[Row, ...] = timed("reading", lambda: reading.read(file)).rows
     if len(sys.argv) > 2:
         rows = made(tuple(rows), int(sys.argv[2]))

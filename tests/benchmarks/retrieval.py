@@ -1,6 +1,8 @@
 """Retrieval over the eight volumes of kasensabo, beside what programs like Kotae do, and search among 100,000 sections.
 
-`python -m tests.benchmarks.retrieval [FOLDER]`: FOLDER has standards_md and eval (../shared/data/kasensabo without it).
+    python -m tests.benchmarks.retrieval [FOLDER]
+
+FOLDER holds `standards_md` and `eval`; without it, KOTAE_EVALUATION_DATA names the one that holds kasensabo.
 The others' set-ups are rebuilt here, and only here: windows of 550 characters in FTS5 with its own tokenizers.
 """
 
@@ -24,7 +26,8 @@ from app.core.documents.records import Section
 from app.core.evaluation import question_files
 from app.core.evaluation import retrieval as measuring
 from app.core.evaluation.records import Question
-from tests.benchmarks.abstention import FOLDER, INDEX, index
+from tests import evaluation_data
+from tests.benchmarks.abstention import INDEX, index
 
 WINDOW = 550  # characters
 MANY = 100_000  # sections
@@ -32,7 +35,7 @@ TOKENIZERS = {"porter": "porter unicode61", "unicode61": "unicode61", "trigram":
 
 
 def main(arguments: Sequence[str]) -> None:
-    data = Path(arguments[0]) if arguments else FOLDER
+    data = evaluation_data.for_benchmark(arguments[0] if arguments else None, "kasensabo")
     files = sorted((data / "standards_md").glob("*.md"))
     questions = question_files.read(data / "eval" / "grounded_dev.jsonl").questions
     with tempfile.TemporaryDirectory() as folder:

@@ -250,12 +250,8 @@ def test_hostile_answers_take_no_time():
         claims.check(answer, [WALL])
 
 
-KASENSABO = Path(__file__).parents[3] / "shared/data/kasensabo/eval/grounded_dev.jsonl"
-
-
-@pytest.mark.skipif(not KASENSABO.is_file(), reason="needs ../shared/data/kasensabo")
-def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked():
-    asked = [json.loads(line) for line in KASENSABO.read_text("utf-8").splitlines()]
+def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo: Path):
+    asked = [json.loads(line) for line in (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
     marked = []
     for one in asked:
         gold = [source(at, part["quote"], *part["heading"].split(" > ")) for at, part in enumerate(one["gold"], 1)]

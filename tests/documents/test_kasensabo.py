@@ -15,13 +15,10 @@ from app.core.evaluation import question_files
 from app.core.evaluation import retrieval as measuring
 from app.documents import markdown, sections
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "kasensabo"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the standards are not beside this checkout")
-
 
 @pytest.fixture(scope="module")
-def cut() -> dict[str, list[Section]]:
-    files = sorted((DATA / "standards_md").glob("*.md"))
+def cut(kasensabo: Path) -> dict[str, list[Section]]:
+    files = sorted((kasensabo / "standards_md").glob("*.md"))
     return {file.name: sections.split(markdown.read(file.read_text("utf-8"), lambda *_: None)) for file in files}
 
 
@@ -37,25 +34,28 @@ def library(cut: dict[str, list[Section]], tmp_path_factory: pytest.TempPathFact
     opened.close()
 
 
-def golds() -> list[dict[str, str]]:
-    rows = (DATA / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()
+@pytest.fixture(scope="module")
+def golds(kasensabo: Path) -> list[dict[str, str]]:
+    rows = (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()
     return [gold for row in rows for gold in json.loads(row)["gold"]]
 
 
-def test_every_quote_stands_whole_in_one_section(cut: dict[str, list[Section]]) -> None:
+def test_every_quote_stands_whole_in_one_section(cut: dict[str, list[Section]], golds: list[dict[str, str]]) -> None:
     texts = {name: [retrieval_eval.normalized(one.text) for one in found] for name, found in cut.items()}
     missing = [
         gold["quote_clean"]
-        for gold in golds()
+        for gold in golds
         if not any(retrieval_eval.normalized(gold["quote"]) in text for text in texts[gold["file"]])
     ]
     assert missing == []
 
 
-def test_clauses_and_tags_are_those_of_the_standards(cut: dict[str, list[Section]]) -> None:
+def test_clauses_and_tags_are_those_of_the_standards(
+    cut: dict[str, list[Section]], golds: list[dict[str, str]]
+) -> None:
     """The innermost heading of the label is in the path, and the tag is the label's."""
     right, wrong = 0, []
-    for gold in golds():
+    for gold in golds:
         quote = retrieval_eval.normalized(gold["quote"])
         section = next(one for one in cut[gold["file"]] if quote in retrieval_eval.normalized(one.text))
         innermost = _key(gold["heading"].split(" > ")[-1])
@@ -67,8 +67,8 @@ def test_clauses_and_tags_are_those_of_the_standards(cut: dict[str, list[Section
     assert right / (right + len(wrong)) >= 0.95, wrong
 
 
-def test_recall_is_what_the_readme_says(library: Library) -> None:
-    questions = question_files.read(DATA / "eval" / "grounded_dev.jsonl").questions
+def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> None:
+    questions = question_files.read(kasensabo / "eval" / "grounded_dev.jsonl").questions
     ids = [one.id for one in library.collections()]
     outcomes = measuring.measure(questions, lambda query, limit: retrieval.search(library, query, ids, limit))
     figures = measuring.summary(outcomes)

@@ -15,7 +15,6 @@ from app.core.datasets.lengths import measure
 from app.core.datasets.reading import Imported
 from app.core.wording import phrase
 
-KASENSABO = Path(__file__).resolve().parents[4] / "shared/data/kasensabo/train_all_merged_5578.jsonl"
 LONG = "堤防の点検は毎年出水期の前に一度行い、結果を台帳に記録して保存する。補修が要るときは翌年度の計画に入れる。"
 EVIL = ("=1+1は式です。", "+81は番号です。", "-cmd|' /C calc'!A0です。", "@SUM(A1)です。", "\t=1です。")
 
@@ -160,10 +159,9 @@ def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not KASENSABO.is_file(), reason="needs ../shared/data/kasensabo")
-def test_the_flaws_of_kasensabo_are_found() -> None:
+def test_the_flaws_of_kasensabo_are_found(kasensabo: Path) -> None:
     """About 465 answers hold remains of JSON by a plain count, and about 500 end without a full stop."""
-    made = reading.read(KASENSABO)
+    made = reading.read(kasensabo / "train_all_merged_5578.jsonl")
     assert (len(made.rows), made.bad, made.shape, made.encoding) == (5578, (), "alpaca", "utf-8")
     assert made.mapping.as_dict() == {"question": "instruction", "answer": "output", "input": "input"}
     found = check.check(made)

@@ -10,13 +10,10 @@ import pytest
 from app.core.datasets import leakage, personal, quality, split
 from app.core.datasets.rows import Message, Row
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "kasensabo"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the standards are not beside this checkout")
-
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    pairs = map(json.loads, (DATA / "train_all_merged_5578.jsonl").read_text("utf-8").splitlines())
+def rows(kasensabo: Path) -> list[Row]:
+    pairs = map(json.loads, (kasensabo / "train_all_merged_5578.jsonl").read_text("utf-8").splitlines())
     return [
         Row(line, (Message("user", pair["instruction"]), Message("assistant", pair["output"])))
         for line, pair in enumerate(pairs, 1)
@@ -57,9 +54,9 @@ def test_no_row_names_a_person(rows: list[Row]) -> None:
     assert [row.line for row in rows[::5] if personal.found(f"{row.question}\n{row.answer}")] == []
 
 
-def test_standards_name_their_authors_and_nobody_else() -> None:
+def test_standards_name_their_authors_and_nobody_else(kasensabo: Path) -> None:
     """No river, office, chapter or table; the persons are authors in the lists of literature."""
-    volumes = [path for path in sorted((DATA / "standards_md").glob("*.md")) if path.stat().st_size < 600_000]
+    volumes = [path for path in sorted((kasensabo / "standards_md").glob("*.md")) if path.stat().st_size < 600_000]
     kinds = Counter(one.kind for path in volumes for one in personal.found(path.read_text("utf-8")))
     assert set(kinds) == {"name"}
     assert kinds["name"] < 60

@@ -17,9 +17,6 @@ from app.core.evaluation import question_columns, question_files, question_rows
 from app.core.evaluation.question_files import QuestionFile
 from app.core.evaluation.records import Gold, Question
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "kasensabo"
-with_kasensabo = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/kasensabo")
-
 FULL = Question(
     "q1",
     "堤防の点検は年に何回か。",
@@ -167,18 +164,17 @@ def test_a_list_of_objects_is_read_and_half_of_one_as_far_as_it_goes(tmp_path: P
     assert (len(half.questions), [one.code for one in half.skipped]) == (1, ["rest_damaged"])
 
 
-@with_kasensabo
-def test_the_questions_about_real_standards_are_read_whole() -> None:
-    grounded = question_files.read(DATA / "eval" / "grounded_dev.jsonl")
-    rows = [json.loads(line) for line in (DATA / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
+def test_the_questions_about_real_standards_are_read_whole(kasensabo: Path) -> None:
+    grounded = question_files.read(kasensabo / "eval" / "grounded_dev.jsonl")
+    rows = [json.loads(line) for line in (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
     assert (len(grounded.questions), grounded.skipped) == (76, ())
     assert [one.id for one in grounded.questions] == [row["id"] for row in rows]
     assert [(one.category, one.group) for one in grounded.questions] == [(row["type"], row["volume"]) for row in rows]
     assert [len(one.gold) for one in grounded.questions] == [len(row["gold"]) for row in rows]
     assert all(one.reference and one.must_include and one.gold[0].document for one in grounded.questions)
-    unanswerable = question_files.read(DATA / "eval" / "unanswerable_dev.jsonl")
+    unanswerable = question_files.read(kasensabo / "eval" / "unanswerable_dev.jsonl")
     assert [one.is_answerable for one in unanswerable.questions] == [False] * 20
-    hundred = question_files.read(DATA / "test_questions_100.json")
+    hundred = question_files.read(kasensabo / "test_questions_100.json")
     assert [one.id for one in hundred.questions] == [str(number) for number in range(1, 101)]
     assert len({one.category for one in hundred.questions}) > 3
 

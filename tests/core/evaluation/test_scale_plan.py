@@ -22,7 +22,6 @@ from tests import models as tiny
 from trainer import recipe, spec
 from trainer.spec import RunSpec
 
-KASENSABO = Path(__file__).resolve().parents[4] / "shared/data/kasensabo"
 SUBJECTS = "橋脚堤防水門床版支承舗装隧道擁壁護岸樋門"
 
 
@@ -193,12 +192,11 @@ def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not KASENSABO.is_dir(), reason="needs ../shared/data/kasensabo")
-def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout() -> None:
-    path = KASENSABO / "train_all_merged_5578.jsonl"
-    material = scale_subsets.given(path, KASENSABO / "subset_indices.json", 4)
+def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout(kasensabo: Path) -> None:
+    path = kasensabo / "train_all_merged_5578.jsonl"
+    material = scale_subsets.given(path, kasensabo / "subset_indices.json", 4)
     lines = path.read_text("utf-8").splitlines()
-    drawn = json.loads((KASENSABO / "subset_indices.json").read_bytes())
+    drawn = json.loads((kasensabo / "subset_indices.json").read_bytes())
     held = {row["id"] for row in rows_of(material.holdout)}
     assert len(held) == 100
     assert not held & {row["id"] for row in rows_of(material.validation)}

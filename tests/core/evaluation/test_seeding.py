@@ -9,8 +9,6 @@ from app.core.documents import polarity, quantities
 from app.core.evaluation import seeding
 from app.core.evaluation.records import Question
 
-KASENSABO = Path(__file__).parents[4] / "shared/data/kasensabo/eval/grounded_dev.jsonl"
-
 
 def seeded(kind: str, reference: str, asked: str = "どうしますか") -> str | None:
     return seeding.seeded(kind, Question("q", asked, reference))
@@ -164,10 +162,9 @@ def test_a_kind_that_is_none_is_refused() -> None:
         seeded("typo", "24m")
 
 
-def test_of_real_answers_most_can_be_made_wrong_and_each_differs() -> None:
-    if not KASENSABO.is_file():
-        pytest.skip("no ../shared/data/kasensabo beside the project")
-    rows = [json.loads(line) for line in KASENSABO.read_text("utf-8").splitlines()]
+def test_of_real_answers_most_can_be_made_wrong_and_each_differs(kasensabo: Path) -> None:
+    lines = (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
     questions = [Question(row["id"], row["question"], row["answer"], group=row["volume"]) for row in rows]
     made = {kind: [seeding.seeded(kind, question, questions) for question in questions] for kind in seeding.KINDS}
     counts = {kind: sum(one is not None for one in answers) for kind, answers in made.items()}
