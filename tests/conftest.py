@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 os.environ.pop("KOTAE_DATA_DIR", None)
 os.environ["LC_ALL"] = "C.UTF-8"  # windows that tests start speak Japanese, whatever the developer speaks
+
+# A shell that starts this in the background of a script lets it ignore SIGINT, and nohup SIGHUP; a child inherits that
+# and would not hear what a test sends to it. A signal that has a handler is reset for children, and what was started
+# with nohup still outlives its terminal.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and (
+    signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or "PYTEST_XDIST_WORKER" in os.environ
+):
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # a worker ends with the process that started it
 
 from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 
